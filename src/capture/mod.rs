@@ -1,0 +1,1 @@
+//! *capture*: the only code that waits for packets.

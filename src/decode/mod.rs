@@ -1,0 +1,1 @@
+//! *decode*: frames become packets.

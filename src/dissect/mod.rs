@@ -1,0 +1,1 @@
+//! *dissect*: streams become messages.

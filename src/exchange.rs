@@ -1,0 +1,77 @@
+//! The *exchange*: a question and its answer, with its number and its times.
+
+use crate::frame::Timestamp;
+use crate::message::Brief;
+use crate::packet::TcpFlags;
+
+/// What is remembered of an exchange while it is open. A small value without heap memory: there may be one for each
+/// request in flight.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    /// Its number in the run, shown as `#N`.
+    pub number: u64,
+    /// Its place in its flow ([`crate::message::Begin::exchange`]).
+    pub ordinal: u64,
+    /// The question in a few words.
+    pub title: Title,
+    /// First byte of the question.
+    pub asked: Timestamp,
+    /// Last byte of the question; `None` while it is still being sent.
+    pub asked_whole: Option<Timestamp>,
+    /// TCP flags of the question's last packet.
+    pub asked_flags: TcpFlags,
+    /// First byte of the (final) answer.
+    pub answered: Option<Timestamp>,
+    /// Facts of the question.
+    pub brief: Brief,
+    /// The question was shown.
+    pub shown: bool,
+}
+
+/// A few words of wire text, held without heap memory; what does not fit is cut.
+#[derive(Clone, Copy)]
+pub struct Title {
+    len: u8,
+    cut: bool,
+    bytes: [u8; Title::ROOM],
+}
+
+impl Title {
+    /// How many bytes fit.
+    pub const ROOM: usize = 160;
+
+    /// The first [`Self::ROOM`] bytes of `text`.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; Self::ROOM];
+        let len = text.len().min(Self::ROOM);
+        if let (Some(to), Some(from)) = (bytes.get_mut(..len), text.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        Self { len: len as u8, cut: text.len() > len, bytes }
+    }
+
+    /// The bytes that fitted.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Whether there was more.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.cut
+    }
+}
+
+impl Default for Title {
+    fn default() -> Self {
+        Self::new(b"")
+    }
+}
+
+impl std::fmt::Debug for Title {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Title({:?})", String::from_utf8_lossy(self.bytes()))
+    }
+}

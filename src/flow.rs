@@ -1,0 +1,103 @@
+//! The *flow*: a conversation between two endpoints, both ways.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::packet::protocol;
+
+/// One end of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Endpoint {
+    /// Address.
+    pub addr: IpAddr,
+    /// Port; 0 for protocols without ports.
+    pub port: u16,
+}
+
+/// `127.0.0.1:80`, `[::1]:80`.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.addr {
+            IpAddr::V4(addr) => write!(f, "{addr}:{}", self.port),
+            IpAddr::V6(addr) => write!(f, "[{addr}]:{}", self.port),
+        }
+    }
+}
+
+/// Which way something goes. The client is who sent the SYN.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+
+    /// 0 for [`Self::ToServer`], 1 for [`Self::ToClient`]: the index into a pair of half-streams.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::ToServer => 0,
+            Self::ToClient => 1,
+        }
+    }
+}
+
+/// How the roles of client and server were found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Roles {
+    /// From the handshake.
+    Seen,
+    /// From the ports or the first sender: the capture joined in the middle, or the protocol has no handshake.
+    Guessed,
+}
+
+/// A conversation between two endpoints of one protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// Unique within the run, in order of first packets.
+    pub id: u64,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Who began.
+    pub client: Endpoint,
+    /// Who was spoken to.
+    pub server: Endpoint,
+    /// As [`crate::packet::Packet::path`].
+    pub path: u32,
+    /// How sure the roles are.
+    pub roles: Roles,
+}
+
+impl Flow {
+    /// Who sends in direction `dir`.
+    #[must_use]
+    pub const fn source(&self, dir: Direction) -> Endpoint {
+        match dir {
+            Direction::ToServer => self.client,
+            Direction::ToClient => self.server,
+        }
+    }
+
+    /// Who receives in direction `dir`.
+    #[must_use]
+    pub const fn destination(&self, dir: Direction) -> Endpoint {
+        self.source(dir.reverse())
+    }
+
+    /// Whether the protocol has ports.
+    #[must_use]
+    pub const fn has_ports(&self) -> bool {
+        matches!(self.protocol, protocol::TCP | protocol::UDP)
+    }
+}

@@ -1,0 +1,104 @@
+//! The *frame*: link-layer bytes as they were captured, and when.
+//!
+//! Nothing here knows what is inside the bytes; that is [`crate::packet`].
+
+use std::fmt;
+
+/// A moment of capture time, in nanoseconds since 1970-01-01 UTC.
+///
+/// All clocks of the program are made of these: no stage behind the source asks the operating system for the time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From nanoseconds since 1970.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// From seconds and nanoseconds since 1970; what does not fit is held at the end of the range.
+    #[must_use]
+    pub const fn new(seconds: i64, nanos: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    /// Nanoseconds since 1970.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000_000)
+    }
+
+    /// The nanoseconds behind [`Self::seconds`], 0 to 999,999,999.
+    #[must_use]
+    pub const fn subsec_nanos(self) -> u32 {
+        self.0.rem_euclid(1_000_000_000) as u32
+    }
+
+    /// Nanoseconds from `earlier` to `self`; negative when the capture's clock went back.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This moment and `nanos` more.
+    #[must_use]
+    pub const fn plus(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+/// The kind of link-layer header a frame starts with: a `LINKTYPE_` value of <https://www.tcpdump.org/linktypes.html>.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct LinkType(pub u32);
+
+#[allow(missing_docs, reason = "the names are those of the registry")]
+impl LinkType {
+    pub const NULL: Self = Self(0);
+    pub const ETHERNET: Self = Self(1);
+    pub const TOKEN_RING: Self = Self(6);
+    pub const PPP: Self = Self(9);
+    pub const FDDI: Self = Self(10);
+    pub const PPP_SERIAL: Self = Self(50);
+    pub const PPP_ETHER: Self = Self(51);
+    pub const RAW: Self = Self(101);
+    pub const C_HDLC: Self = Self(104);
+    pub const IEEE802_11: Self = Self(105);
+    pub const LOOP: Self = Self(108);
+    pub const LINUX_SLL: Self = Self(113);
+    pub const PFLOG: Self = Self(117);
+    pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    pub const IPV4: Self = Self(228);
+    pub const IPV6: Self = Self(229);
+    pub const NFLOG: Self = Self(239);
+    pub const LINUX_SLL2: Self = Self(276);
+}
+
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One captured frame, lent by the source until the next one is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Its place in the run, from 1, counted over all inputs before any filter: Wireshark's frame number.
+    pub number: u64,
+    /// When it was captured.
+    pub ts: Timestamp,
+    /// Which of the source's interfaces it came from (0 when there is one).
+    pub interface: u32,
+    /// What its first bytes are.
+    pub link: LinkType,
+    /// Its length on the wire; more than `bytes.len()` when the snap length cut it.
+    pub wire_len: u32,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+}

@@ -1,0 +1,153 @@
+//! The *hit*: a message that is shown, with everything a renderer needs and nothing else.
+
+use std::ops::Range;
+
+use crate::flow::Endpoint;
+use crate::frame::Timestamp;
+use crate::message::{Fact, Kind, Role};
+use crate::packet::TcpFlags;
+use crate::stream::{Aside, GapReason};
+
+/// A message (with `--ngrep` a packet) to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit<'a> {
+    /// `#N`: the number of its exchange, burst or datagram; with `--ngrep` of its frame behind the filter.
+    pub number: u64,
+    /// Why it is shown.
+    pub why: Why,
+    /// Who said it to whom, and when.
+    pub heading: Heading,
+    /// What it is.
+    pub kind: Kind,
+    /// Which portion of the message this is.
+    pub portion: Portion,
+    /// Its text, as far as it was kept.
+    pub text: Text<'a>,
+    /// How many bytes at the start of `text.bytes` are the message's head.
+    pub head: usize,
+    /// Where the pattern matches: ranges into `text.bytes`, sorted, not overlapping, none empty.
+    pub matches: &'a [Range<usize>],
+    /// What parts of the head are: ranges into `text.bytes`, sorted, not overlapping.
+    pub styles: &'a [(Range<usize>, Role)],
+    /// Facts by name.
+    pub facts: &'a [Fact],
+    /// The body's media type, when the body is not for reading.
+    pub opaque: Option<&'a str>,
+    /// Bytes of the whole decoded body.
+    pub body_size: u64,
+    /// For an answer: nanoseconds from the question's last byte to the answer's first.
+    pub wait: Option<i64>,
+    /// For an answer: nanoseconds from the question's first byte to the answer's last.
+    pub took: Option<i64>,
+    /// It did not end by its own framing: the stream broke, ended or was given up in it.
+    pub incomplete: bool,
+    /// The bytes have no place in their stream; this is why.
+    pub aside: Option<Aside>,
+    /// The capture joined its flow in the middle, and this is the flow's first message.
+    pub joined: bool,
+}
+
+/// Why something is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Why {
+    /// It was asked for: it matches, or with `-v` does not.
+    Match,
+    /// It is a neighbour of a match, or with `--pair` the other half of its exchange.
+    Context,
+    /// It has no payload, and `-e` asks for those.
+    Empty,
+}
+
+/// A portion of a message. Short messages come whole; one with more matches than are held at once comes in several.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Portion {
+    /// All of it.
+    Whole,
+    /// The first of several.
+    First,
+    /// Neither the first nor the last.
+    Next,
+    /// The last of several.
+    Last,
+}
+
+/// The kept text of a message: `bytes`, and how the pieces of it lie in the message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Text<'a> {
+    /// All kept bytes, piece behind piece.
+    pub bytes: &'a [u8],
+    /// The pieces, in order; their ranges cover `bytes`.
+    pub pieces: &'a [Piece],
+}
+
+/// A piece of a message's text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// Kept bytes: a range of [`Text::bytes`].
+    Kept(Range<usize>),
+    /// This many bytes were searched and are not kept.
+    Skipped(u64),
+    /// This many bytes were not captured.
+    Missing(u64, GapReason),
+}
+
+/// The facts of ngrep's header line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heading {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// The moment the message was complete (with `--ngrep`: the packet's).
+    pub ts: Timestamp,
+    /// Sender.
+    pub src: Endpoint,
+    /// Receiver.
+    pub dst: Endpoint,
+    /// Whether the ports mean anything.
+    pub ports: bool,
+    /// TCP flags of the message's last packet.
+    pub flags: TcpFlags,
+    /// Type and code, for ICMP and IGMP.
+    pub icmp: Option<(u8, u8)>,
+    /// With `--ngrep`: a fragment's place.
+    pub fragment: Option<FragmentMark>,
+}
+
+/// ngrep's mark of a fragment, `+8175@1480:40`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FragmentMark {
+    /// Identification.
+    pub id: u32,
+    /// Offset in bytes.
+    pub offset: u32,
+    /// Payload bytes shown.
+    pub len: usize,
+    /// Not the first fragment: marked with `+`.
+    pub later: bool,
+}
+
+/// The other half of an exchange whose one half was shown: one line, no text.
+#[derive(Clone, Copy, Debug)]
+pub struct Companion<'a> {
+    /// Number of the exchange.
+    pub number: u64,
+    /// Who said it to whom, and when.
+    pub heading: Heading,
+    /// What it is.
+    pub kind: Kind,
+    /// The message in a few words: from its facts for an answer, its title for a question.
+    pub title: &'a [u8],
+    /// Whether the title was cut.
+    pub title_cut: bool,
+    /// Facts by name (none for a question).
+    pub facts: &'a [Fact],
+    /// What the status in the title says, for its colour.
+    pub role: Option<Role>,
+    /// Bytes of the decoded body.
+    pub body_size: u64,
+    /// As [`Hit::wait`].
+    pub wait: Option<i64>,
+    /// As [`Hit::took`].
+    pub took: Option<i64>,
+    /// As [`Hit::incomplete`].
+    pub incomplete: bool,
+}

@@ -1,0 +1,93 @@
+//! Every bound of the program. Each has a counter in [`crate::stats`] for when it bites.
+//!
+//! The reasons for the numbers are those of the tools that met real traffic before: Suricata, Zeek, Snort and Linux.
+
+/// Tunnels inside one another that are followed.
+pub const TUNNEL_DEPTH: usize = 4;
+/// Left context kept for a conflicting copy of bytes that were already delivered.
+pub const CONFLICT_CONTEXT: usize = 4 << 10;
+/// The largest record that a capture file may hold: libpcap's own bound is 256 KiB, Wireshark's 256 MiB for odd links.
+pub const RECORD_BYTES: usize = 16 << 20;
+
+/// The bounds that a user may move.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of all streams together: queued, held, open messages (`--mem`).
+    pub memory: usize,
+    /// Flows remembered at once (`--max-flows`); the longest quiet one goes first.
+    pub flows: usize,
+    /// Connections of which only a SYN was seen.
+    pub embryos: usize,
+    /// Bytes that wait behind a hole, for each direction.
+    pub reorder_bytes: usize,
+    /// Segments that wait behind a hole, for each direction.
+    pub reorder_segments: usize,
+    /// Bytes of all incomplete fragmented datagrams together.
+    pub fragment_bytes: usize,
+    /// Incomplete fragmented datagrams.
+    pub fragment_datagrams: usize,
+    /// Fragments of one datagram.
+    pub fragment_pieces: usize,
+    /// Bytes of a message's head.
+    pub head: usize,
+    /// Header fields of a message.
+    pub fields: usize,
+    /// Bytes of a burst.
+    pub burst: usize,
+    /// Bytes kept in front of a match that is not yet decided, to show where it began.
+    pub window: usize,
+    /// Bytes of a message's text that are kept to be shown in full (`--max-body`).
+    pub body: usize,
+    /// Exchanges of one flow that are open at once; the oldest is forgotten first.
+    pub exchanges: usize,
+    /// Bytes of packets remembered for `-O`, of all flows together.
+    pub recorder: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 128 << 20,
+            flows: 262_144,
+            embryos: 65_536,
+            reorder_bytes: 1 << 20,
+            reorder_segments: 1024,
+            fragment_bytes: 4 << 20,
+            fragment_datagrams: 1024,
+            fragment_pieces: 256,
+            head: 64 << 10,
+            fields: 256,
+            burst: 64 << 10,
+            window: 64 << 10,
+            body: 1 << 20,
+            exchanges: 256,
+            recorder: 32 << 20,
+        }
+    }
+}
+
+/// Nanoseconds of capture time.
+pub mod time {
+    /// A raw burst ends after this pause.
+    pub const BURST_PAUSE: i64 = 100_000_000;
+    /// A live burst with an undecided match is held this long.
+    pub const CANDIDATE_HOLD: i64 = 200_000_000;
+    /// How long a hole that the receiver acknowledged may still be filled by a reordering tap.
+    pub const GAP_GRACE: i64 = 50_000_000;
+    /// Packets of the flow after which such a hole is given up as well.
+    pub const GAP_GRACE_PACKETS: u32 = 3;
+    /// How long a hole that nobody acknowledged is waited for.
+    pub const GAP_TIMEOUT: i64 = 10_000_000_000;
+    /// The same when only one direction is captured.
+    pub const GAP_TIMEOUT_ONE_SIDED: i64 = 2_000_000_000;
+    /// An unanswered SYN is forgotten.
+    pub const EMBRYO: i64 = 10_000_000_000;
+    /// A closed connection still absorbs its late packets.
+    pub const LINGER: i64 = 5_000_000_000;
+    /// A quiet flow is forgotten, live.
+    pub const IDLE_LIVE: i64 = 600_000_000_000;
+    /// A quiet flow is forgotten, in a file.
+    pub const IDLE_FILE: i64 = 3_600_000_000_000;
+    /// An incomplete fragmented datagram is given up (RFC 791 says 15 s, Linux takes 30).
+    pub const FRAGMENT: i64 = 30_000_000_000;
+}

@@ -1,0 +1,138 @@
+//! The *message*: what a person would call one thing that was said. A request, an answer, a burst, a datagram.
+//!
+//! A message is told in pieces ([`Said`]), so that one of any size is searched to its last byte in constant memory.
+
+use std::ops::Range;
+
+use crate::stream::GapReason;
+
+/// What sort of message it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind {
+    /// Its name in machine-readable output: `http.request`, `tcp.burst`, `udp.datagram`.
+    pub name: &'static str,
+    /// Its part in an exchange.
+    pub side: Side,
+}
+
+/// The part of a message in an exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Side {
+    /// It asks; an answer may follow.
+    Asks,
+    /// It answers.
+    Answers,
+    /// It is an exchange of its own: a burst, a datagram.
+    Speaks,
+}
+
+/// A piece of a message, in this order: one `Begin`; any number of the others; one `End`.
+/// One direction of a flow has at most one open message; the two directions interleave freely.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A message begins. Said at its first byte, so that its number and time are those of that byte.
+    Begin(Begin),
+    /// The next bytes of its text, decoded; lent for the call, never empty.
+    Text {
+        /// Which part of the message they are.
+        part: Part,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// What is known of the message now that its head was read. At most once, behind the head's text.
+    Brief {
+        /// The facts that every message is asked for.
+        brief: Brief,
+        /// The message in a few words, as sent: `GET /path`, `200 OK`.
+        title: &'a [u8],
+    },
+    /// Bytes of the message that were not captured. No match crosses them.
+    Missing {
+        /// How many (on the wire, undecoded).
+        len: u64,
+        /// Why.
+        reason: GapReason,
+    },
+    /// The message is over.
+    End {
+        /// It was seen to its end by its own framing. False when the stream ended, broke or was given up in it.
+        complete: bool,
+    },
+}
+
+/// How a message begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Begin {
+    /// What it is.
+    pub kind: Kind,
+    /// Which exchange of its flow it belongs to, counted from 0; an answer has its question's.
+    /// `None`: an answer whose question was not captured.
+    pub exchange: Option<u64>,
+    /// It goes on where the direction's last message ended: matches cross from that one into this one.
+    pub continues: bool,
+}
+
+/// A part of a message's text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Part {
+    /// Start line and header fields, with the empty line behind them, as sent.
+    Head,
+    /// Body, decoded; all of a burst or a datagram.
+    Body,
+    /// Fields behind a chunked body, as sent.
+    Trailer,
+}
+
+/// Small facts of a message that are wanted for each one, shown or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Brief {
+    /// The status of an answer, 0 for none.
+    pub status: u16,
+    /// An answer before the answer (1xx): the exchange stays open.
+    pub interim: bool,
+    /// The message breaks its protocol's rules somewhere, and was read all the same.
+    pub odd: bool,
+}
+
+/// What a message is, in detail: asked for only when it is shown, read from its kept head.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// Facts by name, in order.
+    pub facts: Vec<Fact>,
+    /// What parts of the head are, for colours: ranges into the head, sorted, not overlapping.
+    pub styles: Vec<(Range<usize>, Role)>,
+    /// The media type when the body is not for reading (an image, an archive).
+    pub opaque: Option<String>,
+}
+
+/// One fact of a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fact {
+    /// Its name: `http.status`.
+    pub name: &'static str,
+    /// Its value as text; it came off the wire, so it goes to a terminal only through `render/escape`.
+    pub value: String,
+    /// It belongs into the message's one-line summary.
+    pub summary: bool,
+}
+
+/// What a part of a head is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Role {
+    /// What is asked: a method.
+    Verb,
+    /// An answer's status: all went well (2xx).
+    Good,
+    /// An answer's status: look elsewhere (3xx).
+    Elsewhere,
+    /// An answer's status: the asker is at fault (4xx).
+    Refused,
+    /// An answer's status: the answerer is at fault (5xx).
+    Failed,
+    /// The name of a field.
+    Name,
+    /// The name of a field that stands out: negotiation, identity, or asked for by the user.
+    KeyName,
+    /// The value of a field that stands out.
+    KeyValue,
+}

@@ -1,0 +1,187 @@
+//! The *packet*: what [`crate::decode`] understood of a frame.
+//!
+//! A packet is always IP; a frame without IP is no packet but an [`Undecoded`].
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::frame::Timestamp;
+
+/// IANA protocol numbers that the program treats by name.
+pub mod protocol {
+    #![allow(missing_docs, reason = "the names are IANA's")]
+    pub const ICMP: u8 = 1;
+    pub const IGMP: u8 = 2;
+    pub const TCP: u8 = 6;
+    pub const UDP: u8 = 17;
+    pub const ICMPV6: u8 = 58;
+
+    /// ngrep's letter for a protocol: `T`, `U`, `I`, `G`, and `?` for all others.
+    #[must_use]
+    pub fn letter(number: u8) -> char {
+        match number {
+            TCP => 'T',
+            UDP => 'U',
+            ICMP | ICMPV6 => 'I',
+            IGMP => 'G',
+            _ => '?',
+        }
+    }
+}
+
+/// One IP packet, borrowed from its frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// Number of the frame it came in.
+    pub frame: u64,
+    /// When that frame was captured.
+    pub ts: Timestamp,
+    /// What is wrapped around it: a number made of the VLAN tags and tunnel identifiers outside of this IP header,
+    /// 0 for none. Equal addresses on different paths are different flows.
+    pub path: u32,
+    /// The (innermost) IP header.
+    pub ip: Ip,
+    /// The header behind it. [`Transport::Other`] for a later fragment and for what is cut inside that header.
+    pub transport: Transport,
+    /// All bytes behind the IP headers, as far as the IP header's length goes and they were captured.
+    /// The defragmenter and checksums work on these.
+    pub ip_payload: &'a [u8],
+    /// The bytes behind the transport header: the tail of `ip_payload`. For ICMP and IGMP, behind the first four bytes.
+    pub payload: &'a [u8],
+    /// Payload bytes that the headers announce and the capture does not have (snap length).
+    pub cut: u32,
+}
+
+/// The facts of an IPv4 header, or of an IPv6 header with its extension headers.
+#[derive(Clone, Copy, Debug)]
+pub struct Ip {
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// Protocol number behind the last IP (extension) header that was understood.
+    pub protocol: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Set when this is a piece of a fragmented datagram.
+    pub fragment: Option<Fragment>,
+}
+
+/// Where a fragment belongs (RFC 791 section 3.2, RFC 8200 section 4.5). An IPv6 atomic fragment is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fragment {
+    /// Identification: 16 bits for IPv4, 32 for IPv6.
+    pub id: u32,
+    /// Offset of its first byte in the datagram's payload, in bytes.
+    pub offset: u32,
+    /// More fragments follow.
+    pub more: bool,
+}
+
+/// The transport header.
+#[derive(Clone, Copy, Debug)]
+pub enum Transport {
+    /// TCP (RFC 9293).
+    Tcp(Tcp),
+    /// UDP (RFC 768).
+    Udp(Ports),
+    /// ICMP or `ICMPv6`: type and code.
+    Icmp(u8, u8),
+    /// IGMP: type and the byte behind it.
+    Igmp(u8, u8),
+    /// Anything else.
+    Other,
+}
+
+/// Source and destination port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ports {
+    /// Source port.
+    pub src: u16,
+    /// Destination port.
+    pub dst: u16,
+}
+
+/// The facts of a TCP header.
+#[derive(Clone, Copy, Debug)]
+pub struct Tcp {
+    /// Ports.
+    pub ports: Ports,
+    /// Sequence number of the first payload byte (of the SYN, if it is set).
+    pub seq: u32,
+    /// Acknowledgement number; meaningless without [`TcpFlags::ACK`].
+    pub ack: u32,
+    /// Flags.
+    pub flags: TcpFlags,
+    /// Window as sent, unscaled.
+    pub window: u16,
+    /// Window scale option (RFC 7323), only ever on a SYN.
+    pub window_scale: Option<u8>,
+    /// Urgent pointer; meaningless without [`TcpFlags::URG`].
+    pub urgent: u16,
+}
+
+/// The eight flag bits of a TCP header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TcpFlags(pub u8);
+
+#[allow(missing_docs, reason = "the names are TCP's")]
+impl TcpFlags {
+    pub const FIN: Self = Self(0x01);
+    pub const SYN: Self = Self(0x02);
+    pub const RST: Self = Self(0x04);
+    pub const PSH: Self = Self(0x08);
+    pub const ACK: Self = Self(0x10);
+    pub const URG: Self = Self(0x20);
+    pub const ECE: Self = Self(0x40);
+    pub const CWR: Self = Self(0x80);
+
+    /// Whether all flags of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any flag is set.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// ngrep's letters in ngrep's order, `ASRFUPEC`; nothing when no flag is set.
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LETTERS: [(TcpFlags, &str); 8] = [
+            (TcpFlags::ACK, "A"),
+            (TcpFlags::SYN, "S"),
+            (TcpFlags::RST, "R"),
+            (TcpFlags::FIN, "F"),
+            (TcpFlags::URG, "U"),
+            (TcpFlags::PSH, "P"),
+            (TcpFlags::ECE, "E"),
+            (TcpFlags::CWR, "C"),
+        ];
+        for (flag, letter) in LETTERS {
+            if self.has(flag) {
+                f.write_str(letter)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a frame gave no packet, by name; each is counted in [`crate::stats::DecodeStats`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Undecoded {
+    /// A link-layer payload that is not IP (its `EtherType`, when there is one): ARP, LLDP, ...
+    NotIp(Option<u16>),
+    /// A link type this program does not read.
+    LinkType(u32),
+    /// Cut before the end of the link-layer or IP header.
+    Cut,
+    /// An IP header that contradicts itself: wrong version, length below its minimum.
+    Malformed,
+    /// More tunnels inside one another than [`crate::limits::TUNNEL_DEPTH`].
+    TooDeep,
+}

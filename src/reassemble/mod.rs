@@ -1,0 +1,1 @@
+//! *reassemble*: packets become streams.

@@ -1,0 +1,171 @@
+//! The counters. What is lost anywhere is counted here, and the closing summary says it.
+//!
+//! Each verb owns its part and is the only one to write it; [`Stats`] is a copy of all, taken when they are shown.
+
+use crate::packet::Undecoded;
+
+/// All counters of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Of the source.
+    pub capture: CaptureStats,
+    /// Of the decoder.
+    pub decode: DecodeStats,
+    /// Of the reassembler and the defragmenter.
+    pub reassembly: ReassemblyStats,
+    /// Of the dissectors.
+    pub dissect: DissectStats,
+    /// Of search and output.
+    pub output: OutputStats,
+}
+
+/// What the source counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CaptureStats {
+    /// Frames handed over.
+    pub frames: u64,
+    /// Frames the kernel dropped because the program was too slow.
+    pub dropped: u64,
+    /// Frames the interface or its driver dropped.
+    pub interface_dropped: u64,
+    /// Capture files that ended in the middle of a record.
+    pub cut_files: u64,
+    /// pcapng blocks that could not be read.
+    pub bad_blocks: u64,
+}
+
+/// What the decoder counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DecodeStats {
+    /// Frames that passed the capture filter.
+    pub packets: u64,
+    /// Frames that are not IP.
+    pub not_ip: u64,
+    /// Frames of a link type that is not read.
+    pub link_type: u64,
+    /// Frames cut before the end of their link or IP header.
+    pub cut: u64,
+    /// Frames with an impossible IP header.
+    pub malformed: u64,
+    /// Frames with too many tunnels.
+    pub too_deep: u64,
+    /// Payload bytes that the snap length cut off.
+    pub snaplen_bytes: u64,
+}
+
+impl DecodeStats {
+    /// Count a frame that gave no packet.
+    pub fn count(&mut self, why: Undecoded) {
+        let counter = match why {
+            Undecoded::NotIp(_) => &mut self.not_ip,
+            Undecoded::LinkType(_) => &mut self.link_type,
+            Undecoded::Cut => &mut self.cut,
+            Undecoded::Malformed => &mut self.malformed,
+            Undecoded::TooDeep => &mut self.too_deep,
+        };
+        *counter += 1;
+    }
+}
+
+/// What the reassembler and the defragmenter count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReassemblyStats {
+    /// Flows opened.
+    pub flows: u64,
+    /// Segments whose bytes were all seen before.
+    pub retransmitted: u64,
+    /// Segments that had to wait for an earlier one.
+    pub out_of_order: u64,
+    /// Holes given up.
+    pub gaps: u64,
+    /// Bytes in those holes.
+    pub gap_bytes: u64,
+    /// Segments that differ from bytes already taken for the same place.
+    pub conflicts: u64,
+    /// Conflicting bytes that were counted and not searched, because the flow had too many.
+    pub conflict_bytes_unsearched: u64,
+    /// Segments searched alone because they have no place in their stream.
+    pub asides: u64,
+    /// Segments with a wrong checksum.
+    pub bad_checksums: u64,
+    /// Resets that were not believed.
+    pub resets_ignored: u64,
+    /// SYNs inside a live connection that nobody answered.
+    pub resyncs_ignored: u64,
+    /// Flows forgotten because there were too many or they held too much.
+    pub evicted_flows: u64,
+    /// Unanswered SYNs forgotten because there were too many.
+    pub evicted_embryos: u64,
+    /// Datagrams put together from fragments.
+    pub defragmented: u64,
+    /// Fragmented datagrams given up incomplete.
+    pub fragments_lost: u64,
+    /// Their payload bytes that were searched alone or dropped.
+    pub fragment_bytes_lost: u64,
+    /// Fragments that contradict another one.
+    pub fragment_conflicts: u64,
+}
+
+/// What the dissectors count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DissectStats {
+    /// Requests.
+    pub requests: u64,
+    /// Final answers.
+    pub answers: u64,
+    /// Requests without a (final) answer at the end.
+    pub unanswered: u64,
+    /// Messages that broke their protocol and were taken as raw bytes from there on.
+    pub malformed: u64,
+    /// Messages read although they break a rule.
+    pub odd: u64,
+}
+
+/// What search and output count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutputStats {
+    /// Messages searched (bursts, datagrams, requests, answers; packets with `--ngrep`).
+    pub messages: u64,
+    /// Messages shown because they match (with `-v`, do not).
+    pub matched: u64,
+    /// Streams whose half-finished match was forgotten because the pattern's automaton ran out of room.
+    pub search_resets: u64,
+    /// Open exchanges forgotten because a flow had too many.
+    pub exchanges_forgotten: u64,
+    /// Packets of a match that `-O` could not write, because they no longer were remembered.
+    pub packets_forgotten: u64,
+}
+
+impl Stats {
+    /// What was lost, in words, each with its count; only what is not zero.
+    #[must_use]
+    pub fn losses(&self) -> Vec<(u64, &'static str)> {
+        let all = [
+            (self.capture.interface_dropped, "packets dropped by the interface"),
+            (self.capture.bad_blocks, "unreadable blocks in capture files"),
+            (self.capture.cut_files, "capture files cut in the middle"),
+            (self.decode.link_type, "frames of an unknown link type"),
+            (self.decode.cut, "frames cut inside their headers"),
+            (self.decode.malformed, "frames with an impossible IP header"),
+            (self.decode.too_deep, "frames with too many tunnels"),
+            (self.decode.snaplen_bytes, "bytes cut off by the snap length"),
+            (self.reassembly.gaps, "gaps in streams"),
+            (self.reassembly.gap_bytes, "bytes missing in them"),
+            (self.reassembly.conflicts, "segments that contradict an earlier copy"),
+            (self.reassembly.conflict_bytes_unsearched, "contradicting bytes not searched"),
+            (self.reassembly.asides, "segments searched apart from their stream"),
+            (self.reassembly.bad_checksums, "segments with a wrong checksum"),
+            (self.reassembly.resets_ignored, "resets not believed"),
+            (self.reassembly.resyncs_ignored, "SYNs not believed"),
+            (self.reassembly.evicted_flows, "flows forgotten for want of room"),
+            (self.reassembly.evicted_embryos, "unanswered SYNs forgotten for want of room"),
+            (self.reassembly.fragments_lost, "datagrams with missing fragments"),
+            (self.reassembly.fragment_conflicts, "fragments that contradict another"),
+            (self.dissect.malformed, "malformed messages, taken as raw bytes"),
+            (self.output.search_resets, "half-finished matches forgotten"),
+            (self.output.exchanges_forgotten, "open exchanges forgotten"),
+            (self.output.packets_forgotten, "packets no longer there for -O"),
+        ];
+        all.into_iter().filter(|(count, _)| *count > 0).collect()
+    }
+}

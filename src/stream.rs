@@ -1,0 +1,153 @@
+//! The *stream*: one direction of a flow, in order; and what can be said about it.
+//!
+//! These events are the whole truth about a tapped conversation: bytes, a hole of a known size, bytes that belong
+//! nowhere, an end. [`crate::reassemble`] gives them, [`crate::dissect`] takes them.
+
+use crate::flow::Direction;
+use crate::frame::Timestamp;
+use crate::packet::TcpFlags;
+
+/// The packet that brought something (or, for a timer's event, the latest one).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carrier {
+    /// Number of its frame.
+    pub frame: u64,
+    /// When it was captured.
+    pub ts: Timestamp,
+    /// Its TCP flags, none for other protocols.
+    pub flags: TcpFlags,
+    /// Type and code, for ICMP and IGMP.
+    pub icmp: Option<(u8, u8)>,
+}
+
+/// What the reassembler says of a flow, one call each, in causal order.
+///
+/// `offset` counts the bytes of one direction from its first byte (the one behind the SYN), 0 upwards, in 64 bits;
+/// the bytes are lent for the call.
+#[derive(Clone, Copy, Debug)]
+pub enum StreamEvent<'a> {
+    /// The next bytes of a direction, in order, each exactly once. `by.flags` has PSH when the segment that ends here had it.
+    Data {
+        /// Direction.
+        dir: Direction,
+        /// Offset of the first of `bytes`.
+        offset: u64,
+        /// The bytes, never empty.
+        bytes: &'a [u8],
+        /// The segment that brought them (queued segments keep their own).
+        by: Carrier,
+    },
+    /// The payload of a datagram, never empty.
+    Datagram {
+        /// Direction.
+        dir: Direction,
+        /// Payload.
+        bytes: &'a [u8],
+        /// Bytes behind these that the snap length cut off.
+        cut: u64,
+        /// Its packet.
+        by: Carrier,
+    },
+    /// A packet without payload (a SYN, a bare acknowledgement, an empty datagram).
+    Bare {
+        /// Direction.
+        dir: Direction,
+        /// The packet.
+        by: Carrier,
+    },
+    /// Bytes of a direction that will not come: the next [`Self::Data`] starts `len` further on.
+    Gap {
+        /// Direction.
+        dir: Direction,
+        /// Offset of the first missing byte.
+        offset: u64,
+        /// How many are missing.
+        len: u64,
+        /// Why they are given up.
+        reason: GapReason,
+        /// The latest packet of the flow.
+        by: Carrier,
+    },
+    /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
+    Aside {
+        /// Direction.
+        dir: Direction,
+        /// Where they claim to belong.
+        offset: u64,
+        /// The bytes, with up to 4 KiB of left context in front for [`Aside::Conflict`].
+        bytes: &'a [u8],
+        /// How many of `bytes` are left context.
+        context: usize,
+        /// Why they have no place.
+        why: Aside,
+        /// Their segment.
+        by: Carrier,
+    },
+    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows).
+    Acked {
+        /// Direction of the acknowledged bytes.
+        dir: Direction,
+        /// First offset that is not acknowledged.
+        offset: u64,
+        /// The packet with the acknowledgement.
+        by: Carrier,
+    },
+    /// Nothing more comes in this direction. Said once for each direction that ever was said to have anything.
+    End {
+        /// Direction.
+        dir: Direction,
+        /// Why.
+        how: Ending,
+        /// The latest packet of the flow.
+        by: Carrier,
+    },
+}
+
+/// Why bytes are given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum GapReason {
+    /// The receiver acknowledged them, so they were sent and the capture missed them.
+    Acked,
+    /// Too much waits behind them ([`crate::limits::Limits::reorder_bytes`], `reorder_segments`).
+    Overflow,
+    /// They were waited for too long.
+    Timeout,
+    /// The stream or the capture ended.
+    End,
+    /// The flow's memory was needed elsewhere.
+    Evicted,
+    /// The snap length cut them off.
+    Snaplen,
+}
+
+/// Why bytes have no place in their stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Aside {
+    /// They fill a gap that was already given up, or come before the first byte of a stream joined in the middle.
+    Late,
+    /// They differ from bytes delivered or queued for the same place.
+    Conflict,
+    /// Their segment had no ACK flag: a receiver drops it (RFC 9293 section 3.10.7.4).
+    NoAck,
+    /// They lie behind the FIN.
+    AfterFin,
+    /// They came in a RST segment.
+    WithRst,
+    /// They are too far from the stream's position to belong to it.
+    OutOfWindow,
+    /// Their segment's checksum is wrong.
+    BadChecksum,
+}
+
+/// How a direction ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Ending {
+    /// By FIN, all bytes delivered: a true end of the text.
+    Fin,
+    /// By a RST.
+    Reset,
+    /// Nothing was heard for too long, or its place was needed, or a new connection took its ports.
+    Abandoned,
+    /// The capture ended.
+    Capture,
+}
