@@ -1,0 +1,132 @@
+//! The IP headers: IPv4 with options, IPv6 with extension headers.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use etherparse::Ipv4HeaderSlice;
+
+use crate::packet::{Fragment, Ip, Undecoded};
+
+/// What is done with IPv6 extension headers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extensions {
+    /// They are walked.
+    Skip,
+    /// They are payload, as for ngrep; only the fragment header is read.
+    Show,
+}
+
+/// IP headers taken off.
+pub(super) struct Decoded<'a> {
+    pub(super) ip: Ip,
+    /// All bytes behind them, as far as the IP length goes and they were captured.
+    pub(super) payload: &'a [u8],
+    /// Payload bytes that the header announces (where it does not: that the wire had) and the capture does not have.
+    pub(super) cut: usize,
+}
+
+/// Extension headers that are walked at the most: RFC 8200 names six, each of them once.
+const EXTENSIONS: usize = 8;
+
+/// Take the IP headers off `bytes`; `missing` is how many bytes the snap length cut off behind them.
+pub(super) fn decode(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_>, Undecoded> {
+    match bytes.first().ok_or(Undecoded::Cut)? >> 4 {
+        4 => v4(bytes, missing),
+        6 => v6(bytes, missing, extensions),
+        _ => Err(Undecoded::Malformed),
+    }
+}
+
+/// RFC 791 section 3.1.
+fn v4(bytes: &[u8], missing: usize) -> Result<Decoded<'_>, Undecoded> {
+    let first = bytes.first().ok_or(Undecoded::Cut)?;
+    let header_len = usize::from(first & 0x0f) * 4;
+    if header_len < 20 {
+        return Err(Undecoded::Malformed);
+    }
+    if bytes.len() < header_len {
+        return Err(Undecoded::Cut);
+    }
+    let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| Undecoded::Malformed)?;
+    let behind = bytes.get(header_len..).unwrap_or_default();
+    // A total length of 0 is a segment that the network card will cut (TSO): the capture's length is the truth.
+    let announced = match usize::from(header.total_len()) {
+        0 => behind.len().saturating_add(missing),
+        total => total.saturating_sub(header_len),
+    };
+    let (payload, cut) = trim(behind, announced);
+    let offset = u32::from(header.fragments_offset().value()) * 8;
+    let more = header.more_fragments();
+    let ip = Ip {
+        src: IpAddr::V4(header.source_addr()),
+        dst: IpAddr::V4(header.destination_addr()),
+        protocol: header.protocol().0,
+        ttl: header.ttl(),
+        fragment: (more || offset != 0).then(|| Fragment { id: u32::from(header.identification()), offset, more }),
+    };
+    Ok(Decoded { ip, payload, cut })
+}
+
+/// RFC 8200 sections 3 and 4.
+fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_>, Undecoded> {
+    let Some((header, behind)) = bytes.split_first_chunk::<40>() else { return Err(Undecoded::Cut) };
+    let [_, _, _, _, l0, l1, next, hops, addresses @ ..] = header;
+    let (src, dst) = addresses.split_first_chunk::<16>().ok_or(Undecoded::Cut)?;
+    let dst: &[u8; 16] = dst.try_into().map_err(|_| Undecoded::Cut)?;
+    // Length 0 is a jumbogram (RFC 2675) or a segment that the network card will cut.
+    let announced = match usize::from(u16::from_be_bytes([*l0, *l1])) {
+        0 => behind.len().saturating_add(missing),
+        len => len,
+    };
+    let (mut payload, cut) = trim(behind, announced);
+    let mut protocol = *next;
+    let mut fragment = None;
+    for _ in 0..EXTENSIONS {
+        let walked = match (protocol, extensions) {
+            (FRAGMENT, _) => payload,
+            (HOP_BY_HOP | ROUTING | DESTINATION | AUTHENTICATION, Extensions::Skip) => payload,
+            _ => break,
+        };
+        let [next, second, rest @ ..] = walked else { break };
+        let len = match protocol {
+            FRAGMENT => 8,
+            AUTHENTICATION => (usize::from(*second) + 2) * 4,
+            _ => (usize::from(*second) + 1) * 8,
+        };
+        let Some(behind) = walked.get(len..) else { break };
+        if protocol == FRAGMENT {
+            let [o0, o1, i0, i1, i2, i3, ..] = rest else { break };
+            let field = u16::from_be_bytes([*o0, *o1]);
+            let (offset, more) = (u32::from(field & 0xfff8), field & 1 == 1);
+            let id = u32::from_be_bytes([*i0, *i1, *i2, *i3]);
+            // An atomic fragment (RFC 6946) is a whole datagram.
+            fragment = (more || offset != 0).then_some(Fragment { id, offset, more });
+        }
+        (protocol, payload) = (*next, behind);
+        if fragment.is_some() {
+            // What stands behind is a header of the whole datagram, or the middle of it.
+            break;
+        }
+    }
+    let ip = Ip {
+        src: IpAddr::V6(Ipv6Addr::from(*src)),
+        dst: IpAddr::V6(Ipv6Addr::from(*dst)),
+        protocol,
+        ttl: *hops,
+        fragment,
+    };
+    Ok(Decoded { ip, payload, cut })
+}
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+
+/// The announced bytes as far as they are there, and how many are not. What is behind them is padding.
+fn trim(behind: &[u8], announced: usize) -> (&[u8], usize) {
+    match behind.get(..announced) {
+        Some(payload) => (payload, 0),
+        None => (behind, announced.saturating_sub(behind.len())),
+    }
+}
