@@ -1,1 +1,6 @@
-//! *search*: messages become hits.
+//! *search*: messages become hits. Pure.
+
+mod pattern;
+mod streaming;
+
+pub use pattern::{Options, PatternError};

@@ -1,0 +1,240 @@
+//! What was asked for: patterns as typed become regular expressions over bytes.
+
+use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::util::syntax;
+use regex_syntax::hir::Hir;
+
+/// How patterns are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Letters match in both cases.
+    pub ignore_case: bool,
+    /// A match starts and ends where a word does.
+    pub word: bool,
+    /// Patterns are the characters themselves.
+    pub fixed_strings: bool,
+    /// Patterns are bytes in hexadecimal.
+    pub hex: bool,
+    /// Unicode classes and case folding.
+    pub unicode: bool,
+    /// `.` matches line ends.
+    pub dot_all: bool,
+    /// `^` and `$` match at line ends, CR LF being one.
+    pub line_anchors: bool,
+}
+
+/// Why a pattern cannot be searched for.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct PatternError {
+    /// The pattern as typed.
+    pub pattern: String,
+    /// Where in it the fault is, in bytes; `None` when it is no single place.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong, in plain words.
+    pub what: String,
+    /// What to do instead, when that is known.
+    pub instead: Option<String>,
+}
+
+/// Patterns of which any may match, ready to be searched for.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    /// For extents in a text that lies in one piece.
+    pub(super) regex: Regex,
+    /// For the streaming automaton.
+    pub(super) hir: Hir,
+}
+
+/// The largest pattern, compiled, in bytes.
+const COMPILED: usize = 10 << 20;
+
+impl Pattern {
+    /// Compile `patterns`.
+    ///
+    /// # Errors
+    /// The first fault in the first pattern that has one.
+    pub(super) fn compile(patterns: &[String], options: &Options) -> Result<Self, PatternError> {
+        let mut parts = Vec::with_capacity(patterns.len());
+        for pattern in patterns {
+            let part = source(pattern, options)?;
+            // Each by itself, so that a fault is reported where it is.
+            parse(&part, options).map_err(|error| explain(pattern, &part, &error))?;
+            parts.push(format!("(?:{part})"));
+        }
+        let mut whole = parts.join("|");
+        if options.word {
+            // Half-boundaries: the pattern may itself start or end with what is no word character, as `-v` does.
+            let flag = if options.unicode { "" } else { "-u" };
+            whole = format!(r"(?{flag}:\b{{start-half}})(?:{whole})(?{flag}:\b{{end-half}})");
+        }
+        let too_large = |detail: String| PatternError {
+            pattern: patterns.join(" | "),
+            at: None,
+            what: format!("the pattern is too large: {detail}"),
+            instead: Some("count less in {n,m}, or search for a part of it".into()),
+        };
+        let hir = parse(&whole, options).map_err(|error| too_large(error.to_string()))?;
+        let regex = RegexBuilder::new(&whole)
+            .unicode(options.unicode)
+            .case_insensitive(options.ignore_case)
+            .dot_matches_new_line(options.dot_all)
+            .multi_line(options.line_anchors)
+            .crlf(options.line_anchors)
+            .size_limit(COMPILED)
+            .build()
+            .map_err(|error| too_large(error.to_string()))?;
+        Ok(Self { regex, hir })
+    }
+}
+
+/// The pattern as a regular expression whose characters beyond ASCII are spelled as their bytes.
+fn source(pattern: &str, options: &Options) -> Result<String, PatternError> {
+    if options.hex {
+        return hex(pattern);
+    }
+    let literal = if options.fixed_strings { regex_syntax::escape(pattern) } else { pattern.to_owned() };
+    Ok(literal)
+}
+
+/// `0x474554`, `47 45 54`.
+fn hex(pattern: &str) -> Result<String, PatternError> {
+    let wrong = |what: &str| PatternError {
+        pattern: pattern.to_owned(),
+        at: None,
+        what: what.to_owned(),
+        instead: Some("write two digits a byte: -X 0x474554".into()),
+    };
+    let digits = pattern.strip_prefix("0x").or(pattern.strip_prefix("0X")).unwrap_or(pattern);
+    let digits: String = digits.chars().filter(|c| *c != ' ').collect();
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong("this is not hexadecimal"));
+    }
+    if digits.len() % 2 == 1 {
+        return Err(wrong("a hexadecimal pattern needs an even number of digits"));
+    }
+    let bytes = digits.as_bytes().chunks(2);
+    Ok(bytes.map(|pair| format!(r"(?-u:\x{})", String::from_utf8_lossy(pair))).collect())
+}
+
+fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
+    let config = syntax::Config::new()
+        .unicode(options.unicode)
+        .utf8(false)
+        .case_insensitive(options.ignore_case)
+        .dot_matches_new_line(options.dot_all)
+        .multi_line(options.line_anchors)
+        .crlf(options.line_anchors);
+    syntax::parse_with(source, &config).map_err(|_| ()).or_else(|()| {
+        // Parse again for the error itself, which the automata's parser wraps.
+        regex_syntax::ParserBuilder::new()
+            .unicode(options.unicode)
+            .utf8(false)
+            .case_insensitive(options.ignore_case)
+            .dot_matches_new_line(options.dot_all)
+            .multi_line(options.line_anchors)
+            .crlf(options.line_anchors)
+            .build()
+            .parse(source)
+    })
+}
+
+/// The library's error in plain words, about the pattern as it was typed.
+fn explain(pattern: &str, part: &str, error: &regex_syntax::Error) -> PatternError {
+    use regex_syntax::ast::ErrorKind as Kind;
+    let (span, what, instead) = match error {
+        regex_syntax::Error::Parse(error) => {
+            let what = match error.kind() {
+                Kind::ClassUnclosed => "this bracket is never closed".to_owned(),
+                Kind::GroupUnclosed => "this parenthesis is never closed".to_owned(),
+                Kind::GroupUnopened => "this parenthesis was never opened".to_owned(),
+                Kind::RepetitionMissing => "there is nothing to repeat in front of this".to_owned(),
+                Kind::EscapeUnexpectedEof => "the backslash has nothing behind it".to_owned(),
+                Kind::UnsupportedLookAround => "look-around is not supported".to_owned(),
+                Kind::UnsupportedBackreference => "back-references are not supported".to_owned(),
+                other => other.to_string(),
+            };
+            let instead = match error.kind() {
+                Kind::UnsupportedLookAround => {
+                    Some(r"say it with --and PATTERN or --not PATTERN on the same message, or with \b".to_owned())
+                }
+                Kind::UnsupportedBackreference => Some("search for the repeated text itself".to_owned()),
+                _ => None,
+            };
+            (Some(*error.span()), what, instead)
+        }
+        regex_syntax::Error::Translate(error) => {
+            let what = error.kind().to_string();
+            let instead = what.to_lowercase().contains("unicode").then(|| "add --unicode".to_owned());
+            (Some(*error.span()), what, instead)
+        }
+        other => (None, other.to_string(), None),
+    };
+    // An empty span is a place between two characters: point at the one behind it.
+    let at = span.filter(|_| part == pattern).map(|span| (span.start.offset, span.end.offset.max(span.start.offset + 1)));
+    PatternError { pattern: pattern.to_owned(), at, what, instead }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(pattern: &str, options: Options, text: &[u8]) -> Result<bool, PatternError> {
+        Ok(Pattern::compile(&[pattern.to_owned()], &options)?.regex.is_match(text))
+    }
+
+    #[test]
+    fn patterns_are_read_as_their_options_say() {
+        let plain = Options::default();
+        let lines = Options { line_anchors: true, ..plain };
+        let table: [(&str, Options, &[u8], bool); 22] = [
+            (r"\xff", plain, b"a\xff", true),
+            ("é", plain, "café".as_bytes(), true),
+            ("caf.+ au", plain, "café au lait".as_bytes(), true),
+            (r"\w+é", plain, "café".as_bytes(), true),
+            ("get", Options { ignore_case: true, ..plain }, b"GET", true),
+            ("É", Options { ignore_case: true, unicode: true, ..plain }, "é".as_bytes(), true),
+            ("^Host", plain, b"GET /\r\nHost: x", false),
+            ("^Host", lines, b"GET /\r\nHost: x", true),
+            ("x$", lines, b"Host: x\r\n", true),
+            ("/.Host", plain, b"/\nHost", false),
+            ("/.Host", Options { dot_all: true, ..plain }, b"/\nHost", true),
+            ("a.c", Options { fixed_strings: true, ..plain }, b"abc", false),
+            ("a.c", Options { fixed_strings: true, ..plain }, b"a.c", true),
+            ("0x474554", Options { hex: true, ..plain }, b"GET", true),
+            ("47 45 54", Options { hex: true, ..plain }, b"GET", true),
+            ("ff00", Options { hex: true, ..plain }, b"\xff\x00", true),
+            ("user|pass", Options { word: true, ..plain }, b"user", true),
+            ("user|pass", Options { word: true, ..plain }, b"superuser", false),
+            ("user|pass", Options { word: true, ..plain }, b"a pass.", true),
+            ("user|pass", Options { word: true, ..plain }, b"password", false),
+            ("-v", Options { word: true, ..plain }, b"a -v b", true),
+            ("(?i)get", plain, b"GeT", true),
+        ];
+        for (pattern, options, text, want) in table {
+            assert_eq!(finds(pattern, options, text), Ok(want), "{pattern} {options:?}");
+        }
+    }
+
+    #[test]
+    fn faults_are_told_in_plain_words_and_with_their_place() {
+        let table = [
+            ("[a", Some((0, 1)), "never closed", false),
+            ("(a", Some((0, 1)), "never closed", false),
+            ("a)", Some((1, 2)), "never opened", false),
+            ("*a", Some((0, 1)), "nothing to repeat", false),
+            ("(?=a)", Some((0, 3)), "look-around", true),
+            (r"(a)\1", Some((3, 5)), "back-references", true),
+        ];
+        for (pattern, at, what, instead) in table {
+            let error = finds(pattern, Options::default(), b"").unwrap_err();
+            assert_eq!(error.at, at, "{pattern}: {error}");
+            assert!(error.what.contains(what), "{pattern}: {error}");
+            assert_eq!(error.instead.is_some(), instead, "{pattern}");
+        }
+        for pattern in ["abc", "4g"] {
+            assert!(finds(pattern, Options { hex: true, ..Options::default() }, b"").is_err(), "{pattern}");
+        }
+        assert!(finds(r"(?:\w{1000}){1000}", Options::default(), b"").unwrap_err().what.contains("too large"));
+    }
+}

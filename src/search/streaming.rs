@@ -1,0 +1,357 @@
+//! A match however the bytes were cut: an automaton whose state is carried from one piece of a text to the next.
+//!
+//! A dense DFA flags a match one byte late, because `$` and `\b` look at the byte behind it. Where no match is begun, the
+//! state is a start state, and a prefilter jumps to the next place where one can begin. After a match the automaton
+//! starts again at the match's end, so that matches back to back are found; which byte was in front is all that it needs to
+//! know of the past.
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::prefilter::Prefilter;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
+use regex_automata::{Anchored, MatchKind, Span};
+use regex_syntax::hir::Hir;
+
+/// An automaton for one set of patterns.
+#[derive(Debug)]
+pub(super) struct Automaton {
+    dfa: dense::DFA<Vec<u32>>,
+    prefilter: Option<Prefilter>,
+    /// Bytes of the prefilter's longest needle.
+    needle: usize,
+    /// The start state at the start of a text.
+    fresh: StateID,
+    /// The start state behind each byte.
+    behind: Box<[StateID; 256]>,
+    /// The pattern looks at no byte around its match: one that ends at the end of a piece is certain there.
+    certain: bool,
+    /// The pattern can match no byte at all. It is then not restarted, and only that it matches is told.
+    hollow: bool,
+}
+
+/// How far a text was read: all that is carried from piece to piece.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scan {
+    state: StateID,
+    /// The last byte; `None` at the start of a text.
+    last: Option<u8>,
+    /// Bytes since the state was last a start state: a match that is now open cannot have begun earlier.
+    pub(super) since_start: usize,
+}
+
+/// The largest automaton, in bytes; and the largest memory for its making.
+const DFA: usize = 10 << 20;
+const DETERMINIZE: usize = 32 << 20;
+
+impl Automaton {
+    /// Build an automaton.
+    ///
+    /// # Errors
+    /// In words, when it would be too large or looks around in a way that bytes do not tell.
+    pub(super) fn new(hir: &Hir) -> Result<Self, String> {
+        let nfa = thompson::Compiler::new()
+            .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(DFA)))
+            .build_from_hir(hir)
+            .map_err(|error| error.to_string())?;
+        let config = dense::Config::new()
+            .match_kind(MatchKind::All)
+            .start_kind(StartKind::Unanchored)
+            .specialize_start_states(true)
+            .dfa_size_limit(Some(DFA))
+            .determinize_size_limit(Some(DETERMINIZE));
+        let dfa = dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|error| error.to_string())?;
+        let start = |byte: Option<u8>| {
+            let config = start::Config::new().anchored(Anchored::No).look_behind(byte);
+            dfa.start_state(&config).map_err(|error| error.to_string())
+        };
+        let fresh = start(None)?;
+        let mut behind = Box::new([fresh; 256]);
+        for (byte, state) in (0..=255).zip(behind.iter_mut()) {
+            *state = start(Some(byte))?;
+        }
+        let properties = hir.properties();
+        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
+        Ok(Self {
+            needle: prefilter.as_ref().map_or(0, Prefilter::max_needle_len),
+            prefilter,
+            fresh,
+            behind,
+            certain: properties.look_set().is_empty(),
+            hollow: properties.minimum_len() == Some(0),
+            dfa,
+        })
+    }
+
+    /// A scan at the start of a text.
+    pub(super) fn start(&self) -> Scan {
+        Scan { state: self.fresh, last: None, since_start: 0 }
+    }
+
+    /// A scan behind missing bytes: neither a line nor a word starts or ends there.
+    fn start_behind_gap(&self) -> Scan {
+        Scan { state: self.behind[0], last: Some(0), since_start: 0 }
+    }
+
+    /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece before), and how many bytes
+    /// in front of that end it begins at the earliest.
+    pub(super) fn feed(&self, scan: &mut Scan, bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
+        let mut state = scan.state;
+        // Where in `bytes` the state was last a start state; negative: in an earlier piece.
+        let mut start_at = -(scan.since_start as i64);
+        let mut at = 0;
+        let mut jump_from = 0;
+        let before = scan.last.map_or(self.fresh, |last| self.behind[usize::from(last)]);
+        let behind = |at: usize| match at.checked_sub(1) {
+            Some(previous) => self.behind[usize::from(bytes[previous])],
+            None => before,
+        };
+        while at < bytes.len() {
+            if self.dfa.is_special_state(state) && self.dfa.is_start_state(state) {
+                start_at = at as i64;
+                if let Some(prefilter) = &self.prefilter
+                    && at >= jump_from
+                {
+                    let next = prefilter.find(bytes, Span { start: at, end: bytes.len() });
+                    // A needle may be cut by the end of the piece: its first bytes must be walked.
+                    let to = match next {
+                        Some(span) => {
+                            jump_from = span.start + 1;
+                            span.start
+                        }
+                        None => {
+                            jump_from = bytes.len();
+                            bytes.len().saturating_sub(self.needle.saturating_sub(1)).max(at)
+                        }
+                    };
+                    if to > at {
+                        at = to;
+                        state = behind(at);
+                        start_at = at as i64;
+                        continue;
+                    }
+                }
+            }
+            // Plain steps; the loop is left where something is to be decided.
+            let next = self.dfa.next_state(state, bytes[at]);
+            if !self.dfa.is_special_state(next) {
+                state = next;
+                at += 1;
+                continue;
+            }
+            if self.dfa.is_match_state(next) {
+                found(at, (at as i64 - start_at).max(0) as usize);
+                if self.hollow {
+                    state = next;
+                    at += 1;
+                } else {
+                    // The byte that raised the flag is not part of the match: it is read again.
+                    state = behind(at);
+                    start_at = at as i64;
+                    jump_from = jump_from.min(at);
+                }
+                continue;
+            }
+            state = next;
+            at += 1;
+            if self.dfa.is_accel_state(state) && !self.dfa.is_start_state(state) {
+                let rest = &bytes[at..];
+                let skip = match *self.dfa.accelerator(state) {
+                    [a] => memchr::memchr(a, rest),
+                    [a, b] => memchr::memchr2(a, b, rest),
+                    [a, b, c] => memchr::memchr3(a, b, c, rest),
+                    _ => Some(0),
+                };
+                at += skip.unwrap_or(rest.len());
+            }
+        }
+        if self.dfa.is_start_state(state) {
+            start_at = at as i64;
+        }
+        scan.state = state;
+        scan.last = bytes.last().copied().or(scan.last);
+        scan.since_start = (at as i64 - start_at).max(0) as usize;
+        if self.certain && !self.hollow && self.dfa.is_match_state(self.dfa.next_eoi_state(state)) {
+            found(bytes.len(), scan.since_start);
+            scan.state = behind(bytes.len());
+            scan.since_start = 0;
+        }
+    }
+
+    /// Bytes are missing here. Whether a match ended right in front of them.
+    pub(super) fn gap(&self, scan: &mut Scan) -> bool {
+        let ended = self.ends_at_gap(scan);
+        *scan = self.start_behind_gap();
+        ended
+    }
+
+    /// The text was cut off here. Whether a match ended right there.
+    pub(super) fn ends_at_gap(&self, scan: &Scan) -> bool {
+        self.dfa.is_match_state(self.dfa.next_state(scan.state, 0))
+    }
+
+    /// The text truly ends here. Whether a match ends with it.
+    pub(super) fn ends_at_end(&self, scan: &Scan) -> bool {
+        self.dfa.is_match_state(self.dfa.next_eoi_state(scan.state))
+    }
+
+    /// Whether a match is begun and not decided.
+    pub(super) fn is_open(&self, scan: &Scan) -> bool {
+        let start = scan.last.map_or(self.fresh, |last| self.behind[usize::from(last)]);
+        // A state that goes where the start state goes is one in all but its name.
+        scan.state != start
+            && !(0..=255).all(|byte| self.dfa.next_state(scan.state, byte) == self.dfa.next_state(start, byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::search::pattern::{Options, Pattern};
+
+    fn automaton(pattern: &str) -> (Automaton, Pattern) {
+        let options = Options { line_anchors: true, ..Options::default() };
+        let pattern = Pattern::compile(&[pattern.to_owned()], &options).unwrap();
+        (Automaton::new(&pattern.hir).unwrap(), pattern)
+    }
+
+    /// Ends of all matches in the whole text, which comes in `pieces`.
+    fn ends(automaton: &Automaton, pieces: &[&[u8]]) -> Vec<usize> {
+        let mut scan = automaton.start();
+        let (mut ends, mut offset) = (Vec::new(), 0);
+        for piece in pieces {
+            automaton.feed(&mut scan, piece, &mut |end, _| ends.push(offset + end));
+            offset += piece.len();
+        }
+        if automaton.ends_at_end(&scan) {
+            ends.push(offset);
+        }
+        ends
+    }
+
+    #[test]
+    fn match_across_2() {
+        let (automaton, _) = automaton("secret");
+        assert_eq!(ends(&automaton, &[b"a sec", b"ret b"]), [8]);
+    }
+
+    #[test]
+    fn match_across_100_one_byte() {
+        let (automaton, _) = automaton("x{100}");
+        let text = [b'x'; 100];
+        let pieces: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(ends(&automaton, &pieces), [100]);
+    }
+
+    #[test]
+    fn two_matches_one_segment() {
+        let (automaton, _) = automaton("ab");
+        assert_eq!(ends(&automaton, &[b"ababxab"]), [2, 4, 7]);
+        assert_eq!(ends(&automaton, &[b"a", b"bab", b"xa", b"b"]), [2, 4, 7]);
+    }
+
+    #[test]
+    fn boundary_word() {
+        let (automaton, _) = automaton(r"\bfoo\b");
+        assert!(ends(&automaton, &[b"foo", b"d"]).is_empty());
+        assert_eq!(ends(&automaton, &[b"foo", b" "]), [3]);
+        assert!(ends(&automaton, &[b"a", b"foo "]).is_empty());
+    }
+
+    #[test]
+    fn crlf_split() {
+        let (automaton, _) = automaton("foo$");
+        assert_eq!(ends(&automaton, &[b"foo\r", b"\n"]), [3]);
+        assert!(ends(&automaton, &[b"foo", b"d\r\n"]).is_empty());
+    }
+
+    #[test]
+    fn no_match_across_gap_and_no_anchor_at_it() {
+        let behind_gap = |pattern: &str, before: &[u8], after: &[u8]| {
+            let (automaton, _) = automaton(pattern);
+            let mut scan = automaton.start();
+            let mut found = false;
+            automaton.feed(&mut scan, before, &mut |_, _| found = true);
+            found |= automaton.gap(&mut scan);
+            automaton.feed(&mut scan, after, &mut |_, _| found = true);
+            found | automaton.ends_at_end(&scan)
+        };
+        assert!(!behind_gap("SECRET", b"SEC", b"RET"));
+        assert!(behind_gap("SEC", b"SEC", b"RET"));
+        assert!(behind_gap("RET", b"SEC", b"RET"));
+        assert!(!behind_gap("SEC$", b"SEC", b"RET"), "dollar_not_at_gap");
+        assert!(!behind_gap("^RET", b"SEC", b"RET"), "caret_not_after_gap");
+        assert!(behind_gap(r"SEC\b", b"SEC", b"RET"), "word_boundary_at_gap");
+    }
+
+    #[test]
+    fn redos_pattern() {
+        let (automaton, _) = automaton("(a+)+$");
+        let text = vec![b'a'; 1 << 20];
+        assert_eq!(ends(&automaton, &[&text]), [1 << 20]);
+        let (automaton, _) = self::automaton(r#""token":"(\w|-)+""#);
+        let text = format!(r#""token":"{}""#, "a-".repeat(100_000));
+        assert_eq!(ends(&automaton, &[text.as_bytes()]).len(), 1);
+    }
+
+    #[test]
+    fn a_begun_match_is_open_and_nothing_else_is() {
+        for (pattern, text, open) in [
+            ("secret", &b"a sec"[..], true),
+            ("secret", b"a sexy", false),
+            ("^GET", b"x\r\nGE", true),
+            ("^GET", b"hello", false),
+            (r"\bfoo\b", b"a foo", true),
+            (r"\bfoo\b", b"afoo", false),
+        ] {
+            let (automaton, _) = automaton(pattern);
+            let mut scan = automaton.start();
+            automaton.feed(&mut scan, text, &mut |_, _| ());
+            assert_eq!(automaton.is_open(&scan), open, "{pattern} {text:?}");
+        }
+    }
+
+    fn any_pattern() -> impl Strategy<Value = String> {
+        let atom = prop::sample::select(vec![
+            "a", "b", "ab", "abc", "ba", "[ab]", "[^a]", ".", r"\w", r"\s", "^", "$", r"\b", r"\B", "(?i)A", "c\r\n",
+        ]);
+        let repeat = prop::sample::select(vec!["", "", "", "*", "+", "?", "{2}", "{1,3}"]);
+        let piece = (atom, repeat).prop_map(|(atom, repeat)| match atom {
+            "^" | "$" | r"\b" | r"\B" => atom.to_owned(),
+            atom => format!("(?:{atom}){repeat}"),
+        });
+        let sequence = prop::collection::vec(piece, 1..5).prop_map(|pieces| pieces.concat());
+        prop::collection::vec(sequence, 1..3).prop_map(|branches| branches.join("|"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn every_match_is_found_however_the_text_was_cut(
+            pattern in any_pattern(),
+            text in prop::collection::vec(prop::sample::select(b"aabbc \r\nA\x00\xff".to_vec()), 0..40),
+            cuts in prop::collection::vec(0usize..41, 0..8),
+        ) {
+            let (automaton, compiled) = automaton(&pattern);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                pieces.push(&text[from..cut]);
+                from = cut;
+            }
+            pieces.push(&text[from..]);
+            let whole = ends(&automaton, &[&text]);
+            let cut = ends(&automaton, &pieces);
+            prop_assert_eq!(!whole.is_empty(), compiled.regex.is_match(&text), "{} {:?}", pattern, text);
+            if automaton.hollow {
+                prop_assert_eq!(whole.is_empty(), cut.is_empty(), "{} {:?}", pattern, pieces);
+            } else {
+                prop_assert_eq!(whole, cut, "{} {:?}", pattern, pieces);
+            }
+        }
+    }
+}
