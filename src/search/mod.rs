@@ -1,6 +1,15 @@
 //! *search*: messages become hits. Pure.
+//!
+//! [`Asked`] is what the user typed, [`Query`] the same compiled; a [`Unit`] is one message that is being said, searched as it
+//! comes and kept as far as it may be shown.
 
+mod context;
 mod pattern;
+mod query;
 mod streaming;
+mod unit;
 
+pub use context::Context;
 pub use pattern::{Options, PatternError};
+pub use query::{Asked, Bookmark, Query};
+pub use unit::{Keep, Shown, Unit};

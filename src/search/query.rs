@@ -1,0 +1,162 @@
+//! The question a message is asked: any of some patterns, and others, and not others.
+
+use std::ops::Range;
+
+use super::pattern::{Options, Pattern, PatternError};
+use super::streaming::{Automaton, Scan};
+
+/// What the user asked, as typed.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Patterns of which any may match; none: everything matches.
+    pub any: Vec<String>,
+    /// Patterns that must match as well, each.
+    pub and: Vec<String>,
+    /// Patterns that must not match.
+    pub not: Vec<String>,
+    /// How they are read.
+    pub options: Options,
+}
+
+/// A question, compiled.
+#[derive(Debug)]
+pub struct Query {
+    terms: Vec<Term>,
+    /// The patterns whose extents are shown.
+    shown: Option<regex::bytes::Regex>,
+}
+
+/// One pattern of a question.
+#[derive(Debug)]
+struct Term {
+    automaton: Automaton,
+    regex: regex::bytes::Regex,
+    /// Whether it must be found or must not be.
+    wanted: bool,
+}
+
+/// How far one pattern of a question got in a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    scan: Scan,
+    found: bool,
+}
+
+/// How far a direction's text was read, to go on in its next message.
+#[derive(Clone, Debug, Default)]
+pub struct Bookmark(Vec<Progress>);
+
+impl Query {
+    /// Compile a question.
+    ///
+    /// # Errors
+    /// The first pattern that is none.
+    pub fn compile(asked: &Asked) -> Result<Self, PatternError> {
+        let mut terms = Vec::new();
+        let one = |patterns: &[String], wanted: bool| {
+            let Pattern { regex, hir } = Pattern::compile(patterns, &asked.options)?;
+            let automaton = Automaton::new(&hir).map_err(|detail| PatternError {
+                pattern: patterns.join(" | "),
+                at: None,
+                what: format!("the pattern cannot be searched in a stream: {detail}"),
+                instead: asked.options.unicode.then(|| r"with --unicode write (?-u:\b) for \b".to_owned()),
+            })?;
+            Ok(Term { automaton, regex, wanted })
+        };
+        // An empty pattern matches everything: then nothing need be searched.
+        let mut shown = None;
+        if !asked.any.is_empty() && !asked.any.iter().any(String::is_empty) {
+            let term = one(&asked.any, true)?;
+            shown = Some(term.regex.clone());
+            terms.push(term);
+        }
+        for pattern in &asked.and {
+            terms.push(one(std::slice::from_ref(pattern), true)?);
+        }
+        for pattern in &asked.not {
+            terms.push(one(std::slice::from_ref(pattern), false)?);
+        }
+        Ok(Self { terms, shown })
+    }
+
+    /// Whether everything matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Ask of a text that lies in one piece; `extents` gets the matches to be shown.
+    pub fn holds_in(&self, text: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
+        extents.clear();
+        self.extents(text, 0, extents);
+        self.terms.iter().all(|term| term.regex.is_match(text) == term.wanted)
+    }
+
+    /// The matches in one piece of text that starts at `offset`, none empty, appended to `extents`.
+    pub(super) fn extents(&self, text: &[u8], offset: usize, extents: &mut Vec<Range<usize>>) {
+        if let Some(regex) = &self.shown {
+            let found = regex.find_iter(text).filter(|found| !found.is_empty());
+            extents.extend(found.map(|found| offset + found.start()..offset + found.end()));
+        }
+    }
+
+    /// Start reading a message: at a text's start, or where `bookmark` says the direction's text goes on.
+    pub(super) fn begin(&self, progress: &mut Vec<Progress>, bookmark: Option<&Bookmark>) {
+        progress.clear();
+        match bookmark {
+            Some(Bookmark(marks)) if marks.len() == self.terms.len() => {
+                progress.extend(marks.iter().map(|mark| Progress { found: false, ..*mark }));
+            }
+            _ => progress.extend(self.terms.iter().map(|term| Progress { scan: term.automaton.start(), found: false })),
+        }
+    }
+
+    /// Read on. `found` is told of each match to be shown, as [`Automaton::feed`] tells it.
+    pub(super) fn feed(&self, progress: &mut [Progress], bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
+        for (term, progress) in self.terms.iter().zip(progress) {
+            let any = &mut progress.found;
+            // Only the first term can be the one that is shown.
+            if self.shown.is_some() && std::ptr::eq(term, &raw const self.terms[0]) {
+                term.automaton.feed(&mut progress.scan, bytes, &mut |end, len| {
+                    *any = true;
+                    found(end, len);
+                });
+            } else {
+                term.automaton.feed(&mut progress.scan, bytes, &mut |_, _| *any = true);
+            }
+        }
+    }
+
+    /// Bytes are missing.
+    pub(super) fn gap(&self, progress: &mut [Progress]) {
+        for (term, progress) in self.terms.iter().zip(progress) {
+            progress.found |= term.automaton.gap(&mut progress.scan);
+        }
+    }
+
+    /// The message ends: truly, or cut off.
+    pub(super) fn end(&self, progress: &mut [Progress], truly: bool) {
+        for (term, progress) in self.terms.iter().zip(progress) {
+            progress.found |= match truly {
+                true => term.automaton.ends_at_end(&progress.scan),
+                false => term.automaton.ends_at_gap(&progress.scan),
+            };
+        }
+    }
+
+    /// Whether the message holds, as far as it was read.
+    pub(super) fn holds(&self, progress: &[Progress]) -> bool {
+        self.terms.iter().zip(progress).all(|(term, progress)| term.wanted == progress.found)
+    }
+
+    /// Whether the verdict can still change by what was already read: a match is begun.
+    pub(super) fn is_open(&self, progress: &[Progress]) -> bool {
+        self.terms.iter().zip(progress).any(|(term, progress)| term.automaton.is_open(&progress.scan))
+    }
+
+    /// Note in `bookmark` how far was read.
+    pub(super) fn mark(progress: &[Progress], bookmark: &mut Bookmark) {
+        bookmark.0.clear();
+        bookmark.0.extend_from_slice(progress);
+    }
+}

@@ -1,0 +1,423 @@
+//! One open message: how far it was searched, and what is kept of it to be shown.
+//!
+//! Kept are its head, the start of its body, and the lines around each match behind that; all bounded, in buffers that are
+//! used again for the next message.
+
+use std::ops::Range;
+
+use crate::hit::{Piece, Text};
+use crate::message::Part;
+use crate::stream::GapReason;
+
+use super::query::{Bookmark, Progress, Query};
+
+/// How much of a message is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keep {
+    /// Bytes of the head.
+    pub head: usize,
+    /// Bytes from the start of the body.
+    pub body: usize,
+    /// Only this many bytes of the message are searched and shown.
+    pub first: Option<usize>,
+}
+
+/// A message that is being said.
+#[derive(Debug, Default)]
+pub struct Unit {
+    progress: Vec<Progress>,
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+    matches: Vec<Range<usize>>,
+    /// Kept bytes of the head.
+    head: usize,
+    /// Bytes of the head that were said.
+    head_said: usize,
+    /// Bytes of the body that were said.
+    body: u64,
+    /// Bytes of the body that were kept from its start.
+    body_kept: usize,
+    /// Bytes kept around matches further on.
+    excerpts: usize,
+    /// Bytes said and not kept since the last kept one.
+    skipped: u64,
+    /// The last of those, for the line in front of a match.
+    tail: Vec<u8>,
+    /// Bytes still to be kept to end the line behind a match.
+    wanted: usize,
+}
+
+/// What is kept of a message, to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The text.
+    pub text: Text<'a>,
+    /// Bytes of it that are the head.
+    pub head: usize,
+    /// The matches in it.
+    pub matches: &'a [Range<usize>],
+    /// Bytes of the whole body.
+    pub body_size: u64,
+}
+
+/// Bytes kept in front of a match, back to its line's start; and behind it, up to its line's end.
+const AROUND: usize = 512;
+/// Bytes of excerpts after which they are to be taken out.
+const EXCERPTS: usize = 64 << 10;
+
+impl Unit {
+    /// Begin a message, with a text of its own or where `bookmark` says.
+    pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>) {
+        query.begin(&mut self.progress, bookmark);
+        self.head_said = 0;
+        self.body = 0;
+        self.forget();
+        self.skipped = 0;
+        self.tail.clear();
+    }
+
+    /// Search and keep the next bytes.
+    pub fn feed(&mut self, query: &Query, keep: &Keep, part: Part, bytes: &[u8]) {
+        let bytes = match keep.first {
+            Some(first) => {
+                let said = self.head_said as u64 + self.body;
+                let left = usize::try_from((first as u64).saturating_sub(said)).unwrap_or(usize::MAX);
+                let (searched, ignored) = bytes.split_at(left.min(bytes.len()));
+                self.count(part, ignored.len());
+                searched
+            }
+            None => bytes,
+        };
+        if bytes.is_empty() {
+            return;
+        }
+        let mut progress = std::mem::take(&mut self.progress);
+        if part == Part::Head {
+            query.feed(&mut progress, bytes, &mut |_, _| ());
+            let room = keep.head.saturating_sub(self.head);
+            let (kept, skipped) = bytes.split_at(room.min(bytes.len()));
+            self.keep(kept);
+            self.head += kept.len();
+            self.skip(skipped);
+        } else {
+            let room = keep.body.saturating_sub(self.body_kept);
+            if room >= bytes.len() {
+                query.feed(&mut progress, bytes, &mut |_, _| ());
+                self.keep(bytes);
+                self.body_kept += bytes.len();
+            } else {
+                let (kept, rest) = bytes.split_at(room);
+                query.feed(&mut progress, kept, &mut |_, _| ());
+                self.keep(kept);
+                self.body_kept += kept.len();
+                let mut done = 0;
+                query.feed(&mut progress, rest, &mut |end, len| done = self.excerpt(rest, done, end, len));
+                self.pass(&rest[done..]);
+            }
+        }
+        self.progress = progress;
+        self.count(part, bytes.len());
+    }
+
+    /// Bytes were not captured here.
+    pub fn missing(&mut self, query: &Query, len: u64, reason: GapReason) {
+        query.gap(&mut self.progress);
+        self.note_skipped();
+        self.tail.clear();
+        self.wanted = 0;
+        self.pieces.push(Piece::Missing(len, reason));
+    }
+
+    /// The message is over: with the text's true end, or cut off. (A text that goes on in the next message has no end here.)
+    pub fn end(&mut self, query: &Query, truly: bool) {
+        query.end(&mut self.progress, truly);
+    }
+
+    /// Whether the message holds, as far as it was searched.
+    #[must_use]
+    pub fn holds(&self, query: &Query) -> bool {
+        query.holds(&self.progress)
+    }
+
+    /// Whether a match is begun and not decided.
+    #[must_use]
+    pub fn is_open(&self, query: &Query) -> bool {
+        query.is_open(&self.progress)
+    }
+
+    /// Note how far the text was read, for the message that goes on with it.
+    pub fn mark(&self, bookmark: &mut Bookmark) {
+        Query::mark(&self.progress, bookmark);
+    }
+
+    /// Whether nothing was said but framing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head_said == 0 && self.body == 0
+    }
+
+    /// Bytes that are kept.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget) now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.excerpts >= EXCERPTS
+    }
+
+    /// What is kept, with the matches in it.
+    pub fn show(&mut self, query: &Query) -> Shown<'_> {
+        self.note_skipped();
+        self.matches.clear();
+        // Pieces that touch are one text.
+        let mut run = 0..0;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Kept(range) => run.end = range.end,
+                Piece::Skipped(_) | Piece::Missing(..) => {
+                    query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
+                    run = run.end..run.end;
+                }
+            }
+        }
+        query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
+        Shown {
+            text: Text { bytes: &self.bytes, pieces: &self.pieces },
+            head: self.head,
+            matches: &self.matches,
+            body_size: self.body,
+        }
+    }
+
+    /// Forget what is kept; the search goes on.
+    pub fn forget(&mut self) {
+        self.bytes.clear();
+        self.pieces.clear();
+        self.matches.clear();
+        self.head = 0;
+        self.body_kept = if self.body > 0 { usize::MAX } else { 0 };
+        self.excerpts = 0;
+        self.wanted = 0;
+        self.bytes.shrink_to(SPARE);
+    }
+
+    fn count(&mut self, part: Part, len: usize) {
+        match part {
+            Part::Head => self.head_said += len,
+            Part::Body | Part::Trailer => self.body += len as u64,
+        }
+    }
+
+    /// Keep bytes that follow what is kept.
+    fn keep(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.note_skipped();
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        match self.pieces.last_mut() {
+            Some(Piece::Kept(range)) if range.end == from => range.end = self.bytes.len(),
+            _ => self.pieces.push(Piece::Kept(from..self.bytes.len())),
+        }
+    }
+
+    fn skip(&mut self, bytes: &[u8]) {
+        self.skipped += bytes.len() as u64;
+        let last = bytes.len().saturating_sub(AROUND);
+        if last > 0 || self.tail.len() + bytes.len() > 2 * AROUND {
+            let spare = (self.tail.len() + (bytes.len() - last)).saturating_sub(AROUND).min(self.tail.len());
+            self.tail.drain(..spare);
+        }
+        self.tail.extend_from_slice(&bytes[last..]);
+    }
+
+    fn note_skipped(&mut self) {
+        if self.skipped > 0 {
+            self.pieces.push(Piece::Skipped(self.skipped));
+            self.skipped = 0;
+        }
+        self.tail.clear();
+    }
+
+    /// Bytes behind the kept start in which nothing (more) was found.
+    fn pass(&mut self, bytes: &[u8]) {
+        let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let (kept, rest) = bytes.split_at(line.min(self.wanted).min(bytes.len()));
+        self.keep(kept);
+        self.excerpts += kept.len();
+        self.wanted = if kept.ends_with(b"\n") { 0 } else { self.wanted - kept.len() };
+        self.skip(rest);
+    }
+
+    /// Keep the line around a match that ends at `end` in `bytes` and begins at the earliest `len` bytes in front of that;
+    /// `done` bytes are already dealt with. Says how many are now.
+    fn excerpt(&mut self, bytes: &[u8], done: usize, end: usize, len: usize) -> usize {
+        let end = end.max(done);
+        let begin = end.saturating_sub(len).max(done);
+        let between = &bytes[done..begin];
+        // The end of the last match's line; then what is skipped, but for the start of this match's line.
+        self.pass(between);
+        if self.skipped > 0 {
+            let line = memchr::memrchr(b'\n', &self.tail).map_or(0, |at| at + 1);
+            let back = self.tail.len() - line;
+            let start = std::mem::take(&mut self.tail);
+            self.skipped -= back as u64;
+            self.keep(&start[line..]);
+            self.excerpts += back;
+            self.tail = start;
+            self.tail.clear();
+        }
+        self.keep(&bytes[begin..end]);
+        self.excerpts += end - begin;
+        self.wanted = AROUND;
+        end
+    }
+}
+
+/// Capacity that a unit's buffer keeps while it is not used.
+const SPARE: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::Asked;
+
+    const KEEP: Keep = Keep { head: 1024, body: 8, first: None };
+
+    fn query(pattern: &str) -> Query {
+        Query::compile(&Asked { any: vec![pattern.to_owned()], ..Asked::default() }).unwrap()
+    }
+
+    /// What is kept, as text: `<n>` for skipped bytes, `!n!` for missing ones, matches in brackets.
+    fn kept(unit: &mut Unit, query: &Query) -> String {
+        let shown = unit.show(query);
+        let mut out = String::new();
+        for piece in shown.text.pieces {
+            match piece {
+                Piece::Kept(range) => {
+                    for at in range.clone() {
+                        if shown.matches.iter().any(|found| found.start == at) {
+                            out.push('[');
+                        }
+                        out.push(char::from(shown.text.bytes[at]));
+                        if shown.matches.iter().any(|found| found.end == at + 1) {
+                            out.push(']');
+                        }
+                    }
+                }
+                Piece::Skipped(len) => out += &format!("<{len}>"),
+                Piece::Missing(len, _) => out += &format!("!{len}!"),
+            }
+        }
+        out
+    }
+
+    fn said(query: &Query, head: &str, body: &str, chunk: usize) -> Unit {
+        let mut unit = Unit::default();
+        unit.begin(query, None);
+        for (part, text) in [(Part::Head, head), (Part::Body, body)] {
+            for piece in text.as_bytes().chunks(chunk) {
+                unit.feed(query, &KEEP, part, piece);
+            }
+        }
+        unit
+    }
+
+    #[test]
+    fn the_head_the_start_and_the_lines_around_matches_are_kept_however_it_was_cut() {
+        let query = query("needle");
+        let line = "hay hay hay\n".repeat(100);
+        let body = format!("{line}a needle in\n{line}needle, needle\n{line}");
+        for chunk in [1, 2, 3, 7, 100, 5000] {
+            let mut unit = said(&query, "GET needle\n", &body, chunk);
+            assert!(unit.holds(&query));
+            assert_eq!(
+                kept(&mut unit, &query),
+                "GET [needle]\nhay hay <1192>a [needle] in\n<1200>[needle], [needle]\n<1200>",
+                "pieces of {chunk}"
+            );
+        }
+    }
+
+    #[test]
+    fn long_lines_are_kept_in_part() {
+        let query = query("needle");
+        let body = format!("{}needle{}", "x".repeat(5000), "y".repeat(5000));
+        for chunk in [1, 100, 20_000] {
+            let mut unit = said(&query, "", &body, chunk);
+            let shown = unit.show(&query);
+            assert_eq!(shown.matches.len(), 1, "pieces of {chunk}");
+            assert!((500..2000).contains(&shown.text.bytes.len()), "{} bytes", shown.text.bytes.len());
+            assert_eq!(shown.body_size, 10_006);
+        }
+    }
+
+    #[test]
+    fn no_match_crosses_what_is_missing_and_it_is_shown_where_it_was() {
+        let query = query("needle");
+        let mut unit = Unit::default();
+        unit.begin(&query, None);
+        unit.feed(&query, &KEEP, Part::Body, b"a nee");
+        unit.missing(&query, 7, GapReason::Acked);
+        unit.feed(&query, &KEEP, Part::Body, b"dle");
+        unit.end(&query, true);
+        assert!(!unit.holds(&query));
+        assert_eq!(kept(&mut unit, &query), "a nee!7!dle");
+    }
+
+    #[test]
+    fn a_text_goes_on_from_its_bookmark() {
+        let query = query("needle");
+        let mut unit = said(&query, "", "a nee", 10);
+        assert!(unit.is_open(&query) && !unit.holds(&query));
+        let mut mark = Bookmark::default();
+        unit.mark(&mut mark);
+        unit.begin(&query, Some(&mark));
+        unit.feed(&query, &KEEP, Part::Body, b"dle b");
+        assert!(unit.holds(&query) && !unit.is_open(&query));
+    }
+
+    #[test]
+    fn only_the_first_bytes_are_searched_when_asked() {
+        let query = query("needle");
+        let keep = Keep { first: Some(10), ..KEEP };
+        let mut unit = Unit::default();
+        unit.begin(&query, None);
+        unit.feed(&query, &keep, Part::Head, b"GET /\n");
+        unit.feed(&query, &keep, Part::Body, b"needle");
+        assert!(!unit.holds(&query));
+        assert_eq!(kept(&mut unit, &query), "GET /\nneed");
+    }
+
+    #[test]
+    fn all_terms_of_a_question_count() {
+        let asked =
+            Asked { any: vec!["a".into(), "b".into()], and: vec!["c".into()], not: vec!["d".into()], ..Asked::default() };
+        let query = Query::compile(&asked).unwrap();
+        for (text, want) in [("bc", true), ("ac", true), ("a", false), ("c", false), ("acd", false)] {
+            assert_eq!(said(&query, "", text, 1).holds(&query), want, "{text}");
+            assert_eq!(query.holds_in(text.as_bytes(), &mut Vec::new()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn many_matches_fill_the_unit_and_none_is_lost() {
+        let query = query("needle");
+        let mut unit = Unit::default();
+        unit.begin(&query, None);
+        let mut matches = 0;
+        for _ in 0..10_000 {
+            unit.feed(&query, &KEEP, Part::Body, b"a needle in a very long haystack\n");
+            if unit.is_full() {
+                matches += unit.show(&query).matches.len();
+                unit.forget();
+            }
+            assert!(unit.size() <= EXCERPTS + 2 * AROUND);
+        }
+        assert_eq!(matches + unit.show(&query).matches.len(), 10_000);
+    }
+}
