@@ -1,0 +1,189 @@
+//! IP fragments become datagrams (RFC 791 section 3.2, RFC 8200 section 4.5).
+//!
+//! The first copy of each byte stays. Everything is bounded: datagrams, pieces, bytes, time; what is given up is handed out
+//! piece by piece, so that it is searched all the same.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use foldhash::quality::RandomState;
+
+use crate::frame::Timestamp;
+use crate::limits::{Limits, time};
+use crate::packet::{Ip, Packet, Transport};
+use crate::stats::ReassemblyStats;
+use crate::stream::Carrier;
+
+use super::queue::Queue;
+
+/// What became of a fragment.
+pub enum Defragmented<'a> {
+    /// Others are missing.
+    Waiting,
+    /// It was the last that was missing: the datagram's packet facts and all its bytes, which [`crate::decode`] makes a packet of.
+    Whole {
+        /// The facts of the first fragment, in the frame that completed the datagram.
+        first: Packet<'static>,
+        /// The bytes behind the IP headers.
+        bytes: &'a [u8],
+        /// The frames that brought it.
+        frames: &'a [u64],
+    },
+    /// It has no place (it contradicts another, or lies outside of what a datagram can be): search it alone.
+    Apart,
+}
+
+/// Incomplete datagrams.
+pub struct Defragmenter {
+    limits: Limits,
+    open: HashMap<Key, Datagram, RandomState>,
+    /// In the order of their first fragments.
+    order: VecDeque<(Timestamp, Key, u64)>,
+    bytes: usize,
+    serial: u64,
+    whole: Vec<u8>,
+    frames: Vec<u64>,
+    stats: ReassemblyStats,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    src: IpAddr,
+    dst: IpAddr,
+    protocol: u8,
+    id: u32,
+    path: u32,
+}
+
+struct Datagram {
+    serial: u64,
+    queue: Queue,
+    /// Where it ends, once the last fragment was seen.
+    end: Option<u64>,
+    ip: Ip,
+    path: u32,
+    frames: Vec<u64>,
+    pieces: usize,
+}
+
+/// The most an IP datagram can carry.
+const LARGEST: u64 = 65_535;
+
+impl Defragmenter {
+    /// Without datagrams.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            open: HashMap::default(),
+            order: VecDeque::new(),
+            bytes: 0,
+            serial: 0,
+            whole: Vec::new(),
+            frames: Vec::new(),
+            stats: ReassemblyStats::default(),
+        }
+    }
+
+    /// The counters (those of fragments).
+    #[must_use]
+    pub fn stats(&self) -> ReassemblyStats {
+        self.stats
+    }
+
+    /// Take a fragment. `lost` gets the pieces of datagrams that make room for it.
+    pub fn push(&mut self, packet: &Packet<'_>, lost: &mut dyn FnMut(&Packet<'_>)) -> Defragmented<'_> {
+        let Some(fragment) = packet.ip.fragment else { return Defragmented::Apart };
+        let (offset, len) = (u64::from(fragment.offset), packet.ip_payload.len() as u64);
+        let end = offset.saturating_add(len);
+        if end > LARGEST || len == 0 || packet.cut > 0 {
+            self.stats.fragments_lost += 1;
+            self.stats.fragment_bytes_lost += len;
+            return Defragmented::Apart;
+        }
+        let key = Key { src: packet.ip.src, dst: packet.ip.dst, protocol: packet.ip.protocol, id: fragment.id, path: packet.path };
+        while !self.open.contains_key(&key) && self.open.len() >= self.limits.fragment_datagrams
+            || self.bytes > self.limits.fragment_bytes
+        {
+            let Some((_, oldest, serial)) = self.order.pop_front() else { break };
+            self.give_up(&oldest, serial, packet.ts, lost);
+        }
+        let serial = self.serial;
+        let datagram = self.open.entry(key).or_insert_with(|| {
+            self.serial += 1;
+            self.order.push_back((packet.ts, key, serial));
+            let (queue, ip, path) = (Queue::default(), packet.ip, packet.path);
+            Datagram { serial, queue, end: None, ip, path, frames: Vec::new(), pieces: 0 }
+        });
+        datagram.pieces += 1;
+        if datagram.pieces > self.limits.fragment_pieces {
+            self.stats.fragment_bytes_lost += len;
+            return Defragmented::Apart;
+        }
+        let beyond = datagram.end.is_some_and(|known| end > known || (!fragment.more && end != known));
+        let before = datagram.queue.size();
+        let by = Carrier { frame: packet.frame, ts: packet.ts, ..Carrier::default() };
+        if beyond || datagram.queue.insert(offset, packet.ip_payload, by) {
+            self.bytes += datagram.queue.size() - before;
+            self.stats.fragment_conflicts += 1;
+            return Defragmented::Apart;
+        }
+        self.bytes += datagram.queue.size() - before;
+        datagram.frames.push(packet.frame);
+        if !fragment.more {
+            datagram.end = Some(end);
+        }
+        if offset == 0 {
+            datagram.ip = packet.ip;
+        }
+        if !datagram.end.is_some_and(|end| datagram.queue.covers(end)) {
+            return Defragmented::Waiting;
+        }
+        let Some(mut datagram) = self.open.remove(&key) else { return Defragmented::Waiting };
+        self.bytes = self.bytes.saturating_sub(datagram.queue.size());
+        self.stats.defragmented += 1;
+        self.whole.clear();
+        while let Some((_, piece)) = datagram.queue.take(u64::MAX) {
+            self.whole.extend_from_slice(&piece.bytes);
+        }
+        self.frames = datagram.frames;
+        let first = facts(datagram.ip, datagram.path, packet.frame, packet.ts);
+        Defragmented::Whole { first, bytes: &self.whole, frames: &self.frames }
+    }
+
+    /// Note that it is `now`: `lost` gets the pieces of datagrams that were waited for long enough.
+    pub fn expire(&mut self, now: Timestamp, lost: &mut dyn FnMut(&Packet<'_>)) {
+        while let Some(&(since, key, serial)) = self.order.front()
+            && now.since(since) >= time::FRAGMENT
+        {
+            self.order.pop_front();
+            self.give_up(&key, serial, now, lost);
+        }
+    }
+
+    /// The capture is over: `lost` gets all pieces.
+    pub fn finish(&mut self, lost: &mut dyn FnMut(&Packet<'_>)) {
+        while let Some((since, key, serial)) = self.order.pop_front() {
+            self.give_up(&key, serial, since, lost);
+        }
+    }
+
+    fn give_up(&mut self, key: &Key, serial: u64, now: Timestamp, lost: &mut dyn FnMut(&Packet<'_>)) {
+        if self.open.get(key).is_none_or(|datagram| datagram.serial != serial) {
+            return;
+        }
+        let Some(mut datagram) = self.open.remove(key) else { return };
+        self.bytes = self.bytes.saturating_sub(datagram.queue.size());
+        self.stats.fragments_lost += 1;
+        while let Some((_, piece)) = datagram.queue.take(u64::MAX) {
+            self.stats.fragment_bytes_lost += piece.bytes.len() as u64;
+            let facts = facts(datagram.ip, datagram.path, piece.by.frame, piece.by.ts.max(now));
+            lost(&Packet { ip_payload: &piece.bytes, payload: &piece.bytes, ..facts });
+        }
+    }
+}
+
+fn facts(ip: Ip, path: u32, frame: u64, ts: Timestamp) -> Packet<'static> {
+    Packet { frame, ts, path, ip, transport: Transport::Other, ip_payload: &[], payload: &[], cut: 0 }
+}
