@@ -1,0 +1,276 @@
+//! ngrep's four layouts and its dump. With `--ngrep` byte for byte, marks and banner included; else on messages: no marks,
+//! every match coloured, a record always ends its line.
+
+use std::io;
+use std::ops::Range;
+
+use crate::hit::{Companion, Hit, Piece, Portion, Why};
+use crate::message::Side;
+use crate::stats::Stats;
+
+use super::style::{Paint, painted};
+use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
+
+/// The layouts.
+pub(super) struct Classic {
+    settings: Settings,
+    out: Out,
+    clock: Clock,
+}
+
+/// ngrep's colours.
+const ON: &[u8] = b"\x1b[01;31m";
+const OFF: &[u8] = b"\x1b[00m";
+
+impl Classic {
+    pub(super) fn new(settings: Settings, out: Out) -> Self {
+        Self { settings, out, clock: Clock::new(settings.time) }
+    }
+
+    /// Columns of text in the normal layout: ngrep leaves five.
+    fn width(&self) -> usize {
+        self.settings.columns.saturating_sub(5).max(1)
+    }
+
+    /// The kept pieces of a message, each with the matches in it. Marks are put between them.
+    fn text(&mut self, hit: &Hit<'_>) {
+        // ngrep colours the first match only.
+        let matches = if self.settings.packets { &hit.matches[..hit.matches.len().min(1)] } else { hit.matches };
+        let mut hidden = 0;
+        for piece in hit.text.pieces {
+            match piece {
+                Piece::Kept(range) => {
+                    self.mark(hidden);
+                    hidden = 0;
+                    let from = matches.partition_point(|found| found.end <= range.start);
+                    let inside: Vec<Range<usize>> = matches[from..]
+                        .iter()
+                        .take_while(|found| found.start < range.end)
+                        .map(|found| found.start.max(range.start) - range.start..found.end.min(range.end) - range.start)
+                        .collect();
+                    self.piece(&hit.text.bytes[range.clone()], &inside);
+                }
+                Piece::Skipped(len) => hidden += len,
+                Piece::Missing(len, _) => {
+                    self.mark(hidden);
+                    hidden = 0;
+                    self.note(&format!("[{len} bytes not captured]"));
+                }
+            }
+        }
+        if hidden > 0 {
+            self.note(&format!("... {} more (--body=full)", human::size(hidden)));
+        }
+    }
+
+    fn mark(&mut self, hidden: u64) {
+        if hidden > 0 {
+            self.note(&format!("... {} ...", human::size(hidden)));
+        }
+    }
+
+    fn note(&mut self, note: &str) {
+        let single = self.settings.view == View::Single;
+        let text = self.out.text();
+        if !single && text.last() != Some(&b'\n') {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(note.as_bytes());
+        if !single {
+            text.push(b'\n');
+        }
+    }
+
+    fn piece(&mut self, bytes: &[u8], matches: &[Range<usize>]) {
+        let (settings, width) = (self.settings, self.width());
+        let text = self.out.text();
+        let is_in = |at: usize| {
+            let found = matches.partition_point(|found| found.end <= at);
+            settings.color && matches.get(found).is_some_and(|found| found.start <= at)
+        };
+        if settings.hex {
+            hex::rows(bytes, &settings.escape, text, &mut |at, cell, text| wrapped(is_in(at), cell, text));
+            return;
+        }
+        match settings.view {
+            View::Normal | View::Spy => rows(bytes, width, &settings, &is_in, text),
+            View::Byline => {
+                let mut at = 0;
+                for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    let ends = line.ends_with(b"\n");
+                    let shown = &line[..line.len() - usize::from(ends)];
+                    marked(shown, at, matches, &settings, text);
+                    if ends {
+                        text.push(b'\n');
+                    }
+                    at += line.len();
+                }
+            }
+            View::Single | View::None => marked(bytes, 0, matches, &settings, text),
+        }
+    }
+}
+
+impl Renderer for Classic {
+    fn begin(&mut self, banner: &Banner) -> io::Result<()> {
+        if self.settings.packets && self.settings.quiet < 2 {
+            let text = self.out.text();
+            text.extend_from_slice(format!("{}\nfilter: {}\n", banner.source, banner.filter).as_bytes());
+            if let Some((pattern, inverted)) = &banner.pattern {
+                let not = if *inverted { "don't " } else { "" };
+                text.extend_from_slice(format!("{not}match: {pattern}\n").as_bytes());
+            }
+            if let Some(output) = &banner.output {
+                text.extend_from_slice(format!("output: {output}\n").as_bytes());
+            }
+            return self.out.record();
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self) -> io::Result<()> {
+        if self.settings.packets && self.settings.quiet == 0 {
+            self.out.text().push(b'#');
+            return self.out.record();
+        }
+        Ok(())
+    }
+
+    fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
+        let Settings { packets, quiet, view, .. } = self.settings;
+        if quiet >= 4 {
+            return Ok(());
+        }
+        let single = view == View::Single;
+        if matches!(hit.portion, Portion::Whole | Portion::First) {
+            let stamp = self.clock.stamp(hit.heading.ts);
+            let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, !packets);
+            let text = self.out.text();
+            if packets || !single {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(line.as_bytes());
+            if single {
+                text.push(b' ');
+            } else {
+                if hit.number > 0 {
+                    text.extend_from_slice(format!(" #{}", hit.number).as_bytes());
+                }
+                text.push(b'\n');
+            }
+        }
+        let has_text = quiet < 3 && hit.why != Why::Empty && !hit.text.pieces.is_empty();
+        if has_text {
+            self.text(hit);
+            let text = self.out.text();
+            // The byline layout ends with a line end of its own, whatever the payload's last byte is.
+            match view {
+                View::Byline | View::Single | View::None if !self.settings.hex => text.push(b'\n'),
+                _ => {}
+            }
+        } else if single && !packets {
+            self.out.text().push(b'\n');
+        }
+        self.out.record()
+    }
+
+    fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        let stamp = self.clock.stamp(companion.heading.ts);
+        let line = heading::line(&companion.heading, &stamp, self.settings.protocol_number, true);
+        let (escape, single) = (self.settings.escape, self.settings.view == View::Single);
+        let text = self.out.text();
+        if !single {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(format!("{line} #{}", companion.number).as_bytes());
+        let answers = companion.kind.side == Side::Answers;
+        text.extend_from_slice(if answers { b" <- " } else { b" -> " });
+        escape.write(companion.title, text);
+        if answers {
+            let took = companion.took.map(|took| format!(", {}", human::duration(took))).unwrap_or_default();
+            text.extend_from_slice(format!(", {}{took}", human::size(companion.body_size)).as_bytes());
+        }
+        text.push(b'\n');
+        self.out.record()
+    }
+
+    fn finish(&mut self, stats: &Stats) -> io::Result<()> {
+        if self.settings.packets && self.settings.quiet == 0 {
+            let text = self.out.text();
+            text.extend_from_slice(b"exit\n");
+            if self.settings.live {
+                let (received, matched) = (stats.decode.packets, stats.output.matched);
+                text.extend_from_slice(format!("{received} received, {matched} matched\n").as_bytes());
+            }
+        }
+        self.out.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn wants(&self) -> Wants {
+        let wants = self.settings.wants_records();
+        if self.settings.packets { Wants { body: usize::MAX, companions: false } } else { wants }
+    }
+}
+
+/// The normal layout: rows of `width` characters behind two blanks, the last one padded.
+fn rows(bytes: &[u8], width: usize, settings: &Settings, is_in: &dyn Fn(usize) -> bool, text: &mut Vec<u8>) {
+    let utf8 = settings.escape.utf8;
+    let mut at = 0;
+    while at < bytes.len() {
+        text.extend_from_slice(b"  ");
+        let mut columns = 0;
+        while columns < width && at < bytes.len() {
+            let len = if utf8 { character(&bytes[at..]) } else { 1 };
+            let mut cell = Vec::with_capacity(4);
+            settings.escape.write(&bytes[at..at + len], &mut cell);
+            let wide = std::str::from_utf8(&cell).map_or(1, unicode_width::UnicodeWidthStr::width);
+            if columns > 0 && columns + wide > width {
+                break;
+            }
+            wrapped(is_in(at), &cell, text);
+            columns += wide;
+            at += len;
+        }
+        text.resize(text.len() + width.saturating_sub(columns), b' ');
+        text.push(b'\n');
+    }
+}
+
+/// Bytes of the character at the start of `bytes`; 1 where there is none.
+fn character(bytes: &[u8]) -> usize {
+    let first = bytes.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    first.map_or(1, char::len_utf8)
+}
+
+/// ngrep colours each character by itself.
+fn wrapped(on: bool, cell: &[u8], text: &mut Vec<u8>) {
+    if on {
+        text.extend_from_slice(ON);
+    }
+    text.extend_from_slice(cell);
+    if on {
+        text.extend_from_slice(OFF);
+    }
+}
+
+/// `bytes`, which start at `offset` of what the matches lie in, with each match in colour.
+fn marked(bytes: &[u8], offset: usize, matches: &[Range<usize>], settings: &Settings, text: &mut Vec<u8>) {
+    let escape = settings.escape;
+    super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
+        let shown = &bytes[part.start - offset..part.end - offset];
+        if settings.packets && settings.color && paint == Some(Paint::Match) {
+            text.extend_from_slice(ON);
+            escape.write(shown, text);
+            text.extend_from_slice(OFF);
+        } else {
+            painted(settings.color, paint, text, |text| escape.write(shown, text));
+        }
+    });
+}

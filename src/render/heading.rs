@@ -1,0 +1,144 @@
+//! ngrep's header line: who, to whom, when, and what kind of packet.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use jiff::tz::TimeZone;
+
+use crate::flow::Endpoint;
+use crate::frame::Timestamp;
+use crate::hit::Heading;
+use crate::packet::protocol;
+
+use super::Time;
+
+/// Time stamps of records. It remembers the last second's text: records come in runs.
+#[derive(Debug)]
+pub struct Clock {
+    time: Time,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    second: i64,
+    text: String,
+    zone: TimeZone,
+}
+
+impl Clock {
+    /// Time stamps of this kind, in the machine's time zone.
+    #[must_use]
+    pub fn new(time: Time) -> Self {
+        Self { time, first: None, last: None, second: i64::MIN, text: String::new(), zone: TimeZone::system() }
+    }
+
+    /// The stamp of a record, with a blank behind it; empty when none is wanted.
+    pub fn stamp(&mut self, ts: Timestamp) -> String {
+        let first = *self.first.get_or_insert(ts);
+        let last = self.last.replace(ts).unwrap_or(ts);
+        match self.time {
+            Time::None => String::new(),
+            Time::Absolute => self.absolute(ts),
+            Time::Delta => delta(ts.since(last)),
+            Time::SinceFirst => delta(ts.since(first)),
+        }
+    }
+
+    fn absolute(&mut self, ts: Timestamp) -> String {
+        if self.second != ts.seconds() {
+            self.second = ts.seconds();
+            self.text = jiff::Timestamp::from_second(ts.seconds()).map_or_else(
+                |_| format!("{} s", ts.seconds()),
+                |second| second.to_zoned(self.zone.clone()).strftime("%Y/%m/%d %H:%M:%S").to_string(),
+            );
+        }
+        format!("{}.{:06} ", self.text, ts.subsec_nanos() / 1000)
+    }
+}
+
+fn delta(nanos: i64) -> String {
+    let sign = if nanos < 0 { '-' } else { '+' };
+    let micros = nanos.unsigned_abs() / 1000;
+    format!("{sign}{}.{:06} ", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// The header line up to the flags: `T 127.0.0.1:60932 -> 127.0.0.1:8080 [AP]`.
+///
+/// `stamp` stands behind the letter; IPv6 addresses stand in brackets when `brackets` says so (ngrep has none).
+pub(super) fn line(heading: &Heading, stamp: &str, number: bool, brackets: bool) -> String {
+    let mut line = String::with_capacity(96);
+    line.push(protocol::letter(heading.protocol));
+    if number {
+        let _ = write!(line, "({})", heading.protocol);
+    }
+    let _ = write!(line, " {stamp}");
+    end(&mut line, heading.src, heading.ports, brackets);
+    line.push_str(" -> ");
+    end(&mut line, heading.dst, heading.ports, brackets);
+    if heading.flags.any() {
+        let _ = write!(line, " [{}]", heading.flags);
+    }
+    if let Some((kind, code)) = heading.icmp {
+        let _ = write!(line, " {kind}:{code}");
+    }
+    if let Some(mark) = heading.fragment {
+        let plus = if mark.later { "+" } else { "" };
+        let _ = write!(line, " {plus}{}@{}:{}", mark.id, mark.offset, mark.len);
+    }
+    line
+}
+
+fn end(line: &mut String, end: Endpoint, ports: bool, brackets: bool) {
+    let _ = match (ports, brackets, end.addr) {
+        (true, true, IpAddr::V6(_)) => write!(line, "{end}"),
+        (true, _, addr) => write!(line, "{addr}:{}", end.port),
+        (false, _, addr) => write!(line, "{addr}"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+    use crate::hit::FragmentMark;
+    use crate::packet::TcpFlags;
+
+    fn v4(last: u8, port: u16) -> Endpoint {
+        Endpoint { addr: IpAddr::from([127, 0, 0, last]), port }
+    }
+
+    #[test]
+    fn lines_are_ngreps() {
+        let heading = Heading {
+            protocol: 6,
+            ts: Timestamp::default(),
+            src: v4(1, 60932),
+            dst: v4(2, 8080),
+            ports: true,
+            flags: TcpFlags(0x18),
+            icmp: None,
+            fragment: None,
+        };
+        assert_eq!(line(&heading, "", false, true), "T 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]");
+        assert_eq!(line(&heading, "+0.000001 ", true, true), "T(6) +0.000001 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]");
+        let none = TcpFlags(0);
+        let icmp = Heading { protocol: 1, ports: false, flags: none, icmp: Some((8, 0)), ..heading };
+        assert_eq!(line(&icmp, "", false, true), "I 127.0.0.1 -> 127.0.0.2 8:0");
+        let mark = Some(FragmentMark { id: 8175, offset: 1480, len: 40, later: true });
+        let fragment = Heading { protocol: 17, ports: false, flags: none, fragment: mark, ..heading };
+        assert_eq!(line(&fragment, "", false, true), "U 127.0.0.1 -> 127.0.0.2 +8175@1480:40");
+        let src = Endpoint { addr: IpAddr::V6(Ipv6Addr::LOCALHOST), port: 5000 };
+        let v6 = Heading { src, ..heading };
+        assert_eq!(line(&v6, "", false, true), "T [::1]:5000 -> 127.0.0.2:8080 [AP]");
+        assert_eq!(line(&v6, "", false, false), "T ::1:5000 -> 127.0.0.2:8080 [AP]");
+    }
+
+    #[test]
+    fn deltas_count_from_the_record_before_or_the_first() {
+        let stamps = |time| {
+            let mut clock = Clock::new(time);
+            [5_000_000_000, 6_500_001_000, 6_000_000_000].map(|nanos| clock.stamp(Timestamp::from_nanos(nanos)))
+        };
+        assert_eq!(stamps(Time::Delta), ["+0.000000 ", "+1.500001 ", "-0.500001 "]);
+        assert_eq!(stamps(Time::SinceFirst), ["+0.000000 ", "+1.500001 ", "+1.000000 "]);
+    }
+}

@@ -1,0 +1,58 @@
+//! `-o`: only the matched text, one match a line.
+
+use std::io;
+
+use crate::hit::{Hit, Why};
+use crate::stats::Stats;
+
+use super::style::{Paint, painted};
+use super::{Clock, Out, Renderer, Settings, Time, Wants, heading};
+
+/// The view.
+pub(super) struct Matches {
+    settings: Settings,
+    with_flow: bool,
+    out: Out,
+    clock: Clock,
+}
+
+impl Matches {
+    pub(super) fn new(settings: Settings, with_flow: bool, out: Out) -> Self {
+        let time = if settings.time == Time::None { Time::Absolute } else { settings.time };
+        Self { settings, with_flow, out, clock: Clock::new(time) }
+    }
+}
+
+impl Renderer for Matches {
+    fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
+        if hit.why != Why::Match {
+            return Ok(());
+        }
+        for found in hit.matches {
+            if self.with_flow {
+                let stamp = self.clock.stamp(hit.heading.ts);
+                let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, true);
+                self.out.text().extend_from_slice(format!("{line} #{}: ", hit.number).as_bytes());
+            }
+            let (escape, color) = (self.settings.escape, self.settings.color);
+            let bytes = &hit.text.bytes[found.clone()];
+            let text = self.out.text();
+            painted(color && self.with_flow, Some(Paint::Match), text, |text| escape.write(bytes, text));
+            text.push(b'\n');
+            self.out.record()?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _stats: &Stats) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { body: 4 << 10, companions: false }
+    }
+}

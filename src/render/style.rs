@@ -1,0 +1,103 @@
+//! Colours: the sixteen of every terminal, no backgrounds, never blue; nothing is said by colour alone.
+
+use std::ops::Range;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::message::Role;
+
+/// What a piece of text is, for its colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Paint {
+    /// A match of the pattern.
+    Match,
+    /// A part of a message's head.
+    Part(Role),
+    /// The header line, from client to server.
+    ToServer,
+    /// The header line, from server to client.
+    ToClient,
+    /// Marks and small facts.
+    Dim,
+}
+
+impl Paint {
+    fn style(self) -> Style {
+        let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
+        match self {
+            Self::Match => color(AnsiColor::Red).bold(),
+            Self::Part(Role::Verb) => Style::new().bold(),
+            Self::Part(Role::Good) => color(AnsiColor::Green).bold(),
+            Self::Part(Role::Elsewhere) => color(AnsiColor::Cyan).bold(),
+            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) => color(AnsiColor::Yellow).bold(),
+            Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
+            Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
+            Self::ToClient => color(AnsiColor::Green),
+            Self::Dim => Style::new().dimmed(),
+        }
+    }
+}
+
+/// Append what `write` appends, in colour when `paint` and `color` say so.
+pub(super) fn painted(color: bool, paint: Option<Paint>, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    match paint.filter(|_| color) {
+        Some(paint) => {
+            let style = paint.style();
+            out.extend_from_slice(style.render().to_string().as_bytes());
+            write(out);
+            out.extend_from_slice(style.render_reset().to_string().as_bytes());
+        }
+        None => write(out),
+    }
+}
+
+/// Cut `range` where its colour changes: a match wins over a part, and behind it the part goes on.
+pub(super) fn segments(
+    range: Range<usize>,
+    matches: &[Range<usize>],
+    parts: &[(Range<usize>, Role)],
+    mut each: impl FnMut(Range<usize>, Option<Paint>),
+) {
+    let mut at = range.start;
+    while at < range.end {
+        let found = matches.partition_point(|found| found.end <= at);
+        let part = parts.partition_point(|(part, _)| part.end <= at);
+        let mut end = range.end;
+        let mut paint = None;
+        if let Some((part, role)) = parts.get(part) {
+            if part.start <= at {
+                paint = Some(Paint::Part(*role));
+                end = end.min(part.end);
+            } else {
+                end = end.min(part.start);
+            }
+        }
+        if let Some(found) = matches.get(found) {
+            if found.start <= at {
+                paint = Some(Paint::Match);
+                end = range.end.min(found.end);
+            } else {
+                end = end.min(found.start);
+            }
+        }
+        each(at..end, paint);
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_wins_and_the_part_goes_on_behind_it() {
+        let mut got = Vec::new();
+        segments(2..20, &[0..3, 6..8, 30..31], &[(4..12, Role::KeyValue)], |range, paint| got.push((range, paint)));
+        let value = Some(Paint::Part(Role::KeyValue));
+        let found = Some(Paint::Match);
+        assert_eq!(
+            got,
+            [(2..3, found), (3..4, None), (4..6, value), (6..8, found), (8..12, value), (12..20, None)]
+        );
+    }
+}

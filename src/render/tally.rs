@@ -1,0 +1,62 @@
+//! `--count`, `--exists`, `--list`: not the records, but that there are some.
+
+use std::collections::HashSet;
+use std::io;
+
+use crate::flow::Endpoint;
+use crate::hit::{Hit, Why};
+use crate::stats::Stats;
+
+use super::{Out, Renderer, Settings, Wants, What, heading};
+
+/// The view.
+pub(super) struct Tally {
+    settings: Settings,
+    out: Out,
+    listed: HashSet<(u8, Endpoint, Endpoint)>,
+}
+
+/// Conversations remembered; more are listed each time they match.
+const LISTED: usize = 1 << 20;
+
+impl Tally {
+    pub(super) fn new(settings: Settings, out: Out) -> Self {
+        Self { settings, out, listed: HashSet::new() }
+    }
+}
+
+impl Renderer for Tally {
+    fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
+        if self.settings.what != What::Conversations || hit.why != Why::Match {
+            return Ok(());
+        }
+        let mut line = hit.heading;
+        let ends = (line.src.min(line.dst), line.src.max(line.dst));
+        if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {
+            return Ok(());
+        }
+        // A conversation is named from its client's side.
+        if hit.kind.side == crate::message::Side::Answers {
+            (line.src, line.dst) = (line.dst, line.src);
+        }
+        line.flags = crate::packet::TcpFlags::default();
+        let text = heading::line(&line, "", self.settings.protocol_number, true);
+        self.out.text().extend_from_slice(format!("{text}\n").as_bytes());
+        self.out.record()
+    }
+
+    fn finish(&mut self, stats: &Stats) -> io::Result<()> {
+        if self.settings.what == What::Count {
+            self.out.text().extend_from_slice(format!("{}\n", stats.output.matched).as_bytes());
+        }
+        self.out.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { body: 0, companions: false }
+    }
+}
