@@ -119,6 +119,8 @@ pub struct DissectStats {
     pub malformed: u64,
     /// Messages read although they break a rule.
     pub odd: u64,
+    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text these are all bytes.
+    pub framing_bytes: u64,
 }
 
 /// What search and output count.

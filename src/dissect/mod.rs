@@ -1,1 +1,247 @@
 //! *dissect*: streams become messages.
+//!
+//! A [`Conversation`] is given what the reassembler says of one flow, finds out what is spoken there, and tells the
+//! messages as [`Said`]. Nothing here searches, shows or knows the time.
+//!
+//! ```text
+//! StreamEvent ──▶ Conversation ──probe──▶ Dissector ──▶ Said
+//!                              └─fallback─▶ raw bursts ─▶ Said
+//! ```
+//!
+//! To add a protocol: its file (or folder) here, and a line in [`DISSECTORS`].
+
+mod conversation;
+mod half;
+mod http1;
+mod raw;
+mod talk;
+mod voice;
+
+#[cfg(test)]
+mod chart;
+
+use std::fmt;
+
+pub use conversation::Conversation;
+use voice::Voice;
+
+use crate::flow::Direction;
+use crate::message::{Description, Kind, Part, Said};
+use crate::stream::{Carrier, Ending, GapReason};
+
+/// What can be dissected, in the order of the asking. Recognised by content, on any port.
+static DISSECTORS: [Protocol; 1] = [Protocol {
+    name: "http",
+    probe: http1::probe,
+    start: http1::start,
+    describe: http1::describe,
+}];
+
+/// Says in detail what a message of `kind` is, from its head as it was sent. `stand_out` are names of fields that the
+/// user asked to stand out, in any case.
+#[must_use]
+pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+    let family = kind.name.split('.').next().unwrap_or_default();
+    let protocol = DISSECTORS.iter().find(|protocol| protocol.name == family);
+    protocol.map_or_else(Description::default, |protocol| {
+        (protocol.describe)(kind, head, stand_out)
+    })
+}
+
+/// A protocol that can be dissected.
+struct Protocol {
+    /// The part of its kinds' names in front of the dot.
+    name: &'static str,
+    /// Looks at the first bytes of a direction.
+    probe: fn(&[u8]) -> Verdict,
+    /// A dissector for one flow.
+    start: fn() -> Box<dyn Dissector>,
+    /// See [`describe`].
+    describe: fn(Kind, &[u8], &[String]) -> Description,
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What a probe says of the first bytes of something. It depends on the bytes alone, never on how they were cut.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    /// It is this protocol.
+    Certain,
+    /// A beginning that hardly anything else has, but too short: waited for, however slowly the rest comes.
+    Likely {
+        /// How many bytes to have before asking again.
+        need: usize,
+    },
+    /// It may be. Not worth holding back a burst for longer than the burst lasts.
+    Unsure {
+        /// How many bytes to have before asking again.
+        need: usize,
+    },
+    /// It is something else.
+    NotForUs,
+}
+
+/// The protocol that `bytes` begin with, as far as can be said.
+fn recognise(bytes: &[u8]) -> (Verdict, Option<&'static Protocol>) {
+    let mut best = (Verdict::NotForUs, None);
+    for protocol in &DISSECTORS {
+        match ((protocol.probe)(bytes), best.0) {
+            (Verdict::Certain, _) => return (Verdict::Certain, Some(protocol)),
+            (verdict @ Verdict::Likely { .. }, Verdict::Unsure { .. } | Verdict::NotForUs)
+            | (verdict @ Verdict::Unsure { .. }, Verdict::NotForUs) => {
+                best = (verdict, Some(protocol));
+            }
+            _ => {}
+        }
+    }
+    best
+}
+
+/// One protocol's knowledge of one flow; it sees both directions.
+///
+/// It holds no bytes: what it does not consume is kept by the conversation and shown again, with more behind it.
+/// It ends each message it began before it leaves a direction.
+trait Dissector: Send {
+    /// Reads on in `input`, one step: a head, a line of framing. Called again with what it leaves, until what it needs is not there.
+    ///
+    /// # Errors
+    /// The bytes cannot be this protocol: the direction is told as raw bursts from there on.
+    fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed>;
+
+    /// Takes bytes of a body that [`Then::Body`] asked for.
+    fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+        voice.text(dir, Part::Body, bytes);
+    }
+
+    /// Hears that bytes of such a body are missing.
+    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
+        voice.say(dir, Said::Missing { len, reason });
+    }
+
+    /// Hears of a hole anywhere else. `gap.waiting` is not shown again, unless the answer is [`Then::Raw`].
+    fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap;
+
+    /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are told as a raw burst.
+    fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize;
+
+    /// Hears that a burst of a direction that is not (or no longer) its own is told as raw bytes.
+    fn elsewhere(&mut self, dir: Direction);
+}
+
+/// What a dissector is shown.
+struct Input<'a> {
+    /// Direction.
+    dir: Direction,
+    /// All bytes at hand that were not consumed; at least as many as it needed.
+    bytes: &'a [u8],
+    /// The segment that brought the first of them.
+    first: Carrier,
+    /// The first of them is the first of its segment.
+    starts: bool,
+}
+
+/// How far a dissector came.
+struct Progress {
+    /// Bytes it has done with.
+    consumed: usize,
+    /// What is to be done from the first unconsumed byte on.
+    then: Then,
+}
+
+impl Progress {
+    /// `consumed` bytes are done, and `need` are needed from there.
+    const fn need(consumed: usize, need: usize) -> Self {
+        Self {
+            consumed,
+            then: Then::Need(need),
+        }
+    }
+}
+
+/// What is to be done from the first unconsumed byte on.
+enum Then {
+    /// Ask again when this many bytes are there; with 0 at once.
+    Need(usize),
+    /// Give this many to [`Dissector::body`] as they come, then ask again at once. `u64::MAX`: all until the end.
+    Body(u64),
+    /// Drop this many, which are framing, then ask again at once.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "part of the contract; HTTP/1 looks at all of its framing"
+        )
+    )]
+    Skip(u64),
+    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one.
+    Raw,
+    /// Both directions belong to another dissector. Neither has an open message.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "part of the contract; HTTP/1 has no successor but raw bursts"
+        )
+    )]
+    Become(Box<dyn Dissector>),
+}
+
+/// The bytes cannot be what the dissector understands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Malformed {
+    /// Bytes that were told nevertheless.
+    consumed: usize,
+    /// They were told in a message that broke off there, so that its text goes on in the raw burst behind it.
+    continues: bool,
+}
+
+/// A hole that is not inside a body of known length.
+struct Gap<'a> {
+    /// Direction.
+    dir: Direction,
+    /// How many bytes are missing.
+    len: u64,
+    /// Why.
+    reason: GapReason,
+    /// How many of them still belong to the body that [`Then::Body`] asked for; fewer than `len`.
+    body: u64,
+    /// Bytes in front of the hole that were not consumed.
+    waiting: &'a [u8],
+}
+
+/// What a dissector makes of a hole.
+struct AfterGap {
+    /// How many of the missing bytes it told as missing. For [`Then::Raw`] the others are told with the next burst.
+    told: u64,
+    /// How many of the waiting bytes it told.
+    consumed: usize,
+    /// What is to be done behind the hole.
+    then: Then,
+}
+
+/// One of something for each direction.
+#[derive(Clone, Copy, Default, Debug)]
+struct Both<T> {
+    to_server: T,
+    to_client: T,
+}
+
+impl<T> Both<T> {
+    const fn of(&self, dir: Direction) -> &T {
+        match dir {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    const fn of_mut(&mut self, dir: Direction) -> &mut T {
+        match dir {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}

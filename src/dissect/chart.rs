@@ -1,0 +1,327 @@
+//! For tests: plays a conversation and draws what is said of it as a chart, one line each:
+//!
+//! ```text
+//! > http.request #0
+//! > head "GET / HTTP/1.1\r\n\r\n"
+//! > brief "GET /"
+//! > end
+//! < http.response #0
+//! ```
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use super::Conversation;
+use crate::flow::{Direction, Endpoint, Flow, Roles};
+use crate::frame::Timestamp;
+use crate::limits::Limits;
+use crate::message::{Part, Said};
+use crate::packet::{TcpFlags, protocol};
+use crate::stats::DissectStats;
+use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
+
+/// How the writes of a play are cut into segments.
+#[derive(Clone, Debug)]
+pub(super) enum Cut {
+    /// Each in one.
+    Whole,
+    /// One byte each.
+    Bytes,
+    /// Lengths, used in turn.
+    Lengths(Vec<usize>),
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// One write of an application; PSH on its last segment.
+    Write(Direction, Vec<u8>),
+    /// A write of which the last segment has no PSH.
+    Unpushed(Direction, Vec<u8>),
+    /// Bytes are missing.
+    Gap(Direction, u64),
+    /// A direction ends.
+    End(Direction, Ending),
+    /// Nothing happens for so many milliseconds.
+    Pause(i64),
+}
+
+pub(super) fn client(bytes: &[u8]) -> Step {
+    Step::Write(Direction::ToServer, bytes.to_vec())
+}
+
+pub(super) fn server(bytes: &[u8]) -> Step {
+    Step::Write(Direction::ToClient, bytes.to_vec())
+}
+
+pub(super) fn client_gap(len: u64) -> Step {
+    Step::Gap(Direction::ToServer, len)
+}
+
+pub(super) fn server_gap(len: u64) -> Step {
+    Step::Gap(Direction::ToClient, len)
+}
+
+pub(super) const CLIENT_END: Step = Step::End(Direction::ToServer, Ending::Fin);
+pub(super) const SERVER_END: Step = Step::End(Direction::ToClient, Ending::Fin);
+
+/// A conversation on the stage.
+#[derive(Default)]
+pub(super) struct Play {
+    pub(super) conversation: Conversation,
+    pub(super) limits: Limits,
+    pub(super) stats: DissectStats,
+    pub(super) now: Timestamp,
+    /// Call `idle` all the time.
+    pub(super) ticking: bool,
+    pub(super) chart: Chart,
+    pub(super) frame: u64,
+}
+
+impl Play {
+    pub(super) fn of(steps: &[Step], cut: &Cut) -> Self {
+        let mut play = Self::default();
+        play.perform(steps, cut);
+        play
+    }
+
+    pub(super) fn perform(&mut self, steps: &[Step], cut: &Cut) {
+        for step in steps {
+            match step {
+                Step::Write(dir, bytes) => self.write(*dir, bytes, cut, true),
+                Step::Unpushed(dir, bytes) => self.write(*dir, bytes, cut, false),
+                &Step::Gap(dir, len) => {
+                    let by = self.carrier(TcpFlags::ACK);
+                    self.event(&StreamEvent::Gap {
+                        dir,
+                        offset: 0,
+                        len,
+                        reason: GapReason::Acked,
+                        by,
+                    });
+                }
+                &Step::End(dir, how) => {
+                    let by = self.carrier(TcpFlags::FIN);
+                    self.event(&StreamEvent::End { dir, how, by });
+                }
+                Step::Pause(millis) => {
+                    self.now = self.now.plus(millis * 1_000_000);
+                    self.idle();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, dir: Direction, mut bytes: &[u8], cut: &Cut, push: bool) {
+        let mut turn = 0;
+        while !bytes.is_empty() {
+            let len = match cut {
+                Cut::Whole => bytes.len(),
+                Cut::Bytes => 1,
+                Cut::Lengths(lengths) => lengths[turn % lengths.len()].clamp(1, bytes.len()),
+            };
+            turn += 1;
+            let (now, later) = bytes.split_at(len);
+            bytes = later;
+            let flags = if push && later.is_empty() {
+                TcpFlags(TcpFlags::PSH.0 | TcpFlags::ACK.0)
+            } else {
+                TcpFlags::ACK
+            };
+            let by = self.carrier(flags);
+            self.event(&StreamEvent::Data {
+                dir,
+                offset: 0,
+                bytes: now,
+                by,
+            });
+        }
+    }
+
+    fn carrier(&mut self, flags: TcpFlags) -> Carrier {
+        self.frame += 1;
+        self.now = self.now.plus(1000);
+        self.idle();
+        Carrier {
+            frame: self.frame,
+            ts: self.now,
+            flags,
+            icmp: None,
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &StreamEvent<'_>) {
+        self.event_of(protocol::TCP, event);
+    }
+
+    pub(super) fn event_of(&mut self, protocol: u8, event: &StreamEvent<'_>) {
+        let Self {
+            conversation,
+            limits,
+            stats,
+            chart,
+            ..
+        } = self;
+        let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
+        conversation.on_event(limits, stats, &flow(protocol), event, say);
+    }
+
+    fn idle(&mut self) {
+        if self.ticking {
+            let Self {
+                conversation,
+                limits,
+                stats,
+                chart,
+                now,
+                ..
+            } = self;
+            conversation.idle(
+                *now,
+                limits,
+                stats,
+                &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said),
+            );
+        }
+    }
+}
+
+/// What was said.
+#[derive(Default)]
+pub(super) struct Chart {
+    lines: Vec<String>,
+    /// Direction and part of the text in the last line.
+    text: Option<(Direction, Part)>,
+    open: [bool; 2],
+    /// Bytes of text.
+    pub(super) bytes: u64,
+    /// All text of each direction.
+    pub(super) texts: [Vec<u8>; 2],
+    /// The frame of each `Begin` and each `End`.
+    pub(super) frames: Vec<u64>,
+}
+
+impl Chart {
+    fn hear(&mut self, dir: Direction, by: &Carrier, said: &Said<'_>) {
+        let arrow = ['>', '<'][dir.index()];
+        let open = &mut self.open[dir.index()];
+        assert_eq!(
+            *open,
+            !matches!(said, Said::Begin(_)),
+            "{arrow} {said:?} {:#?}",
+            self.lines
+        );
+        let text = self.text.take();
+        let mut line = format!("{arrow} ");
+        match *said {
+            Said::Begin(begin) => {
+                *open = true;
+                self.frames.push(by.frame);
+                let exchange = begin
+                    .exchange
+                    .map_or("?".to_owned(), |number| number.to_string());
+                let _ = write!(
+                    line,
+                    "{} #{exchange}{}",
+                    begin.kind.name,
+                    if begin.continues { " goes on" } else { "" }
+                );
+            }
+            Said::Text { part, bytes } => {
+                assert!(!bytes.is_empty());
+                self.bytes += bytes.len() as u64;
+                self.texts[dir.index()].extend_from_slice(bytes);
+                self.text = Some((dir, part));
+                if text == self.text {
+                    let last = self.lines.last_mut().expect("text was said before");
+                    last.pop();
+                    let _ = write!(last, "{}\"", bytes.escape_ascii());
+                    return;
+                }
+                let _ = write!(
+                    line,
+                    "{} \"{}\"",
+                    format!("{part:?}").to_lowercase(),
+                    bytes.escape_ascii()
+                );
+            }
+            Said::Brief { brief, title } => {
+                line.push_str("brief ");
+                if brief.status > 0 {
+                    let _ = write!(line, "{} ", brief.status);
+                }
+                let _ = write!(line, "\"{}\"", title.escape_ascii());
+                line.push_str(if brief.interim { " interim" } else { "" });
+                line.push_str(if brief.odd { " odd" } else { "" });
+            }
+            Said::Missing { len, .. } => {
+                let _ = write!(line, "missing {len}");
+            }
+            Said::End { complete } => {
+                *open = false;
+                self.frames.push(by.frame);
+                line.push_str(if complete { "end" } else { "end incomplete" });
+            }
+        }
+        self.lines.push(line);
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.open == [false; 2]
+    }
+
+    pub(super) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Only the lines that are not text.
+    pub(super) fn outline(&self) -> Vec<&str> {
+        let text = ["head", "body", "trailer"];
+        let is_text = |line: &str| text.iter().any(|part| line[2..].starts_with(part));
+        self.lines
+            .iter()
+            .map(String::as_str)
+            .filter(|line| !is_text(line))
+            .collect()
+    }
+}
+
+/// Plays `steps` whole and byte by byte, and wants the chart for both.
+pub(super) fn expect(steps: &[Step], chart: &[&str]) -> DissectStats {
+    let mut whole = DissectStats::default();
+    for (cut, ticking) in [
+        (Cut::Bytes, false),
+        (Cut::Bytes, true),
+        (Cut::Lengths(vec![7, 3]), false),
+        (Cut::Whole, false),
+    ] {
+        let mut play = Play {
+            ticking,
+            ..Play::default()
+        };
+        play.perform(steps, &cut);
+        assert_eq!(
+            play.chart.lines(),
+            chart,
+            "{cut:?} {ticking}\n{:#?}",
+            play.chart.lines()
+        );
+        whole = play.stats;
+    }
+    whole
+}
+
+fn flow(protocol: u8) -> Flow {
+    let end = |last, port| Endpoint {
+        addr: Ipv4Addr::new(127, 0, 0, last).into(),
+        port,
+    };
+    Flow {
+        id: 1,
+        protocol,
+        client: end(1, 40000),
+        server: end(2, 5000),
+        path: 0,
+        roles: Roles::Seen,
+    }
+}

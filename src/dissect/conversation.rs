@@ -1,0 +1,114 @@
+//! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text apart; streams are
+//! read by [`Talk`], datagrams are messages as they are.
+
+use super::raw;
+use super::talk::Talk;
+use super::voice::Voice;
+use crate::flow::{Direction, Flow};
+use crate::frame::Timestamp;
+use crate::limits::Limits;
+use crate::message::Said;
+use crate::stats::DissectStats;
+use crate::stream::{Carrier, StreamEvent};
+
+/// What is known of the messages of one flow.
+///
+/// It is small as long as no stream data was seen. Its calls are [`Self::on_event`] for each event of the flow, in
+/// order, and [`Self::idle`] at any time.
+#[derive(Default)]
+pub struct Conversation {
+    exchanges: u64,
+    talk: Option<Box<Talk>>,
+}
+
+impl Conversation {
+    /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call.
+    ///
+    /// [`StreamEvent::Aside`], [`StreamEvent::Acked`] and [`StreamEvent::Bare`] have no place in a message: nothing is said of them.
+    pub fn on_event(
+        &mut self,
+        limits: &Limits,
+        stats: &mut DissectStats,
+        flow: &Flow,
+        event: &StreamEvent<'_>,
+        say: &mut dyn FnMut(Direction, &Carrier, Said<'_>),
+    ) {
+        let mut voice = Voice {
+            limits,
+            stats,
+            by: Carrier::default(),
+            exchanges: &mut self.exchanges,
+            listener: say,
+        };
+        match *event {
+            StreamEvent::Data { dir, bytes, by, .. } => {
+                voice.by = by;
+                self.talk
+                    .get_or_insert_default()
+                    .data(dir, bytes, &mut voice);
+            }
+            StreamEvent::Gap {
+                dir,
+                len,
+                reason,
+                by,
+                ..
+            } => {
+                voice.by = by;
+                self.talk
+                    .get_or_insert_default()
+                    .gap(dir, len, reason, &mut voice);
+            }
+            StreamEvent::End { dir, how, by } => {
+                voice.by = by;
+                if let Some(talk) = &mut self.talk {
+                    talk.end(dir, how, &mut voice);
+                }
+            }
+            StreamEvent::Datagram {
+                dir,
+                bytes,
+                cut,
+                by,
+            } => {
+                voice.by = by;
+                raw::datagram(flow, dir, bytes, cut, &mut voice);
+            }
+            StreamEvent::Bare { .. } | StreamEvent::Aside { .. } | StreamEvent::Acked { .. } => {}
+        }
+    }
+
+    /// Ends a raw burst behind which nothing came for [`crate::limits::time::BURST_PAUSE`]. What is told does not
+    /// depend on when, or whether, this is called; only how soon.
+    pub fn idle(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
+        stats: &mut DissectStats,
+        say: &mut dyn FnMut(Direction, &Carrier, Said<'_>),
+    ) {
+        let Some(talk) = &mut self.talk else { return };
+        let mut voice = Voice {
+            limits,
+            stats,
+            by: Carrier::default(),
+            exchanges: &mut self.exchanges,
+            listener: say,
+        };
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            talk.pause(dir, now, &mut voice);
+        }
+    }
+
+    /// When the last byte of the open raw burst came, if there is one: [`Self::idle`] has something to do a pause later.
+    #[must_use]
+    pub fn open_burst_since(&self) -> Option<Timestamp> {
+        self.talk.as_ref()?.open_burst_since()
+    }
+
+    /// Bytes of memory held for bytes that wait.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.talk.as_ref().map_or(0, |talk| talk.held())
+    }
+}

@@ -1,0 +1,122 @@
+//! One *half* of a talk: a direction's mode, the bytes of it that wait, and its bursts.
+
+use super::Dissector;
+use super::raw::Burst;
+use super::voice::Voice;
+use crate::flow::Direction;
+use crate::stream::Carrier;
+
+/// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and used again.
+const KEPT: usize = 16 << 10;
+/// One direction.
+pub(super) struct Half {
+    /// What is done with the next byte.
+    pub(super) mode: Mode,
+    /// Bytes that were seen and not consumed.
+    pub(super) waiting: Vec<u8>,
+    /// What brought the first of them.
+    pub(super) first: Carrier,
+    /// It was the first of its segment.
+    pub(super) starts: bool,
+    /// In [`Mode::Raw`]: what waits is worth waiting for, however long the rest takes.
+    pub(super) patient: bool,
+    /// Its raw bursts, before, between and behind what is dissected.
+    pub(super) burst: Burst,
+}
+
+impl Default for Half {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Raw,
+            waiting: Vec::new(),
+            first: Carrier::default(),
+            starts: false,
+            patient: false,
+            burst: Burst::new(),
+        }
+    }
+}
+
+impl Half {
+    /// Whether a pause would end something.
+    pub(super) fn may_pause(&self) -> bool {
+        self.mode == Mode::Raw
+            && (self.burst.is_open() || (!self.waiting.is_empty() && !self.patient))
+    }
+
+    /// Tells what waits as a raw burst, and ends the burst.
+    pub(super) fn settle(
+        &mut self,
+        dir: Direction,
+        dissector: Option<&mut Box<dyn Dissector>>,
+        voice: &mut Voice<'_>,
+    ) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if !waiting.is_empty() {
+            let by = std::mem::replace(&mut voice.by, self.burst.last());
+            self.tell_raw(dir, &waiting, self.first, dissector, voice);
+            voice.by = by;
+        }
+        waiting.clear();
+        self.put_back(waiting);
+        self.burst.close(dir, voice);
+    }
+
+    /// Tells bytes as a raw burst; the first of them came with `first`.
+    pub(super) fn tell_raw(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        first: Carrier,
+        dissector: Option<&mut Box<dyn Dissector>>,
+        voice: &mut Voice<'_>,
+    ) {
+        if let Some(dissector) = dissector
+            && !self.burst.is_open()
+        {
+            dissector.elsewhere(dir);
+        }
+        self.burst.settle_for_raw();
+        self.burst.text(dir, bytes, &first, voice);
+    }
+
+    /// Goes on waiting in this buffer, which keeps its room unless that is large.
+    pub(super) fn put_back(&mut self, waiting: Vec<u8>) {
+        self.waiting = if waiting.is_empty() && waiting.capacity() > KEPT {
+            Vec::new()
+        } else {
+            waiting
+        };
+    }
+}
+
+/// What is done with the next byte of a direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    /// It belongs to a raw burst, or begins something.
+    Raw,
+    /// The dissector is asked when there are this many.
+    Need(usize),
+    /// It is body.
+    Body(u64),
+    /// It is framing.
+    Skip(u64),
+}
+
+/// The part of `bytes` that belongs to the `left` bytes, and what is to be done behind it.
+pub(super) fn share(bytes: &[u8], left: u64, mode: fn(u64) -> Mode) -> (&[u8], Mode) {
+    let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    (
+        bytes.get(..len).unwrap_or_default(),
+        less(left, len as u64, mode),
+    )
+}
+
+/// `left` without `len`: at 0 the dissector is asked, `u64::MAX` has no end.
+pub(super) fn less(left: u64, len: u64, mode: fn(u64) -> Mode) -> Mode {
+    match left.saturating_sub(len) {
+        _ if left == u64::MAX => mode(left),
+        0 => Mode::Need(0),
+        left => mode(left),
+    }
+}

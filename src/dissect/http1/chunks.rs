@@ -1,0 +1,148 @@
+//! *Chunks*: the body that says its size piece by piece (RFC 9112 section 7.1), its trailers, and what is left of it
+//! behind a hole.
+
+use memchr::memchr;
+
+use super::super::voice::Voice;
+use super::super::{Input, Malformed, Progress, Then, Verdict};
+use super::start_line::probe;
+use super::{Http1, Stage, body};
+use crate::message::Part;
+
+/// A chunk's first line and a trailer's line are no longer than this.
+const LINE: usize = 8 << 10;
+
+impl Http1 {
+    /// Reads the first line of a chunk, `looked` bytes of which have no line end.
+    pub(super) fn chunk_size(
+        &mut self,
+        input: &Input<'_>,
+        looked: usize,
+        voice: &mut Voice<'_>,
+    ) -> Result<Progress, Malformed> {
+        let line = match line(input.bytes, looked, voice.limits.head) {
+            Line::Whole(line) => line,
+            Line::Begun(len) => {
+                self.halves.of_mut(input.dir).stage = Stage::ChunkSize(len);
+                return Ok(Progress::need(0, len.saturating_add(1)));
+            }
+            Line::TooLong => return Err(self.give_up(input.dir, 0, voice)),
+        };
+        let Some(size) = body::chunk_size(line) else {
+            return Err(self.give_up(input.dir, 0, voice));
+        };
+        let consumed = line.len().saturating_add(1);
+        voice.framing(consumed);
+        let half = self.halves.of_mut(input.dir);
+        if size == 0 {
+            half.stage = Stage::Trailer {
+                looked: 0,
+                any: false,
+            };
+            return Ok(Progress::need(consumed, 1));
+        }
+        half.stage = Stage::Chunk;
+        // A size of u64::MAX is as good as no end, and that is what it means to the conversation.
+        Ok(Progress {
+            consumed,
+            then: Then::Body(size),
+        })
+    }
+
+    /// Reads the line end behind a chunk.
+    pub(super) fn chunk_end(
+        &mut self,
+        input: &Input<'_>,
+        voice: &mut Voice<'_>,
+    ) -> Result<Progress, Malformed> {
+        let consumed = match input.bytes {
+            [] => return Ok(Progress::need(0, 1)),
+            [b'\r'] => return Ok(Progress::need(0, 2)),
+            [b'\r', b'\n', ..] => 2,
+            [b'\n', ..] => 1,
+            _ => return Err(self.give_up(input.dir, 0, voice)),
+        };
+        voice.framing(consumed);
+        self.halves.of_mut(input.dir).stage = Stage::ChunkSize(0);
+        Ok(Progress::need(consumed, 1))
+    }
+
+    /// Reads a line behind the last chunk; `any`: it is not the first.
+    pub(super) fn trailer(
+        &mut self,
+        input: &Input<'_>,
+        looked: usize,
+        any: bool,
+        voice: &mut Voice<'_>,
+    ) -> Result<Progress, Malformed> {
+        let half = self.halves.of_mut(input.dir);
+        let line = match line(input.bytes, looked, voice.limits.head) {
+            Line::Whole(line) => line,
+            Line::Begun(looked) => {
+                half.stage = Stage::Trailer { looked, any };
+                return Ok(Progress::need(0, looked.saturating_add(1)));
+            }
+            Line::TooLong => return Err(self.give_up(input.dir, 0, voice)),
+        };
+        let consumed = line.len().saturating_add(1);
+        let last = matches!(line, [] | [b'\r']);
+        if last && !any {
+            voice.framing(consumed);
+        } else {
+            voice.text(
+                input.dir,
+                Part::Trailer,
+                input.bytes.get(..consumed).unwrap_or_default(),
+            );
+        }
+        if last {
+            return Ok(self.over(input.dir, consumed, voice));
+        }
+        half.stage = Stage::Trailer {
+            looked: 0,
+            any: true,
+        };
+        Ok(Progress::need(consumed, 1))
+    }
+
+    /// Behind a hole in a chunked body all is body, until a segment begins with a start line.
+    pub(super) fn lost_body(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
+        let verdict = if input.starts {
+            probe(input.bytes)
+        } else {
+            Verdict::NotForUs
+        };
+        match verdict {
+            Verdict::Certain => {
+                self.break_off(input.dir, voice);
+                Progress::need(0, 1)
+            }
+            Verdict::Likely { need } => Progress::need(0, need),
+            Verdict::Unsure { .. } | Verdict::NotForUs => {
+                voice.text(input.dir, Part::Body, input.bytes);
+                Progress::need(input.bytes.len(), 1)
+            }
+        }
+    }
+}
+
+/// What a line of chunk framing or of a trailer looks like so far.
+enum Line<'a> {
+    /// Whole; without its line feed.
+    Whole(&'a [u8]),
+    /// This many bytes of it.
+    Begun(usize),
+    /// Longer than any that is believed.
+    TooLong,
+}
+
+/// The line in front of `bytes`, the first `looked` of which have no line feed.
+fn line(bytes: &[u8], looked: usize, limit: usize) -> Line<'_> {
+    let limit = limit.min(LINE);
+    let window = bytes.get(..limit).unwrap_or(bytes);
+    match memchr(b'\n', window.get(looked..).unwrap_or_default()) {
+        Some(at) => Line::Whole(window.get(..looked.saturating_add(at)).unwrap_or_default()),
+        None if window.len() < limit => Line::Begun(window.len()),
+        None => Line::TooLong,
+    }
+}

@@ -1,0 +1,439 @@
+//! What a message is, for people: its title, and its [`Description`] from its kept head. Asked for when it is shown.
+
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::head::{FieldLine, FieldLines, line_end};
+use super::start_line::{RequestLine, StatusLine};
+use crate::message::{Description, Fact, Kind, Role, Side};
+
+/// Room for a title; what does not fit is cut.
+pub(super) const TITLE: usize = 512;
+
+/// Fields of negotiation and identity, which make two askers get different answers. `Accept` and `Accept-*` are meant as well.
+const STAND_OUT: [&str; 5] = [
+    "content-language",
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "location",
+];
+
+/// Facts that are one field's value.
+const FACTS: [(&str, &str); 7] = [
+    ("user-agent", "http.user_agent"),
+    ("referer", "http.referer"),
+    ("location", "http.location"),
+    ("server", "http.server"),
+    ("content-length", "http.content_length"),
+    ("content-encoding", "http.content_encoding"),
+    ("transfer-encoding", "http.transfer_encoding"),
+];
+
+/// Media types of `application/` that are not for reading; so are those with one of [`OPAQUE_PREFIXES`].
+const OPAQUE: [&str; 22] = [
+    "octet-stream",
+    "zip",
+    "gzip",
+    "x-gzip",
+    "x-tar",
+    "x-gtar",
+    "x-bzip2",
+    "x-xz",
+    "x-7z-compressed",
+    "x-rar-compressed",
+    "zstd",
+    "pdf",
+    "wasm",
+    "java-archive",
+    "x-protobuf",
+    "protobuf",
+    "grpc",
+    "msgpack",
+    "x-msgpack",
+    "cbor",
+    "dns-message",
+    "x-shockwave-flash",
+];
+const OPAQUE_PREFIXES: [&str; 8] = [
+    "vnd.ms-",
+    "vnd.openxmlformats",
+    "vnd.oasis.",
+    "vnd.rar",
+    "vnd.debian.binary",
+    "vnd.android.package",
+    "font-",
+    "x-font-",
+];
+
+/// `GET localhost:5000/path`: the method and the place that is asked for, in `room`.
+pub(super) fn request_title<'t>(
+    line: &RequestLine<'_>,
+    host: Option<&[u8]>,
+    room: &'t mut [u8; TITLE],
+) -> &'t [u8] {
+    let host = host
+        .filter(|_| line.target.starts_with(b"/"))
+        .unwrap_or_default();
+    let mut len = 0_usize;
+    for part in [line.method, b" ", host, line.target] {
+        let rest = room.get_mut(len..).unwrap_or_default();
+        let fits = part.len().min(rest.len());
+        if let (Some(to), Some(from)) = (rest.get_mut(..fits), part.get(..fits)) {
+            to.copy_from_slice(from);
+        }
+        len = len.saturating_add(fits);
+    }
+    room.get(..len).unwrap_or_default()
+}
+
+/// See [`crate::dissect::describe`].
+pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+    let line = head.get(..line_end(head, 0)).unwrap_or_default();
+    let mut about = About {
+        head,
+        description: Description::default(),
+    };
+    match kind.side {
+        Side::Asks => about.request(line),
+        Side::Answers => about.answer(line),
+        Side::Speaks => {}
+    }
+    about.fields(kind.side == Side::Answers, stand_out);
+    about.description
+}
+
+/// A description in the making.
+struct About<'h> {
+    head: &'h [u8],
+    description: Description,
+}
+
+impl About<'_> {
+    fn fact(&mut self, name: &'static str, value: &[u8], summary: bool) {
+        let value = String::from_utf8_lossy(value).into_owned();
+        self.description.facts.push(Fact {
+            name,
+            value,
+            summary,
+        });
+    }
+
+    fn style(&mut self, range: Range<usize>, role: Role) {
+        if !range.is_empty() {
+            self.description.styles.push((range, role));
+        }
+    }
+
+    fn request(&mut self, line: &[u8]) {
+        let Some(request) = RequestLine::of(line) else {
+            return;
+        };
+        let host = self.value("host");
+        let host = host.and_then(|range| self.head.get(range));
+        let mut room = [0; TITLE];
+        let title = request_title(&request, host, &mut room);
+        self.fact("http.title", title, true);
+        self.fact("http.method", request.method, false);
+        self.fact("http.target", request.target, false);
+        if let Some(host) = host {
+            self.fact("http.host", host, false);
+        }
+        self.fact(
+            "http.version",
+            &[b'1', b'.', request.minor.saturating_add(b'0')],
+            false,
+        );
+        self.style(0..request.method.len(), Role::Verb);
+    }
+
+    fn answer(&mut self, line: &[u8]) {
+        let Some(answer) = StatusLine::of(line) else {
+            return;
+        };
+        let (code, reason) = answer
+            .words
+            .split_at_checked(3)
+            .unwrap_or((answer.words, b""));
+        self.fact("http.title", answer.words, true);
+        self.fact("http.status", code, false);
+        self.fact("http.reason", reason.trim_ascii(), false);
+        if let Some(minor) = answer.minor {
+            self.fact(
+                "http.version",
+                &[b'1', b'.', minor.saturating_add(b'0')],
+                false,
+            );
+        }
+        let role = match answer.status {
+            300..=399 => Role::Elsewhere,
+            400..=499 => Role::Refused,
+            500.. => Role::Failed,
+            _ => Role::Good,
+        };
+        // The words end the line.
+        let end = line.trim_ascii_end().len();
+        self.style(end.saturating_sub(answer.words.len())..end, role);
+    }
+
+    fn fields(&mut self, answer: bool, stand_out: &[String]) {
+        let (mut media, mut codings) = (None, Vec::new());
+        for FieldLine { name, value } in FieldLines::of(self.head) {
+            let named = self.head.get(name.clone()).unwrap_or_default();
+            let text = self.head.get(value.clone()).unwrap_or_default();
+            let is = |other: &str| named.eq_ignore_ascii_case(other.as_bytes());
+            if is("content-type") {
+                let bare = text
+                    .get(..memchr(b';', text).unwrap_or(text.len()))
+                    .unwrap_or_default()
+                    .trim_ascii();
+                media = Some(String::from_utf8_lossy(bare).into_owned());
+                self.fact("http.content_type", bare, answer);
+            } else if is("content-language") {
+                self.fact("http.content_language", text, answer);
+            } else if let Some((_, fact)) = FACTS.iter().find(|(field, _)| is(field)) {
+                self.fact(fact, text, false);
+            }
+            if is("content-encoding") || is("transfer-encoding") {
+                codings.extend(codings_of(text));
+            }
+            let accepts = named
+                .get(..6)
+                .is_some_and(|start| start.eq_ignore_ascii_case(b"accept"))
+                && matches!(named.get(6), None | Some(b'-'));
+            let stands_out = accepts
+                || STAND_OUT.iter().any(|field| is(field))
+                || stand_out.iter().any(|field| is(field));
+            if stands_out {
+                self.style(name, Role::KeyName);
+                self.style(value, Role::KeyValue);
+            } else {
+                self.style(name, Role::Name);
+            }
+        }
+        self.description.opaque = opaque(media.as_deref(), &codings);
+    }
+
+    /// Where the first field of this name has its value.
+    fn value(&self, name: &str) -> Option<Range<usize>> {
+        let is = |field: &FieldLine| {
+            self.head
+                .get(field.name.clone())
+                .is_some_and(|named| named.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        FieldLines::of(self.head).find(is).map(|field| field.value)
+    }
+}
+
+/// The codings in a field's list that make text unreadable.
+fn codings_of(list: &[u8]) -> impl Iterator<Item = String> {
+    let names = list
+        .split(|byte| *byte == b',')
+        .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase());
+    names.filter(|name| !matches!(name.as_str(), "" | "identity" | "chunked"))
+}
+
+/// What to call a body that is not for reading: `image/png`, `text/html, gzip`; `None` when it is for reading.
+fn opaque(media: Option<&str>, codings: &[String]) -> Option<String> {
+    let unreadable = media.is_some_and(is_opaque);
+    let names = || {
+        media
+            .into_iter()
+            .chain(codings.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    (unreadable || !codings.is_empty()).then(names)
+}
+
+fn is_opaque(media: &str) -> bool {
+    let media = media.to_ascii_lowercase();
+    if media.ends_with("+xml") || media.ends_with("+json") {
+        return false;
+    }
+    match media.split_once('/') {
+        Some(("image" | "audio" | "video" | "font", _)) => true,
+        Some(("application", name)) => {
+            OPAQUE.contains(&name)
+                || OPAQUE_PREFIXES
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{REQUEST, RESPONSE};
+    use super::*;
+
+    fn facts(description: &Description) -> Vec<(&str, &str)> {
+        description
+            .facts
+            .iter()
+            .map(|fact| (fact.name, fact.value.as_str()))
+            .collect()
+    }
+
+    fn summary(description: &Description) -> String {
+        let parts: Vec<_> = description
+            .facts
+            .iter()
+            .filter(|fact| fact.summary)
+            .map(|fact| fact.value.as_str())
+            .collect();
+        parts.join(" · ")
+    }
+
+    fn styles<'h>(description: &Description, head: &'h [u8]) -> Vec<(&'h str, Role)> {
+        let text = |range: &Range<usize>| {
+            std::str::from_utf8(&head[range.clone()]).expect("test heads are text")
+        };
+        assert!(
+            description
+                .styles
+                .windows(2)
+                .all(|pair| pair[0].0.end <= pair[1].0.start),
+            "sorted, not overlapping"
+        );
+        description
+            .styles
+            .iter()
+            .map(|(range, role)| (text(range), *role))
+            .collect()
+    }
+
+    #[test]
+    fn a_request_is_described() {
+        let head = b"GET /a?b=1 HTTP/1.1\r\nHost: localhost:5000\r\nUser-Agent: curl/8\r\naccept-language: de\r\nX-Id: 7\r\n\r\n";
+        let description = describe(REQUEST, head, &["x-ID".to_owned()]);
+        assert_eq!(summary(&description), "GET localhost:5000/a?b=1");
+        assert_eq!(
+            facts(&description),
+            [
+                ("http.title", "GET localhost:5000/a?b=1"),
+                ("http.method", "GET"),
+                ("http.target", "/a?b=1"),
+                ("http.host", "localhost:5000"),
+                ("http.version", "1.1"),
+                ("http.user_agent", "curl/8"),
+            ]
+        );
+        assert_eq!(
+            styles(&description, head),
+            [
+                ("GET", Role::Verb),
+                ("Host", Role::Name),
+                ("User-Agent", Role::Name),
+                ("accept-language", Role::KeyName),
+                ("de", Role::KeyValue),
+                ("X-Id", Role::KeyName),
+                ("7", Role::KeyValue),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_answer_is_described() {
+        let head = b"HTTP/1.0 404 Not Found\r\nContent-Type: text/html; charset=utf-8\r\nContent-Language: fr\r\n\r\n";
+        let description = describe(RESPONSE, head, &[]);
+        assert_eq!(summary(&description), "404 Not Found · text/html · fr");
+        assert_eq!(
+            facts(&description),
+            [
+                ("http.title", "404 Not Found"),
+                ("http.status", "404"),
+                ("http.reason", "Not Found"),
+                ("http.version", "1.0"),
+                ("http.content_type", "text/html"),
+                ("http.content_language", "fr"),
+            ]
+        );
+        assert_eq!(
+            styles(&description, head),
+            [
+                ("404 Not Found", Role::Refused),
+                ("Content-Type", Role::Name),
+                ("Content-Language", Role::KeyName),
+                ("fr", Role::KeyValue),
+            ]
+        );
+        assert_eq!(description.opaque, None);
+    }
+
+    #[test]
+    fn odd_heads_are_described_as_far_as_they_go() {
+        let head = b"HTTP/1.1 302\nLocation : /a\n\t/b\nno colon\n: no name\nEmpty:\n\n";
+        let description = describe(RESPONSE, head, &[]);
+        assert_eq!(
+            styles(&description, head),
+            [
+                ("302", Role::Elsewhere),
+                ("Location", Role::KeyName),
+                ("/a\n\t/b", Role::KeyValue),
+                ("Empty", Role::Name)
+            ]
+        );
+        assert_eq!(facts(&describe(RESPONSE, b"", &[])), []);
+        assert_eq!(facts(&describe(REQUEST, b"\xff\x00\n\n", &[])), []);
+    }
+
+    #[test]
+    fn bodies_that_are_not_for_reading_are_named() {
+        let table: &[(&str, Option<&str>)] = &[
+            ("Content-Type: text/html\r\n", None),
+            ("", None),
+            ("Content-Type: image/png\r\n", Some("image/png")),
+            ("Content-Type: image/svg+xml\r\n", None),
+            (
+                "Content-Type: Application/ZIP; x=y\r\n",
+                Some("Application/ZIP"),
+            ),
+            ("Content-Type: application/json\r\n", None),
+            (
+                "Content-Type: application/vnd.oasis.opendocument.text\r\n",
+                Some("application/vnd.oasis.opendocument.text"),
+            ),
+            (
+                "Content-Type: text/html; charset=x\r\nContent-Encoding: gzip\r\n",
+                Some("text/html, gzip"),
+            ),
+            ("Content-Encoding: identity\r\n", None),
+            ("Content-Encoding: br\r\n", Some("br")),
+            ("Transfer-Encoding: gzip, chunked\r\n", Some("gzip")),
+            ("Transfer-Encoding: chunked\r\n", None),
+        ];
+        for (fields, name) in table {
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            assert_eq!(
+                describe(RESPONSE, head.as_bytes(), &[]).opaque.as_deref(),
+                *name,
+                "{fields}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_title_is_method_and_place() {
+        type Case = (&'static [u8], Option<&'static [u8]>, &'static str);
+        let table: &[Case] = &[
+            (b"GET /p HTTP/1.1", Some(b"a:1"), "GET a:1/p"),
+            (b"GET /p HTTP/1.1", None, "GET /p"),
+            (b"GET http://b/p HTTP/1.1", Some(b"a"), "GET http://b/p"),
+            (b"CONNECT b:443 HTTP/1.1", Some(b"a"), "CONNECT b:443"),
+            (b"OPTIONS * HTTP/1.1", Some(b"a"), "OPTIONS *"),
+        ];
+        for (line, host, title) in table {
+            let line = RequestLine::of(line).expect("a request line");
+            assert_eq!(
+                request_title(&line, *host, &mut [0; TITLE]),
+                title.as_bytes()
+            );
+        }
+        let long = [b"GET /".as_slice(), &[b'x'; 2000], b" HTTP/1.1"].concat();
+        let line = RequestLine::of(&long).expect("a request line");
+        assert_eq!(request_title(&line, None, &mut [0; TITLE]).len(), TITLE);
+    }
+}

@@ -1,0 +1,257 @@
+//! *HTTP/1.x*: requests and answers of a connection, as two state machines that share the [`pairing`].
+//!
+//! A direction is a row of messages: start line and fields (`head`), a body that ends by one of a few rules (`body`).
+//! Which of the two a message is, its start line says, not its direction: the roles may have been guessed.
+//! What cannot be framed with certainty is left to raw bursts, and read again from the next start line on.
+
+mod body;
+mod chunks;
+mod describe;
+mod head;
+mod opening;
+mod pairing;
+mod start_line;
+#[cfg(test)]
+mod tests;
+
+pub(super) use describe::describe;
+pub(super) use start_line::probe;
+
+use self::head::EndSearch;
+use self::pairing::{Asked, Pairing};
+use super::voice::Voice;
+use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
+use crate::flow::Direction;
+use crate::message::{Kind, Part, Said, Side};
+use crate::stream::Ending;
+
+const REQUEST: Kind = Kind {
+    name: "http.request",
+    side: Side::Asks,
+};
+const RESPONSE: Kind = Kind {
+    name: "http.response",
+    side: Side::Answers,
+};
+
+/// A dissector for one flow.
+pub(super) fn start() -> Box<dyn Dissector> {
+    Box::<Http1>::default()
+}
+
+/// Both directions of a connection.
+#[derive(Default, Debug)]
+struct Http1 {
+    halves: Both<Half>,
+    /// Who was first seen to ask, or to be answered.
+    asker: Option<Direction>,
+    pairing: Pairing,
+}
+
+/// One direction.
+#[derive(Clone, Copy, Default, Debug)]
+struct Half {
+    stage: Stage,
+    /// The message is an answer.
+    answer: bool,
+    /// It comes from the side that does the other thing.
+    contrary: bool,
+    /// The exchange of the request.
+    exchange: u64,
+    /// The question of the answer.
+    asked: Option<Asked>,
+    /// The body ends with the stream.
+    until_close: bool,
+    /// HTTP may be over: what is no message is no mistake.
+    tunnel: bool,
+}
+
+impl Half {
+    /// The message is over.
+    fn reset(&mut self) {
+        *self = Self {
+            tunnel: self.tunnel,
+            ..Self::default()
+        };
+    }
+}
+
+/// Where in a message the next byte is.
+#[derive(Clone, Copy, Default, Debug)]
+enum Stage {
+    /// In front of one.
+    #[default]
+    Start,
+    /// In the head. The message was begun.
+    Head(EndSearch),
+    /// In a body that the conversation passes on; behind it when asked.
+    Body,
+    /// In the first line of a chunk; this many bytes of it have no line end.
+    ChunkSize(usize),
+    /// In a chunk; behind its last byte when asked.
+    Chunk,
+    /// Behind the last chunk; fields were told (`any`).
+    Trailer { looked: usize, any: bool },
+    /// In a body of which it is not known any more where it ends.
+    Lost,
+}
+
+impl Dissector for Http1 {
+    fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
+        match self.halves.of(input.dir).stage {
+            Stage::Start => self.start(input, voice),
+            Stage::Head(search) => self.head(input, search, voice),
+            Stage::Body => Ok(self.over(input.dir, 0, voice)),
+            Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
+            Stage::Chunk => self.chunk_end(input, voice),
+            Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
+            Stage::Lost => Ok(self.lost_body(input, voice)),
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
+        let &Gap {
+            dir, len, reason, ..
+        } = gap;
+        self.lose(dir);
+        let missing =
+            |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
+        let half = self.halves.of_mut(dir);
+        match half.stage {
+            Stage::Start => AfterGap {
+                told: 0,
+                consumed: 0,
+                then: Then::Raw,
+            },
+            Stage::Head(_) => {
+                voice.text(dir, Part::Head, gap.waiting);
+                missing(len, voice);
+                self.break_off(dir, voice);
+                AfterGap {
+                    told: len,
+                    consumed: gap.waiting.len(),
+                    then: Then::Raw,
+                }
+            }
+            Stage::Body => {
+                missing(gap.body, voice);
+                self.over(dir, 0, voice);
+                AfterGap {
+                    told: gap.body,
+                    consumed: 0,
+                    then: Then::Raw,
+                }
+            }
+            Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
+                voice.framing(gap.waiting.len());
+                missing(len, voice);
+                half.stage = Stage::Lost;
+                AfterGap {
+                    told: len,
+                    consumed: gap.waiting.len(),
+                    then: Then::Need(1),
+                }
+            }
+            Stage::Lost => {
+                voice.text(dir, Part::Body, gap.waiting);
+                missing(len, voice);
+                AfterGap {
+                    told: len,
+                    consumed: gap.waiting.len(),
+                    then: Then::Need(1),
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize {
+        let half = *self.halves.of(dir);
+        match half.stage {
+            Stage::Start => return 0,
+            Stage::Head(_) => voice.text(dir, Part::Head, waiting),
+            Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
+            Stage::Lost => voice.text(dir, Part::Body, waiting),
+            Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
+        }
+        if half.until_close && how == Ending::Fin {
+            self.over(dir, 0, voice);
+        } else {
+            self.break_off(dir, voice);
+        }
+        waiting.len()
+    }
+
+    fn elsewhere(&mut self, dir: Direction) {
+        self.lose(dir);
+    }
+}
+
+impl Http1 {
+    fn start(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
+        let half = self.halves.of_mut(input.dir);
+        // RFC 9112 section 2.2: empty lines in front of a request line are ignored.
+        let empty = input
+            .bytes
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count();
+        if empty > 0 {
+            voice.framing(empty);
+            return Ok(Progress::need(empty, 1));
+        }
+        match probe(input.bytes) {
+            Verdict::Certain => {
+                self.begin(input, voice);
+                self.head(input, EndSearch::default(), voice)
+            }
+            Verdict::Likely { need } => Ok(Progress::need(0, need)),
+            Verdict::Unsure { need } if !half.tunnel => Ok(Progress::need(0, need)),
+            Verdict::Unsure { .. } | Verdict::NotForUs if half.tunnel => {
+                half.tunnel = false;
+                Ok(Progress {
+                    consumed: 0,
+                    then: Then::Raw,
+                })
+            }
+            Verdict::Unsure { .. } | Verdict::NotForUs => {
+                self.lose(input.dir);
+                Err(Malformed {
+                    consumed: 0,
+                    continues: false,
+                })
+            }
+        }
+    }
+
+    /// Ends the message, whole, behind `consumed` bytes.
+    fn over(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Progress {
+        voice.say(dir, Said::End { complete: true });
+        self.halves.of_mut(dir).reset();
+        Progress::need(consumed, 1)
+    }
+
+    /// Ends the message, which is not whole.
+    fn break_off(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        voice.say(dir, Said::End { complete: false });
+        self.halves.of_mut(dir).reset();
+    }
+
+    /// Ends the message: it cannot be read on.
+    fn give_up(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Malformed {
+        self.break_off(dir, voice);
+        self.lose(dir);
+        Malformed {
+            consumed,
+            continues: true,
+        }
+    }
+
+    /// Messages of a direction may have been missed.
+    fn lose(&mut self, dir: Direction) {
+        if self.asker.is_none_or(|asker| asker == dir) {
+            self.pairing.lose_questions();
+        } else {
+            self.pairing.lose_answers();
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The *start line*: by which HTTP is recognised, and what it says. Pure functions of bytes.
+
+use memchr::{memchr, memrchr};
+
+use super::super::Verdict;
+
+/// Bytes of a start line that are looked at to recognise it.
+const LOOK: usize = 256;
+/// The longest method of which nothing is known that is believed.
+const METHOD: usize = 32;
+
+/// Methods by which a request is recognised before its start line is complete: the IANA registry's and those of
+/// `UPnP`, caches and Icecast.
+const METHODS: [&[u8]; 48] = [
+    b"ACL",
+    b"BASELINE-CONTROL",
+    b"BIND",
+    b"CHECKIN",
+    b"CHECKOUT",
+    b"CONNECT",
+    b"COPY",
+    b"DELETE",
+    b"GET",
+    b"HEAD",
+    b"LABEL",
+    b"LINK",
+    b"LOCK",
+    b"MERGE",
+    b"MKACTIVITY",
+    b"MKCALENDAR",
+    b"MKCOL",
+    b"MKREDIRECTREF",
+    b"MKWORKSPACE",
+    b"MOVE",
+    b"OPTIONS",
+    b"ORDERPATCH",
+    b"PATCH",
+    b"POST",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"PUT",
+    b"QUERY",
+    b"REBIND",
+    b"REPORT",
+    b"SEARCH",
+    b"TRACE",
+    b"UNBIND",
+    b"UNCHECKOUT",
+    b"UNLINK",
+    b"UNLOCK",
+    b"UPDATE",
+    b"UPDATEREDIRECTREF",
+    b"VERSION-CONTROL",
+    b"M-SEARCH",
+    b"NOTIFY",
+    b"SUBSCRIBE",
+    b"UNSUBSCRIBE",
+    b"PURGE",
+    b"BAN",
+    b"SOURCE",
+    b"CCM_POST",
+    b"RPC_CONNECT",
+];
+
+/// Whether bytes begin with the start line of a request or of an answer. Empty lines in front of it are allowed.
+///
+/// A request is certain when its line is whole and ends in `HTTP/1.x`, or when a line of more than 256 bytes begins
+/// with a known method and a path. An answer is certain with its status code.
+pub(crate) fn probe(bytes: &[u8]) -> Verdict {
+    let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
+    let skipped = bytes.len().saturating_sub(line.len());
+    let verdict = if line.is_empty() {
+        Verdict::Unsure { need: 1 }
+    } else {
+        start_line(line)
+    };
+    let more = |need: usize| need.saturating_add(skipped);
+    match verdict {
+        Verdict::Likely { need } => Verdict::Likely { need: more(need) },
+        Verdict::Unsure { need } => Verdict::Unsure { need: more(need) },
+        other => other,
+    }
+}
+
+/// How many of the first bytes are line ends (at most four when there is more: two empty lines).
+fn empty_lines(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .take(4)
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count()
+}
+
+/// Whether bytes that [`probe`] is certain of begin an answer.
+pub(super) fn is_answer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/") || bytes.starts_with(b"ICY ")
+}
+
+fn start_line(line: &[u8]) -> Verdict {
+    let need = line.len().saturating_add(1);
+    match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
+        (Some(true), _) | (_, Some(true)) => Verdict::Certain,
+        // "H" and "HTTP" may still become a method, but both verdicts say the same.
+        (Some(false), _) => Verdict::Likely { need },
+        (_, Some(false)) => Verdict::Unsure { need },
+        (None, None) => request_line(line),
+    }
+}
+
+/// Whether `line` begins like `shape`, in which `0` is any digit and `$` the end of a word: yes, so far, or no.
+fn shape(line: &[u8], shape: &[u8]) -> Option<bool> {
+    for (at, expected) in shape.iter().enumerate() {
+        let Some(byte) = line.get(at) else {
+            return Some(false);
+        };
+        let fits = match expected {
+            b'0' => byte.is_ascii_digit(),
+            b'$' => matches!(byte, b' ' | b'\r' | b'\n'),
+            expected => byte == expected,
+        };
+        if !fits {
+            return None;
+        }
+    }
+    Some(true)
+}
+
+fn request_line(bytes: &[u8]) -> Verdict {
+    let window = bytes.get(..LOOK).unwrap_or(bytes);
+    let need = bytes.len().saturating_add(1);
+    let token = window.iter().take_while(|byte| is_token(**byte)).count();
+    let method = window.get(..token).unwrap_or_default();
+    if method.len() > METHOD || !method.first().is_some_and(u8::is_ascii_alphabetic) {
+        return Verdict::NotForUs;
+    }
+    let Some((b' ', target)) = window.get(token..).and_then(<[u8]>::split_first) else {
+        let begun = token == window.len();
+        return match METHODS.iter().any(|known| known.starts_with(method)) {
+            true if begun => Verdict::Likely { need },
+            false if begun => Verdict::Unsure { need },
+            _ => Verdict::NotForUs,
+        };
+    };
+    let known = METHODS.contains(&method);
+    if let Some(end) = memchr(b'\n', window) {
+        let line = window.get(..end).unwrap_or_default();
+        return match RequestLine::of(line) {
+            Some(line) if known || line.is_plausible() => Verdict::Certain,
+            _ => Verdict::NotForUs,
+        };
+    }
+    if target
+        .iter()
+        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r'))
+    {
+        return Verdict::NotForUs;
+    }
+    match (known, bytes.len() < LOOK) {
+        (true, true) => Verdict::Likely { need },
+        (false, true) => Verdict::Unsure { need },
+        (true, false) if target.starts_with(b"/") || target.starts_with(b"http") => {
+            Verdict::Certain
+        }
+        (_, false) => Verdict::NotForUs,
+    }
+}
+
+/// A byte of a token (RFC 9110 section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The start line of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct RequestLine<'h> {
+    /// The method, in the case it was sent.
+    pub(super) method: &'h [u8],
+    /// The target, as sent.
+    pub(super) target: &'h [u8],
+    /// The digit behind `HTTP/1.`.
+    pub(super) minor: u8,
+}
+
+impl<'h> RequestLine<'h> {
+    /// Reads a line (without its line feed) that may have more spaces than it should.
+    pub(super) fn of(line: &'h [u8]) -> Option<Self> {
+        let line = line.trim_ascii_end();
+        let space = memrchr(b' ', line)?;
+        let (rest, version) = line.split_at_checked(space)?;
+        let [
+            b' ',
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'1',
+            b'.',
+            minor @ b'0'..=b'9',
+        ] = version
+        else {
+            return None;
+        };
+        let (method, target) = rest.split_at_checked(memchr(b' ', rest)?)?;
+        let target = target.trim_ascii();
+        let whole = !method.is_empty() && !target.is_empty();
+        whole.then_some(Self {
+            method,
+            target,
+            minor: minor.saturating_sub(b'0'),
+        })
+    }
+
+    /// Whether it is a request line although its method is not known.
+    fn is_plausible(&self) -> bool {
+        let begins = matches!(self.target.first(), Some(b'/' | b'*'))
+            || self.target.windows(3).any(|part| part == b"://");
+        begins && !self.target.contains(&b' ')
+    }
+}
+
+/// The start line of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct StatusLine<'h> {
+    /// The status code.
+    pub(super) status: u16,
+    /// Code and reason, as sent.
+    pub(super) words: &'h [u8],
+    /// The digit behind `HTTP/1.`; `None` for `ICY`.
+    pub(super) minor: Option<u8>,
+}
+
+impl<'h> StatusLine<'h> {
+    /// Reads a line (without its line feed).
+    pub(super) fn of(line: &'h [u8]) -> Option<Self> {
+        let line = line.trim_ascii_end();
+        let (version, words) = line.split_at_checked(memchr(b' ', line)?)?;
+        let words = words.trim_ascii_start();
+        let minor = match version {
+            [
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                minor @ b'0'..=b'9',
+            ] => Some(minor.saturating_sub(b'0')),
+            b"ICY" => None,
+            _ => return None,
+        };
+        let code = std::str::from_utf8(words.get(..3)?).ok()?;
+        Some(Self {
+            status: code.parse().ok()?,
+            words,
+            minor,
+        })
+    }
+}

@@ -1,0 +1,986 @@
+//! Tests of whole HTTP/1.x conversations, each played whole and byte by byte.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::super::chart::{
+    CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, expect, server, server_gap,
+};
+use crate::flow::Direction;
+use crate::stream::Ending;
+
+const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// The outlines of both cuts, which must be the same.
+fn outline(steps: &[Step]) -> Vec<String> {
+    let of = |cut| {
+        Play::of(steps, &cut)
+            .chart
+            .outline()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let whole = of(Cut::Whole);
+    assert_eq!(whole, of(Cut::Bytes));
+    whole
+}
+
+#[test]
+fn a_request_and_its_answer() {
+    let stats = expect(
+        &[client(GET), server(OK), CLIENT_END, SERVER_END],
+        &[
+            "> http.request #0",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "hi""#,
+            "< end",
+        ],
+    );
+    assert_eq!(
+        (
+            stats.requests,
+            stats.answers,
+            stats.unanswered,
+            stats.malformed,
+            stats.odd
+        ),
+        (1, 1, 0, 0, 0)
+    );
+}
+
+#[test]
+fn a_message_begins_with_its_first_byte_and_ends_with_its_last() {
+    let mut play = Play::default();
+    play.perform(&[client(GET)], &Cut::Bytes);
+    assert_eq!(play.chart.frames, [1, GET.len() as u64]);
+    play.perform(&[server(OK)], &Cut::Bytes);
+    assert_eq!(
+        play.chart.frames[2..],
+        [GET.len() as u64 + 1, (GET.len() + OK.len()) as u64]
+    );
+}
+
+#[test]
+fn an_answer_ends_with_its_last_byte_and_not_with_the_next() {
+    let play = Play::of(&[client(GET), server(OK)], &Cut::Bytes);
+    assert!(play.chart.is_quiet(), "{:#?}", play.chart.lines());
+}
+
+#[test]
+fn pipelined_requests_and_answers_pair_in_order() {
+    let requests = b"POST /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\nHEAD /3 HTTP/1.1\r\n\r\n";
+    let answers = b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n\
+        HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n";
+    expect(
+        &[client(requests), server(answers)],
+        &[
+            "> http.request #0",
+            r#"> head "POST /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\n""#,
+            r#"> brief "POST /1""#,
+            r#"> body "abc""#,
+            "> end",
+            "> http.request #1",
+            r#"> head "GET /2 HTTP/1.1\r\n\r\n""#,
+            r#"> brief "GET /2""#,
+            "> end",
+            "> http.request #2",
+            r#"> head "HEAD /3 HTTP/1.1\r\n\r\n""#,
+            r#"> brief "HEAD /3""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\n""#,
+            r#"< brief 201 "201 Created""#,
+            r#"< body "x""#,
+            "< end",
+            "< http.response #1",
+            r#"< head "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n""#,
+            r#"< brief 404 "404 No""#,
+            "< end",
+            "< http.response #2",
+            r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            "< end",
+        ],
+    );
+}
+
+#[test]
+fn chunks_are_joined_and_trailers_kept() {
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n\
+        3\r\nabc\r\n0A;ext=1\r\n0123456789\r\n0\r\nX: y\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    let stats = expect(
+        &[client(GET), client(GET), server(answer)],
+        &[
+            "> http.request #0",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "> http.request #1",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "abc0123456789""#,
+            r#"< trailer "X: y\r\n\r\n""#,
+            "< end",
+            "< http.response #1",
+            r#"< head "HTTP/1.1 204 No Content\r\n\r\n""#,
+            r#"< brief 204 "204 No Content""#,
+            "< end",
+        ],
+    );
+    assert_eq!(stats.framing_bytes, 3 + 2 + 10 + 2 + 3);
+}
+
+#[test]
+fn a_chunked_request_without_trailers() {
+    let request = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+    expect(
+        &[client(request), CLIENT_END],
+        &[
+            "> http.request #0",
+            r#"> head "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n""#,
+            r#"> brief "POST /""#,
+            r#"> body "ab""#,
+            "> end",
+        ],
+    );
+}
+
+#[test]
+fn a_body_until_close_is_whole_only_behind_a_fin() {
+    let answer = b"HTTP/1.0 200 OK\r\n\r\nall of it";
+    for (how, end) in [
+        (Ending::Fin, "< end"),
+        (Ending::Reset, "< end incomplete"),
+        (Ending::Capture, "< end incomplete"),
+    ] {
+        let lines = outline(&[
+            client(GET),
+            server(answer),
+            Step::End(Direction::ToClient, how),
+        ]);
+        assert_eq!(
+            lines[3..],
+            ["< http.response #0", r#"< brief 200 "200 OK""#, end]
+        );
+    }
+}
+
+#[test]
+fn a_stream_that_ends_inside_a_message_leaves_it_incomplete() {
+    let table: &[(&[u8], &str)] = &[
+        (
+            b"HTTP/1.1 200 OK\r\nConten",
+            "< head \"HTTP/1.1 200 OK\\r\\nConten\"",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi",
+            "< body \"hi\"",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi",
+            "< body \"hi\"",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n5",
+            "< body \"hi\"",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y",
+            "< trailer \"X: y\"",
+        ),
+    ];
+    for (answer, text) in table {
+        for cut in [Cut::Whole, Cut::Bytes] {
+            let play = Play::of(&[client(GET), server(answer), SERVER_END], &cut);
+            let lines = play.chart.lines();
+            assert_eq!(
+                lines[lines.len() - 2..],
+                [text, "< end incomplete"],
+                "{cut:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn interim_answers_are_messages_and_leave_the_exchange_open() {
+    let answers = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
+    assert_eq!(
+        outline(&[client(GET), server(answers)])[3..],
+        [
+            "< http.response #0",
+            r#"< brief 100 "100 Continue" interim"#,
+            "< end",
+            "< http.response #0",
+            r#"< brief 103 "103 Early Hints" interim"#,
+            "< end",
+            "< http.response #0",
+            r#"< brief 304 "304 Not Modified""#,
+            "< end",
+        ]
+    );
+}
+
+#[test]
+fn an_upgrade_turns_both_directions_raw_without_complaint() {
+    let request = b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+    let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi";
+    let stats = expect(
+        &[
+            client(request),
+            server(answer),
+            client(b"\x81\x85abcdefghi"),
+            server(b"\x88\x00"),
+            CLIENT_END,
+            SERVER_END,
+        ],
+        &[
+            "> http.request #0",
+            r#"> head "GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n""#,
+            r#"> brief "GET /chat""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n""#,
+            r#"< brief 101 "101 Switching Protocols""#,
+            "< end",
+            "< tcp.burst #1",
+            r#"< body "\x81\x02hi""#,
+            "< end",
+            "> tcp.burst #2",
+            r#"> body "\x81\x85abcdefghi""#,
+            "> end",
+            "< tcp.burst #3 goes on",
+            r#"< body "\x88\x00""#,
+            "< end",
+        ],
+    );
+    assert_eq!((stats.malformed, stats.unanswered), (0, 0));
+}
+
+#[test]
+fn a_tunnel_may_carry_http_again() {
+    let lines = outline(&[
+        client(b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n"),
+        server(b"HTTP/1.1 200 Connection established\r\nContent-Length: 7\r\n\r\n"),
+        client(GET),
+        server(OK),
+    ]);
+    assert_eq!(
+        lines,
+        [
+            "> http.request #0",
+            r#"> brief "CONNECT h:80""#,
+            "> end",
+            "< http.response #0",
+            r#"< brief 200 "200 Connection established""#,
+            "< end",
+            "> http.request #1",
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #1",
+            r#"< brief 200 "200 OK""#,
+            "< end",
+        ]
+    );
+}
+
+#[test]
+fn a_refused_tunnel_stays_http() {
+    let lines = outline(&[
+        client(b"CONNECT h:80 HTTP/1.1\r\n\r\n"),
+        server(b"HTTP/1.1 407 Auth\r\nContent-Length: 2\r\n\r\nno"),
+        client(GET),
+        server(OK),
+    ]);
+    assert_eq!(
+        lines[9..],
+        ["< http.response #1", r#"< brief 200 "200 OK""#, "< end"]
+    );
+}
+
+#[test]
+fn joined_in_the_middle_the_rest_of_a_message_is_raw_and_the_next_one_is_read() {
+    expect(
+        &[server(b"rest of a body</html>"), client(GET), server(OK)],
+        &[
+            "< tcp.burst #0",
+            r#"< body "rest of a body</html>""#,
+            "< end",
+            "> http.request #1",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #1",
+            r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "hi""#,
+            "< end",
+        ],
+    );
+}
+
+#[test]
+fn an_answer_without_a_captured_request_belongs_to_no_exchange() {
+    assert_eq!(
+        outline(&[server(OK), client(GET), server(OK)]),
+        [
+            "< http.response #?",
+            r#"< brief 200 "200 OK""#,
+            "< end",
+            "> http.request #0",
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #0",
+            r#"< brief 200 "200 OK""#,
+            "< end",
+        ]
+    );
+}
+
+#[test]
+fn swapped_roles_do_not_matter() {
+    let swap = |step| match step {
+        Step::Write(dir, bytes) => Step::Write(dir.reverse(), bytes),
+        step => step,
+    };
+    let lines = outline(&[swap(client(GET)), swap(server(OK))]);
+    assert_eq!(
+        lines,
+        [
+            "< http.request #0",
+            r#"< brief "GET h:1/a""#,
+            "< end",
+            "> http.response #0",
+            r#"> brief 200 "200 OK""#,
+            "> end",
+        ]
+    );
+}
+
+#[test]
+fn a_gap_in_a_body_of_known_length_keeps_everything_in_step() {
+    expect(
+        &[
+            client(GET),
+            client(GET),
+            server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+            server_gap(4),
+            server(b"hijHTTP/1.1 204 None\r\n\r\n"),
+        ],
+        &[
+            "> http.request #0",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "> http.request #1",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "abc""#,
+            "< missing 4",
+            r#"< body "hij""#,
+            "< end",
+            "< http.response #1",
+            r#"< head "HTTP/1.1 204 None\r\n\r\n""#,
+            r#"< brief 204 "204 None""#,
+            "< end",
+        ],
+    );
+}
+
+#[test]
+fn a_gap_to_the_very_end_of_a_body_ends_it() {
+    let lines = outline(&[
+        client(GET),
+        server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+        server_gap(7),
+        client(GET),
+        server(OK),
+    ]);
+    assert_eq!(
+        lines[5..],
+        [
+            "< missing 7",
+            "< end",
+            "> http.request #1",
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #1",
+            r#"< brief 200 "200 OK""#,
+            "< end"
+        ]
+    );
+}
+
+#[test]
+fn a_gap_beyond_a_body_is_shown_on_both_sides_of_its_end_and_pairs_nothing_for_certain() {
+    let lines = outline(&[
+        client(&[GET, GET, GET].concat()),
+        server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+        server_gap(70),
+        server(OK),
+    ]);
+    assert_eq!(
+        lines[9..],
+        [
+            "< http.response #0",
+            r#"< brief 200 "200 OK""#,
+            "< missing 7",
+            "< end",
+            "< tcp.burst #3",
+            "< missing 63",
+            "< end incomplete",
+            "< http.response #?",
+            r#"< brief 200 "200 OK""#,
+            "< end",
+        ]
+    );
+}
+
+#[test]
+fn a_gap_in_a_head_shows_what_is_there_and_the_next_message_is_read() {
+    expect(
+        &[
+            client(GET),
+            server(b"HTTP/1.1 200 OK\r\nServ"),
+            server_gap(30),
+            server(b"Last: 1\r\n\r\nbody"),
+            client(GET),
+            server(OK),
+        ],
+        &[
+            "> http.request #0",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 200 OK\r\nServ""#,
+            "< missing 30",
+            "< end incomplete",
+            "< tcp.burst #1",
+            r#"< body "Last: 1\r\n\r\nbody""#,
+            "< end",
+            "> http.request #2",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #?",
+            r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "hi""#,
+            "< end",
+        ],
+    );
+}
+
+#[test]
+fn a_gap_inside_a_chunk_keeps_everything_in_step() {
+    let lines = outline(&[
+        client(GET),
+        server(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nabc"),
+        server_gap(4),
+        server(b"hij\r\n0\r\n\r\n"),
+    ]);
+    assert_eq!(lines[5..], ["< missing 4", "< end"]);
+}
+
+#[test]
+fn behind_a_gap_across_chunks_all_is_body_until_a_segment_begins_with_an_answer() {
+    expect(
+        &[
+            client(GET),
+            server(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+            server_gap(100),
+            server(b"cd\r\n0\r\n\r\n"),
+            client(GET),
+            server(OK),
+        ],
+        &[
+            "> http.request #0",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< http.response #0",
+            r#"< head "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "ab""#,
+            "< missing 100",
+            r#"< body "cd\r\n0\r\n\r\n""#,
+            "> http.request #1",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "< end incomplete",
+            "< http.response #1",
+            r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n""#,
+            r#"< brief 200 "200 OK""#,
+            r#"< body "hi""#,
+            "< end",
+        ],
+    );
+}
+
+#[test]
+fn behind_lost_requests_no_pair_is_certain() {
+    let lines = outline(&[
+        client(GET),
+        client_gap(50),
+        client(GET),
+        server(OK),
+        server(OK),
+        server(OK),
+    ]);
+    let answers: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("response"))
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            "< http.response #0",
+            "< http.response #?",
+            "< http.response #?"
+        ]
+    );
+    assert_eq!(
+        lines[3..6],
+        ["> tcp.burst #1", "> missing 50", "> end incomplete"]
+    );
+}
+
+#[test]
+fn heads_that_break_the_rules_are_odd_and_read_when_their_framing_is_clear() {
+    let table: &[(&[u8], &str)] = &[
+        (b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "POST /"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", "POST /"),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "POST /"),
+        (b"GET / HTTP/1.1\r\nX: a\r\n  folded\r\n\r\n", "GET /"),
+        (b"GET / HTTP/1.1\r\nHost : h\r\n\r\n", "GET h/"),
+        (b"GET / HTTP/1.1\nHost: h\n\n", "GET h/"),
+        (b"GET /a b HTTP/1.1\r\n\r\n", "GET /a b"),
+        (b"GET  /  HTTP/1.1\r\n\r\n", "GET /"),
+        (b"get / HTTP/1.1\r\n\r\n", "get /"),
+        (b"GET / HTTP/1.7\r\n\r\n", "GET /"),
+        (b"GET / HTTP/1.1\r\nX: \x01\r\n\r\n", "GET /"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET /"),
+    ];
+    for (request, title) in table {
+        let lines = outline(&[client(request), client(GET)]);
+        let brief = format!("> brief \"{title}\" odd");
+        assert_eq!(
+            lines[..4],
+            ["> http.request #0", &brief, "> end", "> http.request #1"],
+            "{}",
+            request.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn odd_answers_are_read_when_their_framing_is_clear() {
+    let table: &[(&[u8], &str)] = &[
+        (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", r#"200 "200""#),
+        (
+            b"HTTP/1.1 200 \xe4\r\nContent-Length: 0\r\n\r\n",
+            r#"200 "200 \xe4""#,
+        ),
+        (
+            b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+            r#"200 "200 OK" odd"#,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 0\r\n\r\n",
+            r#"200 "200 OK" odd"#,
+        ),
+        (
+            b"ICY 200 OK\r\nicy-name: x\r\n\r\nmusic",
+            r#"200 "200 OK" odd"#,
+        ),
+    ];
+    for (answer, brief) in table {
+        let lines = outline(&[client(GET), server(answer), SERVER_END]);
+        assert_eq!(
+            lines[3..],
+            ["< http.response #0", &format!("< brief {brief}"), "< end"],
+            "{}",
+            answer.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn a_request_where_an_answer_should_be_is_an_exchange_of_its_own() {
+    let lines = outline(&[client(GET), server(GET), server(OK)]);
+    assert_eq!(
+        lines[3..],
+        [
+            "< http.request #1",
+            r#"< brief "GET h:1/a" odd"#,
+            "< end",
+            "< http.response #0",
+            r#"< brief 200 "200 OK""#,
+            "< end",
+        ]
+    );
+}
+
+#[test]
+fn a_head_whose_framing_is_unclear_is_shown_and_the_rest_is_raw() {
+    let table: &[&[u8]] = &[
+        b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n",
+        b"Content-Length: +3\r\n\r\n",
+        b"Content-Length: 18446744073709551616\r\n\r\n",
+        b"Transfer-Encoding: gzip\r\n\r\n",
+        b"Transfer-Encoding: chunked, x\r\n\r\n",
+    ];
+    for fields in table {
+        let request = [b"POST / HTTP/1.1\r\n", *fields, b"abc"].concat();
+        let lines = outline(&[client(&request), client(GET)]);
+        assert_eq!(lines[0], "> http.request #0");
+        assert!(lines[1].starts_with(r#"> brief "POST /""#));
+        assert_eq!(
+            lines[2..5],
+            ["> end incomplete", "> tcp.burst #1 goes on", "> end"]
+        );
+        assert_eq!(lines[5], "> http.request #2");
+    }
+}
+
+#[test]
+fn what_is_no_http_after_all_is_raw_and_counted() {
+    let stats = expect(
+        &[
+            client(GET),
+            client(b"GET /old\r\n"),
+            server(b"plain text"),
+            CLIENT_END,
+            SERVER_END,
+        ],
+        &[
+            "> http.request #0",
+            r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
+            r#"> brief "GET h:1/a""#,
+            "> end",
+            "> tcp.burst #1",
+            r#"> body "GET /old\r\n""#,
+            "> end",
+            "< tcp.burst #2",
+            r#"< body "plain text""#,
+            "< end",
+        ],
+    );
+    assert_eq!((stats.malformed, stats.unanswered), (1, 1));
+}
+
+#[test]
+fn a_raw_answer_makes_the_next_pair_uncertain() {
+    let lines = outline(&[client(GET), server(b"<html>raw"), client(GET), server(OK)]);
+    assert_eq!(
+        lines[8..],
+        ["< http.response #?", r#"< brief 200 "200 OK""#, "< end"]
+    );
+}
+
+#[test]
+fn bad_chunks_break_off_and_nothing_disappears() {
+    let table: &[&[u8]] = &[
+        b"\r\nabc",
+        b"x\r\nabc",
+        b"10000000000000000\r\nabc",
+        b"2\r\nabcd\r\n",
+        b"1\r\na\r\n\r\n",
+    ];
+    for chunks in table {
+        let answer = [
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            *chunks,
+        ]
+        .concat();
+        for cut in [Cut::Whole, Cut::Bytes] {
+            let play = Play::of(&[client(GET), server(&answer), SERVER_END], &cut);
+            let outline = play.chart.outline();
+            assert_eq!(
+                outline[5..],
+                ["< end incomplete", "< tcp.burst #1 goes on", "< end"],
+                "{}",
+                chunks.escape_ascii()
+            );
+            assert_eq!(play.stats.malformed, 1);
+            assert_eq!(
+                play.chart.bytes + play.stats.framing_bytes,
+                (GET.len() + answer.len()) as u64
+            );
+        }
+    }
+}
+
+#[test]
+fn a_chunk_of_the_largest_size_does_not_overflow() {
+    let lines = outline(&[
+        client(GET),
+        server(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc"),
+        server_gap(u64::MAX),
+        server(b"def"),
+        SERVER_END,
+    ]);
+    assert_eq!(
+        lines[5..],
+        [
+            format!("< missing {}", u64::MAX).as_str(),
+            "< end incomplete"
+        ]
+    );
+}
+
+#[test]
+fn very_many_fields_are_read_leniently() {
+    let fields = |count: usize| "A: b\r\n".repeat(count);
+    for (count, odd) in [
+        (63, ""),
+        (64, ""),
+        (200, ""),
+        (255, ""),
+        (256, " odd"),
+        (3000, " odd"),
+    ] {
+        let request = format!(
+            "POST / HTTP/1.1\r\n{}Content-Length: 2\r\n\r\nhi",
+            fields(count)
+        );
+        let lines = outline(&[client(request.as_bytes()), client(GET)]);
+        assert_eq!(
+            lines[1..4],
+            [
+                format!("> brief \"POST /\"{odd}").as_str(),
+                "> end",
+                "> http.request #1"
+            ],
+            "{count}"
+        );
+    }
+}
+
+#[test]
+fn a_head_beyond_the_bound_is_given_up_and_told_raw() {
+    let request = [
+        b"GET / HTTP/1.1\r\nX: ".as_slice(),
+        &vec![b'x'; 100_000],
+        b"\r\n\r\n",
+    ]
+    .concat();
+    let lines = outline(&[client(&request), client(GET)]);
+    assert_eq!(
+        lines[..5],
+        [
+            "> http.request #0",
+            "> end incomplete",
+            "> tcp.burst #1 goes on",
+            "> end",
+            "> http.request #2"
+        ]
+    );
+    let play = Play::of(&[client(&request)], &Cut::Lengths(vec![1448]));
+    assert_eq!(play.chart.texts[0], request);
+    assert_eq!(play.stats.malformed, 1);
+}
+
+#[test]
+fn a_head_byte_by_byte_takes_linear_time() {
+    let fields = "Some-Name: and a value\r\n".repeat(2500);
+    let request = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+    assert!(request.len() > 60_000 && request.len() < 65_536);
+    let started = Instant::now();
+    let play = Play::of(&[client(request.as_bytes())], &Cut::Bytes);
+    assert_eq!(play.chart.outline().last(), Some(&"> end"));
+    // A head that is read again for each byte takes a hundred times this.
+    assert!(
+        started.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn a_start_line_byte_by_byte_over_many_writes_is_recognised() {
+    let steps: Vec<_> = GET.iter().map(|byte| client(&[*byte])).collect();
+    let play = Play::of(&steps, &Cut::Whole);
+    assert_eq!(
+        play.chart.outline(),
+        ["> http.request #0", r#"> brief "GET h:1/a""#, "> end"]
+    );
+}
+
+#[test]
+fn empty_lines_between_messages_are_framing() {
+    let steps = [
+        client(&[b"\r\n", GET].concat()),
+        client(b"\r\n\r\n"),
+        client(GET),
+    ];
+    let lines = outline(&steps);
+    assert_eq!(lines.len(), 6, "{lines:#?}");
+    assert_eq!(lines[3], "> http.request #1");
+    assert_eq!(Play::of(&steps, &Cut::Whole).stats.framing_bytes, 6);
+}
+
+#[test]
+fn a_kept_connection_holds_no_more_and_no_more() {
+    let mut play = Play::default();
+    let exchange = [client(GET), server(OK)];
+    play.perform(&exchange, &Cut::Lengths(vec![20]));
+    let held = play.conversation.held();
+    for _ in 0..100 {
+        play.perform(&exchange, &Cut::Lengths(vec![20]));
+    }
+    assert_eq!(play.conversation.held(), held);
+}
+
+#[test]
+fn a_line_of_no_known_method_needs_the_version_to_be_a_request() {
+    let table: &[(&[u8], bool)] = &[
+        (b"BREW /pot HTTP/1.1\r\n\r\n", true),
+        (b"BREW http://h/pot HTTP/1.0\n\n", true),
+        (b"EHLO h\r\n", false),
+        (b"get key\r\n", false),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
+        (b"OPTIONS * RTSP/1.0\r\n\r\n", false),
+        (b"SSH-2.0-OpenSSH_9\r\n", false),
+        (b"HTTP/2.0 200 OK\r\n\r\n", false),
+        (b"an access log of GET / HTTP/1.1\r\n", false),
+        (b"\x16\x03\x01", false),
+    ];
+    for (bytes, http) in table {
+        let lines = outline(&[client(bytes), CLIENT_END]);
+        assert_eq!(lines[0].contains("http"), *http, "{}", bytes.escape_ascii());
+        assert_eq!(lines.len(), if *http { 3 } else { 2 });
+    }
+}
+
+#[test]
+fn a_very_long_start_line_is_recognised_by_its_method_and_path() {
+    let request = [b"GET /".as_slice(), &[b'x'; 9000], b" HTTP/1.1\r\n\r\n"].concat();
+    let lines = outline(&[client(&request)]);
+    assert_eq!(
+        (lines[0].as_str(), lines[2].as_str()),
+        ("> http.request #0", "> end")
+    );
+}
+
+/// A message of one side, as bytes.
+fn message(answer: bool) -> impl Strategy<Value = Vec<u8>> {
+    let body = proptest::collection::vec(any::<u8>(), 0..40);
+    let fields = proptest::collection::vec("[A-Z][a-z-]{0,8}: [ -~]{0,12}\r\n", 0..4);
+    (body, fields, 0..3_u8, "/[a-z]{0,300}").prop_map(move |(body, fields, framing, path)| {
+        let start = if answer {
+            "HTTP/1.1 200 OK\r\n".to_owned()
+        } else {
+            format!("POST {path} HTTP/1.1\r\n")
+        };
+        let mut bytes = [start, fields.concat()].concat().into_bytes();
+        match framing {
+            0 => bytes.extend_from_slice(b"Content-Length: 0\r\n\r\n"),
+            1 => {
+                bytes.extend_from_slice(
+                    format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes(),
+                );
+                bytes.extend_from_slice(&body);
+            }
+            _ => {
+                bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+                for chunk in body.chunks(7) {
+                    bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                    bytes.extend_from_slice(chunk);
+                    bytes.extend_from_slice(b"\r\n");
+                }
+                bytes.extend_from_slice(b"0\r\nT: v\r\n\r\n");
+            }
+        }
+        bytes
+    })
+}
+
+/// Writes that look like HTTP here and there, and holes.
+fn noise() -> impl Strategy<Value = Vec<Step>> {
+    let piece = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 1..20),
+        prop::sample::select(vec![
+            b"GET / HTTP/1.1\r\n".to_vec(),
+            b"HTTP/1.1 200 OK\r\n".to_vec(),
+            b"HTTP/1.1 101 X\r\n\r\n".to_vec(),
+            b"CONNECT h:1 HTTP/1.1\r\n\r\n".to_vec(),
+            b"Content-Length: 5\r\n".to_vec(),
+            b"Transfer-Encoding: chunked\r\n\r\n".to_vec(),
+            b"\r\n".to_vec(),
+            b"\n".to_vec(),
+            b"5\r\nabcde\r\n".to_vec(),
+            b"0\r\n\r\n".to_vec(),
+            b"FOO".to_vec(),
+        ]),
+    ];
+    let dir = prop::sample::select(vec![Direction::ToServer, Direction::ToClient]);
+    let write = (dir.clone(), proptest::collection::vec(piece, 1..5))
+        .prop_map(|(dir, bytes)| Step::Write(dir, bytes.concat()));
+    let step = prop_oneof![
+        8 => write,
+        1 => (dir, 1..30_u64).prop_map(|(dir, len)| Step::Gap(dir, len)),
+        1 => (1..200_i64).prop_map(Step::Pause),
+    ];
+    proptest::collection::vec(step, 1..20)
+}
+
+proptest! {
+    #[test]
+    fn any_cut_of_a_valid_conversation_tells_the_same(
+        requests in proptest::collection::vec(message(false), 1..4),
+        answers in proptest::collection::vec(message(true), 1..4),
+        lengths in proptest::collection::vec(1..60_usize, 1..6),
+    ) {
+        let steps = [client(&requests.concat()), server(&answers.concat()), CLIENT_END, SERVER_END];
+        let whole = Play::of(&steps, &Cut::Whole);
+        prop_assert!(!whole.chart.lines().iter().any(|line| line.contains("burst") || line.contains("incomplete")));
+        for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
+            let play = Play::of(&steps, &cut);
+            prop_assert_eq!(play.chart.lines(), whole.chart.lines());
+        }
+    }
+
+    #[test]
+    fn every_byte_of_any_traffic_is_told_or_counted_as_framing(
+        mut steps in noise(),
+        lengths in proptest::collection::vec(1..20_usize, 1..6),
+    ) {
+        steps.extend([CLIENT_END, SERVER_END]);
+        for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(lengths)] {
+            let play = Play::of(&steps, &cut);
+            prop_assert!(play.chart.is_quiet());
+            let sent: usize = steps.iter().map(|step| if let Step::Write(_, bytes) = step { bytes.len() } else { 0 }).sum();
+            prop_assert_eq!(play.chart.bytes + play.stats.framing_bytes, sent as u64, "{:#?}", play.chart.lines());
+        }
+    }
+
+    #[test]
+    fn when_idle_is_called_does_not_matter(steps in noise()) {
+        let mut ticking = Play { ticking: true, ..Play::default() };
+        ticking.perform(&steps, &Cut::Whole);
+        let quiet: Vec<_> = steps.iter().cloned().chain([CLIENT_END, SERVER_END]).collect();
+        ticking.perform(&[CLIENT_END, SERVER_END], &Cut::Whole);
+        let play = Play::of(&quiet, &Cut::Whole);
+        prop_assert_eq!(play.chart.lines(), ticking.chart.lines());
+        prop_assert_eq!(&play.chart.frames, &ticking.chart.frames);
+    }
+}

@@ -1,0 +1,402 @@
+//! *Raw*: what nobody understands is told as bursts, and datagrams as they are.
+//!
+//! A burst is what one direction says up to PSH, a change of direction, a pause or a bound. Who calls decides when one
+//! ends; this file says it.
+
+use super::voice::Voice;
+use crate::flow::{Direction, Flow};
+use crate::frame::Timestamp;
+use crate::limits;
+use crate::message::{Kind, Part, Said, Side};
+use crate::packet::protocol;
+use crate::stream::{Carrier, GapReason};
+
+const BURST: Kind = Kind {
+    name: "tcp.burst",
+    side: Side::Speaks,
+};
+const UDP: Kind = Kind {
+    name: "udp.datagram",
+    side: Side::Speaks,
+};
+const ICMP: Kind = Kind {
+    name: "icmp.message",
+    side: Side::Speaks,
+};
+const IGMP: Kind = Kind {
+    name: "igmp.message",
+    side: Side::Speaks,
+};
+const IP: Kind = Kind {
+    name: "ip.datagram",
+    side: Side::Speaks,
+};
+
+/// The bursts of one direction.
+#[derive(Default, Debug)]
+pub(super) struct Burst {
+    /// One is open.
+    open: bool,
+    /// Bytes in it.
+    len: usize,
+    /// The next one goes on where the last message ended.
+    continues: bool,
+    /// The next byte may begin something: nothing was said yet, or what came before ended of its own.
+    boundary: bool,
+    /// The last packet of the direction.
+    last: Carrier,
+    /// Bytes that are missing in front of the next burst.
+    missing: Option<(u64, GapReason)>,
+}
+
+impl Burst {
+    /// Of a direction of which nothing is known yet.
+    pub(super) fn new() -> Self {
+        Self {
+            boundary: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether one is open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether the next byte may begin something else than raw bytes.
+    pub(super) const fn at_boundary(&self) -> bool {
+        self.boundary && !self.open
+    }
+
+    /// When the direction's last packet came.
+    pub(super) const fn since(&self) -> Timestamp {
+        self.last.ts
+    }
+
+    /// Whether the direction has been silent long enough for a burst to be over.
+    pub(super) const fn is_over(&self, now: Timestamp) -> bool {
+        now.since(self.last.ts) >= limits::time::BURST_PAUSE
+    }
+
+    /// The direction's last packet.
+    pub(super) const fn last(&self) -> Carrier {
+        self.last
+    }
+
+    /// Remembers the direction's last packet.
+    pub(super) const fn touch(&mut self, by: Carrier) {
+        self.last = by;
+    }
+
+    /// What comes is raw from here on. `boundary`: it may be recognised; `continues`: it goes on with the text before it.
+    pub(super) const fn enter(&mut self, boundary: bool, continues: bool) {
+        self.boundary = boundary;
+        self.continues = continues;
+    }
+
+    /// The next bytes are no beginning of anything known.
+    pub(super) const fn settle_for_raw(&mut self) {
+        self.boundary = false;
+    }
+
+    /// Tells bytes, the first of which came with `first`.
+    pub(super) fn text(
+        &mut self,
+        dir: Direction,
+        mut bytes: &[u8],
+        first: &Carrier,
+        voice: &mut Voice<'_>,
+    ) {
+        let limit = voice.limits.burst.max(1);
+        while !bytes.is_empty() {
+            if !self.open {
+                self.begin(dir, first, voice);
+            }
+            let room = limit.saturating_sub(self.len).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            voice.text(dir, Part::Body, now);
+            self.len = self.len.saturating_add(room);
+            self.last = voice.by;
+            if self.len >= limit {
+                self.end(dir, true, voice);
+                self.continues = true;
+                self.boundary = false;
+            }
+            bytes = later;
+        }
+    }
+
+    /// Ends the open burst, if there is one; the next byte may begin anything.
+    pub(super) fn close(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        if self.open {
+            self.end(dir, true, voice);
+            self.continues = true;
+        }
+        self.boundary = true;
+    }
+
+    /// Tells a hole: in the open burst, which ends with it; or else in front of the next one.
+    pub(super) fn gap(
+        &mut self,
+        dir: Direction,
+        len: u64,
+        reason: GapReason,
+        voice: &mut Voice<'_>,
+    ) {
+        if self.open {
+            voice.say(dir, Said::Missing { len, reason });
+            self.last = voice.by;
+            self.end(dir, false, voice);
+        } else {
+            let before = self.missing.map_or(0, |(len, _)| len);
+            self.missing = Some((len.saturating_add(before), reason));
+        }
+        self.continues = false;
+        self.boundary = true;
+    }
+
+    /// Tells a hole that has no burst behind it, as one of its own; and forgets what the next burst would go on with.
+    pub(super) fn finish(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        self.close(dir, voice);
+        if self.missing.is_some() {
+            let by = voice.by;
+            self.begin(dir, &by, voice);
+            self.last = by;
+            self.end(dir, false, voice);
+        }
+        self.continues = false;
+    }
+
+    fn begin(&mut self, dir: Direction, first: &Carrier, voice: &mut Voice<'_>) {
+        let exchange = voice.next_exchange();
+        voice.begin(dir, first, BURST, Some(exchange), self.continues);
+        if let Some((len, reason)) = self.missing.take() {
+            voice.say_by(dir, first, Said::Missing { len, reason });
+        }
+        self.open = true;
+        self.len = 0;
+    }
+
+    fn end(&mut self, dir: Direction, complete: bool, voice: &mut Voice<'_>) {
+        self.open = false;
+        let last = self.last;
+        voice.say_by(dir, &last, Said::End { complete });
+    }
+}
+
+/// Tells a datagram: one message.
+pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, voice: &mut Voice<'_>) {
+    let kind = match flow.protocol {
+        protocol::UDP => UDP,
+        protocol::ICMP | protocol::ICMPV6 => ICMP,
+        protocol::IGMP => IGMP,
+        _ => IP,
+    };
+    let (exchange, by) = (voice.next_exchange(), voice.by);
+    voice.begin(dir, &by, kind, Some(exchange), false);
+    voice.text(dir, Part::Body, bytes);
+    if cut > 0 {
+        voice.say(
+            dir,
+            Said::Missing {
+                len: cut,
+                reason: GapReason::Snaplen,
+            },
+        );
+    }
+    voice.say(dir, Said::End { complete: cut == 0 });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chart::{
+        CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, expect, server,
+    };
+    use super::*;
+    use crate::stream::StreamEvent;
+
+    fn unpushed(bytes: &[u8]) -> Step {
+        Step::Unpushed(Direction::ToServer, bytes.to_vec())
+    }
+
+    #[test]
+    fn a_push_ends_a_burst_and_the_text_goes_on() {
+        expect(
+            &[client(b"one."), client(b"two.")],
+            &[
+                "> tcp.burst #0",
+                r#"> body "one.""#,
+                "> end",
+                "> tcp.burst #1 goes on",
+                r#"> body "two.""#,
+                "> end",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_push_ends_a_burst_even_if_it_might_have_begun_something() {
+        let play = Play::of(&[client(b"PING"), client(b"PONG")], &Cut::Whole);
+        assert_eq!(
+            play.chart.outline(),
+            ["> tcp.burst #0", "> end", "> tcp.burst #1 goes on", "> end"]
+        );
+    }
+
+    #[test]
+    fn the_other_direction_ends_a_burst() {
+        expect(
+            &[unpushed(b"say: "), server(b"what?"), unpushed(b"this: ")],
+            &[
+                "> tcp.burst #0",
+                r#"> body "say: ""#,
+                "> end",
+                "< tcp.burst #1",
+                r#"< body "what?""#,
+                "< end",
+                "> tcp.burst #2 goes on",
+                r#"> body "this: ""#,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_pause_ends_a_burst_whether_or_not_anybody_looks() {
+        expect(
+            &[
+                unpushed(b"one."),
+                Step::Pause(99),
+                unpushed(b"two."),
+                Step::Pause(100),
+                unpushed(b"abc"),
+                CLIENT_END,
+            ],
+            &[
+                "> tcp.burst #0",
+                r#"> body "one.two.""#,
+                "> end",
+                "> tcp.burst #1 goes on",
+                r#"> body "abc""#,
+                "> end",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_burst_that_may_pause_is_said_to_be_open_since_its_last_byte() {
+        let mut play = Play::default();
+        play.perform(&[unpushed(b"one."), Step::Pause(50)], &Cut::Whole);
+        assert_eq!(
+            play.conversation.open_burst_since(),
+            Some(Timestamp::from_nanos(1000))
+        );
+        play.ticking = true;
+        play.perform(&[Step::Pause(50)], &Cut::Whole);
+        assert_eq!(play.conversation.open_burst_since(), None);
+        assert!(play.chart.is_quiet());
+        assert_eq!(play.chart.frames, [1, 1]);
+    }
+
+    #[test]
+    fn a_pause_ends_the_waiting_for_more_of_what_may_be_anything() {
+        let mut play = Play {
+            ticking: true,
+            ..Play::default()
+        };
+        play.perform(&[unpushed(b"WORD")], &Cut::Whole);
+        assert!(play.chart.lines().is_empty());
+        assert!(play.conversation.open_burst_since().is_some());
+        play.perform(&[Step::Pause(100)], &Cut::Whole);
+        assert_eq!(
+            play.chart.lines(),
+            ["> tcp.burst #0", r#"> body "WORD""#, "> end"]
+        );
+    }
+
+    #[test]
+    fn a_burst_has_a_bound() {
+        let mut play = Play::default();
+        play.limits.burst = 4;
+        play.perform(&[client(b"123456789")], &Cut::Lengths(vec![3]));
+        assert_eq!(
+            play.chart.lines(),
+            [
+                "> tcp.burst #0",
+                r#"> body "1234""#,
+                "> end",
+                "> tcp.burst #1 goes on",
+                r#"> body "5678""#,
+                "> end",
+                "> tcp.burst #2 goes on",
+                r#"> body "9""#,
+                "> end",
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_bytes_are_told_where_they_were() {
+        expect(
+            &[
+                unpushed(b"a: "),
+                client_gap(5),
+                client(b"b: "),
+                client_gap(6),
+                client_gap(1),
+                client(b"c: "),
+                client_gap(9),
+                CLIENT_END,
+                SERVER_END,
+            ],
+            &[
+                "> tcp.burst #0",
+                r#"> body "a: ""#,
+                "> missing 5",
+                "> end incomplete",
+                "> tcp.burst #1",
+                r#"> body "b: ""#,
+                "> end",
+                "> tcp.burst #2",
+                "> missing 7",
+                r#"> body "c: ""#,
+                "> end",
+                "> tcp.burst #3",
+                "> missing 9",
+                "> end incomplete",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_datagram_is_a_message() {
+        let table = [
+            (protocol::UDP, 0, "> udp.datagram #0"),
+            (protocol::ICMP, 0, "> icmp.message #0"),
+            (protocol::ICMPV6, 0, "> icmp.message #0"),
+            (protocol::IGMP, 0, "> igmp.message #0"),
+            (47, 9, "> ip.datagram #0"),
+        ];
+        for (number, cut, begin) in table {
+            let mut play = Play::default();
+            let by = Carrier::default();
+            let event = StreamEvent::Datagram {
+                dir: Direction::ToServer,
+                bytes: b"hi",
+                cut,
+                by,
+            };
+            play.event_of(number, &event);
+            let end: &[&str] = if cut == 0 {
+                &["> end"]
+            } else {
+                &["> missing 9", "> end incomplete"]
+            };
+            assert_eq!(
+                play.chart.lines(),
+                [&[begin, r#"> body "hi""#], end].concat()
+            );
+            play.event_of(number, &event);
+            assert!(play.chart.lines().iter().any(|line| line.ends_with("#1")));
+        }
+    }
+}

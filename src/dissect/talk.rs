@@ -1,0 +1,558 @@
+//! The *talk*: finds out what is spoken in the streams of a flow, lets a dissector read it, and falls back to raw bursts.
+//!
+//! It is the one place where bytes wait. It knows no protocol.
+
+use super::half::{Half, Mode, less, share};
+use super::voice::Voice;
+use super::{Both, Dissector, Gap, Input, Malformed, Then, Verdict, recognise};
+use crate::flow::Direction;
+use crate::frame::Timestamp;
+use crate::packet::TcpFlags;
+use crate::stream::{Carrier, Ending, GapReason};
+
+/// Steps in a row that a dissector may take without consuming anything.
+const STEPS: u8 = 8;
+
+/// The part of a conversation that a flow with stream data needs.
+#[derive(Default)]
+pub(super) struct Talk {
+    halves: Both<Half>,
+    /// With its protocol's name; a successor has none, since it is never recognised.
+    dissector: Option<(&'static str, Box<dyn Dissector>)>,
+}
+
+impl Talk {
+    /// See [`super::Conversation::open_burst_since`].
+    pub(super) fn open_burst_since(&self) -> Option<Timestamp> {
+        let halves = [&self.halves.to_server, &self.halves.to_client];
+        halves
+            .into_iter()
+            .filter(|half| half.may_pause())
+            .map(|half| half.burst.since())
+            .min()
+    }
+
+    /// Bytes of memory held for bytes that wait.
+    pub(super) fn held(&self) -> usize {
+        let of = |half: &Half| half.waiting.capacity();
+        of(&self.halves.to_server).saturating_add(of(&self.halves.to_client))
+    }
+
+    /// Takes the next bytes of a direction.
+    pub(super) fn data(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+        let other = self.halves.of_mut(dir.reverse());
+        if other.mode == Mode::Raw {
+            other.settle(dir.reverse(), dissector(&mut self.dissector), voice);
+        }
+        self.pause(dir, voice.by.ts, voice);
+
+        self.take(dir, bytes, voice);
+
+        let push = voice.by.flags.has(TcpFlags::PSH);
+        let half = self.halves.of_mut(dir);
+        half.burst.touch(voice.by);
+        if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.patient) {
+            half.settle(dir, dissector(&mut self.dissector), voice);
+        }
+    }
+
+    /// Ends a direction's burst if `now` is long enough after its last byte.
+    pub(super) fn pause(&mut self, dir: Direction, now: Timestamp, voice: &mut Voice<'_>) {
+        let half = self.halves.of_mut(dir);
+        let worth_waiting = half.patient && !half.waiting.is_empty();
+        if half.mode == Mode::Raw && !worth_waiting && half.burst.is_over(now) {
+            half.settle(dir, dissector(&mut self.dissector), voice);
+        }
+    }
+
+    /// Passes on what waits and `bytes`; what is left waits.
+    fn take(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+        let mut rest = bytes;
+        let mut fresh = true;
+        while !rest.is_empty() {
+            let half = self.halves.of_mut(dir);
+            if half.waiting.is_empty() {
+                let used = self.pass(dir, rest, 0, fresh, voice);
+                let left = rest.get(used..).unwrap_or_default();
+                if !left.is_empty() {
+                    let half = self.halves.of_mut(dir);
+                    half.first = voice.by;
+                    half.starts = fresh && used == 0;
+                    half.waiting.extend_from_slice(left);
+                }
+                return;
+            }
+            let mut held = std::mem::take(&mut half.waiting);
+            let before = held.len();
+            let room = voice
+                .limits
+                .head
+                .saturating_sub(before)
+                .clamp(1, rest.len());
+            held.extend_from_slice(rest.get(..room).unwrap_or_default());
+            let used = self.pass(dir, &held, before, fresh, voice);
+            let half = self.halves.of_mut(dir);
+            if let Some(of_rest) = used.checked_sub(before) {
+                held.clear();
+                rest = rest.get(of_rest..).unwrap_or_default();
+                fresh = fresh && of_rest == 0;
+            } else {
+                held.drain(..used);
+                rest = rest.get(room..).unwrap_or_default();
+                fresh = false;
+            }
+            half.put_back(held);
+        }
+    }
+
+    /// Passes on `bytes` until what is left is not enough for the next step; says how many were used. The first `held`
+    /// of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
+    fn pass(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        held: usize,
+        fresh: bool,
+        voice: &mut Voice<'_>,
+    ) -> usize {
+        let mut used = 0;
+        let mut steps = 0;
+        loop {
+            let rest = bytes.get(used..).unwrap_or_default();
+            let half = self.halves.of_mut(dir);
+            let (first, starts) = if used < held {
+                (half.first, used == 0 && half.starts)
+            } else {
+                (voice.by, used == held && fresh)
+            };
+            let done = match half.mode {
+                Mode::Raw => match self.raw(dir, rest, first, voice) {
+                    Raw::Told => return bytes.len(),
+                    Raw::Waits => return used,
+                    Raw::Recognised => 0,
+                },
+                Mode::Need(need) if rest.len() < need => return used,
+                Mode::Body(_) | Mode::Skip(_) if rest.is_empty() => return used,
+                Mode::Need(_) => self.ask(
+                    &Input {
+                        dir,
+                        bytes: rest,
+                        first,
+                        starts,
+                    },
+                    steps,
+                    voice,
+                ),
+                Mode::Body(left) => {
+                    let (now, then) = share(rest, left, Mode::Body);
+                    half.mode = then;
+                    if let Some(dissector) = dissector(&mut self.dissector) {
+                        dissector.body(dir, now, voice);
+                    }
+                    now.len()
+                }
+                Mode::Skip(left) => {
+                    let (now, then) = share(rest, left, Mode::Skip);
+                    half.mode = then;
+                    voice.framing(now.len());
+                    now.len()
+                }
+            };
+            used = used.saturating_add(done).min(bytes.len());
+            steps = if done == 0 {
+                steps.saturating_add(1)
+            } else {
+                0
+            };
+        }
+    }
+
+    /// Lets the dissector take a step; says how many bytes it consumed.
+    fn ask(&mut self, input: &Input<'_>, steps: u8, voice: &mut Voice<'_>) -> usize {
+        let result = match dissector(&mut self.dissector) {
+            Some(dissector) if steps < STEPS => dissector.dissect(input, voice),
+            _ => Err(Malformed {
+                consumed: 0,
+                continues: false,
+            }),
+        };
+        match result {
+            Ok(progress) => {
+                self.then(input.dir, progress.then, progress.consumed > 0, voice);
+                progress.consumed
+            }
+            Err(Malformed {
+                consumed,
+                continues,
+            }) => {
+                self.malformed(input.dir, continues, voice);
+                consumed
+            }
+        }
+    }
+
+    /// Does as the dissector said. `moved`: it consumed something, so that the bytes in hand were not looked at yet.
+    fn then(&mut self, dir: Direction, then: Then, moved: bool, voice: &mut Voice<'_>) {
+        let mode = match then {
+            Then::Need(need) if need > voice.limits.head => {
+                return self.malformed(dir, false, voice);
+            }
+            Then::Need(need) => Mode::Need(need),
+            Then::Body(0) | Then::Skip(0) => Mode::Need(0),
+            Then::Body(len) => Mode::Body(len),
+            Then::Skip(len) => Mode::Skip(len),
+            Then::Raw => {
+                self.halves.of_mut(dir).burst.enter(moved, false);
+                Mode::Raw
+            }
+            Then::Become(next) => {
+                self.dissector = Some(("", next));
+                self.halves.of_mut(dir.reverse()).mode = Mode::Need(1);
+                Mode::Need(1)
+            }
+        };
+        self.halves.of_mut(dir).mode = mode;
+    }
+
+    fn malformed(&mut self, dir: Direction, continues: bool, voice: &mut Voice<'_>) {
+        voice.stats.malformed = voice.stats.malformed.saturating_add(1);
+        let half = self.halves.of_mut(dir);
+        half.mode = Mode::Raw;
+        half.burst.enter(false, continues);
+    }
+
+    /// Tells raw bytes, or recognises what they begin.
+    fn raw(&mut self, dir: Direction, bytes: &[u8], first: Carrier, voice: &mut Voice<'_>) -> Raw {
+        if bytes.is_empty() {
+            return Raw::Waits;
+        }
+        let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
+        let half = self.halves.of_mut(dir);
+        if half.burst.at_boundary() {
+            let (verdict, protocol) = recognise(bytes);
+            match (verdict, protocol) {
+                (Verdict::Certain, Some(protocol)) => {
+                    let same = self
+                        .dissector
+                        .as_ref()
+                        .is_some_and(|(name, _)| *name == protocol.name);
+                    if same || !taken {
+                        half.burst.finish(dir, voice);
+                        half.mode = Mode::Need(1);
+                        if !same {
+                            self.dissector = Some((protocol.name, (protocol.start)()));
+                        }
+                        return Raw::Recognised;
+                    }
+                }
+                (Verdict::Likely { need } | Verdict::Unsure { need }, _)
+                    if need <= voice.limits.head =>
+                {
+                    half.patient = matches!(verdict, Verdict::Likely { .. });
+                    return Raw::Waits;
+                }
+                _ => {}
+            }
+        }
+        half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
+        Raw::Told
+    }
+
+    /// Takes a hole.
+    pub(super) fn gap(
+        &mut self,
+        dir: Direction,
+        len: u64,
+        reason: GapReason,
+        voice: &mut Voice<'_>,
+    ) {
+        let half = self.halves.of_mut(dir);
+        let body = match half.mode {
+            Mode::Raw => {
+                if !half.waiting.is_empty() {
+                    let waiting = std::mem::take(&mut half.waiting);
+                    half.tell_raw(
+                        dir,
+                        &waiting,
+                        half.first,
+                        dissector(&mut self.dissector),
+                        voice,
+                    );
+                }
+                return half.burst.gap(dir, len, reason, voice);
+            }
+            Mode::Body(left) if left >= len => {
+                half.mode = less(left, len, Mode::Body);
+                if let Some(dissector) = dissector(&mut self.dissector) {
+                    dissector.missing(dir, len, reason, voice);
+                }
+                self.pass(dir, &[], 0, false, voice);
+                return;
+            }
+            Mode::Skip(left) if left >= len => {
+                half.mode = less(left, len, Mode::Skip);
+                self.pass(dir, &[], 0, false, voice);
+                return;
+            }
+            Mode::Body(left) => left,
+            Mode::Need(_) | Mode::Skip(_) => 0,
+        };
+        let waiting = std::mem::take(&mut half.waiting);
+        let first = half.first;
+        let Some(dissector_here) = dissector(&mut self.dissector) else {
+            return;
+        };
+        let after = dissector_here.gap(
+            &Gap {
+                dir,
+                len,
+                reason,
+                body,
+                waiting: &waiting,
+            },
+            voice,
+        );
+        self.then(dir, after.then, true, voice);
+        self.pass(dir, &[], 0, false, voice);
+        let half = self.halves.of_mut(dir);
+        if half.mode == Mode::Raw {
+            let untold = waiting.get(after.consumed..).unwrap_or_default();
+            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), voice);
+            let missing = len.saturating_sub(after.told);
+            if missing > 0 {
+                half.burst.gap(dir, missing, reason, voice);
+            } else {
+                half.burst.enter(true, false);
+            }
+        }
+    }
+
+    /// Takes the end of a direction.
+    pub(super) fn end(&mut self, dir: Direction, how: Ending, voice: &mut Voice<'_>) {
+        let half = self.halves.of_mut(dir);
+        let waiting = std::mem::take(&mut half.waiting);
+        let first = half.first;
+        let told = match dissector(&mut self.dissector) {
+            Some(dissector) if half.mode != Mode::Raw => {
+                half.burst.enter(false, false);
+                dissector.end(dir, how, &waiting, voice)
+            }
+            _ => 0,
+        };
+        half.mode = Mode::Raw;
+        let untold = waiting.get(told..).unwrap_or_default();
+        if !untold.is_empty() {
+            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), voice);
+        }
+        half.burst.finish(dir, voice);
+    }
+}
+
+/// What became of raw bytes.
+enum Raw {
+    /// All were told.
+    Told,
+    /// They may begin something: they wait for more.
+    Waits,
+    /// They begin something: the dissector is to be asked.
+    Recognised,
+}
+
+fn dissector<'d>(
+    of: &'d mut Option<(&'static str, Box<dyn Dissector>)>,
+) -> Option<&'d mut Box<dyn Dissector>> {
+    of.as_mut().map(|(_, dissector)| dissector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::{AfterGap, Progress};
+    use crate::limits::Limits;
+    use crate::message::{Kind, Part, Said, Side};
+    use crate::stats::DissectStats;
+
+    /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands over to raw bursts, `B`
+    /// to [`Caesar`].
+    #[derive(Default)]
+    struct Toy {
+        open: bool,
+    }
+    /// Another: each byte is a message of its own, moved on by one.
+    struct Caesar;
+
+    const TOY: Kind = Kind {
+        name: "toy",
+        side: Side::Speaks,
+    };
+
+    impl Dissector for Toy {
+        fn dissect(
+            &mut self,
+            input: &Input<'_>,
+            voice: &mut Voice<'_>,
+        ) -> Result<Progress, Malformed> {
+            let len = |byte: &u8| u64::from(byte - b'0');
+            if std::mem::take(&mut self.open) {
+                voice.say(input.dir, Said::End { complete: true });
+                return Ok(Progress::need(0, 1));
+            }
+            match input.bytes {
+                [b'b' | b's'] => Ok(Progress::need(0, 2)),
+                [b'b', digit, ..] => {
+                    voice.begin(input.dir, &input.first, TOY, None, false);
+                    self.open = true;
+                    Ok(Progress {
+                        consumed: 2,
+                        then: Then::Body(len(digit)),
+                    })
+                }
+                [b's', digit, ..] => Ok(Progress {
+                    consumed: 2,
+                    then: Then::Skip(len(digit)),
+                }),
+                [b'n', ..] => Ok(Progress {
+                    consumed: 1,
+                    then: Then::Raw,
+                }),
+                [b'B', ..] => Ok(Progress {
+                    consumed: 1,
+                    then: Then::Become(Box::new(Caesar)),
+                }),
+                [] | [b'!', ..] => Ok(Progress::need(0, 1)),
+                _ => Err(Malformed {
+                    consumed: 0,
+                    continues: false,
+                }),
+            }
+        }
+
+        fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
+            if std::mem::take(&mut self.open) {
+                voice.say(gap.dir, Said::End { complete: false });
+            }
+            AfterGap {
+                told: 0,
+                consumed: 0,
+                then: Then::Raw,
+            }
+        }
+
+        fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
+            0
+        }
+
+        fn elsewhere(&mut self, _: Direction) {}
+    }
+
+    impl Dissector for Caesar {
+        fn dissect(
+            &mut self,
+            input: &Input<'_>,
+            voice: &mut Voice<'_>,
+        ) -> Result<Progress, Malformed> {
+            voice.begin(input.dir, &input.first, TOY, None, false);
+            voice.text(input.dir, Part::Body, &[input.bytes[0] + 1]);
+            voice.say(input.dir, Said::End { complete: true });
+            Ok(Progress::need(1, 1))
+        }
+
+        fn gap(&mut self, _: &Gap<'_>, _: &mut Voice<'_>) -> AfterGap {
+            AfterGap {
+                told: 0,
+                consumed: 0,
+                then: Then::Raw,
+            }
+        }
+
+        fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
+            0
+        }
+
+        fn elsewhere(&mut self, _: Direction) {}
+    }
+
+    /// What is said, shortened: `(` begin, text, `?` missing, `)` end; and the counters.
+    fn play(pieces: &[&[u8]], gap: u64, after: &[u8]) -> (String, DissectStats) {
+        let mut talk = Talk {
+            dissector: Some(("toy", Box::<Toy>::default())),
+            ..Talk::default()
+        };
+        talk.halves.to_server.mode = Mode::Need(1);
+        let (limits, mut stats, mut exchanges) = (Limits::default(), DissectStats::default(), 0);
+        let mut heard = String::new();
+        let mut listener = |_: Direction, _: &Carrier, said: Said<'_>| match said {
+            Said::Begin(begin) => heard.push_str(if begin.kind == TOY { "(" } else { "[" }),
+            Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
+            Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
+            Said::End { .. } => heard.push(')'),
+            Said::Brief { .. } => unreachable!("a toy has no brief"),
+        };
+        let mut voice = Voice {
+            limits: &limits,
+            stats: &mut stats,
+            by: Carrier::default(),
+            exchanges: &mut exchanges,
+            listener: &mut listener,
+        };
+        let dir = Direction::ToServer;
+        for piece in pieces {
+            talk.data(dir, piece, &mut voice);
+        }
+        if gap > 0 {
+            talk.gap(dir, gap, GapReason::Acked, &mut voice);
+            talk.data(dir, after, &mut voice);
+        }
+        talk.end(dir, Ending::Fin, &mut voice);
+        (heard, stats)
+    }
+
+    #[test]
+    fn a_dissector_is_given_what_it_needs_however_it_was_cut() {
+        let table: &[(&[u8], &str)] = &[
+            (b"b3abcb1xb0", "(abc)(x)()"),
+            (b"s3abcb1x", "(x)"),
+            (b"b1xnb1x", "(x)[b1x)"),
+            (b"b1xBabc", "(x)(b)(c)(d)"),
+            (b"b1x~b1x", "(x)[~b1x)"),
+            (b"b1x!!!", "(x)[!!!)"),
+            (b"b1xb", "(x)[b)"),
+        ];
+        for (bytes, heard) in table {
+            let bytewise: Vec<_> = bytes.chunks(1).collect();
+            assert_eq!(
+                play(&[*bytes], 0, b"").0,
+                *heard,
+                "{}",
+                bytes.escape_ascii()
+            );
+            assert_eq!(
+                play(&bytewise, 0, b"").0,
+                *heard,
+                "{}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_dissector_that_makes_no_progress_is_malformed() {
+        assert_eq!(play(&[b"!"], 0, b"").1.malformed, 1);
+        assert_eq!(play(&[b"~"], 0, b"").1.malformed, 1);
+        assert_eq!(play(&[b"b1x"], 0, b"").1.malformed, 0);
+    }
+
+    #[test]
+    fn framing_that_is_skipped_is_counted() {
+        assert_eq!(play(&[b"s3a", b"bcb1x"], 0, b"").1.framing_bytes, 3);
+    }
+
+    #[test]
+    fn holes_are_told_in_what_they_are_in() {
+        assert_eq!(play(&[b"b9abc"], 2, b"fghib1x").0, "(abc?2fghi)(x)");
+        assert_eq!(play(&[b"b9abc"], 6, b"b1x").0, "(abc?6)(x)");
+        assert_eq!(play(&[b"b9abc"], 7, b"b1x").0, "(abc)[?7b1x)");
+        assert_eq!(play(&[b"s9abc"], 2, b"fghib1x").0, "(x)");
+        assert_eq!(play(&[b"b1xb"], 2, b"b1x").0, "(x)[b?2)[b1x)");
+    }
+}

@@ -1,0 +1,73 @@
+//! The *voice*: what a dissector speaks through. It knows who brought the bytes at hand, counts exchanges, and carries
+//! the limits and counters along. It keeps nothing.
+
+use crate::flow::Direction;
+use crate::limits::Limits;
+use crate::message::{Begin, Kind, Part, Said};
+use crate::stats::DissectStats;
+use crate::stream::Carrier;
+
+/// Passes on what is said of one flow during one event.
+pub(super) struct Voice<'v> {
+    /// The bounds.
+    pub(super) limits: &'v Limits,
+    /// The counters.
+    pub(super) stats: &'v mut DissectStats,
+    /// The packet at hand.
+    pub(super) by: Carrier,
+    /// How many exchanges the flow has had.
+    pub(super) exchanges: &'v mut u64,
+    /// Who listens.
+    pub(super) listener: &'v mut dyn FnMut(Direction, &Carrier, Said<'_>),
+}
+
+impl Voice<'_> {
+    /// Says something that the packet at hand brought.
+    pub(super) fn say(&mut self, dir: Direction, said: Said<'_>) {
+        (self.listener)(dir, &self.by, said);
+    }
+
+    /// Says something that another packet brought.
+    pub(super) fn say_by(&mut self, dir: Direction, by: &Carrier, said: Said<'_>) {
+        (self.listener)(dir, by, said);
+    }
+
+    /// Begins a message whose first byte came with `first`.
+    pub(super) fn begin(
+        &mut self,
+        dir: Direction,
+        first: &Carrier,
+        kind: Kind,
+        exchange: Option<u64>,
+        continues: bool,
+    ) {
+        self.say_by(
+            dir,
+            first,
+            Said::Begin(Begin {
+                kind,
+                exchange,
+                continues,
+            }),
+        );
+    }
+
+    /// Says text, if there is any.
+    pub(super) fn text(&mut self, dir: Direction, part: Part, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.say(dir, Said::Text { part, bytes });
+        }
+    }
+
+    /// Counts bytes that frame text and are not said.
+    pub(super) fn framing(&mut self, len: usize) {
+        self.stats.framing_bytes = self.stats.framing_bytes.saturating_add(len as u64);
+    }
+
+    /// The place of a new exchange in its flow.
+    pub(super) fn next_exchange(&mut self) -> u64 {
+        let ordinal = *self.exchanges;
+        *self.exchanges = ordinal.saturating_add(1);
+        ordinal
+    }
+}
