@@ -25,9 +25,10 @@ impl fmt::Display for Endpoint {
 }
 
 /// Which way something goes. The client is who sent the SYN.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Direction {
     /// From the client to the server.
+    #[default]
     ToServer,
     /// From the server to the client.
     ToClient,

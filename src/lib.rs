@@ -28,3 +28,8 @@ pub mod dissect;
 pub mod reassemble;
 pub mod render;
 pub mod search;
+
+// -- composition --
+pub mod cli;
+pub mod pipeline;
+pub mod run;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::stream::GapReason;
 
 /// What sort of message it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Kind {
     /// Its name in machine-readable output: `http.request`, `tcp.burst`, `udp.datagram`.
     pub name: &'static str,
@@ -16,13 +16,14 @@ pub struct Kind {
 }
 
 /// The part of a message in an exchange.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
 pub enum Side {
     /// It asks; an answer may follow.
     Asks,
     /// It answers.
     Answers,
     /// It is an exchange of its own: a burst, a datagram.
+    #[default]
     Speaks,
 }
 
@@ -61,7 +62,7 @@ pub enum Said<'a> {
 }
 
 /// How a message begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Begin {
     /// What it is.
     pub kind: Kind,

@@ -9,6 +9,8 @@ use super::CaptureError;
 /// A filter that is run on frames of any link type: compiled for each when it first comes.
 pub struct Filter {
     text: String,
+    /// A frame as libpcap wants it, where that is not as it came.
+    scratch: Vec<u8>,
     compiled: Vec<(LinkType, Option<BpfProgram>)>,
 }
 
@@ -26,7 +28,7 @@ impl Filter {
     pub fn new(text: &str, link: LinkType) -> Result<Self, CaptureError> {
         let program = compile(text, link)
             .map_err(|detail| CaptureError::Filter { filter: text.to_owned(), detail })?;
-        Ok(Self { text: text.to_owned(), compiled: vec![(link, Some(program))] })
+        Ok(Self { text: text.to_owned(), scratch: Vec::new(), compiled: vec![(link, Some(program))] })
     }
 
     /// Whether the filter speaks of VLAN tags itself, and so must see them.
@@ -41,6 +43,10 @@ impl Filter {
             self.compiled.push((link, compile(&self.text, link).ok()));
             self.compiled.len() - 1
         });
+        let bytes = match link {
+            LinkType::NULL | LinkType::LOOP => with_own_family(link, bytes, &mut self.scratch),
+            _ => bytes,
+        };
         match self.compiled.get(at) {
             Some((_, Some(program))) => program.filter(bytes),
             _ => false,
@@ -66,6 +72,20 @@ pub fn compile(text: &str, link: LinkType) -> Result<BpfProgram, String> {
 pub fn superset(text: &str, with_vlan: bool) -> String {
     let vlan = if with_vlan { " or vlan" } else { "" };
     format!("({text}) or (ip[6:2] & 0x1fff != 0) or (ip6[6] == 44){vlan}")
+}
+
+/// BSD loopback frames name the address family as the capturing machine does, in its byte order; a filter compiled here
+/// compares with this machine's.
+fn with_own_family<'a>(link: LinkType, bytes: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    let Some((family, rest)) = bytes.split_first_chunk::<4>() else { return bytes };
+    let own: u32 = match u32::from_be_bytes(*family).min(u32::from_le_bytes(*family)) {
+        24 | 28 | 30 => 10,
+        other => other,
+    };
+    scratch.clear();
+    scratch.extend(if link == LinkType::LOOP { own.to_be_bytes() } else { own.to_ne_bytes() });
+    scratch.extend_from_slice(rest);
+    scratch
 }
 
 /// libpcap's number for a link type of the registry: raw IP is 12 on Linux.

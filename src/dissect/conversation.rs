@@ -18,10 +18,16 @@ use crate::stream::{Carrier, StreamEvent};
 #[derive(Default)]
 pub struct Conversation {
     exchanges: u64,
+    wire: bool,
     talk: Option<Box<Talk>>,
 }
 
 impl Conversation {
+    /// Tells streams as raw bursts, whatever is spoken in them. For a flow of which nothing was said yet.
+    pub fn stay_raw(&mut self) {
+        self.wire = true;
+    }
+
     /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call.
     ///
     /// [`StreamEvent::Aside`], [`StreamEvent::Acked`] and [`StreamEvent::Bare`] have no place in a message: nothing is said of them.
@@ -37,6 +43,7 @@ impl Conversation {
             limits,
             stats,
             by: Carrier::default(),
+            wire: self.wire,
             exchanges: &mut self.exchanges,
             listener: say,
         };
@@ -92,6 +99,7 @@ impl Conversation {
             limits,
             stats,
             by: Carrier::default(),
+            wire: self.wire,
             exchanges: &mut self.exchanges,
             listener: say,
         };

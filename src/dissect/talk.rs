@@ -229,7 +229,7 @@ impl Talk {
         let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
         let half = self.halves.of_mut(dir);
         if half.burst.at_boundary() {
-            let (verdict, protocol) = recognise(bytes);
+            let (verdict, protocol) = if voice.wire { (Verdict::NotForUs, None) } else { recognise(bytes) };
             match (verdict, protocol) {
                 (Verdict::Certain, Some(protocol)) => {
                     let same = self
@@ -489,6 +489,7 @@ mod tests {
             Said::Brief { .. } => unreachable!("a toy has no brief"),
         };
         let mut voice = Voice {
+            wire: false,
             limits: &limits,
             stats: &mut stats,
             by: Carrier::default(),

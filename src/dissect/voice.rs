@@ -15,6 +15,8 @@ pub(super) struct Voice<'v> {
     pub(super) stats: &'v mut DissectStats,
     /// The packet at hand.
     pub(super) by: Carrier,
+    /// Nothing is recognised: all streams are raw.
+    pub(super) wire: bool,
     /// How many exchanges the flow has had.
     pub(super) exchanges: &'v mut u64,
     /// Who listens.

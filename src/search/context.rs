@@ -43,10 +43,9 @@ impl<T> Context<T> {
         }
     }
 
-    /// Messages still asked for.
-    #[must_use]
-    pub fn awaited(&self) -> usize {
-        self.after
+    /// Ask for no more; says how many were still asked for.
+    pub fn give_up(&mut self) -> usize {
+        std::mem::take(&mut self.after)
     }
 }
 

@@ -19,8 +19,14 @@ pub struct Options {
     pub unicode: bool,
     /// `.` matches line ends.
     pub dot_all: bool,
-    /// `^` and `$` match at line ends, CR LF being one.
+    /// `^` and `$` match at line ends.
     pub line_anchors: bool,
+    /// CR LF is a line end.
+    pub crlf: bool,
+    /// Repetitions take as little as they can: which end of a match is shown.
+    pub lazy: bool,
+    /// `\x` is the letter, as in the regular expressions of ngrep's own library.
+    pub plain_x: bool,
 }
 
 /// Why a pattern cannot be searched for.
@@ -80,7 +86,8 @@ impl Pattern {
             .case_insensitive(options.ignore_case)
             .dot_matches_new_line(options.dot_all)
             .multi_line(options.line_anchors)
-            .crlf(options.line_anchors)
+            .crlf(options.crlf)
+            .swap_greed(options.lazy)
             .size_limit(COMPILED)
             .build()
             .map_err(|error| too_large(error.to_string()))?;
@@ -93,8 +100,24 @@ fn source(pattern: &str, options: &Options) -> Result<String, PatternError> {
     if options.hex {
         return hex(pattern);
     }
-    let literal = if options.fixed_strings { regex_syntax::escape(pattern) } else { pattern.to_owned() };
-    Ok(literal)
+    if options.fixed_strings {
+        return Ok(regex_syntax::escape(pattern));
+    }
+    Ok(if options.plain_x { without_x(pattern) } else { pattern.to_owned() })
+}
+
+/// `\x00` as `x00`.
+fn without_x(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut escaped = false;
+    for c in pattern.chars() {
+        if escaped && c == 'x' {
+            out.pop();
+        }
+        escaped = c == '\\' && !escaped;
+        out.push(c);
+    }
+    out
 }
 
 /// `0x474554`, `47 45 54`.
@@ -124,7 +147,7 @@ fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
         .case_insensitive(options.ignore_case)
         .dot_matches_new_line(options.dot_all)
         .multi_line(options.line_anchors)
-        .crlf(options.line_anchors);
+        .crlf(options.crlf);
     syntax::parse_with(source, &config).map_err(|_| ()).or_else(|()| {
         // Parse again for the error itself, which the automata's parser wraps.
         regex_syntax::ParserBuilder::new()
@@ -133,7 +156,7 @@ fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
             .case_insensitive(options.ignore_case)
             .dot_matches_new_line(options.dot_all)
             .multi_line(options.line_anchors)
-            .crlf(options.line_anchors)
+            .crlf(options.crlf)
             .build()
             .parse(source)
     })
@@ -186,8 +209,10 @@ mod tests {
     #[test]
     fn patterns_are_read_as_their_options_say() {
         let plain = Options::default();
-        let lines = Options { line_anchors: true, ..plain };
-        let table: [(&str, Options, &[u8], bool); 22] = [
+        let lines = Options { line_anchors: true, crlf: true, ..plain };
+        let table: [(&str, Options, &[u8], bool); 24] = [
+            (r"\x00\\x", Options { plain_x: true, ..plain }, br"x00\x", true),
+            (r"\x00", Options { plain_x: true, ..plain }, b"\x00", false),
             (r"\xff", plain, b"a\xff", true),
             ("é", plain, "café".as_bytes(), true),
             ("caf.+ au", plain, "café au lait".as_bytes(), true),

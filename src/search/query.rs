@@ -85,6 +85,12 @@ impl Query {
         self.terms.is_empty()
     }
 
+    /// Whether a match once found decides the question: there is nothing else that must or must not be there.
+    #[must_use]
+    pub fn is_simple(&self) -> bool {
+        self.terms.len() <= 1 && self.terms.iter().all(|term| term.wanted)
+    }
+
     /// Ask of a text that lies in one piece; `extents` gets the matches to be shown.
     pub fn holds_in(&self, text: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
         extents.clear();

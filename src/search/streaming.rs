@@ -212,7 +212,7 @@ mod tests {
     use crate::search::pattern::{Options, Pattern};
 
     fn automaton(pattern: &str) -> (Automaton, Pattern) {
-        let options = Options { line_anchors: true, ..Options::default() };
+        let options = Options { line_anchors: true, crlf: true, ..Options::default() };
         let pattern = Pattern::compile(&[pattern.to_owned()], &options).unwrap();
         (Automaton::new(&pattern.hir).unwrap(), pattern)
     }

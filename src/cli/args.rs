@@ -1,0 +1,276 @@
+//! What was typed: the one table of options. The parser and the help texts are made from it.
+//!
+//! Nothing is opened, compiled or looked up here; [`super::config`] does that. A letter that ngrep defines means what it
+//! means in ngrep; grep's letters fill the free ones.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+/// See what your programs say over the network.
+#[derive(Parser, Debug, Clone)]
+#[command(
+    name = "spygrep",
+    version,
+    disable_version_flag = true,
+    disable_help_flag = true,
+    args_override_self = true,
+    max_term_width = 98,
+    override_usage = "spygrep [OPTIONS] [PATTERN] [BPF FILTER ...]\n       spygrep [OPTIONS] [PATTERN] FILE.pcap ...",
+    before_help = EXAMPLES,
+    after_help = "Exit status: 0 something matched, 1 nothing matched, 2 error."
+)]
+pub struct Args {
+    /// A regular expression to search for, then a capture filter (tcpdump's syntax) or capture files.
+    #[arg(value_name = "PATTERN | FILTER | FILE", hide = true)]
+    pub words: Vec<OsString>,
+
+    // -- where from --
+    /// Listen on this interface (repeatable; default: any).
+    #[arg(short = 'd', long = "device", value_name = "IF", help_heading = "Where from")]
+    pub devices: Vec<String>,
+    /// List the interfaces with their state and addresses.
+    #[arg(short = 'L', long = "list-interfaces", help_heading = "Where from")]
+    pub list_interfaces: bool,
+    /// Read a capture file instead: pcap or pcapng, gzip or zstd compressed too; - is standard input (repeatable).
+    #[arg(short = 'I', long = "read", value_name = "FILE", help_heading = "Where from")]
+    pub read: Vec<PathBuf>,
+    /// Take the capture filter from this file.
+    #[arg(short = 'F', long = "filter-file", value_name = "FILE", help_heading = "Where from")]
+    pub filter_file: Option<PathBuf>,
+    /// Capture at most this many bytes of each packet.
+    #[arg(short = 's', long = "snaplen", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Where from")]
+    pub snaplen: Option<usize>,
+    /// Do not put the interface into promiscuous mode.
+    #[arg(short = 'p', long = "no-promiscuous", help_heading = "Where from")]
+    pub no_promiscuous: bool,
+    /// Only packets that come in or go out, where the interface tells.
+    #[arg(short = 'Q', long = "direction", value_name = "in|out", help_heading = "Where from")]
+    pub direction: Option<Way>,
+    /// Replay a file at the speed it was recorded.
+    #[arg(short = 'D', long = "realtime", help_heading = "Where from")]
+    pub realtime: bool,
+    /// Keep root's rights (they are given up once everything is open).
+    #[arg(short = 'R', long = "keep-root", help_heading = "Where from")]
+    pub keep_root: bool,
+
+    // -- what to look for --
+    /// Ignore case.
+    #[arg(short = 'i', long = "ignore-case", help_heading = "What to look for")]
+    pub ignore_case: bool,
+    /// Show what does not match.
+    #[arg(short = 'v', long = "invert-match", help_heading = "What to look for")]
+    pub invert: bool,
+    /// The pattern is a whole word.
+    #[arg(short = 'w', long = "word-regexp", help_heading = "What to look for")]
+    pub word: bool,
+    /// The pattern is bytes in hexadecimal: 0x474554.
+    #[arg(short = 'X', long = "hex-pattern", help_heading = "What to look for")]
+    pub hex_pattern: bool,
+    /// A pattern more: any of them may match (repeatable). The first word is then no pattern.
+    #[arg(long = "regexp", value_name = "PATTERN", help_heading = "What to look for")]
+    pub regexp: Vec<String>,
+    /// Take patterns from this file, one a line; any of them may match (repeatable).
+    #[arg(short = 'f', long = "file", value_name = "FILE", help_heading = "What to look for")]
+    pub pattern_files: Vec<PathBuf>,
+    /// The same message must match this pattern as well (repeatable).
+    #[arg(long = "and", value_name = "PATTERN", help_heading = "What to look for")]
+    pub and: Vec<String>,
+    /// The same message must not match this pattern (repeatable).
+    #[arg(long = "not", value_name = "PATTERN", help_heading = "What to look for")]
+    pub not: Vec<String>,
+    /// Patterns are the characters themselves, not regular expressions.
+    #[arg(long = "fixed-strings", help_heading = "What to look for")]
+    pub fixed_strings: bool,
+    /// Unicode classes and case folding in patterns.
+    #[arg(long = "unicode", help_heading = "What to look for")]
+    pub unicode: bool,
+    /// The dot of a pattern crosses line ends.
+    #[arg(long = "dotall", help_heading = "What to look for")]
+    pub dotall: bool,
+    /// The dot of a pattern stops at line ends (with --ngrep it crosses them otherwise).
+    #[arg(short = 'M', long = "no-dotall", help_heading = "What to look for")]
+    pub no_dotall: bool,
+    /// Search and show only the first bytes of each message.
+    #[arg(short = 'S', long = "search-first", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "What to look for")]
+    pub search_first: Option<usize>,
+    /// Search bytes as they were sent: HTTP is not taken apart.
+    #[arg(long = "wire", help_heading = "What to look for")]
+    pub wire: bool,
+    /// Also show packets without payload.
+    #[arg(short = 'e', long = "show-empty", help_heading = "What to look for")]
+    pub show_empty: bool,
+    /// Stop after this many matches (also -m).
+    #[arg(short = 'n', long = "max-count", short_alias = 'm', value_name = "NUM", help_heading = "What to look for")]
+    pub max_count: Option<u64>,
+
+    // -- how to show it --
+    /// The view: spy (default), or one of ngrep's byline, normal, single, none.
+    #[arg(short = 'W', long = "view", value_name = "VIEW", ignore_case = true, help_heading = "How to show it")]
+    pub view: Option<ViewName>,
+    /// Show bytes in hexadecimal beside the text.
+    #[arg(short = 'x', long = "hex", help_heading = "How to show it")]
+    pub hex: bool,
+    /// Show the time of each record.
+    #[arg(short = 't', long = "time", overrides_with = "delta", help_heading = "How to show it")]
+    pub time: bool,
+    /// Show the time since the record before; twice: since the first.
+    #[arg(short = 'T', long = "delta", action = ArgAction::Count, overrides_with = "time", help_heading = "How to show it")]
+    pub delta: u8,
+    /// Show this many messages after a match, of the same conversation.
+    #[arg(short = 'A', long = "after-context", value_name = "NUM", help_heading = "How to show it")]
+    pub after: Option<usize>,
+    /// Show this many messages before a match, of the same conversation.
+    #[arg(short = 'B', long = "before-context", value_name = "NUM", help_heading = "How to show it")]
+    pub before: Option<usize>,
+    /// Both -A and -B.
+    #[arg(long = "context", value_name = "NUM", help_heading = "How to show it")]
+    pub context: Option<usize>,
+    /// Show both halves of an exchange in full when one matches.
+    #[arg(long = "pair", help_heading = "How to show it")]
+    pub pair: bool,
+    /// How much of a body to show.
+    #[arg(long = "body", value_name = "none|short|full", help_heading = "How to show it")]
+    pub body: Option<BodyName>,
+    /// Let this header stand out as well (repeatable).
+    #[arg(long = "show-header", value_name = "NAME", help_heading = "How to show it")]
+    pub show_header: Vec<String>,
+    /// Show only the matched text, one match a line.
+    #[arg(short = 'o', long = "only-matching", help_heading = "How to show it")]
+    pub only_matching: bool,
+    /// With -o: time and flow in front of each line.
+    #[arg(short = 'H', long = "with-flow", help_heading = "How to show it")]
+    pub with_flow: bool,
+    /// Show only how many records match.
+    #[arg(long = "count", help_heading = "How to show it")]
+    pub count: bool,
+    /// Show nothing; the exit status tells whether anything matched. Stops at the first match.
+    #[arg(long = "exists", help_heading = "How to show it")]
+    pub exists: bool,
+    /// Show one line for each conversation with a match.
+    #[arg(long = "list", help_heading = "How to show it")]
+    pub list: bool,
+    /// Be quiet: no banner, hints and summary; -qqq: header lines only; -qqqq: nothing.
+    #[arg(short = 'q', long = "quiet", action = ArgAction::Count, help_heading = "How to show it")]
+    pub quiet: u8,
+    /// Colour: auto, always or never.
+    #[arg(long = "color", value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "always", help_heading = "How to show it")]
+    pub color: Option<ColorName>,
+    /// The same as --color=always.
+    #[arg(short = 'C', help_heading = "How to show it")]
+    pub color_always: bool,
+    /// Show other than ASCII characters as dots.
+    #[arg(long = "ascii", help_heading = "How to show it")]
+    pub ascii: bool,
+    /// The character shown for what cannot be shown (default: a dot).
+    #[arg(short = 'P', long = "nonprintable", value_name = "CHAR", help_heading = "How to show it")]
+    pub nonprintable: Option<String>,
+    /// The width of lines in the views that wrap (default: the terminal's).
+    #[arg(short = 'c', long = "width", value_name = "COLUMNS", help_heading = "How to show it")]
+    pub width: Option<u16>,
+    /// Show the number of the IP protocol.
+    #[arg(short = 'N', long = "protocol-number", help_heading = "How to show it")]
+    pub protocol_number: bool,
+    /// Page the output (files only).
+    #[arg(long = "pager", help_heading = "How to show it")]
+    pub pager: bool,
+    /// Behave exactly like ngrep: packets, not messages. On as well when the program is called ngrep.
+    #[arg(long = "ngrep", help_heading = "How to show it")]
+    pub ngrep: bool,
+    /// Show UTF-8 as it is (always on; with --ngrep it must be asked for).
+    #[arg(short = 'u', long = "utf8", help_heading = "How to show it")]
+    pub utf8: bool,
+    /// Accepted for ngrep's sake: every record is written when it is complete.
+    #[arg(short = 'l', hide = true)]
+    pub line_buffered: bool,
+
+    // -- what to save --
+    /// Save the packets of what matched; - is standard output. A name that ends in .pcapng makes a pcapng file.
+    #[arg(short = 'O', long = "write", value_name = "FILE", help_heading = "What to save")]
+    pub write: Option<PathBuf>,
+    /// With -O: save the whole connection of a match.
+    #[arg(long = "write-flow", help_heading = "What to save")]
+    pub write_flow: bool,
+
+    // -- limits --
+    /// The kernel's capture buffer, for each interface (default 16M).
+    #[arg(long = "buffer-size", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
+    pub buffer_size: Option<usize>,
+    /// Bytes of streams held at once (default 128M).
+    #[arg(long = "mem", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
+    pub memory: Option<usize>,
+    /// Connections remembered at once (default 262144).
+    #[arg(long = "max-flows", value_name = "NUM", help_heading = "Limits")]
+    pub max_flows: Option<usize>,
+    /// Bytes of a body kept to be shown in full (default 1M).
+    #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
+    pub max_body: Option<usize>,
+    /// Become this user once everything is open (default: who called sudo, else nobody).
+    #[arg(long = "user", value_name = "NAME", help_heading = "Limits")]
+    pub user: Option<String>,
+
+    /// Refused: spygrep only listens.
+    #[arg(short = 'K', value_name = "NUM", hide = true)]
+    pub kill: Option<String>,
+    /// Print this help.
+    #[arg(short = 'h', long = "help", action = ArgAction::HelpShort)]
+    pub help: Option<bool>,
+    /// Print the version.
+    #[arg(short = 'V', long = "version")]
+    pub version: bool,
+}
+
+/// `-Q`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Only what comes in.
+    In,
+    /// Only what goes out.
+    Out,
+}
+
+/// `-W`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ViewName {
+    /// ngrep's header line, then the message by line.
+    Spy,
+    /// ngrep's byline.
+    Byline,
+    /// ngrep's normal.
+    Normal,
+    /// ngrep's single.
+    Single,
+    /// ngrep's none.
+    None,
+}
+
+/// `--body`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyName {
+    /// No body.
+    None,
+    /// 40 lines or 4 KiB.
+    Short,
+    /// All of it, up to --max-body.
+    Full,
+}
+
+/// `--color`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ColorName {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+const EXAMPLES: &str = "\
+spygrep: see what your programs say over the network
+
+  sudo spygrep -d lo 5000              messages on loopback that match the regex 5000
+  sudo spygrep port 5000               everything on port 5000 (tcpdump's filter syntax)
+  spygrep Accept-Language trace.pcap   search a capture file
+";

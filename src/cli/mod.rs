@@ -1,0 +1,10 @@
+//! The command line: what was typed ([`args`]), what the words mean ([`words`]), what was meant by all of it ([`config`]), and
+//! what is said to the user ([`problem`], [`hints`]).
+
+pub mod args;
+pub mod config;
+pub mod hints;
+pub mod interfaces;
+pub mod problem;
+pub mod units;
+pub mod words;

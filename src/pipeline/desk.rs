@@ -1,0 +1,461 @@
+//! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls the renderer.
+
+use std::collections::VecDeque;
+
+use crate::exchange::{Exchange, Title};
+use crate::flow::{Direction, Flow, Roles};
+use crate::frame::Timestamp;
+use crate::hit::{Portion, Why};
+use crate::limits::{Limits, time};
+use crate::message::{Begin, Brief, Kind, Part, Said, Side};
+use crate::packet::protocol;
+use crate::search::{Keep, Query};
+use crate::stats::{DissectStats, OutputStats};
+use crate::stream::{Aside, Carrier, Ending, StreamEvent};
+
+use super::kept::Kept;
+use super::memory::{Last, Memory, Open, State};
+use super::show::Show;
+use super::telling::{self, Manner};
+
+/// What the desk is to do.
+pub(super) struct Orders {
+    pub(super) query: Query,
+    pub(super) invert: bool,
+    pub(super) show_empty: bool,
+    pub(super) max_count: Option<u64>,
+    pub(super) keep: Keep,
+    pub(super) wire: bool,
+    pub(super) before: usize,
+    pub(super) after: usize,
+    pub(super) pair: bool,
+    pub(super) companions: bool,
+    pub(super) stand_out: Vec<String>,
+    pub(super) live: bool,
+    pub(super) limits: Limits,
+}
+
+/// The place where messages come in and hits go out.
+pub(super) struct Desk {
+    orders: Orders,
+    pub(super) show: Show,
+    pub(super) dissected: DissectStats,
+    pub(super) output: OutputStats,
+    last_number: u64,
+    /// Open messages that are not used now, with their buffers.
+    spare: Vec<Box<Open>>,
+    /// Flows with something that time alone ends, in the order of their moments.
+    timers: VecDeque<(Timestamp, u64)>,
+    /// Bytes of bursts that wait for a match to be decided.
+    held: usize,
+    /// Answers still to come to questions that were shown.
+    owed: u64,
+    /// Neighbours still to come behind the last hits.
+    following: u64,
+    /// Frames of the fragments that the datagram in hand was put together from.
+    pub(super) fragments: Vec<u64>,
+}
+
+/// Open messages kept for use again.
+const SPARE: usize = 64;
+/// Bytes of all held bursts together.
+const HELD: usize = 16 << 20;
+
+impl Desk {
+    pub(super) fn new(orders: Orders, show: Show) -> Self {
+        Self {
+            orders,
+            show,
+            dissected: DissectStats::default(),
+            output: OutputStats::default(),
+            last_number: 0,
+            spare: Vec::new(),
+            timers: VecDeque::new(),
+            held: 0,
+            owed: 0,
+            following: 0,
+            fragments: Vec::new(),
+        }
+    }
+
+    /// Nothing more can be shown: `max_count` is reached, and no companion or neighbour is awaited.
+    pub(super) fn is_done(&self) -> bool {
+        !self.is_taking() && self.owed == 0 && self.following == 0
+    }
+
+    /// Take what the reassembler says of a flow.
+    pub(super) fn event(&mut self, flow: &Flow, memory: &mut Memory, event: &StreamEvent<'_>) {
+        let Memory { conversation, state } = memory;
+        let now = match *event {
+            StreamEvent::Bare { dir, by } => return self.bare(flow, dir, &by),
+            StreamEvent::Acked { .. } => return,
+            StreamEvent::Aside { dir, bytes, why, by, .. } => return self.aside(flow, dir, bytes, why, &by),
+            StreamEvent::Gap { dir, by, .. } => {
+                self.release(flow, state, dir);
+                by.ts
+            }
+            StreamEvent::Data { by, .. } | StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
+        };
+        let limits = self.orders.limits;
+        let mut dissected = std::mem::take(&mut self.dissected);
+        if self.orders.wire {
+            conversation.stay_raw();
+        }
+        conversation.on_event(&limits, &mut dissected, flow, event, &mut |dir, by, said| {
+            self.said(flow, state, dir, by, said);
+        });
+        self.dissected = dissected;
+        if let StreamEvent::End { dir, how, .. } = *event {
+            self.end_of(flow, state, dir, how == Ending::Fin);
+        }
+        if !state.timed {
+            let moment = match conversation.open_burst_since() {
+                Some(since) => since.plus(time::BURST_PAUSE),
+                None if self.orders.live && state.holds() => now.plus(time::CANDIDATE_HOLD),
+                None => return,
+            };
+            state.timed = true;
+            self.timers.push_back((moment, flow.id));
+        }
+    }
+
+    /// The next flow whose moment has come by `now`.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<u64> {
+        let (_, id) = self.timers.pop_front_if(|(moment, _)| *moment <= now)?;
+        Some(id)
+    }
+
+    /// Take note that time has passed for a flow that [`Self::due`] named.
+    pub(super) fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
+        let Memory { conversation, state } = memory;
+        state.timed = false;
+        let limits = self.orders.limits;
+        let mut dissected = std::mem::take(&mut self.dissected);
+        conversation.idle(now, &limits, &mut dissected, &mut |dir, by, said| self.said(flow, state, dir, by, said));
+        self.dissected = dissected;
+        if self.orders.live {
+            for dir in [Direction::ToServer, Direction::ToClient] {
+                let old = |open: &Open| open.held && now.since(open.last.ts) >= time::CANDIDATE_HOLD;
+                if state.open(dir).as_deref().is_some_and(old) {
+                    self.release(flow, state, dir);
+                }
+            }
+        }
+        let again = match conversation.open_burst_since() {
+            Some(since) => since.plus(time::BURST_PAUSE),
+            None if self.orders.live && state.holds() => now.plus(time::BURST_PAUSE),
+            None => return,
+        };
+        state.timed = true;
+        self.timers.push_back((again, flow.id));
+    }
+
+    fn is_taking(&self) -> bool {
+        self.orders.max_count.is_none_or(|most| self.output.matched < most)
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    fn said(&mut self, flow: &Flow, state: &mut State, dir: Direction, by: &Carrier, said: Said<'_>) {
+        match said {
+            Said::Begin(begin) => self.begin(flow, state, dir, by, begin),
+            Said::Text { part, bytes } => {
+                let Some(open) = state.open(dir) else { return };
+                open.last = by.into();
+                if self.show.recorder.is_some() {
+                    open.note_frame(by.frame, &self.fragments);
+                }
+                open.unit.feed(&self.orders.query, &self.orders.keep, part, bytes);
+                if open.unit.is_full() {
+                    self.portion(flow, state, dir);
+                }
+            }
+            Said::Brief { brief, title } => {
+                let Some(open) = state.open(dir) else { return };
+                open.brief = brief;
+                let (side, ordinal, first) = (open.begin.kind.side, open.begin.exchange, open.first);
+                let Some(exchange) = state.exchange(ordinal) else { return };
+                match side {
+                    Side::Asks => (exchange.title, exchange.brief) = (Title::new(title), brief),
+                    Side::Answers if !brief.interim => exchange.answered = Some(first.ts),
+                    _ => {}
+                }
+            }
+            Said::Missing { len, reason } => {
+                let Some(open) = state.open(dir) else { return };
+                open.unit.missing(&self.orders.query, len, reason);
+            }
+            Said::End { complete } => self.end(flow, state, dir, by, complete),
+        }
+    }
+
+    fn begin(&mut self, flow: &Flow, state: &mut State, dir: Direction, by: &Carrier, begin: Begin) {
+        let number = match begin.kind.side {
+            Side::Answers => match state.exchange(begin.exchange) {
+                Some(exchange) => exchange.number,
+                None => self.next_number(),
+            },
+            Side::Asks | Side::Speaks => self.next_number(),
+        };
+        if begin.continues
+            && let Some(open) = state.open(dir).as_deref_mut()
+            && open.held
+        {
+            // The match that is undecided may end in this burst: the two are one record.
+            open.held = false;
+            self.held = self.held.saturating_sub(open.unit.size());
+            return;
+        }
+        self.release(flow, state, dir);
+        if begin.kind.side == Side::Asks
+            && let Some(ordinal) = begin.exchange
+        {
+            if state.exchanges.len() >= self.orders.limits.exchanges
+                && let Some(forgotten) = state.exchanges.pop_front()
+            {
+                self.output.exchanges_forgotten += 1;
+                self.owed -= u64::from(forgotten.shown);
+            }
+            state.exchanges.push_back(Exchange {
+                number,
+                ordinal,
+                title: Title::default(),
+                asked: by.ts,
+                asked_whole: None,
+                asked_flags: by.flags,
+                answered: None,
+                brief: Brief::default(),
+                shown: false,
+            });
+        }
+        let first = !std::mem::replace(&mut state.begun, true);
+        let mut open = self.spare.pop().unwrap_or_default();
+        open.start(begin, number, dir, by);
+        open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
+        open.unit.begin(&self.orders.query, begin.continues.then(|| &*state.mark(dir)));
+        *state.open(dir) = Some(open);
+    }
+
+    /// A message has more matches than are held at once: show those, and go on.
+    fn portion(&mut self, flow: &Flow, state: &mut State, dir: Direction) {
+        let Some(mut open) = state.open(dir).take() else { return };
+        let first = !open.portions;
+        // What may yet turn out not to be wanted is not shown, and its excerpts are given up.
+        let query = &self.orders.query;
+        let decided = query.is_simple() && !self.orders.invert && open.unit.holds(query);
+        if decided && (!first || self.is_taking()) {
+            if first {
+                self.count_hit(flow, state, &open);
+                open.portions = true;
+            }
+            let portion = if first { Portion::First } else { Portion::Next };
+            self.tell(flow, &mut open, &Manner { portion, ..Manner::MATCH });
+        }
+        open.unit.forget();
+        *state.open(dir) = Some(open);
+    }
+
+    fn end(&mut self, flow: &Flow, state: &mut State, dir: Direction, by: &Carrier, complete: bool) {
+        let Some(open) = state.open(dir) else { return };
+        open.last = Last { ts: by.ts.max(open.last.ts), ..by.into() };
+        let query = &self.orders.query;
+        if is_burst(open.begin.kind) {
+            let undecided = !open.unit.holds(query) && open.unit.is_open(query);
+            if undecided && self.held < HELD && open.unit.size() <= self.orders.limits.burst {
+                open.held = true;
+                self.held += open.unit.size();
+                return;
+            }
+        } else {
+            open.unit.end(query, complete);
+        }
+        self.close(flow, state, dir, complete);
+    }
+
+    /// A held burst waits no longer.
+    fn release(&mut self, flow: &Flow, state: &mut State, dir: Direction) {
+        if let Some(open) = state.open(dir)
+            && std::mem::take(&mut open.held)
+        {
+            self.held = self.held.saturating_sub(open.unit.size());
+            self.close(flow, state, dir, true);
+        }
+    }
+
+    /// A direction ended: a match at the very end of its text is decided now.
+    fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, truly: bool) {
+        if let Some(open) = state.open(dir)
+            && open.held
+        {
+            open.unit.end(&self.orders.query, truly);
+        }
+        self.release(flow, state, dir);
+        if dir == Direction::ToClient || !truly {
+            self.owed -= state.exchanges.drain(..).filter(|exchange| exchange.shown).count() as u64;
+        }
+        if let Some(neighbours) = &mut state.neighbours {
+            self.following -= neighbours.context.give_up() as u64;
+        }
+    }
+
+    /// A message is over: decide, show, forget.
+    fn close(&mut self, flow: &Flow, state: &mut State, dir: Direction, complete: bool) {
+        let Some(mut open) = state.open(dir).take() else { return };
+        let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
+        self.output.messages += 1;
+        match side {
+            Side::Speaks => open.unit.mark(state.mark(dir)),
+            Side::Asks => {
+                if let Some(exchange) = state.exchange(ordinal) {
+                    (exchange.asked_whole, exchange.asked_flags) = (Some(open.last.ts), open.last.flags);
+                }
+            }
+            Side::Answers => {}
+        }
+        let exchange = match side {
+            Side::Answers if open.brief.interim => state.exchange(ordinal).copied(),
+            Side::Answers => state.close(ordinal),
+            Side::Asks | Side::Speaks => None,
+        };
+        let question_shown = !open.brief.interim && exchange.is_some_and(|exchange| exchange.shown);
+        self.owed -= u64::from(question_shown);
+        let manner = Manner {
+            complete,
+            wait: exchange.and_then(|exchange| Some(exchange.answered?.since(exchange.asked_whole?))),
+            took: exchange.map(|exchange| open.last.ts.since(exchange.asked)),
+            ..Manner::MATCH
+        };
+        let context = Manner { why: Why::Context, ..manner };
+        let holds = open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
+        if open.portions {
+            self.tell(flow, &mut open, &Manner { portion: Portion::Last, ..manner });
+        } else if holds && self.is_taking() {
+            self.count_hit(flow, state, &open);
+            if let Some(exchange) = exchange.filter(|exchange| !exchange.shown) {
+                self.question(flow, state, dir.reverse(), &exchange);
+                if let Some(exchange) = state.exchange(ordinal) {
+                    // An interim answer told it; the final one need not again.
+                    exchange.shown = true;
+                    self.owed += 1;
+                }
+            }
+            self.tell(flow, &mut open, &manner);
+        } else if question_shown && self.orders.pair {
+            self.tell(flow, &mut open, &context);
+        } else if state.neighbours.as_mut().is_some_and(|neighbours| neighbours.context.passes()) {
+            self.following -= 1;
+            self.tell(flow, &mut open, &context);
+        } else {
+            if question_shown && self.orders.companions {
+                self.answer(flow, &mut open, &manner);
+            }
+            self.remember(flow, state, &mut open, &context);
+        }
+        if self.spare.len() < SPARE {
+            self.spare.push(open);
+        }
+    }
+
+    /// A hit is about to be shown: count it, save its packets, and show what belongs in front of it.
+    fn count_hit(&mut self, flow: &Flow, state: &mut State, open: &Open) {
+        self.output.matched += 1;
+        self.show.save(flow, &open.frames);
+        if self.orders.before + self.orders.after > 0 {
+            let neighbours = state.neighbours.get_or_insert_default();
+            let show = &mut self.show;
+            self.following += neighbours.context.hit(self.orders.after, |kept| show.hit(&kept.hit())) as u64;
+        }
+        if open.begin.kind.side == Side::Asks
+            && (self.orders.companions || self.orders.pair)
+            && let Some(exchange) = state.exchange(open.begin.exchange)
+            && !std::mem::replace(&mut exchange.shown, true)
+        {
+            self.owed += 1;
+        }
+    }
+
+    fn tell(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
+        let show = &mut self.show;
+        telling::with_hit(&self.orders.query, &self.orders.stand_out, flow, open, manner, |hit| show.hit(hit));
+    }
+
+    /// Show the question of a hit that is an answer: in full, or in one line.
+    fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
+        if self.orders.pair
+            && let Some(neighbours) = &mut state.neighbours
+            && let Some(at) = neighbours.questions.iter().position(|kept| kept.number == exchange.number)
+            && let Some(kept) = neighbours.questions.remove(at)
+        {
+            self.show.hit(&kept.hit());
+        } else if self.orders.companions {
+            self.show.companion(&telling::question(flow, dir, exchange));
+        }
+    }
+
+    /// Show the answer to a question that was shown, in one line.
+    fn answer(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
+        let show = &mut self.show;
+        telling::with_answer(&self.orders.query, flow, open, manner, |companion| show.companion(companion));
+    }
+
+    /// Keep a message that is not shown for those that may want it.
+    fn remember(&mut self, flow: &Flow, state: &mut State, open: &mut Open, manner: &Manner) {
+        let question = self.orders.pair && open.begin.kind.side == Side::Asks;
+        let (before, room) = (self.orders.before, self.orders.limits.exchanges);
+        if before == 0 && !question {
+            return;
+        }
+        telling::with_hit(&self.orders.query, &self.orders.stand_out, flow, open, manner, |hit| {
+            let kept = Kept::new(hit);
+            let neighbours = state.neighbours.get_or_insert_default();
+            if question {
+                if neighbours.questions.len() >= room {
+                    neighbours.questions.pop_front();
+                }
+                neighbours.questions.push_back(kept);
+            } else {
+                neighbours.context.remember(kept, before);
+            }
+        });
+    }
+
+    /// Bytes that have no place in their stream are searched by themselves.
+    fn aside(&mut self, flow: &Flow, dir: Direction, bytes: &[u8], why: Aside, by: &Carrier) {
+        let begin = Begin { kind: ASIDE, exchange: None, continues: false };
+        let mut open = self.spare.pop().unwrap_or_default();
+        open.start(begin, self.next_number(), dir, by);
+        open.aside = Some(why);
+        open.unit.begin(&self.orders.query, None);
+        open.unit.feed(&self.orders.query, &self.orders.keep, Part::Body, bytes);
+        open.unit.end(&self.orders.query, false);
+        self.output.messages += 1;
+        if open.unit.holds(&self.orders.query) != self.orders.invert && self.is_taking() {
+            self.output.matched += 1;
+            self.show.save(flow, &[by.frame]);
+            self.tell(flow, &mut open, &Manner::MATCH);
+        }
+        self.spare.push(open);
+    }
+
+    /// A packet without payload, for `-e`.
+    fn bare(&mut self, flow: &Flow, dir: Direction, by: &Carrier) {
+        if self.orders.show_empty && self.is_taking() {
+            let mut open = self.spare.pop().unwrap_or_default();
+            open.start(Begin { kind: ASIDE, exchange: None, continues: false }, 0, dir, by);
+            open.unit.begin(&self.orders.query, None);
+            self.tell(flow, &mut open, &Manner { why: Why::Empty, ..Manner::MATCH });
+            self.spare.push(open);
+        }
+    }
+}
+
+/// What has no place in a stream.
+const ASIDE: Kind = Kind { name: "tcp.aside", side: Side::Speaks };
+
+/// Whether a message's text goes on in the next one of its direction.
+fn is_burst(kind: Kind) -> bool {
+    kind.name == "tcp.burst"
+}

@@ -1,0 +1,142 @@
+//! What is remembered of a flow between its packets: it rides along with the flow in the reassembler's table.
+
+use std::collections::VecDeque;
+
+use crate::dissect::Conversation;
+use crate::exchange::Exchange;
+use crate::flow::Direction;
+use crate::frame::Timestamp;
+use crate::message::{Begin, Brief};
+use crate::packet::TcpFlags;
+use crate::search::{Bookmark, Context, Unit};
+use crate::stream::{Aside, Carrier};
+
+use super::kept::Kept;
+
+/// The memory of one flow. Small while nothing is open: there may be hundreds of thousands.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) conversation: Conversation,
+    pub(super) state: State,
+}
+
+/// The part of a flow's memory that is the desk's.
+#[derive(Default)]
+pub(super) struct State {
+    /// The open (or held) message of each direction.
+    open: [Option<Box<Open>>; 2],
+    /// How far each direction's text was searched, where it goes on over messages.
+    marks: [Bookmark; 2],
+    /// Exchanges whose final answer is not over.
+    pub(super) exchanges: VecDeque<Exchange>,
+    /// Messages that may be shown because of others.
+    pub(super) neighbours: Option<Box<Neighbours>>,
+    /// The flow's first message was begun.
+    pub(super) begun: bool,
+    /// The flow stands in the desk's list of timers.
+    pub(super) timed: bool,
+}
+
+/// What is kept of a flow's messages because others may want to be shown with them.
+#[derive(Default)]
+pub(super) struct Neighbours {
+    /// For `-A` and `-B`.
+    pub(super) context: Context<Kept>,
+    /// Questions that wait for their answer, for `--pair`.
+    pub(super) questions: VecDeque<Kept>,
+}
+
+/// An open message: said in part.
+#[derive(Default)]
+pub(super) struct Open {
+    pub(super) unit: Unit,
+    pub(super) begin: Begin,
+    pub(super) dir: Direction,
+    pub(super) number: u64,
+    /// The packet of its first byte.
+    pub(super) first: Carrier,
+    /// The packet of its last byte so far.
+    pub(super) last: Last,
+    pub(super) brief: Brief,
+    /// It ended with a match undecided and waits for the next burst.
+    pub(super) held: bool,
+    /// It is the flow's first message and the flow was joined in the middle.
+    pub(super) joined: bool,
+    /// A portion of it was shown.
+    pub(super) portions: bool,
+    /// It has no place in its stream.
+    pub(super) aside: Option<Aside>,
+    /// Frames that brought it, for `-O`.
+    pub(super) frames: Vec<u64>,
+}
+
+/// The packet of a message's last byte.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Last {
+    pub(super) ts: Timestamp,
+    pub(super) flags: TcpFlags,
+    pub(super) icmp: Option<(u8, u8)>,
+}
+
+/// Frames of one message that are noted.
+const FRAMES: usize = 65_536;
+
+impl Open {
+    /// Begin to be another message; the unit is begun by the caller.
+    pub(super) fn start(&mut self, begin: Begin, number: u64, dir: Direction, by: &Carrier) {
+        self.begin = begin;
+        self.dir = dir;
+        self.number = number;
+        self.first = *by;
+        self.last = by.into();
+        self.brief = Brief::default();
+        self.held = false;
+        self.joined = false;
+        self.portions = false;
+        self.aside = None;
+        self.frames.clear();
+    }
+
+    /// Note which frame brought bytes; `fragments` are those of a datagram that was put together.
+    pub(super) fn note_frame(&mut self, frame: u64, fragments: &[u64]) {
+        if self.frames.last() != Some(&frame) && self.frames.len() < FRAMES {
+            match fragments {
+                [] => self.frames.push(frame),
+                fragments => self.frames.extend_from_slice(fragments),
+            }
+        }
+    }
+}
+
+impl From<&Carrier> for Last {
+    fn from(by: &Carrier) -> Self {
+        Self { ts: by.ts, flags: by.flags, icmp: by.icmp }
+    }
+}
+
+impl State {
+    pub(super) fn open(&mut self, dir: Direction) -> &mut Option<Box<Open>> {
+        &mut self.open[dir.index()]
+    }
+
+    pub(super) fn mark(&mut self, dir: Direction) -> &mut Bookmark {
+        &mut self.marks[dir.index()]
+    }
+
+    /// Whether a burst is held.
+    pub(super) fn holds(&self) -> bool {
+        self.open.iter().flatten().any(|open| open.held)
+    }
+
+    pub(super) fn exchange(&mut self, ordinal: Option<u64>) -> Option<&mut Exchange> {
+        let ordinal = ordinal?;
+        self.exchanges.iter_mut().find(|exchange| exchange.ordinal == ordinal)
+    }
+
+    /// Forget an exchange; says what it was.
+    pub(super) fn close(&mut self, ordinal: Option<u64>) -> Option<Exchange> {
+        let ordinal = ordinal?;
+        let at = self.exchanges.iter().position(|exchange| exchange.ordinal == ordinal)?;
+        self.exchanges.remove(at)
+    }
+}

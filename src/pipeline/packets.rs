@@ -1,0 +1,142 @@
+//! ngrep's way: each packet is a message, searched alone.
+
+use std::ops::Range;
+
+use crate::decode;
+use crate::flow::Endpoint;
+use crate::frame::Frame;
+use crate::hit::{FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
+use crate::message::{Kind, Side};
+use crate::packet::{Packet, Ports, TcpFlags, Transport};
+use crate::search::Query;
+use crate::stats::{DecodeStats, OutputStats};
+
+use super::show::Show;
+
+/// What is to be done with packets, and what is remembered between them.
+pub(super) struct Packets {
+    pub(super) query: Query,
+    pub(super) invert: bool,
+    pub(super) show_empty: bool,
+    pub(super) max_count: Option<u64>,
+    pub(super) search_first: Option<usize>,
+    /// Packets to show behind a match, of any flow.
+    pub(super) after: u64,
+    pub(super) show: Show,
+    pub(super) output: OutputStats,
+    /// Packets that were shown, matching or not.
+    pub(super) shown: u64,
+    following: u64,
+    matches: Vec<Range<usize>>,
+    pieces: Vec<Piece>,
+}
+
+impl Packets {
+    pub(super) fn new(query: Query, show: Show) -> Self {
+        Self {
+            query,
+            invert: false,
+            show_empty: false,
+            max_count: None,
+            search_first: None,
+            after: 0,
+            show,
+            output: OutputStats::default(),
+            shown: 0,
+            following: 0,
+            matches: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.max_count.is_some_and(|most| self.output.matched >= most)
+    }
+
+    /// Take the frame that is the `number`th behind the filter.
+    pub(super) fn frame(&mut self, frame: &Frame<'_>, number: u64, decoded: &mut DecodeStats) {
+        let packet = match decode::outermost(frame) {
+            Ok(packet) => packet,
+            Err(why) => return decoded.count(why),
+        };
+        let result = self.show.renderer.frame();
+        self.show.note(result);
+        let payload = packet.payload;
+        let payload = self.search_first.and_then(|first| payload.get(..first)).unwrap_or(payload);
+        let mut shown = if self.following > 0 { Some(Why::Context) } else { None };
+        self.following = self.following.saturating_sub(1);
+        self.matches.clear();
+        if payload.is_empty() {
+            if !self.show_empty {
+                return;
+            }
+            shown = Some(Why::Empty);
+        } else {
+            self.output.messages += 1;
+            let holds = self.query.holds_in(payload, &mut self.matches);
+            // ngrep counts what matches, also where it shows what does not.
+            self.output.matched += u64::from(holds);
+            if holds != self.invert {
+                shown = Some(Why::Match);
+                self.following = self.after;
+            }
+        }
+        let Some(why) = shown else { return };
+        self.shown += u64::from(why == Why::Match);
+        self.pieces.clear();
+        if !payload.is_empty() {
+            self.pieces.push(Piece::Kept(0..payload.len()));
+        }
+        if let Some(recorder) = &mut self.show.recorder {
+            let result = recorder.save_now(frame);
+            self.show.note(result);
+        }
+        let hit = Hit {
+            number,
+            why,
+            heading: heading(&packet, payload.len()),
+            kind: Kind { name: "packet", side: Side::Speaks },
+            portion: Portion::Whole,
+            text: Text { bytes: payload, pieces: &self.pieces },
+            head: 0,
+            matches: &self.matches,
+            styles: &[],
+            facts: &[],
+            opaque: None,
+            body_size: payload.len() as u64,
+            wait: None,
+            took: None,
+            incomplete: false,
+            aside: None,
+            joined: false,
+        };
+        self.show.hit(&hit);
+    }
+}
+
+fn heading(packet: &Packet<'_>, len: usize) -> Heading {
+    let (ports, flags, icmp) = match packet.transport {
+        Transport::Tcp(tcp) => (Some(tcp.ports), tcp.flags, None),
+        Transport::Udp(ports) => (Some(ports), TcpFlags::default(), None),
+        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => (None, TcpFlags::default(), Some((kind, code))),
+        Transport::Other => (None, TcpFlags::default(), None),
+    };
+    let ports = ports.filter(|ports| ports.src != 0 || ports.dst != 0);
+    let Ports { src, dst } = ports.unwrap_or(Ports { src: 0, dst: 0 });
+    let fragment = packet.ip.fragment.map(|fragment| FragmentMark {
+        id: fragment.id,
+        offset: fragment.offset,
+        len,
+        later: fragment.offset > 0,
+    });
+    Heading {
+        protocol: packet.ip.protocol,
+        ts: packet.ts,
+        src: Endpoint { addr: packet.ip.src, port: src },
+        dst: Endpoint { addr: packet.ip.dst, port: dst },
+        ports: ports.is_some(),
+        flags,
+        icmp,
+        fragment,
+    }
+}

@@ -1,0 +1,59 @@
+//! Where hits go: to the renderer, and their packets to the recorder. The first write that fails is kept, and ends the run.
+
+use std::io;
+
+use crate::flow::Flow;
+use crate::frame::Timestamp;
+use crate::hit::{Companion, Hit};
+use crate::render::Renderer;
+
+use super::recorder::Recorder;
+
+/// Called before each record with its time, to replay a file at its own speed.
+pub type Pace = Box<dyn FnMut(Timestamp)>;
+
+/// The output.
+pub(super) struct Show {
+    pub(super) renderer: Box<dyn Renderer>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) pace: Option<Pace>,
+    failed: Option<io::Error>,
+}
+
+impl Show {
+    pub(super) fn new(renderer: Box<dyn Renderer>, recorder: Option<Recorder>, pace: Option<Pace>) -> Self {
+        Self { renderer, recorder, pace, failed: None }
+    }
+
+    pub(super) fn hit(&mut self, hit: &Hit<'_>) {
+        if let Some(pace) = &mut self.pace {
+            pace(hit.heading.ts);
+        }
+        let result = self.renderer.hit(hit);
+        self.note(result);
+    }
+
+    pub(super) fn companion(&mut self, companion: &Companion<'_>) {
+        let result = self.renderer.companion(companion);
+        self.note(result);
+    }
+
+    pub(super) fn save(&mut self, flow: &Flow, frames: &[u64]) {
+        if let Some(recorder) = &mut self.recorder {
+            let result = recorder.save(flow, frames);
+            self.note(result);
+        }
+    }
+
+    /// Keep the first error.
+    pub(super) fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// The error that ends the run.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.failed.take()
+    }
+}

@@ -1,0 +1,123 @@
+//! How a message becomes a hit: its text from the unit, its facts from the dissector that knows its kind.
+
+use crate::dissect;
+use crate::exchange::Exchange;
+use crate::flow::{Direction, Flow};
+use crate::hit::{Companion, Heading, Hit, Portion, Why};
+use crate::message::{Kind, Role, Side};
+use crate::search::Query;
+
+use super::memory::{Last, Open};
+
+/// How a message is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) portion: Portion,
+    pub(super) why: Why,
+    pub(super) complete: bool,
+    pub(super) wait: Option<i64>,
+    pub(super) took: Option<i64>,
+}
+
+impl Manner {
+    /// A whole match.
+    pub(super) const MATCH: Self =
+        Self { portion: Portion::Whole, why: Why::Match, complete: true, wait: None, took: None };
+}
+
+/// Lend a message as a hit.
+pub(super) fn with_hit(
+    query: &Query,
+    stand_out: &[String],
+    flow: &Flow,
+    open: &mut Open,
+    manner: &Manner,
+    then: impl FnOnce(&Hit<'_>),
+) {
+    let heading = heading(flow, open.dir, open.last);
+    let shown = open.unit.show(query);
+    let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
+    let description = dissect::describe(open.begin.kind, head, stand_out);
+    then(&Hit {
+        number: open.number,
+        why: manner.why,
+        heading,
+        kind: open.begin.kind,
+        portion: manner.portion,
+        text: shown.text,
+        head: shown.head,
+        matches: shown.matches,
+        styles: &description.styles,
+        facts: &description.facts,
+        opaque: description.opaque.as_deref(),
+        body_size: shown.body_size,
+        wait: manner.wait,
+        took: manner.took,
+        incomplete: !manner.complete,
+        aside: open.aside,
+        joined: open.joined,
+    });
+}
+
+/// Lend an answer as the companion of its question.
+pub(super) fn with_answer(
+    query: &Query,
+    flow: &Flow,
+    open: &mut Open,
+    manner: &Manner,
+    then: impl FnOnce(&Companion<'_>),
+) {
+    let heading = heading(flow, open.dir, open.last);
+    let shown = open.unit.show(query);
+    let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
+    let description = dissect::describe(open.begin.kind, head, &[]);
+    let title = description.facts.iter().find(|fact| fact.summary).map_or("", |fact| fact.value.as_str());
+    then(&Companion {
+        number: open.number,
+        heading,
+        kind: open.begin.kind,
+        title: title.as_bytes(),
+        title_cut: false,
+        facts: &description.facts,
+        role: description.styles.iter().map(|(_, role)| *role).find(|role| is_status(*role)),
+        body_size: shown.body_size,
+        wait: manner.wait,
+        took: manner.took,
+        incomplete: !manner.complete,
+    });
+}
+
+/// A question as the companion of its answer.
+pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -> Companion<'a> {
+    let ts = exchange.asked_whole.unwrap_or(exchange.asked);
+    Companion {
+        number: exchange.number,
+        heading: heading(flow, dir, Last { ts, flags: exchange.asked_flags, icmp: None }),
+        kind: Kind { name: "question", side: Side::Asks },
+        title: exchange.title.bytes(),
+        title_cut: exchange.title.is_cut(),
+        facts: &[],
+        role: None,
+        body_size: 0,
+        wait: None,
+        took: None,
+        incomplete: false,
+    }
+}
+
+fn heading(flow: &Flow, dir: Direction, last: Last) -> Heading {
+    Heading {
+        protocol: flow.protocol,
+        ts: last.ts,
+        src: flow.source(dir),
+        dst: flow.destination(dir),
+        ports: flow.has_ports(),
+        flags: last.flags,
+        icmp: last.icmp,
+        fragment: None,
+    }
+}
+
+const fn is_status(role: Role) -> bool {
+    matches!(role, Role::Good | Role::Elsewhere | Role::Refused | Role::Failed)
+}

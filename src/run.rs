@@ -1,0 +1,328 @@
+//! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+
+use crate::capture::{Next, privileges};
+use crate::cli::config::{Config, Input};
+use crate::cli::problem::Problem;
+use crate::frame::Timestamp;
+use crate::pipeline::{Pace, Pipeline};
+use crate::render::{self, Out};
+use crate::stats::Stats;
+
+/// How a run ended that was no error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Something matched.
+    Matched,
+    /// Nothing did.
+    Nothing,
+}
+
+/// How often what was gathered is written, and losses are looked for.
+const FLUSH: Duration = Duration::from_millis(50);
+const LOSSES: Duration = Duration::from_secs(2);
+/// Frames between two looks at the clock, in a file.
+const FRAMES: u32 = 4096;
+
+/// Do what was meant, until it is done.
+///
+/// # Errors
+/// In the user's words; what was complete before has been written.
+pub fn run(config: Config) -> Result<Outcome, Problem> {
+    let signals = Signals::catch()?;
+    let Config { mut input, pipeline, render, recorder, records_to_stderr, banner, .. } = config;
+    let live = input.is_live();
+    let notes = Notes { quiet: config.quiet || render.packets, color: io::stderr().is_terminal() };
+    let mut pager = None;
+    let writer: Box<dyn Write> = if records_to_stderr {
+        Box::new(io::stderr())
+    } else if config.pager && io::stdout().is_terminal() {
+        let (child, stdin) = page()?;
+        pager = Some(child);
+        Box::new(stdin)
+    } else {
+        Box::new(io::stdout())
+    };
+    let gather = !live && (records_to_stderr || !io::stdout().is_terminal());
+    // With `-O -` ngrep's way is a filter: nothing but packets comes out.
+    let mute = records_to_stderr && render.packets;
+    let writer = if mute { Box::new(io::sink()) } else { writer };
+    if !config.keep_root {
+        privileges::give_up(config.user.as_deref()).map_err(|error| Problem::new(error.to_string()))?;
+    }
+    let pace = config.realtime.then(pace);
+    let mut pipeline = Pipeline::new(pipeline, render::renderer(render, Out::new(writer, gather)), recorder, pace);
+    let begun = pipeline.renderer().begin(&banner);
+    if live {
+        notes.banner(&input, &config.pattern, config.filter.as_deref());
+    }
+    for hint in &config.hints {
+        notes.hint(hint);
+    }
+    let mut loops = Loop { live, notes, signals, clock: Clock::default(), dropped: 0 };
+    let result = match begun {
+        Ok(()) => loops.frames(&mut input, &mut pipeline),
+        Err(error) => Err(Ended::Output(error)),
+    };
+    pipeline.finish();
+    let (failed, broken) = match result {
+        Err(Ended::Output(error)) => (Some(error), None),
+        Err(Ended::Source(problem)) => (pipeline.failure(), Some(problem)),
+        Ok(()) => (pipeline.failure(), None),
+    };
+    let mut stats = pipeline.stats();
+    stats.capture = input.source().stats();
+    for warning in input.source().warnings() {
+        notes.warn(&warning);
+    }
+    notes.summary(&stats, live);
+    let matched = pipeline.has_matched();
+    drop(pipeline);
+    if let Some(mut child) = pager {
+        let _ = child.wait();
+    }
+    match (failed, broken) {
+        (Some(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Problem::new(format!("cannot write the output: {error}")))
+        }
+        (None, Some(problem)) => Err(problem),
+        _ => Ok(if matched { Outcome::Matched } else { Outcome::Nothing }),
+    }
+}
+
+/// Why a run ended early.
+enum Ended {
+    Source(Problem),
+    Output(io::Error),
+}
+
+struct Loop {
+    live: bool,
+    notes: Notes,
+    signals: Signals,
+    clock: Clock,
+    dropped: u64,
+}
+
+impl Loop {
+    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<(), Ended> {
+        let mut flushed = Instant::now();
+        let mut looked = Instant::now();
+        let mut count = 0;
+        loop {
+            if self.signals.stop() || pipeline.is_done() {
+                return Ok(());
+            }
+            let idle = match input.source().next_frame() {
+                Ok(Next::Frame(frame)) => {
+                    if self.live {
+                        self.clock.saw(frame.ts);
+                    }
+                    pipeline.frame(&frame);
+                    false
+                }
+                Ok(Next::Idle) => {
+                    if let Some(now) = self.clock.now() {
+                        pipeline.tick(now);
+                    }
+                    true
+                }
+                Ok(Next::End) => return Ok(()),
+                Err(error) => return Err(Ended::Source(Problem::new(error.to_string()))),
+            };
+            if let Some(error) = pipeline.failure() {
+                return Err(Ended::Output(error));
+            }
+            count += 1;
+            if !idle && count % FRAMES != 0 {
+                continue;
+            }
+            if self.signals.report() {
+                let mut stats = pipeline.stats();
+                stats.capture = input.source().stats();
+                self.notes.counters(&stats);
+            }
+            if flushed.elapsed() >= FLUSH {
+                flushed = Instant::now();
+                pipeline.flush();
+            }
+            if self.live && looked.elapsed() >= LOSSES {
+                looked = Instant::now();
+                let dropped = input.source().stats().dropped;
+                if dropped > self.dropped {
+                    self.dropped = dropped;
+                    self.notes.lost(dropped);
+                }
+            }
+            for warning in input.source().warnings() {
+                self.notes.warn(&warning);
+            }
+        }
+    }
+}
+
+/// Capture time while nothing is captured: the last packet's, and what has passed since.
+#[derive(Default)]
+struct Clock(Option<(Timestamp, Instant)>);
+
+impl Clock {
+    fn saw(&mut self, ts: Timestamp) {
+        self.0 = Some((ts, Instant::now()));
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        let (ts, at) = self.0?;
+        Some(ts.plus(i64::try_from(at.elapsed().as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Signals, as flags. The first of those that end is a normal end; a second SIGINT leaves at once.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    report: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, Problem> {
+        let signals = Self { stop: Arc::default(), report: Arc::default() };
+        let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
+        flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&signals.stop)).map_err(cannot)?;
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
+        }
+        flag::register(SIGUSR1, Arc::clone(&signals.report)).map_err(cannot)?;
+        Ok(signals)
+    }
+
+    fn stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn report(&self) -> bool {
+        self.report.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// What is said on standard error.
+#[derive(Clone, Copy)]
+struct Notes {
+    quiet: bool,
+    color: bool,
+}
+
+impl Notes {
+    fn say(&self, kind: &str, color: u8, text: &str) {
+        let mut out = Vec::new();
+        // File names and interfaces' names are others' words, too.
+        render::Escape { utf8: true, tab: true, dot: '.' }.write_str(text, &mut out);
+        let text = String::from_utf8_lossy(&out);
+        let kind = match (kind.is_empty(), self.color) {
+            (true, _) => String::new(),
+            (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
+            (_, false) => format!("{kind}: "),
+        };
+        let _ = writeln!(io::stderr(), "spygrep: {kind}{text}");
+    }
+
+    fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
+        if self.quiet {
+            return;
+        }
+        let Input::Live(_, names) = input else { return };
+        let mut parts = vec![names.join(", ")];
+        parts.extend((!pattern.is_empty()).then(|| format!("/{pattern}/")));
+        parts.extend(filter.map(str::to_owned));
+        if parts.len() == 1 {
+            parts.push("every message with content".into());
+        }
+        parts.push("Ctrl-C stops".into());
+        self.say("", 0, &parts.join(" · "));
+    }
+
+    /// Hints are for people: only on a terminal.
+    fn hint(&self, text: &str) {
+        if !self.quiet && io::stderr().is_terminal() {
+            self.say("hint", 36, text);
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        self.say("warning", 33, text);
+    }
+
+    fn lost(&self, dropped: u64) {
+        self.warn(&format!(
+            "{} lost so far; narrow the filter (port ..., host ...) or enlarge the buffer: --buffer-size 64M",
+            count(dropped, "packet", "packets")
+        ));
+    }
+
+    fn summary(&self, stats: &Stats, live: bool) {
+        if self.quiet {
+            return;
+        }
+        let mut line = String::new();
+        if stats.dissect.requests + stats.dissect.answers > 0 {
+            let requests = count(stats.dissect.requests, "request", "requests");
+            line = format!("{requests}, {} · ", count(stats.dissect.answers, "answer", "answers"));
+        }
+        line.push_str(&count(stats.decode.packets, "packet", "packets"));
+        if live || stats.capture.dropped > 0 {
+            line.push_str(&format!(", {} lost", stats.capture.dropped));
+        }
+        for (many, what) in stats.losses() {
+            line.push_str(&format!(" · {many} {what}"));
+        }
+        self.say("", 0, &line);
+    }
+
+    fn counters(&self, stats: &Stats) {
+        let losses: Vec<String> = stats.losses().into_iter().map(|(many, what)| format!(" · {many} {what}")).collect();
+        let text = format!(
+            "{} captured, {} lost, {} searched, {} matched{}",
+            count(stats.capture.frames, "packet", "packets"),
+            stats.capture.dropped,
+            count(stats.output.messages, "message", "messages"),
+            stats.output.matched,
+            losses.concat()
+        );
+        self.say("", 0, &text);
+    }
+}
+
+fn count(many: u64, one: &str, more: &str) -> String {
+    format!("{many} {}", if many == 1 { one } else { more })
+}
+
+/// Sleep between records as long as the wire did, at most a minute, never for a clock that went back.
+fn pace() -> Pace {
+    let mut last: Option<Timestamp> = None;
+    Box::new(move |ts| {
+        if let Some(gap) = last.and_then(|last| u64::try_from(ts.since(last)).ok()) {
+            std::thread::sleep(Duration::from_nanos(gap).min(Duration::from_secs(60)));
+        }
+        last = Some(ts);
+    })
+}
+
+/// Start the pager.
+fn page() -> Result<(Child, std::process::ChildStdin), Problem> {
+    let pager = std::env::var("PAGER").ok().filter(|pager| !pager.is_empty()).unwrap_or_else(|| "less -RFX".into());
+    let mut words = pager.split_whitespace();
+    let program = words.next().unwrap_or("less").to_owned();
+    let mut child = Command::new(&program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .spawn()
+        .map_err(|error| Problem::new(format!("cannot start the pager {program}: {error}")))?;
+    let stdin = child.stdin.take().ok_or_else(|| Problem::new(format!("the pager {program} takes no input")))?;
+    Ok((child, stdin))
+}
