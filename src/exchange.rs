@@ -48,7 +48,11 @@ impl Title {
         if let (Some(to), Some(from)) = (bytes.get_mut(..len), text.get(..len)) {
             to.copy_from_slice(from);
         }
-        Self { len: len as u8, cut: text.len() > len, bytes }
+        Self {
+            len: len as u8,
+            cut: text.len() > len,
+            bytes,
+        }
     }
 
     /// The bytes that fitted.

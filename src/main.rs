@@ -12,9 +12,11 @@ use spygrep::cli::{config, interfaces};
 use spygrep::run::{self, Outcome};
 
 fn main() -> ExitCode {
-    let as_ngrep = std::env::args_os()
-        .next()
-        .is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == "ngrep"));
+    let as_ngrep = std::env::args_os().next().is_some_and(|name| {
+        Path::new(&name)
+            .file_name()
+            .is_some_and(|name| name == "ngrep")
+    });
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -45,7 +47,9 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
     }
     if args.list_interfaces {
         if as_ngrep || args.ngrep {
-            return Err(Problem::new("-L is no option of ngrep here; spygrep -L lists the interfaces"));
+            return Err(Problem::new(
+                "-L is no option of ngrep here; spygrep -L lists the interfaces",
+            ));
         }
         return say(&interfaces::list()?);
     }

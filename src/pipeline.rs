@@ -33,8 +33,8 @@ use desk::{Desk, Orders};
 use memory::Memory;
 use packets::Packets;
 pub use recorder::{Recorder, Scope};
-use show::Show;
 pub use show::Pace;
+use show::Show;
 
 /// What a run is to do with frames.
 pub struct Settings {
@@ -102,7 +102,12 @@ impl Pipeline {
         recorder: Option<Recorder>,
         pace: Option<Pace>,
     ) -> Self {
-        let Settings { filter, query, limits, .. } = settings;
+        let Settings {
+            filter,
+            query,
+            limits,
+            ..
+        } = settings;
         let wants = renderer.wants();
         let show = Show::new(renderer, recorder, pace);
         let way = if settings.packets {
@@ -118,7 +123,11 @@ impl Pipeline {
                 invert: settings.invert,
                 show_empty: settings.show_empty,
                 max_count: settings.max_count,
-                keep: Keep { head: limits.head, body: wants.body, first: settings.search_first },
+                keep: Keep {
+                    head: limits.head,
+                    body: wants.body,
+                    first: settings.search_first,
+                },
                 wire: settings.wire,
                 before: settings.before,
                 after: settings.after,
@@ -135,14 +144,23 @@ impl Pipeline {
                 desk: Desk::new(orders, show),
             }))
         };
-        Self { filter, scratch: Vec::new(), decoded: DecodeStats::default(), way }
+        Self {
+            filter,
+            scratch: Vec::new(),
+            decoded: DecodeStats::default(),
+            way,
+        }
     }
 
     /// Take a frame through the spine.
     pub fn frame(&mut self, frame: &Frame<'_>) {
         match &mut self.way {
             Way::Packets(packets) => {
-                if self.filter.as_mut().is_none_or(|filter| filter.passes(frame.link, frame.bytes)) {
+                if self
+                    .filter
+                    .as_mut()
+                    .is_none_or(|filter| filter.passes(frame.link, frame.bytes))
+                {
                     self.decoded.packets += 1;
                     packets.frame(frame, self.decoded.packets, &mut self.decoded);
                 }
@@ -154,7 +172,10 @@ impl Pipeline {
                     Err(why) => return self.decoded.count(why),
                 };
                 // A later fragment has no ports to be filtered by: it is judged with the first one's datagram.
-                let later = packet.ip.fragment.is_some_and(|fragment| fragment.offset > 0);
+                let later = packet
+                    .ip
+                    .fragment
+                    .is_some_and(|fragment| fragment.offset > 0);
                 if let Some(filter) = self.filter.as_mut().filter(|_| !later) {
                     let bytes = match filter.wants_tags() {
                         true => frame.bytes,
@@ -181,7 +202,11 @@ impl Pipeline {
     /// The capture is over: everything that waits is said and shown.
     pub fn finish(&mut self) {
         if let Way::Messages(messages) = &mut self.way {
-            let Messages { defragmenter, reassembler, desk } = &mut **messages;
+            let Messages {
+                defragmenter,
+                reassembler,
+                desk,
+            } = &mut **messages;
             defragmenter.finish(&mut |piece| apart(reassembler, desk, piece));
             reassembler.finish(|flow, memory, event| desk.event(flow, memory, &event));
         }
@@ -228,10 +253,17 @@ impl Pipeline {
     /// The counters, but for the source's.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats { decode: self.decoded, ..Stats::default() };
+        let mut stats = Stats {
+            decode: self.decoded,
+            ..Stats::default()
+        };
         match &self.way {
             Way::Messages(messages) => {
-                let Messages { defragmenter, reassembler, desk } = &**messages;
+                let Messages {
+                    defragmenter,
+                    reassembler,
+                    desk,
+                } = &**messages;
                 let fragments = defragmenter.stats();
                 stats.reassembly = reassembler.stats();
                 stats.reassembly.defragmented = fragments.defragmented;
@@ -240,7 +272,8 @@ impl Pipeline {
                 stats.reassembly.fragment_conflicts = fragments.fragment_conflicts;
                 stats.dissect = desk.dissected;
                 stats.output = desk.output;
-                stats.output.packets_forgotten = desk.show.recorder.as_ref().map_or(0, Recorder::forgotten);
+                stats.output.packets_forgotten =
+                    desk.show.recorder.as_ref().map_or(0, Recorder::forgotten);
             }
             Way::Packets(packets) => stats.output = packets.output,
         }
@@ -262,33 +295,57 @@ impl Pipeline {
 
 impl Messages {
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
-        let Self { defragmenter, reassembler, desk } = self;
+        let Self {
+            defragmenter,
+            reassembler,
+            desk,
+        } = self;
         if let Some(recorder) = &mut desk.show.recorder {
             let result = recorder.remember(frame, packet);
             desk.show.note(result);
         }
         if packet.ip.fragment.is_none() {
-            return reassembler.push(packet, |flow, memory, event| desk.event(flow, memory, &event));
+            return reassembler.push(packet, |flow, memory, event| {
+                desk.event(flow, memory, &event);
+            });
         }
         let mut lost: Vec<Vec<u8>> = Vec::new();
         let became = defragmenter.push(packet, &mut |piece| lost.push(piece.payload.to_vec()));
         match became {
             Defragmented::Waiting => {}
             Defragmented::Apart => apart(reassembler, desk, packet),
-            Defragmented::Whole { first, bytes, frames } => {
+            Defragmented::Whole {
+                first,
+                bytes,
+                frames,
+            } => {
                 desk.fragments.extend_from_slice(frames);
                 let whole = decode::datagram(&first, bytes);
-                reassembler.push(&whole, |flow, memory, event| desk.event(flow, memory, &event));
+                reassembler.push(&whole, |flow, memory, event| {
+                    desk.event(flow, memory, &event);
+                });
                 desk.fragments.clear();
             }
         }
         for piece in lost {
-            apart(reassembler, desk, &Packet { payload: &piece, ip_payload: &piece, ..*packet });
+            apart(
+                reassembler,
+                desk,
+                &Packet {
+                    payload: &piece,
+                    ip_payload: &piece,
+                    ..*packet
+                },
+            );
         }
     }
 
     fn tick(&mut self, now: Timestamp) {
-        let Self { defragmenter, reassembler, desk } = self;
+        let Self {
+            defragmenter,
+            reassembler,
+            desk,
+        } = self;
         defragmenter.expire(now, &mut |piece| apart(reassembler, desk, piece));
         reassembler.expire(now, |flow, memory, event| desk.event(flow, memory, &event));
         while let Some(id) = desk.due(now) {
@@ -299,11 +356,22 @@ impl Messages {
 
 /// A fragment that has no datagram is searched alone, as one of its two ends' other messages.
 fn apart(reassembler: &mut Reassembler<Memory>, desk: &mut Desk, piece: &Packet<'_>) {
-    let alone = Packet { transport: crate::packet::Transport::Other, payload: piece.ip_payload, ..*piece };
+    let alone = Packet {
+        transport: crate::packet::Transport::Other,
+        payload: piece.ip_payload,
+        ..*piece
+    };
     reassembler.push(&alone, |flow, memory, event| match event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
             let by = Carrier { ..by };
-            let event = StreamEvent::Aside { dir, offset: 0, bytes, context: 0, why: Aside::Late, by };
+            let event = StreamEvent::Aside {
+                dir,
+                offset: 0,
+                bytes,
+                context: 0,
+                why: Aside::Late,
+                by,
+            };
             desk.event(flow, memory, &event);
         }
         event => desk.event(flow, memory, &event),

@@ -38,9 +38,20 @@ const FRAMES: u32 = 4096;
 /// In the user's words; what was complete before has been written.
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
-    let Config { mut input, pipeline, render, recorder, records_to_stderr, banner, .. } = config;
+    let Config {
+        mut input,
+        pipeline,
+        render,
+        recorder,
+        records_to_stderr,
+        banner,
+        ..
+    } = config;
     let live = input.is_live();
-    let notes = Notes { quiet: config.quiet || render.packets, color: io::stderr().is_terminal() };
+    let notes = Notes {
+        quiet: config.quiet || render.packets,
+        color: io::stderr().is_terminal(),
+    };
     let mut pager = None;
     let writer: Box<dyn Write> = if records_to_stderr {
         Box::new(io::stderr())
@@ -56,10 +67,16 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mute = records_to_stderr && render.packets;
     let writer = if mute { Box::new(io::sink()) } else { writer };
     if !config.keep_root {
-        privileges::give_up(config.user.as_deref()).map_err(|error| Problem::new(error.to_string()))?;
+        privileges::give_up(config.user.as_deref())
+            .map_err(|error| Problem::new(error.to_string()))?;
     }
     let pace = config.realtime.then(pace);
-    let mut pipeline = Pipeline::new(pipeline, render::renderer(render, Out::new(writer, gather)), recorder, pace);
+    let mut pipeline = Pipeline::new(
+        pipeline,
+        render::renderer(render, Out::new(writer, gather)),
+        recorder,
+        pace,
+    );
     let begun = pipeline.renderer().begin(&banner);
     if live {
         notes.banner(&input, &config.pattern, config.filter.as_deref());
@@ -67,7 +84,13 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     for hint in &config.hints {
         notes.hint(hint);
     }
-    let mut loops = Loop { live, notes, signals, clock: Clock::default(), dropped: 0 };
+    let mut loops = Loop {
+        live,
+        notes,
+        signals,
+        clock: Clock::default(),
+        dropped: 0,
+    };
     let result = match begun {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
         Err(error) => Err(Ended::Output(error)),
@@ -94,7 +117,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             Err(Problem::new(format!("cannot write the output: {error}")))
         }
         (None, Some(problem)) => Err(problem),
-        _ => Ok(if matched { Outcome::Matched } else { Outcome::Nothing }),
+        _ => Ok(if matched {
+            Outcome::Matched
+        } else {
+            Outcome::Nothing
+        }),
     }
 }
 
@@ -192,9 +219,13 @@ struct Signals {
 
 impl Signals {
     fn catch() -> Result<Self, Problem> {
-        let signals = Self { stop: Arc::default(), report: Arc::default() };
+        let signals = Self {
+            stop: Arc::default(),
+            report: Arc::default(),
+        };
         let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
-        flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&signals.stop)).map_err(cannot)?;
+        flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&signals.stop))
+            .map_err(cannot)?;
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
         }
@@ -222,7 +253,12 @@ impl Notes {
     fn say(&self, kind: &str, color: u8, text: &str) {
         let mut out = Vec::new();
         // File names and interfaces' names are others' words, too.
-        render::Escape { utf8: true, tab: true, dot: '.' }.write_str(text, &mut out);
+        render::Escape {
+            utf8: true,
+            tab: true,
+            dot: '.',
+        }
+        .write_str(text, &mut out);
         let text = String::from_utf8_lossy(&out);
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
@@ -272,7 +308,10 @@ impl Notes {
         let mut line = String::new();
         if stats.dissect.requests + stats.dissect.answers > 0 {
             let requests = count(stats.dissect.requests, "request", "requests");
-            line = format!("{requests}, {} · ", count(stats.dissect.answers, "answer", "answers"));
+            line = format!(
+                "{requests}, {} · ",
+                count(stats.dissect.answers, "answer", "answers")
+            );
         }
         line.push_str(&count(stats.decode.packets, "packet", "packets"));
         if live || stats.capture.dropped > 0 {
@@ -285,7 +324,11 @@ impl Notes {
     }
 
     fn counters(&self, stats: &Stats) {
-        let losses: Vec<String> = stats.losses().into_iter().map(|(many, what)| format!(" · {many} {what}")).collect();
+        let losses: Vec<String> = stats
+            .losses()
+            .into_iter()
+            .map(|(many, what)| format!(" · {many} {what}"))
+            .collect();
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",
             count(stats.capture.frames, "packet", "packets"),
@@ -307,7 +350,7 @@ fn pace() -> Pace {
     let mut last: Option<Timestamp> = None;
     Box::new(move |ts| {
         if let Some(gap) = last.and_then(|last| u64::try_from(ts.since(last)).ok()) {
-            std::thread::sleep(Duration::from_nanos(gap).min(Duration::from_secs(60)));
+            std::thread::sleep(Duration::from_nanos(gap).min(Duration::from_mins(1)));
         }
         last = Some(ts);
     })
@@ -315,7 +358,10 @@ fn pace() -> Pace {
 
 /// Start the pager.
 fn page() -> Result<(Child, std::process::ChildStdin), Problem> {
-    let pager = std::env::var("PAGER").ok().filter(|pager| !pager.is_empty()).unwrap_or_else(|| "less -RFX".into());
+    let pager = std::env::var("PAGER")
+        .ok()
+        .filter(|pager| !pager.is_empty())
+        .unwrap_or_else(|| "less -RFX".into());
     let mut words = pager.split_whitespace();
     let program = words.next().unwrap_or("less").to_owned();
     let mut child = Command::new(&program)
@@ -323,6 +369,9 @@ fn page() -> Result<(Child, std::process::ChildStdin), Problem> {
         .stdin(Stdio::piped())
         .spawn()
         .map_err(|error| Problem::new(format!("cannot start the pager {program}: {error}")))?;
-    let stdin = child.stdin.take().ok_or_else(|| Problem::new(format!("the pager {program} takes no input")))?;
+    let stdin = child
+        .stdin
+        .take()
+        .ok_or_else(|| Problem::new(format!("the pager {program} takes no input")))?;
     Ok((child, stdin))
 }

@@ -143,30 +143,69 @@ impl Stats {
     #[must_use]
     pub fn losses(&self) -> Vec<(u64, &'static str)> {
         let all = [
-            (self.capture.interface_dropped, "packets dropped by the interface"),
-            (self.capture.bad_blocks, "unreadable blocks in capture files"),
+            (
+                self.capture.interface_dropped,
+                "packets dropped by the interface",
+            ),
+            (
+                self.capture.bad_blocks,
+                "unreadable blocks in capture files",
+            ),
             (self.capture.cut_files, "capture files cut in the middle"),
             (self.decode.link_type, "frames of an unknown link type"),
             (self.decode.cut, "frames cut inside their headers"),
             (self.decode.malformed, "frames with an impossible IP header"),
             (self.decode.too_deep, "frames with too many tunnels"),
-            (self.decode.snaplen_bytes, "bytes cut off by the snap length"),
+            (
+                self.decode.snaplen_bytes,
+                "bytes cut off by the snap length",
+            ),
             (self.reassembly.gaps, "gaps in streams"),
             (self.reassembly.gap_bytes, "bytes missing in them"),
-            (self.reassembly.conflicts, "segments that contradict an earlier copy"),
-            (self.reassembly.conflict_bytes_unsearched, "contradicting bytes not searched"),
-            (self.reassembly.asides, "segments searched apart from their stream"),
-            (self.reassembly.bad_checksums, "segments with a wrong checksum"),
+            (
+                self.reassembly.conflicts,
+                "segments that contradict an earlier copy",
+            ),
+            (
+                self.reassembly.conflict_bytes_unsearched,
+                "contradicting bytes not searched",
+            ),
+            (
+                self.reassembly.asides,
+                "segments searched apart from their stream",
+            ),
+            (
+                self.reassembly.bad_checksums,
+                "segments with a wrong checksum",
+            ),
             (self.reassembly.resets_ignored, "resets not believed"),
             (self.reassembly.resyncs_ignored, "SYNs not believed"),
-            (self.reassembly.evicted_flows, "flows forgotten for want of room"),
-            (self.reassembly.evicted_embryos, "unanswered SYNs forgotten for want of room"),
-            (self.reassembly.fragments_lost, "datagrams with missing fragments"),
-            (self.reassembly.fragment_conflicts, "fragments that contradict another"),
-            (self.dissect.malformed, "malformed messages, taken as raw bytes"),
+            (
+                self.reassembly.evicted_flows,
+                "flows forgotten for want of room",
+            ),
+            (
+                self.reassembly.evicted_embryos,
+                "unanswered SYNs forgotten for want of room",
+            ),
+            (
+                self.reassembly.fragments_lost,
+                "datagrams with missing fragments",
+            ),
+            (
+                self.reassembly.fragment_conflicts,
+                "fragments that contradict another",
+            ),
+            (
+                self.dissect.malformed,
+                "malformed messages, taken as raw bytes",
+            ),
             (self.output.search_resets, "half-finished matches forgotten"),
             (self.output.exchanges_forgotten, "open exchanges forgotten"),
-            (self.output.packets_forgotten, "packets no longer there for -O"),
+            (
+                self.output.packets_forgotten,
+                "packets no longer there for -O",
+            ),
         ];
         all.into_iter().filter(|(count, _)| *count > 0).collect()
     }

@@ -26,15 +26,21 @@ pub struct Device {
 /// # Errors
 /// When libpcap cannot list them.
 pub fn list() -> Result<Vec<Device>, CaptureError> {
-    let devices = pcap::Device::list()
-        .map_err(|error| CaptureError::Other { device: "interfaces".into(), detail: error.to_string() })?;
+    let devices = pcap::Device::list().map_err(|error| CaptureError::Other {
+        device: "interfaces".into(),
+        detail: error.to_string(),
+    })?;
     Ok(devices
         .into_iter()
         .map(|device| Device {
             up: device.flags.is_up(),
             running: device.flags.is_running(),
             loopback: device.flags.is_loopback(),
-            addresses: device.addresses.iter().map(|address| (address.addr, address.netmask)).collect(),
+            addresses: device
+                .addresses
+                .iter()
+                .map(|address| (address.addr, address.netmask))
+                .collect(),
             description: device.desc,
             name: device.name,
         })
@@ -44,9 +50,15 @@ pub fn list() -> Result<Vec<Device>, CaptureError> {
 /// The IPv4 network and mask of an interface, for ngrep's banner; none for `any` or without an address.
 #[must_use]
 pub fn network(name: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let device = list().ok()?.into_iter().find(|device| device.name == name)?;
-    device.addresses.into_iter().find_map(|address| match address {
-        (IpAddr::V4(addr), Some(IpAddr::V4(mask))) => Some((addr & mask, mask)),
-        _ => None,
-    })
+    let device = list()
+        .ok()?
+        .into_iter()
+        .find(|device| device.name == name)?;
+    device
+        .addresses
+        .into_iter()
+        .find_map(|address| match address {
+            (IpAddr::V4(addr), Some(IpAddr::V4(mask))) => Some((addr & mask, mask)),
+            _ => None,
+        })
 }

@@ -33,7 +33,13 @@ impl Dump {
     /// Write to `out`; the header is written with the first frame, whose link type it names, or by [`Self::finish`].
     #[must_use]
     pub fn new(out: Box<dyn Write>, format: Format) -> Self {
-        Self { out, format, links: Vec::new(), refused: 0, record: Vec::new() }
+        Self {
+            out,
+            format,
+            links: Vec::new(),
+            refused: 0,
+            record: Vec::new(),
+        }
     }
 
     /// Create a file for payload: 0600, not through a symbolic link, emptied.
@@ -61,7 +67,11 @@ impl Dump {
         self.record.clear();
         match self.format {
             Format::Microseconds | Format::Nanoseconds => {
-                let magic: u32 = if self.format == Format::Nanoseconds { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
+                let magic: u32 = if self.format == Format::Nanoseconds {
+                    0xa1b2_3c4d
+                } else {
+                    0xa1b2_c3d4
+                };
                 for field in [magic, 0x0004_0002, 0, 0, 262_144, link.0] {
                     self.record.extend(field.to_le_bytes());
                 }
@@ -95,7 +105,15 @@ impl Dump {
                 let padding = frame.bytes.len().next_multiple_of(4) - frame.bytes.len();
                 let total = 32 + len + padding as u32;
                 let ts = frame.ts.nanos() as u64;
-                for field in [6, total, interface as u32, (ts >> 32) as u32, ts as u32, len, wire_len] {
+                for field in [
+                    6,
+                    total,
+                    interface as u32,
+                    (ts >> 32) as u32,
+                    ts as u32,
+                    len,
+                    wire_len,
+                ] {
                     self.record.extend(field.to_le_bytes());
                 }
                 self.record.extend_from_slice(frame.bytes);
@@ -108,7 +126,11 @@ impl Dump {
             }
             (format, Some(_)) => {
                 let nanos = frame.ts.subsec_nanos();
-                let fraction = if format == Format::Nanoseconds { nanos } else { nanos / 1000 };
+                let fraction = if format == Format::Nanoseconds {
+                    nanos
+                } else {
+                    nanos / 1000
+                };
                 for field in [frame.ts.seconds() as u32, fraction, len, wire_len] {
                     self.record.extend(field.to_le_bytes());
                 }

@@ -26,23 +26,35 @@ impl Filter {
     /// # Errors
     /// When it does not compile.
     pub fn new(text: &str, link: LinkType) -> Result<Self, CaptureError> {
-        let program = compile(text, link)
-            .map_err(|detail| CaptureError::Filter { filter: text.to_owned(), detail })?;
-        Ok(Self { text: text.to_owned(), scratch: Vec::new(), compiled: vec![(link, Some(program))] })
+        let program = compile(text, link).map_err(|detail| CaptureError::Filter {
+            filter: text.to_owned(),
+            detail,
+        })?;
+        Ok(Self {
+            text: text.to_owned(),
+            scratch: Vec::new(),
+            compiled: vec![(link, Some(program))],
+        })
     }
 
     /// Whether the filter speaks of VLAN tags itself, and so must see them.
     #[must_use]
     pub fn wants_tags(&self) -> bool {
-        self.text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "vlan")
+        self.text
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| word == "vlan")
     }
 
     /// Whether a frame's bytes pass. Where the filter does not compile for a link type, nothing passes.
     pub fn passes(&mut self, link: LinkType, bytes: &[u8]) -> bool {
-        let at = self.compiled.iter().position(|(known, _)| *known == link).unwrap_or_else(|| {
-            self.compiled.push((link, compile(&self.text, link).ok()));
-            self.compiled.len() - 1
-        });
+        let at = self
+            .compiled
+            .iter()
+            .position(|(known, _)| *known == link)
+            .unwrap_or_else(|| {
+                self.compiled.push((link, compile(&self.text, link).ok()));
+                self.compiled.len() - 1
+            });
         let bytes = match link {
             LinkType::NULL | LinkType::LOOP => with_own_family(link, bytes, &mut self.scratch),
             _ => bytes,
@@ -61,7 +73,9 @@ impl Filter {
 pub fn compile(text: &str, link: LinkType) -> Result<BpfProgram, String> {
     let capture = Capture::dead(Linktype(dlt(link))).map_err(|error| error.to_string())?;
     capture.compile(text, true).map_err(|error| match error {
-        pcap::Error::PcapError(text) => text.trim_start_matches("can't parse filter expression: ").to_owned(),
+        pcap::Error::PcapError(text) => text
+            .trim_start_matches("can't parse filter expression: ")
+            .to_owned(),
         other => other.to_string(),
     })
 }
@@ -77,13 +91,19 @@ pub fn superset(text: &str, with_vlan: bool) -> String {
 /// BSD loopback frames name the address family as the capturing machine does, in its byte order; a filter compiled here
 /// compares with this machine's.
 fn with_own_family<'a>(link: LinkType, bytes: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
-    let Some((family, rest)) = bytes.split_first_chunk::<4>() else { return bytes };
+    let Some((family, rest)) = bytes.split_first_chunk::<4>() else {
+        return bytes;
+    };
     let own: u32 = match u32::from_be_bytes(*family).min(u32::from_le_bytes(*family)) {
         24 | 28 | 30 => 10,
         other => other,
     };
     scratch.clear();
-    scratch.extend(if link == LinkType::LOOP { own.to_be_bytes() } else { own.to_ne_bytes() });
+    scratch.extend(if link == LinkType::LOOP {
+        own.to_be_bytes()
+    } else {
+        own.to_ne_bytes()
+    });
     scratch.extend_from_slice(rest);
     scratch
 }
@@ -102,8 +122,14 @@ mod tests {
 
     /// UDP from port 1 to port 2.
     fn udp(ethernet: bool) -> Vec<u8> {
-        let mut bytes = if ethernet { [&[0; 12][..], &[8, 0]].concat() } else { Vec::new() };
-        bytes.extend([0x45, 0, 0, 30, 0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+        let mut bytes = if ethernet {
+            [&[0; 12][..], &[8, 0]].concat()
+        } else {
+            Vec::new()
+        };
+        bytes.extend([
+            0x45, 0, 0, 30, 0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1,
+        ]);
         bytes.extend([0, 1, 0, 2, 0, 10, 0, 0, b'h', b'i']);
         bytes
     }
@@ -119,11 +145,16 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_says_why() {
-        let CaptureError::Filter { filter, detail } = Filter::new("prot 80", LinkType::ETHERNET).unwrap_err() else {
+        let CaptureError::Filter { filter, detail } =
+            Filter::new("prot 80", LinkType::ETHERNET).unwrap_err()
+        else {
             panic!("another error")
         };
         assert_eq!(filter, "prot 80");
-        assert!(!detail.is_empty() && !detail.contains("can't parse"), "{detail}");
+        assert!(
+            !detail.is_empty() && !detail.contains("can't parse"),
+            "{detail}"
+        );
     }
 
     #[test]
@@ -132,7 +163,11 @@ mod tests {
             compile(&superset(text, true), LinkType::ETHERNET).unwrap();
             compile(&superset(text, false), LinkType::LINUX_SLL).unwrap();
         }
-        assert!(Filter::new("vlan 5 and tcp", LinkType::ETHERNET).unwrap().wants_tags());
+        assert!(
+            Filter::new("vlan 5 and tcp", LinkType::ETHERNET)
+                .unwrap()
+                .wants_tags()
+        );
         assert!(!Filter::new("tcp", LinkType::ETHERNET).unwrap().wants_tags());
     }
 }

@@ -74,7 +74,14 @@ impl Live {
             .map(|name| Interface::open(name, settings, &mut warnings))
             .collect::<Result<Vec<_>, _>>()?;
         let empty = interfaces.len();
-        Ok(Self { interfaces, turn: 0, empty, frames: 0, stats: CaptureStats::default(), warnings })
+        Ok(Self {
+            interfaces,
+            turn: 0,
+            empty,
+            frames: 0,
+            stats: CaptureStats::default(),
+            warnings,
+        })
     }
 
     /// Let the kernel drop what does not pass: with `exactly`, the filter as it is; else a superset of it, for a filter
@@ -87,7 +94,11 @@ impl Live {
             let tries = match exactly {
                 true => vec![text.to_owned()],
                 // Where an interface has no tags, the word is an error.
-                false => vec![filter::superset(text, true), filter::superset(text, false), text.to_owned()],
+                false => vec![
+                    filter::superset(text, true),
+                    filter::superset(text, false),
+                    text.to_owned(),
+                ],
             };
             let mut result = Ok(());
             for attempt in tries {
@@ -96,7 +107,10 @@ impl Live {
                     break;
                 }
             }
-            result.map_err(|error| CaptureError::Filter { filter: text.to_owned(), detail: error.to_string() })?;
+            result.map_err(|error| CaptureError::Filter {
+                filter: text.to_owned(),
+                detail: error.to_string(),
+            })?;
         }
         Ok(())
     }
@@ -114,7 +128,8 @@ impl Live {
             let _ = poll(&mut fds, PollTimeout::from(WAIT));
             for (at, fd) in fds.iter().enumerate() {
                 let events = fd.revents().unwrap_or(PollFlags::empty());
-                if events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL) {
+                if events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL)
+                {
                     gone = Some(at);
                 }
             }
@@ -124,7 +139,10 @@ impl Live {
             if let Err(error) = interface.capture.next_packet()
                 && error != pcap::Error::TimeoutExpired
             {
-                return Err(CaptureError::Gone { device: interface.name.clone(), detail: error.to_string() });
+                return Err(CaptureError::Gone {
+                    device: interface.name.clone(),
+                    detail: error.to_string(),
+                });
             }
         }
         Ok(())
@@ -151,7 +169,7 @@ impl Source for Live {
                 let time = packet.header.ts;
                 Ok(Next::Frame(Frame {
                     number: self.frames,
-                    ts: Timestamp::new(time.tv_sec, i64::from(time.tv_usec) * 1000),
+                    ts: Timestamp::new(time.tv_sec, time.tv_usec * 1000),
                     interface: at as u32,
                     link,
                     wire_len: packet.header.len,
@@ -163,7 +181,10 @@ impl Source for Live {
                 self.empty += 1;
                 Ok(Next::Idle)
             }
-            Err(error) => Err(CaptureError::Gone { device: interface.name.clone(), detail: error.to_string() }),
+            Err(error) => Err(CaptureError::Gone {
+                device: interface.name.clone(),
+                detail: error.to_string(),
+            }),
         }
     }
 
@@ -180,7 +201,9 @@ impl Source for Live {
     }
 
     fn link(&self) -> LinkType {
-        self.interfaces.first().map_or(LinkType::ETHERNET, |interface| interface.link)
+        self.interfaces
+            .first()
+            .map_or(LinkType::ETHERNET, |interface| interface.link)
     }
 
     fn warnings(&mut self) -> Vec<String> {
@@ -189,7 +212,11 @@ impl Source for Live {
 }
 
 impl Interface {
-    fn open(name: &str, settings: &LiveSettings, warnings: &mut Vec<String>) -> Result<Self, CaptureError> {
+    fn open(
+        name: &str,
+        settings: &LiveSettings,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, CaptureError> {
         let attempt = |promiscuous: bool| {
             Capture::from_device(name)?
                 .promisc(promiscuous)
@@ -202,7 +229,9 @@ impl Interface {
             Err(error) if settings.promiscuous && !is_final(&error.to_string()) => {
                 let plain = attempt(false);
                 if plain.is_ok() {
-                    warnings.push(format!("{name} cannot be promiscuous; listening all the same"));
+                    warnings.push(format!(
+                        "{name} cannot be promiscuous; listening all the same"
+                    ));
                 }
                 plain
             }
@@ -216,15 +245,24 @@ impl Interface {
             };
             capture
                 .direction(direction)
-                .map_err(|error| CaptureError::Other { device: name.to_owned(), detail: error.to_string() })?;
+                .map_err(|error| CaptureError::Other {
+                    device: name.to_owned(),
+                    detail: error.to_string(),
+                })?;
         }
-        let capture = capture.setnonblock().map_err(|error| explain(name, &error.to_string()))?;
+        let capture = capture
+            .setnonblock()
+            .map_err(|error| explain(name, &error.to_string()))?;
         let Linktype(number) = capture.get_datalink();
         let link = match number {
             12 => LinkType::RAW,
             other => LinkType(u32::try_from(other).unwrap_or(u32::MAX)),
         };
-        Ok(Self { name: name.to_owned(), capture, link })
+        Ok(Self {
+            name: name.to_owned(),
+            capture,
+            link,
+        })
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -235,7 +273,9 @@ impl Interface {
 
 /// Trying again without promiscuous mode cannot help.
 fn is_final(detail: &str) -> bool {
-    ["No such device", "permission", "not permitted", "not up"].iter().any(|words| detail.contains(words))
+    ["No such device", "permission", "not permitted", "not up"]
+        .iter()
+        .any(|words| detail.contains(words))
 }
 
 /// libpcap has words only, and no codes.
@@ -248,6 +288,9 @@ fn explain(name: &str, detail: &str) -> CaptureError {
     } else if detail.contains("not up") {
         CaptureError::Down(name)
     } else {
-        CaptureError::Other { device: name, detail: detail.to_owned() }
+        CaptureError::Other {
+            device: name,
+            detail: detail.to_owned(),
+        }
     }
 }

@@ -33,7 +33,10 @@ pub fn give_up(user: Option<&str>) -> Result<Option<String>, PrivilegesError> {
         Some(name) => named(name)?,
         None => invoking().map_or_else(|| named("nobody"), Ok)?,
     };
-    let refused = |source| PrivilegesError::Refused { user: name.clone(), source };
+    let refused = |source| PrivilegesError::Refused {
+        user: name.clone(),
+        source,
+    };
     setgroups(&[]).map_err(refused)?;
     setresgid(gid, gid, gid).map_err(refused)?;
     setresuid(uid, uid, uid).map_err(refused)?;
@@ -47,7 +50,13 @@ pub fn give_up(user: Option<&str>) -> Result<Option<String>, PrivilegesError> {
 fn invoking() -> Option<(String, Uid, Gid)> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
-    (uid != 0).then(|| (format!("user {uid}"), Uid::from_raw(uid), Gid::from_raw(gid)))
+    (uid != 0).then(|| {
+        (
+            format!("user {uid}"),
+            Uid::from_raw(uid),
+            Gid::from_raw(gid),
+        )
+    })
 }
 
 fn named(name: &str) -> Result<(String, Uid, Gid), PrivilegesError> {

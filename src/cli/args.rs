@@ -28,16 +28,31 @@ pub struct Args {
 
     // -- where from --
     /// Listen on this interface (repeatable; default: any).
-    #[arg(short = 'd', long = "device", value_name = "IF", help_heading = "Where from")]
+    #[arg(
+        short = 'd',
+        long = "device",
+        value_name = "IF",
+        help_heading = "Where from"
+    )]
     pub devices: Vec<String>,
     /// List the interfaces with their state and addresses.
     #[arg(short = 'L', long = "list-interfaces", help_heading = "Where from")]
     pub list_interfaces: bool,
     /// Read a capture file instead: pcap or pcapng, gzip or zstd compressed too; - is standard input (repeatable).
-    #[arg(short = 'I', long = "read", value_name = "FILE", help_heading = "Where from")]
+    #[arg(
+        short = 'I',
+        long = "read",
+        value_name = "FILE",
+        help_heading = "Where from"
+    )]
     pub read: Vec<PathBuf>,
     /// Take the capture filter from this file.
-    #[arg(short = 'F', long = "filter-file", value_name = "FILE", help_heading = "Where from")]
+    #[arg(
+        short = 'F',
+        long = "filter-file",
+        value_name = "FILE",
+        help_heading = "Where from"
+    )]
     pub filter_file: Option<PathBuf>,
     /// Capture at most this many bytes of each packet.
     #[arg(short = 's', long = "snaplen", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Where from")]
@@ -46,7 +61,12 @@ pub struct Args {
     #[arg(short = 'p', long = "no-promiscuous", help_heading = "Where from")]
     pub no_promiscuous: bool,
     /// Only packets that come in or go out, where the interface tells.
-    #[arg(short = 'Q', long = "direction", value_name = "in|out", help_heading = "Where from")]
+    #[arg(
+        short = 'Q',
+        long = "direction",
+        value_name = "in|out",
+        help_heading = "Where from"
+    )]
     pub direction: Option<Way>,
     /// Replay a file at the speed it was recorded.
     #[arg(short = 'D', long = "realtime", help_heading = "Where from")]
@@ -69,16 +89,33 @@ pub struct Args {
     #[arg(short = 'X', long = "hex-pattern", help_heading = "What to look for")]
     pub hex_pattern: bool,
     /// A pattern more: any of them may match (repeatable). The first word is then no pattern.
-    #[arg(long = "regexp", value_name = "PATTERN", help_heading = "What to look for")]
+    #[arg(
+        long = "regexp",
+        value_name = "PATTERN",
+        help_heading = "What to look for"
+    )]
     pub regexp: Vec<String>,
     /// Take patterns from this file, one a line; any of them may match (repeatable).
-    #[arg(short = 'f', long = "file", value_name = "FILE", help_heading = "What to look for")]
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "FILE",
+        help_heading = "What to look for"
+    )]
     pub pattern_files: Vec<PathBuf>,
     /// The same message must match this pattern as well (repeatable).
-    #[arg(long = "and", value_name = "PATTERN", help_heading = "What to look for")]
+    #[arg(
+        long = "and",
+        value_name = "PATTERN",
+        help_heading = "What to look for"
+    )]
     pub and: Vec<String>,
     /// The same message must not match this pattern (repeatable).
-    #[arg(long = "not", value_name = "PATTERN", help_heading = "What to look for")]
+    #[arg(
+        long = "not",
+        value_name = "PATTERN",
+        help_heading = "What to look for"
+    )]
     pub not: Vec<String>,
     /// Patterns are the characters themselves, not regular expressions.
     #[arg(long = "fixed-strings", help_heading = "What to look for")]
@@ -102,27 +139,54 @@ pub struct Args {
     #[arg(short = 'e', long = "show-empty", help_heading = "What to look for")]
     pub show_empty: bool,
     /// Stop after this many matches (also -m).
-    #[arg(short = 'n', long = "max-count", short_alias = 'm', value_name = "NUM", help_heading = "What to look for")]
+    #[arg(
+        short = 'n',
+        long = "max-count",
+        short_alias = 'm',
+        value_name = "NUM",
+        help_heading = "What to look for"
+    )]
     pub max_count: Option<u64>,
 
     // -- how to show it --
     /// The view: spy (default), or one of ngrep's byline, normal, single, none.
-    #[arg(short = 'W', long = "view", value_name = "VIEW", ignore_case = true, help_heading = "How to show it")]
+    #[arg(
+        short = 'W',
+        long = "view",
+        value_name = "VIEW",
+        ignore_case = true,
+        help_heading = "How to show it"
+    )]
     pub view: Option<ViewName>,
     /// Show bytes in hexadecimal beside the text.
     #[arg(short = 'x', long = "hex", help_heading = "How to show it")]
     pub hex: bool,
     /// Show the time of each record.
-    #[arg(short = 't', long = "time", overrides_with = "delta", help_heading = "How to show it")]
+    #[arg(
+        short = 't',
+        long = "time",
+        overrides_with = "delta",
+        help_heading = "How to show it"
+    )]
     pub time: bool,
     /// Show the time since the record before; twice: since the first.
     #[arg(short = 'T', long = "delta", action = ArgAction::Count, overrides_with = "time", help_heading = "How to show it")]
     pub delta: u8,
     /// Show this many messages after a match, of the same conversation.
-    #[arg(short = 'A', long = "after-context", value_name = "NUM", help_heading = "How to show it")]
+    #[arg(
+        short = 'A',
+        long = "after-context",
+        value_name = "NUM",
+        help_heading = "How to show it"
+    )]
     pub after: Option<usize>,
     /// Show this many messages before a match, of the same conversation.
-    #[arg(short = 'B', long = "before-context", value_name = "NUM", help_heading = "How to show it")]
+    #[arg(
+        short = 'B',
+        long = "before-context",
+        value_name = "NUM",
+        help_heading = "How to show it"
+    )]
     pub before: Option<usize>,
     /// Both -A and -B.
     #[arg(long = "context", value_name = "NUM", help_heading = "How to show it")]
@@ -131,10 +195,18 @@ pub struct Args {
     #[arg(long = "pair", help_heading = "How to show it")]
     pub pair: bool,
     /// How much of a body to show.
-    #[arg(long = "body", value_name = "none|short|full", help_heading = "How to show it")]
+    #[arg(
+        long = "body",
+        value_name = "none|short|full",
+        help_heading = "How to show it"
+    )]
     pub body: Option<BodyName>,
     /// Let this header stand out as well (repeatable).
-    #[arg(long = "show-header", value_name = "NAME", help_heading = "How to show it")]
+    #[arg(
+        long = "show-header",
+        value_name = "NAME",
+        help_heading = "How to show it"
+    )]
     pub show_header: Vec<String>,
     /// Show only the matched text, one match a line.
     #[arg(short = 'o', long = "only-matching", help_heading = "How to show it")]
@@ -164,10 +236,20 @@ pub struct Args {
     #[arg(long = "ascii", help_heading = "How to show it")]
     pub ascii: bool,
     /// The character shown for what cannot be shown (default: a dot).
-    #[arg(short = 'P', long = "nonprintable", value_name = "CHAR", help_heading = "How to show it")]
+    #[arg(
+        short = 'P',
+        long = "nonprintable",
+        value_name = "CHAR",
+        help_heading = "How to show it"
+    )]
     pub nonprintable: Option<String>,
     /// The width of lines in the views that wrap (default: the terminal's).
-    #[arg(short = 'c', long = "width", value_name = "COLUMNS", help_heading = "How to show it")]
+    #[arg(
+        short = 'c',
+        long = "width",
+        value_name = "COLUMNS",
+        help_heading = "How to show it"
+    )]
     pub width: Option<u16>,
     /// Show the number of the IP protocol.
     #[arg(short = 'N', long = "protocol-number", help_heading = "How to show it")]
@@ -187,7 +269,12 @@ pub struct Args {
 
     // -- what to save --
     /// Save the packets of what matched; - is standard output. A name that ends in .pcapng makes a pcapng file.
-    #[arg(short = 'O', long = "write", value_name = "FILE", help_heading = "What to save")]
+    #[arg(
+        short = 'O',
+        long = "write",
+        value_name = "FILE",
+        help_heading = "What to save"
+    )]
     pub write: Option<PathBuf>,
     /// With -O: save the whole connection of a match.
     #[arg(long = "write-flow", help_heading = "What to save")]

@@ -89,7 +89,9 @@ const SNAPLEN: usize = 262_144;
 pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
     if args.kill.is_some() {
-        return Err(Problem::new("spygrep only listens: it sends nothing, so there is no -K"));
+        return Err(Problem::new(
+            "spygrep only listens: it sends nothing, so there is no -K",
+        ));
     }
     let mut hints = super::hints::habits(args);
     let limits = limits(args);
@@ -108,11 +110,16 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let source = match &input {
         Input::Live(_, names) => {
             let net = names.first().and_then(|name| devices::network(name));
-            let net = net.map(|(net, mask)| format!(" ({net}/{mask})")).unwrap_or_default();
+            let net = net
+                .map(|(net, mask)| format!(" ({net}/{mask})"))
+                .unwrap_or_default();
             format!("interface: {}{net}", names.join(" "))
         }
         Input::Files(_, paths) => {
-            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            let names: Vec<String> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             format!("input: {}", names.join(" "))
         }
     };
@@ -136,7 +143,11 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             query,
             invert: args.invert,
             show_empty: args.show_empty,
-            max_count: if args.exists { Some(1) } else { args.max_count.filter(|most| *most > 0) },
+            max_count: if args.exists {
+                Some(1)
+            } else {
+                args.max_count.filter(|most| *most > 0)
+            },
             search_first: args.search_first,
             wire: args.wire,
             before: args.before.or(args.context).unwrap_or(0),
@@ -145,7 +156,11 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             stand_out: args.show_header.clone(),
             live,
             limits,
-            idle: if live { time::IDLE_LIVE } else { time::IDLE_FILE },
+            idle: if live {
+                time::IDLE_LIVE
+            } else {
+                time::IDLE_FILE
+            },
         },
         input,
         render,
@@ -175,8 +190,12 @@ fn limits(args: &Args) -> Limits {
 fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
     let mut patterns = args.regexp.clone();
     for path in &args.pattern_files {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Problem::new(format!("cannot read the patterns in {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Problem::new(format!(
+                "cannot read the patterns in {}: {error}",
+                path.display()
+            ))
+        })?;
         patterns.extend(text.lines().map(str::to_owned));
     }
     let has_pattern = !args.regexp.is_empty() || !args.pattern_files.is_empty();
@@ -188,18 +207,31 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         }
         compile(text, LinkType::ETHERNET).map(|_| ())
     };
-    let words = words::decide(&args.words, has_pattern, &is_capture, &mut compiles).map_err(|error| match error {
-        WordsError::NotText(word) => {
-            Problem::new(format!("\"{}\" is neither UTF-8 nor a capture file", word.display()))
-        }
-        WordsError::Filter { filter, detail } => super::hints::filter_problem(&filter, &detail),
-    })?;
+    let words =
+        words::decide(&args.words, has_pattern, &is_capture, &mut compiles).map_err(|error| {
+            match error {
+                WordsError::NotText(word) => Problem::new(format!(
+                    "\"{}\" is neither UTF-8 nor a capture file",
+                    word.display()
+                )),
+                WordsError::Filter { filter, detail } => {
+                    super::hints::filter_problem(&filter, &detail)
+                }
+            }
+        })?;
     Ok((words, patterns))
 }
 
-fn asked(args: &Args, words: &Words, mut patterns: Vec<String>, ngrep: bool) -> Result<Asked, Problem> {
+fn asked(
+    args: &Args,
+    words: &Words,
+    mut patterns: Vec<String>,
+    ngrep: bool,
+) -> Result<Asked, Problem> {
     if args.hex_pattern && (args.ignore_case || args.word) {
-        return Err(Problem::new("-X gives bytes, so -i and -w mean nothing with it"));
+        return Err(Problem::new(
+            "-X gives bytes, so -i and -w mean nothing with it",
+        ));
     }
     patterns.extend(words.pattern.clone());
     let options = Options {
@@ -217,9 +249,17 @@ fn asked(args: &Args, words: &Words, mut patterns: Vec<String>, ngrep: bool) -> 
     patterns.retain(|pattern| !pattern.is_empty());
     if ngrep && args.word {
         // What ngrep makes of -w, with the group around the pattern that it forgets.
-        patterns = patterns.iter().map(|word| format!(r"((^(?:{word})\W)|(\W(?:{word})$)|(\W(?:{word})\W))")).collect();
+        patterns = patterns
+            .iter()
+            .map(|word| format!(r"((^(?:{word})\W)|(\W(?:{word})$)|(\W(?:{word})\W))"))
+            .collect();
     }
-    Ok(Asked { any: patterns, and: args.and.clone(), not: args.not.clone(), options })
+    Ok(Asked {
+        any: patterns,
+        and: args.and.clone(),
+        not: args.not.clone(),
+        options,
+    })
 }
 
 fn open(args: &Args, words: &Words, limits: Limits) -> Result<Input, Problem> {
@@ -227,12 +267,18 @@ fn open(args: &Args, words: &Words, limits: Limits) -> Result<Input, Problem> {
     let _ = limits;
     if !paths.is_empty() {
         if !args.devices.is_empty() {
-            return Err(Problem::new("either an interface (-d) or files are read, not both"));
+            return Err(Problem::new(
+                "either an interface (-d) or files are read, not both",
+            ));
         }
         let files = Savefiles::open(&paths).map_err(|error| Problem::capture(&error, args))?;
         return Ok(Input::Files(Box::new(files), paths));
     }
-    let names = if args.devices.is_empty() { vec!["any".to_owned()] } else { args.devices.clone() };
+    let names = if args.devices.is_empty() {
+        vec!["any".to_owned()]
+    } else {
+        args.devices.clone()
+    };
     let settings = LiveSettings {
         devices: names.clone(),
         snaplen: args.snaplen.filter(|len| *len > 0).unwrap_or(SNAPLEN),
@@ -261,34 +307,58 @@ fn filter(
     };
     let wrong = |text: &str, detail: &str| super::hints::filter_problem(text, detail);
     if ngrep {
-        let template = TEMPLATES.into_iter().find(|template| compile(template, link).is_ok()).unwrap_or_default();
-        let whole = text.as_ref().map_or_else(|| template.to_owned(), |text| format!("( {text} ) and {template}"));
-        let filter = Filter::new(&whole, link).map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.to_string()))?;
+        let template = TEMPLATES
+            .into_iter()
+            .find(|template| compile(template, link).is_ok())
+            .unwrap_or_default();
+        let whole = text.as_ref().map_or_else(
+            || template.to_owned(),
+            |text| format!("( {text} ) and {template}"),
+        );
+        let filter = Filter::new(&whole, link)
+            .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.to_string()))?;
         if let Input::Live(live, _) = input {
-            live.filter(&whole, true).map_err(|error| wrong(&whole, &error.to_string()))?;
+            live.filter(&whole, true)
+                .map_err(|error| wrong(&whole, &error.to_string()))?;
         }
         return Ok((Some(filter), text, whole));
     }
-    let Some(text) = text else { return Ok((None, None, String::new())) };
+    let Some(text) = text else {
+        return Ok((None, None, String::new()));
+    };
     let filter = Filter::new(&text, link).map_err(|error| wrong(&text, &error.to_string()))?;
     if let Input::Live(live, _) = input {
-        live.filter(&text, filter.wants_tags()).map_err(|error| wrong(&text, &error.to_string()))?;
+        live.filter(&text, filter.wants_tags())
+            .map_err(|error| wrong(&text, &error.to_string()))?;
     }
     Ok((Some(filter), Some(text.clone()), text))
 }
 
 /// A filter from a file: comments and line ends are blanks. (ngrep takes the first line only.)
 fn filter_file(path: &Path, ngrep: bool) -> Result<String, Problem> {
-    let cannot = |why: String| Problem::new(format!("cannot take the filter from {}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
-    let text = match ngrep {
-        true => text.lines().next().unwrap_or_default().trim().to_owned(),
-        false => {
-            let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-            lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-        }
+    let cannot = |why: String| {
+        Problem::new(format!(
+            "cannot take the filter from {}: {why}",
+            path.display()
+        ))
     };
-    if text.is_empty() { Err(cannot("there is none in it".into())) } else { Ok(text) }
+    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let text = if ngrep {
+        text.lines().next().unwrap_or_default().trim().to_owned()
+    } else {
+        let lines = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
+        lines
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    if text.is_empty() {
+        Err(cannot("there is none in it".into()))
+    } else {
+        Ok(text)
+    }
 }
 
 fn recorder(
@@ -300,7 +370,9 @@ fn recorder(
 ) -> Result<(Option<Recorder>, bool), Problem> {
     let Some(path) = &args.write else {
         return match args.write_flow {
-            true => Err(Problem::new("--write-flow says how much -O writes; there is no -O")),
+            true => Err(Problem::new(
+                "--write-flow says how much -O writes; there is no -O",
+            )),
             false => Ok((None, false)),
         };
     };
@@ -319,15 +391,29 @@ fn recorder(
         Box::new(file)
     };
     let mut dump = Dump::new(out, format);
-    dump.begin(link).map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
-    let scope = if args.write_flow { Scope::Flow } else { Scope::Message };
+    dump.begin(link)
+        .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
+    let scope = if args.write_flow {
+        Scope::Flow
+    } else {
+        Scope::Message
+    };
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
 }
 
-fn render(args: &Args, ngrep: bool, live: bool, limits: Limits) -> Result<render::Settings, Problem> {
+fn render(
+    args: &Args,
+    ngrep: bool,
+    live: bool,
+    limits: Limits,
+) -> Result<render::Settings, Problem> {
     let dot = match args.nonprintable.as_deref() {
         None => '.',
-        Some(text) => match text.chars().next().filter(|c| c.is_ascii_graphic() || *c == ' ') {
+        Some(text) => match text
+            .chars()
+            .next()
+            .filter(|c| c.is_ascii_graphic() || *c == ' ')
+        {
             Some(c) => c,
             None => return Err(Problem::new("-P wants a printable ASCII character")),
         },
@@ -341,11 +427,15 @@ fn render(args: &Args, ngrep: bool, live: bool, limits: Limits) -> Result<render
         Some(ViewName::None) => View::None,
     };
     if args.hex && !matches!(view, View::Normal | View::Spy) {
-        return Err(Problem::new("-x has a layout of its own; it goes with -W spy and -W normal only"));
+        return Err(Problem::new(
+            "-x has a layout of its own; it goes with -W spy and -W normal only",
+        ));
     }
     let chosen = [args.only_matching, args.count, args.exists, args.list];
     if chosen.iter().filter(|chosen| **chosen).count() > 1 {
-        return Err(Problem::new("-o, --count, --exists and --list each say what is shown; choose one"));
+        return Err(Problem::new(
+            "-o, --count, --exists and --list each say what is shown; choose one",
+        ));
     }
     let what = match chosen {
         [true, ..] => What::Matches(args.with_flow),
@@ -355,21 +445,40 @@ fn render(args: &Args, ngrep: bool, live: bool, limits: Limits) -> Result<render
         _ => What::Records,
     };
     // ngrep asks standard input for its width.
-    let size = if ngrep { terminal_size::terminal_size_of(io::stdin()) } else { terminal_size::terminal_size() };
-    let columns = args.width.filter(|columns| *columns > 0).or(size.map(|(width, _)| width.0)).unwrap_or(80);
+    let size = if ngrep {
+        terminal_size::terminal_size_of(io::stdin())
+    } else {
+        terminal_size::terminal_size()
+    };
+    let columns = args
+        .width
+        .filter(|columns| *columns > 0)
+        .or(size.map(|(width, _)| width.0))
+        .unwrap_or(80);
     if columns < 6 {
         return Err(Problem::new("-c wants at least 6 columns"));
     }
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-    let utf8_locale = locale.is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
-    let utf8 = if ngrep { args.utf8 } else { !args.ascii && (utf8_locale || args.utf8) };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let utf8_locale =
+        locale.is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
+    let utf8 = if ngrep {
+        args.utf8
+    } else {
+        !args.ascii && (utf8_locale || args.utf8)
+    };
     Ok(render::Settings {
         what,
         view,
         hex: args.hex,
         packets: ngrep,
         columns: usize::from(columns),
-        escape: Escape { utf8, tab: !ngrep && !matches!(view, View::Normal | View::Single), dot },
+        escape: Escape {
+            utf8,
+            tab: !ngrep && !matches!(view, View::Normal | View::Single),
+            dot,
+        },
         color: color(args, ngrep),
         signs: utf8,
         time: match (args.time, args.delta) {
@@ -392,7 +501,8 @@ fn render(args: &Args, ngrep: bool, live: bool, limits: Limits) -> Result<render
 
 /// `--color`, then `CLICOLOR_FORCE` and `NO_COLOR`, then whether there is a terminal to see it.
 fn color(args: &Args, ngrep: bool) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let set =
+        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
     match args.color {
         Some(ColorName::Always) => true,
         Some(ColorName::Never) => false,
@@ -400,6 +510,8 @@ fn color(args: &Args, ngrep: bool) -> bool {
         _ if ngrep => false,
         _ if set("NO_COLOR") => false,
         _ if set("CLICOLOR_FORCE") => true,
-        _ => io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        _ => {
+            io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
     }
 }

@@ -11,12 +11,23 @@ use super::words::{self, Words};
 #[must_use]
 pub fn habits(args: &Args) -> Vec<String> {
     let mut hints = Vec::new();
-    let first = args.words.first().and_then(|word| word.to_str()).unwrap_or_default();
-    if args.ignore_case && crate::capture::devices::list().is_ok_and(|all| all.iter().any(|device| device.name == first)) {
-        hints.push(format!("-i ignores case, as in grep; for the interface: -d {first}"));
+    let first = args
+        .words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    if args.ignore_case
+        && crate::capture::devices::list()
+            .is_ok_and(|all| all.iter().any(|device| device.name == first))
+    {
+        hints.push(format!(
+            "-i ignores case, as in grep; for the interface: -d {first}"
+        ));
     }
-    if args.word && (first.ends_with(".pcap") || first.ends_with(".pcapng")) {
-        hints.push(format!("-w matches words, as in grep; to save packets: -O {first}"));
+    if args.word && first.contains(".pcap") {
+        hints.push(format!(
+            "-w matches words, as in grep; to save packets: -O {first}"
+        ));
     }
     if args.realtime && args.read.is_empty() && args.words.is_empty() {
         hints.push("-D replays a file at its own speed; to list interfaces: -L".to_owned());
@@ -33,11 +44,17 @@ pub fn pattern(words: &Words, pattern: &str, ngrep: bool) -> Option<String> {
     let filter = words.filter.as_deref().unwrap_or_default();
     if words::is_filter_keyword(pattern) {
         return Some(match filter {
-            "" => format!("searching for the text \"{pattern}\"; for a filter alone: spygrep '' {pattern}"),
-            _ => format!("\"{pattern}\" was read as the pattern; for a filter alone: spygrep '' {pattern} {filter}"),
+            "" => format!(
+                "searching for the text \"{pattern}\"; for a filter alone: spygrep '' {pattern}"
+            ),
+            _ => format!(
+                "\"{pattern}\" was read as the pattern; for a filter alone: spygrep '' {pattern} {filter}"
+            ),
         });
     }
-    let port = !pattern.is_empty() && pattern.len() <= 5 && pattern.bytes().all(|byte| byte.is_ascii_digit());
+    let port = !pattern.is_empty()
+        && pattern.len() <= 5
+        && pattern.bytes().all(|byte| byte.is_ascii_digit());
     (port && filter.is_empty()).then(|| {
         format!("{pattern} is a regex (it matches \"Host: localhost:{pattern}\"); for the port: spygrep port {pattern}")
     })
@@ -50,8 +67,14 @@ pub fn filter_problem(filter: &str, detail: &str) -> Problem {
     match culprit(filter) {
         Some((at, word)) => {
             let column = "spygrep: error: the capture filter is not valid: \"".len() - 2 + at;
-            let meant = closest(word).map(|known| format!(" perhaps: {known}")).unwrap_or_default();
-            problem = problem.advise(format!("{}{}{meant}", " ".repeat(column), "^".repeat(word.len())));
+            let meant = closest(word)
+                .map(|known| format!(" perhaps: {known}"))
+                .unwrap_or_default();
+            problem = problem.advise(format!(
+                "{}{}{meant}",
+                " ".repeat(column),
+                "^".repeat(word.len())
+            ));
         }
         None => problem = problem.advise(detail.to_owned()),
     }
@@ -66,22 +89,45 @@ fn culprit(filter: &str) -> Option<(usize, &str)> {
             && compile(&format!("host {word}"), LinkType::ETHERNET).is_err()
             && compile(word, LinkType::ETHERNET).is_err()
     };
-    filter.split_whitespace().find(|word| unknown(word)).map(|word| (filter.find(word).unwrap_or(0), word))
+    filter
+        .split_whitespace()
+        .find(|word| unknown(word))
+        .map(|word| (filter.find(word).unwrap_or(0), word))
 }
 
 /// The keyword that differs in one letter, or in the order of two.
 fn closest(word: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 12] =
-        ["port", "host", "portrange", "proto", "tcp", "udp", "icmp", "src", "dst", "net", "vlan", "not"];
+    const KNOWN: [&str; 12] = [
+        "port",
+        "host",
+        "portrange",
+        "proto",
+        "tcp",
+        "udp",
+        "icmp",
+        "src",
+        "dst",
+        "net",
+        "vlan",
+        "not",
+    ];
     let sorted = |text: &str| {
         let mut letters: Vec<u8> = text.bytes().collect();
         letters.sort_unstable();
         letters
     };
     let one_letter = |known: &str| {
-        known.len() == word.len() && known.bytes().zip(word.bytes()).filter(|(one, other)| one != other).count() == 1
+        known.len() == word.len()
+            && known
+                .bytes()
+                .zip(word.bytes())
+                .filter(|(one, other)| one != other)
+                .count()
+                == 1
     };
-    KNOWN.into_iter().find(|known| one_letter(known) || sorted(known) == sorted(word))
+    KNOWN
+        .into_iter()
+        .find(|known| one_letter(known) || sorted(known) == sorted(word))
 }
 
 #[cfg(test)]
@@ -92,7 +138,10 @@ mod tests {
     fn the_wrong_word_of_a_filter_is_underlined() {
         let text = filter_problem("prot 5000", "syntax error").to_string();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "spygrep: error: the capture filter is not valid: \"prot 5000\"");
+        assert_eq!(
+            lines[0],
+            "spygrep: error: the capture filter is not valid: \"prot 5000\""
+        );
         assert_eq!(lines[1].find('^'), lines[0].find("prot"));
         assert!(lines[1].ends_with("^^^^ perhaps: port"), "{text}");
     }
@@ -104,8 +153,16 @@ mod tests {
             filter: filter.map(str::to_owned),
             files: Vec::new(),
         };
-        assert!(pattern(&words("not", Some("port 80")), "not", false).unwrap().contains("spygrep '' not port 80"));
-        assert!(pattern(&words("5000", None), "5000", false).unwrap().contains("spygrep port 5000"));
+        assert!(
+            pattern(&words("not", Some("port 80")), "not", false)
+                .unwrap()
+                .contains("spygrep '' not port 80")
+        );
+        assert!(
+            pattern(&words("5000", None), "5000", false)
+                .unwrap()
+                .contains("spygrep port 5000")
+        );
         assert_eq!(pattern(&words("5000", Some("tcp")), "5000", false), None);
         assert_eq!(pattern(&words("hello", None), "hello", false), None);
         assert_eq!(pattern(&words("not", None), "not", true), None);

@@ -11,10 +11,26 @@ use super::problem::Problem;
 pub fn list() -> Result<String, Problem> {
     let devices = devices::list().map_err(|error| Problem::new(error.to_string()))?;
     if devices.is_empty() {
-        return Err(Problem::new("no interface can be listened on").advise("as root: sudo spygrep -L"));
+        return Err(
+            Problem::new("no interface can be listened on").advise("as root: sudo spygrep -L")
+        );
     }
-    let width = devices.iter().map(|device| device.name.len()).max().unwrap_or(0);
-    Ok(devices.iter().map(|device| format!("{:width$}  {:7}  {}\n", device.name, state(device), about(device))).collect())
+    let width = devices
+        .iter()
+        .map(|device| device.name.len())
+        .max()
+        .unwrap_or(0);
+    Ok(devices
+        .iter()
+        .map(|device| {
+            format!(
+                "{:width$}  {:7}  {}\n",
+                device.name,
+                state(device),
+                about(device)
+            )
+        })
+        .collect())
 }
 
 fn state(device: &Device) -> &'static str {
@@ -26,7 +42,11 @@ fn state(device: &Device) -> &'static str {
 }
 
 fn about(device: &Device) -> String {
-    let addresses: Vec<String> = device.addresses.iter().map(|(address, _)| address.to_string()).collect();
+    let addresses: Vec<String> = device
+        .addresses
+        .iter()
+        .map(|(address, _)| address.to_string())
+        .collect();
     match (&device.description, addresses.is_empty()) {
         (Some(description), true) => description.clone(),
         _ => addresses.join(" "),

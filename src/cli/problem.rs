@@ -19,7 +19,10 @@ pub struct Problem {
 impl Problem {
     /// What is wrong.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), advice: Vec::new() }
+        Self {
+            what: what.into(),
+            advice: Vec::new(),
+        }
     }
 
     /// And a line of what to do.
@@ -48,18 +51,30 @@ impl Problem {
         problem.advise_line(&format!("  {}", error.pattern));
         match error.at {
             Some((from, to)) => {
-                let column = error.pattern.get(..from).map_or(0, |before| before.chars().count());
-                let marks = error.pattern.get(from..to).map_or(1, |part| part.chars().count().max(1));
-                problem.advise_line(&format!("  {}{} {}", " ".repeat(column), "^".repeat(marks), error.what));
+                let column = error
+                    .pattern
+                    .get(..from)
+                    .map_or(0, |before| before.chars().count());
+                let marks = error
+                    .pattern
+                    .get(from..to)
+                    .map_or(1, |part| part.chars().count().max(1));
+                problem.advise_line(&format!(
+                    "  {}{} {}",
+                    " ".repeat(column),
+                    "^".repeat(marks),
+                    error.what
+                ));
             }
             None => problem.advise_line(&error.what),
         }
-        match &error.instead {
-            Some(instead) => problem.advise(instead),
-            None => {
-                let quoted = error.pattern.replace('\'', r"'\''");
-                problem.advise(format!("to search for the characters themselves: --fixed-strings '{quoted}'"))
-            }
+        if let Some(instead) = &error.instead {
+            problem.advise(instead)
+        } else {
+            let quoted = error.pattern.replace('\'', r"'\''");
+            problem.advise(format!(
+                "to search for the characters themselves: --fixed-strings '{quoted}'"
+            ))
         }
     }
 
@@ -75,12 +90,19 @@ impl Problem {
                     Some(device) => Self::new(format!("{error}; did you mean {}?", device.name)),
                     None => problem,
                 };
-                let up: Vec<&str> = devices.iter().filter(|device| device.up).map(|device| device.name.as_str()).collect();
-                problem.advise(format!("up:   {}", up.join("  "))).advise("all:  -d any   (the default)")
+                let up: Vec<&str> = devices
+                    .iter()
+                    .filter(|device| device.up)
+                    .map(|device| device.name.as_str())
+                    .collect();
+                problem
+                    .advise(format!("up:   {}", up.join("  ")))
+                    .advise("all:  -d any   (the default)")
             }
             CaptureError::NoRights(name) => {
                 let line: Vec<String> = std::env::args().skip(1).collect();
-                let program = std::env::current_exe().map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
+                let program = std::env::current_exe()
+                    .map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
                 let user = std::env::var("USER").unwrap_or_else(|_| "this user".into());
                 Self::new(format!("capturing on {name} needs more rights than {user} has"))
                     .advise(format!("now:        sudo spygrep {}", line.join(" ")))
@@ -88,14 +110,20 @@ impl Problem {
                     .advise("no rights:  spygrep PATTERN capture.pcap   (reading files needs none)")
             }
             CaptureError::Down(name) => problem.advise(format!("sudo ip link set {name} up")),
-            CaptureError::NotACapture { path, .. } => {
-                problem.advise(format!("spygrep reads pcap and pcapng, gzip and zstd compressed too; file {}", path.display()))
+            CaptureError::NotACapture { path, .. } => problem.advise(format!(
+                "spygrep reads pcap and pcapng, gzip and zstd compressed too; file {}",
+                path.display()
+            )),
+            CaptureError::Io { path, .. } if args.read.is_empty() => problem.advise(format!(
+                "a word that is no capture file is a pattern: is {} the right name?",
+                path.display()
+            )),
+            CaptureError::Io { .. } => {
+                problem.advise("give the name of a capture file to -I, or - for standard input")
             }
-            CaptureError::Io { path, .. } if args.read.is_empty() => {
-                problem.advise(format!("a word that is no capture file is a pattern: is {} the right name?", path.display()))
+            CaptureError::Gone { device, .. } => {
+                problem.advise(format!("is it up? ip link show {device}"))
             }
-            CaptureError::Io { .. } => problem.advise("give the name of a capture file to -I, or - for standard input"),
-            CaptureError::Gone { device, .. } => problem.advise(format!("is it up? ip link show {device}")),
             CaptureError::Filter { .. } | CaptureError::Other { .. } => problem,
         }
     }
@@ -112,6 +140,10 @@ fn is_close(known: &str, typed: &str) -> bool {
         letters.sort_unstable();
         letters
     };
-    let differ = known.bytes().zip(typed.bytes()).filter(|(one, other)| one != other).count();
+    let differ = known
+        .bytes()
+        .zip(typed.bytes())
+        .filter(|(one, other)| one != other)
+        .count();
     known.len() == typed.len() && (differ == 1 || sorted(known) == sorted(typed))
 }

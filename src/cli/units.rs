@@ -6,11 +6,17 @@
 /// In the user's words, when it is no such number or too large.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let wrong = || format!("\"{text}\" is no size; write a number of bytes, or 4k, 16M, 1G");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: usize = number.parse().map_err(|_| wrong())?;
     let unit = unit.to_ascii_lowercase();
-    let shift = match unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit) {
+    let shift = match unit
+        .strip_suffix("ib")
+        .or(unit.strip_suffix('b'))
+        .unwrap_or(&unit)
+    {
         "" => 0,
         "k" => 10,
         "m" => 20,

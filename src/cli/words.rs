@@ -41,35 +41,66 @@ pub fn decide(
     is_capture: &dyn Fn(&OsStr) -> bool,
     compile: &mut dyn FnMut(&str) -> Result<(), String>,
 ) -> Result<Words, WordsError> {
-    let files_from = words.iter().rposition(|word| !is_capture(word)).map_or(0, |last| last + 1);
+    let files_from = words
+        .iter()
+        .rposition(|word| !is_capture(word))
+        .map_or(0, |last| last + 1);
     let (words, files) = words.split_at(files_from);
     let files = files.iter().map(PathBuf::from).collect();
     let words: Vec<&str> = words
         .iter()
-        .map(|word| word.to_str().ok_or_else(|| WordsError::NotText(word.clone())))
+        .map(|word| {
+            word.to_str()
+                .ok_or_else(|| WordsError::NotText(word.clone()))
+        })
         .collect::<Result<_, _>>()?;
     let all = words.join(" ");
     if has_pattern {
         let filter = (!all.is_empty()).then_some(all);
         if let Some(filter) = &filter {
-            compile(filter).map_err(|detail| WordsError::Filter { filter: filter.clone(), detail })?;
+            compile(filter).map_err(|detail| WordsError::Filter {
+                filter: filter.clone(),
+                detail,
+            })?;
         }
-        return Ok(Words { pattern: None, filter, files });
+        return Ok(Words {
+            pattern: None,
+            filter,
+            files,
+        });
     }
     let Some((pattern, rest)) = words.split_first() else {
-        return Ok(Words { files, ..Words::default() });
+        return Ok(Words {
+            files,
+            ..Words::default()
+        });
     };
     let pattern = Some((*pattern).to_owned());
     if rest.is_empty() {
-        return Ok(Words { pattern, filter: None, files });
+        return Ok(Words {
+            pattern,
+            filter: None,
+            files,
+        });
     }
     let rest = rest.join(" ");
     match compile(&rest) {
-        Ok(()) => Ok(Words { pattern, filter: Some(rest), files }),
+        Ok(()) => Ok(Words {
+            pattern,
+            filter: Some(rest),
+            files,
+        }),
         Err(detail) => match compile(&all) {
-            Ok(()) => Ok(Words { pattern: None, filter: Some(all), files }),
+            Ok(()) => Ok(Words {
+                pattern: None,
+                filter: Some(all),
+                files,
+            }),
             // The first attempt's error: it is about what the user meant as the filter.
-            Err(_) => Err(WordsError::Filter { filter: rest, detail }),
+            Err(_) => Err(WordsError::Filter {
+                filter: rest,
+                detail,
+            }),
         },
     }
 }
@@ -78,8 +109,30 @@ pub fn decide(
 #[must_use]
 pub fn is_filter_keyword(pattern: &str) -> bool {
     const KEYWORDS: [&str; 24] = [
-        "and", "arp", "broadcast", "dst", "ether", "gateway", "greater", "host", "icmp", "icmp6", "ip", "ip6", "less",
-        "multicast", "net", "not", "or", "port", "portrange", "proto", "src", "tcp", "udp", "vlan",
+        "and",
+        "arp",
+        "broadcast",
+        "dst",
+        "ether",
+        "gateway",
+        "greater",
+        "host",
+        "icmp",
+        "icmp6",
+        "ip",
+        "ip6",
+        "less",
+        "multicast",
+        "net",
+        "not",
+        "or",
+        "port",
+        "portrange",
+        "proto",
+        "src",
+        "tcp",
+        "udp",
+        "vlan",
     ];
     KEYWORDS.contains(&pattern)
 }
@@ -90,17 +143,36 @@ mod tests {
 
     /// Stands for libpcap: knows a few words.
     fn compiles(filter: &str) -> Result<(), String> {
-        let valid = ["port 80", "tcp", "tcp port 80", "not port 80", "tcp and port 80", "host 127.0.0.1"];
-        valid.contains(&filter).then_some(()).ok_or_else(|| "syntax error".to_owned())
+        let valid = [
+            "port 80",
+            "tcp",
+            "tcp port 80",
+            "not port 80",
+            "tcp and port 80",
+            "host 127.0.0.1",
+        ];
+        valid
+            .contains(&filter)
+            .then_some(())
+            .ok_or_else(|| "syntax error".to_owned())
     }
 
     fn decided(line: &str, has_pattern: bool) -> Result<Words, WordsError> {
-        let words: Vec<OsString> = line.split(' ').filter(|w| !w.is_empty()).map(|w| w.replace("''", "").into()).collect();
+        let words: Vec<OsString> = line
+            .split(' ')
+            .filter(|w| !w.is_empty())
+            .map(|w| w.replace("''", "").into())
+            .collect();
         let is_capture = |word: &OsStr| word.to_string_lossy().ends_with(".pcap");
         decide(&words, has_pattern, &is_capture, &mut compiles)
     }
 
-    fn words(pattern: Option<&str>, filter: Option<&str>, files: &[&str]) -> Result<Words, WordsError> {
+    #[allow(clippy::unnecessary_wraps, reason = "compared with what decide gives")]
+    fn words(
+        pattern: Option<&str>,
+        filter: Option<&str>,
+        files: &[&str],
+    ) -> Result<Words, WordsError> {
         Ok(Words {
             pattern: pattern.map(str::to_owned),
             filter: filter.map(str::to_owned),
@@ -114,16 +186,34 @@ mod tests {
         assert_eq!(decided("8080", false), words(Some("8080"), None, &[]));
         assert_eq!(decided("tcp", false), words(Some("tcp"), None, &[]));
         assert_eq!(decided("port 80", false), words(None, Some("port 80"), &[]));
-        assert_eq!(decided("tcp port 80", false), words(Some("tcp"), Some("port 80"), &[]));
-        assert_eq!(decided("tcp and port 80", false), words(None, Some("tcp and port 80"), &[]));
-        assert_eq!(decided("not port 80", false), words(Some("not"), Some("port 80"), &[]));
-        assert_eq!(decided("'' port 80", false), words(Some(""), Some("port 80"), &[]));
-        assert_eq!(decided("GET tcp port 80", false), words(Some("GET"), Some("tcp port 80"), &[]));
+        assert_eq!(
+            decided("tcp port 80", false),
+            words(Some("tcp"), Some("port 80"), &[])
+        );
+        assert_eq!(
+            decided("tcp and port 80", false),
+            words(None, Some("tcp and port 80"), &[])
+        );
+        assert_eq!(
+            decided("not port 80", false),
+            words(Some("not"), Some("port 80"), &[])
+        );
+        assert_eq!(
+            decided("'' port 80", false),
+            words(Some(""), Some("port 80"), &[])
+        );
+        assert_eq!(
+            decided("GET tcp port 80", false),
+            words(Some("GET"), Some("tcp port 80"), &[])
+        );
     }
 
     #[test]
     fn a_filter_that_is_none_is_an_error_about_the_words_behind_the_pattern() {
-        let wrong = Err(WordsError::Filter { filter: "prot 80".into(), detail: "syntax error".into() });
+        let wrong = Err(WordsError::Filter {
+            filter: "prot 80".into(),
+            detail: "syntax error".into(),
+        });
         assert_eq!(decided("GET prot 80", false), wrong);
         assert_eq!(decided("prot 80", true), wrong);
     }
@@ -131,8 +221,14 @@ mod tests {
     #[test]
     fn trailing_captures_are_files() {
         assert_eq!(decided("a.pcap", false), words(None, None, &["a.pcap"]));
-        assert_eq!(decided("5000 a.pcap b.pcap", false), words(Some("5000"), None, &["a.pcap", "b.pcap"]));
-        assert_eq!(decided("5000 port 80 a.pcap", false), words(Some("5000"), Some("port 80"), &["a.pcap"]));
+        assert_eq!(
+            decided("5000 a.pcap b.pcap", false),
+            words(Some("5000"), None, &["a.pcap", "b.pcap"])
+        );
+        assert_eq!(
+            decided("5000 port 80 a.pcap", false),
+            words(Some("5000"), Some("port 80"), &["a.pcap"])
+        );
     }
 
     #[test]

@@ -28,7 +28,11 @@ pub(super) struct Decoded<'a> {
 const EXTENSIONS: usize = 8;
 
 /// Take the IP headers off `bytes`; `missing` is how many bytes the snap length cut off behind them.
-pub(super) fn decode(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_>, Undecoded> {
+pub(super) fn decode(
+    bytes: &[u8],
+    missing: usize,
+    extensions: Extensions,
+) -> Result<Decoded<'_>, Undecoded> {
     match bytes.first().ok_or(Undecoded::Cut)? >> 4 {
         4 => v4(bytes, missing),
         6 => v6(bytes, missing, extensions),
@@ -61,14 +65,20 @@ fn v4(bytes: &[u8], missing: usize) -> Result<Decoded<'_>, Undecoded> {
         dst: IpAddr::V4(header.destination_addr()),
         protocol: header.protocol().0,
         ttl: header.ttl(),
-        fragment: (more || offset != 0).then(|| Fragment { id: u32::from(header.identification()), offset, more }),
+        fragment: (more || offset != 0).then(|| Fragment {
+            id: u32::from(header.identification()),
+            offset,
+            more,
+        }),
     };
     Ok(Decoded { ip, payload, cut })
 }
 
 /// RFC 8200 sections 3 and 4.
 fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_>, Undecoded> {
-    let Some((header, behind)) = bytes.split_first_chunk::<40>() else { return Err(Undecoded::Cut) };
+    let Some((header, behind)) = bytes.split_first_chunk::<40>() else {
+        return Err(Undecoded::Cut);
+    };
     let [_, _, _, _, l0, l1, next, hops, addresses @ ..] = header;
     let (src, dst) = addresses.split_first_chunk::<16>().ok_or(Undecoded::Cut)?;
     let dst: &[u8; 16] = dst.try_into().map_err(|_| Undecoded::Cut)?;
@@ -86,15 +96,21 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
             (HOP_BY_HOP | ROUTING | DESTINATION | AUTHENTICATION, Extensions::Skip) => payload,
             _ => break,
         };
-        let [next, second, rest @ ..] = walked else { break };
+        let [next, second, rest @ ..] = walked else {
+            break;
+        };
         let len = match protocol {
             FRAGMENT => 8,
             AUTHENTICATION => (usize::from(*second) + 2) * 4,
             _ => (usize::from(*second) + 1) * 8,
         };
-        let Some(behind) = walked.get(len..) else { break };
+        let Some(behind) = walked.get(len..) else {
+            break;
+        };
         if protocol == FRAGMENT {
-            let [o0, o1, i0, i1, i2, i3, ..] = rest else { break };
+            let [o0, o1, i0, i1, i2, i3, ..] = rest else {
+                break;
+            };
             let field = u16::from_be_bytes([*o0, *o1]);
             let (offset, more) = (u32::from(field & 0xfff8), field & 1 == 1);
             let id = u32::from_be_bytes([*i0, *i1, *i2, *i3]);

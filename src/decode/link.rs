@@ -53,7 +53,7 @@ pub fn untagged<'f>(frame: &Frame<'f>, scratch: &'f mut Vec<u8>) -> &'f [u8] {
     scratch
 }
 
-/// `EtherType`s that are a VLAN tag: 802.1Q, 802.1ad, and the older QinQ.
+/// `EtherType`s that are a VLAN tag: 802.1Q, 802.1ad, and the older `QinQ`.
 const fn is_tag(ether_type: u16) -> bool {
     matches!(ether_type, 0x8100 | 0x88a8 | 0x9100)
 }
@@ -144,7 +144,10 @@ const fn plain(ip: &[u8]) -> Link<'_> {
 }
 
 fn at(bytes: &[u8], offset: usize) -> Result<u16, Undecoded> {
-    let pair = bytes.get(offset..).and_then(|rest| rest.first_chunk::<2>()).ok_or(Undecoded::Cut)?;
+    let pair = bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk::<2>())
+        .ok_or(Undecoded::Cut)?;
     Ok(u16::from_be_bytes(*pair))
 }
 
@@ -158,7 +161,14 @@ mod tests {
     use crate::frame::Timestamp;
 
     fn frame(link: LinkType, bytes: &[u8]) -> Frame<'_> {
-        Frame { number: 1, ts: Timestamp::default(), interface: 0, link, wire_len: bytes.len() as u32, bytes }
+        Frame {
+            number: 1,
+            ts: Timestamp::default(),
+            interface: 0,
+            link,
+            wire_len: bytes.len() as u32,
+            bytes,
+        }
     }
 
     fn tagged(tags: &[u8]) -> Vec<u8> {
@@ -187,7 +197,11 @@ mod tests {
             (LinkType::PPP, &[0xff, 0x03, 0x00, 0x21, 0x45], 0x45),
             (LinkType::PPP, &[0x57, 0x60], 0x60),
             (LinkType::C_HDLC, &[0x0f, 0, 0x08, 0, 0x45], 0x45),
-            (LinkType::PPP_ETHER, &[0x11, 0, 0, 1, 0, 3, 0, 0x21, 0x45], 0x45),
+            (
+                LinkType::PPP_ETHER,
+                &[0x11, 0, 0, 1, 0, 3, 0, 0x21, 0x45],
+                0x45,
+            ),
         ];
         for (link, bytes, first) in table {
             let got = decode(&frame(link, bytes)).unwrap_or_else(|why| panic!("{link}: {why:?}"));
@@ -205,7 +219,11 @@ mod tests {
             assert!(!paths.contains(&link.path), "{tags:?}");
             paths.push(link.path);
             let mut scratch = Vec::new();
-            assert_eq!(untagged(&frame(LinkType::ETHERNET, &bytes), &mut scratch), tagged(&[]), "{tags:?}");
+            assert_eq!(
+                untagged(&frame(LinkType::ETHERNET, &bytes), &mut scratch),
+                tagged(&[]),
+                "{tags:?}"
+            );
         }
         assert_eq!(paths[0], 0);
     }
@@ -214,8 +232,17 @@ mod tests {
     fn what_is_not_ip_has_a_name() {
         let mut arp = vec![0; 12];
         arp.extend([0x08, 0x06, 0, 1]);
-        assert_eq!(decode(&frame(LinkType::ETHERNET, &arp)).err(), Some(Undecoded::NotIp(Some(0x0806))));
-        assert_eq!(decode(&frame(LinkType(147), &arp)).err(), Some(Undecoded::LinkType(147)));
-        assert_eq!(decode(&frame(LinkType::ETHERNET, &arp[..13])).err(), Some(Undecoded::Cut));
+        assert_eq!(
+            decode(&frame(LinkType::ETHERNET, &arp)).err(),
+            Some(Undecoded::NotIp(Some(0x0806)))
+        );
+        assert_eq!(
+            decode(&frame(LinkType(147), &arp)).err(),
+            Some(Undecoded::LinkType(147))
+        );
+        assert_eq!(
+            decode(&frame(LinkType::ETHERNET, &arp[..13])).err(),
+            Some(Undecoded::Cut)
+        );
     }
 }

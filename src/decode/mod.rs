@@ -30,18 +30,37 @@ pub fn outermost<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
 /// The packet that was put together from fragments: the IP facts of the first, and all bytes behind its IP headers.
 #[must_use]
 pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
-    let ip = Ip { fragment: None, ..first.ip };
+    let ip = Ip {
+        fragment: None,
+        ..first.ip
+    };
     let (transport, payload) = transport::decode(ip.protocol, whole);
-    Packet { frame: first.frame, ts: first.ts, path: first.path, ip, transport, ip_payload: whole, payload, cut: 0 }
+    Packet {
+        frame: first.frame,
+        ts: first.ts,
+        path: first.path,
+        ip,
+        transport,
+        ip_payload: whole,
+        payload,
+        cut: 0,
+    }
 }
 
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
     let link = link::decode(frame)?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
-    let ip::Decoded { ip, payload: ip_payload, cut } = ip::decode(link.ip, missing, extensions)?;
+    let ip::Decoded {
+        ip,
+        payload: ip_payload,
+        cut,
+    } = ip::decode(link.ip, missing, extensions)?;
     let later = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-    let (transport, payload) =
-        if later { (crate::packet::Transport::Other, ip_payload) } else { transport::decode(ip.protocol, ip_payload) };
+    let (transport, payload) = if later {
+        (crate::packet::Transport::Other, ip_payload)
+    } else {
+        transport::decode(ip.protocol, ip_payload)
+    };
     Ok(Packet {
         frame: frame.number,
         ts: frame.ts,
@@ -64,7 +83,14 @@ mod tests {
 
     fn raw(bytes: &[u8], wire_len: usize) -> Frame<'_> {
         let link = LinkType::RAW;
-        Frame { number: 1, ts: Timestamp::default(), interface: 0, link, wire_len: wire_len as u32, bytes }
+        Frame {
+            number: 1,
+            ts: Timestamp::default(),
+            interface: 0,
+            link,
+            wire_len: wire_len as u32,
+            bytes,
+        }
     }
 
     /// A UDP datagram over IPv4 with `total` in its length field.
@@ -92,7 +118,11 @@ mod tests {
         for (total, behind, more, want, cut) in table {
             let bytes = v4(total, 0, behind);
             let packet = frame(&raw(&bytes, bytes.len() + more)).unwrap();
-            assert_eq!((packet.payload, packet.cut), (want, cut), "total length {total}");
+            assert_eq!(
+                (packet.payload, packet.cut),
+                (want, cut),
+                "total length {total}"
+            );
         }
     }
 
@@ -100,12 +130,29 @@ mod tests {
     fn fragments_are_told_by_offset_and_flag() {
         let first = v4(36, 0x2000, b"12345678");
         let packet = frame(&raw(&first, first.len())).unwrap();
-        assert_eq!(packet.ip.fragment, Some(Fragment { id: 0x1234, offset: 0, more: true }));
+        assert_eq!(
+            packet.ip.fragment,
+            Some(Fragment {
+                id: 0x1234,
+                offset: 0,
+                more: true
+            })
+        );
         assert!(matches!(packet.transport, Transport::Udp(_)));
-        assert_eq!((packet.payload, packet.ip_payload.len()), (&b"12345678"[..], 16));
+        assert_eq!(
+            (packet.payload, packet.ip_payload.len()),
+            (&b"12345678"[..], 16)
+        );
         let later = v4(36, 0x0002, b"12345678");
         let packet = frame(&raw(&later, later.len())).unwrap();
-        assert_eq!(packet.ip.fragment, Some(Fragment { id: 0x1234, offset: 16, more: false }));
+        assert_eq!(
+            packet.ip.fragment,
+            Some(Fragment {
+                id: 0x1234,
+                offset: 16,
+                more: false
+            })
+        );
         assert!(matches!(packet.transport, Transport::Other));
         assert_eq!(packet.payload.len(), 16);
     }
@@ -126,9 +173,18 @@ mod tests {
     fn impossible_headers_are_named() {
         let mut short_header = v4(30, 0, b"hi");
         short_header[0] = 0x44;
-        assert_eq!(frame(&raw(&short_header, 30)).err(), Some(Undecoded::Malformed));
-        assert_eq!(frame(&raw(&[0x50; 40], 40)).err(), Some(Undecoded::Malformed));
-        assert_eq!(frame(&raw(&v4(30, 0, b"hi")[..19], 30)).err(), Some(Undecoded::Cut));
+        assert_eq!(
+            frame(&raw(&short_header, 30)).err(),
+            Some(Undecoded::Malformed)
+        );
+        assert_eq!(
+            frame(&raw(&[0x50; 40], 40)).err(),
+            Some(Undecoded::Malformed)
+        );
+        assert_eq!(
+            frame(&raw(&v4(30, 0, b"hi")[..19], 30)).err(),
+            Some(Undecoded::Cut)
+        );
         assert_eq!(frame(&raw(&[0x60; 39], 39)).err(), Some(Undecoded::Cut));
         assert_eq!(frame(&raw(&[], 0)).err(), Some(Undecoded::Cut));
     }

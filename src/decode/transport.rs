@@ -12,8 +12,12 @@ pub(super) fn decode(number: u8, bytes: &[u8]) -> (Transport, &[u8]) {
     let known = match number {
         protocol::TCP => tcp(bytes),
         protocol::UDP => udp(bytes),
-        protocol::ICMP | protocol::ICMPV6 => control(bytes).map(|(kind, code, rest)| (Transport::Icmp(kind, code), rest)),
-        protocol::IGMP => control(bytes).map(|(kind, code, rest)| (Transport::Igmp(kind, code), rest)),
+        protocol::ICMP | protocol::ICMPV6 => {
+            control(bytes).map(|(kind, code, rest)| (Transport::Icmp(kind, code), rest))
+        }
+        protocol::IGMP => {
+            control(bytes).map(|(kind, code, rest)| (Transport::Igmp(kind, code), rest))
+        }
         _ => None,
     };
     known.unwrap_or((Transport::Other, bytes))
@@ -30,7 +34,10 @@ fn tcp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
         })
     });
     let tcp = Tcp {
-        ports: Ports { src: header.source_port(), dst: header.destination_port() },
+        ports: Ports {
+            src: header.source_port(),
+            dst: header.destination_port(),
+        },
         seq: header.sequence_number(),
         ack: header.acknowledgment_number(),
         flags,
@@ -43,15 +50,25 @@ fn tcp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
 
 /// UDP's own length ends the payload only when it lies inside of the datagram (RFC 768; 0 is a jumbogram, RFC 2675).
 fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
-    let [s0, s1, d0, d1, l0, l1, _, _, rest @ ..] = bytes else { return None };
-    let ports = Ports { src: u16::from_be_bytes([*s0, *s1]), dst: u16::from_be_bytes([*d0, *d1]) };
+    let [s0, s1, d0, d1, l0, l1, _, _, rest @ ..] = bytes else {
+        return None;
+    };
+    let ports = Ports {
+        src: u16::from_be_bytes([*s0, *s1]),
+        dst: u16::from_be_bytes([*d0, *d1]),
+    };
     let len = usize::from(u16::from_be_bytes([*l0, *l1]));
-    let payload = len.checked_sub(8).and_then(|len| rest.get(..len)).unwrap_or(rest);
+    let payload = len
+        .checked_sub(8)
+        .and_then(|len| rest.get(..len))
+        .unwrap_or(rest);
     Some((Transport::Udp(ports), payload))
 }
 
 fn control(bytes: &[u8]) -> Option<(u8, u8, &[u8])> {
-    let [kind, code, _, _, rest @ ..] = bytes else { return None };
+    let [kind, code, _, _, rest @ ..] = bytes else {
+        return None;
+    };
     Some((*kind, *code, rest))
 }
 
@@ -62,11 +79,17 @@ mod tests {
     #[test]
     fn a_tcp_header_with_options_gives_its_facts() {
         let syn = [
-            0x1f, 0x90, 0xd4, 0x31, 0, 0, 0, 1, 0, 0, 0, 2, 0x70, 0x02, 0xff, 0xff, 0, 0, 0, 0, //
+            0x1f, 0x90, 0xd4, 0x31, 0, 0, 0, 1, 0, 0, 0, 2, 0x70, 0x02, 0xff, 0xff, 0, 0, 0,
+            0, //
             1, 3, 3, 7, 0, 0, 0, 0, b'h', b'i',
         ];
-        let (Transport::Tcp(tcp), payload) = decode(protocol::TCP, &syn) else { panic!("not TCP") };
-        assert_eq!((tcp.ports.src, tcp.ports.dst, tcp.seq, tcp.ack), (8080, 54321, 1, 2));
+        let (Transport::Tcp(tcp), payload) = decode(protocol::TCP, &syn) else {
+            panic!("not TCP")
+        };
+        assert_eq!(
+            (tcp.ports.src, tcp.ports.dst, tcp.seq, tcp.ack),
+            (8080, 54321, 1, 2)
+        );
         assert_eq!((tcp.flags, tcp.window_scale), (TcpFlags::SYN, Some(7)));
         assert_eq!(payload, b"hi");
     }
@@ -76,7 +99,12 @@ mod tests {
         let table: [(u8, &[u8]); 5] = [
             (protocol::TCP, &[0; 19]),
             (protocol::TCP, &[0; 20]), // data offset 0
-            (protocol::TCP, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0, 0, 0, 0, 0, 0, 0]), // data offset past the end
+            (
+                protocol::TCP,
+                &[
+                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0, 0, 0, 0, 0, 0, 0,
+                ],
+            ), // data offset past the end
             (protocol::UDP, &[0; 7]),
             (protocol::ICMP, &[8, 0, 0]),
         ];
@@ -90,7 +118,14 @@ mod tests {
     #[test]
     fn the_udp_length_ends_the_payload_when_it_can() {
         let with_len = |len: u8| [0, 1, 0, 2, 0, len, 0, 0, b'a', b'b', b'c'];
-        for (len, want) in [(10, &b"ab"[..]), (11, b"abc"), (8, b""), (0, b"abc"), (7, b"abc"), (200, b"abc")] {
+        for (len, want) in [
+            (10, &b"ab"[..]),
+            (11, b"abc"),
+            (8, b""),
+            (0, b"abc"),
+            (7, b"abc"),
+            (200, b"abc"),
+        ] {
             let bytes = with_len(len);
             assert_eq!(decode(protocol::UDP, &bytes).1, want, "length {len}");
         }

@@ -229,7 +229,11 @@ impl Talk {
         let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
         let half = self.halves.of_mut(dir);
         if half.burst.at_boundary() {
-            let (verdict, protocol) = if voice.wire { (Verdict::NotForUs, None) } else { recognise(bytes) };
+            let (verdict, protocol) = if voice.wire {
+                (Verdict::NotForUs, None)
+            } else {
+                recognise(bytes)
+            };
             match (verdict, protocol) {
                 (Verdict::Certain, Some(protocol)) => {
                     let same = self

@@ -43,6 +43,7 @@ pub(super) struct Desk {
     pub(super) output: OutputStats,
     last_number: u64,
     /// Open messages that are not used now, with their buffers.
+    #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
     spare: Vec<Box<Open>>,
     /// Flows with something that time alone ends, in the order of their moments.
     timers: VecDeque<(Timestamp, u64)>,
@@ -85,25 +86,42 @@ impl Desk {
 
     /// Take what the reassembler says of a flow.
     pub(super) fn event(&mut self, flow: &Flow, memory: &mut Memory, event: &StreamEvent<'_>) {
-        let Memory { conversation, state } = memory;
+        let Memory {
+            conversation,
+            state,
+        } = memory;
         let now = match *event {
             StreamEvent::Bare { dir, by } => return self.bare(flow, dir, &by),
             StreamEvent::Acked { .. } => return,
-            StreamEvent::Aside { dir, bytes, why, by, .. } => return self.aside(flow, dir, bytes, why, &by),
+            StreamEvent::Aside {
+                dir,
+                bytes,
+                why,
+                by,
+                ..
+            } => return self.aside(flow, dir, bytes, why, &by),
             StreamEvent::Gap { dir, by, .. } => {
                 self.release(flow, state, dir);
                 by.ts
             }
-            StreamEvent::Data { by, .. } | StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
+            StreamEvent::Data { by, .. }
+            | StreamEvent::Datagram { by, .. }
+            | StreamEvent::End { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
         let mut dissected = std::mem::take(&mut self.dissected);
         if self.orders.wire {
             conversation.stay_raw();
         }
-        conversation.on_event(&limits, &mut dissected, flow, event, &mut |dir, by, said| {
-            self.said(flow, state, dir, by, said);
-        });
+        conversation.on_event(
+            &limits,
+            &mut dissected,
+            flow,
+            event,
+            &mut |dir, by, said| {
+                self.said(flow, state, dir, by, said);
+            },
+        );
         self.dissected = dissected;
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how == Ending::Fin);
@@ -127,15 +145,21 @@ impl Desk {
 
     /// Take note that time has passed for a flow that [`Self::due`] named.
     pub(super) fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
-        let Memory { conversation, state } = memory;
+        let Memory {
+            conversation,
+            state,
+        } = memory;
         state.timed = false;
         let limits = self.orders.limits;
         let mut dissected = std::mem::take(&mut self.dissected);
-        conversation.idle(now, &limits, &mut dissected, &mut |dir, by, said| self.said(flow, state, dir, by, said));
+        conversation.idle(now, &limits, &mut dissected, &mut |dir, by, said| {
+            self.said(flow, state, dir, by, said);
+        });
         self.dissected = dissected;
         if self.orders.live {
             for dir in [Direction::ToServer, Direction::ToClient] {
-                let old = |open: &Open| open.held && now.since(open.last.ts) >= time::CANDIDATE_HOLD;
+                let old =
+                    |open: &Open| open.held && now.since(open.last.ts) >= time::CANDIDATE_HOLD;
                 if state.open(dir).as_deref().is_some_and(old) {
                     self.release(flow, state, dir);
                 }
@@ -151,7 +175,9 @@ impl Desk {
     }
 
     fn is_taking(&self) -> bool {
-        self.orders.max_count.is_none_or(|most| self.output.matched < most)
+        self.orders
+            .max_count
+            .is_none_or(|most| self.output.matched < most)
     }
 
     fn next_number(&mut self) -> u64 {
@@ -159,7 +185,14 @@ impl Desk {
         self.last_number
     }
 
-    fn said(&mut self, flow: &Flow, state: &mut State, dir: Direction, by: &Carrier, said: Said<'_>) {
+    fn said(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        by: &Carrier,
+        said: Said<'_>,
+    ) {
         match said {
             Said::Begin(begin) => self.begin(flow, state, dir, by, begin),
             Said::Text { part, bytes } => {
@@ -168,7 +201,8 @@ impl Desk {
                 if self.show.recorder.is_some() {
                     open.note_frame(by.frame, &self.fragments);
                 }
-                open.unit.feed(&self.orders.query, &self.orders.keep, part, bytes);
+                open.unit
+                    .feed(&self.orders.query, &self.orders.keep, part, bytes);
                 if open.unit.is_full() {
                     self.portion(flow, state, dir);
                 }
@@ -176,8 +210,11 @@ impl Desk {
             Said::Brief { brief, title } => {
                 let Some(open) = state.open(dir) else { return };
                 open.brief = brief;
-                let (side, ordinal, first) = (open.begin.kind.side, open.begin.exchange, open.first);
-                let Some(exchange) = state.exchange(ordinal) else { return };
+                let (side, ordinal, first) =
+                    (open.begin.kind.side, open.begin.exchange, open.first);
+                let Some(exchange) = state.exchange(ordinal) else {
+                    return;
+                };
                 match side {
                     Side::Asks => (exchange.title, exchange.brief) = (Title::new(title), brief),
                     Side::Answers if !brief.interim => exchange.answered = Some(first.ts),
@@ -192,7 +229,14 @@ impl Desk {
         }
     }
 
-    fn begin(&mut self, flow: &Flow, state: &mut State, dir: Direction, by: &Carrier, begin: Begin) {
+    fn begin(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        by: &Carrier,
+        begin: Begin,
+    ) {
         let number = match begin.kind.side {
             Side::Answers => match state.exchange(begin.exchange) {
                 Some(exchange) => exchange.number,
@@ -235,13 +279,18 @@ impl Desk {
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
-        open.unit.begin(&self.orders.query, begin.continues.then(|| &*state.mark(dir)));
+        open.unit.begin(
+            &self.orders.query,
+            begin.continues.then(|| &*state.mark(dir)),
+        );
         *state.open(dir) = Some(open);
     }
 
     /// A message has more matches than are held at once: show those, and go on.
     fn portion(&mut self, flow: &Flow, state: &mut State, dir: Direction) {
-        let Some(mut open) = state.open(dir).take() else { return };
+        let Some(mut open) = state.open(dir).take() else {
+            return;
+        };
         let first = !open.portions;
         // What may yet turn out not to be wanted is not shown, and its excerpts are given up.
         let query = &self.orders.query;
@@ -252,15 +301,32 @@ impl Desk {
                 open.portions = true;
             }
             let portion = if first { Portion::First } else { Portion::Next };
-            self.tell(flow, &mut open, &Manner { portion, ..Manner::MATCH });
+            self.tell(
+                flow,
+                &mut open,
+                &Manner {
+                    portion,
+                    ..Manner::MATCH
+                },
+            );
         }
         open.unit.forget();
         *state.open(dir) = Some(open);
     }
 
-    fn end(&mut self, flow: &Flow, state: &mut State, dir: Direction, by: &Carrier, complete: bool) {
+    fn end(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        by: &Carrier,
+        complete: bool,
+    ) {
         let Some(open) = state.open(dir) else { return };
-        open.last = Last { ts: by.ts.max(open.last.ts), ..by.into() };
+        open.last = Last {
+            ts: by.ts.max(open.last.ts),
+            ..by.into()
+        };
         let query = &self.orders.query;
         if is_burst(open.begin.kind) {
             let undecided = !open.unit.holds(query) && open.unit.is_open(query);
@@ -294,7 +360,11 @@ impl Desk {
         }
         self.release(flow, state, dir);
         if dir == Direction::ToClient || !truly {
-            self.owed -= state.exchanges.drain(..).filter(|exchange| exchange.shown).count() as u64;
+            self.owed -= state
+                .exchanges
+                .drain(..)
+                .filter(|exchange| exchange.shown)
+                .count() as u64;
         }
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;
@@ -303,14 +373,17 @@ impl Desk {
 
     /// A message is over: decide, show, forget.
     fn close(&mut self, flow: &Flow, state: &mut State, dir: Direction, complete: bool) {
-        let Some(mut open) = state.open(dir).take() else { return };
+        let Some(mut open) = state.open(dir).take() else {
+            return;
+        };
         let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
         self.output.messages += 1;
         match side {
             Side::Speaks => open.unit.mark(state.mark(dir)),
             Side::Asks => {
                 if let Some(exchange) = state.exchange(ordinal) {
-                    (exchange.asked_whole, exchange.asked_flags) = (Some(open.last.ts), open.last.flags);
+                    (exchange.asked_whole, exchange.asked_flags) =
+                        (Some(open.last.ts), open.last.flags);
                 }
             }
             Side::Answers => {}
@@ -324,14 +397,26 @@ impl Desk {
         self.owed -= u64::from(question_shown);
         let manner = Manner {
             complete,
-            wait: exchange.and_then(|exchange| Some(exchange.answered?.since(exchange.asked_whole?))),
+            wait: exchange
+                .and_then(|exchange| Some(exchange.answered?.since(exchange.asked_whole?))),
             took: exchange.map(|exchange| open.last.ts.since(exchange.asked)),
             ..Manner::MATCH
         };
-        let context = Manner { why: Why::Context, ..manner };
-        let holds = open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
+        let context = Manner {
+            why: Why::Context,
+            ..manner
+        };
+        let holds =
+            open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
         if open.portions {
-            self.tell(flow, &mut open, &Manner { portion: Portion::Last, ..manner });
+            self.tell(
+                flow,
+                &mut open,
+                &Manner {
+                    portion: Portion::Last,
+                    ..manner
+                },
+            );
         } else if holds && self.is_taking() {
             self.count_hit(flow, state, &open);
             if let Some(exchange) = exchange.filter(|exchange| !exchange.shown) {
@@ -345,7 +430,11 @@ impl Desk {
             self.tell(flow, &mut open, &manner);
         } else if question_shown && self.orders.pair {
             self.tell(flow, &mut open, &context);
-        } else if state.neighbours.as_mut().is_some_and(|neighbours| neighbours.context.passes()) {
+        } else if state
+            .neighbours
+            .as_mut()
+            .is_some_and(|neighbours| neighbours.context.passes())
+        {
             self.following -= 1;
             self.tell(flow, &mut open, &context);
         } else {
@@ -366,7 +455,10 @@ impl Desk {
         if self.orders.before + self.orders.after > 0 {
             let neighbours = state.neighbours.get_or_insert_default();
             let show = &mut self.show;
-            self.following += neighbours.context.hit(self.orders.after, |kept| show.hit(&kept.hit())) as u64;
+            self.following += neighbours
+                .context
+                .hit(self.orders.after, |kept| show.hit(&kept.hit()))
+                as u64;
         }
         if open.begin.kind.side == Side::Asks
             && (self.orders.companions || self.orders.pair)
@@ -379,14 +471,24 @@ impl Desk {
 
     fn tell(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
         let show = &mut self.show;
-        telling::with_hit(&self.orders.query, &self.orders.stand_out, flow, open, manner, |hit| show.hit(hit));
+        telling::with_hit(
+            &self.orders.query,
+            &self.orders.stand_out,
+            flow,
+            open,
+            manner,
+            |hit| show.hit(hit),
+        );
     }
 
     /// Show the question of a hit that is an answer: in full, or in one line.
     fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
         if self.orders.pair
             && let Some(neighbours) = &mut state.neighbours
-            && let Some(at) = neighbours.questions.iter().position(|kept| kept.number == exchange.number)
+            && let Some(at) = neighbours
+                .questions
+                .iter()
+                .position(|kept| kept.number == exchange.number)
             && let Some(kept) = neighbours.questions.remove(at)
         {
             self.show.hit(&kept.hit());
@@ -398,7 +500,9 @@ impl Desk {
     /// Show the answer to a question that was shown, in one line.
     fn answer(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
         let show = &mut self.show;
-        telling::with_answer(&self.orders.query, flow, open, manner, |companion| show.companion(companion));
+        telling::with_answer(&self.orders.query, flow, open, manner, |companion| {
+            show.companion(companion);
+        });
     }
 
     /// Keep a message that is not shown for those that may want it.
@@ -408,28 +512,40 @@ impl Desk {
         if before == 0 && !question {
             return;
         }
-        telling::with_hit(&self.orders.query, &self.orders.stand_out, flow, open, manner, |hit| {
-            let kept = Kept::new(hit);
-            let neighbours = state.neighbours.get_or_insert_default();
-            if question {
-                if neighbours.questions.len() >= room {
-                    neighbours.questions.pop_front();
+        telling::with_hit(
+            &self.orders.query,
+            &self.orders.stand_out,
+            flow,
+            open,
+            manner,
+            |hit| {
+                let kept = Kept::new(hit);
+                let neighbours = state.neighbours.get_or_insert_default();
+                if question {
+                    if neighbours.questions.len() >= room {
+                        neighbours.questions.pop_front();
+                    }
+                    neighbours.questions.push_back(kept);
+                } else {
+                    neighbours.context.remember(kept, before);
                 }
-                neighbours.questions.push_back(kept);
-            } else {
-                neighbours.context.remember(kept, before);
-            }
-        });
+            },
+        );
     }
 
     /// Bytes that have no place in their stream are searched by themselves.
     fn aside(&mut self, flow: &Flow, dir: Direction, bytes: &[u8], why: Aside, by: &Carrier) {
-        let begin = Begin { kind: ASIDE, exchange: None, continues: false };
+        let begin = Begin {
+            kind: ASIDE,
+            exchange: None,
+            continues: false,
+        };
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, self.next_number(), dir, by);
         open.aside = Some(why);
         open.unit.begin(&self.orders.query, None);
-        open.unit.feed(&self.orders.query, &self.orders.keep, Part::Body, bytes);
+        open.unit
+            .feed(&self.orders.query, &self.orders.keep, Part::Body, bytes);
         open.unit.end(&self.orders.query, false);
         self.output.messages += 1;
         if open.unit.holds(&self.orders.query) != self.orders.invert && self.is_taking() {
@@ -444,16 +560,35 @@ impl Desk {
     fn bare(&mut self, flow: &Flow, dir: Direction, by: &Carrier) {
         if self.orders.show_empty && self.is_taking() {
             let mut open = self.spare.pop().unwrap_or_default();
-            open.start(Begin { kind: ASIDE, exchange: None, continues: false }, 0, dir, by);
+            open.start(
+                Begin {
+                    kind: ASIDE,
+                    exchange: None,
+                    continues: false,
+                },
+                0,
+                dir,
+                by,
+            );
             open.unit.begin(&self.orders.query, None);
-            self.tell(flow, &mut open, &Manner { why: Why::Empty, ..Manner::MATCH });
+            self.tell(
+                flow,
+                &mut open,
+                &Manner {
+                    why: Why::Empty,
+                    ..Manner::MATCH
+                },
+            );
             self.spare.push(open);
         }
     }
 }
 
 /// What has no place in a stream.
-const ASIDE: Kind = Kind { name: "tcp.aside", side: Side::Speaks };
+const ASIDE: Kind = Kind {
+    name: "tcp.aside",
+    side: Side::Speaks,
+};
 
 /// Whether a message's text goes on in the next one of its direction.
 fn is_burst(kind: Kind) -> bool {

@@ -53,7 +53,10 @@ impl Kept {
             heading: self.heading,
             kind: self.kind,
             portion: Portion::Whole,
-            text: Text { bytes: &self.bytes, pieces: &self.pieces },
+            text: Text {
+                bytes: &self.bytes,
+                pieces: &self.pieces,
+            },
             head: self.head,
             matches: &self.matches,
             styles: &self.styles,

@@ -110,7 +110,11 @@ impl Open {
 
 impl From<&Carrier> for Last {
     fn from(by: &Carrier) -> Self {
-        Self { ts: by.ts, flags: by.flags, icmp: by.icmp }
+        Self {
+            ts: by.ts,
+            flags: by.flags,
+            icmp: by.icmp,
+        }
     }
 }
 
@@ -130,13 +134,18 @@ impl State {
 
     pub(super) fn exchange(&mut self, ordinal: Option<u64>) -> Option<&mut Exchange> {
         let ordinal = ordinal?;
-        self.exchanges.iter_mut().find(|exchange| exchange.ordinal == ordinal)
+        self.exchanges
+            .iter_mut()
+            .find(|exchange| exchange.ordinal == ordinal)
     }
 
     /// Forget an exchange; says what it was.
     pub(super) fn close(&mut self, ordinal: Option<u64>) -> Option<Exchange> {
         let ordinal = ordinal?;
-        let at = self.exchanges.iter().position(|exchange| exchange.ordinal == ordinal)?;
+        let at = self
+            .exchanges
+            .iter()
+            .position(|exchange| exchange.ordinal == ordinal)?;
         self.exchanges.remove(at)
     }
 }

@@ -50,7 +50,8 @@ impl Packets {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.max_count.is_some_and(|most| self.output.matched >= most)
+        self.max_count
+            .is_some_and(|most| self.output.matched >= most)
     }
 
     /// Take the frame that is the `number`th behind the filter.
@@ -62,8 +63,15 @@ impl Packets {
         let result = self.show.renderer.frame();
         self.show.note(result);
         let payload = packet.payload;
-        let payload = self.search_first.and_then(|first| payload.get(..first)).unwrap_or(payload);
-        let mut shown = if self.following > 0 { Some(Why::Context) } else { None };
+        let payload = self
+            .search_first
+            .and_then(|first| payload.get(..first))
+            .unwrap_or(payload);
+        let mut shown = if self.following > 0 {
+            Some(Why::Context)
+        } else {
+            None
+        };
         self.following = self.following.saturating_sub(1);
         self.matches.clear();
         if payload.is_empty() {
@@ -95,9 +103,15 @@ impl Packets {
             number,
             why,
             heading: heading(&packet, payload.len()),
-            kind: Kind { name: "packet", side: Side::Speaks },
+            kind: Kind {
+                name: "packet",
+                side: Side::Speaks,
+            },
             portion: Portion::Whole,
-            text: Text { bytes: payload, pieces: &self.pieces },
+            text: Text {
+                bytes: payload,
+                pieces: &self.pieces,
+            },
             head: 0,
             matches: &self.matches,
             styles: &[],
@@ -118,7 +132,9 @@ fn heading(packet: &Packet<'_>, len: usize) -> Heading {
     let (ports, flags, icmp) = match packet.transport {
         Transport::Tcp(tcp) => (Some(tcp.ports), tcp.flags, None),
         Transport::Udp(ports) => (Some(ports), TcpFlags::default(), None),
-        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => (None, TcpFlags::default(), Some((kind, code))),
+        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
+            (None, TcpFlags::default(), Some((kind, code)))
+        }
         Transport::Other => (None, TcpFlags::default(), None),
     };
     let ports = ports.filter(|ports| ports.src != 0 || ports.dst != 0);
@@ -132,8 +148,14 @@ fn heading(packet: &Packet<'_>, len: usize) -> Heading {
     Heading {
         protocol: packet.ip.protocol,
         ts: packet.ts,
-        src: Endpoint { addr: packet.ip.src, port: src },
-        dst: Endpoint { addr: packet.ip.dst, port: dst },
+        src: Endpoint {
+            addr: packet.ip.src,
+            port: src,
+        },
+        dst: Endpoint {
+            addr: packet.ip.dst,
+            port: dst,
+        },
         ports: ports.is_some(),
         flags,
         icmp,

@@ -54,7 +54,11 @@ struct Pair(u8, Endpoint, Endpoint);
 
 impl Pair {
     fn new(protocol: u8, one: Endpoint, other: Endpoint) -> Self {
-        if one <= other { Self(protocol, one, other) } else { Self(protocol, other, one) }
+        if one <= other {
+            Self(protocol, one, other)
+        } else {
+            Self(protocol, other, one)
+        }
     }
 
     fn of_packet(packet: &Packet<'_>) -> Self {
@@ -64,7 +68,11 @@ impl Pair {
             _ => (0, 0),
         };
         let end = |addr: IpAddr, port: u16| Endpoint { addr, port };
-        Self::new(packet.ip.protocol, end(packet.ip.src, src), end(packet.ip.dst, dst))
+        Self::new(
+            packet.ip.protocol,
+            end(packet.ip.src, src),
+            end(packet.ip.dst, dst),
+        )
     }
 
     fn of_flow(flow: &Flow) -> Self {
@@ -76,7 +84,15 @@ impl Recorder {
     /// Writes to `dump`, and remembers `room` bytes of frames.
     #[must_use]
     pub fn new(dump: Dump, scope: Scope, room: usize) -> Self {
-        Self { dump, scope, room, bytes: 0, recent: VecDeque::new(), wanted: HashSet::new(), forgotten: 0 }
+        Self {
+            dump,
+            scope,
+            room,
+            bytes: 0,
+            recent: VecDeque::new(),
+            wanted: HashSet::new(),
+            forgotten: 0,
+        }
     }
 
     /// Remember a frame, which may turn out to be wanted; write it at once when its flow already is.
@@ -117,7 +133,10 @@ impl Recorder {
         match self.scope {
             Scope::Message => {
                 for &number in frames {
-                    match self.recent.binary_search_by_key(&number, |remembered| remembered.number) {
+                    match self
+                        .recent
+                        .binary_search_by_key(&number, |remembered| remembered.number)
+                    {
                         Ok(at) => self.write(at)?,
                         Err(_) => self.forgotten += 1,
                     }
@@ -160,11 +179,19 @@ impl Recorder {
     }
 
     fn write(&mut self, at: usize) -> io::Result<()> {
-        let Some(remembered) = self.recent.get_mut(at) else { return Ok(()) };
+        let Some(remembered) = self.recent.get_mut(at) else {
+            return Ok(());
+        };
         if std::mem::replace(&mut remembered.written, true) {
             return Ok(());
         }
-        let OwnedFrame { ts, interface, link, wire_len, bytes } = &remembered.frame;
+        let OwnedFrame {
+            ts,
+            interface,
+            link,
+            wire_len,
+            bytes,
+        } = &remembered.frame;
         self.dump.write(&Frame {
             number: remembered.number,
             ts: *ts,

@@ -21,8 +21,17 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(renderer: Box<dyn Renderer>, recorder: Option<Recorder>, pace: Option<Pace>) -> Self {
-        Self { renderer, recorder, pace, failed: None }
+    pub(super) fn new(
+        renderer: Box<dyn Renderer>,
+        recorder: Option<Recorder>,
+        pace: Option<Pace>,
+    ) -> Self {
+        Self {
+            renderer,
+            recorder,
+            pace,
+            failed: None,
+        }
     }
 
     pub(super) fn hit(&mut self, hit: &Hit<'_>) {

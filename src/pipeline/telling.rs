@@ -21,8 +21,13 @@ pub(super) struct Manner {
 
 impl Manner {
     /// A whole match.
-    pub(super) const MATCH: Self =
-        Self { portion: Portion::Whole, why: Why::Match, complete: true, wait: None, took: None };
+    pub(super) const MATCH: Self = Self {
+        portion: Portion::Whole,
+        why: Why::Match,
+        complete: true,
+        wait: None,
+        took: None,
+    };
 }
 
 /// Lend a message as a hit.
@@ -71,7 +76,11 @@ pub(super) fn with_answer(
     let shown = open.unit.show(query);
     let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
     let description = dissect::describe(open.begin.kind, head, &[]);
-    let title = description.facts.iter().find(|fact| fact.summary).map_or("", |fact| fact.value.as_str());
+    let title = description
+        .facts
+        .iter()
+        .find(|fact| fact.summary)
+        .map_or("", |fact| fact.value.as_str());
     then(&Companion {
         number: open.number,
         heading,
@@ -79,7 +88,11 @@ pub(super) fn with_answer(
         title: title.as_bytes(),
         title_cut: false,
         facts: &description.facts,
-        role: description.styles.iter().map(|(_, role)| *role).find(|role| is_status(*role)),
+        role: description
+            .styles
+            .iter()
+            .map(|(_, role)| *role)
+            .find(|role| is_status(*role)),
         body_size: shown.body_size,
         wait: manner.wait,
         took: manner.took,
@@ -92,8 +105,19 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
     let ts = exchange.asked_whole.unwrap_or(exchange.asked);
     Companion {
         number: exchange.number,
-        heading: heading(flow, dir, Last { ts, flags: exchange.asked_flags, icmp: None }),
-        kind: Kind { name: "question", side: Side::Asks },
+        heading: heading(
+            flow,
+            dir,
+            Last {
+                ts,
+                flags: exchange.asked_flags,
+                icmp: None,
+            },
+        ),
+        kind: Kind {
+            name: "question",
+            side: Side::Asks,
+        },
         title: exchange.title.bytes(),
         title_cut: exchange.title.is_cut(),
         facts: &[],
@@ -119,5 +143,8 @@ fn heading(flow: &Flow, dir: Direction, last: Last) -> Heading {
 }
 
 const fn is_status(role: Role) -> bool {
-    matches!(role, Role::Good | Role::Elsewhere | Role::Refused | Role::Failed)
+    matches!(
+        role,
+        Role::Good | Role::Elsewhere | Role::Refused | Role::Failed
+    )
 }

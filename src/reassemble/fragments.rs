@@ -93,8 +93,14 @@ impl Defragmenter {
     }
 
     /// Take a fragment. `lost` gets the pieces of datagrams that make room for it.
-    pub fn push(&mut self, packet: &Packet<'_>, lost: &mut dyn FnMut(&Packet<'_>)) -> Defragmented<'_> {
-        let Some(fragment) = packet.ip.fragment else { return Defragmented::Apart };
+    pub fn push(
+        &mut self,
+        packet: &Packet<'_>,
+        lost: &mut dyn FnMut(&Packet<'_>),
+    ) -> Defragmented<'_> {
+        let Some(fragment) = packet.ip.fragment else {
+            return Defragmented::Apart;
+        };
         let (offset, len) = (u64::from(fragment.offset), packet.ip_payload.len() as u64);
         let end = offset.saturating_add(len);
         if end > LARGEST || len == 0 || packet.cut > 0 {
@@ -102,11 +108,19 @@ impl Defragmenter {
             self.stats.fragment_bytes_lost += len;
             return Defragmented::Apart;
         }
-        let key = Key { src: packet.ip.src, dst: packet.ip.dst, protocol: packet.ip.protocol, id: fragment.id, path: packet.path };
+        let key = Key {
+            src: packet.ip.src,
+            dst: packet.ip.dst,
+            protocol: packet.ip.protocol,
+            id: fragment.id,
+            path: packet.path,
+        };
         while !self.open.contains_key(&key) && self.open.len() >= self.limits.fragment_datagrams
             || self.bytes > self.limits.fragment_bytes
         {
-            let Some((_, oldest, serial)) = self.order.pop_front() else { break };
+            let Some((_, oldest, serial)) = self.order.pop_front() else {
+                break;
+            };
             self.give_up(&oldest, serial, packet.ts, lost);
         }
         let serial = self.serial;
@@ -114,16 +128,30 @@ impl Defragmenter {
             self.serial += 1;
             self.order.push_back((packet.ts, key, serial));
             let (queue, ip, path) = (Queue::default(), packet.ip, packet.path);
-            Datagram { serial, queue, end: None, ip, path, frames: Vec::new(), pieces: 0 }
+            Datagram {
+                serial,
+                queue,
+                end: None,
+                ip,
+                path,
+                frames: Vec::new(),
+                pieces: 0,
+            }
         });
         datagram.pieces += 1;
         if datagram.pieces > self.limits.fragment_pieces {
             self.stats.fragment_bytes_lost += len;
             return Defragmented::Apart;
         }
-        let beyond = datagram.end.is_some_and(|known| end > known || (!fragment.more && end != known));
+        let beyond = datagram
+            .end
+            .is_some_and(|known| end > known || (!fragment.more && end != known));
         let before = datagram.queue.size();
-        let by = Carrier { frame: packet.frame, ts: packet.ts, ..Carrier::default() };
+        let by = Carrier {
+            frame: packet.frame,
+            ts: packet.ts,
+            ..Carrier::default()
+        };
         if beyond || datagram.queue.insert(offset, packet.ip_payload, by) {
             self.bytes += datagram.queue.size() - before;
             self.stats.fragment_conflicts += 1;
@@ -140,7 +168,9 @@ impl Defragmenter {
         if !datagram.end.is_some_and(|end| datagram.queue.covers(end)) {
             return Defragmented::Waiting;
         }
-        let Some(mut datagram) = self.open.remove(&key) else { return Defragmented::Waiting };
+        let Some(mut datagram) = self.open.remove(&key) else {
+            return Defragmented::Waiting;
+        };
         self.bytes = self.bytes.saturating_sub(datagram.queue.size());
         self.stats.defragmented += 1;
         self.whole.clear();
@@ -149,7 +179,11 @@ impl Defragmenter {
         }
         self.frames = datagram.frames;
         let first = facts(datagram.ip, datagram.path, packet.frame, packet.ts);
-        Defragmented::Whole { first, bytes: &self.whole, frames: &self.frames }
+        Defragmented::Whole {
+            first,
+            bytes: &self.whole,
+            frames: &self.frames,
+        }
     }
 
     /// Note that it is `now`: `lost` gets the pieces of datagrams that were waited for long enough.
@@ -169,21 +203,51 @@ impl Defragmenter {
         }
     }
 
-    fn give_up(&mut self, key: &Key, serial: u64, now: Timestamp, lost: &mut dyn FnMut(&Packet<'_>)) {
-        if self.open.get(key).is_none_or(|datagram| datagram.serial != serial) {
+    fn give_up(
+        &mut self,
+        key: &Key,
+        serial: u64,
+        now: Timestamp,
+        lost: &mut dyn FnMut(&Packet<'_>),
+    ) {
+        if self
+            .open
+            .get(key)
+            .is_none_or(|datagram| datagram.serial != serial)
+        {
             return;
         }
-        let Some(mut datagram) = self.open.remove(key) else { return };
+        let Some(mut datagram) = self.open.remove(key) else {
+            return;
+        };
         self.bytes = self.bytes.saturating_sub(datagram.queue.size());
         self.stats.fragments_lost += 1;
         while let Some((_, piece)) = datagram.queue.take(u64::MAX) {
             self.stats.fragment_bytes_lost += piece.bytes.len() as u64;
-            let facts = facts(datagram.ip, datagram.path, piece.by.frame, piece.by.ts.max(now));
-            lost(&Packet { ip_payload: &piece.bytes, payload: &piece.bytes, ..facts });
+            let facts = facts(
+                datagram.ip,
+                datagram.path,
+                piece.by.frame,
+                piece.by.ts.max(now),
+            );
+            lost(&Packet {
+                ip_payload: &piece.bytes,
+                payload: &piece.bytes,
+                ..facts
+            });
         }
     }
 }
 
 fn facts(ip: Ip, path: u32, frame: u64, ts: Timestamp) -> Packet<'static> {
-    Packet { frame, ts, path, ip, transport: Transport::Other, ip_payload: &[], payload: &[], cut: 0 }
+    Packet {
+        frame,
+        ts,
+        path,
+        ip,
+        transport: Transport::Other,
+        ip_payload: &[],
+        payload: &[],
+        cut: 0,
+    }
 }

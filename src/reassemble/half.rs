@@ -75,6 +75,10 @@ impl Half {
     }
 
     /// Take a segment's bytes and FIN.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "a segment, whose it is, and what all halves work with"
+    )]
     pub(super) fn segment(
         &mut self,
         tcp: &Tcp,
@@ -88,13 +92,22 @@ impl Half {
         let syn = tcp.flags.has(TcpFlags::SYN);
         let first = tcp.seq.wrapping_add(u32::from(syn));
         self.base.get_or_insert(first);
-        let Some(start) = self.place(first) else { return };
+        let Some(start) = self.place(first) else {
+            return;
+        };
         let len = payload.len() as u64;
         let distance = start.saturating_sub(self.next as i64);
         let mut aside = |why: Aside, shop: &mut Shop<'_>| {
             if !payload.is_empty() {
                 shop.stats.asides += 1;
-                say(StreamEvent::Aside { dir, offset: start.max(0) as u64, bytes: payload, context: 0, why, by });
+                say(StreamEvent::Aside {
+                    dir,
+                    offset: start.max(0) as u64,
+                    bytes: payload,
+                    context: 0,
+                    why,
+                    by,
+                });
             }
         };
         if tcp.flags.has(TcpFlags::RST) {
@@ -111,11 +124,20 @@ impl Half {
             if start >= -LATE && start.saturating_add(len as i64) <= 0 {
                 return aside(Aside::Late, shop);
             }
-            let own = usize::try_from(-start).unwrap_or(usize::MAX).min(payload.len());
+            let own = usize::try_from(-start)
+                .unwrap_or(usize::MAX)
+                .min(payload.len());
             let (before, payload) = payload.split_at(own);
             if !before.is_empty() {
                 shop.stats.asides += 1;
-                say(StreamEvent::Aside { dir, offset: 0, bytes: before, context: 0, why: Aside::Late, by });
+                say(StreamEvent::Aside {
+                    dir,
+                    offset: 0,
+                    bytes: before,
+                    context: 0,
+                    why: Aside::Late,
+                    by,
+                });
             }
             return self.bytes(dir, 0, payload, by, shop, say);
         };
@@ -123,7 +145,8 @@ impl Half {
             return aside(Aside::AfterFin, shop);
         }
         // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).
-        let is_keep_alive = len == 1 && offset.saturating_add(1) == self.next && !tcp.flags.has(TcpFlags::FIN);
+        let is_keep_alive =
+            len == 1 && offset.saturating_add(1) == self.next && !tcp.flags.has(TcpFlags::FIN);
         if !payload.is_empty() && !is_keep_alive {
             self.bytes(dir, offset, payload, by, shop, say);
         }
@@ -147,7 +170,9 @@ impl Half {
         shop: &mut Shop<'_>,
         say: &mut dyn FnMut(StreamEvent<'_>),
     ) {
-        let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else { return };
+        let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
+            return;
+        };
         if offset.abs_diff(self.next) >= WINDOW as u64 {
             return;
         }
@@ -160,7 +185,10 @@ impl Half {
             say(StreamEvent::Acked { dir, offset, by });
         }
         if self.acked > self.next && !self.ended {
-            let hole = self.hole.get_or_insert(Hole { since: by.ts, acked: None });
+            let hole = self.hole.get_or_insert(Hole {
+                since: by.ts,
+                acked: None,
+            });
             if hole.acked.is_none() {
                 hole.acked = Some((by.ts, 0));
                 shop.alarms.push(by.ts.plus(time::GAP_GRACE));
@@ -179,21 +207,33 @@ impl Half {
         say: &mut dyn FnMut(StreamEvent<'_>),
     ) {
         while let Some(hole) = &mut self.hole {
-            let timeout = if one_sided { time::GAP_TIMEOUT_ONE_SIDED } else { time::GAP_TIMEOUT };
+            let timeout = if one_sided {
+                time::GAP_TIMEOUT_ONE_SIDED
+            } else {
+                time::GAP_TIMEOUT
+            };
             let queued = self.queue.as_ref().is_some_and(|queue| queue.len() > 0);
             let reason = if let Some((since, packets)) = &mut hole.acked {
                 *packets += u32::from(packet);
-                let over = *packets > time::GAP_GRACE_PACKETS || by.ts.since(*since) >= time::GAP_GRACE;
+                let over =
+                    *packets > time::GAP_GRACE_PACKETS || by.ts.since(*since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
                 (queued && by.ts.since(hole.since) >= timeout).then_some(GapReason::Timeout)
             };
             let over = self.queue.as_ref().is_some_and(|queue| {
-                queue.size() > shop.limits.reorder_bytes || queue.len() > shop.limits.reorder_segments
+                queue.size() > shop.limits.reorder_bytes
+                    || queue.len() > shop.limits.reorder_segments
             });
-            let Some(reason) = reason.or(over.then_some(GapReason::Overflow)) else { return };
+            let Some(reason) = reason.or(over.then_some(GapReason::Overflow)) else {
+                return;
+            };
             let first = self.queue.as_ref().and_then(|queue| queue.first());
-            let to = if reason == GapReason::Acked { first.map_or(self.acked, |first| first.min(self.acked)) } else { first.unwrap_or(self.next) };
+            let to = if reason == GapReason::Acked {
+                first.map_or(self.acked, |first| first.min(self.acked))
+            } else {
+                first.unwrap_or(self.next)
+            };
             self.lose(dir, to.saturating_sub(self.next), reason, by, shop, say);
             self.deliver(dir, by, shop, say);
             if packet && self.hole.is_some_and(|hole| hole.acked.is_none()) {
@@ -259,14 +299,22 @@ impl Half {
         }
         let seen = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (at, fresh) = (offset.max(self.next), bytes.get(seen..).unwrap_or_default());
-        let empty = self.queue.as_ref().is_none_or(|queue| queue.first().is_none_or(|first| first >= end));
+        let empty = self
+            .queue
+            .as_ref()
+            .is_none_or(|queue| queue.first().is_none_or(|first| first >= end));
         if at == self.next && empty {
             // In order, and nothing of it is queued: passed on as it lies.
             self.next = end;
             if self.hole.is_some() {
                 self.hole = None;
             }
-            say(StreamEvent::Data { dir, offset: at, bytes: fresh, by });
+            say(StreamEvent::Data {
+                dir,
+                offset: at,
+                bytes: fresh,
+                by,
+            });
             return;
         }
         shop.stats.out_of_order += 1;
@@ -276,32 +324,58 @@ impl Half {
         *shop.queued += queue.size() - before;
         if differs {
             shop.stats.conflicts += 1;
-            say(StreamEvent::Aside { dir, offset: at, bytes: fresh, context: 0, why: Aside::Conflict, by });
+            say(StreamEvent::Aside {
+                dir,
+                offset: at,
+                bytes: fresh,
+                context: 0,
+                why: Aside::Conflict,
+                by,
+            });
         }
         if at > self.next && self.hole.is_none() {
-            self.hole = Some(Hole { since: by.ts, acked: None });
+            self.hole = Some(Hole {
+                since: by.ts,
+                acked: None,
+            });
             shop.alarms.push(by.ts.plus(time::GAP_TIMEOUT));
         }
     }
 
     /// Deliver what has its turn now.
-    fn deliver(&mut self, dir: Direction, by: Carrier, shop: &mut Shop<'_>, say: &mut dyn FnMut(StreamEvent<'_>)) {
+    fn deliver(
+        &mut self,
+        dir: Direction,
+        by: Carrier,
+        shop: &mut Shop<'_>,
+        say: &mut dyn FnMut(StreamEvent<'_>),
+    ) {
         while let Some(queue) = &mut self.queue {
             let before = queue.size();
-            let Some((at, piece)) = queue.take(self.next) else { break };
+            let Some((at, piece)) = queue.take(self.next) else {
+                break;
+            };
             *shop.queued = shop.queued.saturating_sub(before - queue.size());
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             if let Some(fresh) = piece.bytes.get(seen..).filter(|fresh| !fresh.is_empty()) {
                 let offset = self.next;
                 self.next = offset.saturating_add(fresh.len() as u64);
-                say(StreamEvent::Data { dir, offset, bytes: fresh, by: piece.by });
+                say(StreamEvent::Data {
+                    dir,
+                    offset,
+                    bytes: fresh,
+                    by: piece.by,
+                });
             }
             self.hole = None;
         }
         match self.queue.as_ref().map(|queue| queue.len()) {
             Some(0) => self.queue = None,
             Some(_) if self.hole.is_none() => {
-                self.hole = Some(Hole { since: by.ts, acked: None });
+                self.hole = Some(Hole {
+                    since: by.ts,
+                    acked: None,
+                });
                 shop.alarms.push(by.ts.plus(time::GAP_TIMEOUT));
             }
             _ => {}
@@ -309,7 +383,11 @@ impl Half {
         if self.fin == Some(self.next) && !self.ended {
             self.ended = true;
             self.hole = None;
-            say(StreamEvent::End { dir, how: Ending::Fin, by });
+            say(StreamEvent::End {
+                dir,
+                how: Ending::Fin,
+                by,
+            });
         }
     }
 
@@ -331,6 +409,12 @@ impl Half {
         shop.stats.gap_bytes += len;
         let offset = self.next;
         self.next = self.next.saturating_add(len);
-        say(StreamEvent::Gap { dir, offset, len, reason, by });
+        say(StreamEvent::Gap {
+            dir,
+            offset,
+            len,
+            reason,
+            by,
+        });
     }
 }

@@ -60,14 +60,24 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
-    pub fn push(&mut self, packet: &Packet<'_>, mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+    pub fn push(
+        &mut self,
+        packet: &Packet<'_>,
+        mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
         let by = carrier(packet);
         let ports = match packet.transport {
             Transport::Tcp(Tcp { ports, .. }) | Transport::Udp(ports) => ports,
             _ => Ports { src: 0, dst: 0 },
         };
-        let src = Endpoint { addr: packet.ip.src, port: ports.src };
-        let dst = Endpoint { addr: packet.ip.dst, port: ports.dst };
+        let src = Endpoint {
+            addr: packet.ip.src,
+            port: ports.src,
+        };
+        let dst = Endpoint {
+            addr: packet.ip.dst,
+            port: ports.dst,
+        };
         let key = Key::new(packet.ip.protocol, packet.path, src, dst);
         if let Transport::Tcp(tcp) = packet.transport {
             let mut slot = self.table.find(&key);
@@ -81,15 +91,25 @@ impl<S: Default> Reassembler<S> {
             let slot = slot.unwrap_or_else(|| self.open(key, src, dst, packet, Some(&tcp), by));
             self.segment(slot, packet, &tcp, src, by, &mut deliver);
         } else {
-            let slot = self.table.find(&key).unwrap_or_else(|| self.open(key, src, dst, packet, None, by));
+            let slot = self
+                .table
+                .find(&key)
+                .unwrap_or_else(|| self.open(key, src, dst, packet, None, by));
             self.table.touch(slot, Stage::Open);
-            let Some(entry) = self.table.get(slot) else { return };
+            let Some(entry) = self.table.get(slot) else {
+                return;
+            };
             entry.last = by;
             let dir = direction(&entry.flow, src);
             let cut = u64::from(packet.cut);
             let event = match packet.payload {
                 [] => StreamEvent::Bare { dir, by },
-                bytes => StreamEvent::Datagram { dir, bytes, cut, by },
+                bytes => StreamEvent::Datagram {
+                    dir,
+                    bytes,
+                    cut,
+                    by,
+                },
             };
             deliver(&entry.flow, &mut entry.state, event);
         }
@@ -97,7 +117,11 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
-    pub fn expire(&mut self, now: Timestamp, mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+    pub fn expire(
+        &mut self,
+        now: Timestamp,
+        mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
         while let Some(&Reverse((moment, id))) = self.alarms.peek()
             && moment <= now
         {
@@ -106,7 +130,11 @@ impl<S: Default> Reassembler<S> {
                 self.review(slot, now, false, &mut deliver);
             }
         }
-        for (stage, patience) in [(Stage::Closed, time::LINGER), (Stage::Embryo, time::EMBRYO), (Stage::Open, self.idle)] {
+        for (stage, patience) in [
+            (Stage::Closed, time::LINGER),
+            (Stage::Embryo, time::EMBRYO),
+            (Stage::Open, self.idle),
+        ] {
             while let Some((slot, ts)) = self.table.oldest(stage)
                 && now.since(ts) >= patience
             {
@@ -124,7 +152,9 @@ impl<S: Default> Reassembler<S> {
 
     /// Look at a flow by its id. False: it is no longer there.
     pub fn visit(&mut self, id: u64, look: impl FnOnce(&Flow, &mut S)) -> bool {
-        let Some(entry) = self.table.find_id(id).and_then(|slot| self.table.get(slot)) else { return false };
+        let Some(entry) = self.table.find_id(id).and_then(|slot| self.table.get(slot)) else {
+            return false;
+        };
         look(&entry.flow, &mut entry.state);
         true
     }
@@ -132,14 +162,18 @@ impl<S: Default> Reassembler<S> {
     /// Whether a segment begins a new connection on the ports of an old one.
     fn begins_anew(&mut self, slot: usize, tcp: &Tcp, src: Endpoint, by: Carrier) -> bool {
         let stats = &mut self.stats;
-        let Some(entry) = self.table.get(slot) else { return false };
+        let Some(entry) = self.table.get(slot) else {
+            return false;
+        };
         let dir = direction(&entry.flow, src);
         if !tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::RST) {
             return false;
         }
         if tcp.flags.has(TcpFlags::ACK) {
             // It answers the SYN that was not believed before: the connection is real.
-            return entry.pending.is_some_and(|isn| tcp.ack == isn.wrapping_add(1));
+            return entry
+                .pending
+                .is_some_and(|isn| tcp.ack == isn.wrapping_add(1));
         }
         if entry.half(dir).is_isn(tcp.seq) && entry.stage != Stage::Closed {
             return false;
@@ -167,14 +201,30 @@ impl<S: Default> Reassembler<S> {
         let (client_sends, roles) = match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
             (true, acks) => (!acks, Roles::Seen),
             // Servers have the low, known ports; between two high ones the first sender is the client.
-            (false, _) => (tcp.is_none() || src.port > dst.port || dst.port >= 1024, Roles::Guessed),
+            (false, _) => (
+                tcp.is_none() || src.port > dst.port || dst.port >= 1024,
+                Roles::Guessed,
+            ),
         };
         let (client, server) = if client_sends { (src, dst) } else { (dst, src) };
         self.last_id += 1;
         self.stats.flows += 1;
-        let flow = Flow { id: self.last_id, protocol: packet.ip.protocol, client, server, path: packet.path, roles };
+        let flow = Flow {
+            id: self.last_id,
+            protocol: packet.ip.protocol,
+            client,
+            server,
+            path: packet.path,
+            roles,
+        };
         let embryo = roles == Roles::Seen && client_sends && packet.payload.is_empty();
-        self.table.insert(key, flow, S::default(), by, if embryo { Stage::Embryo } else { Stage::Open })
+        self.table.insert(
+            key,
+            flow,
+            S::default(),
+            by,
+            if embryo { Stage::Embryo } else { Stage::Open },
+        )
     }
 
     fn segment(
@@ -186,15 +236,26 @@ impl<S: Default> Reassembler<S> {
         by: Carrier,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        let Some(entry) = self.table.get(slot) else { return };
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
         let dir = direction(&entry.flow, src);
         let mut stage = entry.stage;
         if dir == Direction::ToClient || tcp.flags.0 != TcpFlags::SYN.0 {
-            stage = if stage == Stage::Embryo { Stage::Open } else { stage };
+            stage = if stage == Stage::Embryo {
+                Stage::Open
+            } else {
+                stage
+            };
         }
-        entry.two_sided |= dir != direction(&entry.flow, entry.flow.client) || entry.half(dir.reverse()).is_started();
+        entry.two_sided |= entry.half(dir.reverse()).is_started();
         entry.last = by;
-        let Entry { flow, state, halves, .. } = entry;
+        let Entry {
+            flow,
+            state,
+            halves,
+            ..
+        } = entry;
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
         let mut shop = Shop {
             limits: &self.limits,
@@ -217,15 +278,33 @@ impl<S: Default> Reassembler<S> {
         let reset = tcp.flags.has(TcpFlags::RST);
         let believed = !own.is_started() || own.is_next(tcp.seq);
         let syn_again = tcp.flags.has(TcpFlags::SYN) && own.is_started() && !own.is_isn(tcp.seq);
-        if !syn_again && !(reset && packet.payload.is_empty()) {
-            let carries = !packet.payload.is_empty() || tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::FIN);
+        let bare_reset = reset && packet.payload.is_empty();
+        if !(syn_again || bare_reset) {
+            let carries = !packet.payload.is_empty()
+                || tcp.flags.has(TcpFlags::SYN)
+                || tcp.flags.has(TcpFlags::FIN);
             if carries || own.is_started() {
-                own.segment(tcp, dir, packet.payload, u64::from(packet.cut), by, &mut shop, &mut say);
+                own.segment(
+                    tcp,
+                    dir,
+                    packet.payload,
+                    u64::from(packet.cut),
+                    by,
+                    &mut shop,
+                    &mut say,
+                );
             }
         }
         if reset && believed {
             own.end(dir, Ending::Reset, GapReason::End, by, &mut shop, &mut say);
-            peer.end(dir.reverse(), Ending::Reset, GapReason::End, by, &mut shop, &mut say);
+            peer.end(
+                dir.reverse(),
+                Ending::Reset,
+                GapReason::End,
+                by,
+                &mut shop,
+                &mut say,
+            );
             stage = Stage::Closed;
         } else if reset {
             shop.stats.resets_ignored += 1;
@@ -245,16 +324,32 @@ impl<S: Default> Reassembler<S> {
         packet: bool,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        let Some(Entry { flow, state, halves, last, two_sided, .. }) = self.table.get(slot) else { return };
+        let Some(Entry {
+            flow,
+            state,
+            halves,
+            last,
+            two_sided,
+            ..
+        }) = self.table.get(slot)
+        else {
+            return;
+        };
         let mut shop = Shop {
             limits: &self.limits,
             stats: &mut self.stats,
             queued: &mut self.queued,
             alarms: &mut self.fresh_alarms,
         };
-        let by = Carrier { ts: last.ts.max(now), ..*last };
+        let by = Carrier {
+            ts: last.ts.max(now),
+            ..*last
+        };
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
-        for (dir, half) in [Direction::ToServer, Direction::ToClient].into_iter().zip(halves) {
+        for (dir, half) in [Direction::ToServer, Direction::ToClient]
+            .into_iter()
+            .zip(halves)
+        {
             half.review(dir, by, packet, !*two_sided, &mut shop, &mut say);
         }
         for moment in self.fresh_alarms.drain(..) {
@@ -270,7 +365,16 @@ impl<S: Default> Reassembler<S> {
         reason: GapReason,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        let Some(Entry { flow, state, halves, last, .. }) = self.table.get(slot) else { return };
+        let Some(Entry {
+            flow,
+            state,
+            halves,
+            last,
+            ..
+        }) = self.table.get(slot)
+        else {
+            return;
+        };
         let mut shop = Shop {
             limits: &self.limits,
             stats: &mut self.stats,
@@ -279,7 +383,10 @@ impl<S: Default> Reassembler<S> {
         };
         let by = *last;
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
-        for (dir, half) in [Direction::ToServer, Direction::ToClient].into_iter().zip(halves) {
+        for (dir, half) in [Direction::ToServer, Direction::ToClient]
+            .into_iter()
+            .zip(halves)
+        {
             half.end(dir, how, reason, by, &mut shop, &mut say);
         }
         self.fresh_alarms.clear();
@@ -299,14 +406,23 @@ impl<S: Default> Reassembler<S> {
     /// Keep to the limits.
     fn make_room(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
         while self.table.len(Stage::Embryo) > self.limits.embryos {
-            let Some((slot, _)) = self.table.oldest(Stage::Embryo) else { break };
+            let Some((slot, _)) = self.table.oldest(Stage::Embryo) else {
+                break;
+            };
             self.stats.evicted_embryos += 1;
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
         }
         while self.table.len(Stage::Open) + self.table.len(Stage::Closed) > self.limits.flows {
-            let oldest = self.table.oldest(Stage::Closed).or_else(|| self.table.oldest(Stage::Open));
+            let oldest = self
+                .table
+                .oldest(Stage::Closed)
+                .or_else(|| self.table.oldest(Stage::Open));
             let Some((slot, _)) = oldest else { break };
-            if self.table.get(slot).is_some_and(|entry| entry.stage != Stage::Closed) {
+            if self
+                .table
+                .get(slot)
+                .is_some_and(|entry| entry.stage != Stage::Closed)
+            {
                 self.stats.evicted_flows += 1;
             }
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
@@ -314,10 +430,15 @@ impl<S: Default> Reassembler<S> {
         if self.queued > self.limits.memory {
             // Rare, so a walk over all flows may find the one that holds most: benign ones hold little.
             let held = |slot: usize, table: &mut Table<S>| {
-                table.get(slot).map_or(0, |entry| entry.halves.iter().map(half::Half::queued).sum::<usize>())
+                table.get(slot).map_or(0, |entry| {
+                    entry.halves.iter().map(half::Half::queued).sum::<usize>()
+                })
             };
             let all = self.table.all();
-            if let Some(slot) = all.into_iter().max_by_key(|slot| held(*slot, &mut self.table)) {
+            if let Some(slot) = all
+                .into_iter()
+                .max_by_key(|slot| held(*slot, &mut self.table))
+            {
                 self.stats.evicted_flows += 1;
                 self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
             }
@@ -329,16 +450,27 @@ impl<S: Default> Reassembler<S> {
 const QUIET: i64 = 60_000_000_000;
 
 fn direction(flow: &Flow, src: Endpoint) -> Direction {
-    if src == flow.client { Direction::ToServer } else { Direction::ToClient }
+    if src == flow.client {
+        Direction::ToServer
+    } else {
+        Direction::ToClient
+    }
 }
 
 fn carrier(packet: &Packet<'_>) -> Carrier {
     let (flags, icmp) = match packet.transport {
         Transport::Tcp(tcp) => (tcp.flags, None),
-        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => (TcpFlags::default(), Some((kind, code))),
+        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
+            (TcpFlags::default(), Some((kind, code)))
+        }
         Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
     };
-    Carrier { frame: packet.frame, ts: packet.ts, flags, icmp }
+    Carrier {
+        frame: packet.frame,
+        ts: packet.ts,
+        flags,
+        icmp,
+    }
 }
 
 #[cfg(test)]

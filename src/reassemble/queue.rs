@@ -42,7 +42,11 @@ impl Queue {
     /// Put bytes into the holes between the pieces. True: some of them differ from a copy that is already there.
     pub(super) fn insert(&mut self, offset: u64, bytes: &[u8], by: Carrier) -> bool {
         let end = offset.saturating_add(bytes.len() as u64);
-        let from = self.pieces.range(..=offset).next_back().map_or(offset, |(at, _)| *at);
+        let from = self
+            .pieces
+            .range(..=offset)
+            .next_back()
+            .map_or(offset, |(at, _)| *at);
         let mut differs = false;
         let mut at = offset;
         let mut holes: Vec<(u64, u64)> = Vec::new();
@@ -64,7 +68,13 @@ impl Queue {
         for (low, high) in holes {
             if let Some(new) = part(bytes, offset, low, high) {
                 self.bytes += new.len() + OVERHEAD;
-                self.pieces.insert(low, Piece { bytes: new.to_vec(), by });
+                self.pieces.insert(
+                    low,
+                    Piece {
+                        bytes: new.to_vec(),
+                        by,
+                    },
+                );
             }
         }
         differs

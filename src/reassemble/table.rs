@@ -21,8 +21,17 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn new(protocol: u8, path: u32, one: Endpoint, other: Endpoint) -> Self {
-        let (low, high) = if one <= other { (one, other) } else { (other, one) };
-        Self { protocol, path, low, high }
+        let (low, high) = if one <= other {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        Self {
+            protocol,
+            path,
+            low,
+            high,
+        }
     }
 }
 
@@ -116,7 +125,14 @@ impl<S> Table<S> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    pub(super) fn insert(&mut self, key: Key, flow: Flow, state: S, last: Carrier, stage: Stage) -> usize {
+    pub(super) fn insert(
+        &mut self,
+        key: Key,
+        flow: Flow,
+        state: S,
+        last: Carrier,
+        stage: Stage,
+    ) -> usize {
         let entry = Entry {
             key,
             flow,

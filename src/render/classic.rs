@@ -24,7 +24,11 @@ const OFF: &[u8] = b"\x1b[00m";
 
 impl Classic {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
-        Self { settings, out, clock: Clock::new(settings.time) }
+        Self {
+            settings,
+            out,
+            clock: Clock::new(settings.time),
+        }
     }
 
     /// Columns of text in the normal layout: ngrep leaves five.
@@ -35,7 +39,11 @@ impl Classic {
     /// The kept pieces of a message, each with the matches in it. Marks are put between them.
     fn text(&mut self, hit: &Hit<'_>) {
         // ngrep colours the first match only.
-        let matches = if self.settings.packets { &hit.matches[..hit.matches.len().min(1)] } else { hit.matches };
+        let matches = if self.settings.packets {
+            &hit.matches[..hit.matches.len().min(1)]
+        } else {
+            hit.matches
+        };
         let mut hidden = 0;
         for piece in hit.text.pieces {
             match piece {
@@ -46,7 +54,10 @@ impl Classic {
                     let inside: Vec<Range<usize>> = matches[from..]
                         .iter()
                         .take_while(|found| found.start < range.end)
-                        .map(|found| found.start.max(range.start) - range.start..found.end.min(range.end) - range.start)
+                        .map(|found| {
+                            found.start.max(range.start) - range.start
+                                ..found.end.min(range.end) - range.start
+                        })
                         .collect();
                     self.piece(&hit.text.bytes[range.clone()], &inside);
                 }
@@ -89,7 +100,9 @@ impl Classic {
             settings.color && matches.get(found).is_some_and(|found| found.start <= at)
         };
         if settings.hex {
-            hex::rows(bytes, &settings.escape, text, &mut |at, cell, text| wrapped(is_in(at), cell, text));
+            hex::rows(bytes, &settings.escape, text, &mut |at, cell, text| {
+                wrapped(is_in(at), cell, text);
+            });
             return;
         }
         match settings.view {
@@ -115,7 +128,9 @@ impl Renderer for Classic {
     fn begin(&mut self, banner: &Banner) -> io::Result<()> {
         if self.settings.packets && self.settings.quiet < 2 {
             let text = self.out.text();
-            text.extend_from_slice(format!("{}\nfilter: {}\n", banner.source, banner.filter).as_bytes());
+            text.extend_from_slice(
+                format!("{}\nfilter: {}\n", banner.source, banner.filter).as_bytes(),
+            );
             if let Some((pattern, inverted)) = &banner.pattern {
                 let not = if *inverted { "don't " } else { "" };
                 text.extend_from_slice(format!("{not}match: {pattern}\n").as_bytes());
@@ -137,14 +152,24 @@ impl Renderer for Classic {
     }
 
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
-        let Settings { packets, quiet, view, .. } = self.settings;
+        let Settings {
+            packets,
+            quiet,
+            view,
+            ..
+        } = self.settings;
         if quiet >= 4 {
             return Ok(());
         }
         let single = view == View::Single;
         if matches!(hit.portion, Portion::Whole | Portion::First) {
             let stamp = self.clock.stamp(hit.heading.ts);
-            let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, !packets);
+            let line = heading::line(
+                &hit.heading,
+                &stamp,
+                self.settings.protocol_number,
+                !packets,
+            );
             let text = self.out.text();
             if packets || !single {
                 text.push(b'\n');
@@ -179,7 +204,12 @@ impl Renderer for Classic {
             return Ok(());
         }
         let stamp = self.clock.stamp(companion.heading.ts);
-        let line = heading::line(&companion.heading, &stamp, self.settings.protocol_number, true);
+        let line = heading::line(
+            &companion.heading,
+            &stamp,
+            self.settings.protocol_number,
+            true,
+        );
         let (escape, single) = (self.settings.escape, self.settings.view == View::Single);
         let text = self.out.text();
         if !single {
@@ -190,8 +220,13 @@ impl Renderer for Classic {
         text.extend_from_slice(if answers { b" <- " } else { b" -> " });
         escape.write(companion.title, text);
         if answers {
-            let took = companion.took.map(|took| format!(", {}", human::duration(took))).unwrap_or_default();
-            text.extend_from_slice(format!(", {}{took}", human::size(companion.body_size)).as_bytes());
+            let took = companion
+                .took
+                .map(|took| format!(", {}", human::duration(took)))
+                .unwrap_or_default();
+            text.extend_from_slice(
+                format!(", {}{took}", human::size(companion.body_size)).as_bytes(),
+            );
         }
         text.push(b'\n');
         self.out.record()
@@ -203,7 +238,9 @@ impl Renderer for Classic {
             text.extend_from_slice(b"exit\n");
             if self.settings.live {
                 let (received, matched) = (stats.decode.packets, stats.output.matched);
-                text.extend_from_slice(format!("{received} received, {matched} matched\n").as_bytes());
+                text.extend_from_slice(
+                    format!("{received} received, {matched} matched\n").as_bytes(),
+                );
             }
         }
         self.out.flush()
@@ -215,12 +252,25 @@ impl Renderer for Classic {
 
     fn wants(&self) -> Wants {
         let wants = self.settings.wants_records();
-        if self.settings.packets { Wants { body: usize::MAX, companions: false } } else { wants }
+        if self.settings.packets {
+            Wants {
+                body: usize::MAX,
+                companions: false,
+            }
+        } else {
+            wants
+        }
     }
 }
 
 /// The normal layout: rows of `width` characters behind two blanks, the last one padded.
-fn rows(bytes: &[u8], width: usize, settings: &Settings, is_in: &dyn Fn(usize) -> bool, text: &mut Vec<u8>) {
+fn rows(
+    bytes: &[u8],
+    width: usize,
+    settings: &Settings,
+    is_in: &dyn Fn(usize) -> bool,
+    text: &mut Vec<u8>,
+) {
     let utf8 = settings.escape.utf8;
     let mut at = 0;
     while at < bytes.len() {
@@ -245,7 +295,10 @@ fn rows(bytes: &[u8], width: usize, settings: &Settings, is_in: &dyn Fn(usize) -
 
 /// Bytes of the character at the start of `bytes`; 1 where there is none.
 fn character(bytes: &[u8]) -> usize {
-    let first = bytes.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    let first = bytes
+        .utf8_chunks()
+        .next()
+        .and_then(|chunk| chunk.valid().chars().next());
     first.map_or(1, char::len_utf8)
 }
 
@@ -261,7 +314,13 @@ fn wrapped(on: bool, cell: &[u8], text: &mut Vec<u8>) {
 }
 
 /// `bytes`, which start at `offset` of what the matches lie in, with each match in colour.
-fn marked(bytes: &[u8], offset: usize, matches: &[Range<usize>], settings: &Settings, text: &mut Vec<u8>) {
+fn marked(
+    bytes: &[u8],
+    offset: usize,
+    matches: &[Range<usize>],
+    settings: &Settings,
+    text: &mut Vec<u8>,
+) {
     let escape = settings.escape;
     super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
         let shown = &bytes[part.start - offset..part.end - offset];
@@ -270,7 +329,9 @@ fn marked(bytes: &[u8], offset: usize, matches: &[Range<usize>], settings: &Sett
             escape.write(shown, text);
             text.extend_from_slice(OFF);
         } else {
-            painted(settings.color, paint, text, |text| escape.write(shown, text));
+            painted(settings.color, paint, text, |text| {
+                escape.write(shown, text);
+            });
         }
     });
 }

@@ -22,7 +22,10 @@ impl Escape {
         let mut rest = bytes;
         while !rest.is_empty() {
             // Clean runs are copied as they are.
-            let clean = rest.iter().position(|byte| !self.passes(*byte)).unwrap_or(rest.len());
+            let clean = rest
+                .iter()
+                .position(|byte| !self.passes(*byte))
+                .unwrap_or(rest.len());
             let (run, odd) = rest.split_at(clean);
             out.extend_from_slice(run);
             let beyond = odd.iter().position(u8::is_ascii).unwrap_or(odd.len());
@@ -85,7 +88,11 @@ mod tests {
 
     use super::*;
 
-    const TEXT: Escape = Escape { utf8: true, tab: true, dot: '.' };
+    const TEXT: Escape = Escape {
+        utf8: true,
+        tab: true,
+        dot: '.',
+    };
 
     fn shown(escape: Escape, bytes: &[u8]) -> String {
         let mut out = Vec::new();
@@ -98,13 +105,13 @@ mod tests {
         let table: [(&[u8], &str); 12] = [
             (b"plain text\t|", "plain text\t|"),
             ("café 你好 😀".as_bytes(), "café 你好 😀"),
-            (b"\x1b[31mred", ".[31mred"),                    // esc_in_payload
-            (b"\x9b31m", ".31m"),                            // c1_in_latin1
-            (b"\xc2\x9b31m", ".31m"),                        // utf8_c1_c2_9b
-            ("a\u{202e}b\u{2066}".as_bytes(), "a.b."),       // bidi_override_202e
-            (b"\x1b]52;c;aGk=\x07", ".]52;c;aGk=."),         // osc52
-            (b"a\rb", "a.b"),                                // lone_cr
-            (b"a\x08b\x7f", "a.b."),                         // backspace_overstrike
+            (b"\x1b[31mred", ".[31mred"),              // esc_in_payload
+            (b"\x9b31m", ".31m"),                      // c1_in_latin1
+            (b"\xc2\x9b31m", ".31m"),                  // utf8_c1_c2_9b
+            ("a\u{202e}b\u{2066}".as_bytes(), "a.b."), // bidi_override_202e
+            (b"\x1b]52;c;aGk=\x07", ".]52;c;aGk=."),   // osc52
+            (b"a\rb", "a.b"),                          // lone_cr
+            (b"a\x08b\x7f", "a.b."),                   // backspace_overstrike
             (b"\xff\xfe\xc3", "..."),
             ("\u{200b}\u{feff}\u{e000}".as_bytes(), "..."),
             (b"a\nb", "a.b"),
@@ -113,9 +120,31 @@ mod tests {
             assert_eq!(shown(TEXT, bytes), want, "{bytes:?}");
         }
         let flood = format!("a{}", "\u{301}".repeat(20));
-        assert_eq!(shown(TEXT, flood.as_bytes()), format!("a{}{}", "\u{301}".repeat(8), ".".repeat(12)));
-        assert_eq!(shown(Escape { utf8: false, ..TEXT }, "é".as_bytes()), "..");
-        assert_eq!(shown(Escape { dot: '?', tab: false, ..TEXT }, b"\t\0"), "??");
+        assert_eq!(
+            shown(TEXT, flood.as_bytes()),
+            format!("a{}{}", "\u{301}".repeat(8), ".".repeat(12))
+        );
+        assert_eq!(
+            shown(
+                Escape {
+                    utf8: false,
+                    ..TEXT
+                },
+                "é".as_bytes()
+            ),
+            ".."
+        );
+        assert_eq!(
+            shown(
+                Escape {
+                    dot: '?',
+                    tab: false,
+                    ..TEXT
+                },
+                b"\t\0"
+            ),
+            "??"
+        );
     }
 
     proptest! {

@@ -27,7 +27,14 @@ impl Clock {
     /// Time stamps of this kind, in the machine's time zone.
     #[must_use]
     pub fn new(time: Time) -> Self {
-        Self { time, first: None, last: None, second: i64::MIN, text: String::new(), zone: TimeZone::system() }
+        Self {
+            time,
+            first: None,
+            last: None,
+            second: i64::MIN,
+            text: String::new(),
+            zone: TimeZone::system(),
+        }
     }
 
     /// The stamp of a record, with a blank behind it; empty when none is wanted.
@@ -47,7 +54,12 @@ impl Clock {
             self.second = ts.seconds();
             self.text = jiff::Timestamp::from_second(ts.seconds()).map_or_else(
                 |_| format!("{} s", ts.seconds()),
-                |second| second.to_zoned(self.zone.clone()).strftime("%Y/%m/%d %H:%M:%S").to_string(),
+                |second| {
+                    second
+                        .to_zoned(self.zone.clone())
+                        .strftime("%Y/%m/%d %H:%M:%S")
+                        .to_string()
+                },
             );
         }
         format!("{}.{:06} ", self.text, ts.subsec_nanos() / 1000)
@@ -103,7 +115,10 @@ mod tests {
     use crate::packet::TcpFlags;
 
     fn v4(last: u8, port: u16) -> Endpoint {
-        Endpoint { addr: IpAddr::from([127, 0, 0, last]), port }
+        Endpoint {
+            addr: IpAddr::from([127, 0, 0, last]),
+            port,
+        }
     }
 
     #[test]
@@ -118,27 +133,69 @@ mod tests {
             icmp: None,
             fragment: None,
         };
-        assert_eq!(line(&heading, "", false, true), "T 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]");
-        assert_eq!(line(&heading, "+0.000001 ", true, true), "T(6) +0.000001 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]");
+        assert_eq!(
+            line(&heading, "", false, true),
+            "T 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]"
+        );
+        assert_eq!(
+            line(&heading, "+0.000001 ", true, true),
+            "T(6) +0.000001 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]"
+        );
         let none = TcpFlags(0);
-        let icmp = Heading { protocol: 1, ports: false, flags: none, icmp: Some((8, 0)), ..heading };
+        let icmp = Heading {
+            protocol: 1,
+            ports: false,
+            flags: none,
+            icmp: Some((8, 0)),
+            ..heading
+        };
         assert_eq!(line(&icmp, "", false, true), "I 127.0.0.1 -> 127.0.0.2 8:0");
-        let mark = Some(FragmentMark { id: 8175, offset: 1480, len: 40, later: true });
-        let fragment = Heading { protocol: 17, ports: false, flags: none, fragment: mark, ..heading };
-        assert_eq!(line(&fragment, "", false, true), "U 127.0.0.1 -> 127.0.0.2 +8175@1480:40");
-        let src = Endpoint { addr: IpAddr::V6(Ipv6Addr::LOCALHOST), port: 5000 };
+        let mark = Some(FragmentMark {
+            id: 8175,
+            offset: 1480,
+            len: 40,
+            later: true,
+        });
+        let fragment = Heading {
+            protocol: 17,
+            ports: false,
+            flags: none,
+            fragment: mark,
+            ..heading
+        };
+        assert_eq!(
+            line(&fragment, "", false, true),
+            "U 127.0.0.1 -> 127.0.0.2 +8175@1480:40"
+        );
+        let src = Endpoint {
+            addr: IpAddr::V6(Ipv6Addr::LOCALHOST),
+            port: 5000,
+        };
         let v6 = Heading { src, ..heading };
-        assert_eq!(line(&v6, "", false, true), "T [::1]:5000 -> 127.0.0.2:8080 [AP]");
-        assert_eq!(line(&v6, "", false, false), "T ::1:5000 -> 127.0.0.2:8080 [AP]");
+        assert_eq!(
+            line(&v6, "", false, true),
+            "T [::1]:5000 -> 127.0.0.2:8080 [AP]"
+        );
+        assert_eq!(
+            line(&v6, "", false, false),
+            "T ::1:5000 -> 127.0.0.2:8080 [AP]"
+        );
     }
 
     #[test]
     fn deltas_count_from_the_record_before_or_the_first() {
         let stamps = |time| {
             let mut clock = Clock::new(time);
-            [5_000_000_000, 6_500_001_000, 6_000_000_000].map(|nanos| clock.stamp(Timestamp::from_nanos(nanos)))
+            [5_000_000_000, 6_500_001_000, 6_000_000_000]
+                .map(|nanos| clock.stamp(Timestamp::from_nanos(nanos)))
         };
-        assert_eq!(stamps(Time::Delta), ["+0.000000 ", "+1.500001 ", "-0.500001 "]);
-        assert_eq!(stamps(Time::SinceFirst), ["+0.000000 ", "+1.500001 ", "+1.000000 "]);
+        assert_eq!(
+            stamps(Time::Delta),
+            ["+0.000000 ", "+1.500001 ", "-0.500001 "]
+        );
+        assert_eq!(
+            stamps(Time::SinceFirst),
+            ["+0.000000 ", "+1.500001 ", "+1.000000 "]
+        );
     }
 }

@@ -13,7 +13,7 @@ pub fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    let digits = if value < 9.95 { 1 } else { 0 };
+    let digits = usize::from(value < 9.95);
     format!("{} {}", trimmed(value, digits), UNITS[unit])
 }
 
@@ -23,11 +23,19 @@ pub fn duration(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let millis = nanos.unsigned_abs() as f64 / 1e6;
     if millis < 999.5 {
-        let digits = if millis < 9.995 { 2 } else if millis < 99.95 { 1 } else { 0 };
+        let digits = if millis < 9.995 {
+            2
+        } else {
+            usize::from(millis < 99.95)
+        };
         format!("{sign}{} ms", trimmed(millis, digits))
     } else {
         let seconds = millis / 1e3;
-        let digits = if seconds < 9.995 { 2 } else if seconds < 99.95 { 1 } else { 0 };
+        let digits = if seconds < 9.995 {
+            2
+        } else {
+            usize::from(seconds < 99.95)
+        };
         format!("{sign}{} s", trimmed(seconds, digits))
     }
 }
@@ -35,7 +43,11 @@ pub fn duration(nanos: i64) -> String {
 /// With at most `digits` behind the point, and no zeros at the end.
 fn trimmed(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

@@ -18,8 +18,17 @@ pub(super) struct Matches {
 
 impl Matches {
     pub(super) fn new(settings: Settings, with_flow: bool, out: Out) -> Self {
-        let time = if settings.time == Time::None { Time::Absolute } else { settings.time };
-        Self { settings, with_flow, out, clock: Clock::new(time) }
+        let time = if settings.time == Time::None {
+            Time::Absolute
+        } else {
+            settings.time
+        };
+        Self {
+            settings,
+            with_flow,
+            out,
+            clock: Clock::new(time),
+        }
     }
 }
 
@@ -32,12 +41,16 @@ impl Renderer for Matches {
             if self.with_flow {
                 let stamp = self.clock.stamp(hit.heading.ts);
                 let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, true);
-                self.out.text().extend_from_slice(format!("{line} #{}: ", hit.number).as_bytes());
+                self.out
+                    .text()
+                    .extend_from_slice(format!("{line} #{}: ", hit.number).as_bytes());
             }
             let (escape, color) = (self.settings.escape, self.settings.color);
             let bytes = &hit.text.bytes[found.clone()];
             let text = self.out.text();
-            painted(color && self.with_flow, Some(Paint::Match), text, |text| escape.write(bytes, text));
+            painted(color && self.with_flow, Some(Paint::Match), text, |text| {
+                escape.write(bytes, text);
+            });
             text.push(b'\n');
             self.out.record()?;
         }
@@ -53,6 +66,9 @@ impl Renderer for Matches {
     }
 
     fn wants(&self) -> Wants {
-        Wants { body: 4 << 10, companions: false }
+        Wants {
+            body: 4 << 10,
+            companions: false,
+        }
     }
 }

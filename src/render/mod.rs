@@ -193,7 +193,9 @@ pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
         (What::Records, View::Spy) => Box::new(spy::Spy::new(settings, out)),
         (What::Records, _) => Box::new(classic::Classic::new(settings, out)),
         (What::Matches(with_flow), _) => Box::new(matches::Matches::new(settings, with_flow, out)),
-        (What::Count | What::Nothing | What::Conversations, _) => Box::new(tally::Tally::new(settings, out)),
+        (What::Count | What::Nothing | What::Conversations, _) => {
+            Box::new(tally::Tally::new(settings, out))
+        }
     }
 }
 
@@ -205,6 +207,9 @@ impl Settings {
             Body::Short => SHORT_BODY,
             Body::Full => self.max_body,
         };
-        Wants { body, companions: self.quiet < 4 }
+        Wants {
+            body,
+            companions: self.quiet < 4,
+        }
     }
 }

@@ -17,7 +17,11 @@ impl Out {
     /// Write to `writer`; with `gather`, in large pieces.
     #[must_use]
     pub fn new(writer: Box<dyn Write>, gather: bool) -> Self {
-        Self { writer, text: Vec::with_capacity(GATHERED), gather }
+        Self {
+            writer,
+            text: Vec::with_capacity(GATHERED),
+            gather,
+        }
     }
 
     /// The text of the record that is being put together.
@@ -27,12 +31,19 @@ impl Out {
 
     /// A record is complete.
     pub(super) fn record(&mut self) -> io::Result<()> {
-        if self.gather && self.text.len() < GATHERED { Ok(()) } else { self.flush() }
+        if self.gather && self.text.len() < GATHERED {
+            Ok(())
+        } else {
+            self.flush()
+        }
     }
 
     /// Write what was gathered.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let result = self.writer.write_all(&self.text).and_then(|()| self.writer.flush());
+        let result = self
+            .writer
+            .write_all(&self.text)
+            .and_then(|()| self.writer.flush());
         self.text.clear();
         result
     }

@@ -23,7 +23,11 @@ const SHORT_LINES: usize = 40;
 
 impl Spy {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
-        Self { settings, out, clock: Clock::new(settings.time) }
+        Self {
+            settings,
+            out,
+            clock: Clock::new(settings.time),
+        }
     }
 
     /// The header line, with `tail` behind it.
@@ -34,11 +38,17 @@ impl Spy {
             line.push_str(&format!(" #{number}"));
         }
         let (color, escape) = (self.settings.color, self.settings.escape);
-        let paint = if side == Side::Answers { Paint::ToClient } else { Paint::ToServer };
+        let paint = if side == Side::Answers {
+            Paint::ToClient
+        } else {
+            Paint::ToServer
+        };
         let separator = if self.settings.signs { " · " } else { " | " };
         let text = self.out.text();
         text.push(b'\n');
-        painted(color, Some(paint), text, |text| text.extend_from_slice(line.as_bytes()));
+        painted(color, Some(paint), text, |text| {
+            text.extend_from_slice(line.as_bytes());
+        });
         for (at, note) in tail.iter().enumerate() {
             let lead = match (at, side) {
                 (0, Side::Answers) if note.opens => " <- ",
@@ -46,14 +56,25 @@ impl Spy {
                 (0, _) => " ",
                 _ => separator,
             };
-            painted(color, Some(Paint::Dim), text, |text| text.extend_from_slice(lead.as_bytes()));
-            painted(color, note.paint, text, |text| escape.write(note.text, text));
+            painted(color, Some(Paint::Dim), text, |text| {
+                text.extend_from_slice(lead.as_bytes());
+            });
+            painted(color, note.paint, text, |text| {
+                escape.write(note.text, text);
+            });
         }
         text.push(b'\n');
     }
 
     fn message(&mut self, hit: &Hit<'_>) {
-        let mut lines = Lines { settings: &self.settings, hit, out: self.out.text(), hidden: 0, shown: 0, open: false };
+        let mut lines = Lines {
+            settings: &self.settings,
+            hit,
+            out: self.out.text(),
+            hidden: 0,
+            shown: 0,
+            open: false,
+        };
         if self.settings.hex {
             return lines.hex();
         }
@@ -76,14 +97,27 @@ impl Renderer for Spy {
         }
         if matches!(hit.portion, Portion::Whole | Portion::First) {
             let facts = answer_facts(hit);
-            let status = hit.styles.iter().map(|(_, role)| *role).find(|role| is_status(*role)).map(Paint::Part);
+            let status = hit
+                .styles
+                .iter()
+                .map(|(_, role)| *role)
+                .find(|role| is_status(*role))
+                .map(Paint::Part);
             let mut notes: Vec<Note<'_>> = facts
                 .iter()
                 .enumerate()
-                .map(|(at, text)| Note { text: text.as_bytes(), paint: status.filter(|_| at == 0), opens: at == 0 })
+                .map(|(at, text)| Note {
+                    text: text.as_bytes(),
+                    paint: status.filter(|_| at == 0),
+                    opens: at == 0,
+                })
                 .collect();
             let labels = labels(hit);
-            notes.extend(labels.iter().map(|text| Note { text: text.as_bytes(), paint: Some(Paint::Dim), opens: false }));
+            notes.extend(labels.iter().map(|text| Note {
+                text: text.as_bytes(),
+                paint: Some(Paint::Dim),
+                opens: false,
+            }));
             self.heading(&hit.heading, hit.number, hit.kind.side, &notes);
         }
         if self.settings.quiet < 3 && hit.why != Why::Empty {
@@ -112,13 +146,26 @@ impl Renderer for Spy {
         if companion.incomplete {
             texts.push(b"incomplete".to_vec());
         }
-        texts.extend(companion.took.map(|took| human::duration(took).into_bytes()));
+        texts.extend(
+            companion
+                .took
+                .map(|took| human::duration(took).into_bytes()),
+        );
         let notes: Vec<Note<'_>> = texts
             .iter()
             .enumerate()
-            .map(|(at, text)| Note { text, paint: companion.role.filter(|_| at == 0).map(Paint::Part), opens: at == 0 })
+            .map(|(at, text)| Note {
+                text,
+                paint: companion.role.filter(|_| at == 0).map(Paint::Part),
+                opens: at == 0,
+            })
             .collect();
-        self.heading(&companion.heading, companion.number, companion.kind.side, &notes);
+        self.heading(
+            &companion.heading,
+            companion.number,
+            companion.kind.side,
+            &notes,
+        );
         self.out.record()
     }
 
@@ -136,7 +183,10 @@ impl Renderer for Spy {
 }
 
 const fn is_status(role: Role) -> bool {
-    matches!(role, Role::Good | Role::Elsewhere | Role::Refused | Role::Failed)
+    matches!(
+        role,
+        Role::Good | Role::Elsewhere | Role::Refused | Role::Failed
+    )
 }
 
 /// An answer says in its header line what it is, and how long it took.
@@ -144,8 +194,12 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Side::Answers || hit.why == Why::Empty {
         return Vec::new();
     }
-    let mut facts: Vec<String> =
-        hit.facts.iter().filter(|fact| fact.summary).map(|fact| fact.value.clone()).collect();
+    let mut facts: Vec<String> = hit
+        .facts
+        .iter()
+        .filter(|fact| fact.summary)
+        .map(|fact| fact.value.clone())
+        .collect();
     facts.push(human::size(hit.body_size));
     facts.extend(hit.took.map(human::duration));
     facts
@@ -220,7 +274,11 @@ impl Lines<'_> {
         if let Some(media) = opaque.filter(|_| self.hit.body_size > 0) {
             self.note(&format!("[{media}, {}]", human::size(self.hit.body_size)));
         } else if self.hidden > 0 && self.settings.body != Body::None {
-            let way = if self.settings.body == Body::Full { "--max-body" } else { "--body=full" };
+            let way = if self.settings.body == Body::Full {
+                "--max-body"
+            } else {
+                "--body=full"
+            };
             self.note(&format!("... {} more ({way})", human::size(self.hidden)));
         }
     }
@@ -230,7 +288,9 @@ impl Lines<'_> {
         let bytes = &self.hit.text.bytes[range.clone()];
         let mut end = range.end;
         if self.hit.body_size == 0 || self.settings.body == Body::None {
-            let blank = [&b"\n\r\n"[..], b"\n\n"].into_iter().find(|blank| bytes.ends_with(blank));
+            let blank = [&b"\n\r\n"[..], b"\n\n"]
+                .into_iter()
+                .find(|blank| bytes.ends_with(blank));
             end -= blank.map_or(0, |blank| blank.len() - 1);
         }
         let mut at = range.start;
@@ -246,10 +306,16 @@ impl Lines<'_> {
         while at < range.end {
             let line = line_end(self.hit.text.bytes, at, range.end);
             let found = self.hit.matches.partition_point(|found| found.end <= at);
-            let matched = self.hit.matches.get(found).is_some_and(|found| found.start < line);
+            let matched = self
+                .hit
+                .matches
+                .get(found)
+                .is_some_and(|found| found.start < line);
             let wanted = match self.settings.body {
                 Body::None => matched,
-                Body::Short => matched || self.open || (self.shown < SHORT_LINES && self.hidden == 0),
+                Body::Short => {
+                    matched || self.open || (self.shown < SHORT_LINES && self.hidden == 0)
+                }
                 Body::Full => true,
             };
             if wanted {
@@ -278,9 +344,14 @@ impl Lines<'_> {
             }
         }
         let (escape, color, out) = (self.settings.escape, self.settings.color, &mut *self.out);
-        segments(range.start..end, self.hit.matches, self.hit.styles, |part, paint| {
-            painted(color, paint, out, |out| escape.write(&bytes[part], out));
-        });
+        segments(
+            range.start..end,
+            self.hit.matches,
+            self.hit.styles,
+            |part, paint| {
+                painted(color, paint, out, |out| escape.write(&bytes[part], out));
+            },
+        );
         if ends {
             out.push(b'\n');
         }
@@ -302,7 +373,9 @@ impl Lines<'_> {
 
     fn note(&mut self, text: &str) {
         let escape = self.settings.escape;
-        painted(self.settings.color, Some(Paint::Dim), self.out, |out| escape.write_str(text, out));
+        painted(self.settings.color, Some(Paint::Dim), self.out, |out| {
+            escape.write_str(text, out);
+        });
         self.out.push(b'\n');
     }
 
@@ -312,19 +385,29 @@ impl Lines<'_> {
             match piece {
                 Piece::Kept(range) => {
                     let matches = self.hit.matches;
-                    hex::rows(&self.hit.text.bytes[range.clone()], &self.settings.escape, self.out, &mut |at, cell, out| {
-                        let at = range.start + at;
-                        let found = matches.partition_point(|found| found.end <= at);
-                        let matched = matches.get(found).is_some_and(|found| found.start <= at);
-                        painted(color, matched.then_some(Paint::Match), out, |out| out.extend_from_slice(cell));
-                    });
+                    hex::rows(
+                        &self.hit.text.bytes[range.clone()],
+                        &self.settings.escape,
+                        self.out,
+                        &mut |at, cell, out| {
+                            let at = range.start + at;
+                            let found = matches.partition_point(|found| found.end <= at);
+                            let matched = matches.get(found).is_some_and(|found| found.start <= at);
+                            painted(color, matched.then_some(Paint::Match), out, |out| {
+                                out.extend_from_slice(cell);
+                            });
+                        },
+                    );
                 }
                 Piece::Skipped(len) => self.hidden += len,
                 Piece::Missing(len, _) => self.note(&format!("[{len} bytes not captured]")),
             }
         }
         if self.hidden > 0 {
-            self.note(&format!("... {} more (--body=full)", human::size(self.hidden)));
+            self.note(&format!(
+                "... {} more (--body=full)",
+                human::size(self.hidden)
+            ));
         }
     }
 }

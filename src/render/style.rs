@@ -29,7 +29,9 @@ impl Paint {
             Self::Part(Role::Verb) => Style::new().bold(),
             Self::Part(Role::Good) => color(AnsiColor::Green).bold(),
             Self::Part(Role::Elsewhere) => color(AnsiColor::Cyan).bold(),
-            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) => color(AnsiColor::Yellow).bold(),
+            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) => {
+                color(AnsiColor::Yellow).bold()
+            }
             Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
             Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
@@ -39,7 +41,12 @@ impl Paint {
 }
 
 /// Append what `write` appends, in colour when `paint` and `color` say so.
-pub(super) fn painted(color: bool, paint: Option<Paint>, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn painted(
+    color: bool,
+    paint: Option<Paint>,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
     match paint.filter(|_| color) {
         Some(paint) => {
             let style = paint.style();
@@ -92,12 +99,24 @@ mod tests {
     #[test]
     fn a_match_wins_and_the_part_goes_on_behind_it() {
         let mut got = Vec::new();
-        segments(2..20, &[0..3, 6..8, 30..31], &[(4..12, Role::KeyValue)], |range, paint| got.push((range, paint)));
+        segments(
+            2..20,
+            &[0..3, 6..8, 30..31],
+            &[(4..12, Role::KeyValue)],
+            |range, paint| got.push((range, paint)),
+        );
         let value = Some(Paint::Part(Role::KeyValue));
         let found = Some(Paint::Match);
         assert_eq!(
             got,
-            [(2..3, found), (3..4, None), (4..6, value), (6..8, found), (8..12, value), (12..20, None)]
+            [
+                (2..3, found),
+                (3..4, None),
+                (4..6, value),
+                (6..8, found),
+                (8..12, value),
+                (12..20, None)
+            ]
         );
     }
 }

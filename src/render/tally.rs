@@ -21,7 +21,11 @@ const LISTED: usize = 1 << 20;
 
 impl Tally {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
-        Self { settings, out, listed: HashSet::new() }
+        Self {
+            settings,
+            out,
+            listed: HashSet::new(),
+        }
     }
 }
 
@@ -41,13 +45,17 @@ impl Renderer for Tally {
         }
         line.flags = crate::packet::TcpFlags::default();
         let text = heading::line(&line, "", self.settings.protocol_number, true);
-        self.out.text().extend_from_slice(format!("{text}\n").as_bytes());
+        self.out
+            .text()
+            .extend_from_slice(format!("{text}\n").as_bytes());
         self.out.record()
     }
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
         if self.settings.what == What::Count {
-            self.out.text().extend_from_slice(format!("{}\n", stats.output.matched).as_bytes());
+            self.out
+                .text()
+                .extend_from_slice(format!("{}\n", stats.output.matched).as_bytes());
         }
         self.out.flush()
     }
@@ -57,6 +65,9 @@ impl Renderer for Tally {
     }
 
     fn wants(&self) -> Wants {
-        Wants { body: 0, companions: false }
+        Wants {
+            body: 0,
+            companions: false,
+        }
     }
 }

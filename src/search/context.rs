@@ -11,7 +11,10 @@ pub struct Context<T> {
 
 impl<T> Default for Context<T> {
     fn default() -> Self {
-        Self { before: VecDeque::new(), after: 0 }
+        Self {
+            before: VecDeque::new(),
+            after: 0,
+        }
     }
 }
 
@@ -57,7 +60,16 @@ mod tests {
     fn neighbours_are_given_out_once_and_in_order() {
         let mut context = Context::default();
         let mut shown = Vec::new();
-        for (number, is_hit) in [(1, false), (2, false), (3, false), (4, true), (5, false), (6, true), (7, false), (8, false)] {
+        for (number, is_hit) in [
+            (1, false),
+            (2, false),
+            (3, false),
+            (4, true),
+            (5, false),
+            (6, true),
+            (7, false),
+            (8, false),
+        ] {
             if is_hit {
                 context.hit(1, |kept| shown.push(kept));
                 shown.push(number);

@@ -1,7 +1,6 @@
 //! What was asked for: patterns as typed become regular expressions over bytes.
 
 use regex::bytes::{Regex, RegexBuilder};
-use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
 /// How patterns are read.
@@ -103,7 +102,11 @@ fn source(pattern: &str, options: &Options) -> Result<String, PatternError> {
     if options.fixed_strings {
         return Ok(regex_syntax::escape(pattern));
     }
-    Ok(if options.plain_x { without_x(pattern) } else { pattern.to_owned() })
+    Ok(if options.plain_x {
+        without_x(pattern)
+    } else {
+        pattern.to_owned()
+    })
 }
 
 /// `\x00` as `x00`.
@@ -128,38 +131,39 @@ fn hex(pattern: &str) -> Result<String, PatternError> {
         what: what.to_owned(),
         instead: Some("write two digits a byte: -X 0x474554".into()),
     };
-    let digits = pattern.strip_prefix("0x").or(pattern.strip_prefix("0X")).unwrap_or(pattern);
+    let digits = pattern
+        .strip_prefix("0x")
+        .or(pattern.strip_prefix("0X"))
+        .unwrap_or(pattern);
     let digits: String = digits.chars().filter(|c| *c != ' ').collect();
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong("this is not hexadecimal"));
     }
     if digits.len() % 2 == 1 {
-        return Err(wrong("a hexadecimal pattern needs an even number of digits"));
+        return Err(wrong(
+            "a hexadecimal pattern needs an even number of digits",
+        ));
     }
     let bytes = digits.as_bytes().chunks(2);
-    Ok(bytes.map(|pair| format!(r"(?-u:\x{})", String::from_utf8_lossy(pair))).collect())
+    Ok(bytes
+        .map(|pair| format!(r"(?-u:\x{})", String::from_utf8_lossy(pair)))
+        .collect())
 }
 
+#[allow(
+    clippy::result_large_err,
+    reason = "made once a pattern, before the run"
+)]
 fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
-    let config = syntax::Config::new()
+    regex_syntax::ParserBuilder::new()
         .unicode(options.unicode)
         .utf8(false)
         .case_insensitive(options.ignore_case)
         .dot_matches_new_line(options.dot_all)
         .multi_line(options.line_anchors)
-        .crlf(options.crlf);
-    syntax::parse_with(source, &config).map_err(|_| ()).or_else(|()| {
-        // Parse again for the error itself, which the automata's parser wraps.
-        regex_syntax::ParserBuilder::new()
-            .unicode(options.unicode)
-            .utf8(false)
-            .case_insensitive(options.ignore_case)
-            .dot_matches_new_line(options.dot_all)
-            .multi_line(options.line_anchors)
-            .crlf(options.crlf)
-            .build()
-            .parse(source)
-    })
+        .crlf(options.crlf)
+        .build()
+        .parse(source)
 }
 
 /// The library's error in plain words, about the pattern as it was typed.
@@ -178,24 +182,40 @@ fn explain(pattern: &str, part: &str, error: &regex_syntax::Error) -> PatternErr
                 other => other.to_string(),
             };
             let instead = match error.kind() {
-                Kind::UnsupportedLookAround => {
-                    Some(r"say it with --and PATTERN or --not PATTERN on the same message, or with \b".to_owned())
+                Kind::UnsupportedLookAround => Some(
+                    r"say it with --and PATTERN or --not PATTERN on the same message, or with \b"
+                        .to_owned(),
+                ),
+                Kind::UnsupportedBackreference => {
+                    Some("search for the repeated text itself".to_owned())
                 }
-                Kind::UnsupportedBackreference => Some("search for the repeated text itself".to_owned()),
                 _ => None,
             };
             (Some(*error.span()), what, instead)
         }
         regex_syntax::Error::Translate(error) => {
             let what = error.kind().to_string();
-            let instead = what.to_lowercase().contains("unicode").then(|| "add --unicode".to_owned());
+            let instead = what
+                .to_lowercase()
+                .contains("unicode")
+                .then(|| "add --unicode".to_owned());
             (Some(*error.span()), what, instead)
         }
         other => (None, other.to_string(), None),
     };
     // An empty span is a place between two characters: point at the one behind it.
-    let at = span.filter(|_| part == pattern).map(|span| (span.start.offset, span.end.offset.max(span.start.offset + 1)));
-    PatternError { pattern: pattern.to_owned(), at, what, instead }
+    let at = span.filter(|_| part == pattern).map(|span| {
+        (
+            span.start.offset,
+            span.end.offset.max(span.start.offset + 1),
+        )
+    });
+    PatternError {
+        pattern: pattern.to_owned(),
+        at,
+        what,
+        instead,
+    }
 }
 
 #[cfg(test)]
@@ -203,41 +223,148 @@ mod tests {
     use super::*;
 
     fn finds(pattern: &str, options: Options, text: &[u8]) -> Result<bool, PatternError> {
-        Ok(Pattern::compile(&[pattern.to_owned()], &options)?.regex.is_match(text))
+        Ok(Pattern::compile(&[pattern.to_owned()], &options)?
+            .regex
+            .is_match(text))
     }
 
     #[test]
     fn patterns_are_read_as_their_options_say() {
         let plain = Options::default();
-        let lines = Options { line_anchors: true, crlf: true, ..plain };
+        let lines = Options {
+            line_anchors: true,
+            crlf: true,
+            ..plain
+        };
         let table: [(&str, Options, &[u8], bool); 24] = [
-            (r"\x00\\x", Options { plain_x: true, ..plain }, br"x00\x", true),
-            (r"\x00", Options { plain_x: true, ..plain }, b"\x00", false),
+            (
+                r"\x00\\x",
+                Options {
+                    plain_x: true,
+                    ..plain
+                },
+                br"x00\x",
+                true,
+            ),
+            (
+                r"\x00",
+                Options {
+                    plain_x: true,
+                    ..plain
+                },
+                b"\x00",
+                false,
+            ),
             (r"\xff", plain, b"a\xff", true),
             ("é", plain, "café".as_bytes(), true),
             ("caf.+ au", plain, "café au lait".as_bytes(), true),
             (r"\w+é", plain, "café".as_bytes(), true),
-            ("get", Options { ignore_case: true, ..plain }, b"GET", true),
-            ("É", Options { ignore_case: true, unicode: true, ..plain }, "é".as_bytes(), true),
+            (
+                "get",
+                Options {
+                    ignore_case: true,
+                    ..plain
+                },
+                b"GET",
+                true,
+            ),
+            (
+                "É",
+                Options {
+                    ignore_case: true,
+                    unicode: true,
+                    ..plain
+                },
+                "é".as_bytes(),
+                true,
+            ),
             ("^Host", plain, b"GET /\r\nHost: x", false),
             ("^Host", lines, b"GET /\r\nHost: x", true),
             ("x$", lines, b"Host: x\r\n", true),
             ("/.Host", plain, b"/\nHost", false),
-            ("/.Host", Options { dot_all: true, ..plain }, b"/\nHost", true),
-            ("a.c", Options { fixed_strings: true, ..plain }, b"abc", false),
-            ("a.c", Options { fixed_strings: true, ..plain }, b"a.c", true),
+            (
+                "/.Host",
+                Options {
+                    dot_all: true,
+                    ..plain
+                },
+                b"/\nHost",
+                true,
+            ),
+            (
+                "a.c",
+                Options {
+                    fixed_strings: true,
+                    ..plain
+                },
+                b"abc",
+                false,
+            ),
+            (
+                "a.c",
+                Options {
+                    fixed_strings: true,
+                    ..plain
+                },
+                b"a.c",
+                true,
+            ),
             ("0x474554", Options { hex: true, ..plain }, b"GET", true),
             ("47 45 54", Options { hex: true, ..plain }, b"GET", true),
             ("ff00", Options { hex: true, ..plain }, b"\xff\x00", true),
-            ("user|pass", Options { word: true, ..plain }, b"user", true),
-            ("user|pass", Options { word: true, ..plain }, b"superuser", false),
-            ("user|pass", Options { word: true, ..plain }, b"a pass.", true),
-            ("user|pass", Options { word: true, ..plain }, b"password", false),
-            ("-v", Options { word: true, ..plain }, b"a -v b", true),
+            (
+                "user|pass",
+                Options {
+                    word: true,
+                    ..plain
+                },
+                b"user",
+                true,
+            ),
+            (
+                "user|pass",
+                Options {
+                    word: true,
+                    ..plain
+                },
+                b"superuser",
+                false,
+            ),
+            (
+                "user|pass",
+                Options {
+                    word: true,
+                    ..plain
+                },
+                b"a pass.",
+                true,
+            ),
+            (
+                "user|pass",
+                Options {
+                    word: true,
+                    ..plain
+                },
+                b"password",
+                false,
+            ),
+            (
+                "-v",
+                Options {
+                    word: true,
+                    ..plain
+                },
+                b"a -v b",
+                true,
+            ),
             ("(?i)get", plain, b"GeT", true),
         ];
         for (pattern, options, text, want) in table {
-            assert_eq!(finds(pattern, options, text), Ok(want), "{pattern} {options:?}");
+            assert_eq!(
+                finds(pattern, options, text),
+                Ok(want),
+                "{pattern} {options:?}"
+            );
         }
     }
 
@@ -258,8 +385,24 @@ mod tests {
             assert_eq!(error.instead.is_some(), instead, "{pattern}");
         }
         for pattern in ["abc", "4g"] {
-            assert!(finds(pattern, Options { hex: true, ..Options::default() }, b"").is_err(), "{pattern}");
+            assert!(
+                finds(
+                    pattern,
+                    Options {
+                        hex: true,
+                        ..Options::default()
+                    },
+                    b""
+                )
+                .is_err(),
+                "{pattern}"
+            );
         }
-        assert!(finds(r"(?:\w{1000}){1000}", Options::default(), b"").unwrap_err().what.contains("too large"));
+        assert!(
+            finds(r"(?:\w{1000}){1000}", Options::default(), b"")
+                .unwrap_err()
+                .what
+                .contains("too large")
+        );
     }
 }

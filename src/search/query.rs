@@ -59,9 +59,16 @@ impl Query {
                 pattern: patterns.join(" | "),
                 at: None,
                 what: format!("the pattern cannot be searched in a stream: {detail}"),
-                instead: asked.options.unicode.then(|| r"with --unicode write (?-u:\b) for \b".to_owned()),
+                instead: asked
+                    .options
+                    .unicode
+                    .then(|| r"with --unicode write (?-u:\b) for \b".to_owned()),
             })?;
-            Ok(Term { automaton, regex, wanted })
+            Ok(Term {
+                automaton,
+                regex,
+                wanted,
+            })
         };
         // An empty pattern matches everything: then nothing need be searched.
         let mut shown = None;
@@ -95,7 +102,9 @@ impl Query {
     pub fn holds_in(&self, text: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
         extents.clear();
         self.extents(text, 0, extents);
-        self.terms.iter().all(|term| term.regex.is_match(text) == term.wanted)
+        self.terms
+            .iter()
+            .all(|term| term.regex.is_match(text) == term.wanted)
     }
 
     /// The matches in one piece of text that starts at `offset`, none empty, appended to `extents`.
@@ -111,24 +120,37 @@ impl Query {
         progress.clear();
         match bookmark {
             Some(Bookmark(marks)) if marks.len() == self.terms.len() => {
-                progress.extend(marks.iter().map(|mark| Progress { found: false, ..*mark }));
+                progress.extend(marks.iter().map(|mark| Progress {
+                    found: false,
+                    ..*mark
+                }));
             }
-            _ => progress.extend(self.terms.iter().map(|term| Progress { scan: term.automaton.start(), found: false })),
+            _ => progress.extend(self.terms.iter().map(|term| Progress {
+                scan: term.automaton.start(),
+                found: false,
+            })),
         }
     }
 
     /// Read on. `found` is told of each match to be shown, as [`Automaton::feed`] tells it.
-    pub(super) fn feed(&self, progress: &mut [Progress], bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
+    pub(super) fn feed(
+        &self,
+        progress: &mut [Progress],
+        bytes: &[u8],
+        found: &mut dyn FnMut(usize, usize),
+    ) {
         for (term, progress) in self.terms.iter().zip(progress) {
             let any = &mut progress.found;
             // Only the first term can be the one that is shown.
             if self.shown.is_some() && std::ptr::eq(term, &raw const self.terms[0]) {
-                term.automaton.feed(&mut progress.scan, bytes, &mut |end, len| {
-                    *any = true;
-                    found(end, len);
-                });
+                term.automaton
+                    .feed(&mut progress.scan, bytes, &mut |end, len| {
+                        *any = true;
+                        found(end, len);
+                    });
             } else {
-                term.automaton.feed(&mut progress.scan, bytes, &mut |_, _| *any = true);
+                term.automaton
+                    .feed(&mut progress.scan, bytes, &mut |_, _| *any = true);
             }
         }
     }
@@ -152,12 +174,18 @@ impl Query {
 
     /// Whether the message holds, as far as it was read.
     pub(super) fn holds(&self, progress: &[Progress]) -> bool {
-        self.terms.iter().zip(progress).all(|(term, progress)| term.wanted == progress.found)
+        self.terms
+            .iter()
+            .zip(progress)
+            .all(|(term, progress)| term.wanted == progress.found)
     }
 
     /// Whether the verdict can still change by what was already read: a match is begun.
     pub(super) fn is_open(&self, progress: &[Progress]) -> bool {
-        self.terms.iter().zip(progress).any(|(term, progress)| term.automaton.is_open(&progress.scan))
+        self.terms
+            .iter()
+            .zip(progress)
+            .any(|(term, progress)| term.automaton.is_open(&progress.scan))
     }
 
     /// Note in `bookmark` how far was read.

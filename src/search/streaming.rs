@@ -51,7 +51,11 @@ impl Automaton {
     /// In words, when it would be too large or looks around in a way that bytes do not tell.
     pub(super) fn new(hir: &Hir) -> Result<Self, String> {
         let nfa = thompson::Compiler::new()
-            .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(DFA)))
+            .configure(
+                thompson::Config::new()
+                    .utf8(false)
+                    .nfa_size_limit(Some(DFA)),
+            )
             .build_from_hir(hir)
             .map_err(|error| error.to_string())?;
         let config = dense::Config::new()
@@ -60,9 +64,14 @@ impl Automaton {
             .specialize_start_states(true)
             .dfa_size_limit(Some(DFA))
             .determinize_size_limit(Some(DETERMINIZE));
-        let dfa = dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|error| error.to_string())?;
+        let dfa = dense::Builder::new()
+            .configure(config)
+            .build_from_nfa(&nfa)
+            .map_err(|error| error.to_string())?;
         let start = |byte: Option<u8>| {
-            let config = start::Config::new().anchored(Anchored::No).look_behind(byte);
+            let config = start::Config::new()
+                .anchored(Anchored::No)
+                .look_behind(byte);
             dfa.start_state(&config).map_err(|error| error.to_string())
         };
         let fresh = start(None)?;
@@ -85,12 +94,20 @@ impl Automaton {
 
     /// A scan at the start of a text.
     pub(super) fn start(&self) -> Scan {
-        Scan { state: self.fresh, last: None, since_start: 0 }
+        Scan {
+            state: self.fresh,
+            last: None,
+            since_start: 0,
+        }
     }
 
     /// A scan behind missing bytes: neither a line nor a word starts or ends there.
     fn start_behind_gap(&self) -> Scan {
-        Scan { state: self.behind[0], last: Some(0), since_start: 0 }
+        Scan {
+            state: self.behind[0],
+            last: Some(0),
+            since_start: 0,
+        }
     }
 
     /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece before), and how many bytes
@@ -101,7 +118,9 @@ impl Automaton {
         let mut start_at = -(scan.since_start as i64);
         let mut at = 0;
         let mut jump_from = 0;
-        let before = scan.last.map_or(self.fresh, |last| self.behind[usize::from(last)]);
+        let before = scan
+            .last
+            .map_or(self.fresh, |last| self.behind[usize::from(last)]);
         let behind = |at: usize| match at.checked_sub(1) {
             Some(previous) => self.behind[usize::from(bytes[previous])],
             None => before,
@@ -112,17 +131,23 @@ impl Automaton {
                 if let Some(prefilter) = &self.prefilter
                     && at >= jump_from
                 {
-                    let next = prefilter.find(bytes, Span { start: at, end: bytes.len() });
+                    let next = prefilter.find(
+                        bytes,
+                        Span {
+                            start: at,
+                            end: bytes.len(),
+                        },
+                    );
                     // A needle may be cut by the end of the piece: its first bytes must be walked.
-                    let to = match next {
-                        Some(span) => {
-                            jump_from = span.start + 1;
-                            span.start
-                        }
-                        None => {
-                            jump_from = bytes.len();
-                            bytes.len().saturating_sub(self.needle.saturating_sub(1)).max(at)
-                        }
+                    let to = if let Some(span) = next {
+                        jump_from = span.start + 1;
+                        span.start
+                    } else {
+                        jump_from = bytes.len();
+                        bytes
+                            .len()
+                            .saturating_sub(self.needle.saturating_sub(1))
+                            .max(at)
                     };
                     if to > at {
                         at = to;
@@ -197,10 +222,14 @@ impl Automaton {
 
     /// Whether a match is begun and not decided.
     pub(super) fn is_open(&self, scan: &Scan) -> bool {
-        let start = scan.last.map_or(self.fresh, |last| self.behind[usize::from(last)]);
+        let start = scan
+            .last
+            .map_or(self.fresh, |last| self.behind[usize::from(last)]);
         // A state that goes where the start state goes is one in all but its name.
         scan.state != start
-            && !(0..=255).all(|byte| self.dfa.next_state(scan.state, byte) == self.dfa.next_state(start, byte))
+            && !(0..=255).all(|byte| {
+                self.dfa.next_state(scan.state, byte) == self.dfa.next_state(start, byte)
+            })
     }
 }
 
@@ -212,7 +241,11 @@ mod tests {
     use crate::search::pattern::{Options, Pattern};
 
     fn automaton(pattern: &str) -> (Automaton, Pattern) {
-        let options = Options { line_anchors: true, crlf: true, ..Options::default() };
+        let options = Options {
+            line_anchors: true,
+            crlf: true,
+            ..Options::default()
+        };
         let pattern = Pattern::compile(&[pattern.to_owned()], &options).unwrap();
         (Automaton::new(&pattern.hir).unwrap(), pattern)
     }
@@ -315,7 +348,8 @@ mod tests {
 
     fn any_pattern() -> impl Strategy<Value = String> {
         let atom = prop::sample::select(vec![
-            "a", "b", "ab", "abc", "ba", "[ab]", "[^a]", ".", r"\w", r"\s", "^", "$", r"\b", r"\B", "(?i)A", "c\r\n",
+            "a", "b", "ab", "abc", "ba", "[ab]", "[^a]", ".", r"\w", r"\s", "^", "$", r"\b", r"\B",
+            "(?i)A", "c\r\n",
         ]);
         let repeat = prop::sample::select(vec!["", "", "", "*", "+", "?", "{2}", "{1,3}"]);
         let piece = (atom, repeat).prop_map(|(atom, repeat)| match atom {

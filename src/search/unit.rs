@@ -81,7 +81,8 @@ impl Unit {
         let bytes = match keep.first {
             Some(first) => {
                 let said = self.head_said as u64 + self.body;
-                let left = usize::try_from((first as u64).saturating_sub(said)).unwrap_or(usize::MAX);
+                let left =
+                    usize::try_from((first as u64).saturating_sub(said)).unwrap_or(usize::MAX);
                 let (searched, ignored) = bytes.split_at(left.min(bytes.len()));
                 self.count(part, ignored.len());
                 searched
@@ -111,7 +112,9 @@ impl Unit {
                 self.keep(kept);
                 self.body_kept += kept.len();
                 let mut done = 0;
-                query.feed(&mut progress, rest, &mut |end, len| done = self.excerpt(rest, done, end, len));
+                query.feed(&mut progress, rest, &mut |end, len| {
+                    done = self.excerpt(rest, done, end, len);
+                });
                 self.pass(&rest[done..]);
             }
         }
@@ -185,7 +188,10 @@ impl Unit {
         }
         query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
         Shown {
-            text: Text { bytes: &self.bytes, pieces: &self.pieces },
+            text: Text {
+                bytes: &self.bytes,
+                pieces: &self.pieces,
+            },
             head: self.head,
             matches: &self.matches,
             body_size: self.body,
@@ -229,7 +235,9 @@ impl Unit {
         self.skipped += bytes.len() as u64;
         let last = bytes.len().saturating_sub(AROUND);
         if last > 0 || self.tail.len() + bytes.len() > 2 * AROUND {
-            let spare = (self.tail.len() + (bytes.len() - last)).saturating_sub(AROUND).min(self.tail.len());
+            let spare = (self.tail.len() + (bytes.len() - last))
+                .saturating_sub(AROUND)
+                .min(self.tail.len());
             self.tail.drain(..spare);
         }
         self.tail.extend_from_slice(&bytes[last..]);
@@ -249,7 +257,11 @@ impl Unit {
         let (kept, rest) = bytes.split_at(line.min(self.wanted).min(bytes.len()));
         self.keep(kept);
         self.excerpts += kept.len();
-        self.wanted = if kept.ends_with(b"\n") { 0 } else { self.wanted - kept.len() };
+        self.wanted = if kept.ends_with(b"\n") {
+            0
+        } else {
+            self.wanted - kept.len()
+        };
         self.skip(rest);
     }
 
@@ -286,10 +298,18 @@ mod tests {
     use super::*;
     use crate::search::Asked;
 
-    const KEEP: Keep = Keep { head: 1024, body: 8, first: None };
+    const KEEP: Keep = Keep {
+        head: 1024,
+        body: 8,
+        first: None,
+    };
 
     fn query(pattern: &str) -> Query {
-        Query::compile(&Asked { any: vec![pattern.to_owned()], ..Asked::default() }).unwrap()
+        Query::compile(&Asked {
+            any: vec![pattern.to_owned()],
+            ..Asked::default()
+        })
+        .unwrap()
     }
 
     /// What is kept, as text: `<n>` for skipped bytes, `!n!` for missing ones, matches in brackets.
@@ -351,7 +371,11 @@ mod tests {
             let mut unit = said(&query, "", &body, chunk);
             let shown = unit.show(&query);
             assert_eq!(shown.matches.len(), 1, "pieces of {chunk}");
-            assert!((500..2000).contains(&shown.text.bytes.len()), "{} bytes", shown.text.bytes.len());
+            assert!(
+                (500..2000).contains(&shown.text.bytes.len()),
+                "{} bytes",
+                shown.text.bytes.len()
+            );
             assert_eq!(shown.body_size, 10_006);
         }
     }
@@ -384,7 +408,10 @@ mod tests {
     #[test]
     fn only_the_first_bytes_are_searched_when_asked() {
         let query = query("needle");
-        let keep = Keep { first: Some(10), ..KEEP };
+        let keep = Keep {
+            first: Some(10),
+            ..KEEP
+        };
         let mut unit = Unit::default();
         unit.begin(&query, None);
         unit.feed(&query, &keep, Part::Head, b"GET /\n");
@@ -395,12 +422,26 @@ mod tests {
 
     #[test]
     fn all_terms_of_a_question_count() {
-        let asked =
-            Asked { any: vec!["a".into(), "b".into()], and: vec!["c".into()], not: vec!["d".into()], ..Asked::default() };
+        let asked = Asked {
+            any: vec!["a".into(), "b".into()],
+            and: vec!["c".into()],
+            not: vec!["d".into()],
+            ..Asked::default()
+        };
         let query = Query::compile(&asked).unwrap();
-        for (text, want) in [("bc", true), ("ac", true), ("a", false), ("c", false), ("acd", false)] {
+        for (text, want) in [
+            ("bc", true),
+            ("ac", true),
+            ("a", false),
+            ("c", false),
+            ("acd", false),
+        ] {
             assert_eq!(said(&query, "", text, 1).holds(&query), want, "{text}");
-            assert_eq!(query.holds_in(text.as_bytes(), &mut Vec::new()), want, "{text}");
+            assert_eq!(
+                query.holds_in(text.as_bytes(), &mut Vec::new()),
+                want,
+                "{text}"
+            );
         }
     }
 
@@ -411,7 +452,12 @@ mod tests {
         unit.begin(&query, None);
         let mut matches = 0;
         for _ in 0..10_000 {
-            unit.feed(&query, &KEEP, Part::Body, b"a needle in a very long haystack\n");
+            unit.feed(
+                &query,
+                &KEEP,
+                Part::Body,
+                b"a needle in a very long haystack\n",
+            );
             if unit.is_full() {
                 matches += unit.show(&query).matches.len();
                 unit.forget();

@@ -54,7 +54,13 @@ impl Buffer {
     }
 
     fn of(source: Origin) -> Self {
-        Self { source, bytes: Vec::new(), start: 0, end: 0, read: 0 }
+        Self {
+            source,
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+            read: 0,
+        }
     }
 
     /// The bytes at hand.
@@ -112,7 +118,9 @@ impl Buffer {
                     self.end += got;
                     self.read += got as u64;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Got::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Ok(Got::Nothing);
+                }
                 Err(error) => return Err(error),
             }
         }

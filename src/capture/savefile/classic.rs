@@ -29,7 +29,9 @@ const MAGICS: [(u32, bool, i64, usize); 6] = [
 ];
 
 pub(super) fn is_magic(bytes: [u8; 4]) -> bool {
-    MAGICS.iter().any(|(magic, ..)| *magic == u32::from_le_bytes(bytes))
+    MAGICS
+        .iter()
+        .any(|(magic, ..)| *magic == u32::from_le_bytes(bytes))
 }
 
 impl Classic {
@@ -39,13 +41,22 @@ impl Classic {
         let magic = u32::from_le_bytes(*header.first_chunk()?);
         let (_, swapped, unit, record) = *MAGICS.iter().find(|(known, ..)| *known == magic)?;
         let network = u32::from_le_bytes(*header.last_chunk()?);
-        let network = if swapped { network.swap_bytes() } else { network };
+        let network = if swapped {
+            network.swap_bytes()
+        } else {
+            network
+        };
         // The upper bits tell of frame check sequences; DLT_RAW of some systems is LINKTYPE_RAW.
         let link = match network & 0x03ff_ffff {
             12 | 14 => LinkType::RAW,
             other => LinkType(other),
         };
-        Some(Self { swapped, unit, link, record })
+        Some(Self {
+            swapped,
+            unit,
+            link,
+            record,
+        })
     }
 
     pub(super) fn link(&self) -> LinkType {
@@ -53,7 +64,9 @@ impl Classic {
     }
 
     pub(super) fn step(&self, bytes: &[u8]) -> Step {
-        let Some(header) = bytes.first_chunk::<16>() else { return Step::Need(self.record) };
+        let Some(header) = bytes.first_chunk::<16>() else {
+            return Step::Need(self.record);
+        };
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *header;
         let field = |bytes: [u8; 4]| match self.swapped {
             true => u32::from_be_bytes(bytes),
@@ -73,7 +86,10 @@ impl Classic {
             from: self.record,
             to,
             len: to,
-            ts: Timestamp::new(i64::from(seconds), i64::from(fraction).saturating_mul(self.unit)),
+            ts: Timestamp::new(
+                i64::from(seconds),
+                i64::from(fraction).saturating_mul(self.unit),
+            ),
             interface: 0,
             link: self.link,
             // A crafted record may have more bytes than the wire had: those that are there are the truth.

@@ -44,7 +44,15 @@ enum Format {
 /// What a format's reader found at the buffer's start.
 enum Step {
     /// A record: where its bytes lie behind the buffer's start, and what it says. `len` bytes are done with it.
-    Frame { from: usize, to: usize, len: usize, ts: Timestamp, interface: u32, link: LinkType, wire_len: u32 },
+    Frame {
+        from: usize,
+        to: usize,
+        len: usize,
+        ts: Timestamp,
+        interface: u32,
+        link: LinkType,
+        wire_len: u32,
+    },
     /// Something else, of this length.
     Skip(usize),
     /// This many bytes are needed to say more.
@@ -79,29 +87,58 @@ impl Savefiles {
             .collect::<Result<VecDeque<_>, _>>()?;
         let link = files.front().map_or(LinkType::ETHERNET, Savefile::link);
         let (stats, warnings) = (CaptureStats::default(), Vec::new());
-        Ok(Self { files, link, frames: 0, interfaces: 0, stats, warnings, total, read: 0 })
+        Ok(Self {
+            files,
+            link,
+            frames: 0,
+            interfaces: 0,
+            stats,
+            warnings,
+            total,
+            read: 0,
+        })
     }
 
     /// How far it is; unknown when standard input is among the files.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
         let current = self.files.front().map_or(0, |file| file.buffer.read());
-        Some(Progress { read: self.read + current, total: self.total? })
+        Some(Progress {
+            read: self.read + current,
+            total: self.total?,
+        })
     }
 }
 
 impl Source for Savefiles {
     fn next_frame(&mut self) -> Result<Next<'_>, CaptureError> {
         let (from, to, ts, interface, link, wire_len) = loop {
-            let Some(file) = self.files.front_mut() else { return Ok(Next::End) };
+            let Some(file) = self.files.front_mut() else {
+                return Ok(Next::End);
+            };
             let step = match &mut file.format {
                 Format::Classic(classic) => classic.step(file.buffer.bytes()),
                 Format::Next(next) => next.step(file.buffer.bytes(), &mut self.stats.bad_blocks),
             };
             let wrong = match step {
-                Step::Frame { from, to, len, ts, interface, link, wire_len } => {
+                Step::Frame {
+                    from,
+                    to,
+                    len,
+                    ts,
+                    interface,
+                    link,
+                    wire_len,
+                } => {
                     let start = file.buffer.consume(len);
-                    break (start + from, start + to, ts, interface + self.interfaces, link, wire_len);
+                    break (
+                        start + from,
+                        start + to,
+                        ts,
+                        interface + self.interfaces,
+                        link,
+                        wire_len,
+                    );
                 }
                 Step::Skip(len) => {
                     file.buffer.consume(len);
@@ -119,7 +156,9 @@ impl Source for Savefiles {
             if let Some(wrong) = wrong {
                 self.stats.cut_files += 1;
                 let (path, at) = (file.path.display(), file.buffer.done());
-                self.warnings.push(format!("{path}: {wrong} at byte {at}; everything before it was read"));
+                self.warnings.push(format!(
+                    "{path}: {wrong} at byte {at}; everything before it was read"
+                ));
             }
             if let Some(done) = self.files.pop_front() {
                 self.read += done.buffer.read();
@@ -131,8 +170,18 @@ impl Source for Savefiles {
         };
         self.frames += 1;
         self.stats.frames += 1;
-        let bytes = self.files.front().map_or(&[][..], |file| file.buffer.at(from, to));
-        Ok(Next::Frame(Frame { number: self.frames, ts, interface, link, wire_len, bytes }))
+        let bytes = self
+            .files
+            .front()
+            .map_or(&[][..], |file| file.buffer.at(from, to));
+        Ok(Next::Frame(Frame {
+            number: self.frames,
+            ts,
+            interface,
+            link,
+            wire_len,
+            bytes,
+        }))
     }
 
     fn stats(&mut self) -> CaptureStats {
@@ -161,8 +210,12 @@ impl Savefile {
 #[must_use]
 pub fn looks_like_capture(path: &Path) -> bool {
     let mut magic = [0; 4];
-    let Ok(mut file) = File::open(path) else { return false };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) || file.read_exact(&mut magic).is_err() {
+    let Ok(mut file) = File::open(path) else {
+        return false;
+    };
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file())
+        || file.read_exact(&mut magic).is_err()
+    {
         return false;
     }
     classic::is_magic(magic) || next::is_magic(magic) || is_gzip(&magic) || is_zstd(&magic)
@@ -178,8 +231,14 @@ fn is_zstd(bytes: &[u8]) -> bool {
 
 /// Open one file; its size when it is a regular one.
 fn open(path: &Path) -> Result<(Savefile, Option<u64>), CaptureError> {
-    let io_error = |source| CaptureError::Io { path: path.to_owned(), source };
-    let not = |what| CaptureError::NotACapture { path: path.to_owned(), what };
+    let io_error = |source| CaptureError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let not = |what| CaptureError::NotACapture {
+        path: path.to_owned(),
+        what,
+    };
     let (mut buffer, size) = if path == Path::new("-") {
         (Buffer::waiting(io::stdin()), None)
     } else {
@@ -215,19 +274,35 @@ fn open(path: &Path) -> Result<(Savefile, Option<u64>), CaptureError> {
     let file = if let Some(classic) = classic::Classic::new(bytes) {
         buffer.consume(classic::HEADER);
         Ok(Format::Classic(classic))
-    } else if bytes.first_chunk().is_some_and(|magic| next::is_magic(*magic)) {
+    } else if bytes
+        .first_chunk()
+        .is_some_and(|magic| next::is_magic(*magic))
+    {
         first(&mut buffer, 4096)?;
         Ok(Format::Next(next::Next::default()))
     } else if bytes.is_empty() {
         Err(not("is empty"))
-    } else if bytes.first_chunk().is_some_and(|magic| classic::is_magic(*magic)) {
+    } else if bytes
+        .first_chunk()
+        .is_some_and(|magic| classic::is_magic(*magic))
+    {
         Err(not("ends inside of the file header"))
-    } else if bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+    } else if bytes
+        .iter()
+        .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+    {
         Err(not("looks like text"))
     } else {
         Err(not("does not start like one"))
     };
-    Ok((Savefile { path: path.to_owned(), buffer, format: file? }, size))
+    Ok((
+        Savefile {
+            path: path.to_owned(),
+            buffer,
+            format: file?,
+        },
+        size,
+    ))
 }
 
 #[cfg(test)]

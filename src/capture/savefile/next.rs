@@ -64,7 +64,9 @@ impl Next {
     }
 
     pub(super) fn step(&mut self, bytes: &[u8], bad: &mut u64) -> Step {
-        let Some(head) = bytes.first_chunk::<12>() else { return Step::Need(12) };
+        let Some(head) = bytes.first_chunk::<12>() else {
+            return Step::Need(12);
+        };
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *head;
         let mut kind = self.field([a, b, c, d]);
         if is_magic([a, b, c, d]) {
@@ -76,10 +78,12 @@ impl Next {
             kind = SECTION;
         }
         let len = self.field([e, f, g, h]) as usize;
-        if len < 12 || len > RECORD_BYTES || !len.is_multiple_of(4) {
+        if !(12..=RECORD_BYTES).contains(&len) || !len.is_multiple_of(4) {
             return Step::Bad("a block has an impossible length");
         }
-        let Some(body) = bytes.get(8..len - 4) else { return Step::Need(len) };
+        let Some(body) = bytes.get(8..len - 4) else {
+            return Step::Need(len);
+        };
         if bytes.len() < len {
             return Step::Need(len);
         }
@@ -108,21 +112,38 @@ impl Next {
         let mut options = body.get(8..)?;
         while let (Some(code), Some(len)) = (self.short(options, 0), self.short(options, 2)) {
             let len = usize::from(len);
-            let Some(value) = options.get(4..4 + len) else { break };
+            let Some(value) = options.get(4..4 + len) else {
+                break;
+            };
             match (code, value) {
                 (0, _) => break,
                 (9, [exponent]) => resolution = Resolution::new(*exponent)?,
                 (14, _) => {
                     let bytes = *value.first_chunk::<8>()?;
-                    offset = if self.swapped { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) };
+                    offset = if self.swapped {
+                        i64::from_be_bytes(bytes)
+                    } else {
+                        i64::from_le_bytes(bytes)
+                    };
                 }
                 _ => {}
             }
-            options = options.get(4 + len.next_multiple_of(4)..).unwrap_or_default();
+            options = options
+                .get(4 + len.next_multiple_of(4)..)
+                .unwrap_or_default();
         }
         if self.interfaces.len() < INTERFACES {
-            let link = if link == 12 || link == 14 { LinkType::RAW } else { LinkType(u32::from(link)) };
-            self.interfaces.push(Interface { link, snaplen, resolution, offset });
+            let link = if link == 12 || link == 14 {
+                LinkType::RAW
+            } else {
+                LinkType(u32::from(link))
+            };
+            self.interfaces.push(Interface {
+                link,
+                snaplen,
+                resolution,
+                offset,
+            });
         }
         Some(())
     }
@@ -146,12 +167,19 @@ impl Next {
     fn simple(&mut self, body: &[u8], len: usize) -> Option<Step> {
         let wire_len = self.long(body, 0)?;
         let snaplen = self.interfaces.first()?.snaplen;
-        let captured = if snaplen == 0 { wire_len } else { wire_len.min(snaplen) };
+        let captured = if snaplen == 0 {
+            wire_len
+        } else {
+            wire_len.min(snaplen)
+        };
         let captured = captured.min(body.len() as u32 - 4);
         self.frame(0, None, captured, wire_len, body, 4, len)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "they are the fields of three kinds of block")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "they are the fields of three kinds of block"
+    )]
     fn frame(
         &mut self,
         interface: u32,
@@ -169,11 +197,23 @@ impl Next {
         self.last = ts;
         let wire_len = wire_len.max(captured);
         let interface = self.before + interface;
-        Some(Step::Frame { from: 8 + at, to: 8 + to, len, ts, interface, link: known.link, wire_len })
+        Some(Step::Frame {
+            from: 8 + at,
+            to: 8 + to,
+            len,
+            ts,
+            interface,
+            link: known.link,
+            wire_len,
+        })
     }
 
     fn field(&self, bytes: [u8; 4]) -> u32 {
-        if self.swapped { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+        if self.swapped {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        }
     }
 
     fn long(&self, body: &[u8], at: usize) -> Option<u32> {
@@ -182,7 +222,11 @@ impl Next {
 
     fn short(&self, body: &[u8], at: usize) -> Option<u16> {
         let bytes = *body.get(at..)?.first_chunk()?;
-        Some(if self.swapped { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+        Some(if self.swapped {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
+        })
     }
 }
 
@@ -197,7 +241,9 @@ impl Resolution {
     fn at(self, time: u64, offset: i64) -> Timestamp {
         let (seconds, rest) = (time / self.0, time % self.0);
         let nanos = u128::from(rest) * 1_000_000_000 / u128::from(self.0);
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_add(offset);
+        let seconds = i64::try_from(seconds)
+            .unwrap_or(i64::MAX)
+            .saturating_add(offset);
         Timestamp::new(seconds, nanos as i64)
     }
 }

@@ -25,7 +25,11 @@ fn read(bytes: Vec<u8>, at_once: usize) -> (Vec<String>, Vec<String>) {
         }
         None => Format::Next(next::Next::default()),
     };
-    let file = Savefile { path: "test".into(), buffer, format };
+    let file = Savefile {
+        path: "test".into(),
+        buffer,
+        format,
+    };
     let mut files = Savefiles {
         link: file.link(),
         files: [file].into(),
@@ -53,7 +57,13 @@ fn read(bytes: Vec<u8>, at_once: usize) -> (Vec<String>, Vec<String>) {
 }
 
 fn classic(swapped: bool, magic: u32, records: &[(u32, u32, u32, &str)]) -> Vec<u8> {
-    let field = |value: u32| if swapped { value.to_be_bytes() } else { value.to_le_bytes() };
+    let field = |value: u32| {
+        if swapped {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
+    };
     let mut bytes = Vec::new();
     for value in [magic, 0x0004_0002, 0, 0, 65_535, 1] {
         bytes.extend(field(value));
@@ -87,7 +97,10 @@ fn what_is_before_a_cut_or_an_impossible_record_is_read() {
     for end in 44..whole.len() - 1 {
         let (frames, warnings) = read(whole[..end].to_vec(), 1000);
         assert_eq!((frames.len(), warnings.len()), (1, 1), "cut at {end}");
-        assert!(warnings[0].contains("middle of a record at byte 43"), "{warnings:?}");
+        assert!(
+            warnings[0].contains("middle of a record at byte 43"),
+            "{warnings:?}"
+        );
     }
     let mut absurd = whole;
     absurd[43 + 8..43 + 12].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
@@ -97,7 +110,13 @@ fn what_is_before_a_cut_or_an_impossible_record_is_read() {
 }
 
 fn block(swapped: bool, kind: u32, body: &[u8]) -> Vec<u8> {
-    let field = |value: u32| if swapped { value.to_be_bytes() } else { value.to_le_bytes() };
+    let field = |value: u32| {
+        if swapped {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
+    };
     let padded = body.len().next_multiple_of(4);
     let len = field(12 + padded as u32);
     let mut bytes = [&field(kind)[..], &len, body].concat();
@@ -108,16 +127,48 @@ fn block(swapped: bool, kind: u32, body: &[u8]) -> Vec<u8> {
 
 /// A section with two interfaces (Ethernet, snap length 4, microseconds; raw IP, nanoseconds) and a packet of each kind.
 fn section(swapped: bool) -> Vec<u8> {
-    let long = |value: u32| if swapped { value.to_be_bytes() } else { value.to_le_bytes() };
-    let short = |value: u16| if swapped { value.to_be_bytes() } else { value.to_le_bytes() };
-    let mut bytes = block(swapped, SECTION, &[&long(0x1a2b_3c4d)[..], &long(1), &[0xff; 8]].concat());
-    bytes.extend(block(swapped, 1, &[&short(1)[..], &short(0), &long(4)].concat()));
+    let long = |value: u32| {
+        if swapped {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
+    };
+    let short = |value: u16| {
+        if swapped {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
+    };
+    let mut bytes = block(
+        swapped,
+        SECTION,
+        &[&long(0x1a2b_3c4d)[..], &long(1), &[0xff; 8]].concat(),
+    );
+    bytes.extend(block(
+        swapped,
+        1,
+        &[&short(1)[..], &short(0), &long(4)].concat(),
+    ));
     let resolution = [&short(9)[..], &short(1), &[9, 0, 0, 0], &[0; 4]].concat();
-    bytes.extend(block(swapped, 1, &[&short(101)[..], &short(0), &long(0), &resolution].concat()));
+    bytes.extend(block(
+        swapped,
+        1,
+        &[&short(101)[..], &short(0), &long(0), &resolution].concat(),
+    ));
     bytes.extend(block(swapped, 5, &[0; 20])); // interface statistics
     let packet = |interface: u32, time: u32, text: &str| {
         let len = long(text.len() as u32);
-        [&long(interface)[..], &long(0), &long(time), &len, &len, text.as_bytes()].concat()
+        [
+            &long(interface)[..],
+            &long(0),
+            &long(time),
+            &len,
+            &len,
+            text.as_bytes(),
+        ]
+        .concat()
     };
     bytes.extend(block(swapped, 6, &packet(0, 7, "micro")));
     bytes.extend(block(swapped, 6, &packet(1, 7, "nano")));
@@ -150,12 +201,25 @@ fn sections_and_interfaces_of_a_pcapng_are_told_apart() {
 
 #[test]
 fn what_is_dumped_is_read_back() {
-    for (format, unit) in [(Written::Microseconds, 1000), (Written::Nanoseconds, 1), (Written::Next, 1)] {
-        let path = std::env::temp_dir().join(format!("spygrep-dump-{}-{format:?}", std::process::id()));
+    for (format, unit) in [
+        (Written::Microseconds, 1000),
+        (Written::Nanoseconds, 1),
+        (Written::Next, 1),
+    ] {
+        let path =
+            std::env::temp_dir().join(format!("spygrep-dump-{}-{format:?}", std::process::id()));
         let mut dump = Dump::new(Box::new(Dump::create(&path).unwrap()), format);
         for (number, link) in [(1, LinkType::ETHERNET), (2, LinkType::RAW)] {
             let ts = Timestamp::from_nanos(1_700_000_000_123_456_789);
-            dump.write(&Frame { number, ts, interface: 0, link, wire_len: 9, bytes: b"hello" }).unwrap();
+            dump.write(&Frame {
+                number,
+                ts,
+                interface: 0,
+                link,
+                wire_len: 9,
+                bytes: b"hello",
+            })
+            .unwrap();
         }
         dump.flush().unwrap();
         let mut files = Savefiles::open(std::slice::from_ref(&path)).unwrap();
@@ -175,15 +239,29 @@ fn what_is_dumped_is_read_back() {
 #[test]
 fn files_that_are_no_captures_are_named() {
     let directory = std::env::temp_dir();
-    let Err(CaptureError::NotACapture { what, .. }) = Savefiles::open(std::slice::from_ref(&directory)) else { panic!() };
+    let Err(CaptureError::NotACapture { what, .. }) =
+        Savefiles::open(std::slice::from_ref(&directory))
+    else {
+        panic!()
+    };
     assert_eq!(what, "is a directory");
-    for (name, content, want) in
-        [("empty", &b""[..], "is empty"), ("text", b"hello, world, this is no capture", "looks like text"), ("bytes", &[0; 40], "does not start like one")]
-    {
+    for (name, content, want) in [
+        ("empty", &b""[..], "is empty"),
+        (
+            "text",
+            b"hello, world, this is no capture",
+            "looks like text",
+        ),
+        ("bytes", &[0; 40], "does not start like one"),
+    ] {
         let path = directory.join(format!("spygrep-not-{}-{name}", std::process::id()));
         std::fs::write(&path, content).unwrap();
         assert!(!looks_like_capture(&path));
-        let Err(CaptureError::NotACapture { what, .. }) = Savefiles::open(std::slice::from_ref(&path)) else { panic!() };
+        let Err(CaptureError::NotACapture { what, .. }) =
+            Savefiles::open(std::slice::from_ref(&path))
+        else {
+            panic!()
+        };
         assert_eq!(what, want);
         std::fs::remove_file(path).unwrap();
     }

@@ -34,7 +34,11 @@ fn settings() -> Settings {
         hex: false,
         packets: false,
         columns: 80,
-        escape: Escape { utf8: true, tab: true, dot: '.' },
+        escape: Escape {
+            utf8: true,
+            tab: true,
+            dot: '.',
+        },
         color: false,
         signs: true,
         time: Time::None,
@@ -55,27 +59,58 @@ fn printed(settings: Settings, show: impl FnOnce(&mut Spy)) -> String {
 }
 
 fn heading(answer: bool) -> Heading {
-    let end = |port| Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port };
-    let (src, dst) = if answer { (end(5000), end(45438)) } else { (end(45438), end(5000)) };
+    let end = |port| Endpoint {
+        addr: IpAddr::from([127, 0, 0, 1]),
+        port,
+    };
+    let (src, dst) = if answer {
+        (end(5000), end(45438))
+    } else {
+        (end(45438), end(5000))
+    };
     let (ts, flags) = (Timestamp::default(), TcpFlags(0x18));
-    Heading { protocol: 6, ts, src, dst, ports: true, flags, icmp: None, fragment: None }
+    Heading {
+        protocol: 6,
+        ts,
+        src,
+        dst,
+        ports: true,
+        flags,
+        icmp: None,
+        fragment: None,
+    }
 }
 
 fn kind(answer: bool) -> Kind {
     match answer {
-        true => Kind { name: "http.response", side: Side::Answers },
-        false => Kind { name: "http.request", side: Side::Asks },
+        true => Kind {
+            name: "http.response",
+            side: Side::Answers,
+        },
+        false => Kind {
+            name: "http.request",
+            side: Side::Asks,
+        },
     }
 }
 
-fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], head: usize, matches: &'a [Range<usize>], body_size: u64) -> Hit<'a> {
+fn hit<'a>(
+    text: &'a [u8],
+    pieces: &'a [Piece],
+    head: usize,
+    matches: &'a [Range<usize>],
+    body_size: u64,
+) -> Hit<'a> {
     Hit {
         number: 1,
         why: Why::Match,
         heading: heading(false),
         kind: kind(false),
         portion: Portion::Whole,
-        text: Text { bytes: text, pieces },
+        text: Text {
+            bytes: text,
+            pieces,
+        },
         head,
         matches,
         styles: &[],
@@ -98,8 +133,13 @@ fn whole(text: &[u8]) -> Vec<Piece> {
 fn a_request_is_a_header_line_and_its_lines() {
     let text = b"GET / HTTP/1.1\r\nHost: localhost:5000\r\n\r\n";
     let pieces = whole(text);
-    let got = printed(settings(), |spy| spy.hit(&hit(text, &pieces, text.len(), &[], 0)).unwrap());
-    assert_eq!(got, "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1\nGET / HTTP/1.1\nHost: localhost:5000\n");
+    let got = printed(settings(), |spy| {
+        spy.hit(&hit(text, &pieces, text.len(), &[], 0)).unwrap();
+    });
+    assert_eq!(
+        got,
+        "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1\nGET / HTTP/1.1\nHost: localhost:5000\n"
+    );
 }
 
 #[test]
@@ -107,10 +147,24 @@ fn matches_and_headers_are_coloured_and_nothing_else_changes() {
     let text = b"GET / HTTP/1.1\r\nHost: x:5000\r\n\r\n";
     let pieces = whole(text);
     let styles = [(0..3, Role::Verb), (16..20, Role::Name)];
-    let request = Hit { styles: &styles, ..hit(text, &pieces, text.len(), &[24..28], 0) };
+    let request = Hit {
+        styles: &styles,
+        ..hit(text, &pieces, text.len(), &[24..28], 0)
+    };
     let plain = printed(settings(), |spy| spy.hit(&request).unwrap());
-    let color = printed(Settings { color: true, ..settings() }, |spy| spy.hit(&request).unwrap());
-    assert!(color.contains("\x1b[1mGET\x1b[0m / HTTP/1.1\n\x1b[36mHost\x1b[0m: x:\x1b[1m\x1b[31m5000\x1b[0m\n"), "{color:?}");
+    let color = printed(
+        Settings {
+            color: true,
+            ..settings()
+        },
+        |spy| spy.hit(&request).unwrap(),
+    );
+    assert!(
+        color.contains(
+            "\x1b[1mGET\x1b[0m / HTTP/1.1\n\x1b[36mHost\x1b[0m: x:\x1b[1m\x1b[31m5000\x1b[0m\n"
+        ),
+        "{color:?}"
+    );
     let mut stripped = String::new();
     let mut rest = color.as_str();
     while let Some(at) = rest.find('\x1b') {
@@ -122,7 +176,11 @@ fn matches_and_headers_are_coloured_and_nothing_else_changes() {
 
 #[test]
 fn the_other_half_is_one_line() {
-    let fact = |value: &str| Fact { name: "x", value: value.into(), summary: true };
+    let fact = |value: &str| Fact {
+        name: "x",
+        value: value.into(),
+        summary: true,
+    };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let answer = Companion {
         number: 1,
@@ -152,7 +210,13 @@ fn the_other_half_is_one_line() {
         ..answer
     };
     assert_eq!(
-        printed(Settings { signs: false, ..settings() }, |spy| spy.companion(&question).unwrap()),
+        printed(
+            Settings {
+                signs: false,
+                ..settings()
+            },
+            |spy| spy.companion(&question).unwrap()
+        ),
         "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1 -> GET localhost:5000/.[0m...\n"
     );
 }
@@ -163,13 +227,33 @@ fn long_bodies_are_cut_and_lines_with_matches_are_shown_all_the_same() {
     for number in 0..100 {
         text.extend_from_slice(format!("line {number}\n").as_bytes());
     }
-    let at = text.windows(8).position(|window| window == b"line 77\n").unwrap();
+    let at = text
+        .windows(8)
+        .position(|window| window == b"line 77\n")
+        .unwrap();
     let pieces = whole(&text);
-    let got = printed(settings(), |spy| spy.hit(&hit(&text, &pieces, 0, &[at..at + 4], text.len() as u64)).unwrap());
+    let got = printed(settings(), |spy| {
+        spy.hit(&hit(&text, &pieces, 0, &[at..at + 4], text.len() as u64))
+            .unwrap();
+    });
     let lines: Vec<&str> = got.lines().collect();
-    assert_eq!(lines[41..], ["line 39", "... 296 B ...", "line 77", "... 176 B more (--body=full)"]);
-    let full = Settings { body: Body::Full, ..settings() };
-    let got = printed(full, |spy| spy.hit(&hit(&text, &pieces, 0, &[], text.len() as u64)).unwrap());
+    assert_eq!(
+        lines[41..],
+        [
+            "line 39",
+            "... 296 B ...",
+            "line 77",
+            "... 176 B more (--body=full)"
+        ]
+    );
+    let full = Settings {
+        body: Body::Full,
+        ..settings()
+    };
+    let got = printed(full, |spy| {
+        spy.hit(&hit(&text, &pieces, 0, &[], text.len() as u64))
+            .unwrap();
+    });
     assert_eq!(got.lines().count(), 102);
 }
 
@@ -184,11 +268,20 @@ fn missing_and_skipped_bytes_are_marked_where_they_were() {
         Piece::Kept(20..23),
         Piece::Skipped(2048),
     ];
-    let got = printed(settings(), |spy| spy.hit(&hit(text, &pieces, 0, &[20..23], 200_000)).unwrap());
+    let got = printed(settings(), |spy| {
+        spy.hit(&hit(text, &pieces, 0, &[20..23], 200_000)).unwrap();
+    });
     let lines: Vec<&str> = got.lines().skip(2).collect();
     assert_eq!(
         lines,
-        ["begin", "[1448 bytes not captured]", " of an excerpt", "... 143 KiB ...", "end", "... 2 KiB more (--body=full)"]
+        [
+            "begin",
+            "[1448 bytes not captured]",
+            " of an excerpt",
+            "... 143 KiB ...",
+            "end",
+            "... 2 KiB more (--body=full)"
+        ]
     );
 }
 
@@ -196,9 +289,15 @@ fn missing_and_skipped_bytes_are_marked_where_they_were() {
 fn what_is_not_for_reading_is_one_line() {
     let text = b"HTTP/1.1 200 OK\r\n\r\n\x89PNG\0\0";
     let pieces = whole(text);
-    let image = Hit { opaque: Some("image/png"), ..hit(text, &pieces, 19, &[], 18 << 10) };
+    let image = Hit {
+        opaque: Some("image/png"),
+        ..hit(text, &pieces, 19, &[], 18 << 10)
+    };
     let got = printed(settings(), |spy| spy.hit(&image).unwrap());
-    assert!(got.ends_with("HTTP/1.1 200 OK\n\n[image/png, 18 KiB]\n"), "{got:?}");
+    assert!(
+        got.ends_with("HTTP/1.1 200 OK\n\n[image/png, 18 KiB]\n"),
+        "{got:?}"
+    );
 }
 
 #[test]
