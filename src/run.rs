@@ -318,7 +318,7 @@ impl Notes {
             line.push_str(&format!(", {} lost", stats.capture.dropped));
         }
         for (many, what) in stats.losses() {
-            line.push_str(&format!(" · {many} {what}"));
+            line.push_str(&format!(" · {what}: {many}"));
         }
         self.say("", 0, &line);
     }
@@ -327,7 +327,7 @@ impl Notes {
         let losses: Vec<String> = stats
             .losses()
             .into_iter()
-            .map(|(many, what)| format!(" · {many} {what}"))
+            .map(|(many, what)| format!(" · {what}: {many}"))
             .collect();
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",
