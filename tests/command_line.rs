@@ -207,7 +207,7 @@ fn saved_packets_are_those_of_the_match_and_match_again() {
         err.contains("Accept-Language") && !out.contains("T 127"),
         "{err}"
     );
-    assert!(out.as_bytes().len() > 400);
+    assert!(out.len() > 400);
 }
 
 #[test]
