@@ -4,6 +4,8 @@
 
 /// Tunnels inside one another that are followed.
 pub const TUNNEL_DEPTH: usize = 4;
+/// Interfaces that capture files may describe, of one section and of all files together.
+pub const INTERFACES: usize = 65_536;
 /// Left context kept for a conflicting copy of bytes that were already delivered.
 pub const CONFLICT_CONTEXT: usize = 4 << 10;
 /// The largest record that a capture file may hold: libpcap's own bound is 256 KiB, Wireshark's 256 MiB for odd links.

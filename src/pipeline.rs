@@ -159,7 +159,7 @@ impl Pipeline {
                 if self
                     .filter
                     .as_mut()
-                    .is_none_or(|filter| filter.passes(frame.link, frame.bytes))
+                    .is_none_or(|filter| filter.passes(frame.link, frame.wire_len, frame.bytes))
                 {
                     self.decoded.packets += 1;
                     packets.frame(frame, self.decoded.packets, &mut self.decoded);
@@ -181,7 +181,7 @@ impl Pipeline {
                         true => frame.bytes,
                         false => decode::untagged(frame, &mut self.scratch),
                     };
-                    if !filter.passes(frame.link, bytes) {
+                    if !filter.passes(frame.link, frame.wire_len, bytes) {
                         return;
                     }
                 }

@@ -103,8 +103,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     };
     let mut stats = pipeline.stats();
     stats.capture = input.source().stats();
-    for warning in input.source().warnings() {
-        notes.warn(&warning);
+    for warning in input.source().take_warnings() {
+        notes.warn(&warning.to_string());
     }
     notes.summary(&stats, live);
     let matched = pipeline.has_matched();
@@ -163,7 +163,7 @@ impl Loop {
                     true
                 }
                 Ok(Next::End) => return Ok(()),
-                Err(error) => return Err(Ended::Source(Problem::new(error.to_string()))),
+                Err(error) => return Err(Ended::Source(Problem::capture(&error))),
             };
             if let Some(error) = pipeline.failure() {
                 return Err(Ended::Output(error));
@@ -189,8 +189,8 @@ impl Loop {
                     self.notes.lost(dropped);
                 }
             }
-            for warning in input.source().warnings() {
-                self.notes.warn(&warning);
+            for warning in input.source().take_warnings() {
+                self.notes.warn(&warning.to_string());
             }
         }
     }

@@ -1,64 +1,132 @@
-//! The interfaces of this machine.
+//! The network devices of this machine, as libpcap lists them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::CaptureError;
 
-/// An interface.
-#[derive(Clone, Debug)]
+/// A device that can be captured from, though perhaps not by this user.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Device {
-    /// Its name.
+    /// Its name, as `-d` takes it.
     pub name: String,
-    /// What libpcap says of it.
+    /// What it is, where the system says it.
     pub description: Option<String>,
-    /// Its addresses, with their netmasks where they have one.
-    pub addresses: Vec<(IpAddr, Option<IpAddr>)>,
-    /// It is up.
+    /// Its IP addresses.
+    pub addresses: Vec<Address>,
+    /// It is switched on.
     pub up: bool,
-    /// It is up and has a carrier.
+    /// It is switched on and has a link.
     pub running: bool,
-    /// It is a loopback interface.
+    /// It only carries this machine's own traffic.
     pub loopback: bool,
 }
 
-/// All interfaces that can be captured on, in libpcap's order.
+/// An address of a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// The mask of its network.
+    pub netmask: Option<IpAddr>,
+}
+
+impl Device {
+    /// The network and mask of the first IPv4 address (`127.0.0.0`, `255.0.0.0`), as libpcap's `pcap_lookupnet` gives it.
+    #[must_use]
+    pub fn ipv4_network(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        self.addresses
+            .iter()
+            .find_map(|one| match (one.address, one.netmask) {
+                (IpAddr::V4(address), Some(IpAddr::V4(mask))) => Some((address & mask, mask)),
+                _ => None,
+            })
+    }
+}
+
+/// All devices, in libpcap's order: the one it would choose comes first.
 ///
 /// # Errors
-/// When libpcap cannot list them.
+/// libpcap cannot list them.
 pub fn list() -> Result<Vec<Device>, CaptureError> {
-    let devices = pcap::Device::list().map_err(|error| CaptureError::Other {
-        device: "interfaces".into(),
-        detail: error.to_string(),
+    let devices = pcap::Device::list().map_err(|error| CaptureError::Device {
+        name: "devices".to_owned(),
+        detail: super::device::words(&error),
     })?;
-    Ok(devices
-        .into_iter()
-        .map(|device| Device {
+    Ok(devices.into_iter().map(Device::from).collect())
+}
+
+/// The device to capture from when none is named: `any` on Linux, else libpcap's choice.
+///
+/// # Errors
+/// There is none.
+pub fn default_name() -> Result<String, CaptureError> {
+    if cfg!(target_os = "linux") {
+        return Ok("any".to_owned());
+    }
+    let first = list()?.into_iter().next();
+    first
+        .map(|device| device.name)
+        .ok_or_else(|| CaptureError::NoSuchDevice {
+            name: "default device".to_owned(),
+        })
+}
+
+/// The IPv4 network and mask of a device; `None` for `any`, for a device without an IPv4 address and for none.
+#[must_use]
+pub fn ipv4_network(name: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    list()
+        .ok()?
+        .iter()
+        .find(|device| device.name == name)?
+        .ipv4_network()
+}
+
+impl From<pcap::Device> for Device {
+    fn from(device: pcap::Device) -> Self {
+        let addresses = device.addresses.iter();
+        Self {
+            addresses: addresses
+                .map(|one| Address {
+                    address: one.addr,
+                    netmask: one.netmask,
+                })
+                .collect(),
             up: device.flags.is_up(),
             running: device.flags.is_running(),
             loopback: device.flags.is_loopback(),
-            addresses: device
-                .addresses
-                .iter()
-                .map(|address| (address.addr, address.netmask))
-                .collect(),
-            description: device.desc,
             name: device.name,
-        })
-        .collect())
+            description: device.desc,
+        }
+    }
 }
 
-/// The IPv4 network and mask of an interface, for ngrep's banner; none for `any` or without an address.
-#[must_use]
-pub fn network(name: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let device = list()
-        .ok()?
-        .into_iter()
-        .find(|device| device.name == name)?;
-    device
-        .addresses
-        .into_iter()
-        .find_map(|address| match address {
-            (IpAddr::V4(addr), Some(IpAddr::V4(mask))) => Some((addr & mask, mask)),
-            _ => None,
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_is_the_first_ipv4_address_under_its_mask() {
+        let v6 = Address {
+            address: "::1".parse().unwrap(),
+            netmask: None,
+        };
+        let v4 = Address {
+            address: "10.1.2.3".parse().unwrap(),
+            netmask: Some("255.255.0.0".parse().unwrap()),
+        };
+        let mut device = Device {
+            name: "eth0".to_owned(),
+            description: None,
+            addresses: vec![v6, v4],
+            up: true,
+            running: true,
+            loopback: false,
+        };
+        assert_eq!(
+            device.ipv4_network(),
+            Some((Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(255, 255, 0, 0)))
+        );
+        device.addresses.pop();
+        assert_eq!(device.ipv4_network(), None);
+    }
 }

@@ -1,296 +1,329 @@
-//! Frames from interfaces, through libpcap.
+//! Frames from network devices, through libpcap.
 //!
-//! Captures are not in immediate mode (its fixed slots lose packets where block reads lose none) but have a read time-out of
-//! some milliseconds, and are not blocking: all are waited for together by `poll`, which ends after 20 ms at the latest. A
-//! read time-out of libpcap alone does not fire while an interface is quiet.
+//! libpcap's own read time-out starts with the first packet, so on a quiet device it would wait for ever. The devices are
+//! therefore not blocking, and all of them are polled together for [`LiveSettings::timeout_ms`] at most. No immediate mode:
+//! its fixed slots lose frames where blocks of frames lose none.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::AsFd;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pcap::{Active, Capture, Linktype};
+use pcap::{Active, Capture};
 
-use crate::frame::{Frame, LinkType, Timestamp};
+use crate::frame::{Frame, Timestamp};
 use crate::stats::CaptureStats;
 
-use super::{CaptureError, Next, Source, filter};
+use super::device::{self, explain, words};
+use super::filter::{FilterError, KernelFilter};
+use super::{CaptureError, Interface, MAX_SNAPLEN, Next, Source, Warning, devices, linktype};
 
-/// How to listen.
-#[derive(Clone, Debug)]
+/// Frames taken from one device before another one that also has some gets its turn.
+const TURN: u32 = 256;
+
+/// How to capture.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LiveSettings {
-    /// Interfaces by name.
+    /// Which devices; empty is [`devices::default_name`].
     pub devices: Vec<String>,
-    /// Bytes kept of each packet.
-    pub snaplen: usize,
-    /// Take packets that are not for this machine.
+    /// Bytes kept of each frame.
+    pub snaplen: u32,
+    /// Take frames that are for other machines, where the device can.
     pub promiscuous: bool,
-    /// The kernel's buffer in bytes, for each interface.
-    pub buffer_size: usize,
-    /// Only what comes in or goes out.
+    /// Bytes of the kernel's buffer, for each device.
+    pub buffer_size: u32,
+    /// Only what comes in or only what goes out.
     pub direction: Option<Way>,
+    /// Milliseconds after which the kernel hands over a block that is not full, and a quiet source says [`Next::Idle`].
+    pub timeout_ms: u8,
 }
 
-/// A direction, seen from the interface.
+/// Which way a frame passes a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
-    /// Into the machine.
+    /// Received.
     In,
-    /// Out of it.
+    /// Sent.
     Out,
 }
 
-/// Interfaces that are listened on.
+impl Default for LiveSettings {
+    fn default() -> Self {
+        Self {
+            devices: Vec::new(),
+            snaplen: MAX_SNAPLEN,
+            promiscuous: true,
+            buffer_size: 32 << 20,
+            direction: None,
+            timeout_ms: 15,
+        }
+    }
+}
+
+/// Open devices.
 pub struct Live {
+    devices: Vec<Device>,
     interfaces: Vec<Interface>,
-    /// Whose turn it is.
-    turn: usize,
-    /// Interfaces that had nothing since the last wait.
-    empty: usize,
+    warnings: Vec<Warning>,
+    timeout_ms: u8,
     frames: u64,
-    stats: CaptureStats,
-    warnings: Vec<String>,
+    /// The device whose turn it is, and for how many more frames.
+    current: usize,
+    turn: u32,
 }
 
-struct Interface {
-    name: String,
+struct Device {
     capture: Capture<Active>,
-    link: LinkType,
+    /// Nanoseconds in one unit of a time stamp's fraction: 1 or 1000.
+    unit: i64,
+    loopback: bool,
+    /// It may have frames: it was polled so, and has not been empty since.
+    ready: bool,
+    /// libpcap's counters have 32 bits.
+    dropped: Counter,
+    interface_dropped: Counter,
 }
-
-/// Milliseconds after which the kernel hands over a block that is not full; bounds how late a packet is seen.
-const BLOCK_TIMEOUT: i32 = 10;
-/// Milliseconds of waiting for all interfaces.
-const WAIT: u16 = 20;
 
 impl Live {
-    /// Open the interfaces.
+    /// Open the devices. The kernel starts to collect frames at once, all of them: set a filter next.
     ///
     /// # Errors
-    /// When one of them cannot be listened on.
+    /// A device does not exist, is down, or may not be captured from.
     pub fn open(settings: &LiveSettings) -> Result<Self, CaptureError> {
-        let mut warnings = Vec::new();
-        let interfaces = settings
+        let names = match &settings.devices[..] {
+            [] => vec![devices::default_name()?],
+            names => names.to_vec(),
+        };
+        let loopbacks = devices::list().unwrap_or_default();
+        let mut live = Self {
+            devices: Vec::new(),
+            interfaces: Vec::new(),
+            warnings: Vec::new(),
+            timeout_ms: settings.timeout_ms,
+            frames: 0,
+            current: 0,
+            turn: TURN,
+        };
+        for name in names {
+            let (capture, unit) = device::open(&name, settings, &mut live.warnings)?;
+            let link = linktype::link_type(capture.get_datalink());
+            let loopback = loopbacks
+                .iter()
+                .any(|device| device.loopback && device.name == name);
+            let (dropped, interface_dropped) = (Counter::default(), Counter::default());
+            live.devices.push(Device {
+                capture,
+                unit,
+                loopback,
+                ready: false,
+                dropped,
+                interface_dropped,
+            });
+            live.interfaces.push(Interface {
+                source: name.clone(),
+                name: Some(name),
+                link,
+                snaplen: settings.snaplen,
+            });
+        }
+        Ok(live)
+    }
+
+    /// Let the kernel pass only what is wanted, on every device.
+    ///
+    /// # Errors
+    /// libpcap does not take the expression for one of the devices.
+    pub fn set_filter(&mut self, filter: KernelFilter<'_>) -> Result<(), CaptureError> {
+        for (device, interface) in self.devices.iter_mut().zip(&self.interfaces) {
+            let mut refusal = String::new();
+            let accepted = filter.candidates().iter().any(|text| {
+                let result = device.capture.filter(text, true);
+                refusal = result.as_ref().err().map(words).unwrap_or_default();
+                result.is_ok()
+            });
+            if !accepted {
+                let detail = format!("{refusal} (on {})", interface.source);
+                return Err(FilterError {
+                    expression: filter.expression().to_owned(),
+                    detail,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The device to read from now, if one has frames: the current one for the rest of its turn, else the next ready one.
+    fn ready(&mut self) -> Option<usize> {
+        let count = self.devices.len();
+        if self.turn > 0 && self.devices.get(self.current)?.ready {
+            return Some(self.current);
+        }
+        let next = (1..=count)
+            .map(|step| (self.current + step) % count)
+            .find(|index| self.devices[*index].ready)?;
+        (self.current, self.turn) = (next, TURN);
+        Some(next)
+    }
+
+    /// Wait until a device has frames, the time-out passes or a signal comes.
+    fn wait(&mut self) -> Result<(), CaptureError> {
+        let mut fds: Vec<_> = self
             .devices
             .iter()
-            .map(|name| Interface::open(name, settings, &mut warnings))
-            .collect::<Result<Vec<_>, _>>()?;
-        let empty = interfaces.len();
-        Ok(Self {
-            interfaces,
-            turn: 0,
-            empty,
-            frames: 0,
-            stats: CaptureStats::default(),
-            warnings,
-        })
-    }
-
-    /// Let the kernel drop what does not pass: with `exactly`, the filter as it is; else a superset of it, for a filter
-    /// that is run again on what comes.
-    ///
-    /// # Errors
-    /// When it does not compile.
-    pub fn filter(&mut self, text: &str, exactly: bool) -> Result<(), CaptureError> {
-        for interface in &mut self.interfaces {
-            let tries = match exactly {
-                true => vec![text.to_owned()],
-                // Where an interface has no tags, the word is an error.
-                false => vec![
-                    filter::superset(text, true),
-                    filter::superset(text, false),
-                    text.to_owned(),
-                ],
-            };
-            let mut result = Ok(());
-            for attempt in tries {
-                result = interface.capture.filter(&attempt, true);
-                if result.is_ok() {
-                    break;
-                }
-            }
-            result.map_err(|error| CaptureError::Filter {
-                filter: text.to_owned(),
-                detail: error.to_string(),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Wait until an interface has something, at most [`WAIT`].
-    fn wait(&mut self) -> Result<(), CaptureError> {
-        let mut gone = None;
-        {
-            let mut fds: Vec<PollFd<'_>> = self
-                .interfaces
+            .map(|device| PollFd::new(device.capture.as_fd(), PollFlags::POLLIN))
+            .collect();
+        let states: Vec<PollFlags> = match poll(&mut fds, PollTimeout::from(self.timeout_ms)) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(()),
+            Ok(_) => fds
                 .iter()
-                .map(|interface| PollFd::new(interface.fd(), PollFlags::POLLIN))
-                .collect();
-            // An interrupted wait is one that is over: a signal is looked at by the caller.
-            let _ = poll(&mut fds, PollTimeout::from(WAIT));
-            for (at, fd) in fds.iter().enumerate() {
-                let events = fd.revents().unwrap_or(PollFlags::empty());
-                if events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL)
-                {
-                    gone = Some(at);
-                }
-            }
-        }
-        if let Some(interface) = gone.and_then(|at| self.interfaces.get_mut(at)) {
-            // The read says what is wrong, and clears the error where it was but a passing one.
-            if let Err(error) = interface.capture.next_packet()
-                && error != pcap::Error::TimeoutExpired
-            {
-                return Err(CaptureError::Gone {
-                    device: interface.name.clone(),
-                    detail: error.to_string(),
+                .map(|fd| fd.revents().unwrap_or(PollFlags::POLLERR))
+                .collect(),
+            Err(errno) => {
+                let name = self
+                    .interfaces
+                    .first()
+                    .map(|one| one.source.clone())
+                    .unwrap_or_default();
+                return Err(CaptureError::Device {
+                    name,
+                    detail: errno.desc().to_owned(),
                 });
             }
+        };
+        for (index, state) in states.into_iter().enumerate() {
+            // An error or a hang-up is for libpcap to explain: reading tells it.
+            self.devices[index].ready = !state.is_empty();
+            if state.contains(PollFlags::POLLERR) {
+                self.look_down(index);
+            }
         }
         Ok(())
+    }
+
+    /// A device that goes away is an error of libpcap's, one that only goes down is not: it may come up again, and then its
+    /// frames go on. A person should know why it is quiet.
+    fn look_down(&mut self, index: usize) {
+        let name = &self.interfaces[index].source;
+        let all = devices::list().unwrap_or_default();
+        if all.iter().any(|device| device.name == *name && !device.up) {
+            let text =
+                "the device is down; nothing is captured from it until it is up again".to_owned();
+            self.warnings.push(Warning {
+                about: name.clone(),
+                text,
+            });
+        }
     }
 }
 
 impl Source for Live {
     fn next_frame(&mut self) -> Result<Next<'_>, CaptureError> {
-        if self.empty >= self.interfaces.len() {
+        if self.ready().is_none() {
             self.wait()?;
-            self.empty = 0;
         }
-        let (at, count) = (self.turn, self.interfaces.len());
-        let Some(interface) = self.interfaces.get_mut(at) else {
-            self.turn = 0;
+        let Some(index) = self.ready() else {
             return Ok(Next::Idle);
         };
-        let link = interface.link;
-        // One read, and no loop around it: a lent frame must be given back before the next read.
-        match interface.capture.next_packet() {
+        self.turn -= 1;
+        // One device is read from once: what it lends cannot be handed out from inside a loop.
+        let interface = &self.interfaces[index];
+        let Device {
+            capture,
+            unit,
+            ready,
+            ..
+        } = &mut self.devices[index];
+        match capture.next_packet() {
             Ok(packet) => {
                 self.frames += 1;
-                self.stats.frames += 1;
-                let time = packet.header.ts;
+                let captured = u32::try_from(packet.data.len()).unwrap_or(u32::MAX);
+                #[allow(
+                    clippy::useless_conversion,
+                    reason = "the fields' types differ from system to system"
+                )]
+                let (seconds, fraction) = (
+                    i64::from(packet.header.ts.tv_sec),
+                    i64::from(packet.header.ts.tv_usec),
+                );
                 Ok(Next::Frame(Frame {
                     number: self.frames,
-                    ts: Timestamp::new(time.tv_sec, time.tv_usec * 1000),
-                    interface: at as u32,
-                    link,
-                    wire_len: packet.header.len,
+                    ts: Timestamp::new(seconds, fraction * *unit),
+                    interface: index as u32,
+                    link: interface.link,
+                    wire_len: packet.header.len.max(captured),
                     bytes: packet.data,
                 }))
             }
-            Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => {
-                self.turn = (at + 1) % count;
-                self.empty += 1;
+            Err(pcap::Error::TimeoutExpired) => {
+                *ready = false;
                 Ok(Next::Idle)
             }
-            Err(error) => Err(CaptureError::Gone {
-                device: interface.name.clone(),
-                detail: error.to_string(),
-            }),
+            Err(error) => Err(explain(&interface.source, &words(&error), true)),
         }
     }
 
     fn stats(&mut self) -> CaptureStats {
-        self.stats.dropped = 0;
-        self.stats.interface_dropped = 0;
-        for interface in &mut self.interfaces {
-            if let Ok(counted) = interface.capture.stats() {
-                self.stats.dropped += u64::from(counted.dropped);
-                self.stats.interface_dropped += u64::from(counted.if_dropped);
+        let mut stats = CaptureStats {
+            frames: self.frames,
+            ..CaptureStats::default()
+        };
+        for device in &mut self.devices {
+            if let Ok(now) = device.capture.stats() {
+                device.dropped.set(now.dropped);
+                device.interface_dropped.set(now.if_dropped);
             }
+            // The kernel sees each of a loopback's frames twice, out and in, and libpcap passes the second: of the dropped
+            // ones, about half would have been seen. (Filtering the first out in the kernel, with `inbound`, loses others:
+            // libpcap applies a new filter itself for a while, and does not know the direction there.)
+            let dropped = device.dropped.total;
+            stats.dropped += if device.loopback {
+                dropped.div_ceil(2)
+            } else {
+                dropped
+            };
+            stats.interface_dropped += device.interface_dropped.total;
         }
-        self.stats
+        stats
     }
 
-    fn link(&self) -> LinkType {
-        self.interfaces
-            .first()
-            .map_or(LinkType::ETHERNET, |interface| interface.link)
+    fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
     }
 
-    fn warnings(&mut self) -> Vec<String> {
+    fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)
     }
 }
 
-impl Interface {
-    fn open(
-        name: &str,
-        settings: &LiveSettings,
-        warnings: &mut Vec<String>,
-    ) -> Result<Self, CaptureError> {
-        let attempt = |promiscuous: bool| {
-            Capture::from_device(name)?
-                .promisc(promiscuous)
-                .snaplen(i32::try_from(settings.snaplen).unwrap_or(i32::MAX))
-                .timeout(BLOCK_TIMEOUT)
-                .buffer_size(i32::try_from(settings.buffer_size).unwrap_or(i32::MAX))
-                .open()
-        };
-        let opened = match attempt(settings.promiscuous) {
-            Err(error) if settings.promiscuous && !is_final(&error.to_string()) => {
-                let plain = attempt(false);
-                if plain.is_ok() {
-                    warnings.push(format!(
-                        "{name} cannot be promiscuous; listening all the same"
-                    ));
-                }
-                plain
-            }
-            other => other,
-        };
-        let capture = opened.map_err(|error| explain(name, &error.to_string()))?;
-        if let Some(way) = settings.direction {
-            let direction = match way {
-                Way::In => pcap::Direction::In,
-                Way::Out => pcap::Direction::Out,
-            };
-            capture
-                .direction(direction)
-                .map_err(|error| CaptureError::Other {
-                    device: name.to_owned(),
-                    detail: error.to_string(),
-                })?;
-        }
-        let capture = capture
-            .setnonblock()
-            .map_err(|error| explain(name, &error.to_string()))?;
-        let Linktype(number) = capture.get_datalink();
-        let link = match number {
-            12 => LinkType::RAW,
-            other => LinkType(u32::try_from(other).unwrap_or(u32::MAX)),
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            capture,
-            link,
-        })
-    }
+/// A 32-bit counter of libpcap, continued beyond its end.
+#[derive(Default, Debug)]
+struct Counter {
+    last: u32,
+    total: u64,
+}
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        debug_assert!(self.capture.as_raw_fd() >= 0);
-        self.capture.as_fd()
+impl Counter {
+    fn set(&mut self, now: u32) {
+        self.total += u64::from(now.wrapping_sub(self.last));
+        self.last = now;
     }
 }
 
-/// Trying again without promiscuous mode cannot help.
-fn is_final(detail: &str) -> bool {
-    ["No such device", "permission", "not permitted", "not up"]
-        .iter()
-        .any(|words| detail.contains(words))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// libpcap has words only, and no codes.
-fn explain(name: &str, detail: &str) -> CaptureError {
-    let name = name.to_owned();
-    if detail.contains("No such device") {
-        CaptureError::NoSuchDevice(name)
-    } else if detail.contains("ermission") || detail.contains("not permitted") {
-        CaptureError::NoRights(name)
-    } else if detail.contains("not up") {
-        CaptureError::Down(name)
-    } else {
-        CaptureError::Other {
-            device: name,
-            detail: detail.to_owned(),
+    #[test]
+    fn counters_go_on_when_libpcaps_overflow() {
+        let mut counter = Counter::default();
+        for (now, total) in [
+            (5, 5),
+            (5, 5),
+            (u32::MAX, u64::from(u32::MAX)),
+            (4, u64::from(u32::MAX) + 5),
+        ] {
+            counter.set(now);
+            assert_eq!(counter.total, total);
         }
     }
 }

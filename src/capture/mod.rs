@@ -1,96 +1,101 @@
-//! *capture*: the only code that waits for packets. It gives frames, one by one, from interfaces or from files.
+//! The first verb: *capture* waits for frames, from devices ([`live`]) or from files ([`savefile`]).
+//!
+//! This is the only code that waits for packets and the only code that names the `pcap` crate. It does not look inside a
+//! frame; the one exception is the user's own [`filter`], which libpcap runs. Beside the sources live their neighbours:
+//! the list of [`devices`], the writer of capture files ([`dump`]) and the giving up of root's rights ([`privileges`]).
 
-pub mod devices;
-pub mod dump;
-pub mod filter;
-pub mod live;
-pub mod privileges;
-pub mod savefile;
-
-use std::path::PathBuf;
+use std::fmt;
 
 use crate::frame::{Frame, LinkType};
 use crate::stats::CaptureStats;
 
-/// What a source gives.
+mod bpf;
+mod device;
+pub mod devices;
+pub mod dump;
+mod error;
+pub mod filter;
+mod linktype;
+pub mod live;
+pub mod privileges;
+pub mod savefile;
+
+pub use error::{CaptureError, Looks};
+
+/// What a source has to say when it is asked for the next frame.
 #[derive(Debug)]
 pub enum Next<'a> {
     /// A frame, lent until the next call.
     Frame(Frame<'a>),
-    /// Nothing right now. Given at least every 20 ms while nothing comes, so that timers run and signals are seen.
+    /// Nothing right now: a live device or an open pipe is quiet. It may also come without a reason; ask again.
     Idle,
-    /// Nothing ever more.
+    /// Nothing ever again.
     End,
 }
 
 /// Where frames come from.
+///
+/// A call waits 20 ms at most (a regular file: as long as the disk takes), so that whoever drives the run sees signals and
+/// lets time pass. After an error or [`Next::End`] the source is not asked again.
 pub trait Source {
-    /// The next frame.
+    /// The next frame, numbered from 1 over the whole run.
     ///
     /// # Errors
-    /// When nothing more can be read; what was given before stays true.
+    /// The source cannot go on: a device went away, a disk failed, an input turned out to be no capture. A capture file
+    /// that is damaged further on is no error: it is a [`Warning`] and the next file.
     fn next_frame(&mut self) -> Result<Next<'_>, CaptureError>;
 
-    /// The counters as they are now.
+    /// The counters so far. Asks the kernel when live, so not for every frame.
     fn stats(&mut self) -> CaptureStats;
 
-    /// The link type of the first interface or file.
-    fn link(&self) -> LinkType;
+    /// The interfaces known so far; [`Frame::interface`] is an index into it. It only grows.
+    fn interfaces(&self) -> &[Interface];
 
-    /// Warnings that were not yet taken, in words.
-    fn warnings(&mut self) -> Vec<String>;
+    /// What a person should be told, once: since the last call.
+    fn take_warnings(&mut self) -> Vec<Warning>;
+
+    /// How far a replay is; `None` when there is no end to measure against.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
 }
 
-/// Why nothing can be captured or read.
-#[derive(Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// There is no such interface.
-    #[error("there is no interface \"{0}\"")]
-    NoSuchDevice(String),
-    /// The program may not listen there.
-    #[error("no right to capture on {0}")]
-    NoRights(String),
-    /// The interface is there and down.
-    #[error("{0} is down; nothing can arrive there")]
-    Down(String),
-    /// The interface went away or down while it was listened on.
-    #[error("{device} is gone: {detail}")]
-    Gone {
-        /// Its name.
-        device: String,
-        /// libpcap's words.
-        detail: String,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {}: {}", path.display(), source)]
-    Io {
-        /// Its name.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is no capture.
-    #[error("{} is no capture file: it {what}", path.display())]
-    NotACapture {
-        /// Its name.
-        path: PathBuf,
-        /// What it is instead.
-        what: &'static str,
-    },
-    /// A filter does not compile.
-    #[error("{detail}")]
-    Filter {
-        /// The filter as given.
-        filter: String,
-        /// libpcap's words.
-        detail: String,
-    },
-    /// Anything else that libpcap says.
-    #[error("{device}: {detail}")]
-    Other {
-        /// The interface.
-        device: String,
-        /// libpcap's words.
-        detail: String,
-    },
+/// One interface that frames come from, of this machine or as a file describes it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Interface {
+    /// The device, or the file that describes it.
+    pub source: String,
+    /// Its name: the device's, or what a pcapng file says. Hostile text when it comes from a file.
+    pub name: Option<String>,
+    /// What its frames start with.
+    pub link: LinkType,
+    /// Frames were cut to this many bytes; never 0, libpcap's largest (262,144) where nothing is said.
+    pub snaplen: u32,
+}
+
+/// libpcap's largest snap length, which stands for "whole frames".
+pub const MAX_SNAPLEN: u32 = 262_144;
+
+/// Something that does not end the run but that a person should know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Warning {
+    /// The file or device it is about.
+    pub about: String,
+    /// What happened, and where.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.about, self.text)
+    }
+}
+
+/// How far a replay is, in bytes as they lie on the disk (compressed ones before they are unpacked).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Bytes read so far, of all files together.
+    pub read: u64,
+    /// Bytes of all files.
+    pub total: u64,
 }

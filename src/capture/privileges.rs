@@ -1,67 +1,157 @@
-//! Root is given up once everything is open.
+//! Giving up root's rights, once all devices, inputs and outputs are open: what follows reads hostile bytes.
 
-use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, User, geteuid, setgroups, setuid};
 
-/// Why root could not be given up: the program must not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum PrivilegesError {
-    /// There is no such user.
-    #[error("there is no user \"{0}\"")]
-    NoSuchUser(String),
-    /// The system refused.
-    #[error("cannot become {user}: {source}")]
-    Refused {
-        /// Who was to be become.
+use super::CaptureError;
+
+/// Who a system without a user `nobody` takes instead: the number that the kernel gives to nobody.
+const NOBODY: u32 = 65534;
+
+/// What [`give_up`] did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// There was nothing to give up.
+    NotRoot,
+    /// The process now runs as this user.
+    Became {
+        /// The user's name, or number where there is no name.
         user: String,
-        /// Why not.
-        source: nix::Error,
+        /// The user's number.
+        uid: u32,
+        /// The group's number.
+        gid: u32,
     },
-    /// Root's rights came back.
-    #[error("the rights of root could be taken back; not going on")]
-    Regained,
 }
 
-/// Become `user`, or who called sudo, or nobody. Does nothing when not root; says who the program now is.
+/// Become `user`, or who called `sudo`, or `nobody`, for good. Does nothing without root's rights.
+///
+/// To be called before other threads start: the C library makes all threads follow, and it is simpler when there are none.
 ///
 /// # Errors
-/// When that is not possible.
-pub fn give_up(user: Option<&str>) -> Result<Option<String>, PrivilegesError> {
-    if !Uid::effective().is_root() {
-        return Ok(None);
+/// A step failed, or root's rights could be had back. The process must not go on then.
+pub fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
+    if !geteuid().is_root() {
+        return Ok(Outcome::NotRoot);
     }
-    let (name, uid, gid) = match user {
-        Some(name) => named(name)?,
-        None => invoking().map_or_else(|| named("nobody"), Ok)?,
+    let (uid, gid, user) = target(user)?;
+    let step = |name: &str, result: Result<(), Errno>| {
+        result.map_err(|errno| CaptureError::Privileges {
+            detail: format!("{name}: {}", errno.desc()),
+        })
     };
-    let refused = |source| PrivilegesError::Refused {
-        user: name.clone(),
-        source,
-    };
-    setgroups(&[]).map_err(refused)?;
-    setresgid(gid, gid, gid).map_err(refused)?;
-    setresuid(uid, uid, uid).map_err(refused)?;
-    if !uid.is_root() && nix::unistd::setuid(Uid::from_raw(0)).is_ok() {
-        return Err(PrivilegesError::Regained);
+    step("setgroups", setgroups(&[]))?;
+    step("setresgid", become_group(gid))?;
+    step("setresuid", become_user(uid))?;
+    if setuid(Uid::from_raw(0)).is_ok() || geteuid().is_root() {
+        return Err(CaptureError::Privileges {
+            detail: "they could be had back".to_owned(),
+        });
     }
-    Ok(Some(name))
-}
-
-/// Who called sudo, unless that was root.
-fn invoking() -> Option<(String, Uid, Gid)> {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
-    (uid != 0).then(|| {
-        (
-            format!("user {uid}"),
-            Uid::from_raw(uid),
-            Gid::from_raw(gid),
-        )
+    Ok(Outcome::Became {
+        user,
+        uid: uid.as_raw(),
+        gid: gid.as_raw(),
     })
 }
 
-fn named(name: &str) -> Result<(String, Uid, Gid), PrivilegesError> {
-    match User::from_name(name) {
-        Ok(Some(user)) => Ok((user.name, user.uid, user.gid)),
-        _ => Err(PrivilegesError::NoSuchUser(name.to_owned())),
+/// The user and group who called us through `sudo`; `None` when nobody did, or we are not root.
+pub(super) fn caller() -> Option<(u32, u32)> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let number = |name: &str| std::env::var(name).ok();
+    sudo(number("SUDO_UID").as_deref(), number("SUDO_GID").as_deref())
+}
+
+/// Both numbers, and neither of them root's.
+fn sudo(uid: Option<&str>, gid: Option<&str>) -> Option<(u32, u32)> {
+    let number = |text: &str| {
+        text.parse::<u32>()
+            .ok()
+            .filter(|number| *number != 0 && *number != u32::MAX)
+    };
+    Some((number(uid?)?, number(gid?)?))
+}
+
+fn target(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
+    let said = |errno: Errno| CaptureError::Privileges {
+        detail: format!("list of users: {}", errno.desc()),
+    };
+    if let Some(name) = user {
+        let user = User::from_name(name).map_err(said)?;
+        let none = || CaptureError::Privileges {
+            detail: format!("there is no user \"{name}\""),
+        };
+        return user
+            .map(|user| (user.uid, user.gid, user.name))
+            .ok_or_else(none);
+    }
+    if let Some((uid, gid)) = caller() {
+        let user = User::from_uid(Uid::from_raw(uid)).map_err(said)?;
+        let name = user.map_or_else(|| uid.to_string(), |user| user.name);
+        return Ok((Uid::from_raw(uid), Gid::from_raw(gid), name));
+    }
+    let nobody = User::from_name("nobody")
+        .map_err(said)?
+        .filter(|user| !user.uid.is_root());
+    Ok(match nobody {
+        Some(user) => (user.uid, user.gid, user.name),
+        None => (
+            Uid::from_raw(NOBODY),
+            Gid::from_raw(NOBODY),
+            NOBODY.to_string(),
+        ),
+    })
+}
+
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd"))]
+fn become_group(gid: Gid) -> Result<(), Errno> {
+    nix::unistd::setresgid(gid, gid, gid)
+}
+
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd"))]
+fn become_user(uid: Uid) -> Result<(), Errno> {
+    nix::unistd::setresuid(uid, uid, uid)
+}
+
+/// For root, `setgid` sets all three numbers.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd")))]
+fn become_group(gid: Gid) -> Result<(), Errno> {
+    nix::unistd::setgid(gid)
+}
+
+/// For root, `setuid` sets all three numbers.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd")))]
+fn become_user(uid: Uid) -> Result<(), Errno> {
+    setuid(uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_is_who_called_sudo_unless_it_is_root() {
+        assert_eq!(sudo(Some("1000"), Some("100")), Some((1000, 100)));
+        for (uid, gid) in [
+            (None, Some("100")),
+            (Some("1000"), None),
+            (Some("0"), Some("0")),
+            (Some("1000"), Some("0")),
+            (Some("-1"), Some("100")),
+            (Some("4294967295"), Some("100")),
+            (Some("root"), Some("100")),
+        ] {
+            assert_eq!(sudo(uid, gid), None, "{uid:?} {gid:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_caller_it_is_nobody() {
+        let (uid, gid, name) = target(None).unwrap();
+        assert!(!uid.is_root());
+        assert!(gid.as_raw() != 0);
+        assert!(!name.is_empty());
     }
 }

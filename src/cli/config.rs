@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use crate::capture::dump::{Dump, Format};
-use crate::capture::filter::{Filter, compile};
+use crate::capture::dump::{self, Dump, DumpFormat, Flush};
+use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{Live, LiveSettings, Way};
 use crate::capture::savefile::{self, Savefiles};
-use crate::capture::{Source, devices};
+use crate::capture::{MAX_SNAPLEN, Source, devices};
 use crate::frame::LinkType;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Scope};
@@ -99,8 +99,12 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let asked = asked(args, &words, patterns, ngrep)?;
     let pattern = asked.any.join(" | ");
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
-    let mut input = open(args, &words, limits)?;
-    let link = input.source().link();
+    let mut input = open(args, &words)?;
+    let link = input
+        .source()
+        .interfaces()
+        .first()
+        .map_or(LinkType::ETHERNET, |interface| interface.link);
     let (filter, user_filter, banner_filter) = filter(args, &words, &mut input, link, ngrep)?;
     hints.extend(super::hints::pattern(&words, &pattern, ngrep));
     let live = input.is_live();
@@ -109,7 +113,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let render = render(args, ngrep, live, limits)?;
     let source = match &input {
         Input::Live(_, names) => {
-            let net = names.first().and_then(|name| devices::network(name));
+            let net = names.first().and_then(|name| devices::ipv4_network(name));
             let net = net
                 .map(|(net, mask)| format!(" ({net}/{mask})"))
                 .unwrap_or_default();
@@ -205,7 +209,7 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         if args.filter_file.is_some() {
             return Ok(());
         }
-        compile(text, LinkType::ETHERNET).map(|_| ())
+        Filter::check(text, LinkType::ETHERNET).map_err(|error| error.detail)
     };
     let words =
         words::decide(&args.words, has_pattern, &is_capture, &mut compiles).map_err(|error| {
@@ -262,16 +266,15 @@ fn asked(
     })
 }
 
-fn open(args: &Args, words: &Words, limits: Limits) -> Result<Input, Problem> {
+fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
     let paths: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
-    let _ = limits;
     if !paths.is_empty() {
         if !args.devices.is_empty() {
             return Err(Problem::new(
                 "either an interface (-d) or files are read, not both",
             ));
         }
-        let files = Savefiles::open(&paths).map_err(|error| Problem::capture(&error, args))?;
+        let files = Savefiles::open(&paths).map_err(|error| Problem::capture(&error))?;
         return Ok(Input::Files(Box::new(files), paths));
     }
     let names = if args.devices.is_empty() {
@@ -281,16 +284,22 @@ fn open(args: &Args, words: &Words, limits: Limits) -> Result<Input, Problem> {
     };
     let settings = LiveSettings {
         devices: names.clone(),
-        snaplen: args.snaplen.filter(|len| *len > 0).unwrap_or(SNAPLEN),
+        snaplen: bounded(args.snaplen.filter(|len| *len > 0).unwrap_or(SNAPLEN)),
         promiscuous: !args.no_promiscuous,
-        buffer_size: args.buffer_size.unwrap_or(BUFFER),
+        buffer_size: bounded(args.buffer_size.unwrap_or(BUFFER)),
         direction: args.direction.map(|way| match way {
             WayName::In => Way::In,
             WayName::Out => Way::Out,
         }),
+        ..LiveSettings::default()
     };
-    let live = Live::open(&settings).map_err(|error| Problem::capture(&error, args))?;
+    let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
     Ok(Input::Live(Box::new(live), names))
+}
+
+/// A size as libpcap takes it.
+fn bounded(size: usize) -> u32 {
+    i32::try_from(size).unwrap_or(i32::MAX).cast_unsigned()
 }
 
 /// The filter to run, as the user typed it, and as ngrep's banner tells it.
@@ -309,28 +318,39 @@ fn filter(
     if ngrep {
         let template = TEMPLATES
             .into_iter()
-            .find(|template| compile(template, link).is_ok())
+            .find(|template| Filter::check(template, link).is_ok())
             .unwrap_or_default();
         let whole = text.as_ref().map_or_else(
             || template.to_owned(),
             |text| format!("( {text} ) and {template}"),
         );
-        let filter = Filter::new(&whole, link)
-            .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.to_string()))?;
-        if let Input::Live(live, _) = input {
-            live.filter(&whole, true)
-                .map_err(|error| wrong(&whole, &error.to_string()))?;
-        }
-        return Ok((Some(filter), text, whole));
+        Filter::check(&whole, link)
+            .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.detail))?;
+        // Live, the kernel applies it as it is.
+        let filter = match input {
+            Input::Live(live, _) => {
+                live.set_filter(KernelFilter::Exact(&whole))
+                    .map_err(|error| wrong(&whole, &error.to_string()))?;
+                None
+            }
+            Input::Files(..) => Some(Filter::for_files(&whole)),
+        };
+        return Ok((filter, text, whole));
     }
     let Some(text) = text else {
         return Ok((None, None, String::new()));
     };
-    let filter = Filter::new(&text, link).map_err(|error| wrong(&text, &error.to_string()))?;
-    if let Input::Live(live, _) = input {
-        live.filter(&text, filter.wants_tags())
-            .map_err(|error| wrong(&text, &error.to_string()))?;
-    }
+    let filter = match input {
+        Input::Live(live, _) => {
+            live.set_filter(KernelFilter::Superset(&text))
+                .map_err(|error| wrong(&text, &error.to_string()))?;
+            Filter::for_devices(&text)
+        }
+        Input::Files(..) => {
+            Filter::check(&text, link).map_err(|error| wrong(&text, &error.detail))?;
+            Filter::for_files(&text)
+        }
+    };
     Ok((Some(filter), Some(text.clone()), text))
 }
 
@@ -376,22 +396,19 @@ fn recorder(
             false => Ok((None, false)),
         };
     };
-    let _ = live;
-    let format = match path.extension().and_then(OsStr::to_str) {
-        Some("pcapng") => Format::Next,
-        _ if ngrep => Format::Microseconds,
-        _ => Format::Nanoseconds,
+    let format = match DumpFormat::of(path) {
+        DumpFormat::Pcap if !ngrep => DumpFormat::PcapNanos,
+        other => other,
+    };
+    let flush = if live {
+        Flush::EachPacket
+    } else {
+        Flush::Gathered
     };
     let to_stdout = path == Path::new("-");
-    let out: Box<dyn io::Write> = if to_stdout {
-        Box::new(io::stdout())
-    } else {
-        let file = Dump::create(path)
-            .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
-        Box::new(file)
-    };
-    let mut dump = Dump::new(out, format);
-    dump.begin(link)
+    let snaplen = MAX_SNAPLEN;
+    let dump = dump::create(path)
+        .and_then(|out| Dump::new(out, format, flush, link, snaplen))
         .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
     let scope = if args.write_flow {
         Scope::Flow

@@ -1,6 +1,6 @@
 //! Hints: what the user may have meant instead.
 
-use crate::capture::filter::compile;
+use crate::capture::filter::Filter;
 use crate::frame::LinkType;
 
 use super::args::Args;
@@ -86,8 +86,8 @@ fn culprit(filter: &str) -> Option<(usize, &str)> {
     let unknown = |word: &str| {
         word.bytes().all(|byte| byte.is_ascii_alphabetic())
             && !words::is_filter_keyword(word)
-            && compile(&format!("host {word}"), LinkType::ETHERNET).is_err()
-            && compile(word, LinkType::ETHERNET).is_err()
+            && Filter::check(&format!("host {word}"), LinkType::ETHERNET).is_err()
+            && Filter::check(word, LinkType::ETHERNET).is_err()
     };
     filter
         .split_whitespace()

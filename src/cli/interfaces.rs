@@ -45,7 +45,7 @@ fn about(device: &Device) -> String {
     let addresses: Vec<String> = device
         .addresses
         .iter()
-        .map(|(address, _)| address.to_string())
+        .map(|one| one.address.to_string())
         .collect();
     match (&device.description, addresses.is_empty()) {
         (Some(description), true) => description.clone(),

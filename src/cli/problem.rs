@@ -7,8 +7,6 @@ use std::fmt;
 use crate::capture::CaptureError;
 use crate::search::PatternError;
 
-use super::args::Args;
-
 /// An error for the user: the run ends with status 2.
 #[derive(Debug)]
 pub struct Problem {
@@ -80,51 +78,48 @@ impl Problem {
 
     /// A source that cannot be opened or read on.
     #[must_use]
-    pub fn capture(error: &CaptureError, args: &Args) -> Self {
+    pub fn capture(error: &CaptureError) -> Self {
         let problem = Self::new(error.to_string());
         match error {
-            CaptureError::NoSuchDevice(name) => {
+            CaptureError::NoSuchDevice { name } => {
                 let devices = crate::capture::devices::list().unwrap_or_default();
                 let meant = devices.iter().find(|device| is_close(&device.name, name));
-                let problem = match meant {
-                    Some(device) => Self::new(format!("{error}; did you mean {}?", device.name)),
-                    None => problem,
-                };
+                let meant = meant.map(|device| format!("; did you mean {}?", device.name));
+                let meant = meant.unwrap_or_default();
                 let up: Vec<&str> = devices
                     .iter()
                     .filter(|device| device.up)
                     .map(|device| device.name.as_str())
                     .collect();
-                problem
+                Self::new(format!("there is no interface \"{name}\"{meant}"))
                     .advise(format!("up:   {}", up.join("  ")))
                     .advise("all:  -d any   (the default)")
             }
-            CaptureError::NoRights(name) => {
+            CaptureError::NoRights { device, .. } => {
                 let line: Vec<String> = std::env::args().skip(1).collect();
                 let program = std::env::current_exe()
                     .map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
                 let user = std::env::var("USER").unwrap_or_else(|_| "this user".into());
-                Self::new(format!("capturing on {name} needs more rights than {user} has"))
+                Self::new(format!("capturing on {device} needs more rights than {user} has"))
                     .advise(format!("now:        sudo spygrep {}", line.join(" ")))
                     .advise(format!("for good:   sudo setcap cap_net_raw+ep {program}   (then everybody here may sniff)"))
                     .advise("no rights:  spygrep PATTERN capture.pcap   (reading files needs none)")
             }
-            CaptureError::Down(name) => problem.advise(format!("sudo ip link set {name} up")),
-            CaptureError::NotACapture { path, .. } => problem.advise(format!(
-                "spygrep reads pcap and pcapng, gzip and zstd compressed too; file {}",
-                path.display()
-            )),
-            CaptureError::Io { path, .. } if args.read.is_empty() => problem.advise(format!(
-                "a word that is no capture file is a pattern: is {} the right name?",
-                path.display()
-            )),
-            CaptureError::Io { .. } => {
-                problem.advise("give the name of a capture file to -I, or - for standard input")
+            CaptureError::DeviceDown { name } => {
+                Self::new(format!("{name} is down; nothing can arrive there"))
+                    .advise(format!("sudo ip link set {name} up"))
             }
-            CaptureError::Gone { device, .. } => {
-                problem.advise(format!("is it up? ip link show {device}"))
+            CaptureError::DeviceGone { name } => Self::new(format!("{name} is gone"))
+                .advise("spygrep -L lists the interfaces that are there"),
+            CaptureError::NotACapture { path, what } => {
+                Self::new(format!("{} is no capture file: {what}", path.display()))
+                    .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too")
             }
-            CaptureError::Filter { .. } | CaptureError::Other { .. } => problem,
+            CaptureError::Io { path, source } => {
+                Self::new(format!("cannot read {}: {source}", path.display()))
+                    .advise("give the name of a capture file to -I, or - for standard input")
+            }
+            _ => problem,
         }
     }
 

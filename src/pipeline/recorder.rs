@@ -4,10 +4,11 @@
 //! over all flows; what fell out of that before it was wanted is counted.
 
 use std::collections::{HashSet, VecDeque};
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 
 use crate::capture::dump::Dump;
+use crate::capture::{Interface, MAX_SNAPLEN};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::Frame;
 use crate::packet::{Packet, Transport};
@@ -23,7 +24,7 @@ pub enum Scope {
 
 /// Remembers frames and writes those that are wanted.
 pub struct Recorder {
-    dump: Dump,
+    dump: Dump<Box<dyn Write + Send>>,
     scope: Scope,
     room: usize,
     bytes: usize,
@@ -83,7 +84,7 @@ impl Pair {
 impl Recorder {
     /// Writes to `dump`, and remembers `room` bytes of frames.
     #[must_use]
-    pub fn new(dump: Dump, scope: Scope, room: usize) -> Self {
+    pub fn new(dump: Dump<Box<dyn Write + Send>>, scope: Scope, room: usize) -> Self {
         Self {
             dump,
             scope,
@@ -102,7 +103,7 @@ impl Recorder {
     pub(super) fn remember(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> io::Result<()> {
         let pair = Pair::of_packet(packet);
         if self.scope == Scope::Flow && self.wanted.contains(&pair) {
-            return self.dump.write(frame);
+            return put(&mut self.dump, frame);
         }
         self.bytes += frame.bytes.len();
         self.recent.push_back(Remembered {
@@ -161,7 +162,7 @@ impl Recorder {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn save_now(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        self.dump.write(frame)?;
+        put(&mut self.dump, frame)?;
         self.dump.flush()
     }
 
@@ -192,13 +193,25 @@ impl Recorder {
             wire_len,
             bytes,
         } = &remembered.frame;
-        self.dump.write(&Frame {
+        let frame = Frame {
             number: remembered.number,
             ts: *ts,
             interface: *interface,
             link: *link,
             wire_len: *wire_len,
             bytes,
-        })
+        };
+        put(&mut self.dump, &frame)
     }
+}
+
+/// Write a frame. What the file says of its interface is its link type: that is all a frame knows of it.
+fn put(dump: &mut Dump<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<()> {
+    let interface = Interface {
+        source: String::new(),
+        name: None,
+        link: frame.link,
+        snaplen: MAX_SNAPLEN,
+    };
+    dump.write(frame, Some(&interface)).map(|_| ())
 }

@@ -1,143 +1,116 @@
-//! A large buffer in front of a reader: bytes are looked at where they lie.
+//! The read buffer: frames are lent out of it where they lie.
 
-use std::io::{self, Cursor, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, Read};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use super::input::Input;
 
-use crate::limits::RECORD_BYTES;
+/// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the cache.
+const ROOM: usize = 1 << 20;
+/// Bytes asked for while only the header is wanted.
+const HEAD: usize = 4 << 10;
 
-/// Bytes read ahead of what is done.
+/// A window on a capture file that only moves forward.
 pub(super) struct Buffer {
-    source: Origin,
+    input: Input,
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// Bytes taken from the source.
-    read: u64,
+    /// Unpacked bytes of the file before `bytes[0]`.
+    before: u64,
+    ended: bool,
 }
-
-enum Origin {
-    /// Reads do not wait for long.
-    Ready(Box<dyn Read>),
-    /// Reads may wait for ever (a pipe): it is asked first.
-    Waiting(Box<dyn Waits>),
-}
-
-/// Something to read from that can be waited for.
-pub(super) trait Waits: Read + AsFd {}
-impl<T: Read + AsFd> Waits for T {}
-
-/// What became of a wish for bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Got {
-    /// They are there.
-    Enough,
-    /// Not yet.
-    Nothing,
-    /// They will never be.
-    End,
-}
-
-/// Read at once, when there is that much.
-const BLOCK: usize = 1 << 20;
-/// Milliseconds to wait for a pipe.
-const WAIT: u16 = 20;
 
 impl Buffer {
-    pub(super) fn new(source: Box<dyn Read>) -> Self {
-        Self::of(Origin::Ready(source))
-    }
-
-    pub(super) fn waiting(source: impl Waits + 'static) -> Self {
-        Self::of(Origin::Waiting(Box::new(source)))
-    }
-
-    fn of(source: Origin) -> Self {
+    /// Small at first, so that many files may be open and waiting.
+    pub(super) fn new(input: Input) -> Self {
         Self {
-            source,
+            input,
             bytes: Vec::new(),
             start: 0,
             end: 0,
-            read: 0,
+            before: 0,
+            ended: false,
         }
     }
 
-    /// The bytes at hand.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
+    /// Grow to full size, in the memory of an earlier file if there is one.
+    pub(super) fn enlarge(&mut self, mut memory: Vec<u8>) {
+        if memory.len() < ROOM {
+            memory.resize(ROOM, 0);
+        }
+        let length = self.end - self.start;
+        memory[..length].copy_from_slice(&self.bytes[self.start..self.end]);
+        self.before += self.start as u64;
+        (self.start, self.end) = (0, length);
+        self.bytes = memory;
     }
 
-    /// Be done with `len` bytes; says where they lie, for [`Self::at`], until the next call of [`Self::fill`].
-    pub(super) fn consume(&mut self, len: usize) -> usize {
-        let start = self.start;
-        self.start = (start + len).min(self.end);
-        start
+    /// The memory, for the next file.
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        self.bytes
     }
 
-    /// Bytes by their place.
-    pub(super) fn at(&self, from: usize, to: usize) -> &[u8] {
-        self.bytes.get(from..to).unwrap_or_default()
+    /// The file behind.
+    pub(super) fn input(&self) -> &Input {
+        &self.input
     }
 
-    /// Bytes taken from the source.
-    pub(super) fn read(&self) -> u64 {
-        self.read
+    /// What is here and not consumed.
+    #[inline]
+    pub(super) fn window(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
     }
 
-    /// Bytes that are done with.
-    pub(super) fn done(&self) -> u64 {
-        self.read - (self.end - self.start) as u64
+    /// Where the window starts; for [`Self::slice`].
+    #[inline]
+    pub(super) fn start(&self) -> usize {
+        self.start
     }
 
-    /// Have at least `len` bytes at hand.
-    pub(super) fn fill(&mut self, len: usize) -> io::Result<Got> {
-        let room = len.clamp(BLOCK, RECORD_BYTES + BLOCK);
-        while self.end - self.start < len {
-            if self.start > 0 {
-                self.bytes.copy_within(self.start..self.end, 0);
-                self.end -= self.start;
-                self.start = 0;
+    /// Consumed bytes, still in place until the next [`Self::fill`].
+    #[inline]
+    pub(super) fn slice(&self, start: usize, length: usize) -> &[u8] {
+        &self.bytes[start..start + length]
+    }
+
+    /// Unpacked bytes of the file consumed so far.
+    pub(super) fn position(&self) -> u64 {
+        self.before + self.start as u64
+    }
+
+    /// Move the window forward, by no more than it holds.
+    #[inline]
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.end);
+    }
+
+    /// Read until the window holds `length` bytes; `false` when the file ends before.
+    ///
+    /// Moves what is left to the front first: after this, nothing lent before is in its place.
+    #[cold]
+    pub(super) fn fill(&mut self, length: usize) -> io::Result<bool> {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.before += self.start as u64;
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.bytes.len() < length.max(HEAD) {
+            self.bytes.resize(length.max(HEAD), 0);
+        }
+        while self.end < length {
+            if self.ended {
+                return Ok(false);
             }
-            if self.bytes.len() < room {
-                self.bytes.resize(room, 0);
-            }
-            let space = self.bytes.get_mut(self.end..).unwrap_or_default();
-            let got = match &mut self.source {
-                Origin::Ready(source) => source.read(space),
-                Origin::Waiting(source) => {
-                    if !is_readable(source.as_fd()) {
-                        return Ok(Got::Nothing);
-                    }
-                    source.read(space)
-                }
-            };
-            match got {
-                Ok(0) => return Ok(Got::End),
-                Ok(got) => {
-                    self.end += got;
-                    self.read += got as u64;
-                }
+            match self.input.read(&mut self.bytes[self.end..]) {
+                Ok(0) => self.ended = true,
+                Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    return Ok(Got::Nothing);
+                    return Err(io::ErrorKind::WouldBlock.into());
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Got::Enough)
+        Ok(true)
     }
-
-    /// Give the source back, with the bytes at hand in front.
-    pub(super) fn into_read(self) -> Box<dyn Read> {
-        let first = Cursor::new(self.bytes().to_vec());
-        match self.source {
-            Origin::Ready(source) => Box::new(first.chain(source)),
-            Origin::Waiting(source) => Box::new(first.chain(source)),
-        }
-    }
-}
-
-fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::from(WAIT)).is_ok_and(|ready| ready > 0)
 }

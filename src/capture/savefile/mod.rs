@@ -1,309 +1,313 @@
-//! Frames from capture files: pcap and pcapng, compressed or not, or standard input.
+//! Capture files: pcap and pcapng, plain or packed with gzip or zstd, from disk or from a pipe, one after the other as one run.
 //!
-//! Files are opened and their first bytes looked at before root is given up. Frames are lent in place from a large buffer.
+//! The reader is our own: it is several times as fast as libpcap's, lends frames out of the read buffer, and takes files that
+//! libpcap refuses. A file that is damaged further on gives everything before the damage, then a [`Warning`], then the next
+//! file; a file that is no capture is an error, when it is opened or, from a pipe, as soon as its first bytes are there.
 
-mod buffer;
-mod classic;
-mod next;
-
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 
 use crate::frame::{Frame, LinkType, Timestamp};
+use crate::limits;
 use crate::stats::CaptureStats;
 
-use super::{CaptureError, Next, Source};
-use buffer::{Buffer, Got};
+use super::{CaptureError, Interface, Next, Progress, Source, Warning};
+use file::{Format, OpenFile};
+use input::Packing;
 
-/// Capture files, one after the other, as one run.
+mod buffer;
+mod file;
+mod input;
+mod pcap;
+mod pcapng;
+#[cfg(test)]
+mod tests;
+mod zstd;
+
+/// Capture files, read one after the other.
 pub struct Savefiles {
-    files: VecDeque<Savefile>,
-    link: LinkType,
-    frames: u64,
-    /// Interfaces of the files that were read to their end.
-    interfaces: u32,
+    current: Option<OpenFile>,
+    /// The files after the current one, last first.
+    waiting: Vec<OpenFile>,
+    interfaces: Interfaces,
     stats: CaptureStats,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
+    /// Packed bytes of the files that are done.
+    read_before: u64,
+    /// Bytes of all files, if all are regular ones.
     total: Option<u64>,
-    read: u64,
-}
-
-struct Savefile {
-    path: PathBuf,
-    buffer: Buffer,
-    format: Format,
-}
-
-enum Format {
-    Classic(classic::Classic),
-    Next(next::Next),
-}
-
-/// What a format's reader found at the buffer's start.
-enum Step {
-    /// A record: where its bytes lie behind the buffer's start, and what it says. `len` bytes are done with it.
-    Frame {
-        from: usize,
-        to: usize,
-        len: usize,
-        ts: Timestamp,
-        interface: u32,
-        link: LinkType,
-        wire_len: u32,
-    },
-    /// Something else, of this length.
-    Skip(usize),
-    /// This many bytes are needed to say more.
-    Need(usize),
-    /// The file makes no sense from here on.
-    Bad(&'static str),
-}
-
-/// How much of the files was read.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Bytes read, as they lie on the disk.
-    pub read: u64,
-    /// Bytes of all files.
-    pub total: u64,
 }
 
 impl Savefiles {
-    /// Open files; `-` is standard input.
+    /// Open all files (`-` is standard input) and look at their first bytes. No file is opened later.
     ///
     /// # Errors
-    /// When one of them cannot be read or is no capture.
-    pub fn open(paths: &[PathBuf]) -> Result<Self, CaptureError> {
-        let mut total = Some(0);
+    /// One of them cannot be opened, or is a regular file and no capture.
+    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
         let files = paths
             .iter()
-            .map(|path| {
-                let (file, size) = open(path)?;
-                total = total.zip(size).map(|(total, size)| total + size);
-                Ok(file)
-            })
-            .collect::<Result<VecDeque<_>, _>>()?;
-        let link = files.front().map_or(LinkType::ETHERNET, Savefile::link);
-        let (stats, warnings) = (CaptureStats::default(), Vec::new());
-        Ok(Self {
-            files,
-            link,
-            frames: 0,
-            interfaces: 0,
-            stats,
-            warnings,
-            total,
-            read: 0,
-        })
+            .map(|path| OpenFile::open(path.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut source = Self::of(files);
+        source.advance();
+        source.meet_an_interface();
+        Ok(source)
     }
 
-    /// How far it is; unknown when standard input is among the files.
-    #[must_use]
-    pub fn progress(&self) -> Option<Progress> {
-        let current = self.files.front().map_or(0, |file| file.buffer.read());
-        Some(Progress {
-            read: self.read + current,
-            total: self.total?,
-        })
+    fn of(mut files: Vec<OpenFile>) -> Self {
+        let total = files.iter().map(|file| file.buffer.input().total).sum();
+        files.reverse();
+        Self {
+            current: None,
+            waiting: files,
+            interfaces: Interfaces::default(),
+            stats: CaptureStats::default(),
+            warnings: Vec::new(),
+            read_before: 0,
+            total,
+        }
+    }
+
+    /// Go to the next file; `false` when there is none.
+    fn advance(&mut self) -> bool {
+        let memory = self.current.take().map(|file| {
+            self.read_before += file.buffer.input().bytes_read();
+            file.buffer.into_memory()
+        });
+        self.current = self.waiting.pop();
+        if let Some(file) = &mut self.current {
+            file.buffer.enlarge(memory.unwrap_or_default());
+        }
+        self.current.is_some()
+    }
+
+    /// Read the first regular file up to its first interface, so that its link type is known before its first frame.
+    fn meet_an_interface(&mut self) {
+        while let Some(OpenFile {
+            format: Some(format),
+            buffer,
+            path,
+            ..
+        }) = &mut self.current
+        {
+            let step = match format {
+                Format::Pcapng(reader) if reader.knows_an_interface() => return,
+                Format::Pcapng(reader) if self.interfaces.list.is_empty() => reader
+                    .step(buffer, |name, link, snaplen| {
+                        self.interfaces.number(path, name, link, snaplen)
+                    }),
+                Format::Pcap(reader) if self.interfaces.list.is_empty() => reader
+                    .step(buffer, |link, snaplen| {
+                        self.interfaces.number(path, None, link, snaplen)
+                    }),
+                _ => return,
+            };
+            // Whatever else it is comes again: the reader stays where it is at an end, and at damage.
+            if !matches!(step, Ok(Step::Again)) {
+                return;
+            }
+        }
+    }
+
+    /// Note why a file ends before its end.
+    fn warn(&mut self, damage: Damage) {
+        let Some(file) = &self.current else { return };
+        self.stats.cut_files += 1;
+        let text = format!(
+            "{damage} at byte {} after {} frames; what came before was read",
+            file.buffer.position(),
+            file.frames
+        );
+        self.warnings.push(Warning {
+            about: file.path.display().to_string(),
+            text,
+        });
+    }
+
+    /// Note what is over with a file.
+    fn close(&mut self) {
+        let Some(OpenFile {
+            path,
+            format: Some(Format::Pcapng(reader)),
+            ..
+        }) = &self.current
+        else {
+            return;
+        };
+        if reader.bad_blocks > 0 {
+            let text = format!("{} pcapng blocks could not be read", reader.bad_blocks);
+            self.stats.bad_blocks += reader.bad_blocks;
+            self.warnings.push(Warning {
+                about: path.display().to_string(),
+                text,
+            });
+        }
     }
 }
 
 impl Source for Savefiles {
     fn next_frame(&mut self) -> Result<Next<'_>, CaptureError> {
-        let (from, to, ts, interface, link, wire_len) = loop {
-            let Some(file) = self.files.front_mut() else {
+        let record = loop {
+            let Some(file) = &mut self.current else {
                 return Ok(Next::End);
             };
-            let step = match &mut file.format {
-                Format::Classic(classic) => classic.step(file.buffer.bytes()),
-                Format::Next(next) => next.step(file.buffer.bytes(), &mut self.stats.bad_blocks),
-            };
-            let wrong = match step {
-                Step::Frame {
-                    from,
-                    to,
-                    len,
-                    ts,
-                    interface,
-                    link,
-                    wire_len,
-                } => {
-                    let start = file.buffer.consume(len);
-                    break (
-                        start + from,
-                        start + to,
-                        ts,
-                        interface + self.interfaces,
-                        link,
-                        wire_len,
-                    );
+            match file.step(&mut self.interfaces)? {
+                Step::Frame(record) => break record,
+                Step::Again => {}
+                Step::Wait => return Ok(Next::Idle),
+                Step::End => {
+                    self.close();
+                    self.advance();
                 }
-                Step::Skip(len) => {
-                    file.buffer.consume(len);
-                    continue;
+                Step::Damaged(damage) => {
+                    self.warn(damage);
+                    self.close();
+                    self.advance();
                 }
-                Step::Need(len) => match file.buffer.fill(len) {
-                    Ok(Got::Enough) => continue,
-                    Ok(Got::Nothing) => return Ok(Next::Idle),
-                    Ok(Got::End) if file.buffer.bytes().is_empty() => None,
-                    Ok(Got::End) => Some("it ends in the middle of a record".to_owned()),
-                    Err(error) => Some(error.to_string()),
-                },
-                Step::Bad(what) => Some(what.to_owned()),
-            };
-            if let Some(wrong) = wrong {
-                self.stats.cut_files += 1;
-                let (path, at) = (file.path.display(), file.buffer.done());
-                self.warnings.push(format!(
-                    "{path}: {wrong} at byte {at}; everything before it was read"
-                ));
-            }
-            if let Some(done) = self.files.pop_front() {
-                self.read += done.buffer.read();
-                self.interfaces += match done.format {
-                    Format::Classic(_) => 1,
-                    Format::Next(next) => next.interfaces(),
-                };
             }
         };
-        self.frames += 1;
+        let Some(file) = &mut self.current else {
+            return Ok(Next::End);
+        };
+        file.frames += 1;
         self.stats.frames += 1;
-        let bytes = self
-            .files
-            .front()
-            .map_or(&[][..], |file| file.buffer.at(from, to));
         Ok(Next::Frame(Frame {
-            number: self.frames,
-            ts,
-            interface,
-            link,
-            wire_len,
-            bytes,
+            number: self.stats.frames,
+            ts: record.ts,
+            interface: record.interface,
+            link: record.link,
+            wire_len: record.wire_len,
+            bytes: file.buffer.slice(record.start, record.length),
         }))
     }
 
     fn stats(&mut self) -> CaptureStats {
-        self.stats
+        let mut stats = self.stats;
+        if let Some(OpenFile {
+            format: Some(Format::Pcapng(reader)),
+            ..
+        }) = &self.current
+        {
+            stats.bad_blocks += reader.bad_blocks;
+        }
+        stats
     }
 
-    fn link(&self) -> LinkType {
-        self.link
+    fn interfaces(&self) -> &[Interface] {
+        &self.interfaces.list
     }
 
-    fn warnings(&mut self) -> Vec<String> {
+    fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)
     }
-}
 
-impl Savefile {
-    fn link(&self) -> LinkType {
-        match &self.format {
-            Format::Classic(classic) => classic.link(),
-            Format::Next(_) => next::first_link(self.buffer.bytes()).unwrap_or(LinkType::ETHERNET),
-        }
+    fn progress(&self) -> Option<Progress> {
+        let current = self
+            .current
+            .as_ref()
+            .map_or(0, |file| file.buffer.input().bytes_read());
+        self.total.map(|total| Progress {
+            read: self.read_before + current,
+            total,
+        })
     }
 }
 
-/// Whether a file starts as a capture does, or as a compressed file.
+/// Whether a path names a regular file that begins like a capture, perhaps a packed one. What a packed file holds is not
+/// looked at.
 #[must_use]
 pub fn looks_like_capture(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    let Ok(mut file) = File::open(path) else {
-        return false;
-    };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file())
-        || file.read_exact(&mut magic).is_err()
-    {
+    // Asked before opening: opening a named pipe would wait for its other end.
+    if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return false;
     }
-    classic::is_magic(magic) || next::is_magic(magic) || is_gzip(&magic) || is_zstd(&magic)
+    let mut first = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(12).read_to_end(&mut first));
+    read.is_ok()
+        && (Packing::of(&first).is_some()
+            || pcap::magic(&first).is_some()
+            || pcapng::is_section(&first))
 }
 
-fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b])
+/// The interfaces of all files, each known one under its old number: sections and files often repeat theirs.
+#[derive(Default)]
+struct Interfaces {
+    list: Vec<Interface>,
+    numbers: HashMap<Interface, u32, foldhash::fast::RandomState>,
 }
 
-fn is_zstd(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-}
-
-/// Open one file; its size when it is a regular one.
-fn open(path: &Path) -> Result<(Savefile, Option<u64>), CaptureError> {
-    let io_error = |source| CaptureError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let not = |what| CaptureError::NotACapture {
-        path: path.to_owned(),
-        what,
-    };
-    let (mut buffer, size) = if path == Path::new("-") {
-        (Buffer::waiting(io::stdin()), None)
-    } else {
-        let file = File::open(path).map_err(io_error)?;
-        let metadata = file.metadata().map_err(io_error)?;
-        if metadata.is_dir() {
-            return Err(not("is a directory"));
+impl Interfaces {
+    /// The number of an interface in this run; `None` when there are too many ([`limits::INTERFACES`]).
+    fn number(
+        &mut self,
+        path: &Path,
+        name: Option<String>,
+        link: LinkType,
+        snaplen: u32,
+    ) -> Option<u32> {
+        let interface = Interface {
+            source: path.display().to_string(),
+            name,
+            link,
+            snaplen,
+        };
+        if let Some(number) = self.numbers.get(&interface) {
+            return Some(*number);
         }
-        match metadata.is_file() {
-            true => (Buffer::new(Box::new(file)), Some(metadata.len())),
-            false => (Buffer::waiting(file), None),
+        let number = self.list.len();
+        if number >= limits::INTERFACES {
+            return None;
         }
-    };
-    let first = |buffer: &mut Buffer, len| loop {
-        match buffer.fill(len) {
-            Ok(Got::Nothing) => {}
-            Ok(_) => break Ok(()),
-            Err(error) => break Err(io_error(error)),
-        }
-    };
-    first(&mut buffer, 4)?;
-    if is_gzip(buffer.bytes()) {
-        let raw = buffer.into_read();
-        buffer = Buffer::new(Box::new(flate2::read::MultiGzDecoder::new(raw)));
-    } else if is_zstd(buffer.bytes()) {
-        let raw = buffer.into_read();
-        let decoder = ruzstd::decoding::StreamingDecoder::new(raw)
-            .map_err(|error| io_error(io::Error::other(error.to_string())))?;
-        buffer = Buffer::new(Box::new(decoder));
+        self.list.push(interface.clone());
+        self.numbers.insert(interface, number as u32);
+        Some(number as u32)
     }
-    first(&mut buffer, 24)?;
-    let bytes = buffer.bytes();
-    let file = if let Some(classic) = classic::Classic::new(bytes) {
-        buffer.consume(classic::HEADER);
-        Ok(Format::Classic(classic))
-    } else if bytes
-        .first_chunk()
-        .is_some_and(|magic| next::is_magic(*magic))
-    {
-        first(&mut buffer, 4096)?;
-        Ok(Format::Next(next::Next::default()))
-    } else if bytes.is_empty() {
-        Err(not("is empty"))
-    } else if bytes
-        .first_chunk()
-        .is_some_and(|magic| classic::is_magic(*magic))
-    {
-        Err(not("ends inside of the file header"))
-    } else if bytes
-        .iter()
-        .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
-    {
-        Err(not("looks like text"))
-    } else {
-        Err(not("does not start like one"))
-    };
-    Ok((
-        Savefile {
-            path: path.to_owned(),
-            buffer,
-            format: file?,
-        },
-        size,
-    ))
 }
 
-#[cfg(test)]
-mod tests;
+/// What reading on in a file gave.
+#[derive(Debug)]
+enum Step {
+    Frame(Record),
+    /// Something else than a frame.
+    Again,
+    /// A pipe is silent.
+    Wait,
+    End,
+    Damaged(Damage),
+}
+
+/// A frame, and where in the buffer its bytes are.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    ts: Timestamp,
+    interface: u32,
+    link: LinkType,
+    wire_len: u32,
+    start: usize,
+    length: usize,
+}
+
+/// Why a file cannot be read on.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Cut,
+    Length(u32),
+    Trailer,
+    Section,
+    Packing,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cut => f.write_str("the file is cut in the middle of a record"),
+            Self::Length(length) => write!(f, "a record has the impossible length {length}"),
+            Self::Trailer => f.write_str("a block's two lengths differ"),
+            Self::Section => f.write_str("a section's header makes no sense"),
+            Self::Packing => f.write_str("the compressed data are cut or damaged"),
+        }
+    }
+}

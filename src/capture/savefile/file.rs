@@ -1,0 +1,158 @@
+//! One capture file: opened, its format recognised, its records one by one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::buffer::Buffer;
+use super::input::Input;
+use super::{Damage, Interfaces, Step, pcap, pcapng};
+use crate::capture::{CaptureError, Looks};
+
+/// One file, opened.
+pub(super) struct OpenFile {
+    pub(super) path: PathBuf,
+    pub(super) buffer: Buffer,
+    /// Unknown until the first bytes are there.
+    pub(super) format: Option<Format>,
+    pub(super) frames: u64,
+}
+
+pub(super) enum Format {
+    Pcap(pcap::Reader),
+    Pcapng(pcapng::Reader),
+}
+
+impl OpenFile {
+    pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
+        let input = Input::open(path).map_err(|source| match source.kind() {
+            io::ErrorKind::IsADirectory => CaptureError::NotACapture {
+                path: path.to_owned(),
+                what: Looks::Directory,
+            },
+            _ => CaptureError::Io {
+                path: path.to_owned(),
+                source,
+            },
+        })?;
+        let regular = input.total.is_some();
+        let mut file = Self::of(path, input);
+        if regular {
+            file.recognise()?;
+        }
+        Ok(file)
+    }
+
+    pub(super) fn of(path: &Path, input: Input) -> Self {
+        Self {
+            path: path.to_owned(),
+            buffer: Buffer::new(input),
+            format: None,
+            frames: 0,
+        }
+    }
+
+    /// Find out the format; `false` while the first bytes are not there.
+    fn recognise(&mut self) -> Result<bool, CaptureError> {
+        match self.format() {
+            Ok(Ok(format)) => {
+                self.format = Some(format);
+                Ok(true)
+            }
+            Ok(Err(what)) => Err(CaptureError::NotACapture {
+                path: self.path.clone(),
+                what,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if self.is_packing(&error) => Err(CaptureError::NotACapture {
+                path: self.path.clone(),
+                what: Looks::Packed,
+            }),
+            Err(source) => Err(CaptureError::Io {
+                path: self.path.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn format(&mut self) -> io::Result<Result<Format, Looks>> {
+        let buffer = &mut self.buffer;
+        buffer.fill(4)?;
+        if buffer.window().is_empty() {
+            return Ok(Err(Looks::Empty));
+        }
+        if buffer.window().starts_with(&pcapng::MAGIC) {
+            if !buffer.fill(12)? {
+                return Ok(Err(Looks::Cut));
+            }
+            let known = pcapng::is_section(buffer.window());
+            return Ok(if known {
+                Ok(Format::Pcapng(pcapng::Reader::default()))
+            } else {
+                Err(Looks::Unknown)
+            });
+        }
+        if pcap::magic(buffer.window()).is_none() {
+            return Ok(Err(if is_text(buffer.window()) {
+                Looks::Text
+            } else {
+                Looks::Unknown
+            }));
+        }
+        buffer.fill(pcap::HEADER)?;
+        let Some(header) = buffer.window().first_chunk() else {
+            return Ok(Err(Looks::Cut));
+        };
+        let reader = pcap::Reader::new(header);
+        buffer.consume(pcap::HEADER);
+        Ok(reader.map(Format::Pcap))
+    }
+
+    /// One record, or one block, or why not.
+    #[inline]
+    pub(super) fn step(&mut self, interfaces: &mut Interfaces) -> Result<Step, CaptureError> {
+        let path = &self.path;
+        let step = match &mut self.format {
+            Some(Format::Pcap(reader)) => reader.step(&mut self.buffer, |link, snaplen| {
+                interfaces.number(path, None, link, snaplen)
+            }),
+            Some(Format::Pcapng(reader)) => reader.step(&mut self.buffer, |name, link, snaplen| {
+                interfaces.number(path, name, link, snaplen)
+            }),
+            None => {
+                return Ok(if self.recognise()? {
+                    Step::Again
+                } else {
+                    Step::Wait
+                });
+            }
+        };
+        step.or_else(|error| self.failed(error))
+    }
+
+    #[cold]
+    fn failed(&self, error: io::Error) -> Result<Step, CaptureError> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            Ok(Step::Wait)
+        } else if self.is_packing(&error) {
+            Ok(Step::Damaged(Damage::Packing))
+        } else {
+            Err(CaptureError::Io {
+                path: self.path.clone(),
+                source: error,
+            })
+        }
+    }
+
+    /// Whether an error comes from what is packed in the file, and not from the disk.
+    fn is_packing(&self, error: &io::Error) -> bool {
+        self.buffer.input().packed && error.raw_os_error().is_none()
+    }
+}
+
+/// Text has no control characters but white space in its first bytes; what is not ASCII may be any language.
+fn is_text(first: &[u8]) -> bool {
+    first
+        .iter()
+        .take(512)
+        .all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace())
+}

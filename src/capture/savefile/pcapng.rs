@@ -1,0 +1,404 @@
+//! The pcapng file (draft-ietf-opsawg-pcapng): blocks, of which sections, interfaces and packets are read.
+//!
+//! ```text
+//! type  length  body...  length      for each block; the section's header says which byte order
+//! ```
+//!
+//! All other blocks (names, statistics, secrets, custom ones) are stepped over by their length, however long.
+
+use std::io;
+
+use crate::frame::{LinkType, Timestamp};
+use crate::limits::RECORD_BYTES;
+
+use super::buffer::Buffer;
+use super::{Damage, Record, Step};
+use crate::capture::MAX_SNAPLEN;
+
+/// First bytes of a section header, the same in both byte orders.
+pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+const PACKET_OBSOLETE: u32 = 2;
+const PACKET_SIMPLE: u32 = 3;
+const PACKET: u32 = 6;
+/// The largest block that is looked into: a packet and room for its options.
+const LARGEST: usize = RECORD_BYTES + (1 << 20);
+
+/// Where in a section the reading is.
+#[derive(Default, Debug)]
+pub(super) struct Reader {
+    big_endian: bool,
+    section: Vec<Interface>,
+    /// Bytes left of a block that is stepped over.
+    skipping: u64,
+    /// Time of the packet before: simple packets have none of their own.
+    latest: Timestamp,
+    /// Blocks of known kinds that make no sense in themselves.
+    pub(super) bad_blocks: u64,
+}
+
+/// An interface of the section, as far as its packets need it.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    /// Its number in the run; `None` when there are too many.
+    number: Option<u32>,
+    link: LinkType,
+    snaplen: u32,
+    clock: Clock,
+}
+
+/// How an interface counts time.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    unit: Unit,
+    /// Seconds to be added.
+    offset: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    /// One tick is this many nanoseconds.
+    Nanoseconds(u64),
+    /// This many ticks are a nanosecond.
+    PerNanosecond(u64),
+    /// Two to this power ticks are a second.
+    Binary(u32),
+}
+
+/// Whether these first bytes, twelve of them, begin a pcapng file.
+pub(super) fn is_section(first: &[u8]) -> bool {
+    first.starts_with(&MAGIC)
+        && matches!(
+            first.get(8..12),
+            Some([0x1a, 0x2b, 0x3c, 0x4d] | [0x4d, 0x3c, 0x2b, 0x1a])
+        )
+}
+
+impl Reader {
+    /// The next block; `announce` gives an interface (name, link, snap length) its number in the run.
+    #[inline]
+    pub(super) fn step(
+        &mut self,
+        buffer: &mut Buffer,
+        announce: impl FnOnce(Option<String>, LinkType, u32) -> Option<u32>,
+    ) -> io::Result<Step> {
+        if self.skipping > 0 {
+            return self.skip(buffer);
+        }
+        if buffer.window().len() < 12 && !buffer.fill(12)? {
+            return Ok(if buffer.window().is_empty() {
+                Step::End
+            } else {
+                Step::Damaged(Damage::Cut)
+            });
+        }
+        let kind = self.word(buffer.window(), 0);
+        if kind == SECTION {
+            match buffer.window().get(8..12) {
+                Some([0x1a, 0x2b, 0x3c, 0x4d]) => self.big_endian = true,
+                Some([0x4d, 0x3c, 0x2b, 0x1a]) => self.big_endian = false,
+                _ => return Ok(Step::Damaged(Damage::Section)),
+            }
+        }
+        let said = self.word(buffer.window(), 4);
+        if said < 12 || !said.is_multiple_of(4) {
+            return Ok(Step::Damaged(Damage::Length(said)));
+        }
+        if !matches!(
+            kind,
+            SECTION | INTERFACE | PACKET_OBSOLETE | PACKET_SIMPLE | PACKET
+        ) {
+            self.skipping = u64::from(said);
+            return Ok(Step::Again);
+        }
+        let length = said as usize;
+        if length > LARGEST {
+            return Ok(Step::Damaged(Damage::Length(said)));
+        }
+        if buffer.window().len() < length && !buffer.fill(length)? {
+            return Ok(Step::Damaged(Damage::Cut));
+        }
+        let block = &buffer.window()[..length];
+        if self.word(block, length - 4) != said {
+            return Ok(Step::Damaged(Damage::Trailer));
+        }
+        let body = &block[8..length - 4];
+        let start = buffer.start() + 8;
+        let record = match kind {
+            SECTION => {
+                if self.half(body, 4) != 1 {
+                    return Ok(Step::Damaged(Damage::Section));
+                }
+                self.section.clear();
+                None
+            }
+            INTERFACE => {
+                self.interface(body, announce);
+                None
+            }
+            PACKET => self.packet(body, start),
+            PACKET_SIMPLE => self.simple(body, start),
+            _ => self.obsolete(body, start),
+        };
+        buffer.consume(length);
+        Ok(record.map_or(Step::Again, Step::Frame))
+    }
+
+    fn skip(&mut self, buffer: &mut Buffer) -> io::Result<Step> {
+        if buffer.window().is_empty() && !buffer.fill(1)? {
+            return Ok(Step::Damaged(Damage::Cut));
+        }
+        let count = buffer
+            .window()
+            .len()
+            .min(usize::try_from(self.skipping).unwrap_or(usize::MAX));
+        buffer.consume(count);
+        self.skipping -= count as u64;
+        Ok(Step::Again)
+    }
+
+    /// Enhanced Packet Block: interface, time (high, low), captured, length, bytes.
+    #[inline]
+    fn packet(&mut self, body: &[u8], start: usize) -> Option<Record> {
+        let Some(header) = body.first_chunk::<20>() else {
+            return self.bad();
+        };
+        let interface = self.word(header, 0) as usize;
+        self.timed(interface, header, body.len(), start)
+    }
+
+    /// Packet Block of older drafts: interface and a drop count share the first word.
+    fn obsolete(&mut self, body: &[u8], start: usize) -> Option<Record> {
+        let Some(header) = body.first_chunk::<20>() else {
+            return self.bad();
+        };
+        let interface = usize::from(self.half(header, 0));
+        self.timed(interface, header, body.len(), start)
+    }
+
+    #[inline]
+    fn timed(
+        &mut self,
+        interface: usize,
+        header: &[u8; 20],
+        body: usize,
+        start: usize,
+    ) -> Option<Record> {
+        let captured = self.word(header, 12);
+        let known = self
+            .section
+            .get(interface)
+            .and_then(|one| one.number.map(|number| (number, one)));
+        let Some((number, interface)) = known else {
+            return self.bad();
+        };
+        if captured as usize > body - header.len() {
+            return self.bad();
+        }
+        let ticks = u64::from(self.word(header, 4)) << 32 | u64::from(self.word(header, 8));
+        let ts = interface.clock.timestamp(ticks);
+        let link = interface.link;
+        self.latest = ts;
+        let wire_len = self.word(header, 16).max(captured);
+        Some(Record {
+            ts,
+            interface: number,
+            link,
+            wire_len,
+            start: start + header.len(),
+            length: captured as usize,
+        })
+    }
+
+    /// Simple Packet Block: the length, then bytes; the section's first interface, no time.
+    fn simple(&mut self, body: &[u8], start: usize) -> Option<Record> {
+        let Some(&Interface {
+            number: Some(number),
+            link,
+            snaplen,
+            ..
+        }) = self.section.first()
+        else {
+            return self.bad();
+        };
+        if body.len() < 4 {
+            return self.bad();
+        }
+        let wire_len = self.word(body, 0);
+        let captured = wire_len.min(snaplen) as usize;
+        if captured > body.len() - 4 {
+            return self.bad();
+        }
+        Some(Record {
+            ts: self.latest,
+            interface: number,
+            link,
+            wire_len,
+            start: start + 4,
+            length: captured,
+        })
+    }
+
+    fn bad(&mut self) -> Option<Record> {
+        self.bad_blocks += 1;
+        None
+    }
+
+    /// Interface Description Block: link type, snap length, options.
+    fn interface(
+        &mut self,
+        body: &[u8],
+        announce: impl FnOnce(Option<String>, LinkType, u32) -> Option<u32>,
+    ) {
+        if body.len() < 8 || self.section.len() >= crate::limits::INTERFACES {
+            // A place in the list all the same: packets name interfaces by it.
+            self.bad_blocks += 1;
+            if self.section.len() < crate::limits::INTERFACES {
+                self.section.push(Interface {
+                    number: None,
+                    link: LinkType(u32::MAX),
+                    snaplen: 0,
+                    clock: Clock::DEFAULT,
+                });
+            }
+            return;
+        }
+        let link = LinkType(u32::from(self.half(body, 0)));
+        let snaplen = match self.word(body, 4) {
+            0 => MAX_SNAPLEN,
+            snaplen => snaplen,
+        };
+        let (mut name, mut clock) = (None, Clock::DEFAULT);
+        let mut options = &body[8..];
+        while options.len() >= 4 {
+            let (code, length) = (self.half(options, 0), usize::from(self.half(options, 2)));
+            let Some(value) = options.get(4..4 + length) else {
+                break;
+            };
+            match (code, value) {
+                (0, _) => break,
+                (2, _) => {
+                    let text = String::from_utf8_lossy(value);
+                    name = Some(text.trim_end_matches('\0').to_owned());
+                }
+                (9, [resolution, ..]) => clock.unit = Unit::of(*resolution),
+                (14, _) if length >= 8 => {
+                    let (first, second) = (
+                        u64::from(self.word(value, 0)),
+                        u64::from(self.word(value, 4)),
+                    );
+                    let offset = if self.big_endian {
+                        first << 32 | second
+                    } else {
+                        second << 32 | first
+                    };
+                    clock.offset = offset.cast_signed();
+                }
+                _ => {}
+            }
+            options = options
+                .get(4 + length.next_multiple_of(4)..)
+                .unwrap_or_default();
+        }
+        let number = announce(name, link, snaplen);
+        if number.is_none() {
+            self.bad_blocks += 1;
+        }
+        self.section.push(Interface {
+            number,
+            link,
+            snaplen,
+            clock,
+        });
+    }
+
+    /// Whether the section has described an interface.
+    pub(super) fn knows_an_interface(&self) -> bool {
+        !self.section.is_empty()
+    }
+
+    #[inline]
+    fn word(&self, bytes: &[u8], at: usize) -> u32 {
+        let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        if self.big_endian {
+            u32::from_be_bytes(word)
+        } else {
+            u32::from_le_bytes(word)
+        }
+    }
+
+    #[inline]
+    fn half(&self, bytes: &[u8], at: usize) -> u16 {
+        let half = [bytes[at], bytes[at + 1]];
+        if self.big_endian {
+            u16::from_be_bytes(half)
+        } else {
+            u16::from_le_bytes(half)
+        }
+    }
+}
+
+impl Clock {
+    /// Microseconds since 1970, where nothing else is said.
+    const DEFAULT: Self = Self {
+        unit: Unit::Nanoseconds(1000),
+        offset: 0,
+    };
+
+    #[inline]
+    fn timestamp(self, ticks: u64) -> Timestamp {
+        let nanos = match self.unit {
+            Unit::Nanoseconds(unit) => u128::from(ticks) * u128::from(unit),
+            Unit::PerNanosecond(ticks_each) => u128::from(ticks / ticks_each),
+            Unit::Binary(power) => (u128::from(ticks) * 1_000_000_000) >> power,
+        };
+        Timestamp::new(self.offset, i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+}
+
+impl Unit {
+    /// `if_tsresol`: a negative power of 10, or of 2 with the highest bit set.
+    fn of(resolution: u8) -> Self {
+        let power = u32::from(resolution & 0x7f);
+        if resolution & 0x80 != 0 {
+            Self::Binary(power)
+        } else if power <= 9 {
+            Self::Nanoseconds(10u64.pow(9 - power))
+        } else {
+            Self::PerNanosecond(10u64.checked_pow(power - 9).unwrap_or(u64::MAX))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_of_every_resolution_give_nanoseconds() {
+        for (resolution, ticks, nanos) in [
+            (0, 2, 2_000_000_000),
+            (3, 1500, 1_500_000_000),
+            (6, 1, 1000),
+            (9, 7, 7),
+            (12, 7999, 7),
+            (0x80, 3, 3_000_000_000),
+            (0x8a, 512, 500_000_000),
+            (0xff, u64::MAX, 0),
+            (0x7f, u64::MAX, 1),
+            (0, u64::MAX, i64::MAX),
+        ] {
+            let clock = Clock {
+                unit: Unit::of(resolution),
+                offset: 0,
+            };
+            assert_eq!(clock.timestamp(ticks).nanos(), nanos, "{resolution:#x}");
+        }
+        let clock = Clock {
+            offset: -2,
+            ..Clock::DEFAULT
+        };
+        assert_eq!(clock.timestamp(3_000_000).nanos(), 1_000_000_000);
+    }
+}
