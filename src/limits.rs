@@ -72,8 +72,10 @@ impl Default for Limits {
 pub mod time {
     /// A raw burst ends after this pause.
     pub const BURST_PAUSE: i64 = 100_000_000;
-    /// A live burst with an undecided match is held this long.
-    pub const CANDIDATE_HOLD: i64 = 200_000_000;
+    /// A live burst with an undecided match is held this long: what it shows is to be there after 200 ms.
+    pub const CANDIDATE_HOLD: i64 = 150_000_000;
+    /// A live message that is not over is looked at again after this.
+    pub const REVIEW: i64 = 50_000_000;
     /// How long a hole that the receiver acknowledged may still be filled by a reordering tap.
     pub const GAP_GRACE: i64 = 50_000_000;
     /// Packets of the flow after which such a hole is given up as well.

@@ -297,6 +297,9 @@ pub struct Args {
     #[arg(long = "user", value_name = "NAME", help_heading = "Limits")]
     pub user: Option<String>,
 
+    /// Accepted for ngrep's sake: addresses are shown as they are.
+    #[arg(short = 'r', hide = true)]
+    pub container_names: bool,
     /// Refused: spygrep only listens.
     #[arg(short = 'K', value_name = "NUM", hide = true)]
     pub kill: Option<String>,

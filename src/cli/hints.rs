@@ -29,6 +29,16 @@ pub fn habits(args: &Args) -> Vec<String> {
             "-w matches words, as in grep; to save packets: -O {first}"
         ));
     }
+    if args.container_names {
+        let meant = if first.contains(".pcap") {
+            format!("to read a file: -I {first}")
+        } else {
+            "addresses are shown as they are".into()
+        };
+        hints.push(format!(
+            "-r is ngrep's option for the names of containers; {meant}"
+        ));
+    }
     if args.realtime && args.read.is_empty() && args.words.is_empty() {
         hints.push("-D replays a file at its own speed; to list interfaces: -L".to_owned());
     }

@@ -101,7 +101,7 @@ impl Desk {
                 ..
             } => return self.aside(flow, dir, bytes, why, &by),
             StreamEvent::Gap { dir, by, .. } => {
-                self.release(flow, state, dir);
+                self.release(flow, state, dir, false);
                 by.ts
             }
             StreamEvent::Data { by, .. }
@@ -129,7 +129,9 @@ impl Desk {
         if !state.timed {
             let moment = match conversation.open_burst_since() {
                 Some(since) => since.plus(time::BURST_PAUSE),
-                None if self.orders.live && state.holds() => now.plus(time::CANDIDATE_HOLD),
+                None if self.orders.live && state.is_due(&self.orders.query) => {
+                    now.plus(time::BURST_PAUSE)
+                }
                 None => return,
             };
             state.timed = true;
@@ -158,16 +160,21 @@ impl Desk {
         self.dissected = dissected;
         if self.orders.live {
             for dir in [Direction::ToServer, Direction::ToClient] {
-                let old =
-                    |open: &Open| open.held && now.since(open.last.ts) >= time::CANDIDATE_HOLD;
-                if state.open(dir).as_deref().is_some_and(old) {
-                    self.release(flow, state, dir);
+                let Some(open) = state.open(dir) else {
+                    continue;
+                };
+                let quiet = now.since(open.last.ts);
+                if open.held && quiet >= time::CANDIDATE_HOLD {
+                    self.release(flow, state, dir, true);
+                } else if open.is_due(&self.orders.query) && quiet >= time::BURST_PAUSE {
+                    // An answer that goes on and on is shown while it does.
+                    self.portion(flow, state, dir);
                 }
             }
         }
         let again = match conversation.open_burst_since() {
             Some(since) => since.plus(time::BURST_PAUSE),
-            None if self.orders.live && state.holds() => now.plus(time::BURST_PAUSE),
+            None if self.orders.live && state.is_due(&self.orders.query) => now.plus(time::REVIEW),
             None => return,
         };
         state.timed = true;
@@ -198,6 +205,7 @@ impl Desk {
             Said::Text { part, bytes } => {
                 let Some(open) = state.open(dir) else { return };
                 open.last = by.into();
+                open.fresh = true;
                 if self.show.recorder.is_some() {
                     open.note_frame(by.frame, &self.fragments);
                 }
@@ -253,7 +261,7 @@ impl Desk {
             self.held = self.held.saturating_sub(open.unit.size());
             return;
         }
-        self.release(flow, state, dir);
+        self.release(flow, state, dir, true);
         if begin.kind.side == Side::Asks
             && let Some(ordinal) = begin.exchange
         {
@@ -299,6 +307,15 @@ impl Desk {
             if first {
                 self.count_hit(flow, state, &open);
                 open.portions = true;
+                let ordinal = open.begin.exchange;
+                if open.begin.kind.side == Side::Answers
+                    && let Some(exchange) = state.exchange(ordinal)
+                    && !std::mem::replace(&mut exchange.shown, true)
+                {
+                    let exchange = *exchange;
+                    self.owed += 1;
+                    self.question(flow, state, dir.reverse(), &exchange);
+                }
             }
             let portion = if first { Portion::First } else { Portion::Next };
             self.tell(
@@ -311,6 +328,7 @@ impl Desk {
             );
         }
         open.unit.forget();
+        open.fresh = false;
         *state.open(dir) = Some(open);
     }
 
@@ -341,24 +359,20 @@ impl Desk {
         self.close(flow, state, dir, complete);
     }
 
-    /// A held burst waits no longer.
-    fn release(&mut self, flow: &Flow, state: &mut State, dir: Direction) {
+    /// A held burst waits no longer: its text ends here, truly or not.
+    fn release(&mut self, flow: &Flow, state: &mut State, dir: Direction, truly: bool) {
         if let Some(open) = state.open(dir)
             && std::mem::take(&mut open.held)
         {
             self.held = self.held.saturating_sub(open.unit.size());
+            open.unit.end(&self.orders.query, truly);
             self.close(flow, state, dir, true);
         }
     }
 
     /// A direction ended: a match at the very end of its text is decided now.
     fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, truly: bool) {
-        if let Some(open) = state.open(dir)
-            && open.held
-        {
-            open.unit.end(&self.orders.query, truly);
-        }
-        self.release(flow, state, dir);
+        self.release(flow, state, dir, truly);
         if dir == Direction::ToClient || !truly {
             self.owed -= state
                 .exchanges
@@ -409,6 +423,7 @@ impl Desk {
         let holds =
             open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
         if open.portions {
+            self.show.save(flow, &open.frames);
             self.tell(
                 flow,
                 &mut open,

@@ -6,9 +6,9 @@ use crate::dissect::Conversation;
 use crate::exchange::Exchange;
 use crate::flow::Direction;
 use crate::frame::Timestamp;
-use crate::message::{Begin, Brief};
+use crate::message::{Begin, Brief, Side};
 use crate::packet::TcpFlags;
-use crate::search::{Bookmark, Context, Unit};
+use crate::search::{Bookmark, Context, Query, Unit};
 use crate::stream::{Aside, Carrier};
 
 use super::kept::Kept;
@@ -64,6 +64,8 @@ pub(super) struct Open {
     pub(super) joined: bool,
     /// A portion of it was shown.
     pub(super) portions: bool,
+    /// Text came since it was last shown.
+    pub(super) fresh: bool,
     /// It has no place in its stream.
     pub(super) aside: Option<Aside>,
     /// Frames that brought it, for `-O`.
@@ -93,8 +95,14 @@ impl Open {
         self.held = false;
         self.joined = false;
         self.portions = false;
+        self.fresh = false;
         self.aside = None;
         self.frames.clear();
+    }
+
+    /// Whether there is something new to show of it although it is not over.
+    pub(super) fn is_due(&self, query: &Query) -> bool {
+        self.fresh && !self.held && self.begin.kind.side == Side::Answers && self.unit.holds(query)
     }
 
     /// Note which frame brought bytes; `fragments` are those of a datagram that was put together.
@@ -127,9 +135,10 @@ impl State {
         &mut self.marks[dir.index()]
     }
 
-    /// Whether a burst is held.
-    pub(super) fn holds(&self) -> bool {
-        self.open.iter().flatten().any(|open| open.held)
+    /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now.
+    pub(super) fn is_due(&self, query: &Query) -> bool {
+        let mut open = self.open.iter().flatten();
+        open.any(|open| open.held || open.is_due(query))
     }
 
     pub(super) fn exchange(&mut self, ordinal: Option<u64>) -> Option<&mut Exchange> {

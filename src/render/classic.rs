@@ -69,7 +69,7 @@ impl Classic {
                 }
             }
         }
-        if hidden > 0 {
+        if hidden > 0 && matches!(hit.portion, Portion::Whole | Portion::Last) {
             self.note(&format!("... {} more (--body=full)", human::size(hidden)));
         }
     }

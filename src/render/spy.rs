@@ -200,7 +200,9 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
         .filter(|fact| fact.summary)
         .map(|fact| fact.value.clone())
         .collect();
-    facts.push(human::size(hit.body_size));
+    if hit.portion == Portion::Whole {
+        facts.push(human::size(hit.body_size));
+    }
     facts.extend(hit.took.map(human::duration));
     facts
 }
@@ -273,7 +275,7 @@ impl Lines<'_> {
         self.close();
         if let Some(media) = opaque.filter(|_| self.hit.body_size > 0) {
             self.note(&format!("[{media}, {}]", human::size(self.hit.body_size)));
-        } else if self.hidden > 0 && self.settings.body != Body::None {
+        } else if self.hidden > 0 && self.settings.body != Body::None && is_end(self.hit.portion) {
             let way = if self.settings.body == Body::Full {
                 "--max-body"
             } else {
@@ -403,13 +405,18 @@ impl Lines<'_> {
                 Piece::Missing(len, _) => self.note(&format!("[{len} bytes not captured]")),
             }
         }
-        if self.hidden > 0 {
+        if self.hidden > 0 && is_end(self.hit.portion) {
             self.note(&format!(
                 "... {} more (--body=full)",
                 human::size(self.hidden)
             ));
         }
     }
+}
+
+/// Whether nothing of the message comes behind this portion.
+const fn is_end(portion: Portion) -> bool {
+    matches!(portion, Portion::Whole | Portion::Last)
 }
 
 /// Where the line that goes on at `at` ends, its LF included, at most at `end`.
