@@ -163,7 +163,7 @@ fn files_say_what_they_are_for_and_hold_one_idea() {
         );
         let lines = source.code.lines().count();
         assert!(
-            lines <= 600,
+            lines <= 400,
             "{} has {lines} lines of code: what is its second idea?",
             source.path
         );

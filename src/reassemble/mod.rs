@@ -5,6 +5,7 @@
 
 mod fragments;
 mod half;
+mod handshake;
 mod queue;
 mod table;
 
@@ -13,7 +14,7 @@ pub use fragments::{Defragmented, Defragmenter};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::flow::{Direction, Endpoint, Flow, Roles};
+use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 use crate::packet::{Packet, Ports, Tcp, TcpFlags, Transport};
@@ -157,74 +158,6 @@ impl<S: Default> Reassembler<S> {
         };
         look(&entry.flow, &mut entry.state);
         true
-    }
-
-    /// Whether a segment begins a new connection on the ports of an old one.
-    fn begins_anew(&mut self, slot: usize, tcp: &Tcp, src: Endpoint, by: Carrier) -> bool {
-        let stats = &mut self.stats;
-        let Some(entry) = self.table.get(slot) else {
-            return false;
-        };
-        let dir = direction(&entry.flow, src);
-        if !tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::RST) {
-            return false;
-        }
-        if tcp.flags.has(TcpFlags::ACK) {
-            // It answers the SYN that was not believed before: the connection is real.
-            return entry
-                .pending
-                .is_some_and(|isn| tcp.ack == isn.wrapping_add(1));
-        }
-        if entry.half(dir).is_isn(tcp.seq) && entry.stage != Stage::Closed {
-            return false;
-        }
-        if entry.stage == Stage::Closed || by.ts.since(entry.last.ts) > QUIET {
-            return true;
-        }
-        if entry.half(dir).is_started() {
-            entry.pending = Some(tcp.seq);
-            stats.resyncs_ignored += 1;
-        }
-        false
-    }
-
-    fn open(
-        &mut self,
-        key: Key,
-        src: Endpoint,
-        dst: Endpoint,
-        packet: &Packet<'_>,
-        tcp: Option<&Tcp>,
-        by: Carrier,
-    ) -> usize {
-        let flags = tcp.map_or(TcpFlags::default(), |tcp| tcp.flags);
-        let (client_sends, roles) = match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
-            (true, acks) => (!acks, Roles::Seen),
-            // Servers have the low, known ports; between two high ones the first sender is the client.
-            (false, _) => (
-                tcp.is_none() || src.port > dst.port || dst.port >= 1024,
-                Roles::Guessed,
-            ),
-        };
-        let (client, server) = if client_sends { (src, dst) } else { (dst, src) };
-        self.last_id += 1;
-        self.stats.flows += 1;
-        let flow = Flow {
-            id: self.last_id,
-            protocol: packet.ip.protocol,
-            client,
-            server,
-            path: packet.path,
-            roles,
-        };
-        let embryo = roles == Roles::Seen && client_sends && packet.payload.is_empty();
-        self.table.insert(
-            key,
-            flow,
-            S::default(),
-            by,
-            if embryo { Stage::Embryo } else { Stage::Open },
-        )
     }
 
     fn segment(
@@ -445,9 +378,6 @@ impl<S: Default> Reassembler<S> {
         }
     }
 }
-
-/// After this silence a SYN is believed at once.
-const QUIET: i64 = 60_000_000_000;
 
 fn direction(flow: &Flow, src: Endpoint) -> Direction {
     if src == flow.client {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
 
 use super::*;
+use crate::flow::Roles;
 use crate::packet::{Ip, protocol};
 
 /// Packets as they are captured, and what is said of them. The client's initial sequence number is 1000, the server's 5000.

@@ -2,15 +2,16 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::Text;
+use crate::hit::{Piece, Text};
 use crate::message::{Fact, Kind};
 use crate::packet::TcpFlags;
-use crate::render::{Escape, Time, View, What};
+use crate::render::{Body, Escape, Time, View, What};
 use crate::stream::GapReason;
 
 #[derive(Clone, Default)]

@@ -1,0 +1,124 @@
+//! How hits are to look: the view, its width, colours and characters.
+
+use std::io::{self, IsTerminal as _};
+
+use crate::limits::Limits;
+use crate::render::{self, Body, Escape, Time, View, What};
+
+use super::args::{Args, BodyName, ColorName, ViewName};
+use super::problem::Problem;
+
+pub(super) fn render(
+    args: &Args,
+    ngrep: bool,
+    live: bool,
+    limits: Limits,
+) -> Result<render::Settings, Problem> {
+    let dot = match args.nonprintable.as_deref() {
+        None => '.',
+        Some(text) => match text
+            .chars()
+            .next()
+            .filter(|c| c.is_ascii_graphic() || *c == ' ')
+        {
+            Some(c) => c,
+            None => return Err(Problem::new("-P wants a printable ASCII character")),
+        },
+    };
+    let view = match args.view {
+        None if ngrep => View::Normal,
+        None | Some(ViewName::Spy) => View::Spy,
+        Some(ViewName::Byline) => View::Byline,
+        Some(ViewName::Normal) => View::Normal,
+        Some(ViewName::Single) => View::Single,
+        Some(ViewName::None) => View::None,
+    };
+    if args.hex && !matches!(view, View::Normal | View::Spy) {
+        return Err(Problem::new(
+            "-x has a layout of its own; it goes with -W spy and -W normal only",
+        ));
+    }
+    let chosen = [args.only_matching, args.count, args.exists, args.list];
+    if chosen.iter().filter(|chosen| **chosen).count() > 1 {
+        return Err(Problem::new(
+            "-o, --count, --exists and --list each say what is shown; choose one",
+        ));
+    }
+    let what = match chosen {
+        [true, ..] => What::Matches(args.with_flow),
+        [_, true, ..] => What::Count,
+        [_, _, true, _] => What::Nothing,
+        [_, _, _, true] => What::Conversations,
+        _ => What::Records,
+    };
+    // ngrep asks standard input for its width.
+    let size = if ngrep {
+        terminal_size::terminal_size_of(io::stdin())
+    } else {
+        terminal_size::terminal_size()
+    };
+    let columns = args
+        .width
+        .filter(|columns| *columns > 0)
+        .or(size.map(|(width, _)| width.0))
+        .unwrap_or(80);
+    if columns < 6 {
+        return Err(Problem::new("-c wants at least 6 columns"));
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let utf8_locale =
+        locale.is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
+    let utf8 = if ngrep {
+        args.utf8
+    } else {
+        !args.ascii && (utf8_locale || args.utf8)
+    };
+    Ok(render::Settings {
+        what,
+        view,
+        hex: args.hex,
+        packets: ngrep,
+        columns: usize::from(columns),
+        escape: Escape {
+            utf8,
+            tab: !ngrep && !matches!(view, View::Normal | View::Single),
+            dot,
+        },
+        color: color(args, ngrep),
+        signs: utf8,
+        time: match (args.time, args.delta) {
+            (true, _) => Time::Absolute,
+            (_, 0) => Time::None,
+            (_, count) if count % 2 == 1 => Time::Delta,
+            _ => Time::SinceFirst,
+        },
+        protocol_number: args.protocol_number,
+        quiet: args.quiet,
+        body: match args.body {
+            None | Some(BodyName::Short) => Body::Short,
+            Some(BodyName::None) => Body::None,
+            Some(BodyName::Full) => Body::Full,
+        },
+        max_body: limits.body,
+        live,
+    })
+}
+
+/// `--color`, then `CLICOLOR_FORCE` and `NO_COLOR`, then whether there is a terminal to see it.
+fn color(args: &Args, ngrep: bool) -> bool {
+    let set =
+        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    match args.color {
+        Some(ColorName::Always) => true,
+        Some(ColorName::Never) => false,
+        _ if args.color_always => true,
+        _ if ngrep => false,
+        _ if set("NO_COLOR") => false,
+        _ if set("CLICOLOR_FORCE") => true,
+        _ => {
+            io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a run opens: interfaces or files, the capture filter, the file for `-O`. All of it before root is given up.
+
+use std::path::{Path, PathBuf};
+
+use crate::capture::MAX_SNAPLEN;
+use crate::capture::dump::{self, Dump, DumpFormat, Flush};
+use crate::capture::filter::{Filter, KernelFilter};
+use crate::capture::live::{Live, LiveSettings, Way};
+use crate::capture::savefile::Savefiles;
+use crate::frame::LinkType;
+use crate::limits::Limits;
+use crate::pipeline::{Recorder, Scope};
+
+use super::args::{Args, Way as WayName};
+use super::config::Input;
+use super::problem::Problem;
+use super::words::Words;
+
+/// ngrep's filter for IP, tagged or not; and for link types that have no tags.
+const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || ip6)"];
+/// The kernel's buffer for each interface.
+const BUFFER: usize = 16 << 20;
+/// As much of a packet as any interface gives, segments of loopback included.
+const SNAPLEN: usize = 262_144;
+
+pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
+    let paths: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
+    if !paths.is_empty() {
+        if !args.devices.is_empty() {
+            return Err(Problem::new(
+                "either an interface (-d) or files are read, not both",
+            ));
+        }
+        let files = Savefiles::open(&paths).map_err(|error| Problem::capture(&error))?;
+        return Ok(Input::Files(Box::new(files), paths));
+    }
+    let names = if args.devices.is_empty() {
+        vec!["any".to_owned()]
+    } else {
+        args.devices.clone()
+    };
+    let settings = LiveSettings {
+        devices: names.clone(),
+        snaplen: bounded(args.snaplen.filter(|len| *len > 0).unwrap_or(SNAPLEN)),
+        promiscuous: !args.no_promiscuous,
+        buffer_size: bounded(args.buffer_size.unwrap_or(BUFFER)),
+        direction: args.direction.map(|way| match way {
+            WayName::In => Way::In,
+            WayName::Out => Way::Out,
+        }),
+        ..LiveSettings::default()
+    };
+    let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
+    Ok(Input::Live(Box::new(live), names))
+}
+
+/// A size as libpcap takes it.
+fn bounded(size: usize) -> u32 {
+    i32::try_from(size).unwrap_or(i32::MAX).cast_unsigned()
+}
+
+/// The filter to run, as the user typed it, and as ngrep's banner tells it.
+pub(super) fn filter(
+    args: &Args,
+    words: &Words,
+    input: &mut Input,
+    link: LinkType,
+    ngrep: bool,
+) -> Result<(Option<Filter>, Option<String>, String), Problem> {
+    let text = match &args.filter_file {
+        Some(path) => Some(filter_file(path, ngrep)?),
+        None => words.filter.clone(),
+    };
+    let wrong = |text: &str, detail: &str| super::hints::filter_problem(text, detail);
+    if ngrep {
+        let template = TEMPLATES
+            .into_iter()
+            .find(|template| Filter::check(template, link).is_ok())
+            .unwrap_or_default();
+        let whole = text.as_ref().map_or_else(
+            || template.to_owned(),
+            |text| format!("( {text} ) and {template}"),
+        );
+        Filter::check(&whole, link)
+            .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.detail))?;
+        // Live, the kernel applies it as it is.
+        let filter = match input {
+            Input::Live(live, _) => {
+                live.set_filter(KernelFilter::Exact(&whole))
+                    .map_err(|error| wrong(&whole, &error.to_string()))?;
+                None
+            }
+            Input::Files(..) => Some(Filter::for_files(&whole)),
+        };
+        return Ok((filter, text, whole));
+    }
+    let Some(text) = text else {
+        return Ok((None, None, String::new()));
+    };
+    let filter = match input {
+        Input::Live(live, _) => {
+            live.set_filter(KernelFilter::Superset(&text))
+                .map_err(|error| wrong(&text, &error.to_string()))?;
+            Filter::for_devices(&text)
+        }
+        Input::Files(..) => {
+            Filter::check(&text, link).map_err(|error| wrong(&text, &error.detail))?;
+            Filter::for_files(&text)
+        }
+    };
+    Ok((Some(filter), Some(text.clone()), text))
+}
+
+/// A filter from a file: comments and line ends are blanks. (ngrep takes the first line only.)
+fn filter_file(path: &Path, ngrep: bool) -> Result<String, Problem> {
+    let cannot = |why: String| {
+        Problem::new(format!(
+            "cannot take the filter from {}: {why}",
+            path.display()
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let text = if ngrep {
+        text.lines().next().unwrap_or_default().trim().to_owned()
+    } else {
+        let lines = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
+        lines
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    if text.is_empty() {
+        Err(cannot("there is none in it".into()))
+    } else {
+        Ok(text)
+    }
+}
+
+pub(super) fn recorder(
+    args: &Args,
+    limits: Limits,
+    link: LinkType,
+    ngrep: bool,
+    live: bool,
+) -> Result<(Option<Recorder>, bool), Problem> {
+    let Some(path) = &args.write else {
+        return match args.write_flow {
+            true => Err(Problem::new(
+                "--write-flow says how much -O writes; there is no -O",
+            )),
+            false => Ok((None, false)),
+        };
+    };
+    let format = match DumpFormat::of(path) {
+        DumpFormat::Pcap if !ngrep => DumpFormat::PcapNanos,
+        other => other,
+    };
+    let flush = if live {
+        Flush::EachPacket
+    } else {
+        Flush::Gathered
+    };
+    let to_stdout = path == Path::new("-");
+    let snaplen = MAX_SNAPLEN;
+    let dump = dump::create(path)
+        .and_then(|out| Dump::new(out, format, flush, link, snaplen))
+        .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
+    let scope = if args.write_flow {
+        Scope::Flow
+    } else {
+        Scope::Message
+    };
+    Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
+}
