@@ -35,6 +35,8 @@ pub struct Reassembler<S> {
     /// Moments at which a flow's holes are to be looked at again.
     alarms: BinaryHeap<Reverse<(Timestamp, u64)>>,
     fresh_alarms: Vec<Timestamp>,
+    /// When quiet flows were last looked for.
+    swept: Timestamp,
     last_id: u64,
 }
 
@@ -50,6 +52,7 @@ impl<S: Default> Reassembler<S> {
             queued: 0,
             alarms: BinaryHeap::new(),
             fresh_alarms: Vec::new(),
+            swept: Timestamp::default(),
             last_id: 0,
         }
     }
@@ -131,6 +134,11 @@ impl<S: Default> Reassembler<S> {
                 self.review(slot, now, false, &mut deliver);
             }
         }
+        // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.
+        if now.since(self.swept).unsigned_abs() < SWEEP {
+            return;
+        }
+        self.swept = now;
         for (stage, patience) in [
             (Stage::Closed, time::LINGER),
             (Stage::Embryo, time::EMBRYO),
@@ -378,6 +386,9 @@ impl<S: Default> Reassembler<S> {
         }
     }
 }
+
+/// Nanoseconds between two looks for quiet flows.
+const SWEEP: u64 = 100_000_000;
 
 fn direction(flow: &Flow, src: Endpoint) -> Direction {
     if src == flow.client {
