@@ -8,7 +8,27 @@
 //! ```
 //!
 //! *Nouns are files, verbs are folders.* A verb imports nouns, never another verb; [`pipeline`] knows all the verbs and
-//! joins them.
+//! joins them. What is lost anywhere is counted in [`stats`], and every buffer has its bound in [`limits`].
+//!
+//! Each verb can be used alone. Which packets of a capture hold a text:
+//!
+//! ```
+//! use spygrep::capture::{Next, Source as _, savefile::Savefiles};
+//! use spygrep::{decode, search};
+//!
+//! let asked = search::Asked { any: vec!["Accept-Language: .*".into()], ..search::Asked::default() };
+//! let query = search::Query::compile(&asked)?;
+//! let mut files = Savefiles::open(&["pcaps/french-website.pcap"])?;
+//! let (mut matches, mut frames) = (Vec::new(), Vec::new());
+//! while let Next::Frame(frame) = files.next_frame()? {
+//!     let Ok(packet) = decode::frame(&frame) else { continue };
+//!     if query.holds_in(packet.payload, &mut matches) {
+//!         frames.push(frame.number);
+//!     }
+//! }
+//! assert_eq!(frames.len(), 1, "only the browser sends it");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 // -- nouns --
 pub mod exchange;

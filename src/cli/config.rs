@@ -211,9 +211,9 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
                     "\"{}\" is neither UTF-8 nor a capture file",
                     word.display()
                 )),
-                WordsError::Filter { filter, detail } => {
-                    super::hints::filter_problem(&filter, &detail)
-                }
+                WordsError::Filter { filter, detail } => super::hints::file_problem(&filter)
+                    .filter(|_| !ngrep)
+                    .unwrap_or_else(|| super::hints::filter_problem(&filter, &detail)),
             }
         })?;
     Ok((words, patterns))

@@ -1,5 +1,7 @@
 //! Hints: what the user may have meant instead.
 
+use std::path::Path;
+
 use crate::capture::filter::Filter;
 use crate::frame::LinkType;
 
@@ -86,9 +88,36 @@ pub fn filter_problem(filter: &str, detail: &str) -> Problem {
                 "^".repeat(word.len())
             ));
         }
-        None => problem = problem.advise(detail.to_owned()),
+        None => {
+            problem = problem.advise(detail.trim_start_matches("can't parse filter expression: "));
+        }
     }
     problem.advise("filters are tcpdump's: port 5000, host 10.0.0.1, tcp and not port 22")
+}
+
+/// A word that was meant as a file and is no capture, or is not there.
+#[must_use]
+pub fn file_problem(filter: &str) -> Option<Problem> {
+    let word = filter.split_whitespace().last()?;
+    let path = Path::new(word);
+    if path.is_dir() {
+        return Some(Problem::new(format!(
+            "{word} is a directory; give the capture files in it"
+        )));
+    }
+    if path.is_file() {
+        return Some(
+            Problem::new(format!("{word} is no capture file"))
+                .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too"),
+        );
+    }
+    let named = [".pcap", ".pcapng", ".cap", ".gz", ".zst"]
+        .iter()
+        .any(|ending| word.ends_with(ending));
+    named.then(|| {
+        Problem::new(format!("there is no file {word}"))
+            .advise("is it in another folder? ls -l *.pcap*")
+    })
 }
 
 /// The first word without which the words in front of it make a filter: libpcap itself gives no place.

@@ -116,7 +116,7 @@ impl Problem {
                     .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too")
             }
             CaptureError::Io { path, source } => {
-                Self::new(format!("cannot read {}: {source}", path.display()))
+                Self::new(format!("cannot read {}: {}", path.display(), plain(source)))
                     .advise("give the name of a capture file to -I, or - for standard input")
             }
             _ => problem,
@@ -126,6 +126,15 @@ impl Problem {
     fn advise_line(&mut self, line: &str) {
         self.advice.push(line.to_owned());
     }
+}
+
+/// The system's words without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
 }
 
 /// Whether two names differ in one letter or in the order of two.
