@@ -58,7 +58,11 @@ impl Query {
             let automaton = Automaton::new(&hir).map_err(|detail| PatternError {
                 pattern: patterns.join(" | "),
                 at: None,
-                what: format!("the pattern cannot be searched in a stream: {detail}"),
+                what: if detail.contains("Unicode word") {
+                    "a word boundary in Unicode cannot be searched in a stream".to_owned()
+                } else {
+                    format!("the pattern cannot be searched in a stream: {detail}")
+                },
                 instead: asked
                     .options
                     .unicode
