@@ -139,7 +139,7 @@ impl Pipeline {
                 query,
             };
             Way::Messages(Box::new(Messages {
-                defragmenter: Defragmenter::new(limits),
+                defragmenter: Defragmenter::new(limits, filter.is_some()),
                 reassembler: Reassembler::new(limits, settings.idle),
                 desk: Desk::new(orders, show),
             }))
@@ -182,6 +182,9 @@ impl Pipeline {
                         false => decode::untagged(frame, &mut self.scratch),
                     };
                     if !filter.passes(frame.link, frame.wire_len, bytes) {
+                        if packet.ip.fragment.is_some() {
+                            messages.defragmenter.ignore(&packet);
+                        }
                         return;
                     }
                 }

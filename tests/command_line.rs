@@ -280,3 +280,26 @@ fn options_mean_what_they_say() {
         assert_eq!(out, want, "{arguments}: {err}");
     }
 }
+
+#[test]
+fn fragments_of_what_the_filter_does_not_want_are_not_shown() {
+    use crate::frames::{ip, write};
+    let mut datagram = vec![0x10, 0, 0x20, 0, 0, 40, 0, 0];
+    datagram.extend(b"hay hay hay hay hay needle in hay");
+    let (first, second) = datagram.split_at(24);
+    let fragments = [
+        ip(true, 17, (7, 0x2000), first),
+        ip(true, 17, (7, 3), second),
+    ];
+    let folder = scratch("fragments");
+    let count = |name: &str, packets: &[Vec<u8>], filter: &str| {
+        let file = folder.join(name);
+        write(&file, packets);
+        all(&format!("--count needle {filter} {}", file.display())).1
+    };
+    assert_eq!(count("whole.pcap", &fragments, "udp port 8192"), "1\n");
+    assert_eq!(count("whole.pcap", &fragments, "udp port 9"), "0\n");
+    assert_eq!(count("late.pcap", &fragments[1..], "udp port 8192"), "0\n");
+    // Without a filter a piece alone is searched alone.
+    assert_eq!(count("late.pcap", &fragments[1..], ""), "1\n");
+}

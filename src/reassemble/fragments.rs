@@ -37,6 +37,8 @@ pub enum Defragmented<'a> {
 /// Incomplete datagrams.
 pub struct Defragmenter {
     limits: Limits,
+    /// Later fragments come whether they are wanted or not.
+    filtered: bool,
     open: HashMap<Key, Datagram, RandomState>,
     /// In the order of their first fragments.
     order: VecDeque<(Timestamp, Key, u64)>,
@@ -56,8 +58,24 @@ struct Key {
     path: u32,
 }
 
+impl Key {
+    fn of(packet: &Packet<'_>) -> Option<Self> {
+        Some(Self {
+            src: packet.ip.src,
+            dst: packet.ip.dst,
+            protocol: packet.ip.protocol,
+            id: packet.ip.fragment?.id,
+            path: packet.path,
+        })
+    }
+}
+
 struct Datagram {
     serial: u64,
+    /// It is not wanted: its pieces are dropped.
+    ignored: bool,
+    /// Its first fragment was seen.
+    headed: bool,
     queue: Queue,
     /// Where it ends, once the last fragment was seen.
     end: Option<u64>,
@@ -71,11 +89,12 @@ struct Datagram {
 const LARGEST: u64 = 65_535;
 
 impl Defragmenter {
-    /// Without datagrams.
+    /// Without datagrams. `filtered`: a capture filter judges first fragments, and later ones come whether they are wanted or not.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, filtered: bool) -> Self {
         Self {
             limits,
+            filtered,
             open: HashMap::default(),
             order: VecDeque::new(),
             bytes: 0,
@@ -108,12 +127,8 @@ impl Defragmenter {
             self.stats.fragment_bytes_lost += len;
             return Defragmented::Apart;
         }
-        let key = Key {
-            src: packet.ip.src,
-            dst: packet.ip.dst,
-            protocol: packet.ip.protocol,
-            id: fragment.id,
-            path: packet.path,
+        let Some(key) = Key::of(packet) else {
+            return Defragmented::Apart;
         };
         while !self.open.contains_key(&key) && self.open.len() >= self.limits.fragment_datagrams
             || self.bytes > self.limits.fragment_bytes
@@ -130,6 +145,8 @@ impl Defragmenter {
             let (queue, ip, path) = (Queue::default(), packet.ip, packet.path);
             Datagram {
                 serial,
+                ignored: false,
+                headed: false,
                 queue,
                 end: None,
                 ip,
@@ -138,6 +155,10 @@ impl Defragmenter {
                 pieces: 0,
             }
         });
+        if datagram.ignored {
+            return Defragmented::Waiting;
+        }
+        datagram.headed |= offset == 0;
         datagram.pieces += 1;
         if datagram.pieces > self.limits.fragment_pieces {
             self.stats.fragment_bytes_lost += len;
@@ -186,6 +207,20 @@ impl Defragmenter {
         }
     }
 
+    /// The datagram of this first fragment is not wanted: its other pieces are dropped, and nothing of it is lost.
+    pub fn ignore(&mut self, packet: &Packet<'_>) {
+        let nothing = Packet {
+            ip_payload: packet.ip_payload.get(..1).unwrap_or_default(),
+            ..*packet
+        };
+        let _ = self.push(&nothing, &mut |_| ());
+        if let Some(datagram) = Key::of(packet).and_then(|key| self.open.get_mut(&key)) {
+            datagram.ignored = true;
+            self.bytes = self.bytes.saturating_sub(datagram.queue.size());
+            datagram.queue = Queue::default();
+        }
+    }
+
     /// Note that it is `now`: `lost` gets the pieces of datagrams that were waited for long enough.
     pub fn expire(&mut self, now: Timestamp, lost: &mut dyn FnMut(&Packet<'_>)) {
         while let Some(&(since, key, serial)) = self.order.front()
@@ -221,9 +256,16 @@ impl Defragmenter {
             return;
         };
         self.bytes = self.bytes.saturating_sub(datagram.queue.size());
+        if datagram.ignored {
+            return;
+        }
         self.stats.fragments_lost += 1;
         while let Some((_, piece)) = datagram.queue.take(u64::MAX) {
             self.stats.fragment_bytes_lost += piece.bytes.len() as u64;
+            if self.filtered && !datagram.headed {
+                // Whether it passes the filter only its first fragment could tell.
+                continue;
+            }
             let facts = facts(
                 datagram.ip,
                 datagram.path,
