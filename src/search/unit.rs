@@ -125,6 +125,12 @@ impl Unit {
     /// Bytes were not captured here.
     pub fn missing(&mut self, query: &Query, len: u64, reason: GapReason) {
         query.gap(&mut self.progress);
+        if self.pieces.len() >= PIECES {
+            // Gap upon gap: the marks are full, the counters go on.
+            self.skipped += len;
+            self.wanted = 0;
+            return;
+        }
         self.note_skipped();
         self.tail.clear();
         self.wanted = 0;
@@ -168,7 +174,8 @@ impl Unit {
     /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget) now.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.excerpts >= EXCERPTS
+        // Not inside of a match's line: what is behind the end that was found first may belong to it.
+        (self.excerpts >= EXCERPTS && self.wanted == 0) || self.excerpts >= 2 * EXCERPTS
     }
 
     /// What is kept, with the matches in it.
@@ -223,6 +230,7 @@ impl Unit {
             return;
         }
         self.note_skipped();
+        self.tail.clear();
         let from = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         match self.pieces.last_mut() {
@@ -248,7 +256,6 @@ impl Unit {
             self.pieces.push(Piece::Skipped(self.skipped));
             self.skipped = 0;
         }
-        self.tail.clear();
     }
 
     /// Bytes behind the kept start in which nothing (more) was found.
@@ -273,11 +280,12 @@ impl Unit {
         let between = &bytes[done..begin];
         // The end of the last match's line; then what is skipped, but for the start of this match's line.
         self.pass(between);
-        if self.skipped > 0 {
+        if !self.tail.is_empty() {
             let line = memchr::memrchr(b'\n', &self.tail).map_or(0, |at| at + 1);
             let back = self.tail.len() - line;
             let start = std::mem::take(&mut self.tail);
-            self.skipped -= back as u64;
+            // Less than that when a portion was taken out behind them: then they are shown with this one.
+            self.skipped = self.skipped.saturating_sub(back as u64);
             self.keep(&start[line..]);
             self.excerpts += back;
             self.tail = start;
@@ -290,6 +298,8 @@ impl Unit {
     }
 }
 
+/// Pieces of one message, so that many small gaps do not fill the memory with marks.
+const PIECES: usize = 4096;
 /// Capacity that a unit's buffer keeps while it is not used.
 const SPARE: usize = 16 << 10;
 
@@ -443,6 +453,40 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_match_is_not_cut_where_a_portion_is_taken_out() {
+        let query = query("id=[0-9]+");
+        let mut unit = Unit::default();
+        unit.begin(&query, None);
+        let text = "id=12345 and more\n".repeat(20_000);
+        let mut shown = Vec::new();
+        for piece in text.as_bytes().chunks(5) {
+            unit.feed(&query, &KEEP, Part::Body, piece);
+            if unit.is_full() {
+                let view = unit.show(&query);
+                shown.extend(view.matches.iter().map(Range::len));
+                unit.forget();
+            }
+        }
+        shown.extend(unit.show(&query).matches.iter().map(Range::len));
+        let whole = shown.iter().filter(|len| **len == 8).count();
+        assert_eq!((whole, shown.len()), (20_000, 20_000));
+    }
+
+    #[test]
+    fn many_small_gaps_are_bounded() {
+        let query = query("needle");
+        let mut unit = Unit::default();
+        unit.begin(&query, None);
+        for _ in 0..20_000 {
+            unit.feed(&query, &KEEP, Part::Body, b"x");
+            unit.missing(&query, 1, GapReason::Acked);
+        }
+        assert!(unit.show(&query).text.pieces.len() <= PIECES + 2);
+        unit.feed(&query, &KEEP, Part::Body, b"a needle");
+        assert!(unit.holds(&query));
     }
 
     #[test]
