@@ -272,14 +272,16 @@ fn rows(
     text: &mut Vec<u8>,
 ) {
     let utf8 = settings.escape.utf8;
-    let mut at = 0;
+    let (mut at, mut marks) = (0, 0);
     while at < bytes.len() {
         text.extend_from_slice(b"  ");
         let mut columns = 0;
         while columns < width && at < bytes.len() {
             let len = if utf8 { character(&bytes[at..]) } else { 1 };
-            let mut cell = Vec::with_capacity(4);
-            settings.escape.write(&bytes[at..at + len], &mut cell);
+            let (mut cell, mut after) = (Vec::with_capacity(4), marks);
+            settings
+                .escape
+                .write_on(&bytes[at..at + len], &mut after, &mut cell);
             let wide = std::str::from_utf8(&cell).map_or(1, unicode_width::UnicodeWidthStr::width);
             if columns > 0 && columns + wide > width {
                 break;
@@ -287,6 +289,7 @@ fn rows(
             wrapped(is_in(at), &cell, text);
             columns += wide;
             at += len;
+            marks = after;
         }
         text.resize(text.len() + width.saturating_sub(columns), b' ');
         text.push(b'\n');
@@ -295,7 +298,8 @@ fn rows(
 
 /// Bytes of the character at the start of `bytes`; 1 where there is none.
 fn character(bytes: &[u8]) -> usize {
-    let first = bytes
+    // Four bytes hold any character. More would be read through to their end, for each one of them.
+    let first = bytes[..bytes.len().min(4)]
         .utf8_chunks()
         .next()
         .and_then(|chunk| chunk.valid().chars().next());
@@ -321,16 +325,16 @@ fn marked(
     settings: &Settings,
     text: &mut Vec<u8>,
 ) {
-    let escape = settings.escape;
+    let (escape, mut marks) = (settings.escape, 0);
     super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
         let shown = &bytes[part.start - offset..part.end - offset];
         if settings.packets && settings.color && paint == Some(Paint::Match) {
             text.extend_from_slice(ON);
-            escape.write(shown, text);
+            escape.write_on(shown, &mut marks, text);
             text.extend_from_slice(OFF);
         } else {
             painted(settings.color, paint, text, |text| {
-                escape.write(shown, text);
+                escape.write_on(shown, &mut marks, text);
             });
         }
     });

@@ -19,6 +19,11 @@ const COMBINING: usize = 8;
 impl Escape {
     /// Append `bytes` to `out`. LF does not pass: lines are the caller's.
     pub fn write(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.write_on(bytes, &mut 0, out);
+    }
+
+    /// As [`Self::write`], for text that comes in parts: `marks` counts the combining marks in a row at its end so far.
+    pub(super) fn write_on(&self, bytes: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         let mut rest = bytes;
         while !rest.is_empty() {
             // Clean runs are copied as they are.
@@ -27,10 +32,13 @@ impl Escape {
                 .position(|byte| !self.passes(*byte))
                 .unwrap_or(rest.len());
             let (run, odd) = rest.split_at(clean);
+            if !run.is_empty() {
+                *marks = 0;
+            }
             out.extend_from_slice(run);
             let beyond = odd.iter().position(u8::is_ascii).unwrap_or(odd.len());
             let (odd, behind) = odd.split_at(beyond.max(odd.len().min(1)));
-            self.write_odd(odd, out);
+            self.write_odd(odd, marks, out);
             rest = behind;
         }
     }
@@ -45,13 +53,12 @@ impl Escape {
     }
 
     /// Bytes that are a control character, or a run beyond ASCII.
-    fn write_odd(&self, odd: &[u8], out: &mut Vec<u8>) {
-        let mut combining = 0;
+    fn write_odd(&self, odd: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         for chunk in odd.utf8_chunks() {
             for c in chunk.valid().chars() {
                 let mark = !c.is_ascii() && c.width() == Some(0);
-                combining = if mark { combining + 1 } else { 0 };
-                let shown = self.utf8 && is_printable(c) && combining <= COMBINING;
+                *marks = if mark { marks.saturating_add(1) } else { 0 };
+                let shown = self.utf8 && is_printable(c) && *marks <= COMBINING;
                 match (shown, self.utf8) {
                     (true, _) => push(c, out),
                     (false, true) => push(self.dot, out),
@@ -70,16 +77,24 @@ fn push(c: char, out: &mut Vec<u8>) {
     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
-/// Neither a control nor a format character (bidirectional overrides, zero-width ones), nor of private use, nor none at all.
+/// Neither a control nor a format character (bidirectional overrides, zero-width ones), nor of private use, nor none at
+/// all. The standard library's table knows all of these, and is as new as the compiler; it also refuses every blank but
+/// the first, and lets letters pass that show nothing.
 fn is_printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(u32::from(c),
-            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e
-            | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x3164 | 0xffa0
-            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff0..=0xfffb
-            | 0xe000..=0xf8ff | 0xfdd0..=0xfdef | 0x110bd | 0x110cd | 0x13430..=0x1343f
-            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0x10_ffff)
-        && u32::from(c) & 0xfffe != 0xfffe
+    match c {
+        '\u{2028}' | '\u{2029}' => false,
+        '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => false,
+        // Tags and more variation selectors: text that nobody sees.
+        '\u{e0000}'.. => false,
+        _ if c.is_control() => false,
+        _ if c.is_whitespace() => true,
+        _ => {
+            // Behind a letter a combining mark is not escaped for being one.
+            let mut text = [b'a'; 5];
+            let len = 1 + c.encode_utf8(&mut text[1..]).len();
+            str::from_utf8(&text[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +134,13 @@ mod tests {
         for (bytes, want) in table {
             assert_eq!(shown(TEXT, bytes), want, "{bytes:?}");
         }
+        // Unassigned, and letters that show nothing; blanks, emoji, marks and letters of many scripts pass.
+        assert_eq!(
+            shown(TEXT, "\u{378}\u{50000}\u{3164}\u{2028}".as_bytes()),
+            "...."
+        );
+        let scripts = "a\u{a0}\u{3000}ÅΩЖאعहिไทย한글\u{ff9e}e\u{301}\u{fe0f}🦀";
+        assert_eq!(shown(TEXT, scripts.as_bytes()), scripts);
         let flood = format!("a{}", "\u{301}".repeat(20));
         assert_eq!(
             shown(TEXT, flood.as_bytes()),
@@ -147,11 +169,41 @@ mod tests {
         );
     }
 
+    /// Said apart from what is tested: the ranges of the Unicode standard that steer.
+    fn is_harmless(c: char) -> bool {
+        !matches!(u32::from(c),
+            0..=0x1f | 0x7f..=0x9f | 0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e
+            | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x3164 | 0xffa0
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff0..=0xfffb
+            | 0xe000..=0xf8ff | 0xfdd0..=0xfdef | 0x110bd | 0x110cd | 0x13430..=0x1343f
+            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0x10_ffff)
+            && u32::from(c) & 0xfffe != 0xfffe
+    }
+
+    #[test]
+    fn no_character_at_all_passes_that_steers() {
+        for c in '\0'..=char::MAX {
+            assert!(is_harmless(c) || !is_printable(c), "{c:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_comes_out_is_printable_for_all_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), utf8: bool) {
             let text = shown(Escape { utf8, ..TEXT }, &bytes);
-            prop_assert!(text.chars().all(|c| c == '\t' || is_printable(c)), "{:?}", text);
+            prop_assert!(text.chars().all(|c| c == '\t' || is_harmless(c)), "{:?}", text);
+        }
+
+        #[test]
+        fn characters_are_the_same_however_printable_text_is_cut(text in "\\PC{0,40}", at: prop::sample::Index) {
+            let mut cut = at.index(text.len() + 1);
+            while !text.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            let (mut marks, mut parts) = (0, Vec::new());
+            TEXT.write_on(&text.as_bytes()[..cut], &mut marks, &mut parts);
+            TEXT.write_on(&text.as_bytes()[cut..], &mut marks, &mut parts);
+            prop_assert_eq!(String::from_utf8(parts).unwrap(), shown(TEXT, text.as_bytes()));
         }
     }
 }

@@ -213,3 +213,6 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

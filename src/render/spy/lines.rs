@@ -125,12 +125,15 @@ impl Lines<'_> {
             }
         }
         let (escape, color, out) = (self.settings.escape, self.settings.color, &mut *self.out);
+        let mut marks = 0;
         segments(
             range.start..end,
             self.hit.matches,
             self.hit.styles,
             |part, paint| {
-                painted(color, paint, out, |out| escape.write(&bytes[part], out));
+                painted(color, paint, out, |out| {
+                    escape.write_on(&bytes[part], &mut marks, out);
+                });
             },
         );
         if ends {
