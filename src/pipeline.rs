@@ -27,7 +27,7 @@ use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
 use crate::render::Renderer;
 use crate::search::{Keep, Query};
 use crate::stats::{DecodeStats, Stats};
-use crate::stream::{Aside, Carrier, StreamEvent};
+use crate::stream::{Aside, StreamEvent};
 
 use desk::{Desk, Orders};
 use memory::Memory;
@@ -312,8 +312,7 @@ impl Messages {
                 desk.event(flow, memory, &event);
             });
         }
-        let mut lost: Vec<Vec<u8>> = Vec::new();
-        let became = defragmenter.push(packet, &mut |piece| lost.push(piece.payload.to_vec()));
+        let became = defragmenter.push(packet, &mut |piece| apart(reassembler, desk, piece));
         match became {
             Defragmented::Waiting => {}
             Defragmented::Apart => apart(reassembler, desk, packet),
@@ -329,17 +328,6 @@ impl Messages {
                 });
                 desk.fragments.clear();
             }
-        }
-        for piece in lost {
-            apart(
-                reassembler,
-                desk,
-                &Packet {
-                    payload: &piece,
-                    ip_payload: &piece,
-                    ..*packet
-                },
-            );
         }
     }
 
@@ -366,7 +354,6 @@ fn apart(reassembler: &mut Reassembler<Memory>, desk: &mut Desk, piece: &Packet<
     };
     reassembler.push(&alone, |flow, memory, event| match event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
-            let by = Carrier { ..by };
             let event = StreamEvent::Aside {
                 dir,
                 offset: 0,

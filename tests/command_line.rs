@@ -303,3 +303,20 @@ fn fragments_of_what_the_filter_does_not_want_are_not_shown() {
     // Without a filter a piece alone is searched alone.
     assert_eq!(count("late.pcap", &fragments[1..], ""), "1\n");
 }
+
+#[test]
+fn a_fragment_that_makes_room_for_others_keeps_its_own_addresses() {
+    use crate::frames::{ip, write};
+    let from = |last: u8, id: u16, payload: &[u8]| {
+        let mut packet = ip(true, 17, (id, 0x2000), payload);
+        packet[15] = last;
+        packet
+    };
+    // More datagrams without an end than are waited for at once: the first one makes room.
+    let mut packets = vec![from(77, 0, b"ports...a needle")];
+    packets.extend((1..=1024).map(|id| from(1, id, b"ports...only hay")));
+    let file = scratch("room").join("room.pcap");
+    write(&file, &packets);
+    let (_, out, _) = all(&format!("--list needle {}", file.display()));
+    assert_eq!(out, "U 192.0.2.77:0 -> 192.0.2.2:0\n");
+}
