@@ -2,12 +2,8 @@
 //!
 //! The reasons for the numbers are those of the tools that met real traffic before: Suricata, Zeek, Snort and Linux.
 
-/// Tunnels inside one another that are followed.
-pub const TUNNEL_DEPTH: usize = 4;
 /// Interfaces that capture files may describe, of one section and of all files together.
 pub const INTERFACES: usize = 65_536;
-/// Left context kept for a conflicting copy of bytes that were already delivered.
-pub const CONFLICT_CONTEXT: usize = 4 << 10;
 /// The largest record that a capture file may hold: libpcap's own bound is 256 KiB, Wireshark's 256 MiB for odd links.
 pub const RECORD_BYTES: usize = 16 << 20;
 
@@ -32,12 +28,8 @@ pub struct Limits {
     pub fragment_pieces: usize,
     /// Bytes of a message's head.
     pub head: usize,
-    /// Header fields of a message.
-    pub fields: usize,
     /// Bytes of a burst.
     pub burst: usize,
-    /// Bytes kept in front of a match that is not yet decided, to show where it began.
-    pub window: usize,
     /// Bytes of a message's text that are kept to be shown in full (`--max-body`).
     pub body: usize,
     /// Exchanges of one flow that are open at once; the oldest is forgotten first.
@@ -58,9 +50,7 @@ impl Default for Limits {
             fragment_datagrams: 1024,
             fragment_pieces: 256,
             head: 64 << 10,
-            fields: 256,
             burst: 64 << 10,
-            window: 64 << 10,
             body: 1 << 20,
             exchanges: 256,
             recorder: 32 << 20,

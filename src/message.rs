@@ -117,6 +117,17 @@ pub struct Fact {
     pub summary: bool,
 }
 
+impl Role {
+    /// Whether it is an answer's status.
+    #[must_use]
+    pub const fn is_status(self) -> bool {
+        matches!(
+            self,
+            Self::Good | Self::Elsewhere | Self::Refused | Self::Failed
+        )
+    }
+}
+
 /// What a part of a head is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Role {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 
 /// IANA protocol numbers that the program treats by name.
@@ -50,6 +51,21 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
     /// Payload bytes that the headers announce and the capture does not have (snap length).
     pub cut: u32,
+}
+
+impl Packet<'_> {
+    /// Sender and receiver; port 0 for what has no ports.
+    #[must_use]
+    pub fn ends(&self) -> (Endpoint, Endpoint) {
+        let ports = match self.transport {
+            Transport::Tcp(Tcp { ports, .. }) | Transport::Udp(ports) => ports,
+            Transport::Icmp(..) | Transport::Igmp(..) | Transport::Other => {
+                Ports { src: 0, dst: 0 }
+            }
+        };
+        let end = |addr, port| Endpoint { addr, port };
+        (end(self.ip.src, ports.src), end(self.ip.dst, ports.dst))
+    }
 }
 
 /// The facts of an IPv4 header, or of an IPv6 header with its extension headers.
@@ -182,6 +198,4 @@ pub enum Undecoded {
     Cut,
     /// An IP header that contradicts itself: wrong version, length below its minimum.
     Malformed,
-    /// More tunnels inside one another than [`crate::limits::TUNNEL_DEPTH`].
-    TooDeep,
 }

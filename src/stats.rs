@@ -47,8 +47,6 @@ pub struct DecodeStats {
     pub cut: u64,
     /// Frames with an impossible IP header.
     pub malformed: u64,
-    /// Frames with too many tunnels.
-    pub too_deep: u64,
     /// Payload bytes that the snap length cut off.
     pub snaplen_bytes: u64,
 }
@@ -61,7 +59,6 @@ impl DecodeStats {
             Undecoded::LinkType(_) => &mut self.link_type,
             Undecoded::Cut => &mut self.cut,
             Undecoded::Malformed => &mut self.malformed,
-            Undecoded::TooDeep => &mut self.too_deep,
         };
         *counter += 1;
     }
@@ -82,12 +79,8 @@ pub struct ReassemblyStats {
     pub gap_bytes: u64,
     /// Segments that differ from bytes already taken for the same place.
     pub conflicts: u64,
-    /// Conflicting bytes that were counted and not searched, because the flow had too many.
-    pub conflict_bytes_unsearched: u64,
     /// Segments searched alone because they have no place in their stream.
     pub asides: u64,
-    /// Segments with a wrong checksum.
-    pub bad_checksums: u64,
     /// Resets that were not believed.
     pub resets_ignored: u64,
     /// SYNs inside a live connection that nobody answered.
@@ -130,8 +123,6 @@ pub struct OutputStats {
     pub messages: u64,
     /// Messages shown because they match (with `-v`, do not).
     pub matched: u64,
-    /// Streams whose half-finished match was forgotten because the pattern's automaton ran out of room.
-    pub search_resets: u64,
     /// Open exchanges forgotten because a flow had too many.
     pub exchanges_forgotten: u64,
     /// Packets of a match that `-O` could not write, because they no longer were remembered.
@@ -155,7 +146,6 @@ impl Stats {
             (self.decode.link_type, "frames of an unknown link type"),
             (self.decode.cut, "frames cut inside their headers"),
             (self.decode.malformed, "frames with an impossible IP header"),
-            (self.decode.too_deep, "frames with too many tunnels"),
             (
                 self.decode.snaplen_bytes,
                 "bytes cut off by the snap length",
@@ -167,16 +157,8 @@ impl Stats {
                 "segments that contradict an earlier copy",
             ),
             (
-                self.reassembly.conflict_bytes_unsearched,
-                "contradicting bytes not searched",
-            ),
-            (
                 self.reassembly.asides,
                 "segments searched apart from their stream",
-            ),
-            (
-                self.reassembly.bad_checksums,
-                "segments with a wrong checksum",
             ),
             (self.reassembly.resets_ignored, "resets not believed"),
             (self.reassembly.resyncs_ignored, "SYNs not believed"),
@@ -200,7 +182,6 @@ impl Stats {
                 self.dissect.malformed,
                 "malformed messages, taken as raw bytes",
             ),
-            (self.output.search_resets, "half-finished matches forgotten"),
             (self.output.exchanges_forgotten, "open exchanges forgotten"),
             (
                 self.output.packets_forgotten,

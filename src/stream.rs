@@ -74,7 +74,7 @@ pub enum StreamEvent<'a> {
         dir: Direction,
         /// Where they claim to belong.
         offset: u64,
-        /// The bytes, with up to 4 KiB of left context in front for [`Aside::Conflict`].
+        /// The bytes, with left context in front where there is some.
         bytes: &'a [u8],
         /// How many of `bytes` are left context.
         context: usize,
@@ -135,8 +135,6 @@ pub enum Aside {
     WithRst,
     /// They are too far from the stream's position to belong to it.
     OutOfWindow,
-    /// Their segment's checksum is wrong.
-    BadChecksum,
 }
 
 /// How a direction ended.

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
 use spygrep::pipeline::{Pipeline, Settings};
-use spygrep::render::{self, Body, Escape, Out, Time, View, What};
+use spygrep::render::{self, Out};
 use spygrep::search::{Asked, Options, Query};
 
 use crate::frames::{ACK, PSH, SYN, tcp};
@@ -70,27 +70,10 @@ fn pipeline() -> Pipeline {
         limits,
         idle: time::IDLE_FILE,
     };
-    let shown = render::Settings {
-        what: What::Records,
-        view: View::Spy,
-        hex: false,
-        packets: false,
-        columns: 80,
-        escape: Escape {
-            utf8: true,
-            tab: true,
-            dot: '.',
-        },
-        color: false,
-        signs: true,
-        time: Time::None,
-        protocol_number: false,
-        quiet: 0,
-        body: Body::Short,
-        max_body: limits.body,
-        live: false,
-    };
-    let renderer = render::renderer(shown, Out::new(Box::new(std::io::sink()), true));
+    let renderer = render::renderer(
+        render::Settings::default(),
+        Out::new(Box::new(std::io::sink()), true),
+    );
     Pipeline::new(settings, renderer, None, None)
 }
 

@@ -150,23 +150,7 @@ fn closest(word: &str) -> Option<&'static str> {
         "vlan",
         "not",
     ];
-    let sorted = |text: &str| {
-        let mut letters: Vec<u8> = text.bytes().collect();
-        letters.sort_unstable();
-        letters
-    };
-    let one_letter = |known: &str| {
-        known.len() == word.len()
-            && known
-                .bytes()
-                .zip(word.bytes())
-                .filter(|(one, other)| one != other)
-                .count()
-                == 1
-    };
-    KNOWN
-        .into_iter()
-        .find(|known| one_letter(known) || sorted(known) == sorted(word))
+    KNOWN.into_iter().find(|known| words::is_close(known, word))
 }
 
 #[cfg(test)]

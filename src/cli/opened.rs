@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::capture::MAX_SNAPLEN;
 use crate::capture::dump::{self, Dump, DumpFormat, Flush};
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{Live, LiveSettings, Way};
 use crate::capture::savefile::Savefiles;
+use crate::capture::{MAX_SNAPLEN, devices};
 use crate::frame::LinkType;
 use crate::limits::Limits;
 use crate::pipeline::{Recorder, Scope};
@@ -20,8 +20,6 @@ use super::words::Words;
 const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || ip6)"];
 /// The kernel's buffer for each interface.
 const BUFFER: usize = 16 << 20;
-/// As much of a packet as any interface gives, segments of loopback included.
-const SNAPLEN: usize = 262_144;
 
 pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
     let paths: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
@@ -35,13 +33,16 @@ pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
         return Ok(Input::Files(Box::new(files), paths));
     }
     let names = if args.devices.is_empty() {
-        vec!["any".to_owned()]
+        vec![devices::default_name().map_err(|error| Problem::capture(&error))?]
     } else {
         args.devices.clone()
     };
     let settings = LiveSettings {
         devices: names.clone(),
-        snaplen: bounded(args.snaplen.filter(|len| *len > 0).unwrap_or(SNAPLEN)),
+        snaplen: args
+            .snaplen
+            .filter(|len| *len > 0)
+            .map_or(MAX_SNAPLEN, bounded),
         promiscuous: !args.no_promiscuous,
         buffer_size: bounded(args.buffer_size.unwrap_or(BUFFER)),
         direction: args.direction.map(|way| match way {
@@ -163,9 +164,8 @@ pub(super) fn recorder(
         Flush::Gathered
     };
     let to_stdout = path == Path::new("-");
-    let snaplen = MAX_SNAPLEN;
     let dump = dump::create(path)
-        .and_then(|out| Dump::new(out, format, flush, link, snaplen))
+        .and_then(|out| Dump::new(out, format, flush, link, MAX_SNAPLEN))
         .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
     let scope = if args.write_flow {
         Scope::Flow

@@ -7,6 +7,8 @@ use std::fmt;
 use crate::capture::CaptureError;
 use crate::search::PatternError;
 
+use super::words;
+
 /// An error for the user: the run ends with status 2.
 #[derive(Debug)]
 pub struct Problem {
@@ -83,7 +85,9 @@ impl Problem {
         match error {
             CaptureError::NoSuchDevice { name } => {
                 let devices = crate::capture::devices::list().unwrap_or_default();
-                let meant = devices.iter().find(|device| is_close(&device.name, name));
+                let meant = devices
+                    .iter()
+                    .find(|device| words::is_close(&device.name, name));
                 let meant = meant.map(|device| format!("; did you mean {}?", device.name));
                 let meant = meant.unwrap_or_default();
                 let up: Vec<&str> = devices
@@ -135,19 +139,4 @@ fn plain(error: &std::io::Error) -> String {
         .next()
         .unwrap_or_default()
         .to_lowercase()
-}
-
-/// Whether two names differ in one letter or in the order of two.
-fn is_close(known: &str, typed: &str) -> bool {
-    let sorted = |text: &str| {
-        let mut letters: Vec<u8> = text.bytes().collect();
-        letters.sort_unstable();
-        letters
-    };
-    let differ = known
-        .bytes()
-        .zip(typed.bytes())
-        .filter(|(one, other)| one != other)
-        .count();
-    known.len() == typed.len() && (differ == 1 || sorted(known) == sorted(typed))
 }

@@ -137,6 +137,19 @@ pub fn is_filter_keyword(pattern: &str) -> bool {
     KEYWORDS.contains(&pattern)
 }
 
+/// Whether two words differ in one letter, or only in the order of their letters: one was perhaps meant for the other.
+#[must_use]
+pub fn is_close(known: &str, typed: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut letters: Vec<u8> = text.bytes().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let pairs = known.bytes().zip(typed.bytes());
+    let differ = pairs.filter(|(one, other)| one != other).count();
+    known.len() == typed.len() && (differ == 1 || sorted(known) == sorted(typed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

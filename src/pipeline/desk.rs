@@ -1,23 +1,23 @@
 //! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls the renderer.
 
+mod alone;
 mod verdict;
 
 use std::collections::VecDeque;
 
+use crate::dissect::Conversation;
 use crate::exchange::{Exchange, Title};
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
-use crate::hit::Why;
 use crate::limits::{Limits, time};
-use crate::message::{Begin, Brief, Kind, Part, Said, Side};
+use crate::message::{Begin, Brief, Kind, Said, Side};
 use crate::packet::protocol;
 use crate::search::{Keep, Query};
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Aside, Carrier, Ending, StreamEvent};
+use crate::stream::{Carrier, Ending, StreamEvent};
 
 use super::memory::{Last, Memory, Open, State};
 use super::show::Show;
-use super::telling::Manner;
 
 /// What the desk is to do.
 pub(super) struct Orders {
@@ -128,16 +128,25 @@ impl Desk {
             self.end_of(flow, state, dir, how == Ending::Fin);
         }
         if !state.timed {
-            let moment = match conversation.open_burst_since() {
-                Some(since) => since.plus(time::BURST_PAUSE),
-                None if self.orders.live && state.is_due(&self.orders.query) => {
-                    now.plus(time::BURST_PAUSE)
-                }
-                None => return,
-            };
-            state.timed = true;
-            self.timers.push_back((moment, flow.id));
+            self.set_timer(flow, conversation, state, now.plus(time::BURST_PAUSE));
         }
+    }
+
+    /// Look at the flow again when time alone ends something in it: a raw burst, or by `review` what is shown live.
+    fn set_timer(
+        &mut self,
+        flow: &Flow,
+        conversation: &Conversation,
+        state: &mut State,
+        review: Timestamp,
+    ) {
+        let moment = match conversation.open_burst_since() {
+            Some(since) => since.plus(time::BURST_PAUSE),
+            None if self.orders.live && state.is_due(&self.orders.query) => review,
+            None => return,
+        };
+        state.timed = true;
+        self.timers.push_back((moment, flow.id));
     }
 
     /// The next flow whose moment has come by `now`.
@@ -173,13 +182,7 @@ impl Desk {
                 }
             }
         }
-        let again = match conversation.open_burst_since() {
-            Some(since) => since.plus(time::BURST_PAUSE),
-            None if self.orders.live && state.is_due(&self.orders.query) => now.plus(time::REVIEW),
-            None => return,
-        };
-        state.timed = true;
-        self.timers.push_back((again, flow.id));
+        self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
     }
 
     fn is_taking(&self) -> bool {
@@ -347,63 +350,7 @@ impl Desk {
             self.following -= neighbours.context.give_up() as u64;
         }
     }
-
-    /// Bytes that have no place in their stream are searched by themselves.
-    fn aside(&mut self, flow: &Flow, dir: Direction, bytes: &[u8], why: Aside, by: &Carrier) {
-        let begin = Begin {
-            kind: ASIDE,
-            exchange: None,
-            continues: false,
-        };
-        let mut open = self.spare.pop().unwrap_or_default();
-        open.start(begin, self.next_number(), dir, by);
-        open.aside = Some(why);
-        open.unit.begin(&self.orders.query, None);
-        open.unit
-            .feed(&self.orders.query, &self.orders.keep, Part::Body, bytes);
-        open.unit.end(&self.orders.query, false);
-        self.output.messages += 1;
-        if open.unit.holds(&self.orders.query) != self.orders.invert && self.is_taking() {
-            self.output.matched += 1;
-            self.show.save(flow, &[by.frame]);
-            self.tell(flow, &mut open, &Manner::MATCH);
-        }
-        self.spare.push(open);
-    }
-
-    /// A packet without payload, for `-e`.
-    fn bare(&mut self, flow: &Flow, dir: Direction, by: &Carrier) {
-        if self.orders.show_empty && self.is_taking() {
-            let mut open = self.spare.pop().unwrap_or_default();
-            open.start(
-                Begin {
-                    kind: ASIDE,
-                    exchange: None,
-                    continues: false,
-                },
-                0,
-                dir,
-                by,
-            );
-            open.unit.begin(&self.orders.query, None);
-            self.tell(
-                flow,
-                &mut open,
-                &Manner {
-                    why: Why::Empty,
-                    ..Manner::MATCH
-                },
-            );
-            self.spare.push(open);
-        }
-    }
 }
-
-/// What has no place in a stream.
-const ASIDE: Kind = Kind {
-    name: "tcp.aside",
-    side: Side::Speaks,
-};
 
 /// Whether a message's text goes on in the next one of its direction.
 fn is_burst(kind: Kind) -> bool {

@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use crate::decode;
-use crate::flow::Endpoint;
 use crate::frame::Frame;
 use crate::hit::{FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{Kind, Side};
-use crate::packet::{Packet, Ports, TcpFlags, Transport};
+use crate::packet::{Packet, TcpFlags, Transport};
 use crate::search::Query;
 use crate::stats::{DecodeStats, OutputStats};
 
@@ -129,16 +128,14 @@ impl Packets {
 }
 
 fn heading(packet: &Packet<'_>, len: usize) -> Heading {
-    let (ports, flags, icmp) = match packet.transport {
-        Transport::Tcp(tcp) => (Some(tcp.ports), tcp.flags, None),
-        Transport::Udp(ports) => (Some(ports), TcpFlags::default(), None),
+    let (flags, icmp) = match packet.transport {
+        Transport::Tcp(tcp) => (tcp.flags, None),
         Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
-            (None, TcpFlags::default(), Some((kind, code)))
+            (TcpFlags::default(), Some((kind, code)))
         }
-        Transport::Other => (None, TcpFlags::default(), None),
+        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
     };
-    let ports = ports.filter(|ports| ports.src != 0 || ports.dst != 0);
-    let Ports { src, dst } = ports.unwrap_or(Ports { src: 0, dst: 0 });
+    let (src, dst) = packet.ends();
     let fragment = packet.ip.fragment.map(|fragment| FragmentMark {
         id: fragment.id,
         offset: fragment.offset,
@@ -148,15 +145,9 @@ fn heading(packet: &Packet<'_>, len: usize) -> Heading {
     Heading {
         protocol: packet.ip.protocol,
         ts: packet.ts,
-        src: Endpoint {
-            addr: packet.ip.src,
-            port: src,
-        },
-        dst: Endpoint {
-            addr: packet.ip.dst,
-            port: dst,
-        },
-        ports: ports.is_some(),
+        src,
+        dst,
+        ports: src.port != 0 || dst.port != 0,
         flags,
         icmp,
         fragment,

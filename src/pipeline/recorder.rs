@@ -5,13 +5,12 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write};
-use std::net::IpAddr;
 
 use crate::capture::dump::Dump;
 use crate::capture::{Interface, MAX_SNAPLEN};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::Frame;
-use crate::packet::{Packet, Transport};
+use crate::packet::Packet;
 
 /// How much of a match is saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,17 +62,8 @@ impl Pair {
     }
 
     fn of_packet(packet: &Packet<'_>) -> Self {
-        let (src, dst) = match packet.transport {
-            Transport::Tcp(tcp) => (tcp.ports.src, tcp.ports.dst),
-            Transport::Udp(ports) => (ports.src, ports.dst),
-            _ => (0, 0),
-        };
-        let end = |addr: IpAddr, port: u16| Endpoint { addr, port };
-        Self::new(
-            packet.ip.protocol,
-            end(packet.ip.src, src),
-            end(packet.ip.dst, dst),
-        )
+        let (src, dst) = packet.ends();
+        Self::new(packet.ip.protocol, src, dst)
     }
 
     fn of_flow(flow: &Flow) -> Self {

@@ -4,7 +4,7 @@ use crate::dissect;
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Portion, Why};
-use crate::message::{Kind, Role, Side};
+use crate::message::{Kind, Side};
 use crate::search::Query;
 
 use super::memory::{Last, Open};
@@ -92,7 +92,7 @@ pub(super) fn with_answer(
             .styles
             .iter()
             .map(|(_, role)| *role)
-            .find(|role| is_status(*role)),
+            .find(|role| role.is_status()),
         body_size: shown.body_size,
         wait: manner.wait,
         took: manner.took,
@@ -140,11 +140,4 @@ fn heading(flow: &Flow, dir: Direction, last: Last) -> Heading {
         icmp: last.icmp,
         fragment: None,
     }
-}
-
-const fn is_status(role: Role) -> bool {
-    matches!(
-        role,
-        Role::Good | Role::Elsewhere | Role::Refused | Role::Failed
-    )
 }

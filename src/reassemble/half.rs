@@ -227,9 +227,7 @@ impl Half {
         if at == self.next && empty {
             // In order, and nothing of it is queued: passed on as it lies.
             self.next = end;
-            if self.hole.is_some() {
-                self.hole = None;
-            }
+            self.hole = None;
             say(StreamEvent::Data {
                 dir,
                 offset: at,
@@ -255,12 +253,17 @@ impl Half {
             });
         }
         if at > self.next && self.hole.is_none() {
-            self.hole = Some(Hole {
-                since: by.ts,
-                acked: None,
-            });
-            shop.alarms.push(by.ts.plus(time::GAP_TIMEOUT));
+            self.await_hole(by, shop);
         }
+    }
+
+    /// From now on the hole at `next` is waited for.
+    fn await_hole(&mut self, by: Carrier, shop: &mut Shop<'_>) {
+        self.hole = Some(Hole {
+            since: by.ts,
+            acked: None,
+        });
+        shop.alarms.push(by.ts.plus(time::GAP_TIMEOUT));
     }
 
     /// Deliver what has its turn now.
@@ -293,11 +296,7 @@ impl Half {
         match self.queue.as_ref().map(|queue| queue.len()) {
             Some(0) => self.queue = None,
             Some(_) if self.hole.is_none() => {
-                self.hole = Some(Hole {
-                    since: by.ts,
-                    acked: None,
-                });
-                shop.alarms.push(by.ts.plus(time::GAP_TIMEOUT));
+                self.await_hole(by, shop);
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ mod fragments;
 mod half;
 mod handshake;
 mod queue;
+mod room;
 mod table;
 
 pub use fragments::{Defragmented, Defragmenter};
@@ -17,11 +18,11 @@ use std::collections::BinaryHeap;
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
-use crate::packet::{Packet, Ports, Tcp, TcpFlags, Transport};
+use crate::packet::{Packet, Tcp, TcpFlags, Transport};
 use crate::stats::ReassemblyStats;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
-use half::Shop;
+use half::{Half, Shop};
 use table::{Entry, Key, Stage, Table};
 
 /// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
@@ -70,18 +71,7 @@ impl<S: Default> Reassembler<S> {
         mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
         let by = carrier(packet);
-        let ports = match packet.transport {
-            Transport::Tcp(Tcp { ports, .. }) | Transport::Udp(ports) => ports,
-            _ => Ports { src: 0, dst: 0 },
-        };
-        let src = Endpoint {
-            addr: packet.ip.src,
-            port: ports.src,
-        };
-        let dst = Endpoint {
-            addr: packet.ip.dst,
-            port: ports.dst,
-        };
+        let (src, dst) = packet.ends();
         let key = Key::new(packet.ip.protocol, packet.path, src, dst);
         if let Transport::Tcp(tcp) = packet.transport {
             let mut slot = self.table.find(&key);
@@ -265,36 +255,18 @@ impl<S: Default> Reassembler<S> {
         packet: bool,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        let Some(Entry {
-            flow,
-            state,
-            halves,
-            last,
-            two_sided,
-            ..
-        }) = self.table.get(slot)
-        else {
+        self.each_half(slot, deliver, |half, dir, sides, shop, say| {
+            let by = Carrier {
+                ts: sides.last.ts.max(now),
+                ..sides.last
+            };
+            half.review(dir, by, packet, !sides.two_sided, shop, say);
+        });
+        let Some(id) = self.table.get(slot).map(|entry| entry.flow.id) else {
             return;
         };
-        let mut shop = Shop {
-            limits: &self.limits,
-            stats: &mut self.stats,
-            queued: &mut self.queued,
-            alarms: &mut self.fresh_alarms,
-        };
-        let by = Carrier {
-            ts: last.ts.max(now),
-            ..*last
-        };
-        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
-        for (dir, half) in [Direction::ToServer, Direction::ToClient]
-            .into_iter()
-            .zip(halves)
-        {
-            half.review(dir, by, packet, !*two_sided, &mut shop, &mut say);
-        }
         for moment in self.fresh_alarms.drain(..) {
-            self.alarms.push(Reverse((moment, flow.id)));
+            self.alarms.push(Reverse((moment, id)));
         }
     }
 
@@ -306,31 +278,51 @@ impl<S: Default> Reassembler<S> {
         reason: GapReason,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        let Some(Entry {
+        self.each_half(slot, deliver, |half, dir, sides, shop, say| {
+            half.end(dir, how, reason, sides.last, shop, say);
+        });
+        self.fresh_alarms.clear();
+    }
+
+    /// Do something with both directions of a flow.
+    fn each_half(
+        &mut self,
+        slot: usize,
+        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        mut visit: impl FnMut(
+            &mut Half,
+            Direction,
+            Sides,
+            &mut Shop<'_>,
+            &mut dyn FnMut(StreamEvent<'_>),
+        ),
+    ) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let sides = Sides {
+            last: entry.last,
+            two_sided: entry.two_sided,
+        };
+        let Entry {
             flow,
             state,
             halves,
-            last,
             ..
-        }) = self.table.get(slot)
-        else {
-            return;
-        };
+        } = entry;
         let mut shop = Shop {
             limits: &self.limits,
             stats: &mut self.stats,
             queued: &mut self.queued,
             alarms: &mut self.fresh_alarms,
         };
-        let by = *last;
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
         for (dir, half) in [Direction::ToServer, Direction::ToClient]
             .into_iter()
             .zip(halves)
         {
-            half.end(dir, how, reason, by, &mut shop, &mut say);
+            visit(half, dir, sides, &mut shop, &mut say);
         }
-        self.fresh_alarms.clear();
     }
 
     fn forget(
@@ -343,48 +335,15 @@ impl<S: Default> Reassembler<S> {
         self.close(slot, how, reason, deliver);
         self.table.remove(slot);
     }
+}
 
-    /// Keep to the limits.
-    fn make_room(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
-        while self.table.len(Stage::Embryo) > self.limits.embryos {
-            let Some((slot, _)) = self.table.oldest(Stage::Embryo) else {
-                break;
-            };
-            self.stats.evicted_embryos += 1;
-            self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
-        }
-        while self.table.len(Stage::Open) + self.table.len(Stage::Closed) > self.limits.flows {
-            let oldest = self
-                .table
-                .oldest(Stage::Closed)
-                .or_else(|| self.table.oldest(Stage::Open));
-            let Some((slot, _)) = oldest else { break };
-            if self
-                .table
-                .get(slot)
-                .is_some_and(|entry| entry.stage != Stage::Closed)
-            {
-                self.stats.evicted_flows += 1;
-            }
-            self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
-        }
-        if self.queued > self.limits.memory {
-            // Rare, so a walk over all flows may find the one that holds most: benign ones hold little.
-            let held = |slot: usize, table: &mut Table<S>| {
-                table.get(slot).map_or(0, |entry| {
-                    entry.halves.iter().map(half::Half::queued).sum::<usize>()
-                })
-            };
-            let all = self.table.all();
-            if let Some(slot) = all
-                .into_iter()
-                .max_by_key(|slot| held(*slot, &mut self.table))
-            {
-                self.stats.evicted_flows += 1;
-                self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
-            }
-        }
-    }
+/// What both directions of a flow share.
+#[derive(Clone, Copy)]
+struct Sides {
+    /// The latest packet.
+    last: Carrier,
+    /// Both had packets.
+    two_sided: bool,
 }
 
 /// Nanoseconds between two looks for quiet flows.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flow::Roles;
-use crate::packet::{Ip, protocol};
+use crate::packet::{Ip, Ports, protocol};
 
 /// Packets as they are captured, and what is said of them. The client's initial sequence number is 1000, the server's 5000.
 struct Chart {

@@ -22,6 +22,7 @@ pub use human::{duration, size};
 pub use out::Out;
 
 use crate::hit::{Companion, Hit};
+use crate::limits::Limits;
 use crate::stats::Stats;
 
 /// Shows hits.
@@ -181,6 +182,32 @@ pub struct Settings {
     pub max_body: usize,
     /// Packets come from an interface: ngrep's closing line is wanted.
     pub live: bool,
+}
+
+/// Records in the `spy` view without colour, as into a pipe.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            what: What::Records,
+            view: View::Spy,
+            hex: false,
+            packets: false,
+            columns: 80,
+            escape: Escape {
+                utf8: true,
+                tab: true,
+                dot: '.',
+            },
+            color: false,
+            signs: true,
+            time: Time::None,
+            protocol_number: false,
+            quiet: 0,
+            body: Body::Short,
+            max_body: Limits::default().body,
+            live: false,
+        }
+    }
 }
 
 /// Bytes of a body for [`Body::Short`].

@@ -5,7 +5,7 @@ mod lines;
 use std::io;
 
 use crate::hit::{Companion, Heading, Hit, Portion, Why};
-use crate::message::{Role, Side};
+use crate::message::Side;
 use crate::stats::Stats;
 use crate::stream::Aside;
 
@@ -101,7 +101,7 @@ impl Renderer for Spy {
                 .styles
                 .iter()
                 .map(|(_, role)| *role)
-                .find(|role| is_status(*role))
+                .find(|role| role.is_status())
                 .map(Paint::Part);
             let mut notes: Vec<Note<'_>> = facts
                 .iter()
@@ -182,13 +182,6 @@ impl Renderer for Spy {
     }
 }
 
-const fn is_status(role: Role) -> bool {
-    matches!(
-        role,
-        Role::Good | Role::Elsewhere | Role::Refused | Role::Failed
-    )
-}
-
 /// An answer says in its header line what it is, and how long it took.
 fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Side::Answers || hit.why == Why::Empty {
@@ -216,7 +209,6 @@ fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
         Aside::AfterFin => "[after-fin]",
         Aside::WithRst => "[rst-data]",
         Aside::OutOfWindow => "[out-of-window]",
-        Aside::BadChecksum => "[bad-checksum]",
     }));
     if hit.joined {
         labels.push("joined mid-connection");

@@ -38,24 +38,14 @@ impl Write for Sink {
 
 fn settings(view: View, packets: bool) -> Settings {
     Settings {
-        what: What::Records,
         view,
-        hex: false,
         packets,
-        columns: 80,
         escape: Escape {
             utf8: !packets,
             tab: !packets,
             dot: '.',
         },
-        color: false,
-        signs: true,
-        time: Time::None,
-        protocol_number: false,
-        quiet: 0,
-        body: Body::Short,
-        max_body: 1 << 20,
-        live: false,
+        ..Settings::default()
     }
 }
 

@@ -9,9 +9,9 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Piece, Text};
-use crate::message::{Fact, Kind};
+use crate::message::{Fact, Kind, Role};
 use crate::packet::TcpFlags;
-use crate::render::{Body, Escape, Time, View, What};
+use crate::render::Body;
 use crate::stream::GapReason;
 
 #[derive(Clone, Default)]
@@ -29,26 +29,7 @@ impl Write for Sink {
 }
 
 fn settings() -> Settings {
-    Settings {
-        what: What::Records,
-        view: View::Spy,
-        hex: false,
-        packets: false,
-        columns: 80,
-        escape: Escape {
-            utf8: true,
-            tab: true,
-            dot: '.',
-        },
-        color: false,
-        signs: true,
-        time: Time::None,
-        protocol_number: false,
-        quiet: 0,
-        body: Body::Short,
-        max_body: 1 << 20,
-        live: false,
-    }
+    Settings::default()
 }
 
 fn printed(settings: Settings, show: impl FnOnce(&mut Spy)) -> String {
