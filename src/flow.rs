@@ -68,6 +68,8 @@ pub enum Roles {
 pub struct Flow {
     /// Unique within the run, in order of first packets.
     pub id: u64,
+    /// Where the reassembler keeps it; a later flow may have the same.
+    pub slot: u32,
     /// IP protocol number.
     pub protocol: u8,
     /// Who began.

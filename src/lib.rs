@@ -38,6 +38,7 @@ pub mod hit;
 pub mod limits;
 pub mod message;
 pub mod packet;
+pub mod policy;
 pub mod stats;
 pub mod stream;
 

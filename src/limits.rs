@@ -16,10 +16,10 @@ pub struct Limits {
     pub flows: usize,
     /// Connections of which only a SYN was seen.
     pub embryos: usize,
-    /// Bytes that wait behind a hole, for each direction.
+    /// Bytes that wait behind a hole, for each direction, with what it costs to keep each segment: some 7000 tiny ones.
     pub reorder_bytes: usize,
-    /// Segments that wait behind a hole, for each direction.
-    pub reorder_segments: usize,
+    /// Delivered bytes of all streams that are kept to compare later copies with them.
+    pub tails: usize,
     /// Bytes of all incomplete fragmented datagrams together.
     pub fragment_bytes: usize,
     /// Incomplete fragmented datagrams.
@@ -45,7 +45,7 @@ impl Default for Limits {
             flows: 262_144,
             embryos: 65_536,
             reorder_bytes: 1 << 20,
-            reorder_segments: 1024,
+            tails: 16 << 20,
             fragment_bytes: 4 << 20,
             fragment_datagrams: 1024,
             fragment_pieces: 256,
@@ -74,6 +74,8 @@ pub mod time {
     pub const GAP_TIMEOUT: i64 = 10_000_000_000;
     /// The same when only one direction is captured.
     pub const GAP_TIMEOUT_ONE_SIDED: i64 = 2_000_000_000;
+    /// A FIN that nobody acknowledges, and a RST, are believed when nothing contradicts them for so long.
+    pub const CLOSE_GRACE: i64 = 1_000_000_000;
     /// An unanswered SYN is forgotten.
     pub const EMBRYO: i64 = 10_000_000_000;
     /// A closed connection still absorbs its late packets.

@@ -66,6 +66,50 @@ impl Packet<'_> {
         let end = |addr, port| Endpoint { addr, port };
         (end(self.ip.src, ports.src), end(self.ip.dst, ports.dst))
     }
+
+    /// Whether it is a TCP segment whose checksum (RFC 9293 section 3.1) is wrong.
+    ///
+    /// A field that holds the sum of the pseudo-header alone is right: the sender leaves the rest to its network card, and
+    /// the capture sees the segment before that. What is not captured whole cannot be told to be wrong.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        let (Transport::Tcp(_), Some(field), 0) =
+            (self.transport, self.ip_payload.get(16..18), self.cut)
+        else {
+            return false;
+        };
+        let mut pseudo = u64::from(self.ip.protocol);
+        for addr in [self.ip.src, self.ip.dst] {
+            pseudo += match addr {
+                IpAddr::V4(addr) => sum(&addr.octets()),
+                IpAddr::V6(addr) => sum(&addr.octets()),
+            };
+        }
+        let whole = pseudo + self.ip_payload.len() as u64;
+        // The field is one of the summed words: of a right segment the sum is all ones.
+        let right = fold(whole + sum(self.ip_payload)) == 0xffff;
+        // Segments that the card will cut as well are summed without their length.
+        let field = sum(field);
+        !right && field != fold(whole) && field != fold(pseudo)
+    }
+}
+
+/// The sum of 16-bit words in network order, an odd last byte in front of a zero (RFC 1071).
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<2>();
+    let words: u64 = words
+        .iter()
+        .map(|word| u64::from(u16::from_be_bytes(*word)))
+        .sum();
+    words + rest.first().map_or(0, |last| u64::from(*last) << 8)
+}
+
+/// Carries added back in, to 16 bits.
+fn fold(mut sum: u64) -> u64 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum
 }
 
 /// The facts of an IPv4 header, or of an IPv6 header with its extension headers.

@@ -23,6 +23,7 @@ use crate::decode;
 use crate::frame::{Frame, Timestamp};
 use crate::limits::Limits;
 use crate::packet::Packet;
+use crate::policy::Policy;
 use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
 use crate::render::Renderer;
 use crate::search::{Keep, Query};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub live: bool,
     /// Bounds.
     pub limits: Limits,
+    /// Decisions.
+    pub policy: Policy,
     /// Nanoseconds after which a quiet flow is forgotten.
     pub idle: i64,
 }
@@ -140,7 +143,7 @@ impl Pipeline {
             };
             Way::Messages(Box::new(Messages {
                 defragmenter: Defragmenter::new(limits, filter.is_some()),
-                reassembler: Reassembler::new(limits, settings.idle),
+                reassembler: Reassembler::new(limits, settings.policy, settings.idle),
                 desk: Desk::new(orders, show),
             }))
         };
@@ -339,8 +342,8 @@ impl Messages {
         } = self;
         defragmenter.expire(now, &mut |piece| apart(reassembler, desk, piece));
         reassembler.expire(now, |flow, memory, event| desk.event(flow, memory, &event));
-        while let Some(id) = desk.due(now) {
-            reassembler.visit(id, |flow, memory| desk.idle(now, flow, memory));
+        while let Some(flow) = desk.due(now) {
+            reassembler.visit(flow, |flow, memory| desk.idle(now, flow, memory));
         }
     }
 }
@@ -359,6 +362,7 @@ fn apart(reassembler: &mut Reassembler<Memory>, desk: &mut Desk, piece: &Packet<
                 offset: 0,
                 bytes,
                 context: 0,
+                after: 0,
                 why: Aside::Late,
                 by,
             };

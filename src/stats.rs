@@ -79,6 +79,18 @@ pub struct ReassemblyStats {
     pub gap_bytes: u64,
     /// Segments that differ from bytes already taken for the same place.
     pub conflicts: u64,
+    /// Those of them that were only counted, because their direction had too many.
+    pub conflicts_unsearched: u64,
+    /// Bytes sent again that could not be compared with those delivered.
+    pub uncompared_bytes: u64,
+    /// Keep-alive probes, which repeat a byte.
+    pub keep_alives: u64,
+    /// Acknowledgements of more than can have been sent.
+    pub acks_ignored: u64,
+    /// FINs that contradict the stream.
+    pub fins_ignored: u64,
+    /// Segments with a wrong checksum, where checksums are looked at always.
+    pub bad_checksums: u64,
     /// Segments searched alone because they have no place in their stream.
     pub asides: u64,
     /// Resets that were not believed.
@@ -160,6 +172,23 @@ impl Stats {
                 self.reassembly.asides,
                 "segments searched apart from their stream",
             ),
+            (
+                self.reassembly.conflicts_unsearched,
+                "of these contradictions not searched, there were too many",
+            ),
+            (
+                self.reassembly.uncompared_bytes,
+                "bytes sent again and not compared",
+            ),
+            (
+                self.reassembly.bad_checksums,
+                "segments with a wrong checksum",
+            ),
+            (
+                self.reassembly.acks_ignored,
+                "acknowledgements not believed",
+            ),
+            (self.reassembly.fins_ignored, "FINs not believed"),
             (self.reassembly.resets_ignored, "resets not believed"),
             (self.reassembly.resyncs_ignored, "SYNs not believed"),
             (

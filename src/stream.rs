@@ -74,10 +74,12 @@ pub enum StreamEvent<'a> {
         dir: Direction,
         /// Where they claim to belong.
         offset: u64,
-        /// The bytes, with left context in front where there is some.
+        /// The bytes, with the stream's around them where there are some.
         bytes: &'a [u8],
-        /// How many of `bytes` are left context.
+        /// How many of `bytes` are the stream's, in front: only a match that reaches beyond them is new.
         context: usize,
+        /// How many of `bytes` are the stream's, behind.
+        after: usize,
         /// Why they have no place.
         why: Aside,
         /// Their segment.
@@ -108,7 +110,7 @@ pub enum StreamEvent<'a> {
 pub enum GapReason {
     /// The receiver acknowledged them, so they were sent and the capture missed them.
     Acked,
-    /// Too much waits behind them ([`crate::limits::Limits::reorder_bytes`], `reorder_segments`).
+    /// Too much waits behind them ([`crate::limits::Limits::reorder_bytes`]).
     Overflow,
     /// They were waited for too long.
     Timeout,
@@ -129,6 +131,12 @@ pub enum Aside {
     Conflict,
     /// Their segment had no ACK flag: a receiver drops it (RFC 9293 section 3.10.7.4).
     NoAck,
+    /// They are what a program reads that takes the urgent byte out of its stream.
+    Urgent,
+    /// Their segment's checksum is wrong.
+    BadChecksum,
+    /// Their segment has flags that exclude each other.
+    BadFlags,
     /// They lie behind the FIN.
     AfterFin,
     /// They came in a RST segment.

@@ -67,6 +67,7 @@ fn pipeline() -> Pipeline {
         pair: false,
         stand_out: Vec::new(),
         live: false,
+        policy: spygrep::policy::Policy::default(),
         limits,
         idle: time::IDLE_FILE,
     };

@@ -68,7 +68,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn is_test(path: &str) -> bool {
-    path.ends_with("tests.rs") || path.ends_with("chart.rs")
+    path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("chart.rs")
 }
 
 /// What stands in front of the tests, without comments.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::policy::{Checksum, Overlap};
+
 /// See what your programs say over the network.
 #[derive(Parser, Debug, Clone)]
 #[command(
@@ -293,6 +295,16 @@ pub struct Args {
     /// Bytes of a body kept to be shown in full (default 1M).
     #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub max_body: Option<usize>,
+    /// Which copy of bytes that were sent twice with different content is the stream's; the other is searched apart.
+    #[arg(
+        long = "overlap",
+        value_name = "first|last|bsd|linux",
+        help_heading = "Limits"
+    )]
+    pub overlap: Option<OverlapName>,
+    /// Look at TCP checksums when something hangs on them (auto), always, or never.
+    #[arg(long = "checksum", value_name = "auto|on|off", help_heading = "Limits")]
+    pub checksum: Option<ChecksumName>,
     /// Become this user once everything is open (default: who called sudo, else nobody).
     #[arg(long = "user", value_name = "NAME", help_heading = "Limits")]
     pub user: Option<String>,
@@ -344,6 +356,51 @@ pub enum BodyName {
     Short,
     /// All of it, up to --max-body.
     Full,
+}
+
+/// `--overlap`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OverlapName {
+    /// The first one.
+    First,
+    /// The last one, as long as the first is not delivered.
+    Last,
+    /// As 4.4BSD.
+    Bsd,
+    /// As Linux.
+    Linux,
+}
+
+impl From<OverlapName> for Overlap {
+    fn from(name: OverlapName) -> Self {
+        match name {
+            OverlapName::First => Self::First,
+            OverlapName::Last => Self::Last,
+            OverlapName::Bsd => Self::Bsd,
+            OverlapName::Linux => Self::Linux,
+        }
+    }
+}
+
+/// `--checksum`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChecksumName {
+    /// When something hangs on it.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl From<ChecksumName> for Checksum {
+    fn from(name: ChecksumName) -> Self {
+        match name {
+            ChecksumName::Auto => Self::Auto,
+            ChecksumName::On => Self::On,
+            ChecksumName::Off => Self::Off,
+        }
+    }
 }
 
 /// `--color`.

@@ -10,6 +10,7 @@ use crate::capture::{Source, devices};
 use crate::frame::LinkType;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder};
+use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
 use crate::search::{Asked, Options, Query};
 
@@ -153,6 +154,10 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             stand_out: args.show_header.clone(),
             live,
             limits,
+            policy: Policy {
+                overlap: args.overlap.map_or(Overlap::default(), Into::into),
+                checksum: args.checksum.map_or(Checksum::default(), Into::into),
+            },
             idle: if live {
                 time::IDLE_LIVE
             } else {

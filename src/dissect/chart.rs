@@ -317,6 +317,7 @@ fn flow(protocol: u8) -> Flow {
         port,
     };
     Flow {
+        slot: 0,
         id: 1,
         protocol,
         client: end(1, 40000),

@@ -47,7 +47,7 @@ pub(super) struct Desk {
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
     spare: Vec<Box<Open>>,
     /// Flows with something that time alone ends, in the order of their moments.
-    timers: VecDeque<(Timestamp, u64)>,
+    timers: VecDeque<(Timestamp, (u32, u64))>,
     /// Bytes of bursts that wait for a match to be decided.
     held: usize,
     /// Answers still to come to questions that were shown.
@@ -94,13 +94,7 @@ impl Desk {
         let now = match *event {
             StreamEvent::Bare { dir, by } => return self.bare(flow, dir, &by),
             StreamEvent::Acked { .. } => return,
-            StreamEvent::Aside {
-                dir,
-                bytes,
-                why,
-                by,
-                ..
-            } => return self.aside(flow, dir, bytes, why, &by),
+            StreamEvent::Aside { by, .. } => return self.aside(flow, event, &by),
             StreamEvent::Gap { dir, by, .. } => {
                 self.release(flow, state, dir, false);
                 by.ts
@@ -146,13 +140,13 @@ impl Desk {
             None => return,
         };
         state.timed = true;
-        self.timers.push_back((moment, flow.id));
+        self.timers.push_back((moment, (flow.slot, flow.id)));
     }
 
-    /// The next flow whose moment has come by `now`.
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<u64> {
-        let (_, id) = self.timers.pop_front_if(|(moment, _)| *moment <= now)?;
-        Some(id)
+    /// Slot and id of the next flow whose moment has come by `now`.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<(u32, u64)> {
+        let (_, flow) = self.timers.pop_front_if(|(moment, _)| *moment <= now)?;
+        Some(flow)
     }
 
     /// Take note that time has passed for a flow that [`Self::due`] named.

@@ -12,10 +12,11 @@ use foldhash::quality::RandomState;
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 use crate::packet::{Ip, Packet, Transport};
+use crate::policy::Overlap;
 use crate::stats::ReassemblyStats;
 use crate::stream::Carrier;
 
-use super::queue::Queue;
+use super::queue::{Facts, Queue};
 
 /// What became of a fragment.
 pub enum Defragmented<'a> {
@@ -173,7 +174,15 @@ impl Defragmenter {
             ts: packet.ts,
             ..Carrier::default()
         };
-        if beyond || datagram.queue.insert(offset, packet.ip_payload, by) {
+        let known = Facts {
+            by,
+            ..Facts::default()
+        };
+        let losers = (!beyond).then(|| {
+            let queue = &mut datagram.queue;
+            queue.insert(offset, packet.ip_payload, known, Overlap::First)
+        });
+        if losers.is_none_or(|losers| losers.new.is_some()) {
             self.bytes += datagram.queue.size() - before;
             self.stats.fragment_conflicts += 1;
             return Defragmented::Apart;
@@ -269,8 +278,8 @@ impl Defragmenter {
             let facts = facts(
                 datagram.ip,
                 datagram.path,
-                piece.by.frame,
-                piece.by.ts.max(now),
+                piece.facts.by.frame,
+                piece.facts.by.ts.max(now),
             );
             lost(&Packet {
                 ip_payload: &piece.bytes,

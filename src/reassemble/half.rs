@@ -1,36 +1,72 @@
 //! One direction of a TCP connection: from segments to bytes in order.
 //!
 //! All arithmetic is on 64-bit offsets; a 32-bit sequence number is placed by its signed distance from the next byte
-//! expected, so a wrap is nothing special (RFC 9293 section 3.4).
+//! expected, so a wrap is nothing special (RFC 9293 section 3.4). In its rooms: `start` (the SYN, and what it may carry),
+//! `end` (the FIN), `known` (bytes that were seen before, or are taken for lost), `gaps` (holes, and how long they are waited for).
 
+mod end;
 mod gaps;
+mod known;
+mod start;
 
-use crate::flow::Direction;
 use crate::frame::Timestamp;
-use crate::limits::{Limits, time};
-use crate::packet::{Tcp, TcpFlags};
-use crate::stats::ReassemblyStats;
-use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
+use crate::packet::TcpFlags;
+use crate::stream::{Aside, Carrier, GapReason, StreamEvent};
 
-use super::queue::Queue;
+use super::queue::{Facts, Queue};
+use super::tail::{CONTEXT, Tail, Tails};
+use super::turn::{Segment, Turn};
 
 /// One direction.
 #[derive(Default)]
 pub(super) struct Half {
-    /// The sequence number of offset 0, once known.
-    base: Option<u32>,
     /// The next offset to be delivered.
     next: u64,
     /// The peer has acknowledged everything below this.
     acked: u64,
     /// Where the FIN stands.
     fin: Option<u64>,
-    /// Bytes behind a hole.
-    queue: Option<Box<Queue>>,
-    /// The hole at `next`.
-    hole: Option<Hole>,
+    /// The segment with the FIN, when all in front of it was delivered.
+    fin_by: Carrier,
+    /// The sequence number of offset 0.
+    base: u32,
+    /// The window it last announced, and how many bits that is shifted, once a SYN has told.
+    window: u16,
+    scale: Option<u8>,
+    /// Something of it was seen, so that `base` is known.
+    started: bool,
+    /// Its start was not seen.
+    joined: bool,
+    /// A checksum of it was looked at and is right, so that a wrong one means something.
+    sums: bool,
     /// [`StreamEvent::End`] was said.
     ended: bool,
+    /// The last delivered bytes.
+    tail: Tail,
+    /// What only a direction in trouble needs.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What is out of the ordinary in a direction.
+#[derive(Default)]
+struct Trouble {
+    /// Bytes that wait for their turn.
+    queue: Queue,
+    /// The hole at `next`.
+    hole: Option<Hole>,
+    /// Ranges that were given up and did not come since.
+    lost: known::Lost,
+    /// The payload of the SYN waits to be accepted: it ends here.
+    syn_data: Option<u64>,
+    /// The payload of the SYN was not accepted, and is expected again.
+    refused: Vec<u8>,
+    /// Other sequence numbers that offset 0 may have, from more than one SYN.
+    candidates: Vec<u32>,
+    /// It sent a RST that is not proven to be real.
+    reset: Option<Carrier>,
+    /// Contradicting copies that were said, and their bytes.
+    conflicts: u32,
+    conflict_bytes: usize,
 }
 
 /// A hole that is waited for.
@@ -41,273 +77,326 @@ struct Hole {
     acked: Option<(Timestamp, u32)>,
 }
 
-/// What all halves work with.
-pub(super) struct Shop<'a> {
-    pub(super) limits: &'a Limits,
-    pub(super) stats: &'a mut ReassemblyStats,
-    /// Bytes queued in all flows.
-    pub(super) queued: &'a mut usize,
-    /// Moments at which a hole is to be looked at again.
-    pub(super) alarms: &'a mut Vec<Timestamp>,
-}
-
 /// Farther away than this, bytes do not belong to the stream: half of what 32 bits can tell.
 const WINDOW: i64 = 1 << 30;
-/// Bytes in front of a stream joined in the middle that still are taken for its own.
-const LATE: i64 = 64 << 10;
+/// Offset of the first byte of a stream that was joined in the middle. Bytes in front of it are late ones of its own.
+const JOINED: u64 = 64 << 10;
 
 impl Half {
     /// Whether anything is known of the direction.
     pub(super) fn is_started(&self) -> bool {
-        self.base.is_some()
+        self.started
     }
 
+    /// Whether it goes on in order, and nothing is out of the ordinary.
+    pub(super) fn is_plain(&self) -> bool {
+        self.trouble.is_none() && self.fin.is_none()
+    }
+
+    /// Whether a segment brings bytes that were not delivered yet.
+    pub(super) fn is_beyond(&self, segment: &Segment<'_>) -> bool {
+        let len = i64::try_from(segment.payload().len()).unwrap_or(0);
+        self.place(segment.first())
+            .is_some_and(|place| place.saturating_add(len) > self.next.cast_signed())
+    }
+
+    /// Whether its end was said.
     pub(super) fn is_ended(&self) -> bool {
         self.ended
     }
 
+    /// Whether it has sent all that it will, as far as it says.
+    pub(super) fn is_closing(&self) -> bool {
+        self.ended || self.fin == Some(self.next)
+    }
+
+    /// Whether nothing of it was delivered, and nothing waits.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.delivered() == 0 && self.queued() == 0 && !self.is_closing()
+    }
+
     /// Whether `seq` is this direction's initial sequence number.
     pub(super) fn is_isn(&self, seq: u32) -> bool {
-        self.base == Some(seq.wrapping_add(1))
+        let joined = if self.joined { JOINED as u32 } else { 0 };
+        self.started && self.base.wrapping_add(joined) == seq.wrapping_add(1)
     }
 
     /// Whether `seq` is exactly the next one expected (RFC 5961 section 3.2).
     pub(super) fn is_next(&self, seq: u32) -> bool {
-        self.place(seq) == Some(self.next as i64)
+        self.place(seq) == Some(self.next.cast_signed())
     }
 
-    /// Take a segment's bytes and FIN.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "a segment, whose it is, and what all halves work with"
-    )]
-    pub(super) fn segment(
-        &mut self,
-        tcp: &Tcp,
-        dir: Direction,
-        payload: &[u8],
-        cut: u64,
-        by: Carrier,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
-        let syn = tcp.flags.has(TcpFlags::SYN);
-        let first = tcp.seq.wrapping_add(u32::from(syn));
-        self.base.get_or_insert(first);
-        let Some(start) = self.place(first) else {
-            return;
-        };
-        let len = payload.len() as u64;
-        let distance = start.saturating_sub(self.next as i64);
-        let mut aside = |why: Aside, shop: &mut Shop<'_>| {
-            if !payload.is_empty() {
-                shop.stats.asides += 1;
-                say(StreamEvent::Aside {
-                    dir,
-                    offset: start.max(0) as u64,
-                    bytes: payload,
-                    context: 0,
-                    why,
-                    by,
-                });
-            }
-        };
-        if tcp.flags.has(TcpFlags::RST) {
-            return aside(Aside::WithRst, shop);
-        }
-        if !syn && !tcp.flags.has(TcpFlags::ACK) {
-            return aside(Aside::NoAck, shop);
-        }
-        if !(-WINDOW..WINDOW).contains(&distance) {
-            return aside(Aside::OutOfWindow, shop);
-        }
-        let Ok(offset) = u64::try_from(start) else {
-            // In front of a stream that was joined in the middle.
-            if start >= -LATE && start.saturating_add(len as i64) <= 0 {
-                return aside(Aside::Late, shop);
-            }
-            let own = usize::try_from(-start)
-                .unwrap_or(usize::MAX)
-                .min(payload.len());
-            let (before, payload) = payload.split_at(own);
-            if !before.is_empty() {
-                shop.stats.asides += 1;
-                say(StreamEvent::Aside {
-                    dir,
-                    offset: 0,
-                    bytes: before,
-                    context: 0,
-                    why: Aside::Late,
-                    by,
-                });
-            }
-            return self.bytes(dir, 0, payload, by, shop, say);
-        };
-        if self.fin.is_some_and(|fin| offset >= fin) {
-            return aside(Aside::AfterFin, shop);
-        }
-        // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).
-        let is_keep_alive =
-            len == 1 && offset.saturating_add(1) == self.next && !tcp.flags.has(TcpFlags::FIN);
-        if !payload.is_empty() && !is_keep_alive {
-            self.bytes(dir, offset, payload, by, shop, say);
-        }
-        let mut end = offset.saturating_add(len);
-        if cut > 0 && end == self.next {
-            self.lose(dir, cut, GapReason::Snaplen, by, shop, say);
-        }
-        end = end.saturating_add(cut);
-        if tcp.flags.has(TcpFlags::FIN) {
-            self.fin.get_or_insert(end);
-        }
-        self.deliver(dir, by, shop, say);
-    }
-
-    /// Nothing more comes: deliver what waits, with the gaps in it, and end.
-    pub(super) fn end(
-        &mut self,
-        dir: Direction,
-        how: Ending,
-        reason: GapReason,
-        by: Carrier,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
-        if !self.is_started() || self.ended {
-            return;
-        }
-        while let Some(first) = self.queue.as_ref().and_then(|queue| queue.first()) {
-            self.lose(dir, first.saturating_sub(self.next), reason, by, shop, say);
-            self.deliver(dir, by, shop, say);
-        }
-        if let Some(fin) = self.fin
-            && fin > self.next
-        {
-            self.lose(dir, fin - self.next, reason, by, shop, say);
-            self.deliver(dir, by, shop, say);
-        }
-        if !self.ended {
-            self.ended = true;
-            say(StreamEvent::End { dir, how, by });
+    /// How far the direction has come, for those who need it to.
+    pub(super) fn reached(&self) -> u64 {
+        if self.started && !self.ended {
+            self.next
+        } else {
+            u64::MAX
         }
     }
 
-    /// Bytes that wait behind a hole.
+    /// Bytes that wait.
     pub(super) fn queued(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.size())
+        self.trouble
+            .as_ref()
+            .map_or(0, |trouble| trouble.queue.size())
+    }
+
+    /// Bytes up to here, since the stream was joined.
+    pub(super) fn delivered(&self) -> u64 {
+        self.told(self.next)
+    }
+
+    /// Bytes that it allows the other side to send beyond what it acknowledged.
+    pub(super) fn window(&self) -> u64 {
+        // Until a SYN tells, the shift may be anything up to its most (RFC 7323 section 2.3).
+        u64::from(self.window) << self.scale.unwrap_or(14).min(14)
+    }
+
+    /// Note what a segment says of its sender.
+    pub(super) fn heard(&mut self, segment: &Segment<'_>) {
+        self.window = segment.tcp.window;
+        if segment.has(TcpFlags::SYN) {
+            // Without the option there is no shift.
+            self.scale = Some(segment.tcp.window_scale.unwrap_or(0));
+        }
+    }
+
+    /// Take a segment's bytes and FIN. They have their turn when the peer has come to `needs`, and it is at `reached`.
+    pub(super) fn take(
+        &mut self,
+        segment: &Segment<'_>,
+        needs: u64,
+        reached: u64,
+        turn: &mut Turn<'_>,
+    ) {
+        let payload = segment.payload();
+        if segment.has(TcpFlags::SYN) && !self.synchronise(segment, turn) {
+            return;
+        }
+        if !self.started {
+            self.join(segment);
+        }
+        let Some(mut start) = self.place(segment.first()) else {
+            return;
+        };
+        let next = self.next.cast_signed();
+        let distance = start.saturating_sub(next);
+        let claimed = self.told(u64::try_from(start).unwrap_or(0));
+        if !(-WINDOW..WINDOW).contains(&distance) || distance > turn.reach.cast_signed() {
+            return turn.aside(Aside::OutOfWindow, claimed, payload);
+        }
+        let len = payload.len() as u64;
+        // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).
+        if len == 1 && distance == -1 && !segment.has(TcpFlags::FIN) {
+            turn.stats.keep_alives += 1;
+            return;
+        }
+        let mut bytes = payload;
+        if start < 0 {
+            // In front of all that the stream can have.
+            let before = usize::try_from(-start)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            let (apart, own) = bytes.split_at(before);
+            turn.aside(Aside::OutOfWindow, 0, apart);
+            (start, bytes) = (start.saturating_add(before as i64).max(0), own);
+        }
+        let offset = start.cast_unsigned();
+        if len > 0 {
+            self.settle_syn_data(offset, segment, turn);
+        }
+        let fact = Facts {
+            by: turn.by,
+            needs,
+            cut: segment.cut(),
+            weak: false,
+        };
+        let bytes = self.within_end(offset, bytes, turn);
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.bytes(offset, bytes, fact, segment, reached, turn);
+        let end = end.saturating_add(segment.cut());
+        if segment.has(TcpFlags::FIN) {
+            self.finish(end, segment, turn);
+        }
+        self.advance(reached, turn);
+    }
+
+    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was.
+    pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
+        let before = self.next;
+        while let Some(trouble) = &mut self.trouble
+            && trouble.syn_data.is_none()
+            && trouble.queue.needs().is_some_and(|needs| needs <= reached)
+        {
+            let size = trouble.queue.size();
+            let Some((at, piece)) = trouble.queue.take(self.next) else {
+                break;
+            };
+            *turn.queued = turn.queued.saturating_sub(size - trouble.queue.size());
+            trouble.hole = None;
+            let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
+            let fresh = piece.bytes.get(seen..).unwrap_or_default();
+            self.deliver(fresh, piece.facts.by, turn);
+            if piece.facts.cut > 0 {
+                self.lose(piece.facts.cut, GapReason::Snaplen, turn);
+            }
+        }
+        self.await_hole(turn);
+        if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
+            self.fin_by = turn.by;
+        }
+        self.next != before
+    }
+
+    /// Give back what is held.
+    pub(super) fn release(&mut self, turn: &mut Turn<'_>) {
+        self.tail.release(turn.tails);
+        *turn.queued = turn.queued.saturating_sub(self.queued());
+        self.trouble = None;
+    }
+
+    /// Forget the delivered bytes.
+    pub(super) fn release_tail(&mut self, tails: &mut Tails) {
+        self.tail.release(tails);
     }
 
     /// Where a sequence number stands; negative in front of offset 0.
     fn place(&self, seq: u32) -> Option<i64> {
-        let expected = self.base?.wrapping_add(self.next as u32);
+        if !self.started {
+            return None;
+        }
+        let expected = self.base.wrapping_add(self.next as u32);
         let distance = seq.wrapping_sub(expected).cast_signed();
-        (self.next as i64).checked_add(i64::from(distance))
+        self.next.cast_signed().checked_add(i64::from(distance))
     }
 
+    /// An offset as it is told: a stream that was joined in the middle starts at 0 as well.
+    fn told(&self, offset: u64) -> u64 {
+        offset.saturating_sub(if self.joined { JOINED } else { 0 })
+    }
+
+    fn first_waiting(&self) -> Option<u64> {
+        self.trouble.as_ref()?.queue.first()
+    }
+
+    fn trouble(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// Bytes at their offset: delivered, queued, or known.
     fn bytes(
         &mut self,
-        dir: Direction,
         offset: u64,
         bytes: &[u8],
-        by: Carrier,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
+        facts: Facts,
+        segment: &Segment<'_>,
+        reached: u64,
+        turn: &mut Turn<'_>,
     ) {
-        let end = offset.saturating_add(bytes.len() as u64);
-        if end <= self.next {
-            shop.stats.retransmitted += 1;
+        if bytes.is_empty() {
             return;
+        }
+        let end = offset.saturating_add(bytes.len() as u64);
+        if offset < self.next {
+            self.again(offset, bytes, turn);
+            if end <= self.next {
+                return;
+            }
         }
         let seen = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (at, fresh) = (offset.max(self.next), bytes.get(seen..).unwrap_or_default());
-        let empty = self
-            .queue
-            .as_ref()
-            .is_none_or(|queue| queue.first().is_none_or(|first| first >= end));
-        if at == self.next && empty {
-            // In order, and nothing of it is queued: passed on as it lies.
-            self.next = end;
-            self.hole = None;
-            say(StreamEvent::Data {
-                dir,
-                offset: at,
-                bytes: fresh,
-                by,
-            });
+        let clear = self.trouble.as_ref().is_none_or(|trouble| {
+            trouble.syn_data.is_none() && trouble.queue.first().is_none_or(|first| first >= end)
+        });
+        if at == self.next && clear && facts.needs <= reached {
+            // In order, and nothing of it waits: passed on as it lies.
+            if let Some(trouble) = &mut self.trouble {
+                trouble.hole = None;
+            }
+            self.deliver(fresh, facts.by, turn);
+            if facts.cut > 0 {
+                self.lose(facts.cut, GapReason::Snaplen, turn);
+            }
+        } else {
+            self.queue(at, fresh, facts, segment, turn);
+        }
+        if segment.has(TcpFlags::URG) {
+            self.without_urgent(segment, bytes, turn);
+        }
+    }
+
+    /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what it reads then is searched too.
+    fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], turn: &mut Turn<'_>) {
+        let last = usize::from(segment.tcp.urgent).wrapping_sub(1);
+        let Some((before, [_, after @ ..])) = bytes.split_at_checked(last) else {
+            return;
+        };
+        // The tail ends with this segment's bytes, when they were delivered.
+        let tail = self.tail.bytes();
+        let context = tail.strip_suffix(bytes).unwrap_or_default();
+        let context = context
+            .get(context.len().saturating_sub(CONTEXT)..)
+            .unwrap_or_default();
+        let variant = [context, before, after].concat();
+        let offset = self.told(self.next.saturating_sub(bytes.len() as u64));
+        // Only a match over the place of the byte is new.
+        let (context, after) = (
+            context.len() + before.len().saturating_sub(1),
+            after.len().saturating_sub(1),
+        );
+        turn.aside_in_context(Aside::Urgent, offset, &variant, context, after);
+    }
+
+    fn queue(
+        &mut self,
+        at: u64,
+        fresh: &[u8],
+        mut facts: Facts,
+        segment: &Segment<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if at > self.next {
+            turn.stats.out_of_order += 1;
+        }
+        facts.weak |= self.sums && turn.is_damaged(segment);
+        let overlap = turn.policy.overlap;
+        let trouble = self.trouble.get_or_insert_default();
+        let size = trouble.queue.size();
+        let losers = trouble.queue.insert(at, fresh, facts, overlap);
+        *turn.queued = (*turn.queued + trouble.queue.size()).saturating_sub(size);
+        if let Some(contended) = losers.new {
+            self.conflict(contended, fresh, at, turn);
+        }
+        for (low, old) in losers.old {
+            self.conflict((low, low + old.len() as u64), &old, low, turn);
+        }
+        self.await_hole(turn);
+    }
+
+    /// Pass on bytes that have their turn.
+    fn deliver(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+        if bytes.is_empty() {
             return;
         }
-        shop.stats.out_of_order += 1;
-        let queue = self.queue.get_or_insert_default();
-        let before = queue.size();
-        let differs = queue.insert(at, fresh, by);
-        *shop.queued += queue.size() - before;
-        if differs {
-            shop.stats.conflicts += 1;
-            say(StreamEvent::Aside {
-                dir,
-                offset: at,
-                bytes: fresh,
-                context: 0,
-                why: Aside::Conflict,
-                by,
-            });
-        }
-        if at > self.next && self.hole.is_none() {
-            self.await_hole(by, shop);
-        }
-    }
-
-    /// From now on the hole at `next` is waited for.
-    fn await_hole(&mut self, by: Carrier, shop: &mut Shop<'_>) {
-        self.hole = Some(Hole {
-            since: by.ts,
-            acked: None,
+        let offset = self.told(self.next);
+        let open = self.next.saturating_sub(self.acked);
+        self.next = self.next.saturating_add(bytes.len() as u64);
+        self.tail
+            .push(bytes, open.saturating_add(bytes.len() as u64), turn.tails);
+        (turn.say)(StreamEvent::Data {
+            dir: turn.dir,
+            offset,
+            bytes,
+            by,
         });
-        shop.alarms.push(by.ts.plus(time::GAP_TIMEOUT));
     }
+}
 
-    /// Deliver what has its turn now.
-    fn deliver(
-        &mut self,
-        dir: Direction,
-        by: Carrier,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
-        while let Some(queue) = &mut self.queue {
-            let before = queue.size();
-            let Some((at, piece)) = queue.take(self.next) else {
-                break;
-            };
-            *shop.queued = shop.queued.saturating_sub(before - queue.size());
-            let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
-            if let Some(fresh) = piece.bytes.get(seen..).filter(|fresh| !fresh.is_empty()) {
-                let offset = self.next;
-                self.next = offset.saturating_add(fresh.len() as u64);
-                say(StreamEvent::Data {
-                    dir,
-                    offset,
-                    bytes: fresh,
-                    by: piece.by,
-                });
-            }
-            self.hole = None;
-        }
-        match self.queue.as_ref().map(|queue| queue.len()) {
-            Some(0) => self.queue = None,
-            Some(_) if self.hole.is_none() => {
-                self.await_hole(by, shop);
-            }
-            _ => {}
-        }
-        if self.fin == Some(self.next) && !self.ended {
-            self.ended = true;
-            self.hole = None;
-            say(StreamEvent::End {
-                dir,
-                how: Ending::Fin,
-                by,
-            });
-        }
+/// The moment a direction is to be looked at again.
+pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

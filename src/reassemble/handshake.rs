@@ -1,87 +1,147 @@
 //! How connections begin: who is the client, and when old ports carry a new connection.
 
 use crate::flow::{Endpoint, Flow, Roles};
-use crate::packet::{Packet, Tcp, TcpFlags};
+use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
-use super::table::{Key, Stage};
+use super::half::Half;
+use super::table::{Entry, Key, Stage};
+use super::turn::Segment;
 use super::{Reassembler, direction};
 
 /// After this silence a SYN is believed at once.
 const QUIET: i64 = 60_000_000_000;
+
+/// What a segment on the ports of an old connection means.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Again {
+    /// It begins another one.
+    pub(super) anew: bool,
+    /// Who the client of that is, when the old one tells.
+    pub(super) client: Option<Endpoint>,
+}
 
 impl<S: Default> Reassembler<S> {
     /// Whether a segment begins a new connection on the ports of an old one.
     pub(super) fn begins_anew(
         &mut self,
         slot: usize,
-        tcp: &Tcp,
+        segment: &Segment<'_>,
         src: Endpoint,
         by: Carrier,
-    ) -> bool {
-        let stats = &mut self.stats;
+    ) -> Again {
+        let stats = &mut self.shared.stats;
+        let anew = |anew: bool| Again { anew, client: None };
         let Some(entry) = self.table.get(slot) else {
-            return false;
+            return anew(false);
         };
+        if segment.has(TcpFlags::RST) {
+            return anew(false);
+        }
         let dir = direction(&entry.flow, src);
-        if !tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::RST) {
-            return false;
+        if !segment.has(TcpFlags::SYN) {
+            // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
+            let goes_on = entry.reset
+                && !segment.payload().is_empty()
+                && segment.has(TcpFlags::ACK)
+                && entry.half(dir).is_beyond(segment);
+            stats.resets_ignored += u64::from(goes_on);
+            return Again {
+                anew: goes_on,
+                client: Some(entry.flow.client),
+            };
         }
-        if tcp.flags.has(TcpFlags::ACK) {
+        if segment.has(TcpFlags::ACK) {
             // It answers the SYN that was not believed before: the connection is real.
-            return entry
-                .pending
-                .is_some_and(|isn| tcp.ack == isn.wrapping_add(1));
+            let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
+            return anew(entry.pending.is_some_and(answers));
         }
-        if entry.half(dir).is_isn(tcp.seq) && entry.stage != Stage::Closed {
-            return false;
+        if entry.half(dir).is_isn(segment.tcp.seq) && entry.stage != Stage::Closed {
+            return anew(false);
         }
         if entry.stage == Stage::Closed || by.ts.since(entry.last.ts) > QUIET {
-            return true;
+            return anew(true);
         }
         if entry.half(dir).is_started() {
-            entry.pending = Some(tcp.seq);
+            entry.pending = Some(segment.tcp.seq);
             stats.resyncs_ignored += 1;
         }
-        false
+        anew(false)
     }
 
+    /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on with an older one.
     pub(super) fn open(
         &mut self,
         key: Key,
         src: Endpoint,
         dst: Endpoint,
-        packet: &Packet<'_>,
-        tcp: Option<&Tcp>,
+        segment: &Segment<'_>,
+        client: Option<Endpoint>,
         by: Carrier,
     ) -> usize {
-        let flags = tcp.map_or(TcpFlags::default(), |tcp| tcp.flags);
-        let (client_sends, roles) = match (flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
+        let (client_sends, roles) = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK)) {
             (true, acks) => (!acks, Roles::Seen),
             // Servers have the low, known ports; between two high ones the first sender is the client.
             (false, _) => (
-                tcp.is_none() || src.port > dst.port || dst.port >= 1024,
+                src.port > dst.port || src.port.min(dst.port) >= 1024,
                 Roles::Guessed,
             ),
         };
-        let (client, server) = if client_sends { (src, dst) } else { (dst, src) };
+        let client_sends = client.map_or(client_sends, |client| client == src);
+        let embryo = roles == Roles::Seen && client_sends && segment.payload().is_empty();
+        let stage = if embryo { Stage::Embryo } else { Stage::Open };
+        let ends = if client_sends { (src, dst) } else { (dst, src) };
+        self.insert(key, ends, roles, segment.packet, by, stage)
+    }
+
+    /// A flow for datagrams: who sends first is the client.
+    pub(super) fn open_datagrams(
+        &mut self,
+        key: Key,
+        src: Endpoint,
+        dst: Endpoint,
+        packet: &Packet<'_>,
+        by: Carrier,
+    ) -> usize {
+        self.insert(key, (src, dst), Roles::Guessed, packet, by, Stage::Open)
+    }
+
+    fn insert(
+        &mut self,
+        key: Key,
+        (client, server): (Endpoint, Endpoint),
+        roles: Roles,
+        packet: &Packet<'_>,
+        by: Carrier,
+        stage: Stage,
+    ) -> usize {
         self.last_id += 1;
-        self.stats.flows += 1;
+        self.shared.stats.flows += 1;
         let flow = Flow {
             id: self.last_id,
+            slot: 0,
             protocol: packet.ip.protocol,
             client,
             server,
             path: packet.path,
             roles,
         };
-        let embryo = roles == Roles::Seen && client_sends && packet.payload.is_empty();
-        self.table.insert(
-            key,
-            flow,
-            S::default(),
-            by,
-            if embryo { Stage::Embryo } else { Stage::Open },
-        )
+        self.table.insert(key, flow, S::default(), by, stage)
+    }
+}
+
+impl<S> Entry<S> {
+    /// A SYN tells the roles, as long as nothing was said by guessed ones.
+    pub(super) fn learn_roles(&mut self, segment: &Segment<'_>, src: Endpoint) {
+        let untouched = self.halves.iter().all(Half::is_untouched);
+        if self.flow.roles == Roles::Seen || !untouched {
+            return;
+        }
+        self.flow.roles = Roles::Seen;
+        let client_sends = !segment.has(TcpFlags::ACK);
+        if client_sends != (src == self.flow.client) {
+            std::mem::swap(&mut self.flow.client, &mut self.flow.server);
+            self.halves.swap(0, 1);
+        }
     }
 }

@@ -6,9 +6,12 @@
 mod fragments;
 mod half;
 mod handshake;
+mod pair;
 mod queue;
 mod room;
 mod table;
+mod tail;
+mod turn;
 
 pub use fragments::{Defragmented, Defragmenter};
 
@@ -18,41 +21,80 @@ use std::collections::BinaryHeap;
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
-use crate::packet::{Packet, Tcp, TcpFlags, Transport};
+use crate::packet::{Packet, TcpFlags, Transport};
+use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
-use half::{Half, Shop};
+use half::{Half, earlier};
+use pair::{meant, settle};
 use table::{Entry, Key, Stage, Table};
+use tail::Tails;
+use turn::{Segment, Turn};
 
 /// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
 pub struct Reassembler<S> {
     table: Table<S>,
-    limits: Limits,
+    shared: Shared,
     /// Nanoseconds after which a quiet flow is forgotten.
     idle: i64,
-    stats: ReassemblyStats,
-    queued: usize,
-    /// Moments at which a flow's holes are to be looked at again.
-    alarms: BinaryHeap<Reverse<(Timestamp, u64)>>,
-    fresh_alarms: Vec<Timestamp>,
+    /// Moments at which a flow is to be looked at again.
+    alarms: BinaryHeap<Reverse<(Timestamp, u32, u64)>>,
     /// When quiet flows were last looked for.
     swept: Timestamp,
     last_id: u64,
 }
 
+/// What all flows share.
+struct Shared {
+    limits: Limits,
+    policy: Policy,
+    stats: ReassemblyStats,
+    queued: usize,
+    tails: Tails,
+}
+
+impl Shared {
+    fn turn<'t>(
+        &'t mut self,
+        dir: Direction,
+        by: Carrier,
+        say: &'t mut dyn FnMut(StreamEvent<'_>),
+    ) -> Turn<'t> {
+        Turn {
+            dir,
+            by,
+            reach: REACH,
+            limits: &self.limits,
+            policy: self.policy,
+            stats: &mut self.stats,
+            queued: &mut self.queued,
+            tails: &mut self.tails,
+            say,
+        }
+    }
+}
+
+/// Nanoseconds between two looks for quiet flows.
+const SWEEP: u64 = 100_000_000;
+/// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks away.
+const REACH: u64 = 4 << 20;
+
 impl<S: Default> Reassembler<S> {
     /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is remembered.
     #[must_use]
-    pub fn new(limits: Limits, idle: i64) -> Self {
+    pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
             table: Table::default(),
-            limits,
+            shared: Shared {
+                limits,
+                policy,
+                stats: ReassemblyStats::default(),
+                queued: 0,
+                tails: Tails::default(),
+            },
             idle,
-            stats: ReassemblyStats::default(),
-            queued: 0,
             alarms: BinaryHeap::new(),
-            fresh_alarms: Vec::new(),
             swept: Timestamp::default(),
             last_id: 0,
         }
@@ -61,7 +103,13 @@ impl<S: Default> Reassembler<S> {
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> ReassemblyStats {
-        self.stats
+        self.shared.stats
+    }
+
+    /// Bytes of streams that are held: out of order, or for comparison.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shared.queued + self.shared.tails.size
     }
 
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
@@ -73,22 +121,23 @@ impl<S: Default> Reassembler<S> {
         let by = carrier(packet);
         let (src, dst) = packet.ends();
         let key = Key::new(packet.ip.protocol, packet.path, src, dst);
+        let mut slot = self.table.find(&key);
         if let Transport::Tcp(tcp) = packet.transport {
-            let mut slot = self.table.find(&key);
-            if let Some(old) = slot
-                && self.begins_anew(old, &tcp, src, by)
-            {
-                self.close(old, Ending::Abandoned, GapReason::End, &mut deliver);
-                self.table.remove(old);
-                slot = None;
+            let segment = Segment { packet, tcp };
+            let mut client = None;
+            if let Some(old) = slot {
+                let again = self.begins_anew(old, &segment, src, by);
+                client = again.client;
+                if again.anew {
+                    self.close(old, Ending::Abandoned, GapReason::End, &mut deliver);
+                    self.table.remove(old);
+                    slot = None;
+                }
             }
-            let slot = slot.unwrap_or_else(|| self.open(key, src, dst, packet, Some(&tcp), by));
-            self.segment(slot, packet, &tcp, src, by, &mut deliver);
+            let slot = slot.unwrap_or_else(|| self.open(key, src, dst, &segment, client, by));
+            self.segment(slot, &segment, src, by, &mut deliver);
         } else {
-            let slot = self
-                .table
-                .find(&key)
-                .unwrap_or_else(|| self.open(key, src, dst, packet, None, by));
+            let slot = slot.unwrap_or_else(|| self.open_datagrams(key, src, dst, packet, by));
             self.table.touch(slot, Stage::Open);
             let Some(entry) = self.table.get(slot) else {
                 return;
@@ -116,12 +165,17 @@ impl<S: Default> Reassembler<S> {
         now: Timestamp,
         mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        while let Some(&Reverse((moment, id))) = self.alarms.peek()
+        while let Some(&Reverse((moment, slot, id))) = self.alarms.peek()
             && moment <= now
         {
             self.alarms.pop();
-            if let Some(slot) = self.table.find_id(id) {
-                self.review(slot, now, false, &mut deliver);
+            let slot = slot as usize;
+            if let Some(entry) = self.table.get(slot)
+                && entry.flow.id == id
+                && entry.alarm == Some(moment)
+            {
+                entry.alarm = None;
+                self.review(slot, now, &mut deliver);
             }
         }
         // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.
@@ -149,11 +203,14 @@ impl<S: Default> Reassembler<S> {
         }
     }
 
-    /// Look at a flow by its id. False: it is no longer there.
-    pub fn visit(&mut self, id: u64, look: impl FnOnce(&Flow, &mut S)) -> bool {
-        let Some(entry) = self.table.find_id(id).and_then(|slot| self.table.get(slot)) else {
+    /// Look at a flow by its slot and id. False: it is no longer there.
+    pub fn visit(&mut self, (slot, id): (u32, u64), look: impl FnOnce(&Flow, &mut S)) -> bool {
+        let Some(entry) = self.table.get(slot as usize) else {
             return false;
         };
+        if entry.flow.id != id {
+            return false;
+        }
         look(&entry.flow, &mut entry.state);
         true
     }
@@ -161,8 +218,7 @@ impl<S: Default> Reassembler<S> {
     fn segment(
         &mut self,
         slot: usize,
-        packet: &Packet<'_>,
-        tcp: &Tcp,
+        segment: &Segment<'_>,
         src: Endpoint,
         by: Carrier,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
@@ -170,103 +226,130 @@ impl<S: Default> Reassembler<S> {
         let Some(entry) = self.table.get(slot) else {
             return;
         };
-        let dir = direction(&entry.flow, src);
-        let mut stage = entry.stage;
-        if dir == Direction::ToClient || tcp.flags.0 != TcpFlags::SYN.0 {
-            stage = if stage == Stage::Embryo {
-                Stage::Open
-            } else {
-                stage
-            };
+        if segment.has(TcpFlags::SYN) {
+            entry.learn_roles(segment, src);
         }
+        let dir = direction(&entry.flow, src);
         entry.two_sided |= entry.half(dir.reverse()).is_started();
         entry.last = by;
+        let mut stage = entry.stage;
         let Entry {
             flow,
             state,
             halves,
+            two_sided,
+            alarm,
             ..
         } = entry;
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
-        let mut shop = Shop {
-            limits: &self.limits,
-            stats: &mut self.stats,
-            queued: &mut self.queued,
-            alarms: &mut self.fresh_alarms,
-        };
+        if segment.payload().is_empty() {
+            say(StreamEvent::Bare { dir, by });
+        }
+        let mut turn = self.shared.turn(dir, by, &mut say);
         let [to_server, to_client] = halves;
         let (own, peer) = match dir {
             Direction::ToServer => (to_server, to_client),
             Direction::ToClient => (to_client, to_server),
         };
-        if packet.payload.is_empty() {
-            say(StreamEvent::Bare { dir, by });
-        }
-        // What the peer said comes first: this segment may answer it.
-        if tcp.flags.has(TcpFlags::ACK) && !tcp.flags.has(TcpFlags::SYN) {
-            peer.acknowledged(dir.reverse(), tcp.ack, by, &mut shop, &mut say);
-        }
-        let reset = tcp.flags.has(TcpFlags::RST);
-        let believed = !own.is_started() || own.is_next(tcp.seq);
-        let syn_again = tcp.flags.has(TcpFlags::SYN) && own.is_started() && !own.is_isn(tcp.seq);
-        let bare_reset = reset && packet.payload.is_empty();
-        if !(syn_again || bare_reset) {
-            let carries = !packet.payload.is_empty()
-                || tcp.flags.has(TcpFlags::SYN)
-                || tcp.flags.has(TcpFlags::FIN);
-            if carries || own.is_started() {
-                own.segment(
-                    tcp,
-                    dir,
-                    packet.payload,
-                    u64::from(packet.cut),
-                    by,
-                    &mut shop,
-                    &mut say,
-                );
+        let meant = meant(own, segment, &mut turn);
+        if meant {
+            own.heard(segment);
+            // What the peer said comes first: this segment may answer it.
+            let mut needs = 0;
+            if segment.has(TcpFlags::ACK) {
+                (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
+                needs = peer.acknowledged(segment.tcp.ack, &mut turn);
+                turn.dir = dir;
+            }
+            turn.reach = peer.window().saturating_add(REACH);
+            if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
+                turn.stats.resets_ignored += 1;
+                stage = Stage::Open;
+            }
+            let carries = !segment.payload().is_empty()
+                || segment.has(TcpFlags::SYN)
+                || segment.has(TcpFlags::FIN);
+            if carries {
+                own.take(segment, needs, peer.reached(), &mut turn);
+            }
+            if stage == Stage::Embryo
+                && (dir == Direction::ToClient || segment.tcp.flags.0 != TcpFlags::SYN.0)
+            {
+                stage = Stage::Open;
+            }
+        } else if segment.has(TcpFlags::RST) && !segment.has(TcpFlags::SYN) {
+            let believed = (!own.is_started() || own.is_next(segment.tcp.seq))
+                && !(own.has_sums() && turn.is_damaged(segment));
+            if believed && !own.is_ended() {
+                own.reset(&turn);
+                stage = Stage::Closed;
+            } else {
+                turn.stats.resets_ignored += u64::from(!own.is_ended());
             }
         }
-        if reset && believed {
-            own.end(dir, Ending::Reset, GapReason::End, by, &mut shop, &mut say);
-            peer.end(
-                dir.reverse(),
-                Ending::Reset,
-                GapReason::End,
-                by,
-                &mut shop,
-                &mut say,
-            );
-            stage = Stage::Closed;
-        } else if reset {
-            shop.stats.resets_ignored += 1;
-        }
-        if own.is_ended() && (peer.is_ended() || !peer.is_started()) {
+        settle(own, peer, true, *two_sided, &mut turn);
+        if own.is_closing() && (peer.is_closing() || !peer.is_started()) {
             stage = Stage::Closed;
         }
-        self.review(slot, by.ts, true, deliver);
+        let moment = earlier(own.next_review(*two_sided), peer.next_review(*two_sided));
+        if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE)))
+            && alarm.is_none_or(|alarm| moment < alarm)
+        {
+            *alarm = Some(moment);
+            self.alarms.push(Reverse((moment, flow.slot, flow.id)));
+        }
         self.table.touch(slot, stage);
     }
 
-    /// Look at a flow's holes, and note when to look again.
+    /// Time has passed for a flow.
     fn review(
         &mut self,
         slot: usize,
         now: Timestamp,
-        packet: bool,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        self.each_half(slot, deliver, |half, dir, sides, shop, say| {
-            let by = Carrier {
-                ts: sides.last.ts.max(now),
-                ..sides.last
-            };
-            half.review(dir, by, packet, !sides.two_sided, shop, say);
-        });
-        let Some(id) = self.table.get(slot).map(|entry| entry.flow.id) else {
+        let Some(entry) = self.table.get(slot) else {
             return;
         };
-        for moment in self.fresh_alarms.drain(..) {
-            self.alarms.push(Reverse((moment, id)));
+        let by = Carrier {
+            ts: entry.last.ts.max(now),
+            ..entry.last
+        };
+        let Entry {
+            flow,
+            state,
+            halves,
+            two_sided,
+            alarm,
+            reset,
+            ..
+        } = entry;
+        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
+        let [to_server, to_client] = halves;
+        settle(to_server, to_client, false, *two_sided, &mut turn);
+        let over = |half: &Half| {
+            half.reset_since()
+                .is_some_and(|since| by.ts.since(since) >= time::CLOSE_GRACE)
+        };
+        if over(to_server) || over(to_client) {
+            *reset = true;
+            for (dir, half) in [
+                (Direction::ToServer, &mut *to_server),
+                (Direction::ToClient, &mut *to_client),
+            ] {
+                turn.dir = dir;
+                half.end(Ending::Reset, GapReason::End, &mut turn);
+            }
+        }
+        let moment = earlier(
+            to_server.next_review(*two_sided),
+            to_client.next_review(*two_sided),
+        );
+        // Not at once: what could be done by now is done.
+        if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE))) {
+            *alarm = Some(moment);
+            self.alarms.push(Reverse((moment, flow.slot, flow.id)));
         }
     }
 
@@ -278,50 +361,27 @@ impl<S: Default> Reassembler<S> {
         reason: GapReason,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        self.each_half(slot, deliver, |half, dir, sides, shop, say| {
-            half.end(dir, how, reason, sides.last, shop, say);
-        });
-        self.fresh_alarms.clear();
-    }
-
-    /// Do something with both directions of a flow.
-    fn each_half(
-        &mut self,
-        slot: usize,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
-        mut visit: impl FnMut(
-            &mut Half,
-            Direction,
-            Sides,
-            &mut Shop<'_>,
-            &mut dyn FnMut(StreamEvent<'_>),
-        ),
-    ) {
         let Some(entry) = self.table.get(slot) else {
             return;
         };
-        let sides = Sides {
-            last: entry.last,
-            two_sided: entry.two_sided,
-        };
+        let by = entry.last;
         let Entry {
             flow,
             state,
             halves,
             ..
         } = entry;
-        let mut shop = Shop {
-            limits: &self.limits,
-            stats: &mut self.stats,
-            queued: &mut self.queued,
-            alarms: &mut self.fresh_alarms,
-        };
+        let reset = halves.iter().any(|half| half.reset_since().is_some());
+        let how = if reset { Ending::Reset } else { how };
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
         for (dir, half) in [Direction::ToServer, Direction::ToClient]
             .into_iter()
             .zip(halves)
         {
-            visit(half, dir, sides, &mut shop, &mut say);
+            turn.dir = dir;
+            half.end(how, reason, &mut turn);
+            half.release(&mut turn);
         }
     }
 
@@ -336,18 +396,6 @@ impl<S: Default> Reassembler<S> {
         self.table.remove(slot);
     }
 }
-
-/// What both directions of a flow share.
-#[derive(Clone, Copy)]
-struct Sides {
-    /// The latest packet.
-    last: Carrier,
-    /// Both had packets.
-    two_sided: bool,
-}
-
-/// Nanoseconds between two looks for quiet flows.
-const SWEEP: u64 = 100_000_000;
 
 fn direction(flow: &Flow, src: Endpoint) -> Direction {
     if src == flow.client {

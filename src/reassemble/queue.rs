@@ -1,9 +1,10 @@
 //! Bytes of one direction that came before their turn: pure arithmetic on ranges, no TCP.
 //!
-//! Pieces never overlap: the first copy of a byte stays, and a later one that differs is handed back.
+//! Pieces never overlap. Of two copies of a byte one stays, and one that differs from it is handed back.
 
 use std::collections::BTreeMap;
 
+use crate::policy::Overlap;
 use crate::stream::Carrier;
 
 /// Out-of-order bytes by their offset.
@@ -16,16 +17,42 @@ pub(super) struct Queue {
 /// Bytes that wait.
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
-    pub(super) by: Carrier,
+    pub(super) facts: Facts,
 }
 
-/// What a piece costs beside its bytes: the tree's node and the allocation.
-const OVERHEAD: usize = 96;
+/// What is known of bytes that wait.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Facts {
+    pub(super) by: Carrier,
+    /// How far the peer must have come before these bytes have their turn: they were sent by someone who had seen that.
+    pub(super) needs: u64,
+    /// Bytes behind these that the snap length cut off.
+    pub(super) cut: u64,
+    /// Another copy of these is better: the checksum is wrong, or nothing proves that they were accepted.
+    pub(super) weak: bool,
+}
+
+/// Copies that lost.
+#[derive(Default)]
+pub(super) struct Losers {
+    /// From the first byte of the new segment that differs from a copy that stays to the last one that contends.
+    pub(super) new: Option<(u64, u64)>,
+    /// Bytes that had waited and differ from those that replace them.
+    pub(super) old: Vec<(u64, Vec<u8>)>,
+}
+
+/// What a piece costs beside its bytes: its share of the tree's nodes, and the allocation.
+const OVERHEAD: usize = 144;
 
 impl Queue {
     /// Where the first piece starts.
     pub(super) fn first(&self) -> Option<u64> {
         self.pieces.keys().next().copied()
+    }
+
+    /// How far the peer must have come before the first piece has its turn.
+    pub(super) fn needs(&self) -> Option<u64> {
+        self.pieces.values().next().map(|piece| piece.facts.needs)
     }
 
     /// Take the first piece when it starts at or before `offset`.
@@ -39,45 +66,113 @@ impl Queue {
         Some((at, piece))
     }
 
-    /// Put bytes into the holes between the pieces. True: some of them differ from a copy that is already there.
-    pub(super) fn insert(&mut self, offset: u64, bytes: &[u8], by: Carrier) -> bool {
+    /// Put bytes between the pieces, and over those that they win against; says which copies lost and differ.
+    pub(super) fn insert(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        facts: Facts,
+        overlap: Overlap,
+    ) -> Losers {
         let end = offset.saturating_add(bytes.len() as u64);
-        let from = self
-            .pieces
-            .range(..=offset)
-            .next_back()
-            .map_or(offset, |(at, _)| *at);
-        let mut differs = false;
+        let mut losers = Losers::default();
         let mut at = offset;
-        let mut holes: Vec<(u64, u64)> = Vec::new();
-        for (&start, piece) in self.pieces.range(from..end) {
+        let mut fresh: Vec<(u64, u64)> = Vec::new();
+        let mut beaten: Vec<u64> = Vec::new();
+        for (&start, piece) in self.pieces.range(self.from(offset)..end) {
             let stop = start.saturating_add(piece.bytes.len() as u64);
-            if stop <= at {
+            if stop <= offset {
                 continue;
             }
-            if start > at {
-                holes.push((at, start));
-            }
             let (low, high) = (start.max(offset), stop.min(end));
-            differs |= part(bytes, offset, low, high) != part(&piece.bytes, start, low, high);
-            at = at.max(stop);
+            let wins = match (piece.facts.weak, facts.weak) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => match overlap {
+                    Overlap::First => false,
+                    Overlap::Last => true,
+                    Overlap::Bsd => offset < start,
+                    Overlap::Linux => offset < start || (offset == start && end > stop),
+                },
+            };
+            let (new, old) = (
+                part(bytes, offset, low, high).unwrap_or_default(),
+                part(&piece.bytes, start, low, high).unwrap_or_default(),
+            );
+            let differs = new.iter().zip(old).position(|(new, old)| new != old);
+            if wins {
+                beaten.push(start);
+                if differs.is_some() {
+                    losers.old.push((low, old.to_vec()));
+                }
+                continue;
+            }
+            if let Some(first) = differs {
+                let (from, _) = losers.new.unwrap_or((low + first as u64, high));
+                losers.new = Some((from, high));
+            }
+            if low > at {
+                fresh.push((at, low));
+            }
+            at = high;
         }
         if at < end {
-            holes.push((at, end));
+            fresh.push((at, end));
         }
-        for (low, high) in holes {
+        for start in beaten {
+            self.cut_out(start, offset, end);
+        }
+        for (low, high) in fresh {
             if let Some(new) = part(bytes, offset, low, high) {
-                self.bytes += new.len() + OVERHEAD;
-                self.pieces.insert(
-                    low,
-                    Piece {
-                        bytes: new.to_vec(),
-                        by,
-                    },
-                );
+                let cut = if high == end { facts.cut } else { 0 };
+                self.put(low, new.to_vec(), Facts { cut, ..facts });
             }
         }
-        differs
+        losers
+    }
+
+    /// Up to `most` waiting bytes that end at `offset`, without a hole, in front of `into`.
+    pub(super) fn copy_before(&self, offset: u64, most: usize, into: &mut Vec<u8>) {
+        let mut end = offset;
+        for (&start, piece) in self.pieces.range(..offset).rev() {
+            let low = start.max(offset.saturating_sub(most as u64));
+            let Some(bytes) = part(&piece.bytes, start, low, end) else {
+                break;
+            };
+            into.splice(0..0, bytes.iter().copied());
+            if low > start {
+                break;
+            }
+            end = start;
+        }
+    }
+
+    /// Where the piece starts that may reach over `offset`.
+    fn from(&self, offset: u64) -> u64 {
+        let before = self.pieces.range(..=offset).next_back();
+        before.map_or(offset, |(at, _)| *at)
+    }
+
+    /// Take the bytes from `low` to `high` out of the piece at `start`.
+    fn cut_out(&mut self, start: u64, low: u64, high: u64) {
+        let Some(piece) = self.pieces.remove(&start) else {
+            return;
+        };
+        self.bytes = self.bytes.saturating_sub(piece.bytes.len() + OVERHEAD);
+        let stop = start.saturating_add(piece.bytes.len() as u64);
+        for (from, to) in [(start, low.min(stop)), (high.max(start), stop)] {
+            if from < to
+                && let Some(left) = part(&piece.bytes, start, from, to)
+            {
+                let cut = if to == stop { piece.facts.cut } else { 0 };
+                self.put(from, left.to_vec(), Facts { cut, ..piece.facts });
+            }
+        }
+    }
+
+    fn put(&mut self, at: u64, bytes: Vec<u8>, facts: Facts) {
+        self.bytes += bytes.len() + OVERHEAD;
+        self.pieces.insert(at, Piece { bytes, facts });
     }
 
     /// Whether the pieces are all bytes from 0 to `end`, and no more.
@@ -116,33 +211,71 @@ mod tests {
 
     use super::*;
 
+    /// Each byte's winner, byte by byte, without ranges.
+    fn wins(overlap: Overlap, new: (usize, usize), old: (usize, usize)) -> bool {
+        match overlap {
+            Overlap::First => false,
+            Overlap::Last => true,
+            Overlap::Bsd => new.0 < old.0,
+            Overlap::Linux => new.0 < old.0 || (new.0 == old.0 && new.1 > old.1),
+        }
+    }
+
     proptest! {
         #[test]
-        fn the_first_copy_of_each_byte_stays(
-            chunks in prop::collection::vec((0u64..40, prop::collection::vec(any::<bool>(), 1..12)), 1..12),
+        fn every_byte_has_one_winner_and_no_loser_goes_unseen(
+            chunks in prop::collection::vec((0usize..40, prop::collection::vec(any::<bool>(), 1..12)), 1..12),
+            overlap in prop::sample::select(vec![Overlap::First, Overlap::Last]),
         ) {
             let mut queue = Queue::default();
-            let mut model = [None; 64];
+            let mut model: [Option<u8>; 64] = [None; 64];
             for (offset, bits) in &chunks {
                 let bytes: Vec<u8> = bits.iter().map(|bit| u8::from(*bit)).collect();
                 let mut differs = false;
-                for (at, byte) in (*offset as usize..).zip(&bytes) {
+                for (at, byte) in (*offset..).zip(&bytes) {
                     differs |= model[at].is_some_and(|old| old != *byte);
+                    if overlap == Overlap::Last {
+                        model[at] = Some(*byte);
+                    }
                     model[at].get_or_insert(*byte);
                 }
-                prop_assert_eq!(queue.insert(*offset, &bytes, Carrier::default()), differs);
+                let losers = queue.insert(*offset as u64, &bytes, Facts::default(), overlap);
+                prop_assert_eq!(losers.new.is_some() || !losers.old.is_empty(), differs);
             }
-            let mut got = [None; 64];
-            let mut next = 0;
-            while let Some((at, piece)) = queue.take(u64::MAX) {
-                prop_assert!(at >= next, "pieces overlap");
-                next = at + piece.bytes.len() as u64;
-                for (at, byte) in (at as usize..).zip(piece.bytes) {
-                    got[at] = Some(byte);
+            prop_assert_eq!(drained(queue), model);
+        }
+
+        #[test]
+        fn two_chunks_are_ruled_by_where_they_start_and_end(
+            (a, b, c, d) in (0usize..12, 1usize..12, 0usize..12, 1usize..12),
+            overlap in prop::sample::select(vec![Overlap::First, Overlap::Last, Overlap::Bsd, Overlap::Linux]),
+        ) {
+            let (old, new) = ((a, a + b), (c, c + d));
+            let mut queue = Queue::default();
+            queue.insert(old.0 as u64, &vec![b'o'; b], Facts::default(), overlap);
+            queue.insert(new.0 as u64, &vec![b'n'; d], Facts::default(), overlap);
+            let mut model = [None; 64];
+            model[old.0..old.1].fill(Some(b'o'));
+            for byte in &mut model[new.0..new.1] {
+                if byte.is_none() || wins(overlap, new, old) {
+                    *byte = Some(b'n');
                 }
             }
-            prop_assert_eq!(got, model);
-            prop_assert_eq!((queue.size(), queue.len()), (0, 0));
+            prop_assert_eq!(drained(queue), model);
         }
+    }
+
+    fn drained(mut queue: Queue) -> [Option<u8>; 64] {
+        let mut got = [None; 64];
+        let mut next = 0;
+        while let Some((at, piece)) = queue.take(u64::MAX) {
+            assert!(at >= next, "pieces overlap");
+            next = at + piece.bytes.len() as u64;
+            for (at, byte) in (at as usize..).zip(piece.bytes) {
+                got[at] = Some(byte);
+            }
+        }
+        assert_eq!((queue.size(), queue.len()), (0, 0));
+        got
     }
 }

@@ -5,19 +5,20 @@ use crate::stream::{Ending, GapReason, StreamEvent};
 
 use super::Reassembler;
 use super::half::Half;
-use super::table::{Stage, Table};
+use super::table::Stage;
 
 impl<S: Default> Reassembler<S> {
     /// Keep to the limits.
     pub(super) fn make_room(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
-        while self.table.len(Stage::Embryo) > self.limits.embryos {
+        while self.table.len(Stage::Embryo) > self.shared.limits.embryos {
             let Some((slot, _)) = self.table.oldest(Stage::Embryo) else {
                 break;
             };
-            self.stats.evicted_embryos += 1;
+            self.shared.stats.evicted_embryos += 1;
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
         }
-        while self.table.len(Stage::Open) + self.table.len(Stage::Closed) > self.limits.flows {
+        while self.table.len(Stage::Open) + self.table.len(Stage::Closed) > self.shared.limits.flows
+        {
             let oldest = self
                 .table
                 .oldest(Stage::Closed)
@@ -28,25 +29,55 @@ impl<S: Default> Reassembler<S> {
                 .get(slot)
                 .is_some_and(|entry| entry.stage != Stage::Closed)
             {
-                self.stats.evicted_flows += 1;
+                self.shared.stats.evicted_flows += 1;
             }
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
         }
-        if self.queued > self.limits.memory {
-            // Rare, so a walk over all flows may find the one that holds most: benign ones hold little.
-            let held = |slot: usize, table: &mut Table<S>| {
-                table.get(slot).map_or(0, |entry| {
-                    entry.halves.iter().map(Half::queued).sum::<usize>()
-                })
-            };
-            let all = self.table.all();
-            if let Some(slot) = all
-                .into_iter()
-                .max_by_key(|slot| held(*slot, &mut self.table))
+        if self.shared.tails.size > self.shared.limits.tails {
+            self.shed_tails();
+        }
+        if self.shared.queued > self.shared.limits.memory {
+            self.shed_queues(deliver);
+        }
+    }
+
+    /// Forget delivered bytes of the flows that were quiet for longest, until half of the room is free.
+    fn shed_tails(&mut self) {
+        for stage in [Stage::Closed, Stage::Open] {
+            let mut at = self.table.oldest(stage).map(|(slot, _)| slot);
+            while let Some(slot) = at
+                && self.shared.tails.size > self.shared.limits.tails / 2
             {
-                self.stats.evicted_flows += 1;
-                self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
+                if let Some(entry) = self.table.get(slot) {
+                    for half in &mut entry.halves {
+                        half.release_tail(&mut self.shared.tails);
+                    }
+                }
+                at = self.table.newer(slot);
             }
+        }
+    }
+
+    /// Forget the flows in which most waits, until there is some room: honest ones hold little (Dharmapurikar and Paxson 2005).
+    /// A walk over all flows frees an eighth of the memory, so that it is seldom.
+    fn shed_queues(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+        let mut holders: Vec<(usize, usize)> = Vec::new();
+        for slot in self.table.all() {
+            let held = self
+                .table
+                .get(slot)
+                .map_or(0, |entry| entry.halves.iter().map(Half::queued).sum());
+            if held > 0 {
+                holders.push((held, slot));
+            }
+        }
+        holders.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, slot) in holders {
+            if self.shared.queued <= self.shared.limits.memory / 8 * 7 {
+                break;
+            }
+            self.shared.stats.evicted_flows += 1;
+            self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
         }
     }
 }

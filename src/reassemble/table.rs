@@ -48,6 +48,10 @@ pub(super) struct Entry<S> {
     pub(super) pending: Option<u32>,
     /// Both directions had packets.
     pub(super) two_sided: bool,
+    /// It ended by a RST.
+    pub(super) reset: bool,
+    /// When it is to be looked at again.
+    pub(super) alarm: Option<Timestamp>,
     newer: Option<usize>,
     older: Option<usize>,
 }
@@ -78,7 +82,6 @@ pub(super) struct Table<S> {
     slots: Vec<Option<Entry<S>>>,
     free: Vec<usize>,
     index: HashMap<Key, usize, RandomState>,
-    ids: HashMap<u64, usize, RandomState>,
     orders: [Order; 3],
     /// The flow found last: traffic comes in runs.
     recent: Option<(Key, usize)>,
@@ -98,7 +101,6 @@ impl<S> Default for Table<S> {
             slots: Vec::new(),
             free: Vec::new(),
             index: HashMap::default(),
-            ids: HashMap::default(),
             orders: [Order::default(); 3],
             recent: None,
         }
@@ -117,10 +119,6 @@ impl<S> Table<S> {
         Some(slot)
     }
 
-    pub(super) fn find_id(&self, id: u64) -> Option<usize> {
-        self.ids.get(&id).copied()
-    }
-
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
         self.slots.get_mut(slot)?.as_mut()
     }
@@ -133,7 +131,7 @@ impl<S> Table<S> {
         last: Carrier,
         stage: Stage,
     ) -> usize {
-        let entry = Entry {
+        let mut entry = Entry {
             key,
             flow,
             state,
@@ -142,6 +140,8 @@ impl<S> Table<S> {
             stage,
             pending: None,
             two_sided: false,
+            reset: false,
+            alarm: None,
             newer: None,
             older: None,
         };
@@ -150,10 +150,10 @@ impl<S> Table<S> {
             self.slots.len() - 1
         });
         if let Some(place) = self.slots.get_mut(slot) {
+            entry.flow.slot = u32::try_from(slot).unwrap_or(u32::MAX);
             *place = Some(entry);
         }
         self.index.insert(key, slot);
-        self.ids.insert(flow.id, slot);
         self.link(slot, stage);
         self.recent = Some((key, slot));
         slot
@@ -163,7 +163,6 @@ impl<S> Table<S> {
         self.unlink(slot);
         let entry = self.slots.get_mut(slot)?.take()?;
         self.index.remove(&entry.key);
-        self.ids.remove(&entry.flow.id);
         self.recent = None;
         self.free.push(slot);
         Some(entry)
@@ -193,13 +192,21 @@ impl<S> Table<S> {
         Some((slot, ts))
     }
 
+    /// The flow of the same stage whose last packet came next.
+    pub(super) fn newer(&mut self, slot: usize) -> Option<usize> {
+        self.get(slot)?.newer
+    }
+
     pub(super) fn len(&mut self, stage: Stage) -> usize {
         self.order(stage).len
     }
 
     /// All slots in use, by the flows' ids.
     pub(super) fn all(&self) -> Vec<usize> {
-        let mut all: Vec<(u64, usize)> = self.ids.iter().map(|(id, slot)| (*id, *slot)).collect();
+        let slots = self.slots.iter().enumerate();
+        let mut all: Vec<(u64, usize)> = slots
+            .filter_map(|(slot, entry)| Some((entry.as_ref()?.flow.id, slot)))
+            .collect();
         all.sort_unstable();
         all.into_iter().map(|(_, slot)| slot).collect()
     }

@@ -1,105 +1,199 @@
-//! Connections as sequence charts.
+//! Connections as sequence charts: packets as they are captured, and what is said of them.
+//!
+//! A chart is a text of steps: `hs` is the usual handshake; `C+4 BBBB` bytes of the client at offset 4; `C+4a8 BBBB` the same,
+//! acknowledging eight bytes of the server; `S a12` a bare acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a
+//! segment with flags, sequence and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
+//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent. Initial sequence numbers are 1000 and
+//! 5000; `isn 4294967290` is another one for the client.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod charts;
+mod rules;
 
-use proptest::prelude::*;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
-use crate::flow::Roles;
-use crate::packet::{Ip, Ports, protocol};
-
-/// Packets as they are captured, and what is said of them. The client's initial sequence number is 1000, the server's 5000.
-struct Chart {
-    reassembler: Reassembler<()>,
-    said: Vec<String>,
-    now: i64,
-    frame: u64,
-}
+use crate::packet::{Ip, Ports, Tcp, protocol};
+use crate::policy::{Checksum, Overlap};
 
 const C: Direction = Direction::ToServer;
 const S: Direction = Direction::ToClient;
 
-impl Chart {
-    fn new() -> Self {
-        Self::with(Limits::default())
-    }
+/// How a chart is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    AsIs,
+    /// Each byte in a segment of its own.
+    Bytes,
+    /// With a path, as behind a VLAN tag.
+    Vlan,
+    V6,
+}
 
-    fn with(limits: Limits) -> Self {
+const FOUR: &[Form] = &[Form::AsIs, Form::Bytes, Form::Vlan, Form::V6];
+/// Where the cut into bytes changes what is meant: counts of packets, flags of one segment, the keep-alive's one byte.
+const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
+
+struct Player {
+    reassembler: Reassembler<()>,
+    form: Form,
+    said: Vec<String>,
+    now: i64,
+    frame: u64,
+    isn: u32,
+    clients: Vec<u16>,
+}
+
+/// What is between the header and the payload of one segment.
+#[derive(Default)]
+struct Extra {
+    bad: bool,
+    cut: u32,
+    urgent: u16,
+}
+
+impl Player {
+    fn new(form: Form, policy: Policy, limits: Limits) -> Self {
         Self {
-            reassembler: Reassembler::new(limits, time::IDLE_FILE),
+            reassembler: Reassembler::new(limits, policy, time::IDLE_FILE),
+            form,
             said: Vec::new(),
             now: 0,
             frame: 0,
+            isn: 1000,
+            clients: Vec::new(),
         }
     }
 
-    fn handshake() -> Self {
-        Self::new()
-            .send(C, "S", 1000, 0, "")
-            .send(S, "SA", 5000, 1001, "")
-            .send(C, "A", 1001, 5001, "")
+    fn play(&mut self, chart: &str) {
+        for step in chart.split(';').map(str::trim) {
+            let mut words = step.split(' ');
+            let first = words.next().unwrap();
+            let rest: Vec<&str> = words.collect();
+            match first {
+                "hs" => self.play("C:S:0:0; S:SA:5000:1; C:A:1:5001"),
+                "wait" => self.wait(rest[0].parse().unwrap()),
+                "isn" => self.isn = rest[0].parse().unwrap(),
+                _ => self.step(first, &rest),
+            }
+        }
     }
 
-    fn send(mut self, dir: Direction, flags: &str, seq: u32, ack: u32, payload: &str) -> Self {
-        self.push(dir, flags, seq, ack, payload.as_bytes(), 0);
-        self
-    }
-
-    /// Data behind the usual handshake, at an offset, acknowledging all of nothing.
-    fn data(self, dir: Direction, offset: u32, payload: &str) -> Self {
-        let (seq, ack) = if dir == C {
-            (1001 + offset, 5001)
-        } else {
-            (5001 + offset, 1001)
-        };
-        self.send(dir, "AP", seq, ack, payload)
-    }
-
-    /// A bare acknowledgement by `dir` of all bytes below `offset`.
-    fn ack(self, dir: Direction, offset: u32) -> Self {
-        let (seq, ack) = if dir == C {
-            (1001, 5001 + offset)
-        } else {
-            (5001, 1001 + offset)
-        };
-        self.send(dir, "A", seq, ack, "")
-    }
-
-    fn wait(mut self, millis: i64) -> Self {
+    fn wait(&mut self, millis: i64) {
         self.now += millis * 1_000_000;
         let said = &mut self.said;
         self.reassembler
             .expire(Timestamp::from_nanos(self.now), |_, (), event| {
                 tell(&event, said);
             });
-        self
     }
 
-    fn finish(mut self) -> Vec<String> {
+    fn finish(mut self) -> String {
         let said = &mut self.said;
         self.reassembler.finish(|_, (), event| tell(&event, said));
-        self.said
+        assert_eq!(self.reassembler.held(), 0, "all is given back");
+        self.said.retain(|line| !line.ends_with("end Capture"));
+        self.said.join("; ")
     }
 
-    fn push(&mut self, dir: Direction, flags: &str, seq: u32, ack: u32, payload: &[u8], cut: u32) {
+    fn step(&mut self, first: &str, rest: &[&str]) {
+        let dir = if first.starts_with('C') { C } else { S };
+        let base = |dir: Direction| if dir == C { self.isn } else { 5000 };
+        let (own, peer) = (
+            base(dir).wrapping_add(1),
+            base(dir.reverse()).wrapping_add(1),
+        );
+        let number = |text: &str| text.parse::<u32>().unwrap();
+        let mut extra = Extra::default();
+        let mut payload = "";
+        let (mut flags, seq, ack);
+        if let Some(parts) = first.get(1..).and_then(|rest| rest.strip_prefix(':')) {
+            // Numbers of the client's own count are relative to its initial sequence number below 1000.
+            let absolute = |text: &str, of: Direction| match (of, number(text)) {
+                (Direction::ToServer, small @ 0..1000) => self.isn.wrapping_add(small),
+                (_, number) => number,
+            };
+            let parts: Vec<&str> = parts.split(':').collect();
+            flags = parts[0].to_owned();
+            seq = absolute(parts[1], dir);
+            ack = absolute(parts[2], dir.reverse());
+        } else if let Some(at) = first.get(1..).and_then(|rest| rest.strip_prefix('+')) {
+            let (offset, acked) = at.split_once('a').unwrap_or((at, "0"));
+            flags = "AP".to_owned();
+            seq = own.wrapping_add(number(offset));
+            ack = peer.wrapping_add(number(acked));
+        } else {
+            let acked = rest[0].strip_prefix('a').unwrap();
+            return self.push(dir, "A", own, peer.wrapping_add(number(acked)), b"", &extra);
+        }
+        for word in rest {
+            match word.strip_prefix('!') {
+                Some("bad") => extra.bad = true,
+                Some(cut) if cut.starts_with("cut") => extra.cut = number(&cut[3..]),
+                Some(urgent) if urgent.starts_with("urg") => {
+                    extra.urgent = urgent[3..].parse().unwrap();
+                    flags.push('U');
+                }
+                Some(more) => flags.push_str(more),
+                None => payload = word,
+            }
+        }
+        self.push(dir, &flags, seq, ack, payload.as_bytes(), &extra);
+    }
+
+    fn push(
+        &mut self,
+        dir: Direction,
+        flags: &str,
+        seq: u32,
+        ack: u32,
+        payload: &[u8],
+        extra: &Extra,
+    ) {
+        let bits = flags.chars().fold(0, |bits, letter| bits | flag(letter).0);
+        if self.form != Form::Bytes || payload.len() < 2 {
+            return self.segment(dir, TcpFlags(bits), seq, ack, payload, extra);
+        }
+        let (syn, fin) = (TcpFlags::SYN.0, TcpFlags::FIN.0);
+        for (at, byte) in payload.iter().enumerate() {
+            let mut bits = bits;
+            let mut seq = seq.wrapping_add(at as u32);
+            if at > 0 {
+                seq = seq.wrapping_add(u32::from(bits & syn != 0));
+                bits &= !syn;
+            }
+            if at + 1 < payload.len() {
+                bits &= !fin;
+            }
+            self.segment(dir, TcpFlags(bits), seq, ack, &[*byte], extra);
+        }
+    }
+
+    fn segment(
+        &mut self,
+        dir: Direction,
+        flags: TcpFlags,
+        seq: u32,
+        ack: u32,
+        payload: &[u8],
+        extra: &Extra,
+    ) {
         self.frame += 1;
         self.now += 1_000;
-        let flags = flags.chars().fold(0, |bits, letter| {
-            bits | match letter {
-                'S' => TcpFlags::SYN.0,
-                'A' => TcpFlags::ACK.0,
-                'F' => TcpFlags::FIN.0,
-                'R' => TcpFlags::RST.0,
-                'P' => TcpFlags::PSH.0,
-                other => panic!("no flag {other}"),
-            }
-        });
-        let (client, server) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
-        let ((src, sport), (dst, dport)) = if dir == C {
-            ((client, 40_000), (server, 80))
-        } else {
-            ((server, 80), (client, 40_000))
+        let v6 = self.form == Form::V6;
+        let host = |last: u8| match v6 {
+            false => IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
+            true => IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last.into())),
         };
+        let ends = [(host(1), 40_000), (host(2), 80)];
+        let [(src, sport), (dst, dport)] = match dir {
+            Direction::ToServer => ends,
+            Direction::ToClient => [ends[1], ends[0]],
+        };
+        // The sum of the pseudo-header alone: the network card is left to do the rest.
+        let sum: u16 = if v6 { 0xfa0a } else { 0x1409 };
+        let mut bytes = vec![0; 20];
+        bytes[16..18].copy_from_slice(&(sum ^ u16::from(extra.bad) << 8).to_be_bytes());
+        bytes.extend(payload);
         let tcp = Tcp {
             ports: Ports {
                 src: sport,
@@ -107,393 +201,103 @@ impl Chart {
             },
             seq,
             ack,
-            flags: TcpFlags(flags),
+            flags,
             window: 1000,
             window_scale: None,
-            urgent: 0,
+            urgent: extra.urgent,
         };
-        let ip = Ip {
-            src: IpAddr::V4(src),
-            dst: IpAddr::V4(dst),
-            protocol: protocol::TCP,
-            ttl: 64,
-            fragment: None,
-        };
-        let ts = Timestamp::from_nanos(self.now);
-        let transport = Transport::Tcp(tcp);
         let packet = Packet {
             frame: self.frame,
-            ts,
-            path: 0,
-            ip,
-            transport,
-            ip_payload: payload,
-            payload,
-            cut,
+            ts: Timestamp::from_nanos(self.now),
+            path: u32::from(self.form == Form::Vlan),
+            ip: Ip {
+                src,
+                dst,
+                protocol: protocol::TCP,
+                ttl: 64,
+                fragment: None,
+            },
+            transport: Transport::Tcp(tcp),
+            ip_payload: &bytes,
+            payload: &bytes[20..],
+            cut: extra.cut,
         };
-        let said = &mut self.said;
-        self.reassembler
-            .push(&packet, |_, (), event| tell(&event, said));
+        let (said, clients) = (&mut self.said, &mut self.clients);
+        self.reassembler.push(&packet, |flow, (), event| {
+            clients.push(flow.client.port);
+            tell(&event, said);
+        });
     }
 }
 
+fn flag(letter: char) -> TcpFlags {
+    match letter {
+        'S' => TcpFlags::SYN,
+        'A' => TcpFlags::ACK,
+        'F' => TcpFlags::FIN,
+        'R' => TcpFlags::RST,
+        'P' => TcpFlags::PSH,
+        'U' => TcpFlags::URG,
+        'E' => TcpFlags::ECE,
+        'W' => TcpFlags::CWR,
+        other => panic!("no flag {other}"),
+    }
+}
+
+/// An event as a line; what continues the line before is joined to it.
 fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
     let name = |dir: Direction| if dir == C { "C" } else { "S" };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut join = |head: String, bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        match said.last_mut().filter(|last| last.starts_with(&head)) {
+            Some(last) => *last += &text,
+            None => said.push(head + &text),
+        }
+    };
     match *event {
-        StreamEvent::Data { dir, bytes, .. } => match said
-            .last_mut()
-            .filter(|last| last.starts_with(&format!("{} data ", name(dir))))
-        {
-            Some(last) => *last += &text(bytes),
-            None => said.push(format!("{} data {}", name(dir), text(bytes))),
-        },
+        StreamEvent::Data { dir, bytes, .. } => join(format!("{} data ", name(dir)), bytes),
+        StreamEvent::Aside {
+            dir,
+            bytes,
+            why,
+            context,
+            after,
+            ..
+        } => {
+            let (front, own) = bytes.split_at(context);
+            let front = String::from_utf8_lossy(front).into_owned();
+            let front = if front.is_empty() {
+                front
+            } else {
+                format!("<{front}>")
+            };
+            let own = &own[..own.len() - after];
+            join(format!("{} {why:?} {front}", name(dir)), own);
+        }
         StreamEvent::Gap {
             dir, len, reason, ..
-        } => said.push(format!("{} gap {len} {reason:?}", name(dir))),
-        StreamEvent::Aside {
-            dir, bytes, why, ..
-        } => said.push(format!("{} {why:?} {}", name(dir), text(bytes))),
+        } => {
+            said.push(format!("{} gap {len} {reason:?}", name(dir)));
+        }
         StreamEvent::End { dir, how, .. } => said.push(format!("{} end {how:?}", name(dir))),
         StreamEvent::Bare { .. } | StreamEvent::Acked { .. } | StreamEvent::Datagram { .. } => {}
     }
 }
 
-/// What is said up to the ends by the capture's end.
-fn said(chart: Chart) -> String {
-    let mut said = chart.finish();
-    said.retain(|line| !line.ends_with("end Capture"));
-    said.join("; ")
+/// What a chart makes to be said, under the usual rules.
+fn said(chart: &str, form: Form) -> String {
+    said_by(chart, form, Policy::default())
 }
 
-#[test]
-fn bytes_come_in_order_and_once() {
-    let table: [(&str, &[(u32, &str)], &str); 9] = [
-        ("inorder", &[(0, "AAAA"), (4, "BBBB")], "C data AAAABBBB"),
-        ("swap2", &[(4, "BBBB"), (0, "AAAA")], "C data AAAABBBB"),
-        (
-            "two_holes_fill_second_first",
-            &[(8, "CC"), (4, "BB"), (6, "bb"), (0, "AAAA")],
-            "C data AAAABBbbCC",
-        ),
-        ("retrans_same", &[(0, "AAAA"), (0, "AAAA")], "C data AAAA"),
-        (
-            "retrans_longer",
-            &[(0, "AAAA"), (0, "AAAABBBB")],
-            "C data AAAABBBB",
-        ),
-        (
-            "retrans_shorter",
-            &[(0, "AAAABBBB"), (0, "AAAA")],
-            "C data AAAABBBB",
-        ),
-        (
-            "retrans_partial_overlap",
-            &[(0, "012345"), (4, "456789")],
-            "C data 0123456789",
-        ),
-        (
-            "repacketised",
-            &[(0, "012"), (3, "34567"), (0, "01234"), (5, "567")],
-            "C data 01234567",
-        ),
-        (
-            "queued_same_diff",
-            &[(4, "BBBB"), (4, "YYYY"), (0, "AAAA")],
-            "C Conflict YYYY; C data AAAABBBB",
-        ),
-    ];
-    for (name, segments, want) in table {
-        let chart = segments
-            .iter()
-            .fold(Chart::handshake(), |chart, (offset, text)| {
-                chart.data(C, *offset, text)
-            });
-        assert_eq!(said(chart), want, "{name}");
-    }
+fn said_by(chart: &str, form: Form, policy: Policy) -> String {
+    let mut player = Player::new(form, policy, Limits::default());
+    player.play(chart);
+    player.finish()
 }
 
-#[test]
-fn reverse_all() {
-    let mut chart = Chart::with(Limits {
-        reorder_segments: 5000,
-        ..Limits::default()
-    });
-    chart.push(C, "S", 1000, 0, b"", 0);
-    for at in (0..4096_u32).rev() {
-        chart.push(C, "A", 1001 + at, 5001, &[b'a' + (at % 26) as u8], 0);
-    }
-    let want: String = (0..4096_u32)
-        .map(|at| char::from(b'a' + (at % 26) as u8))
-        .collect();
-    assert_eq!(said(chart), format!("C data {want}"));
-}
-
-#[test]
-fn gap_acked() {
-    let chart = Chart::handshake()
-        .data(C, 0, "AAAA")
-        .data(C, 8, "CCCC")
-        .ack(S, 12);
-    assert_eq!(chart.said, ["C data AAAA"], "not before the grace is over");
-    assert_eq!(
-        said(chart.wait(60)),
-        "C data AAAA; C gap 4 Acked; C data CCCC"
-    );
-}
-
-#[test]
-fn ack_before_data() {
-    let chart = Chart::handshake()
-        .data(C, 0, "AAAA")
-        .ack(S, 8)
-        .data(C, 4, "BBBB")
-        .wait(100);
-    assert_eq!(said(chart), "C data AAAABBBB");
-}
-
-#[test]
-fn gaps_are_given_up_at_the_end_and_in_time() {
-    let hole = || Chart::handshake().data(C, 0, "AAAA").data(C, 8, "CCCC");
-    assert_eq!(
-        said(hole()),
-        "C data AAAA; C gap 4 End; C data CCCC",
-        "gap_never_acked_eof"
-    );
-    let timed = hole().data(S, 0, "x").wait(9_000);
-    assert_eq!(timed.said, ["C data AAAA", "S data x"]);
-    assert_eq!(
-        said(timed.wait(2_000)),
-        "C data AAAA; S data x; C gap 4 Timeout; C data CCCC",
-        "gap_timeout_10s"
-    );
-}
-
-#[test]
-fn gap_late_fill_is_not_delivered_twice() {
-    let chart = Chart::handshake()
-        .data(C, 4, "BBBB")
-        .ack(S, 8)
-        .wait(100)
-        .data(C, 0, "AAAA");
-    assert_eq!(said(chart), "C gap 4 Acked; C data BBBB");
-}
-
-#[test]
-fn ooo_cap_segments() {
-    let mut chart = Chart::handshake();
-    for at in 0..2000_u32 {
-        chart.push(C, "A", 1001 + 10 + at * 2, 5001, b"x", 0);
-    }
-    assert!(
-        chart
-            .said
-            .iter()
-            .any(|line| line.contains("gap 10 Overflow")),
-        "{:?}",
-        chart.said.first()
-    );
-    let asides = chart
-        .said
-        .iter()
-        .filter(|line| !line.contains("gap") && !line.contains("data"))
-        .count();
-    assert_eq!(asides, 0);
-}
-
-#[test]
-fn what_has_no_place_is_said_aside() {
-    let table: [(&str, Chart, &str); 7] = [
-        (
-            "zero_fill_bomb",
-            Chart::handshake().data(C, 1 << 30, "x"),
-            "C OutOfWindow x",
-        ),
-        (
-            "no_ack_flag_insertion",
-            Chart::handshake()
-                .send(C, "P", 1001, 0, "EVIL")
-                .data(C, 0, "AAAA"),
-            "C NoAck EVIL; C data AAAA",
-        ),
-        (
-            "keepalive_1",
-            Chart::handshake().data(C, 0, "AAAA").data(C, 3, "\0"),
-            "C data AAAA",
-        ),
-        (
-            "data_after_fin",
-            Chart::handshake()
-                .send(C, "AF", 1001, 5001, "AAAA")
-                .data(C, 5, "BB"),
-            "C data AAAA; C end Fin; C AfterFin BB",
-        ),
-        (
-            "rst_with_data",
-            Chart::handshake().send(C, "R", 1001, 0, "bye"),
-            "C WithRst bye; C end Reset; S end Reset",
-        ),
-        (
-            "midstream_ooo",
-            Chart::new()
-                .data(C, 4, "BBBB")
-                .data(C, 0, "AAAA")
-                .data(C, 8, "CCCC"),
-            "C data BBBB; C Late AAAA; C data CCCC",
-        ),
-        (
-            "rst_out_of_window",
-            Chart::handshake()
-                .send(S, "R", 9_999, 0, "")
-                .data(S, 0, "x"),
-            "S data x",
-        ),
-    ];
-    for (name, chart, want) in table {
-        assert_eq!(said(chart), want, "{name}");
-    }
-}
-
-#[test]
-fn connections_end_and_ports_are_used_again() {
-    let closed = || {
-        Chart::handshake()
-            .send(C, "AF", 1001, 5001, "AAAA")
-            .send(S, "AF", 5001, 1006, "")
-            .send(C, "A", 1006, 5002, "")
-    };
-    assert_eq!(
-        said(closed()),
-        "C data AAAA; C end Fin; S end Fin",
-        "fin_with_data"
-    );
-    let again = closed()
-        .send(C, "S", 7000, 0, "")
-        .send(C, "AP", 7001, 1, "BB");
-    assert_eq!(
-        said(again),
-        "C data AAAA; C end Fin; S end Fin; C data BB",
-        "reuse_after_fin"
-    );
-    let fin_first = Chart::handshake()
-        .send(C, "AF", 1005, 5001, "BBBB")
-        .data(C, 0, "AAAA");
-    assert_eq!(said(fin_first), "C data AAAABBBB; C end Fin", "fin_ooo");
-    let half = Chart::handshake()
-        .send(C, "AF", 1001, 5001, "")
-        .data(S, 0, "more")
-        .data(S, 4, "!");
-    assert_eq!(said(half), "C end Fin; S data more!", "half_close");
-    let desync = Chart::handshake()
-        .data(C, 0, "AAAA")
-        .send(C, "S", 7000, 0, "")
-        .data(C, 4, "BBBB");
-    assert_eq!(said(desync), "C data AAAABBBB", "syn_other_isn_unanswered");
-    let answered = Chart::handshake()
-        .data(C, 0, "AAAA")
-        .send(C, "S", 7000, 0, "")
-        .send(S, "SA", 9000, 7001, "");
-    assert_eq!(
-        said(answered),
-        "C data AAAA; C end Abandoned; S end Abandoned",
-        "syn_other_isn_answered"
-    );
-}
-
-#[test]
-fn snaplen_cut_is_a_gap_in_its_place() {
-    let mut chart = Chart::handshake();
-    chart.push(C, "A", 1001, 5001, b"HEAD", 6);
-    chart.push(C, "A", 1011, 5001, b"TAIL", 0);
-    assert_eq!(said(chart), "C data HEAD; C gap 6 Snaplen; C data TAIL");
-}
-
-#[test]
-fn roles_come_from_the_handshake() {
-    for (flags, client_sends) in [("S", true), ("SA", false)] {
-        let mut chart = Chart::new();
-        chart.push(C, flags, 1000, 1, b"", 0);
-        chart.reassembler.visit(1, |flow, ()| {
-            assert_eq!(
-                (flow.client.port == 40_000, flow.roles),
-                (client_sends, Roles::Seen),
-                "{flags}"
-            );
-        });
-    }
-}
-
-#[test]
-fn a_syn_flood_and_many_flows_are_bounded() {
-    let limits = Limits {
-        embryos: 10,
-        flows: 20,
-        ..Limits::default()
-    };
-    let mut reassembler: Reassembler<()> = Reassembler::new(limits, time::IDLE_FILE);
-    for port in 1..=200_u16 {
-        for flags in [TcpFlags::SYN, TcpFlags(TcpFlags::SYN.0 | TcpFlags::ACK.0)] {
-            if flags == TcpFlags::SYN || port > 100 {
-                let tcp = Tcp {
-                    ports: Ports { src: port, dst: 80 },
-                    seq: 0,
-                    ack: 0,
-                    flags,
-                    window: 0,
-                    window_scale: None,
-                    urgent: 0,
-                };
-                let addr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                let ip = Ip {
-                    src: addr,
-                    dst: addr,
-                    protocol: protocol::TCP,
-                    ttl: 64,
-                    fragment: None,
-                };
-                let (ts, transport) = (Timestamp::default(), Transport::Tcp(tcp));
-                let packet = Packet {
-                    frame: 1,
-                    ts,
-                    path: 0,
-                    ip,
-                    transport,
-                    ip_payload: &[],
-                    payload: &[],
-                    cut: 0,
-                };
-                reassembler.push(&packet, |_, (), _| ());
-            }
-        }
-    }
-    let left = reassembler.table.all().len();
-    assert!(left <= 30, "{left} flows");
-    assert!(reassembler.stats().evicted_embryos >= 90);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-    #[test]
-    fn any_cut_any_order_any_repetition_gives_the_text(
-        text in prop::collection::vec(b'a'..=b'z', 1..200),
-        cuts in prop::collection::vec(0usize..200, 0..20),
-        order in prop::collection::vec(any::<u16>(), 40),
-        isn in prop::sample::select(vec![0_u32, 1000, u32::MAX - 100, u32::MAX - 1, u32::MAX]),
-    ) {
-        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
-        cuts.sort_unstable();
-        cuts.dedup();
-        let mut segments: Vec<(usize, usize)> = cuts.windows(2).map(|pair| (pair[0], pair[1])).collect();
-        let again: Vec<_> = segments.iter().copied().step_by(3).collect();
-        segments.extend(again);
-        let mut keyed: Vec<_> = order.iter().cycle().zip(segments).collect();
-        keyed.sort_by_key(|(key, _)| **key);
-        let mut chart = Chart::new();
-        chart.push(C, "S", isn, 0, b"", 0);
-        for (_, (from, to)) in keyed {
-            chart.push(C, "A", isn.wrapping_add(1).wrapping_add(from as u32), 1, &text[from..to], 0);
-        }
-        prop_assert_eq!(&chart.said, &[format!("C data {}", String::from_utf8_lossy(&text))]);
-        prop_assert_eq!(chart.reassembler.queued, 0);
+fn overlap(overlap: Overlap) -> Policy {
+    Policy {
+        overlap,
+        ..Policy::default()
     }
 }

@@ -1,23 +1,35 @@
 //! What belongs to no message: bytes without a place in their stream, packets without payload.
 
+use std::ops::Range;
+
 use crate::flow::{Direction, Flow};
 use crate::hit::Why;
 use crate::message::{Begin, Kind, Part, Side};
 use crate::pipeline::telling::Manner;
-use crate::stream::{Aside, Carrier};
+use crate::stream::{Carrier, StreamEvent};
 
 use super::Desk;
 
 impl Desk {
     /// Bytes that have no place in their stream are searched by themselves.
-    pub(super) fn aside(
-        &mut self,
-        flow: &Flow,
-        dir: Direction,
-        bytes: &[u8],
-        why: Aside,
-        by: &Carrier,
-    ) {
+    pub(super) fn aside(&mut self, flow: &Flow, event: &StreamEvent<'_>, by: &Carrier) {
+        let StreamEvent::Aside {
+            dir,
+            bytes,
+            context,
+            after,
+            why,
+            ..
+        } = *event
+        else {
+            return;
+        };
+        let own = context..bytes.len().saturating_sub(after);
+        let bytes = match self.around(bytes, own.clone()) {
+            Some(range) => bytes.get(range).unwrap_or_default(),
+            // A match in the stream's own bytes alone was found in the stream.
+            None => bytes.get(own).unwrap_or_default(),
+        };
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(ASIDE, self.next_number(), dir, by);
         open.aside = Some(why);
@@ -32,6 +44,18 @@ impl Desk {
             self.tell(flow, &mut open, &Manner::MATCH);
         }
         self.spare.push(open);
+    }
+
+    /// `own` and the matches that reach into it.
+    fn around(&self, bytes: &[u8], own: Range<usize>) -> Option<Range<usize>> {
+        if own.len() == bytes.len() {
+            return Some(own);
+        }
+        let mut extents = Vec::new();
+        self.orders.query.holds_in(bytes, &mut extents);
+        extents.retain(|found| found.start < own.end && found.end > own.start);
+        let (first, last) = (extents.first()?, extents.last()?);
+        Some(own.start.min(first.start)..own.end.max(last.end))
     }
 
     /// A packet without payload, for `-e`.

@@ -1,117 +1,225 @@
 //! Holes in a direction: how long they are waited for, and how they are given up.
 
-use crate::flow::Direction;
+use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::stream::{Carrier, GapReason, StreamEvent};
+use crate::reassemble::turn::Turn;
+use crate::stream::{Aside, Ending, GapReason, StreamEvent};
 
-use super::{Half, Hole, Shop, WINDOW};
+use super::{Half, Hole, WINDOW, earlier};
+
+/// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known to be all there is.
+const ONE_SIDED_SEGMENTS: usize = 8;
+const ONE_SIDED_BYTES: u64 = 16 << 10;
 
 impl Half {
-    /// Hear that the peer acknowledged everything below `ack`.
-    pub(in crate::reassemble) fn acknowledged(
-        &mut self,
-        dir: Direction,
-        ack: u32,
-        by: Carrier,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
+    /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it is not believed.
+    pub(in crate::reassemble) fn acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) -> u64 {
+        self.choose(ack, turn);
         let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
-            return;
+            return 0;
         };
-        if offset.abs_diff(self.next) >= WINDOW as u64 {
-            return;
+        if offset > self.next && offset - self.next > turn.reach.min(WINDOW.cast_unsigned()) {
+            // Nobody can have sent that much: believed, it would make all that comes look old.
+            turn.stats.acks_ignored += 1;
+            return 0;
+        }
+        if self.trouble.is_some() {
+            self.answer_syn_data(offset > 0, turn);
         }
         // The FIN takes a number and is no byte.
         if let Some(fin) = self.fin {
-            offset = offset.min(fin);
+            offset = offset.min(fin.saturating_add(1));
         }
         if offset > self.acked {
             self.acked = offset;
-            say(StreamEvent::Acked { dir, offset, by });
+            (turn.say)(StreamEvent::Acked {
+                dir: turn.dir,
+                offset: self.told(offset),
+                by: turn.by,
+            });
         }
-        if self.acked > self.next && !self.ended {
-            let hole = self.hole.get_or_insert(Hole {
-                since: by.ts,
+        if self.acked_bytes() > self.next && !self.ended {
+            let now = turn.now();
+            let hole = self.trouble().hole.get_or_insert(Hole {
+                since: now,
                 acked: None,
             });
-            if hole.acked.is_none() {
-                hole.acked = Some((by.ts, 0));
-                shop.alarms.push(by.ts.plus(time::GAP_GRACE));
-            }
+            hole.acked.get_or_insert((now, 0));
         }
+        self.fin.map_or(offset, |fin| offset.min(fin))
     }
 
-    /// A packet of the flow has passed, or time has: give holes up that were waited for long enough.
+    /// A packet of the flow has passed, or time has: give up what was waited for long enough.
     pub(in crate::reassemble) fn review(
         &mut self,
-        dir: Direction,
-        by: Carrier,
         packet: bool,
-        one_sided: bool,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
+        two_sided: bool,
+        reached: u64,
+        turn: &mut Turn<'_>,
     ) {
-        while let Some(hole) = &mut self.hole {
-            let timeout = if one_sided {
-                time::GAP_TIMEOUT_ONE_SIDED
-            } else {
-                time::GAP_TIMEOUT
-            };
-            let queued = self.queue.as_ref().is_some_and(|queue| queue.len() > 0);
+        let patience = self.patience(two_sided);
+        while let Some(trouble) = &mut self.trouble
+            && let Some(hole) = &mut trouble.hole
+        {
+            let now = turn.now();
             let reason = if let Some((since, packets)) = &mut hole.acked {
                 *packets += u32::from(packet);
                 let over =
-                    *packets > time::GAP_GRACE_PACKETS || by.ts.since(*since) >= time::GAP_GRACE;
+                    *packets > time::GAP_GRACE_PACKETS || now.since(*since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
-                (queued && by.ts.since(hole.since) >= timeout).then_some(GapReason::Timeout)
+                let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
+                over.then_some(GapReason::Timeout)
             };
-            let over = self.queue.as_ref().is_some_and(|queue| {
-                queue.size() > shop.limits.reorder_bytes
-                    || queue.len() > shop.limits.reorder_segments
-            });
-            let Some(reason) = reason.or(over.then_some(GapReason::Overflow)) else {
-                return;
+            let full = trouble.queue.size() > turn.limits.reorder_bytes;
+            let Some(reason) = reason.or(full.then_some(GapReason::Overflow)) else {
+                break;
             };
-            let first = self.queue.as_ref().and_then(|queue| queue.first());
-            let to = if reason == GapReason::Acked {
-                first.map_or(self.acked, |first| first.min(self.acked))
-            } else {
-                first.unwrap_or(self.next)
-            };
-            self.lose(dir, to.saturating_sub(self.next), reason, by, shop, say);
-            self.deliver(dir, by, shop, say);
-            if packet && self.hole.is_some_and(|hole| hole.acked.is_none()) {
-                return;
+            let (first, acked) = (trouble.queue.first(), self.acked_bytes());
+            if first.is_some_and(|first| first <= self.next) {
+                // It is there and waits for the peer, which waits for it: somebody lies about the order.
+                if self.advance(u64::MAX, turn) {
+                    continue;
+                }
+                break;
             }
+            let to = match (reason, first) {
+                (GapReason::Acked, Some(first)) => first.min(acked),
+                (GapReason::Acked, None) => acked,
+                (_, first) => first.unwrap_or(self.next),
+            };
+            self.lose(to.saturating_sub(self.next), reason, turn);
+            self.advance(reached, turn);
+            if packet && self.hole().is_some_and(|hole| hole.acked.is_none()) && !full {
+                break;
+            }
+        }
+        let waits = self
+            .trouble
+            .as_ref()
+            .map_or(0, |trouble| trouble.queue.size());
+        if waits > turn.limits.reorder_bytes && self.hole().is_none() {
+            // Not behind a hole, but for the peer.
+            self.advance(u64::MAX, turn);
+        }
+        // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
+        if self.fin == Some(self.next) && self.acked > self.next {
+            self.say_end(Ending::Fin, self.fin_by, turn);
+        }
+        let closed =
+            self.fin == Some(self.next) && turn.now().since(self.fin_by.ts) >= time::CLOSE_GRACE;
+        if closed && !self.ended {
+            self.say_end(Ending::Fin, self.fin_by, turn);
+        }
+    }
+
+    /// When to look again.
+    pub(in crate::reassemble) fn next_review(&self, two_sided: bool) -> Option<Timestamp> {
+        if self.ended {
+            return None;
+        }
+        let closing = (self.fin == Some(self.next)).then(|| self.fin_by.ts.plus(time::CLOSE_GRACE));
+        let Some(trouble) = &self.trouble else {
+            return closing;
+        };
+        let hole = trouble.hole.map(|hole| match hole.acked {
+            Some((since, _)) => since.plus(time::GAP_GRACE),
+            None => hole.since.plus(self.patience(two_sided)),
+        });
+        let reset = trouble.reset.map(|by| by.ts.plus(time::CLOSE_GRACE));
+        earlier(closing, earlier(hole, reset))
+    }
+
+    /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
+    pub(in crate::reassemble) fn reset(&mut self, turn: &Turn<'_>) {
+        self.trouble().reset.get_or_insert(turn.by);
+    }
+
+    /// Since when it is thought to be reset.
+    pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
+        Some(self.trouble.as_ref()?.reset?.ts)
+    }
+
+    /// It goes on behind a RST: that was somebody else's. False: there was none.
+    pub(in crate::reassemble) fn unreset(&mut self) -> bool {
+        let Some(trouble) = &mut self.trouble else {
+            return false;
+        };
+        trouble.reset.take().is_some()
+    }
+
+    /// Whether a checksum that is wrong says something.
+    pub(in crate::reassemble) fn has_sums(&self) -> bool {
+        self.sums
+    }
+
+    /// Say a segment that cannot be the stream's.
+    pub(in crate::reassemble) fn apart(
+        &self,
+        why: Aside,
+        seq: u32,
+        bytes: &[u8],
+        turn: &mut Turn<'_>,
+    ) {
+        let place = self.place(seq).and_then(|place| u64::try_from(place).ok());
+        turn.aside(why, self.told(place.unwrap_or(0)), bytes);
+    }
+
+    fn patience(&self, two_sided: bool) -> i64 {
+        let pieces = self
+            .trouble
+            .as_ref()
+            .map_or(0, |trouble| trouble.queue.len());
+        if !two_sided && (pieces >= ONE_SIDED_SEGMENTS || self.delivered() >= ONE_SIDED_BYTES) {
+            time::GAP_TIMEOUT_ONE_SIDED
+        } else {
+            time::GAP_TIMEOUT
+        }
+    }
+
+    /// Bytes that are acknowledged: without the FIN.
+    fn acked_bytes(&self) -> u64 {
+        self.fin.map_or(self.acked, |fin| self.acked.min(fin))
+    }
+
+    fn hole(&self) -> Option<Hole> {
+        self.trouble.as_ref()?.hole
+    }
+
+    /// If something waits behind a hole, the hole at `next` is waited for from now on.
+    pub(super) fn await_hole(&mut self, turn: &Turn<'_>) {
+        let (next, acked) = (self.next, self.acked_bytes());
+        let Some(trouble) = &mut self.trouble else {
+            return;
+        };
+        let waits = trouble.queue.first().is_some_and(|first| first > next);
+        if trouble.hole.is_none() && (waits || acked > next) {
+            trouble.hole = Some(Hole {
+                since: turn.now(),
+                acked: (acked > next).then(|| (turn.now(), 0)),
+            });
         }
     }
 
     /// Give up the next `len` bytes.
-    pub(super) fn lose(
-        &mut self,
-        dir: Direction,
-        len: u64,
-        reason: GapReason,
-        by: Carrier,
-        shop: &mut Shop<'_>,
-        say: &mut dyn FnMut(StreamEvent<'_>),
-    ) {
-        self.hole = None;
+    pub(super) fn lose(&mut self, len: u64, reason: GapReason, turn: &mut Turn<'_>) {
+        let trouble = self.trouble.get_or_insert_default();
+        trouble.hole = None;
         if len == 0 {
             return;
         }
-        shop.stats.gaps += 1;
-        shop.stats.gap_bytes += len;
-        let offset = self.next;
+        turn.stats.gaps += 1;
+        turn.stats.gap_bytes += len;
+        let low = self.next;
         self.next = self.next.saturating_add(len);
-        say(StreamEvent::Gap {
-            dir,
-            offset,
+        trouble.lost.add(low, self.next);
+        self.tail.release(turn.tails);
+        (turn.say)(StreamEvent::Gap {
+            dir: turn.dir,
+            offset: self.told(low),
             len,
             reason,
-            by,
+            by: turn.by,
         });
     }
 }

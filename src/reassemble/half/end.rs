@@ -1,0 +1,104 @@
+//! How a direction ends: by a FIN that nothing contradicts, by what happens to its flow, with all that waits said.
+
+use crate::reassemble::turn::{Segment, Turn};
+use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
+
+use super::{Half, JOINED};
+
+impl Half {
+    /// Nothing more comes: deliver what waits, with the gaps in it, and end.
+    pub(in crate::reassemble) fn end(
+        &mut self,
+        how: Ending,
+        reason: GapReason,
+        turn: &mut Turn<'_>,
+    ) {
+        if !self.started || self.ended {
+            return;
+        }
+        if let Some(trouble) = &mut self.trouble {
+            trouble.syn_data = None;
+        }
+        self.advance(u64::MAX, turn);
+        while self.fin != Some(self.next)
+            && let Some(first) = self.first_waiting()
+        {
+            self.lose(first.saturating_sub(self.next), reason, turn);
+            self.advance(u64::MAX, turn);
+        }
+        if let Some(fin) = self.fin
+            && fin > self.next
+        {
+            self.lose(fin - self.next, reason, turn);
+        }
+        self.say_refused(Aside::Late, turn);
+        let (how, by) = match self.fin {
+            Some(fin) if fin == self.next => (Ending::Fin, self.fin_by),
+            _ => (how, Carrier::default()),
+        };
+        let by = if by.frame == 0 { turn.by } else { by };
+        self.say_end(how, by, turn);
+    }
+
+    pub(super) fn say_end(&mut self, how: Ending, by: Carrier, turn: &mut Turn<'_>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.tail.release(turn.tails);
+        let joined = if self.joined { JOINED } else { 0 };
+        if let Some(trouble) = &mut self.trouble {
+            trouble.hole = None;
+            // What waits lies behind the FIN.
+            *turn.queued = turn.queued.saturating_sub(trouble.queue.size());
+            while let Some((at, piece)) = trouble.queue.take(u64::MAX) {
+                let at = at.saturating_sub(joined);
+                turn.aside(Aside::AfterFin, at, &piece.bytes);
+            }
+        }
+        (turn.say)(StreamEvent::End {
+            dir: turn.dir,
+            how,
+            by,
+        });
+    }
+
+    /// The part of a segment's bytes in front of the FIN; what is behind it is said apart. A FIN that is not acknowledged
+    /// and whose place is taken by a byte was not the stream's.
+    pub(super) fn within_end<'b>(
+        &mut self,
+        offset: u64,
+        bytes: &'b [u8],
+        turn: &mut Turn<'_>,
+    ) -> &'b [u8] {
+        let Some(fin) = self.fin else { return bytes };
+        let end = offset.saturating_add(bytes.len() as u64);
+        if end <= fin {
+            return bytes;
+        }
+        if offset <= fin && !self.ended {
+            self.fin = None;
+            self.fin_by = Carrier::default();
+            turn.stats.fins_ignored += 1;
+            return bytes;
+        }
+        let own = usize::try_from(fin.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let (own, behind) = bytes.split_at(own.min(bytes.len()));
+        turn.aside(Aside::AfterFin, self.told(offset.max(fin)), behind);
+        own
+    }
+
+    /// A FIN whose octet stands at `end`.
+    pub(super) fn finish(&mut self, end: u64, segment: &Segment<'_>, turn: &mut Turn<'_>) {
+        if self.ended || self.fin.is_some() {
+            return;
+        }
+        if end < self.next || (self.sums && turn.is_damaged(segment)) {
+            turn.stats.fins_ignored += 1;
+            return;
+        }
+        self.fin = Some(end);
+        if end == self.next {
+            self.fin_by = turn.by;
+        }
+    }
+}

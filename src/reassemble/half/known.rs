@@ -1,0 +1,134 @@
+//! Bytes in front of the next offset: copies of delivered ones, which are compared, and late ones, which fill what was given up.
+
+use crate::reassemble::tail::CONTEXT;
+use crate::reassemble::turn::Turn;
+use crate::stream::Aside;
+
+use super::{Half, JOINED};
+
+/// Ranges that were given up and did not come since.
+#[derive(Default)]
+pub(super) struct Lost {
+    ranges: Vec<(u64, u64)>,
+    /// What is in front of a joined stream is among them.
+    joined: bool,
+}
+
+/// Ranges that are remembered; the oldest is forgotten first.
+const RANGES: usize = 64;
+/// Contradicting copies of a direction that are said one by one, and their bytes; more are counted.
+const CONFLICTS: u32 = 64;
+const CONFLICT_BYTES: usize = 1 << 20;
+
+impl Lost {
+    /// Remember a range.
+    pub(super) fn add(&mut self, low: u64, high: u64) {
+        if self.ranges.len() >= RANGES {
+            self.ranges.remove(0);
+        }
+        self.ranges.push((low, high));
+    }
+
+    /// The parts of a range that were given up; they are not any more.
+    fn fill(&mut self, low: u64, high: u64) -> Vec<(u64, u64)> {
+        let mut filled = Vec::new();
+        for (from, to) in std::mem::take(&mut self.ranges) {
+            let (start, stop) = (from.max(low), to.min(high));
+            if start >= stop {
+                self.ranges.push((from, to));
+                continue;
+            }
+            filled.push((start, stop));
+            let left = [(from, start), (stop, to)];
+            self.ranges
+                .extend(left.into_iter().filter(|(from, to)| from < to));
+        }
+        self.ranges.truncate(RANGES);
+        filled
+    }
+}
+
+impl Half {
+    /// Bytes that start in front of the next offset: say what of them is late, and what differs from what was delivered.
+    pub(super) fn again(&mut self, offset: u64, bytes: &[u8], turn: &mut Turn<'_>) {
+        let end = offset.saturating_add(bytes.len() as u64).min(self.next);
+        let slice = |low: u64, high: u64| {
+            let from = usize::try_from(low.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let to = usize::try_from(high.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let to = to.min(bytes.len());
+            bytes.get(from..to).unwrap_or_default()
+        };
+        let mut unknown = end - offset.min(end);
+        let joined = self.joined;
+        let before = joined && offset < JOINED;
+        if before || self.trouble.is_some() {
+            let lost = &mut self.trouble().lost;
+            if joined && !std::mem::replace(&mut lost.joined, true) {
+                lost.add(0, JOINED);
+            }
+            for (low, high) in lost.fill(offset, end) {
+                unknown = unknown.saturating_sub(high - low);
+                turn.aside(Aside::Late, self.told(low), slice(low, high));
+            }
+        }
+        if unknown == 0 {
+            return;
+        }
+        turn.stats.retransmitted += 1;
+        let kept = self.next.saturating_sub(self.tail.bytes().len() as u64);
+        let low = offset.max(kept);
+        if low < end {
+            unknown = unknown.saturating_sub(end - low);
+            let from = usize::try_from(low - kept).unwrap_or(usize::MAX);
+            let old = self.tail.bytes().get(from..).unwrap_or_default();
+            let new = slice(low, end);
+            if let Some(first) = new.iter().zip(old).position(|(new, old)| new != old) {
+                let copy = slice(low, u64::MAX);
+                self.conflict((low + first as u64, end), copy, low, turn);
+            }
+        }
+        turn.stats.uncompared_bytes += unknown;
+    }
+
+    /// A copy that lost: `copy` stands at `at`, differs first at `from`, and contends for the bytes up to `to`. It is said with
+    /// the stream's bytes in front of it.
+    pub(super) fn conflict(
+        &mut self,
+        (from, to): (u64, u64),
+        copy: &[u8],
+        at: u64,
+        turn: &mut Turn<'_>,
+    ) {
+        turn.stats.conflicts += 1;
+        let end = at.saturating_add(copy.len() as u64);
+        let after = usize::try_from(end.saturating_sub(to)).unwrap_or(0);
+        let skip = usize::try_from(from.saturating_sub(at)).unwrap_or(usize::MAX);
+        let loser = copy.get(skip..).unwrap_or_default();
+        let told = self.told(from);
+        let next = self.next;
+        let tail = self.tail.bytes();
+        let trouble = self.trouble.get_or_insert_default();
+        trouble.conflicts = trouble.conflicts.saturating_add(1);
+        trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(loser.len());
+        if trouble.conflicts > CONFLICTS || trouble.conflict_bytes > CONFLICT_BYTES {
+            turn.stats.conflicts_unsearched += 1;
+            return;
+        }
+        let mut text = Vec::new();
+        // What waits in front of it; in front of that, what was delivered.
+        trouble.queue.copy_before(from, CONTEXT, &mut text);
+        let start = from.saturating_sub(text.len() as u64);
+        if start <= next {
+            let behind = usize::try_from(next - start).unwrap_or(usize::MAX);
+            let upto = tail.len().saturating_sub(behind);
+            let low = upto.saturating_sub(CONTEXT - text.len());
+            text.splice(
+                0..0,
+                tail.get(low..upto).unwrap_or_default().iter().copied(),
+            );
+        }
+        let context = text.len();
+        text.extend_from_slice(loser);
+        turn.aside_in_context(Aside::Conflict, told, &text, context, after);
+    }
+}

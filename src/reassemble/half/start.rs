@@ -1,0 +1,143 @@
+//! How a direction starts: the SYN, what it carries, and the choice between several of them.
+
+use crate::packet::TcpFlags;
+use crate::reassemble::queue::Queue;
+use crate::reassemble::turn::{Segment, Turn};
+use crate::stream::Aside;
+
+use super::{Half, JOINED};
+
+/// Sequence numbers that are kept to choose from.
+const CANDIDATES: usize = 4;
+
+impl Half {
+    /// Take a SYN; false when it is not this stream's.
+    pub(super) fn synchronise(&mut self, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
+        let first = segment.first();
+        if !self.started {
+            self.started = true;
+            self.base = first;
+            self.sums = !segment.packet.is_damaged();
+            if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
+                // Fast open (RFC 7413): the server may take the payload, or not.
+                self.trouble().syn_data = Some(segment.payload().len() as u64);
+            }
+            return true;
+        }
+        let own = self.place(first).is_some_and(|place| match self.joined {
+            // It was joined by a segment that overtook its SYN.
+            true => (0..=self.next.cast_signed()).contains(&place),
+            false => place == 0,
+        });
+        if own {
+            return true;
+        }
+        let untouched = self.is_untouched() && !self.joined;
+        if segment.has(TcpFlags::ACK) && untouched && self.acked == 0 {
+            let candidates = &mut self.trouble().candidates;
+            if candidates.len() < CANDIDATES && !candidates.contains(&first) {
+                candidates.push(first);
+            }
+        } else if segment.has(TcpFlags::ACK) {
+            turn.stats.resyncs_ignored += 1;
+        }
+        turn.aside(Aside::OutOfWindow, 0, segment.payload());
+        false
+    }
+
+    /// Take the first segment of a stream whose start was not seen.
+    pub(super) fn join(&mut self, segment: &Segment<'_>) {
+        self.started = true;
+        self.joined = true;
+        self.base = segment.first().wrapping_sub(JOINED as u32);
+        self.next = JOINED;
+        self.acked = JOINED;
+        self.sums = !segment.packet.is_damaged();
+    }
+
+    /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one was the stream's.
+    pub(super) fn choose(&mut self, ack: u32, turn: &mut Turn<'_>) {
+        if self.next > 0 || self.acked > 0 {
+            return;
+        }
+        let Some(trouble) = &mut self.trouble else {
+            return;
+        };
+        let candidates = std::mem::take(&mut trouble.candidates);
+        if ack == self.base || !candidates.contains(&ack) {
+            trouble.candidates = candidates;
+            return;
+        }
+        let old = std::mem::replace(&mut self.base, ack);
+        trouble.hole = None;
+        // What waits was placed by the wrong start.
+        let mut queue = std::mem::take(&mut trouble.queue);
+        *turn.queued = turn.queued.saturating_sub(queue.size());
+        let mut kept = Queue::default();
+        while let Some((at, piece)) = queue.take(u64::MAX) {
+            match self.place(old.wrapping_add(at as u32)).map(u64::try_from) {
+                Some(Ok(place)) => {
+                    kept.insert(place, &piece.bytes, piece.facts, turn.policy.overlap);
+                }
+                _ => turn.aside(Aside::OutOfWindow, at, &piece.bytes),
+            }
+        }
+        *turn.queued += kept.size();
+        self.trouble().queue = kept;
+    }
+
+    /// The payload of the SYN was taken (RFC 7413 section 4.2), or it was not and will come again.
+    pub(super) fn answer_syn_data(&mut self, taken: bool, turn: &mut Turn<'_>) {
+        let Some(trouble) = &mut self.trouble else {
+            return;
+        };
+        let Some(end) = trouble.syn_data.take() else {
+            return;
+        };
+        let size = trouble.queue.size();
+        while !taken
+            && trouble.queue.first().is_some_and(|first| first < end)
+            && let Some((_, piece)) = trouble.queue.take(end)
+        {
+            trouble.refused.extend_from_slice(&piece.bytes);
+        }
+        *turn.queued = (*turn.queued + trouble.queue.size()).saturating_sub(size);
+    }
+
+    /// Data comes behind the SYN: it shows what became of the SYN's own, and is compared with it.
+    pub(super) fn settle_syn_data(
+        &mut self,
+        offset: u64,
+        segment: &Segment<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(trouble) = &self.trouble else { return };
+        if segment.has(TcpFlags::SYN) {
+            return;
+        }
+        if let Some(end) = trouble.syn_data {
+            self.answer_syn_data(offset >= end, turn);
+        }
+        let trouble = self.trouble();
+        let (Ok(from), false) = (usize::try_from(offset), trouble.refused.is_empty()) else {
+            return;
+        };
+        let before = trouble.refused.get(from..).unwrap_or_default();
+        let again = segment.payload();
+        let len = before.len().min(again.len());
+        if before.get(..len) != again.get(..len) {
+            self.say_refused(Aside::Conflict, turn);
+        } else if len == before.len() {
+            trouble.refused = Vec::new();
+        }
+    }
+
+    /// Say the payload of the SYN that was not taken.
+    pub(super) fn say_refused(&mut self, why: Aside, turn: &mut Turn<'_>) {
+        if let Some(trouble) = &mut self.trouble {
+            let refused = std::mem::take(&mut trouble.refused);
+            turn.stats.conflicts += u64::from(why == Aside::Conflict);
+            turn.aside(why, 0, &refused);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Both halves of a connection: whether a segment of one means anything, and how they wait for each other.
+//!
+//! Bytes that were sent by someone who had seen bytes of the other side come behind those. So a reader gets the question in
+//! front of its answer, however the capture was shuffled.
+
+use crate::packet::TcpFlags;
+use crate::policy::Checksum;
+use crate::stream::Aside;
+
+use super::half::Half;
+use super::turn::{Segment, Turn};
+
+/// Whether a segment means something for its stream. What cannot is said by itself: no receiver takes it.
+pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
+    let bad_sum = turn.policy.checksum == Checksum::On && turn.is_damaged(segment);
+    let (syn, fin) = (segment.has(TcpFlags::SYN), segment.has(TcpFlags::FIN));
+    let reset = segment.has(TcpFlags::RST);
+    let why = if bad_sum {
+        turn.stats.bad_checksums += 1;
+        Aside::BadChecksum
+    } else if syn && (fin || reset) {
+        Aside::BadFlags
+    } else if reset {
+        Aside::WithRst
+    } else if !syn && !segment.has(TcpFlags::ACK) {
+        // RFC 9293 section 3.10.7.4, fifth.
+        Aside::NoAck
+    } else {
+        return true;
+    };
+    own.apart(why, segment.tcp.seq, segment.payload(), turn);
+    false
+}
+
+/// Let both halves go on as far as they can: what one gives up or gets may be what the other waits for.
+pub(super) fn settle(
+    one: &mut Half,
+    other: &mut Half,
+    packet: bool,
+    two_sided: bool,
+    turn: &mut Turn<'_>,
+) {
+    if one.is_plain() && other.is_plain() {
+        return;
+    }
+    let dir = turn.dir;
+    let mut packet = packet;
+    loop {
+        turn.dir = dir;
+        one.review(packet, two_sided, other.reached(), turn);
+        turn.dir = dir.reverse();
+        other.review(packet, two_sided, one.reached(), turn);
+        let mut moved = other.advance(one.reached(), turn);
+        turn.dir = dir;
+        moved |= one.advance(other.reached(), turn);
+        if !moved {
+            return;
+        }
+        packet = false;
+    }
+}

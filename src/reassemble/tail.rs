@@ -1,0 +1,64 @@
+//! The tail: bytes of a stream that are delivered, kept for a while so that a later copy of them can be compared.
+//!
+//! Bytes that the receiver acknowledged cannot be replaced any more, so what is not acknowledged is kept, up to a bound,
+//! and a little in front of it as context.
+
+/// The last delivered bytes of one direction; the last of them stands in front of the next offset.
+#[derive(Default)]
+pub(super) struct Tail {
+    bytes: Vec<u8>,
+}
+
+/// The buffers of all tails.
+#[derive(Default)]
+pub(super) struct Tails {
+    /// Buffers not in use.
+    spare: Vec<Vec<u8>>,
+    /// Bytes of the buffers in use.
+    pub(super) size: usize,
+}
+
+/// Bytes of context kept in front of what is not acknowledged.
+pub(super) const CONTEXT: usize = 4 << 10;
+/// Bytes that are not acknowledged and kept, of one direction.
+const MOST: usize = 64 << 10;
+/// A buffer that is used again is not larger.
+const SPARE_SIZE: usize = 16 << 10;
+/// Buffers that wait to be used again.
+const SPARES: usize = 64;
+
+impl Tail {
+    /// The bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Add delivered bytes; `open` is how many of all are not acknowledged.
+    pub(super) fn push(&mut self, bytes: &[u8], open: u64, tails: &mut Tails) {
+        let before = self.bytes.capacity();
+        if before == 0 {
+            self.bytes = tails.spare.pop().unwrap_or_default();
+        }
+        let keep = usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST);
+        if self.bytes.len() + bytes.len() > 2 * keep {
+            // Now and then, so that each byte is moved about once.
+            let spare = (self.bytes.len() + bytes.len()).saturating_sub(keep);
+            self.bytes.drain(..spare.min(self.bytes.len()));
+        }
+        let bytes = bytes
+            .get(bytes.len().saturating_sub(2 * MOST)..)
+            .unwrap_or_default();
+        self.bytes.extend_from_slice(bytes);
+        tails.size = tails.size - before + self.bytes.capacity();
+    }
+
+    /// Give the buffer back.
+    pub(super) fn release(&mut self, tails: &mut Tails) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        tails.size -= bytes.capacity();
+        if tails.spare.len() < SPARES && (1..=SPARE_SIZE).contains(&bytes.capacity()) {
+            bytes.clear();
+            tails.spare.push(bytes);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a half-stream works with while it has its turn: one segment, and what all flows share.
+
+use crate::flow::Direction;
+use crate::frame::Timestamp;
+use crate::limits::Limits;
+use crate::packet::{Packet, Tcp, TcpFlags};
+use crate::policy::{Checksum, Policy};
+use crate::stats::ReassemblyStats;
+use crate::stream::{Aside, Carrier, StreamEvent};
+
+use super::tail::Tails;
+
+/// A TCP segment.
+#[derive(Clone, Copy)]
+pub(super) struct Segment<'a> {
+    pub(super) packet: &'a Packet<'a>,
+    pub(super) tcp: Tcp,
+}
+
+impl<'a> Segment<'a> {
+    /// Whether all of `flags` are set.
+    pub(super) fn has(&self, flags: TcpFlags) -> bool {
+        self.tcp.flags.has(flags)
+    }
+
+    pub(super) fn payload(&self) -> &'a [u8] {
+        self.packet.payload
+    }
+
+    /// Payload bytes that the snap length cut off.
+    pub(super) fn cut(&self) -> u64 {
+        u64::from(self.packet.cut)
+    }
+
+    /// The sequence number of its first payload byte.
+    pub(super) fn first(&self) -> u32 {
+        self.tcp
+            .seq
+            .wrapping_add(u32::from(self.has(TcpFlags::SYN)))
+    }
+}
+
+/// A turn: whose it is, and what all flows share.
+pub(super) struct Turn<'t> {
+    /// Whose turn it is.
+    pub(super) dir: Direction,
+    /// The packet in hand, or the flow's latest one.
+    pub(super) by: Carrier,
+    /// How far behind the next byte a segment may lie: what the receiver's window allows, and some more.
+    pub(super) reach: u64,
+    pub(super) limits: &'t Limits,
+    pub(super) policy: Policy,
+    pub(super) stats: &'t mut ReassemblyStats,
+    /// Bytes that wait in all flows.
+    pub(super) queued: &'t mut usize,
+    /// Delivered bytes that are kept in all flows.
+    pub(super) tails: &'t mut Tails,
+    pub(super) say: &'t mut dyn FnMut(StreamEvent<'_>),
+}
+
+impl Turn<'_> {
+    /// The time, which does not go back within a turn.
+    pub(super) fn now(&self) -> Timestamp {
+        self.by.ts
+    }
+
+    /// Whether a segment's checksum is wrong and may be believed to be.
+    pub(super) fn is_damaged(&self, segment: &Segment<'_>) -> bool {
+        self.policy.checksum != Checksum::Off && segment.packet.is_damaged()
+    }
+
+    /// Say bytes that have no place in the stream.
+    pub(super) fn aside(&mut self, why: Aside, offset: u64, bytes: &[u8]) {
+        self.aside_in_context(why, offset, bytes, 0, 0);
+    }
+
+    /// Say bytes that have no place in the stream, with `context` bytes of it in front and `after` behind.
+    pub(super) fn aside_in_context(
+        &mut self,
+        why: Aside,
+        offset: u64,
+        bytes: &[u8],
+        context: usize,
+        after: usize,
+    ) {
+        if bytes.len() <= context + after {
+            return;
+        }
+        self.stats.asides += 1;
+        (self.say)(StreamEvent::Aside {
+            dir: self.dir,
+            offset,
+            bytes,
+            context,
+            after,
+            why,
+            by: self.by,
+        });
+    }
+}
