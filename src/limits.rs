@@ -7,6 +7,9 @@ pub const INTERFACES: usize = 65_536;
 /// The largest record that a capture file may hold: libpcap's own bound is 256 KiB, Wireshark's 256 MiB for odd links.
 pub const RECORD_BYTES: usize = 16 << 20;
 
+/// Tunnels inside of each other that are taken off.
+pub const TUNNELS: u8 = 4;
+
 /// The bounds that a user may move.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

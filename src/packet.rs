@@ -40,6 +40,8 @@ pub struct Packet<'a> {
     /// What is wrapped around it: a number made of the VLAN tags and tunnel identifiers outside of this IP header,
     /// 0 for none. Equal addresses on different paths are different flows.
     pub path: u32,
+    /// Tunnels that were taken off; one more than [`crate::limits::TUNNELS`] when another is left on.
+    pub tunnels: u8,
     /// The (innermost) IP header.
     pub ip: Ip,
     /// The header behind it. [`Transport::Other`] for a later fragment and for what is cut inside that header.

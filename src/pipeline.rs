@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Its rooms: `desk` (from what is said to what is shown), `memory` (what is remembered of a flow), `telling` (how a message
-//! becomes a hit), `packets` (ngrep's way), `recorder` (the packets for `-O`).
+//! becomes a hit), `packets` (ngrep's way), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
 
 mod desk;
 mod kept;
@@ -14,6 +14,7 @@ mod memory;
 mod packets;
 mod recorder;
 mod show;
+mod streams;
 mod telling;
 
 use std::io;
@@ -21,7 +22,7 @@ use std::io;
 use crate::capture::filter::Filter;
 use crate::decode;
 use crate::frame::{Frame, Timestamp};
-use crate::limits::Limits;
+use crate::limits::{Limits, TUNNELS};
 use crate::packet::Packet;
 use crate::policy::Policy;
 use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
@@ -36,6 +37,7 @@ use packets::Packets;
 pub use recorder::{Recorder, Scope};
 pub use show::Pace;
 use show::Show;
+pub use streams::Streams;
 
 /// What a run is to do with frames.
 pub struct Settings {
@@ -97,12 +99,13 @@ struct Messages {
 }
 
 impl Pipeline {
-    /// A pipeline that shows hits through `renderer`, saves their packets in `recorder`, and asks `pace` before each record.
+    /// A pipeline that shows hits through `renderer`, saves their packets in `recorder`, all bytes in `streams`, and asks `pace` before each record.
     #[must_use]
     pub fn new(
         settings: Settings,
         renderer: Box<dyn Renderer>,
         recorder: Option<Recorder>,
+        streams: Option<Streams>,
         pace: Option<Pace>,
     ) -> Self {
         let Settings {
@@ -112,7 +115,7 @@ impl Pipeline {
             ..
         } = settings;
         let wants = renderer.wants();
-        let show = Show::new(renderer, recorder, pace);
+        let show = Show::new(renderer, recorder, streams, pace);
         let way = if settings.packets {
             let mut packets = Packets::new(query, show);
             packets.invert = settings.invert;
@@ -192,6 +195,7 @@ impl Pipeline {
                     }
                 }
                 self.decoded.packets += 1;
+                self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
                 self.decoded.snaplen_bytes += u64::from(packet.cut);
                 messages.packet(frame, &packet);
             }
@@ -222,6 +226,10 @@ impl Pipeline {
         show.note(result);
         if let Some(recorder) = &mut show.recorder {
             let result = recorder.finish();
+            show.note(result);
+        }
+        if let Some(streams) = &mut show.streams {
+            let result = streams.finish();
             show.note(result);
         }
     }

@@ -43,6 +43,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         pipeline,
         render,
         recorder,
+        streams,
         records_to_stderr,
         banner,
         ..
@@ -75,6 +76,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         pipeline,
         render::renderer(render, Out::new(writer, gather)),
         recorder,
+        streams,
         pace,
     );
     let begun = pipeline.renderer().begin(&banner);

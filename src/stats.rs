@@ -47,6 +47,8 @@ pub struct DecodeStats {
     pub cut: u64,
     /// Frames with an impossible IP header.
     pub malformed: u64,
+    /// Packets in more tunnels than are taken off.
+    pub too_deep: u64,
     /// Payload bytes that the snap length cut off.
     pub snaplen_bytes: u64,
 }
@@ -158,6 +160,10 @@ impl Stats {
             (self.decode.link_type, "frames of an unknown link type"),
             (self.decode.cut, "frames cut inside their headers"),
             (self.decode.malformed, "frames with an impossible IP header"),
+            (
+                self.decode.too_deep,
+                "packets in too many tunnels, searched as they are",
+            ),
             (
                 self.decode.snaplen_bytes,
                 "bytes cut off by the snap length",

@@ -75,7 +75,7 @@ fn pipeline() -> Pipeline {
         render::Settings::default(),
         Out::new(Box::new(std::io::sink()), true),
     );
-    Pipeline::new(settings, renderer, None, None)
+    Pipeline::new(settings, renderer, None, None, None)
 }
 
 /// Packets of keep-alive exchanges, ready to be pushed.

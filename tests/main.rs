@@ -16,6 +16,7 @@ mod golden;
 mod live;
 mod needles;
 mod parity;
+mod streams;
 mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
 //! Giving up root's rights, once all devices, inputs and outputs are open: what follows reads hostile bytes.
 
+use std::io;
+use std::path::Path;
+
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, User, geteuid, setgroups, setuid};
 
@@ -53,6 +56,18 @@ pub fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
         uid: uid.as_raw(),
         gid: gid.as_raw(),
     })
+}
+
+/// Make a path, which is no symbolic link, theirs whom [`give_up`] becomes. Does nothing without root's rights.
+///
+/// # Errors
+/// There is no such user, or the file system refuses.
+pub fn give_away(path: &Path, user: Option<&str>) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let (uid, gid, _) = target(user).map_err(io::Error::other)?;
+    std::os::unix::fs::lchown(path, Some(uid.as_raw()), Some(gid.as_raw()))
 }
 
 /// The user and group who called us through `sudo`; `None` when nobody did, or we are not root.

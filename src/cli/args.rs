@@ -282,6 +282,13 @@ pub struct Args {
     #[arg(long = "write-flow", help_heading = "What to save")]
     pub write_flow: bool,
 
+    /// Save each direction of each connection as a file in this folder, whatever matches; holes are listed in its index.tsv.
+    #[arg(long = "streams", value_name = "DIR", help_heading = "What to save")]
+    pub streams: Option<PathBuf>,
+    /// With --streams: a hole is zero bytes in the file, so that offsets are those of the stream.
+    #[arg(long = "fill-gaps", help_heading = "What to save")]
+    pub fill_gaps: bool,
+
     // -- limits --
     /// The kernel's capture buffer, for each interface (default 16M).
     #[arg(long = "buffer-size", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]

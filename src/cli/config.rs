@@ -9,7 +9,7 @@ use crate::capture::savefile::{self, Savefiles};
 use crate::capture::{Source, devices};
 use crate::frame::LinkType;
 use crate::limits::{Limits, time};
-use crate::pipeline::{self, Recorder};
+use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
 use crate::search::{Asked, Options, Query};
@@ -29,6 +29,8 @@ pub struct Config {
     pub render: render::Settings,
     /// The file for `-O`, open.
     pub recorder: Option<Recorder>,
+    /// The files of `--streams`.
+    pub streams: Option<Streams>,
     /// Records go to standard error, since standard output is `-O`'s.
     pub records_to_stderr: bool,
     /// What is known at the start.
@@ -167,6 +169,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         input,
         render,
         recorder,
+        streams: opened::streams(args, ngrep)?,
         records_to_stderr,
         banner,
         pattern,

@@ -6,10 +6,10 @@ use crate::capture::dump::{self, Dump, DumpFormat, Flush};
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{Live, LiveSettings, Way};
 use crate::capture::savefile::Savefiles;
-use crate::capture::{MAX_SNAPLEN, devices};
+use crate::capture::{MAX_SNAPLEN, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
-use crate::pipeline::{Recorder, Scope};
+use crate::pipeline::{Recorder, Scope, Streams};
 
 use super::args::{Args, Way as WayName};
 use super::config::Input;
@@ -173,4 +173,39 @@ pub(super) fn recorder(
         Scope::Message
     };
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
+}
+
+/// The folder for `--streams`, which is to be whose we become.
+pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Problem> {
+    let Some(folder) = &args.streams else {
+        return match args.fill_gaps {
+            true => Err(Problem::new(
+                "--fill-gaps says how --streams writes; there is no --streams",
+            )),
+            false => Ok(None),
+        };
+    };
+    if ngrep {
+        return Err(Problem::new(
+            "--ngrep looks at packets one by one; there are no streams to save",
+        ));
+    }
+    let new = !folder.exists();
+    let streams = Streams::create(folder, args.fill_gaps).and_then(|streams| {
+        if new && !args.keep_root {
+            privileges::give_away(folder, args.user.as_deref())?;
+            privileges::give_away(&folder.join("index.tsv"), args.user.as_deref())?;
+        }
+        Ok(streams)
+    });
+    let cannot = |error: std::io::Error| {
+        let folder = folder.display();
+        Problem::new(match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                format!("{folder} has streams in it (an index.tsv): name another folder")
+            }
+            _ => format!("cannot save streams in {folder}: {error}"),
+        })
+    };
+    streams.map(Some).map_err(cannot)
 }

@@ -3,7 +3,10 @@
 use crate::frame::{Frame, LinkType};
 use crate::packet::Undecoded;
 
+use super::ieee80211;
+
 /// The IP packet of a frame, and what is wrapped around it.
+#[derive(Clone, Copy)]
 pub(super) struct Link<'a> {
     /// From the IP header to the end of the frame, padding included.
     pub(super) ip: &'a [u8],
@@ -27,6 +30,10 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<Link<'a>, Undecoded> {
         LinkType::TOKEN_RING => ether_type(at(bytes, 20)?, behind(bytes, 22)?),
         LinkType::FDDI => ether_type(at(bytes, 19)?, behind(bytes, 21)?),
         LinkType::PFLOG => pflog(bytes),
+        LinkType::NFLOG => nflog(bytes),
+        LinkType::IEEE802_11 => ieee80211::decode(bytes),
+        LinkType::IEEE802_11_RADIOTAP => ieee80211::radiotap(bytes),
+        LinkType(119 | 163) => ieee80211::prism(bytes),
         LinkType(other) => Err(Undecoded::LinkType(other)),
     }
 }
@@ -58,19 +65,46 @@ const fn is_tag(ether_type: u16) -> bool {
     matches!(ether_type, 0x8100 | 0x88a8 | 0x9100)
 }
 
-fn ethernet(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(super) fn ethernet(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     match at(bytes, 12)? {
         // IEEE 802.3: a length, then LLC; SNAP carries an EtherType (RFC 1042).
-        length if length <= 1500 => match behind(bytes, 14)? {
-            [0xaa, 0xaa, 0x03, 0, 0, 0, rest @ ..] => ether_type(at(rest, 0)?, behind(rest, 2)?),
-            _ => Err(Undecoded::NotIp(None)),
-        },
+        length if length <= 1500 => snap(behind(bytes, 14)?),
         kind => ether_type(kind, behind(bytes, 14)?),
     }
 }
 
+/// LLC and SNAP (RFC 1042), with the code of Ethernet or that of a bridge (IEEE 802.1H).
+pub(super) fn snap(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+    match bytes {
+        [0xaa, 0xaa, 0x03, 0, 0, 0 | 0xf8, rest @ ..] => ether_type(at(rest, 0)?, behind(rest, 2)?),
+        _ => Err(Undecoded::NotIp(None)),
+    }
+}
+
+/// Linux' packet filter log: attributes of a length and a kind, in the byte order of the machine that captured.
+fn nflog(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+    const PAYLOAD: u16 = 9;
+    let mut rest = behind(bytes, 4)?;
+    while let [l0, l1, k0, k1, ..] = rest {
+        let little = u16::from_le_bytes([*k0, *k1]) < 256;
+        let number = |pair: [u8; 2]| match little {
+            true => u16::from_le_bytes(pair),
+            false => u16::from_be_bytes(pair),
+        };
+        let (len, kind) = (usize::from(number([*l0, *l1])), number([*k0, *k1]));
+        if len < 4 {
+            return Err(Undecoded::Malformed);
+        }
+        if kind & 0x7fff == PAYLOAD {
+            return Ok(plain(rest.get(4..len).unwrap_or(&rest[4..])));
+        }
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Err(Undecoded::NotIp(None))
+}
+
 /// What an `EtherType` announces; VLAN tags to any depth.
-fn ether_type(mut kind: u16, mut bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(super) fn ether_type(mut kind: u16, mut bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     let mut path = 0_u32;
     while is_tag(kind) {
         // The mix must tell tag 1 in tag 2 from tag 2 in tag 1.
@@ -99,7 +133,7 @@ fn null(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
 }
 
 /// RFC 1661, RFC 1662: the address and control bytes may be left out, and the protocol may be one byte.
-fn ppp(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(super) fn ppp(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     let bytes = match bytes {
         [0xff | 0x0f, 0x03, rest @ ..] => rest,
         _ => bytes,
@@ -119,7 +153,7 @@ fn pppoe(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
 }
 
 /// RFC 3032: labels up to the bottom of the stack; what is behind them shows by its first four bits.
-fn mpls(mut bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(super) fn mpls(mut bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     loop {
         let (label, rest) = bytes.split_first_chunk::<4>().ok_or(Undecoded::Cut)?;
         bytes = rest;
@@ -139,7 +173,7 @@ fn pflog(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     Ok(plain(behind(bytes, len.next_multiple_of(4))?))
 }
 
-const fn plain(ip: &[u8]) -> Link<'_> {
+pub(super) const fn plain(ip: &[u8]) -> Link<'_> {
     Link { ip, path: 0 }
 }
 

@@ -1,14 +1,18 @@
 //! *decode*: frames become packets. Pure; any bytes give a packet or a named reason why not, and nothing panics.
 //!
-//! The layers are taken off from the outside: [`link`], then [`ip`], then [`transport`].
+//! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]), then [`ip`], then
+//! [`transport`]; and again, when a [`tunnel`] has a packet inside.
 
+mod ieee80211;
 mod ip;
 mod link;
 mod transport;
+mod tunnel;
 
 pub use link::untagged;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Timestamp};
+use crate::limits::TUNNELS;
 use crate::packet::{Ip, Packet, Undecoded};
 
 /// The packet in a frame.
@@ -35,7 +39,7 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
         ..first.ip
     };
     let (transport, payload) = transport::decode(ip.protocol, whole);
-    Packet {
+    let packet = Packet {
         frame: first.frame,
         ts: first.ts,
         path: first.path,
@@ -43,13 +47,34 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
         transport,
         ip_payload: whole,
         payload,
+        tunnels: first.tunnels,
         cut: 0,
+    };
+    let inner = innermost(packet);
+    match inner.ip.fragment {
+        None => inner,
+        // Pieces inside of a whole: what they are pieces of is not waited for twice.
+        Some(_) => packet,
     }
 }
 
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
     let link = link::decode(frame)?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
+    let mut packet = layer((frame.number, frame.ts), &link, missing, extensions)?;
+    if extensions == ip::Extensions::Skip {
+        packet = innermost(packet);
+    }
+    Ok(packet)
+}
+
+/// One IP packet.
+fn layer<'a>(
+    (number, ts): (u64, Timestamp),
+    link: &link::Link<'a>,
+    missing: usize,
+    extensions: ip::Extensions,
+) -> Result<Packet<'a>, Undecoded> {
     let ip::Decoded {
         ip,
         payload: ip_payload,
@@ -62,9 +87,10 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
         transport::decode(ip.protocol, ip_payload)
     };
     Ok(Packet {
-        frame: frame.number,
-        ts: frame.ts,
+        frame: number,
+        ts,
         path: link.path,
+        tunnels: 0,
         ip,
         transport,
         ip_payload,
@@ -73,12 +99,38 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
     })
 }
 
+/// The packet inside of all tunnels, but for those that are deeper than [`TUNNELS`]. A piece of one has no inside.
+fn innermost(mut packet: Packet<'_>) -> Packet<'_> {
+    while packet.ip.fragment.is_none()
+        && let Some(link) = tunnel::inside(&packet)
+        && let Ok(inner) = layer(
+            (packet.frame, packet.ts),
+            &link,
+            packet.cut as usize,
+            ip::Extensions::Skip,
+        )
+    {
+        let tunnels = packet.tunnels + 1;
+        if tunnels > TUNNELS {
+            packet.tunnels = tunnels;
+            break;
+        }
+        packet = Packet {
+            // Which tunnel is inside of which matters.
+            path: packet.path.rotate_left(11) ^ inner.path ^ u32::from(packet.ip.protocol),
+            tunnels,
+            ..inner
+        };
+    }
+    packet
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::frame::{LinkType, Timestamp};
+    use crate::frame::LinkType;
     use crate::packet::{Fragment, Transport};
 
     fn raw(bytes: &[u8], wire_len: usize) -> Frame<'_> {

@@ -87,6 +87,10 @@ impl Desk {
 
     /// Take what the reassembler says of a flow.
     pub(super) fn event(&mut self, flow: &Flow, memory: &mut Memory, event: &StreamEvent<'_>) {
+        if let Some(streams) = &mut self.show.streams {
+            let result = streams.event(flow, event);
+            self.show.note(result);
+        }
         let Memory {
             conversation,
             state,

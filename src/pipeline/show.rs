@@ -1,4 +1,4 @@
-//! Where hits go: to the renderer, and their packets to the recorder. The first write that fails is kept, and ends the run.
+//! Where hits go: to the renderer, and their packets to the recorder; and all streams, to files. The first write that fails is kept, and ends the run.
 
 use std::io;
 
@@ -8,6 +8,7 @@ use crate::hit::{Companion, Hit};
 use crate::render::Renderer;
 
 use super::recorder::Recorder;
+use super::streams::Streams;
 
 /// Called before each record with its time, to replay a file at its own speed.
 pub type Pace = Box<dyn FnMut(Timestamp)>;
@@ -16,6 +17,7 @@ pub type Pace = Box<dyn FnMut(Timestamp)>;
 pub(super) struct Show {
     pub(super) renderer: Box<dyn Renderer>,
     pub(super) recorder: Option<Recorder>,
+    pub(super) streams: Option<Streams>,
     pub(super) pace: Option<Pace>,
     failed: Option<io::Error>,
 }
@@ -24,11 +26,13 @@ impl Show {
     pub(super) fn new(
         renderer: Box<dyn Renderer>,
         recorder: Option<Recorder>,
+        streams: Option<Streams>,
         pace: Option<Pace>,
     ) -> Self {
         Self {
             renderer,
             recorder,
+            streams,
             pace,
             failed: None,
         }

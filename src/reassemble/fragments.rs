@@ -295,6 +295,7 @@ fn facts(ip: Ip, path: u32, frame: u64, ts: Timestamp) -> Packet<'static> {
         frame,
         ts,
         path,
+        tunnels: 0,
         ip,
         transport: Transport::Other,
         ip_payload: &[],

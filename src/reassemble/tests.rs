@@ -210,6 +210,7 @@ impl Player {
             frame: self.frame,
             ts: Timestamp::from_nanos(self.now),
             path: u32::from(self.form == Form::Vlan),
+            tunnels: 0,
             ip: Ip {
                 src,
                 dst,

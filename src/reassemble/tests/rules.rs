@@ -193,6 +193,7 @@ fn packet(tcp: Tcp, payload: &[u8]) -> Packet<'_> {
         frame: 1,
         ts: Timestamp::default(),
         path: 0,
+        tunnels: 0,
         ip: Ip {
             src: addr,
             dst: addr,
