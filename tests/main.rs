@@ -16,6 +16,7 @@ mod golden;
 mod live;
 mod needles;
 mod parity;
+mod properties;
 mod streams;
 mod tidy;
 

@@ -50,7 +50,8 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
         tunnels: first.tunnels,
         cut: 0,
     };
-    let inner = innermost(packet);
+    let mut inner = packet;
+    unwrap(&mut inner);
     match inner.ip.fragment {
         None => inner,
         // Pieces inside of a whole: what they are pieces of is not waited for twice.
@@ -62,13 +63,14 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
     let link = link::decode(frame)?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
     let mut packet = layer((frame.number, frame.ts), &link, missing, extensions)?;
-    if extensions == ip::Extensions::Skip {
-        packet = innermost(packet);
+    if extensions == ip::Extensions::Skip && tunnel::is_likely(&packet) {
+        unwrap(&mut packet);
     }
     Ok(packet)
 }
 
 /// One IP packet.
+#[inline]
 fn layer<'a>(
     (number, ts): (u64, Timestamp),
     link: &link::Link<'a>,
@@ -99,10 +101,10 @@ fn layer<'a>(
     })
 }
 
-/// The packet inside of all tunnels, but for those that are deeper than [`TUNNELS`]. A piece of one has no inside.
-fn innermost(mut packet: Packet<'_>) -> Packet<'_> {
+/// Take tunnels off, but for those that are deeper than [`TUNNELS`]. A piece of a packet has no inside.
+fn unwrap(packet: &mut Packet<'_>) {
     while packet.ip.fragment.is_none()
-        && let Some(link) = tunnel::inside(&packet)
+        && let Some(link) = tunnel::inside(packet)
         && let Ok(inner) = layer(
             (packet.frame, packet.ts),
             &link,
@@ -115,14 +117,13 @@ fn innermost(mut packet: Packet<'_>) -> Packet<'_> {
             packet.tunnels = tunnels;
             break;
         }
-        packet = Packet {
+        *packet = Packet {
             // Which tunnel is inside of which matters.
             path: packet.path.rotate_left(11) ^ inner.path ^ u32::from(packet.ip.protocol),
             tunnels,
             ..inner
         };
     }
-    packet
 }
 
 #[cfg(test)]

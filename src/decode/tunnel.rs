@@ -8,6 +8,21 @@ use crate::packet::{Packet, Ports, Transport};
 use super::ieee80211;
 use super::link::{self, Link, plain};
 
+/// Whether a packet is worth a closer look: most are not, and all are asked.
+#[inline]
+pub(super) fn is_likely(packet: &Packet<'_>) -> bool {
+    match packet.transport {
+        Transport::Udp(ports) => is_known(ports.dst) || is_known(ports.src),
+        Transport::Other => matches!(packet.ip.protocol, 4 | 41 | 47 | 137),
+        _ => false,
+    }
+}
+
+/// Ports that IANA gave to tunnels.
+const fn is_known(port: u16) -> bool {
+    matches!(port, 2152 | 3544 | 4754 | 4789 | 5072 | 6081 | 6635 | 8472)
+}
+
 /// What is inside of a packet, when that is a tunnel's.
 pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Link<'a>> {
     match packet.transport {

@@ -52,6 +52,8 @@ pub(super) struct Entry<S> {
     pub(super) reset: bool,
     /// When it is to be looked at again.
     pub(super) alarm: Option<Timestamp>,
+    /// When it was put into its place in the order.
+    linked: Timestamp,
     newer: Option<usize>,
     older: Option<usize>,
 }
@@ -76,6 +78,9 @@ impl<S> Entry<S> {
         }
     }
 }
+
+/// Nanoseconds by which the order of flows may be wrong.
+const EXACT: i64 = 100_000_000;
 
 /// The flows.
 pub(super) struct Table<S> {
@@ -142,6 +147,7 @@ impl<S> Table<S> {
             two_sided: false,
             reset: false,
             alarm: None,
+            linked: Timestamp::default(),
             newer: None,
             older: None,
         };
@@ -172,7 +178,9 @@ impl<S> Table<S> {
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
         let Some(entry) = self.get(slot) else { return };
         let old = std::mem::replace(&mut entry.stage, stage);
-        if old == stage && self.order(stage).newest == Some(slot) {
+        // A flow's place need not be exact: moved at every packet, it would cost more than the packet.
+        let moved = entry.last.ts.since(entry.linked);
+        if old == stage && moved < EXACT {
             return;
         }
         if let Some(entry) = self.get(slot) {
@@ -228,6 +236,7 @@ impl<S> Table<S> {
         if let Some(entry) = self.get(slot) {
             entry.older = before;
             entry.newer = None;
+            entry.linked = entry.last.ts;
         }
         if let Some(entry) = before.and_then(|before| self.get(before)) {
             entry.newer = Some(slot);

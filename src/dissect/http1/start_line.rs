@@ -141,6 +141,11 @@ fn request_line(bytes: &[u8]) -> Verdict {
             _ => Verdict::NotForUs,
         };
     };
+    // Asked first, so that the verdict is the same however much of the line is there.
+    let steers = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
+    if target.iter().take_while(|byte| **byte != b'\n').any(steers) {
+        return Verdict::NotForUs;
+    }
     let known = METHODS.contains(&method);
     if let Some(end) = memchr(b'\n', window) {
         let line = window.get(..end).unwrap_or_default();
@@ -148,12 +153,6 @@ fn request_line(bytes: &[u8]) -> Verdict {
             Some(line) if known || line.is_plausible() => Verdict::Certain,
             _ => Verdict::NotForUs,
         };
-    }
-    if target
-        .iter()
-        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r'))
-    {
-        return Verdict::NotForUs;
     }
     match (known, bytes.len() < LOOK) {
         (true, true) => Verdict::Likely { need },

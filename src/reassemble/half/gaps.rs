@@ -118,7 +118,9 @@ impl Half {
         if self.ended {
             return None;
         }
-        let closing = (self.fin == Some(self.next)).then(|| self.fin_by.ts.plus(time::CLOSE_GRACE));
+        // When both sides are captured the acknowledgement comes, or something else that shows the end.
+        let waits = self.fin == Some(self.next) && !two_sided;
+        let closing = waits.then(|| self.fin_by.ts.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
             return closing;
         };

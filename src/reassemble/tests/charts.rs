@@ -461,8 +461,8 @@ fn start_end_and_reuse() {
         ),
         (
             "fin_unacked",
-            "hs; C+0 AAAA !F; wait 1100; S+0 x",
-            "C data AAAA; C end Fin; S data x",
+            "C+0 AAAA !F; wait 1100; C+5 x",
+            "C data AAAA; C end Fin; C AfterFin x",
             FOUR,
         ),
         (

@@ -1,0 +1,476 @@
+//! What must hold for any bytes, one function for each parser. The fuzzer calls them with what it invents, and
+//! `cargo test` with generated and mutated bytes, so that both hold the same things.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use spygrep::capture::savefile::Savefiles;
+use spygrep::capture::{Next, Source as _};
+use spygrep::decode;
+use spygrep::dissect::Conversation;
+use spygrep::flow::{Direction, Endpoint, Flow, Roles};
+use spygrep::frame::{Frame, LinkType, Timestamp};
+use spygrep::limits::{Limits, time};
+use spygrep::message::{Part, Said};
+use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
+use spygrep::pipeline::{Pipeline, Settings};
+use spygrep::policy::{Overlap, Policy};
+use spygrep::reassemble::{Defragmented, Defragmenter, Reassembler};
+use spygrep::render::{self, Escape, Out};
+use spygrep::search::{Asked, Keep, Options, Query, Unit};
+use spygrep::stats::DissectStats;
+use spygrep::stream::{Carrier, StreamEvent};
+
+/// Bytes that are taken one after the other; zeros when there are no more.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else {
+            return 0;
+        };
+        self.0 = rest;
+        *first
+    }
+
+    fn take(&mut self, len: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+const LINKS: [u32; 24] = [
+    1, 0, 101, 113, 276, 9, 50, 51, 104, 105, 108, 117, 119, 127, 163, 228, 229, 239, 6, 10, 12,
+    14, 147, 9999,
+];
+
+fn frame(link: u32, number: u64, bytes: &[u8]) -> Frame<'_> {
+    Frame {
+        number,
+        ts: Timestamp::from_nanos(number.cast_signed() * 1_000_000),
+        interface: 0,
+        link: LinkType(link),
+        wire_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        bytes,
+    }
+}
+
+/// Any frame gives a packet inside of it, or a reason.
+pub fn decode(data: &[u8]) {
+    let mut input = Input(data);
+    let link = LINKS[usize::from(input.byte()) % LINKS.len()];
+    let frame = frame(link, 1, input.0);
+    for packet in [decode::frame(&frame), decode::outermost(&frame)]
+        .into_iter()
+        .flatten()
+    {
+        assert!(packet.ip_payload.len() <= frame.bytes.len());
+        assert!(
+            packet.ip_payload.ends_with(packet.payload)
+                || packet.payload.len() < packet.ip_payload.len()
+        );
+        let _ = packet.is_damaged();
+    }
+    let mut scratch = Vec::new();
+    assert!(decode::untagged(&frame, &mut scratch).len() <= frame.bytes.len());
+}
+
+/// The byte that an honest sender has at a place.
+fn truth(at: usize) -> u8 {
+    b'a' + (at % 26) as u8
+}
+
+fn ip(protocol: u8, fragment: Option<Fragment>) -> Ip {
+    Ip {
+        src: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+        dst: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+        protocol,
+        ttl: 64,
+        fragment,
+    }
+}
+
+/// Pieces of one datagram, cut and sent in any way: when it is whole, it is what was sent.
+pub fn defragment(data: &[u8]) {
+    let mut input = Input(data);
+    let limits = Limits {
+        fragment_datagrams: 4,
+        fragment_bytes: 4096,
+        fragment_pieces: 16,
+        ..Limits::default()
+    };
+    let mut defragmenter = Defragmenter::new(limits, false);
+    let text: Vec<u8> = (0..4096).map(truth).collect();
+    let mut number = 0;
+    let mut lost = |piece: &Packet<'_>| assert!(piece.payload.len() <= 4096);
+    while !input.is_empty() {
+        number += 1;
+        let (offset, len) = (
+            usize::from(input.byte()) % 64 * 8,
+            usize::from(input.byte()),
+        );
+        let how = input.byte();
+        let bytes = &text[offset..offset + len];
+        let id = u32::from(how >> 1 & 7);
+        let fragment = Fragment {
+            id,
+            offset: offset as u32,
+            more: how & 1 == 1,
+        };
+        let packet = Packet {
+            frame: number,
+            ts: Timestamp::from_nanos(number.cast_signed() * i64::from(how) * 10_000_000),
+            path: 0,
+            tunnels: 0,
+            ip: ip(17, Some(fragment)),
+            transport: Transport::Other,
+            ip_payload: bytes,
+            payload: bytes,
+            cut: u32::from(how & 0x80 != 0),
+        };
+        defragmenter.expire(packet.ts, &mut lost);
+        if let Defragmented::Whole { bytes, .. } = defragmenter.push(&packet, &mut lost) {
+            assert_eq!(bytes, &text[..bytes.len()]);
+        }
+    }
+    defragmenter.finish(&mut lost);
+}
+
+/// Segments of two honest hosts, cut, lost, repeated and shuffled in any way, with lies about everything but the bytes:
+/// what is delivered is in order and true, and nothing is held in the end.
+pub fn reassemble(data: &[u8]) {
+    let mut input = Input(data);
+    let isn = [0, 1000, u32::MAX - 30, u32::MAX][usize::from(input.byte()) % 4];
+    let overlap = [Overlap::First, Overlap::Last, Overlap::Bsd, Overlap::Linux];
+    let policy = Policy {
+        overlap: overlap[usize::from(input.byte()) % 4],
+        ..Policy::default()
+    };
+    let limits = Limits {
+        memory: 8192,
+        tails: 4096,
+        reorder_bytes: 4096,
+        ..Limits::default()
+    };
+    let mut reassembler: Reassembler<[u64; 2]> = Reassembler::new(limits, policy, time::IDLE_FILE);
+    // What is true of a place depends on where the stream was joined.
+    let hear = |_: &Flow, next: &mut [u64; 2], event: StreamEvent<'_>| match event {
+        StreamEvent::Data {
+            dir, offset, bytes, ..
+        } => {
+            assert_eq!(offset, next[dir.index()]);
+            assert!(!bytes.is_empty());
+            assert!(
+                bytes
+                    .windows(2)
+                    .all(|pair| pair[1] == pair[0] + 1 || pair == [b'z', b'a'])
+            );
+            next[dir.index()] += bytes.len() as u64;
+        }
+        StreamEvent::Gap {
+            dir, offset, len, ..
+        } => {
+            assert_eq!(offset, next[dir.index()]);
+            assert!(len > 0);
+            next[dir.index()] += len;
+        }
+        StreamEvent::Aside {
+            bytes,
+            context,
+            after,
+            ..
+        } => assert!(context + after < bytes.len()),
+        _ => {}
+    };
+    let (mut number, mut now) = (0, 0);
+    while !input.is_empty() {
+        number += 1;
+        let (how, offset) = (input.byte(), u32::from(input.byte()));
+        let (len, ack) = (usize::from(input.byte()) % 40, u32::from(input.byte()));
+        now += i64::from(how >> 6) * i64::from(how >> 6) * 20_000_000;
+        let to_server = how & 1 == 0;
+        let flags = match how >> 1 & 15 {
+            0 => TcpFlags::SYN.0,
+            1 => TcpFlags::SYN.0 | TcpFlags::ACK.0,
+            2 => TcpFlags::FIN.0 | TcpFlags::ACK.0,
+            3 => TcpFlags::RST.0,
+            4 => 0,
+            5 => TcpFlags::ACK.0 | TcpFlags::URG.0,
+            6 => 0xff,
+            _ => TcpFlags::ACK.0,
+        };
+        let syn = flags & TcpFlags::SYN.0 != 0;
+        let first = if syn { 0 } else { offset as usize };
+        let bytes: Vec<u8> = (first..first + len).map(truth).collect();
+        let seq = isn.wrapping_add(if syn { 0 } else { 1 + offset });
+        let tcp = Tcp {
+            ports: if to_server {
+                Ports {
+                    src: 40_000,
+                    dst: 80,
+                }
+            } else {
+                Ports {
+                    src: 80,
+                    dst: 40_000,
+                }
+            },
+            seq,
+            ack: isn.wrapping_add(1).wrapping_add(ack),
+            flags: TcpFlags(flags),
+            window: u16::from(ack as u8),
+            window_scale: None,
+            urgent: offset as u16,
+        };
+        let mut packet = Packet {
+            frame: number,
+            ts: Timestamp::from_nanos(now),
+            path: 0,
+            tunnels: 0,
+            ip: ip(6, None),
+            transport: Transport::Tcp(tcp),
+            ip_payload: &bytes,
+            payload: &bytes,
+            cut: u32::from(how == 0xff),
+        };
+        if !to_server {
+            std::mem::swap(&mut packet.ip.src, &mut packet.ip.dst);
+        }
+        reassembler.expire(packet.ts, hear);
+        reassembler.push(&packet, hear);
+        assert!(reassembler.held() < 64 << 10);
+    }
+    reassembler.finish(hear);
+    assert_eq!(reassembler.held(), 0);
+}
+
+const PATTERNS: [&str; 20] = [
+    "ab",
+    "(?i)aB",
+    "a+b",
+    "^a",
+    "a$",
+    r"\bab\b",
+    "a.*b",
+    "(a|b)c",
+    "[ab]{2,4}c",
+    "a(b|$)",
+    "^$",
+    r"\Ba",
+    "abc|bcd|cde",
+    "a[^b]*c",
+    "(?:ab){2}",
+    "a??b",
+    "b\\b",
+    "^(a|b)+$",
+    "c(?i)ab",
+    "aa|a",
+];
+
+/// A text cut in any way holds what it holds in one piece.
+pub fn search(data: &[u8]) {
+    let mut input = Input(data);
+    let pattern = PATTERNS[usize::from(input.byte()) % PATTERNS.len()];
+    let flags = input.byte();
+    let asked = Asked {
+        any: vec![pattern.to_owned()],
+        options: Options {
+            line_anchors: flags & 1 == 1,
+            crlf: flags & 2 == 2,
+            dot_all: flags & 4 == 4,
+            ignore_case: flags & 8 == 8,
+            ..Options::default()
+        },
+        ..Asked::default()
+    };
+    let Ok(query) = Query::compile(&asked) else {
+        return;
+    };
+    let keep = Keep {
+        head: 0,
+        body: usize::from(flags >> 4),
+        first: None,
+    };
+    let mut unit = Unit::default();
+    unit.begin(&query, None);
+    let mut text = Vec::new();
+    while !input.is_empty() {
+        let len = usize::from(input.byte()) % 9;
+        // Few letters, so that something is found.
+        let piece: Vec<u8> = input
+            .take(len)
+            .iter()
+            .map(|byte| b"abcABC\r\n d\x80\0"[usize::from(*byte) % 12])
+            .collect();
+        unit.feed(&query, &keep, Part::Body, &piece);
+        text.extend(piece);
+    }
+    unit.end(&query, true);
+    assert_eq!(
+        unit.holds(&query),
+        query.holds_in(&text, &mut Vec::new()),
+        "{pattern} in {text:?}"
+    );
+    let kept = unit.show(&query).text.bytes.len();
+    assert!(kept <= text.len());
+}
+
+/// Any file gives frames of bounded size, or an error.
+pub fn savefile(data: &[u8]) {
+    let path = std::env::temp_dir().join(format!("spygrep-fuzz-{}", std::process::id()));
+    std::fs::write(&path, data).expect("there is room for a file");
+    if let Ok(mut files) = Savefiles::open(&[&path]) {
+        let mut frames = 0_usize;
+        while let Ok(Next::Frame(frame)) = files.next_frame() {
+            assert!(frame.bytes.len() <= 16 << 20);
+            frames += 1;
+            assert!(frames <= 64 << 20);
+        }
+    }
+}
+
+/// What is said of two streams does not depend on how they were cut, and it is no more than was sent.
+pub fn http(data: &[u8]) {
+    let mut input = Input(data);
+    let asks = usize::from(input.byte()) << 4;
+    let step = 1 + usize::from(input.byte()) % 19;
+    let (question, answer) = (input.take(asks), input.0);
+    let whole = told(question, answer, usize::MAX);
+    assert_eq!(whole, told(question, answer, step));
+}
+
+/// What is said of a question and its answer, each in pieces of `step` bytes: the text of each message by parts.
+fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
+    let end = |last, port| Endpoint {
+        addr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
+        port,
+    };
+    let flow = Flow {
+        id: 1,
+        slot: 0,
+        protocol: 6,
+        client: end(1, 40_000),
+        server: end(2, 80),
+        path: 0,
+        roles: Roles::Seen,
+    };
+    let (mut conversation, mut stats) = (Conversation::default(), DissectStats::default());
+    let mut said: Vec<String> = Vec::new();
+    let mut bytes_said = 0;
+    for (dir, bytes) in [
+        (Direction::ToServer, question),
+        (Direction::ToClient, answer),
+    ] {
+        let mut offset = 0;
+        for piece in bytes.chunks(step.min(bytes.len().max(1))) {
+            let event = StreamEvent::Data {
+                dir,
+                offset,
+                bytes: piece,
+                by: Carrier::default(),
+            };
+            offset += piece.len() as u64;
+            conversation.on_event(
+                &Limits::default(),
+                &mut stats,
+                &flow,
+                &event,
+                &mut |dir, _, what| {
+                    let dir = dir.index();
+                    match what {
+                        Said::Begin(begin) => said.push(format!("{dir} ({}", begin.kind.name)),
+                        Said::Text { part, bytes } => {
+                            bytes_said += bytes.len();
+                            let head = format!("{dir} {part:?} ");
+                            let text = bytes.escape_ascii().to_string();
+                            match said.last_mut().filter(|last| last.starts_with(&head)) {
+                                Some(last) => last.push_str(&text),
+                                None => said.push(head + &text),
+                            }
+                        }
+                        Said::End { complete } => said.push(format!("{dir} ) {complete}")),
+                        _ => {}
+                    }
+                },
+            );
+        }
+    }
+    assert!(bytes_said <= question.len() + answer.len());
+    said
+}
+
+/// Nothing that steers a terminal comes through.
+pub fn escape(data: &[u8]) {
+    for utf8 in [false, true] {
+        let escape = Escape {
+            utf8,
+            tab: true,
+            dot: '.',
+        };
+        let mut out = Vec::new();
+        escape.write(data, &mut out);
+        let text = std::str::from_utf8(&out).expect("what is shown is text");
+        for shown in text.chars() {
+            let steers = shown.is_control() && !matches!(shown, '\t' | '\n');
+            let turns = matches!(shown, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+            assert!(!steers && !turns, "{shown:?}");
+        }
+        assert!(out.len() <= data.len() * 4 + 64);
+    }
+}
+
+/// The whole program on any frames: it comes to an end.
+pub fn program(data: &[u8]) {
+    let mut input = Input(data);
+    let link = LINKS[usize::from(input.byte()) % 4];
+    let how = input.byte();
+    let asked = Asked {
+        any: vec!["a[^b]*c|GET".to_owned()],
+        ..Asked::default()
+    };
+    let limits = Limits {
+        memory: 64 << 10,
+        tails: 16 << 10,
+        flows: 64,
+        embryos: 16,
+        burst: 4096,
+        head: 4096,
+        body: 4096,
+        ..Limits::default()
+    };
+    let settings = Settings {
+        packets: how & 1 == 1,
+        filter: None,
+        query: Query::compile(&asked).expect("the pattern is valid"),
+        invert: how & 2 == 2,
+        show_empty: how & 4 == 4,
+        max_count: None,
+        search_first: None,
+        wire: how & 8 == 8,
+        before: usize::from(how >> 4 & 1),
+        after: usize::from(how >> 5 & 1),
+        pair: how & 0x40 == 0x40,
+        stand_out: Vec::new(),
+        live: how & 0x80 == 0x80,
+        limits,
+        policy: Policy::default(),
+        idle: time::IDLE_FILE,
+    };
+    let show = render::Settings {
+        packets: how & 1 == 1,
+        ..render::Settings::default()
+    };
+    let renderer = render::renderer(show, Out::new(Box::new(std::io::sink()), true));
+    let mut pipeline = Pipeline::new(settings, renderer, None, None, None);
+    let mut number = 0;
+    while !input.is_empty() {
+        number += 1 + u64::from(input.byte());
+        let len = usize::from(input.byte());
+        pipeline.frame(&frame(link, number, input.take(len)));
+    }
+    pipeline.finish();
+}
