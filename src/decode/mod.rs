@@ -70,7 +70,11 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
 }
 
 /// One IP packet.
-#[inline]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "a packet is large: made in place, not handed on"
+)]
 fn layer<'a>(
     (number, ts): (u64, Timestamp),
     link: &link::Link<'a>,

@@ -11,6 +11,7 @@ use super::half::Half;
 use super::turn::{Segment, Turn};
 
 /// Whether a segment means something for its stream. What cannot is said by itself: no receiver takes it.
+#[inline]
 pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
     let bad_sum = turn.policy.checksum == Checksum::On && turn.is_damaged(segment);
     let (syn, fin) = (segment.has(TcpFlags::SYN), segment.has(TcpFlags::FIN));

@@ -40,7 +40,7 @@ impl Tail {
             self.bytes = tails.spare.pop().unwrap_or_default();
         }
         let keep = usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST);
-        if self.bytes.len() + bytes.len() > 2 * keep {
+        if self.bytes.len() + bytes.len() > (2 * keep).max(SPARE_SIZE) {
             // Now and then, so that each byte is moved about once.
             let spare = (self.bytes.len() + bytes.len()).saturating_sub(keep);
             self.bytes.drain(..spare.min(self.bytes.len()));
