@@ -45,7 +45,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 128 << 20,
-            flows: 262_144,
+            flows: 131_072,
             embryos: 65_536,
             reorder_bytes: 1 << 20,
             tails: 16 << 20,

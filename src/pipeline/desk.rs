@@ -273,6 +273,10 @@ impl Desk {
                 self.output.exchanges_forgotten += 1;
                 self.owed -= u64::from(forgotten.shown);
             }
+            if state.exchanges.capacity() == 0 {
+                // Most flows have one at a time, and there may be very many flows.
+                state.exchanges.reserve_exact(1);
+            }
             state.exchanges.push_back(Exchange {
                 number,
                 ordinal,

@@ -40,10 +40,11 @@ impl Tail {
             self.bytes = tails.spare.pop().unwrap_or_default();
         }
         let keep = usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST);
-        if self.bytes.len() + bytes.len() > (2 * keep).max(SPARE_SIZE) {
-            // Now and then, so that each byte is moved about once.
-            let spare = (self.bytes.len() + bytes.len()).saturating_sub(keep);
-            self.bytes.drain(..spare.min(self.bytes.len()));
+        let (len, capacity) = (self.bytes.len() + bytes.len(), self.bytes.capacity());
+        let spare = len.saturating_sub(keep).min(self.bytes.len());
+        if len > capacity && capacity >= 2 * CONTEXT && spare >= capacity / 4 {
+            // A quarter of the buffer or nothing, so that each byte is moved a few times at the most; else it grows.
+            self.bytes.drain(..spare);
         }
         let bytes = bytes
             .get(bytes.len().saturating_sub(2 * MOST)..)

@@ -61,6 +61,9 @@ impl Pairing {
         if self.beyond > 0 || self.open.len() >= limit {
             self.beyond = self.beyond.saturating_add(1);
         } else {
+            if self.open.capacity() == 0 {
+                self.open.reserve_exact(1);
+            }
             self.open.push_back(Asked {
                 exchange,
                 method: Method::Other,
