@@ -90,6 +90,7 @@ fn the_exit_status_is_greps() {
     assert_eq!(all("nothing pcaps/cut-in-a-record.pcap").0, 1);
 }
 
+/// Named: `pcap_trunc_last`.
 #[test]
 fn a_cut_file_is_read_up_to_the_cut_with_one_warning() {
     let (_, out, err) = all("--count hello pcaps/cut-in-a-record.pcap");
@@ -147,6 +148,7 @@ fn a_full_disk_is_an_error() {
     );
 }
 
+/// Named: `stdin_dash`.
 #[test]
 fn captures_come_from_standard_input_and_several_files() {
     let mut child = spygrep()
@@ -281,6 +283,7 @@ fn options_mean_what_they_say() {
     }
 }
 
+/// Named: `bpf_port_filter_drops_fragments`.
 #[test]
 fn fragments_of_what_the_filter_does_not_want_are_not_shown() {
     use crate::frames::{ip, write};

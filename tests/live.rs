@@ -74,6 +74,7 @@ impl Listening {
     }
 }
 
+/// Named: `match_ends_at_segment_end_then_idle`.
 #[test]
 fn a_record_is_there_while_the_program_runs_and_each_signal_is_a_normal_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -93,6 +94,7 @@ fn a_record_is_there_while_the_program_runs_and_each_signal_is_a_normal_end() {
     }
 }
 
+/// Named: `quiet_interface_ctrl_c`.
 #[test]
 fn a_quiet_interface_ends_at_once_with_status_1() {
     let Some(listening) = Listening::start(&["needle", "udp", "port", "9"]) else {

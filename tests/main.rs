@@ -14,6 +14,7 @@ mod command_line;
 mod frames;
 mod golden;
 mod live;
+mod named;
 mod needles;
 mod parity;
 mod properties;

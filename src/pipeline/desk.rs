@@ -122,6 +122,10 @@ impl Desk {
             },
         );
         self.dissected = dissected;
+        if let StreamEvent::Gap { dir, .. } = *event {
+            self.orders.query.mark_gap(state.mark(dir));
+            state.holed[dir.index()] = true;
+        }
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how == Ending::Fin);
         }
@@ -293,9 +297,11 @@ impl Desk {
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
+        // Behind a hole a burst goes on with a text whose middle is missing.
+        let holed = std::mem::take(&mut state.holed[dir.index()]) && is_burst(begin.kind);
         open.unit.begin(
             &self.orders.query,
-            begin.continues.then(|| &*state.mark(dir)),
+            (begin.continues || holed).then(|| &*state.mark(dir)),
         );
         *state.open(dir) = Some(open);
     }

@@ -27,6 +27,8 @@ pub(super) struct State {
     open: [Option<Box<Open>>; 2],
     /// How far each direction's text was searched, where it goes on over messages.
     marks: [Bookmark; 2],
+    /// Bytes are missing where each direction's mark is.
+    pub(super) holed: [bool; 2],
     /// Exchanges whose final answer is not over.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.

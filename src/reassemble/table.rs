@@ -124,6 +124,13 @@ impl<S> Table<S> {
         Some(slot)
     }
 
+    /// The hash of a key, which another table gives another one.
+    #[cfg(test)]
+    pub(super) fn place(&self, key: &Key) -> u64 {
+        use std::hash::BuildHasher as _;
+        self.index.hasher().hash_one(key)
+    }
+
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
         self.slots.get_mut(slot)?.as_mut()
     }

@@ -192,6 +192,15 @@ impl Query {
             .any(|(term, progress)| term.automaton.is_open(&progress.scan))
     }
 
+    /// Let `bookmark` stand behind missing bytes: no text begins there, and no line.
+    pub fn mark_gap(&self, bookmark: &mut Bookmark) {
+        bookmark.0.clear();
+        bookmark.0.extend(self.terms.iter().map(|term| Progress {
+            scan: term.automaton.start_behind_gap(),
+            found: false,
+        }));
+    }
+
     /// Note in `bookmark` how far was read.
     pub(super) fn mark(progress: &[Progress], bookmark: &mut Bookmark) {
         bookmark.0.clear();

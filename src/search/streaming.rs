@@ -102,7 +102,7 @@ impl Automaton {
     }
 
     /// A scan behind missing bytes: neither a line nor a word starts or ends there.
-    fn start_behind_gap(&self) -> Scan {
+    pub(super) fn start_behind_gap(&self) -> Scan {
         Scan {
             state: self.behind[0],
             last: Some(0),

@@ -141,6 +141,7 @@ impl Order {
 const LITTLE: Order = Order(false);
 const BIG: Order = Order(true);
 
+/// Named: `nsec_pcap`, `swapped`.
 #[test]
 fn classic_files_of_every_magic_give_the_same_frame() {
     for order in [LITTLE, BIG] {
@@ -199,6 +200,7 @@ fn a_frame_is_at_least_as_long_as_its_bytes() {
     assert_eq!(read(file).0, [(1, 0, 0, 1, 3, b"abc".to_vec())]);
 }
 
+/// Named: `empty`.
 #[test]
 fn a_file_without_frames_is_fine() {
     for file in [
@@ -209,6 +211,7 @@ fn a_file_without_frames_is_fine() {
     }
 }
 
+/// Named: `pcapng_two_linktypes`, `pcapng_two_snaplens`, `pcapng_multi_section`, `pcapng_spb`, `pcapng_tsresol`.
 #[test]
 fn pcapng_sections_interfaces_and_all_kinds_of_packets() {
     let mut file = LITTLE.section();
@@ -301,6 +304,7 @@ fn what_lies_before_a_cut_is_read_and_one_warning_given() {
     }
 }
 
+/// Named: `absurd_caplen`.
 #[test]
 fn an_impossible_length_ends_the_file_and_the_next_one_goes_on() {
     let mut file = LITTLE.pcap_header(0xa1b2_c3d4, 4, 65535, 1);
@@ -336,6 +340,7 @@ fn a_large_record_grows_the_buffer() {
     assert_eq!(seen[1].5, large);
 }
 
+/// Named: `gzip/zstd named`.
 #[test]
 fn packed_files_are_unpacked_and_their_damage_is_a_cut() {
     let mut file = LITTLE.pcap_header(0xa1b2_c3d4, 4, 65535, 1);
@@ -359,6 +364,7 @@ fn packed_files_are_unpacked_and_their_damage_is_a_cut() {
     }
 }
 
+/// Named: `bad_magic`.
 #[test]
 fn what_is_no_capture_is_refused_with_a_reason() {
     let version = LITTLE.pcap_header(0xa1b2_c3d4, 9, 65535, 1);

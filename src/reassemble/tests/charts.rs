@@ -255,6 +255,12 @@ fn gaps() {
             FOUR,
         ),
         (
+            "quiet_interface_gap_timer",
+            "hs; C+0 AAAA; C+8 CCCC; S a12; wait 49; wait 1",
+            "C data AAAA; C gap 4 Acked; C data CCCC",
+            FOUR,
+        ),
+        (
             "gap_late_fill",
             "hs; C+4 BBBB; S a8; wait 100; C+0 AAAA; C+0 AAAA",
             "C gap 4 Acked; C data BBBB; C Late AAAA",

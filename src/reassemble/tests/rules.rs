@@ -109,6 +109,7 @@ fn ooo_cap_segments() {
     }
 }
 
+/// Named: `stream_6GiB_synthetic`.
 #[test]
 fn stream_6_gib_synthetic() {
     let mut player = connected(Form::AsIs, Limits::default());
@@ -133,6 +134,7 @@ fn stream_6_gib_synthetic() {
     assert_eq!(entry.half(C).delivered(), 6 << 30);
 }
 
+/// Named: `port_0`, `same_ip_same_port_self_connect`.
 #[test]
 fn port_0_and_same_ip_same_port_self_connect() {
     let mut reassembler: Reassembler<()> =
@@ -208,6 +210,7 @@ fn packet(tcp: Tcp, payload: &[u8]) -> Packet<'_> {
     }
 }
 
+/// Named: `syn_flood_10M`, `flow_flood_with_data_10M`.
 #[test]
 fn floods_of_syns_and_flows_are_bounded() {
     let limits = Limits {
@@ -269,6 +272,20 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
         }
     }
     assert!(reassembler.stats().evicted_flows > 100);
+}
+
+/// Named: `hash_collision_keys`. Where a flow lies in the table is a secret of each run.
+#[test]
+fn places_of_flows_cannot_be_foretold() {
+    let end = |port| Endpoint {
+        addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port,
+    };
+    let key = Key::new(protocol::TCP, 0, end(1), end(2));
+    let places: HashSet<u64> = (0..8)
+        .map(|_| table::Table::<()>::default().place(&key))
+        .collect();
+    assert_eq!(places.len(), 8);
 }
 
 /// All ways in which chunks on a line can lie to each other (Allen's relations), in every order: the first copy of each byte
