@@ -62,6 +62,8 @@ struct Trouble {
     refused: Vec<u8>,
     /// Other sequence numbers that offset 0 may have, from more than one SYN.
     candidates: Vec<u32>,
+    /// Bytes far ahead that follow each other.
+    far: Option<gaps::Far>,
     /// It sent a RST that is not proven to be real.
     reset: Option<Carrier>,
     /// Contradicting copies that were said, and their bytes.
@@ -184,7 +186,8 @@ impl Half {
         let distance = start.saturating_sub(next);
         let claimed = self.told(u64::try_from(start).unwrap_or(0));
         if !(-WINDOW..WINDOW).contains(&distance) || distance > turn.reach.cast_signed() {
-            return turn.aside(Aside::OutOfWindow, claimed, payload);
+            turn.aside(Aside::OutOfWindow, claimed, payload);
+            return self.far(segment, distance, turn);
         }
         let len = payload.len() as u64;
         // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).

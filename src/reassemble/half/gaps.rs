@@ -2,7 +2,7 @@
 
 use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::reassemble::turn::Turn;
+use crate::reassemble::turn::{Segment, Turn};
 use crate::stream::{Aside, Ending, GapReason, StreamEvent};
 
 use super::{Half, Hole, WINDOW, earlier};
@@ -11,7 +11,47 @@ use super::{Half, Hole, WINDOW, earlier};
 const ONE_SIDED_SEGMENTS: usize = 8;
 const ONE_SIDED_BYTES: u64 = 16 << 10;
 
+/// A run of segments far ahead of the stream.
+#[derive(Clone, Copy)]
+pub(super) struct Far {
+    /// The sequence number of the latest one, and of what would follow it.
+    first: u32,
+    next: u32,
+    run: u8,
+}
+
+/// So many segments in a row that are far ahead are the stream itself: the capture missed more than a window.
+const RUN: u8 = 16;
+
 impl Half {
+    /// A segment lies farther ahead than the receiver would have allowed, and was said apart.
+    pub(super) fn far(&mut self, segment: &Segment<'_>, distance: i64, turn: &mut Turn<'_>) {
+        let (first, len) = (segment.first(), segment.payload().len());
+        let Ok(ahead) = u64::try_from(distance) else {
+            return;
+        };
+        let trouble = self.trouble();
+        let next = first.wrapping_add(len as u32);
+        let run = match trouble.far {
+            // The same frame once more.
+            Some(far) if far.first == first => far.run,
+            Some(far) if far.next == first => far.run.saturating_add(1),
+            _ => 1,
+        };
+        trouble.far = (len > 0).then_some(Far { first, next, run });
+        if run < RUN || ahead >= WINDOW.cast_unsigned() {
+            return;
+        }
+        trouble.far = None;
+        while let Some(waiting) = self.first_waiting() {
+            self.lose(waiting.saturating_sub(self.next), GapReason::Overflow, turn);
+            self.advance(u64::MAX, turn);
+        }
+        if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
+            self.lose(to.saturating_sub(self.next), GapReason::Overflow, turn);
+        }
+    }
+
     /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it is not believed.
     pub(in crate::reassemble) fn acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) -> u64 {
         self.choose(ack, turn);

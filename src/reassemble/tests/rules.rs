@@ -161,6 +161,27 @@ fn port_0_and_same_ip_same_port_self_connect() {
     assert_eq!(said, ["C data AAAABB"]);
 }
 
+/// A capture that missed more than any window goes on with the stream, and not with pieces of it for ever.
+#[test]
+fn a_stream_goes_on_behind_a_loss_larger_than_its_window() {
+    let mut player = connected(Form::AsIs, Limits::default());
+    data(&mut player, 0, b"AAAA", "");
+    for at in 0..40_u32 {
+        for _copy in 0..2 {
+            data(&mut player, 100_000_000 + at * 2, b"xx", "");
+        }
+    }
+    let said = player.said.join("; ");
+    assert!(
+        said.starts_with(&format!("C data AAAA; C OutOfWindow {}", "xx".repeat(30))),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(&format!("Overflow; C Late xx; C data {}", "xx".repeat(24))),
+        "{said}"
+    );
+}
+
 #[test]
 fn timestamps_go_back() {
     let mut player = connected(Form::AsIs, Limits::default());
