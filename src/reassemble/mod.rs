@@ -3,6 +3,7 @@
 //! [`Defragmenter`] puts IP datagrams together, [`Reassembler`] TCP streams. In-order bytes are passed on as they lie in the
 //! packet; only what is out of order is copied. What the two cannot place is said too, so that nothing is lost unseen.
 
+mod alarms;
 mod fragments;
 mod half;
 mod handshake;
@@ -15,9 +16,6 @@ mod turn;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
@@ -26,6 +24,7 @@ use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
+use alarms::Alarms;
 use half::{Half, earlier};
 use pair::{meant, settle};
 use table::{Entry, Key, Stage, Table};
@@ -39,7 +38,7 @@ pub struct Reassembler<S> {
     /// Nanoseconds after which a quiet flow is forgotten.
     idle: i64,
     /// Moments at which a flow is to be looked at again.
-    alarms: BinaryHeap<Reverse<(Timestamp, u32, u64)>>,
+    alarms: Alarms,
     /// When quiet flows were last looked for.
     swept: Timestamp,
     last_id: u64,
@@ -94,7 +93,7 @@ impl<S: Default> Reassembler<S> {
                 tails: Tails::default(),
             },
             idle,
-            alarms: BinaryHeap::new(),
+            alarms: Alarms::default(),
             swept: Timestamp::default(),
             last_id: 0,
         }
@@ -156,6 +155,14 @@ impl<S: Default> Reassembler<S> {
             };
             deliver(&entry.flow, &mut entry.state, event);
         }
+        let Self { alarms, table, .. } = self;
+        let stages = [Stage::Embryo, Stage::Open, Stage::Closed];
+        let flows = stages.into_iter().map(|stage| table.len(stage)).sum();
+        alarms.sweep(flows, |(moment, slot, id)| {
+            table
+                .get(slot as usize)
+                .is_some_and(|entry| entry.flow.id == id && entry.alarm == Some(moment))
+        });
         self.make_room(&mut deliver);
     }
 
@@ -165,10 +172,7 @@ impl<S: Default> Reassembler<S> {
         now: Timestamp,
         mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
-        while let Some(&Reverse((moment, slot, id))) = self.alarms.peek()
-            && moment <= now
-        {
-            self.alarms.pop();
+        while let Some((moment, slot, id)) = self.alarms.due(now) {
             let slot = slot as usize;
             if let Some(entry) = self.table.get(slot)
                 && entry.flow.id == id
@@ -296,7 +300,7 @@ impl<S: Default> Reassembler<S> {
             && alarm.is_none_or(|alarm| moment < alarm)
         {
             *alarm = Some(moment);
-            self.alarms.push(Reverse((moment, flow.slot, flow.id)));
+            self.alarms.set(moment, flow.slot, flow.id);
         }
         self.table.touch(slot, stage);
     }
@@ -349,7 +353,7 @@ impl<S: Default> Reassembler<S> {
         // Not at once: what could be done by now is done.
         if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE))) {
             *alarm = Some(moment);
-            self.alarms.push(Reverse((moment, flow.slot, flow.id)));
+            self.alarms.set(moment, flow.slot, flow.id);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::reassemble::alarms;
 
 /// A player behind the usual handshake.
 fn connected(form: Form, limits: Limits) -> Player {
@@ -62,6 +63,18 @@ fn conflict_flood() {
         .map(|line| line.len() - "C Conflict ".len())
         .sum();
     assert_eq!(said, 64 * 4);
+}
+
+/// A flow that is to be looked at late, then soon, over and over.
+#[test]
+fn alarms_do_not_pile_up() {
+    let mut player = connected(Form::AsIs, Limits::default());
+    for at in 0..20_000_u32 {
+        data(&mut player, at * 2 + 1, b"x", "");
+        player.push(S, "A", 5001, 1001 + at * 2 + 2, b"", &Extra::default());
+        player.wait(51);
+        assert!(player.reassembler.alarms.len() <= 2 * alarms::SPARE);
+    }
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! *Alarms*: the moments at which flows are to be looked at again.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::frame::Timestamp;
+
+/// Alarms that may stand for nothing, beside two for each flow.
+pub(super) const SPARE: usize = 1024;
+
+/// The moments, soonest first; each with the slot and the id of its flow.
+///
+/// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it is until there are many.
+#[derive(Default)]
+pub(super) struct Alarms(BinaryHeap<Reverse<Alarm>>);
+
+type Alarm = (Timestamp, u32, u64);
+
+impl Alarms {
+    pub(super) fn set(&mut self, moment: Timestamp, slot: u32, id: u64) {
+        self.0.push(Reverse((moment, slot, id)));
+    }
+
+    /// The next one whose moment has come by `now`.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Alarm> {
+        let Reverse((moment, ..)) = *self.0.peek()?;
+        if moment > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse(alarm)| alarm)
+    }
+
+    /// Drop what stands for nothing, when there is much of it beside what `flows` flows need.
+    pub(super) fn sweep(&mut self, flows: usize, mut counts: impl FnMut(Alarm) -> bool) {
+        if self.0.len() > flows.saturating_mul(2).saturating_add(SPARE) {
+            self.0.retain(|Reverse(alarm)| counts(*alarm));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
