@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::table::{Stage, Table};
 use crate::frame::Timestamp;
 
 /// Alarms that may stand for nothing, beside two for each flow.
@@ -30,10 +31,16 @@ impl Alarms {
         self.0.pop().map(|Reverse(alarm)| alarm)
     }
 
-    /// Drop what stands for nothing, when there is much of it beside what `flows` flows need.
-    pub(super) fn sweep(&mut self, flows: usize, mut counts: impl FnMut(Alarm) -> bool) {
+    /// Drop what stands for nothing, when there is much of it beside what the flows need.
+    pub(super) fn sweep<S>(&mut self, table: &mut Table<S>) {
+        let stages = [Stage::Embryo, Stage::Open, Stage::Closed];
+        let flows: usize = stages.into_iter().map(|stage| table.len(stage)).sum();
         if self.0.len() > flows.saturating_mul(2).saturating_add(SPARE) {
-            self.0.retain(|Reverse(alarm)| counts(*alarm));
+            self.0.retain(|Reverse((moment, slot, id))| {
+                table
+                    .get(*slot as usize)
+                    .is_some_and(|entry| entry.flow.id == *id && entry.alarm == Some(*moment))
+            });
         }
     }
 

@@ -155,14 +155,7 @@ impl<S: Default> Reassembler<S> {
             };
             deliver(&entry.flow, &mut entry.state, event);
         }
-        let Self { alarms, table, .. } = self;
-        let stages = [Stage::Embryo, Stage::Open, Stage::Closed];
-        let flows = stages.into_iter().map(|stage| table.len(stage)).sum();
-        alarms.sweep(flows, |(moment, slot, id)| {
-            table
-                .get(slot as usize)
-                .is_some_and(|entry| entry.flow.id == id && entry.alarm == Some(moment))
-        });
+        self.alarms.sweep(&mut self.table);
         self.make_room(&mut deliver);
     }
 
