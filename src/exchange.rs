@@ -1,5 +1,6 @@
 //! The *exchange*: a question and its answer, with its number and its times.
 
+use crate::flow::{Direction, Troubles};
 use crate::frame::Timestamp;
 use crate::message::Brief;
 use crate::packet::TcpFlags;
@@ -14,18 +15,45 @@ pub struct Exchange {
     pub ordinal: u64,
     /// The question in a few words.
     pub title: Title,
+    /// The direction of the question.
+    pub asking: Direction,
     /// First byte of the question.
     pub asked: Timestamp,
     /// Last byte of the question; `None` while it is still being sent.
     pub asked_whole: Option<Timestamp>,
     /// TCP flags of the question's last packet.
     pub asked_flags: TcpFlags,
+    /// Where in its direction the question ends: at most at this offset.
+    pub asked_end: u64,
+    /// The answerer acknowledged that.
+    pub acknowledged: Option<Timestamp>,
     /// First byte of the (final) answer.
     pub answered: Option<Timestamp>,
+    /// Bytes of the question, its head as sent and its body decoded.
+    pub sent: u64,
+    /// What had gone wrong in the flow when the question began.
+    pub troubles: Troubles,
     /// Facts of the question.
     pub brief: Brief,
+    /// What is known of the conditions on it.
+    pub findings: Findings,
     /// The question was shown.
     pub shown: bool,
+    /// The question would be shown if the conditions held, or in views of exchanges: it is a match.
+    pub matched: bool,
+}
+
+/// What is known of the conditions on an exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Findings {
+    /// Whether the conditions on the question's facts hold, once its head is known.
+    pub asked: Option<bool>,
+    /// The same of the answer's.
+    pub answered: Option<bool>,
+    /// Which of the wanted fields were seen in either: a bit each.
+    pub fields: u32,
+    /// Whether the answer was waited for long enough, once that is known.
+    pub slow: Option<bool>,
 }
 
 /// A few words of wire text, held without heap memory; what does not fit is cut.

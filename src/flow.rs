@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::frame::Timestamp;
 use crate::packet::protocol;
 
 /// One end of a flow.
@@ -80,6 +81,43 @@ pub struct Flow {
     pub path: u32,
     /// How sure the roles are.
     pub roles: Roles,
+    /// How it began.
+    pub handshake: Handshake,
+    /// What went wrong in it so far.
+    pub troubles: Troubles,
+}
+
+/// The moments of a TCP handshake (RFC 9293 section 3.5), as far as they were seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Handshake {
+    /// The client's first SYN.
+    pub syn: Option<Timestamp>,
+    /// The server's first SYN with ACK.
+    pub answered: Option<Timestamp>,
+    /// The client's first ACK behind it.
+    pub done: Option<Timestamp>,
+    /// How often the client sent its SYN again.
+    pub repeats: u8,
+}
+
+/// What slows a connection down, counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Troubles {
+    /// Segments sent again, of both directions.
+    pub repeated: u32,
+    /// How often the client announced that it has no room (a window of 0).
+    pub stalled: u32,
+}
+
+impl Troubles {
+    /// What was added since `earlier`.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            repeated: self.repeated.saturating_sub(earlier.repeated),
+            stalled: self.stalled.saturating_sub(earlier.stalled),
+        }
+    }
 }
 
 impl Flow {

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::message::{Fact, Kind, Role};
+use crate::message::{Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, GapReason};
+use crate::times::Times;
 
 /// A message (with `--ngrep` a packet) to be shown.
 #[derive(Clone, Copy, Debug)]
@@ -25,26 +26,49 @@ pub struct Hit<'a> {
     pub text: Text<'a>,
     /// How many bytes at the start of `text.bytes` are the message's head.
     pub head: usize,
+    /// When its first byte was captured.
+    pub began: Timestamp,
+    /// Facts that every message has.
+    pub brief: Brief,
+    /// The frames that brought it, as far as they are noted ([`crate::render::Wants::frames`]).
+    pub frames: &'a [u64],
     /// Where the pattern matches: ranges into `text.bytes`, sorted, not overlapping, none empty.
     pub matches: &'a [Range<usize>],
     /// What parts of the head are: ranges into `text.bytes`, sorted, not overlapping.
     pub styles: &'a [(Range<usize>, Role)],
+    /// The head's fields in order: where name and value are in `text.bytes`, without the space around them.
+    pub fields: &'a [(Range<usize>, Range<usize>)],
     /// Facts by name.
     pub facts: &'a [Fact],
     /// The body's media type, when the body is not for reading.
     pub opaque: Option<&'a str>,
     /// Bytes of the whole decoded body.
     pub body_size: u64,
-    /// For an answer: nanoseconds from the question's last byte to the answer's first.
-    pub wait: Option<i64>,
-    /// For an answer: nanoseconds from the question's first byte to the answer's last.
-    pub took: Option<i64>,
+    /// For an answer whose question was captured: the times of the exchange.
+    pub times: Option<Times>,
     /// It did not end by its own framing: the stream broke, ended or was given up in it.
     pub incomplete: bool,
     /// The bytes have no place in their stream; this is why.
     pub aside: Option<Aside>,
     /// The capture joined its flow in the middle, and this is the flow's first message.
     pub joined: bool,
+    /// It is a question that waits for its answer to this day: the flow or the capture ended.
+    pub pending: bool,
+}
+
+/// An exchange as one: a question and its answer, as far as they were captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// `#N`.
+    pub number: u64,
+    /// The question; `None` when it was not captured, or there was no room to keep it.
+    pub question: Option<&'a Hit<'a>>,
+    /// The final answer; `None` when there is none (yet).
+    pub answer: Option<&'a Hit<'a>>,
+    /// The question in a few words, as far as it is known: `GET host/path`.
+    pub title: &'a [u8],
+    /// When what happened. Without a question `asked` is the answer's first byte.
+    pub times: Times,
 }
 
 /// Why something is shown.
@@ -144,10 +168,8 @@ pub struct Companion<'a> {
     pub role: Option<Role>,
     /// Bytes of the decoded body.
     pub body_size: u64,
-    /// As [`Hit::wait`].
-    pub wait: Option<i64>,
-    /// As [`Hit::took`].
-    pub took: Option<i64>,
+    /// As [`Hit::times`].
+    pub times: Option<Times>,
     /// As [`Hit::incomplete`].
     pub incomplete: bool,
 }

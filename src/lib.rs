@@ -41,6 +41,7 @@ pub mod packet;
 pub mod policy;
 pub mod stats;
 pub mod stream;
+pub mod times;
 
 // -- verbs --
 pub mod capture;

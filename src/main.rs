@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::error::ErrorKind;
 
 use spygrep::cli::args::Args;
 use spygrep::cli::problem::Problem;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
             .file_name()
             .is_some_and(|name| name == "ngrep")
     });
-    let args = match Args::try_parse() {
+    let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();

@@ -102,6 +102,8 @@ pub struct Description {
     pub facts: Vec<Fact>,
     /// What parts of the head are, for colours: ranges into the head, sorted, not overlapping.
     pub styles: Vec<(Range<usize>, Role)>,
+    /// The fields of the head in order: where name and value are, without the space around them.
+    pub fields: Vec<(Range<usize>, Range<usize>)>,
     /// The media type when the body is not for reading (an image, an archive).
     pub opaque: Option<String>,
 }

@@ -27,10 +27,11 @@ use crate::packet::Packet;
 use crate::policy::Policy;
 use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
 use crate::render::Renderer;
-use crate::search::{Keep, Query};
+use crate::search::{Conditions, Keep, Query};
 use crate::stats::{DecodeStats, Stats};
 use crate::stream::{Aside, StreamEvent};
 
+pub use desk::Unanswered;
 use desk::{Desk, Orders};
 use memory::Memory;
 use packets::Packets;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub filter: Option<Filter>,
     /// What is looked for.
     pub query: Query,
+    /// What exchanges must be like.
+    pub conditions: Conditions,
     /// Show what does not match.
     pub invert: bool,
     /// Also show what has no payload.
@@ -111,6 +114,7 @@ impl Pipeline {
         let Settings {
             filter,
             query,
+            conditions,
             limits,
             ..
         } = settings;
@@ -132,17 +136,21 @@ impl Pipeline {
                 keep: Keep {
                     head: limits.head,
                     body: wants.body,
+                    around: !wants.pairs,
                     first: settings.search_first,
                 },
                 wire: settings.wire,
                 before: settings.before,
                 after: settings.after,
-                pair: settings.pair,
-                companions: wants.companions,
+                pair: (settings.pair || wants.others) && conditions.only.is_none(),
+                companions: wants.companions && conditions.only.is_none(),
+                pairs: wants.pairs,
+                frames: wants.frames,
                 stand_out: settings.stand_out,
                 live: settings.live,
                 limits,
                 query,
+                conditions,
             };
             Way::Messages(Box::new(Messages {
                 defragmenter: Defragmenter::new(limits, filter.is_some()),
@@ -234,6 +242,37 @@ impl Pipeline {
         }
     }
 
+    /// The oldest question that was shown and has no answer.
+    pub fn waits_for(&mut self) -> Option<Unanswered> {
+        let Way::Messages(messages) = &mut self.way else {
+            return None;
+        };
+        let (number, flow) = messages.desk.oldest()?;
+        let mut found = None;
+        messages.reassembler.visit(flow, |flow, memory| {
+            found = Unanswered::of(flow, memory.exchanges(), number);
+        });
+        found
+    }
+
+    /// Questions that were shown, and whose answers the end of the capture cut off: how many, and the first of them.
+    #[must_use]
+    pub fn left_waiting(&self) -> (u64, &[Unanswered]) {
+        match &self.way {
+            Way::Messages(messages) => messages.desk.left(),
+            Way::Packets(_) => (0, &[]),
+        }
+    }
+
+    /// The latest moment of capture time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.way {
+            Way::Messages(messages) => messages.desk.now,
+            Way::Packets(_) => Timestamp::default(),
+        }
+    }
+
     /// Write what is gathered.
     pub fn flush(&mut self) {
         let show = self.show();
@@ -245,7 +284,9 @@ impl Pipeline {
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.way {
-            Way::Messages(messages) => messages.desk.is_done(),
+            Way::Messages(messages) => {
+                messages.desk.is_done() || messages.desk.show.renderer.is_done()
+            }
             Way::Packets(packets) => packets.is_done(),
         }
     }
@@ -348,6 +389,11 @@ impl Messages {
             reassembler,
             desk,
         } = self;
+        desk.now = desk.now.max(now);
+        if desk.wants_ticks {
+            let result = desk.show.renderer.tick(desk.now);
+            desk.show.note(result);
+        }
         defragmenter.expire(now, &mut |piece| apart(reassembler, desk, piece));
         reassembler.expire(now, |flow, memory, event| desk.event(flow, memory, &event));
         while let Some(flow) = desk.due(now) {

@@ -1,13 +1,11 @@
 //! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
 
+mod notes;
+mod signals;
+
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
-use signal_hook::flag;
 
 use crate::capture::{Next, privileges};
 use crate::cli::config::{Config, Input};
@@ -15,7 +13,9 @@ use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
 use crate::render::{self, Out};
-use crate::stats::Stats;
+
+use notes::Notes;
+use signals::Signals;
 
 /// How a run ended that was no error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +44,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         render,
         recorder,
         streams,
+        archive,
         records_to_stderr,
         banner,
         ..
@@ -54,7 +55,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         color: io::stderr().is_terminal(),
     };
     let mut pager = None;
-    let writer: Box<dyn Write> = if records_to_stderr {
+    let writer: Box<dyn Write> = if let Some(archive) = archive {
+        archive
+    } else if records_to_stderr {
         Box::new(io::stderr())
     } else if config.pager && io::stdout().is_terminal() {
         let (child, stdin) = page()?;
@@ -109,7 +112,13 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes.warn(&warning.to_string());
     }
     notes.summary(&stats, live);
-    let matched = pipeline.has_matched();
+    let (left, first) = pipeline.left_waiting();
+    notes.left_waiting(left, first, pipeline.now());
+    let matched = match pipeline.renderer().outcome() {
+        Some(Ok(matched)) => matched,
+        Some(Err(trouble)) => return Err(Problem::new(trouble)),
+        None => pipeline.has_matched(),
+    };
     drop(pipeline);
     if let Some(mut child) = pager {
         let _ = child.wait();
@@ -211,140 +220,6 @@ impl Clock {
         let (ts, at) = self.0?;
         Some(ts.plus(i64::try_from(at.elapsed().as_nanos()).unwrap_or(i64::MAX)))
     }
-}
-
-/// Signals, as flags. The first of those that end is a normal end; a second SIGINT leaves at once.
-struct Signals {
-    stop: Arc<AtomicBool>,
-    report: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> Result<Self, Problem> {
-        let signals = Self {
-            stop: Arc::default(),
-            report: Arc::default(),
-        };
-        let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
-        flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&signals.stop))
-            .map_err(cannot)?;
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
-        }
-        flag::register(SIGUSR1, Arc::clone(&signals.report)).map_err(cannot)?;
-        Ok(signals)
-    }
-
-    fn stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn report(&self) -> bool {
-        self.report.swap(false, Ordering::Relaxed)
-    }
-}
-
-/// What is said on standard error.
-#[derive(Clone, Copy)]
-struct Notes {
-    quiet: bool,
-    color: bool,
-}
-
-impl Notes {
-    fn say(&self, kind: &str, color: u8, text: &str) {
-        let mut out = Vec::new();
-        // File names and interfaces' names are others' words, too.
-        render::Escape {
-            utf8: true,
-            tab: true,
-            dot: '.',
-        }
-        .write_str(text, &mut out);
-        let text = String::from_utf8_lossy(&out);
-        let kind = match (kind.is_empty(), self.color) {
-            (true, _) => String::new(),
-            (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
-            (_, false) => format!("{kind}: "),
-        };
-        let _ = writeln!(io::stderr(), "spygrep: {kind}{text}");
-    }
-
-    fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
-        if self.quiet {
-            return;
-        }
-        let Input::Live(_, names) = input else { return };
-        let mut parts = vec![names.join(", ")];
-        parts.extend((!pattern.is_empty()).then(|| format!("/{pattern}/")));
-        parts.extend(filter.map(str::to_owned));
-        if parts.len() == 1 {
-            parts.push("every message with content".into());
-        }
-        parts.push("Ctrl-C stops".into());
-        self.say("", 0, &parts.join(" · "));
-    }
-
-    /// Hints are for people: only on a terminal.
-    fn hint(&self, text: &str) {
-        if !self.quiet && io::stderr().is_terminal() {
-            self.say("hint", 36, text);
-        }
-    }
-
-    fn warn(&self, text: &str) {
-        self.say("warning", 33, text);
-    }
-
-    fn lost(&self, dropped: u64) {
-        self.warn(&format!(
-            "{} lost so far; narrow the filter (port ..., host ...) or enlarge the buffer: --buffer-size 64M",
-            count(dropped, "packet", "packets")
-        ));
-    }
-
-    fn summary(&self, stats: &Stats, live: bool) {
-        if self.quiet {
-            return;
-        }
-        let mut line = String::new();
-        if stats.dissect.requests + stats.dissect.answers > 0 {
-            let requests = count(stats.dissect.requests, "request", "requests");
-            line = format!(
-                "{requests}, {} · ",
-                count(stats.dissect.answers, "answer", "answers")
-            );
-        }
-        line.push_str(&count(stats.decode.packets, "packet", "packets"));
-        if live || stats.capture.dropped > 0 {
-            line.push_str(&format!(", {} lost", stats.capture.dropped));
-        }
-        for (many, what) in stats.losses() {
-            line.push_str(&format!(" · {what}: {many}"));
-        }
-        self.say("", 0, &line);
-    }
-
-    fn counters(&self, stats: &Stats) {
-        let losses: Vec<String> = stats
-            .losses()
-            .into_iter()
-            .map(|(many, what)| format!(" · {what}: {many}"))
-            .collect();
-        let text = format!(
-            "{} captured, {} lost, {} searched, {} matched{}",
-            count(stats.capture.frames, "packet", "packets"),
-            stats.capture.dropped,
-            count(stats.output.messages, "message", "messages"),
-            stats.output.matched,
-            losses.concat()
-        );
-        self.say("", 0, &text);
-    }
-}
-
-fn count(many: u64, one: &str, more: &str) -> String {
-    format!("{many} {}", if many == 1 { one } else { more })
 }
 
 /// Sleep between records as long as the wire did, at most a minute, never for a clock that went back.

@@ -139,6 +139,8 @@ pub struct OutputStats {
     pub matched: u64,
     /// Open exchanges forgotten because a flow had too many.
     pub exchanges_forgotten: u64,
+    /// Questions that there was no room to keep until their answers came.
+    pub questions_not_kept: u64,
     /// Packets of a match that `-O` could not write, because they no longer were remembered.
     pub packets_forgotten: u64,
 }
@@ -218,6 +220,10 @@ impl Stats {
                 "malformed messages, taken as raw bytes",
             ),
             (self.output.exchanges_forgotten, "open exchanges forgotten"),
+            (
+                self.output.questions_not_kept,
+                "questions not kept until their answers",
+            ),
             (
                 self.output.packets_forgotten,
                 "packets no longer there for -O",

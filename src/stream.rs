@@ -103,6 +103,13 @@ pub enum StreamEvent<'a> {
         /// The latest packet of the flow.
         by: Carrier,
     },
+    /// The flow is forgotten: this is the last that is said of it. Said once for each flow, TCP or not.
+    Over {
+        /// Why.
+        how: Ending,
+        /// The latest packet of the flow.
+        by: Carrier,
+    },
 }
 
 /// Why bytes are given up.

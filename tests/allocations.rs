@@ -57,6 +57,7 @@ fn pipeline() -> Pipeline {
         packets: false,
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
+        conditions: spygrep::search::Conditions::default(),
         invert: false,
         show_empty: false,
         max_count: None,

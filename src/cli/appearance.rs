@@ -28,6 +28,7 @@ pub(super) fn render(
     let view = match args.view {
         None if ngrep => View::Normal,
         None | Some(ViewName::Spy) => View::Spy,
+        Some(ViewName::Log) => View::Log,
         Some(ViewName::Byline) => View::Byline,
         Some(ViewName::Normal) => View::Normal,
         Some(ViewName::Single) => View::Single,
@@ -38,19 +39,10 @@ pub(super) fn render(
             "-x has a layout of its own; it goes with -W spy and -W normal only",
         ));
     }
-    let chosen = [args.only_matching, args.count, args.exists, args.list];
-    if chosen.iter().filter(|chosen| **chosen).count() > 1 {
-        return Err(Problem::new(
-            "-o, --count, --exists and --list each say what is shown; choose one",
-        ));
+    let what = what(args)?;
+    if ngrep {
+        only_messages(args, what, view)?;
     }
-    let what = match chosen {
-        [true, ..] => What::Matches(args.with_flow),
-        [_, true, ..] => What::Count,
-        [_, _, true, _] => What::Nothing,
-        [_, _, _, true] => What::Conversations,
-        _ => What::Records,
-    };
     // ngrep asks standard input for its width.
     let size = if ngrep {
         terminal_size::terminal_size_of(io::stdin())
@@ -102,8 +94,80 @@ pub(super) fn render(
             Some(BodyName::Full) => Body::Full,
         },
         max_body: limits.body,
+        timing: args.exchanges.timing,
+        pretty: match args.exchanges.pretty {
+            Some(ColorName::Always) => true,
+            Some(ColorName::Never) => false,
+            _ => io::stdout().is_terminal(),
+        },
+        masked: masked(args, what),
+        fields: args.show_header.clone(),
         live,
     })
+}
+
+/// What is shown: at most one of the options that say so may be given.
+fn what(args: &Args) -> Result<What, Problem> {
+    let exchanges = &args.exchanges;
+    let all = [
+        (args.only_matching, "-o", What::Matches(args.with_flow)),
+        (args.count, "--count", What::Count),
+        (args.exists, "--exists", What::Nothing),
+        (args.list, "--list", What::Conversations),
+        (exchanges.json, "--json", What::Json),
+        (exchanges.har.is_some(), "--har", What::Har),
+        (
+            exchanges.curl.is_some(),
+            "--curl",
+            What::Curl(exchanges.curl.unwrap_or_default()),
+        ),
+        (
+            exchanges.stats.is_some(),
+            "--stats",
+            What::Overview(exchanges.stats.flatten()),
+        ),
+        (
+            exchanges.diff.is_some(),
+            "--diff",
+            What::Difference(exchanges.diff.flatten()),
+        ),
+        (
+            args.view.is_some_and(|view| view == ViewName::Log),
+            "-W log",
+            What::Records,
+        ),
+    ];
+    let chosen: Vec<_> = all.into_iter().filter(|(given, ..)| *given).collect();
+    match chosen.as_slice() {
+        [] => Ok(What::Records),
+        [(_, _, what)] => Ok(*what),
+        [(_, one, _), (_, other, _), ..] => Err(Problem::new(format!(
+            "{one} and {other} each say what is shown; choose one"
+        ))),
+    }
+}
+
+/// ngrep knows packets only.
+fn only_messages(args: &Args, what: What, view: View) -> Result<(), Problem> {
+    let exchanges = &args.exchanges;
+    let of_messages = view == View::Log
+        || exchanges.timing
+        || matches!(
+            what,
+            What::Json | What::Har | What::Curl(_) | What::Overview(_) | What::Difference(_)
+        );
+    match of_messages {
+        true => Err(Problem::new(
+            "--ngrep looks at packets one by one; leave it out for what is about messages",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// What is passed on to others has no secrets in it unless that is wanted.
+fn masked(args: &Args, what: What) -> bool {
+    let passed_on = matches!(what, What::Har | What::Curl(_) | What::Difference(_));
+    args.exchanges.redact || (passed_on && !args.exchanges.show_secrets)
 }
 
 /// `--color`, then `CLICOLOR_FORCE` and `NO_COLOR`, then whether there is a terminal to see it.

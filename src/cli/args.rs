@@ -3,12 +3,16 @@
 //! Nothing is opened, compiled or looked up here; [`super::config`] does that. A letter that ngrep defines means what it
 //! means in ngrep; grep's letters fill the free ones.
 
+mod exchanges;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::policy::{Checksum, Overlap};
+
+pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
 
 /// See what your programs say over the network.
 #[derive(Parser, Debug, Clone)]
@@ -150,8 +154,12 @@ pub struct Args {
     )]
     pub max_count: Option<u64>,
 
+    /// Which exchanges, and what is made of them.
+    #[command(flatten)]
+    pub exchanges: ExchangeArgs,
+
     // -- how to show it --
-    /// The view: spy (default), or one of ngrep's byline, normal, single, none.
+    /// The view: spy (default), log (a line for each exchange), or one of ngrep's byline, normal, single, none.
     #[arg(
         short = 'W',
         long = "view",
@@ -203,7 +211,7 @@ pub struct Args {
         help_heading = "How to show it"
     )]
     pub body: Option<BodyName>,
-    /// Let this header stand out as well (repeatable).
+    /// Let this header stand out as well; with -W log a column (repeatable).
     #[arg(
         long = "show-header",
         value_name = "NAME",
@@ -330,6 +338,34 @@ pub struct Args {
     pub version: bool,
 }
 
+impl Args {
+    /// Read what was typed: as [`Self::try_parse`], but `--diff 1,2` is `--diff=1,2`.
+    ///
+    /// # Errors
+    /// What clap says of it; also when help was asked for.
+    pub fn read(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut words: Vec<OsString> = Vec::new();
+        let mut over = false;
+        for word in typed {
+            let is_pair = |word: &OsString| {
+                word.to_str()
+                    .is_some_and(|text| super::units::pair(text).is_ok())
+            };
+            match words.last_mut() {
+                Some(last) if !over && *last == "--diff" && is_pair(&word) => {
+                    last.push("=");
+                    last.push(word);
+                }
+                _ => {
+                    over |= word == "--";
+                    words.push(word);
+                }
+            }
+        }
+        Self::try_parse_from(words)
+    }
+}
+
 /// `-Q`.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
@@ -344,6 +380,8 @@ pub enum Way {
 pub enum ViewName {
     /// ngrep's header line, then the message by line.
     Spy,
+    /// One line for each exchange.
+    Log,
     /// ngrep's byline.
     Byline,
     /// ngrep's normal.

@@ -1,6 +1,7 @@
 //! What was meant: from options to built things. The sources are opened here, the rest is plain values.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::capture::filter::Filter;
@@ -17,7 +18,7 @@ use crate::search::{Asked, Options, Query};
 use super::args::Args;
 use super::problem::Problem;
 use super::words::{self, Words, WordsError};
-use super::{appearance, opened};
+use super::{appearance, conditions, opened};
 
 /// Everything a run needs.
 pub struct Config {
@@ -31,6 +32,8 @@ pub struct Config {
     pub recorder: Option<Recorder>,
     /// The files of `--streams`.
     pub streams: Option<Streams>,
+    /// The file of `--har`, open.
+    pub archive: Option<Box<dyn Write>>,
     /// Records go to standard error, since standard output is `-O`'s.
     pub records_to_stderr: bool,
     /// What is known at the start.
@@ -94,6 +97,12 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let asked = asked(args, &words, patterns, ngrep)?;
     let pattern = asked.any.join(" | ");
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
+    let conditions = conditions::conditions(&args.exchanges)?;
+    if (ngrep || args.wire) && !conditions.is_empty() {
+        return Err(Problem::new(
+            "conditions on exchanges need messages: leave out --ngrep or --wire",
+        ));
+    }
     let mut input = opened::open(args, &words)?;
     let link = input
         .source()
@@ -141,6 +150,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             packets: ngrep,
             filter,
             query,
+            conditions,
             invert: args.invert,
             show_empty: args.show_empty,
             max_count: if args.exists {
@@ -170,6 +180,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         render,
         recorder,
         streams: opened::streams(args, ngrep)?,
+        archive: opened::archive(args)?,
         records_to_stderr,
         banner,
         pattern,

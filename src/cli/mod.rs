@@ -3,6 +3,7 @@
 
 mod appearance;
 pub mod args;
+mod conditions;
 pub mod config;
 pub mod hints;
 pub mod interfaces;

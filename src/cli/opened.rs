@@ -1,5 +1,6 @@
 //! What a run opens: interfaces or files, the capture filter, the file for `-O`. All of it before root is given up.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::capture::dump::{self, Dump, DumpFormat, Flush};
@@ -173,6 +174,21 @@ pub(super) fn recorder(
         Scope::Message
     };
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
+}
+
+/// The file of `--har`; none when that is standard output.
+pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
+    let Some(path) = args
+        .exchanges
+        .har
+        .as_ref()
+        .filter(|path| *path != Path::new("-"))
+    else {
+        return Ok(None);
+    };
+    dump::create(path)
+        .map(|file| Some(Box::new(file) as Box<dyn Write>))
+        .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))
 }
 
 /// The folder for `--streams`, which is to be whose we become.

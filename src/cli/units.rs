@@ -1,4 +1,8 @@
-//! Numbers with a unit, as people type them: `4k`, `1M`.
+//! Numbers as people type them: `4k`, `1M`, `500ms`, `5xx,404`.
+
+use std::ops::RangeInclusive;
+
+use super::args::Statuses;
 
 /// Parse a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case, an optional `B` behind).
 ///
@@ -26,9 +30,118 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
+/// Parse a duration into nanoseconds: a number with `us`, `ms`, `s` or `m`; the number may have a fraction.
+///
+/// # Errors
+/// In the user's words, when it is no such duration.
+pub fn nanos(text: &str) -> Result<i64, String> {
+    let wrong = || format!("\"{text}\" is no duration; write 500ms, 2s or 1m");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let scale = match unit {
+        "us" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "m" | "min" => 60e9,
+        _ => return Err(wrong()),
+    };
+    let nanos = number * scale;
+    // Beyond 2^53 a float counts no nanoseconds; that is a hundred days.
+    if nanos.is_finite() && nanos < 9e15 {
+        Ok(nanos as i64)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Parse a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
+///
+/// # Errors
+/// In the user's words, when it is no such list.
+pub fn statuses(text: &str) -> Result<Statuses, String> {
+    let one = |item: &str| -> Option<RangeInclusive<u64>> {
+        let number = |text: &str| -> Option<u64> {
+            text.parse()
+                .ok()
+                .filter(|number| (100..=999).contains(number))
+        };
+        match item.split_once('-') {
+            Some((from, to)) => {
+                let (from, to) = (number(from.trim())?, number(to.trim())?);
+                (from <= to).then_some(from..=to)
+            }
+            None if item.len() == 3 && item.to_ascii_lowercase().ends_with("xx") => {
+                let class = u64::from(char::from(item.as_bytes()[0]).to_digit(10)?);
+                (class > 0).then_some(class * 100..=class * 100 + 99)
+            }
+            None => number(item).map(|number| number..=number),
+        }
+    };
+    let all: Option<Vec<_>> = text.split(',').map(|item| one(item.trim())).collect();
+    all.map(Statuses).ok_or_else(|| {
+        format!("\"{text}\" is no list of statuses; write 404, 5xx, 500-503 or 4xx,500")
+    })
+}
+
+/// Parse two numbers with a comma between: `1,2`.
+///
+/// # Errors
+/// In the user's words, when they are not.
+pub fn pair(text: &str) -> Result<(u64, u64), String> {
+    let wrong = || format!("\"{text}\" is not two numbers of exchanges; write --diff 1,2");
+    let (one, other) = text.split_once(',').ok_or_else(wrong)?;
+    Ok((
+        one.parse().map_err(|_| wrong())?,
+        other.parse().map_err(|_| wrong())?,
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        let table = [
+            ("500ms", Some(500_000_000)),
+            ("2s", Some(2_000_000_000)),
+            ("1.5s", Some(1_500_000_000)),
+            ("2m", Some(120_000_000_000)),
+            ("10us", Some(10_000)),
+            ("0s", Some(0)),
+            ("5", None),
+            ("ms", None),
+            ("-1s", None),
+            ("1h", None),
+            ("999999999999m", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(nanos(text).ok(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_numbers_classes_and_ranges() {
+        let list = |text: &str| statuses(text).ok().map(|list| list.0);
+        assert_eq!(
+            list("5xx,404, 500-503"),
+            Some(vec![500..=599, 404..=404, 500..=503])
+        );
+        for wrong in [
+            "", "5x", "99", "503-500", "0xx", "abc", "1000", "404,", "éxx",
+        ] {
+            assert_eq!(list(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn two_numbers_are_a_pair() {
+        assert_eq!(pair("1,23"), Ok((1, 23)));
+        assert!(pair("1").is_err() && pair("1,2,3").is_err() && pair("a,b").is_err());
+    }
 
     #[test]
     fn sizes_are_read_as_people_type_them() {

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::Conversation;
-use crate::flow::{Direction, Endpoint, Flow, Roles};
+use crate::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
 use crate::message::{Part, Said};
@@ -324,5 +324,7 @@ fn flow(protocol: u8) -> Flow {
         server: end(2, 5000),
         path: 0,
         roles: Roles::Seen,
+        handshake: Handshake::default(),
+        troubles: Troubles::default(),
     }
 }

@@ -30,7 +30,7 @@ impl Conversation {
 
     /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call.
     ///
-    /// [`StreamEvent::Aside`], [`StreamEvent::Acked`] and [`StreamEvent::Bare`] have no place in a message: nothing is said of them.
+    /// [`StreamEvent::Aside`], [`StreamEvent::Acked`], [`StreamEvent::Bare`] and [`StreamEvent::Over`] have no place in a message: nothing is said of them.
     pub fn on_event(
         &mut self,
         limits: &Limits,
@@ -81,7 +81,10 @@ impl Conversation {
                 voice.by = by;
                 raw::datagram(flow, dir, bytes, cut, &mut voice);
             }
-            StreamEvent::Bare { .. } | StreamEvent::Aside { .. } | StreamEvent::Acked { .. } => {}
+            StreamEvent::Bare { .. }
+            | StreamEvent::Aside { .. }
+            | StreamEvent::Acked { .. }
+            | StreamEvent::Over { .. } => {}
         }
     }
 

@@ -1,27 +1,34 @@
 //! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls the renderer.
 
 mod alone;
+mod exchanges;
 mod verdict;
+mod waiting;
 
 use std::collections::VecDeque;
 
 use crate::dissect::Conversation;
-use crate::exchange::{Exchange, Title};
+use crate::exchange::{Exchange, Findings, Title};
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 use crate::message::{Begin, Brief, Kind, Said, Side};
 use crate::packet::protocol;
-use crate::search::{Keep, Query};
+use crate::search::{Conditions, Keep, Query};
 use crate::stats::{DissectStats, OutputStats};
 use crate::stream::{Carrier, Ending, StreamEvent};
 
+use super::kept::Kept;
 use super::memory::{Last, Memory, Open, State};
 use super::show::Show;
+use exchanges::acknowledged;
+pub use waiting::Unanswered;
+use waiting::Waiting;
 
 /// What the desk is to do.
 pub(super) struct Orders {
     pub(super) query: Query,
+    pub(super) conditions: Conditions,
     pub(super) invert: bool,
     pub(super) show_empty: bool,
     pub(super) max_count: Option<u64>,
@@ -31,6 +38,10 @@ pub(super) struct Orders {
     pub(super) after: usize,
     pub(super) pair: bool,
     pub(super) companions: bool,
+    /// Exchanges are shown as one.
+    pub(super) pairs: bool,
+    /// The frames of messages are asked for.
+    pub(super) frames: bool,
     pub(super) stand_out: Vec<String>,
     pub(super) live: bool,
     pub(super) limits: Limits,
@@ -54,6 +65,14 @@ pub(super) struct Desk {
     owed: u64,
     /// Neighbours still to come behind the last hits.
     following: u64,
+    /// Bytes of kept questions.
+    kept: usize,
+    /// Questions without an answer, by number, for those who ask what is waited for.
+    waiting: Waiting,
+    /// The latest moment.
+    pub(super) now: Timestamp,
+    /// The renderer wants to know it.
+    pub(super) wants_ticks: bool,
     /// Frames of the fragments that the datagram in hand was put together from.
     pub(super) fragments: Vec<u64>,
 }
@@ -65,6 +84,7 @@ const HELD: usize = 16 << 20;
 
 impl Desk {
     pub(super) fn new(orders: Orders, show: Show) -> Self {
+        let wants_ticks = show.renderer.wants().ticks;
         Self {
             orders,
             show,
@@ -76,6 +96,10 @@ impl Desk {
             held: 0,
             owed: 0,
             following: 0,
+            kept: 0,
+            waiting: Waiting::default(),
+            now: Timestamp::default(),
+            wants_ticks,
             fragments: Vec::new(),
         }
     }
@@ -97,15 +121,25 @@ impl Desk {
         } = memory;
         let now = match *event {
             StreamEvent::Bare { dir, by } => return self.bare(flow, dir, &by),
-            StreamEvent::Acked { .. } => return,
+            StreamEvent::Acked { dir, offset, by } => {
+                return acknowledged(state, dir, offset, by.ts);
+            }
+            StreamEvent::Over { how, .. } => return self.over(flow, state, how),
             StreamEvent::Aside { by, .. } => return self.aside(flow, event, &by),
             StreamEvent::Gap { dir, by, .. } => {
                 self.release(flow, state, dir, false);
                 by.ts
             }
-            StreamEvent::Data { by, .. }
-            | StreamEvent::Datagram { by, .. }
-            | StreamEvent::End { by, .. } => by.ts,
+            StreamEvent::Data {
+                dir,
+                offset,
+                bytes,
+                by,
+            } => {
+                state.reached[dir.index()] = offset + bytes.len() as u64;
+                by.ts
+            }
+            StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
         let mut dissected = std::mem::take(&mut self.dissected);
@@ -127,7 +161,7 @@ impl Desk {
             state.holed[dir.index()] = true;
         }
         if let StreamEvent::End { dir, how, .. } = *event {
-            self.end_of(flow, state, dir, how == Ending::Fin);
+            self.end_of(flow, state, dir, how);
         }
         if !state.timed {
             self.set_timer(flow, conversation, state, now.plus(time::BURST_PAUSE));
@@ -144,7 +178,11 @@ impl Desk {
     ) {
         let moment = match conversation.open_burst_since() {
             Some(since) => since.plus(time::BURST_PAUSE),
-            None if self.orders.live && state.is_due(&self.orders.query) => review,
+            None if self.orders.live
+                && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
+            {
+                review
+            }
             None => return,
         };
         state.timed = true;
@@ -171,6 +209,7 @@ impl Desk {
         });
         self.dissected = dissected;
         if self.orders.live {
+            self.slow(now, flow, state);
             for dir in [Direction::ToServer, Direction::ToClient] {
                 let Some(open) = state.open(dir) else {
                     continue;
@@ -185,6 +224,16 @@ impl Desk {
             }
         }
         self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
+    }
+
+    /// Number, and slot and id of the flow, of the oldest question that was shown and has no answer.
+    pub(super) fn oldest(&self) -> Option<(u64, (u32, u64))> {
+        self.waiting.oldest()
+    }
+
+    /// Questions that were shown and are left without an answer: how many, and the first of them.
+    pub(super) fn left(&self) -> (u64, &[Unanswered]) {
+        self.waiting.left()
     }
 
     fn is_taking(&self) -> bool {
@@ -212,7 +261,7 @@ impl Desk {
                 let Some(open) = state.open(dir) else { return };
                 open.last = by.into();
                 open.fresh = true;
-                if self.show.recorder.is_some() {
+                if self.show.recorder.is_some() || self.orders.frames {
                     open.note_frame(by.frame, &self.fragments);
                 }
                 open.unit
@@ -224,16 +273,7 @@ impl Desk {
             Said::Brief { brief, title } => {
                 let Some(open) = state.open(dir) else { return };
                 open.brief = brief;
-                let (side, ordinal, first) =
-                    (open.begin.kind.side, open.begin.exchange, open.first);
-                let Some(exchange) = state.exchange(ordinal) else {
-                    return;
-                };
-                match side {
-                    Side::Asks => (exchange.title, exchange.brief) = (Title::new(title), brief),
-                    Side::Answers if !brief.interim => exchange.answered = Some(first.ts),
-                    _ => {}
-                }
+                self.briefed(flow, state, dir, title);
             }
             Said::Missing { len, reason } => {
                 let Some(open) = state.open(dir) else { return };
@@ -275,7 +315,7 @@ impl Desk {
                 && let Some(forgotten) = state.exchanges.pop_front()
             {
                 self.output.exchanges_forgotten += 1;
-                self.owed -= u64::from(forgotten.shown);
+                self.unanswered(flow, state, &forgotten, false);
             }
             if state.exchanges.capacity() == 0 {
                 // Most flows have one at a time, and there may be very many flows.
@@ -285,12 +325,19 @@ impl Desk {
                 number,
                 ordinal,
                 title: Title::default(),
+                asking: dir,
                 asked: by.ts,
                 asked_whole: None,
                 asked_flags: by.flags,
+                asked_end: 0,
+                acknowledged: None,
                 answered: None,
+                sent: 0,
+                troubles: flow.troubles,
                 brief: Brief::default(),
+                findings: Findings::default(),
                 shown: false,
+                matched: false,
             });
         }
         let first = !std::mem::replace(&mut state.begun, true);
@@ -345,17 +392,23 @@ impl Desk {
     }
 
     /// A direction ended: a match at the very end of its text is decided now.
-    fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, truly: bool) {
-        self.release(flow, state, dir, truly);
-        if dir == Direction::ToClient || !truly {
-            self.owed -= state
-                .exchanges
-                .drain(..)
-                .filter(|exchange| exchange.shown)
-                .count() as u64;
+    fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, how: Ending) {
+        self.release(flow, state, dir, how == Ending::Fin);
+        if dir == Direction::ToClient {
+            self.answered_all(flow, state, how);
         }
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;
+        }
+    }
+
+    /// The flow is forgotten.
+    fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
+        self.answered_all(flow, state, how);
+        if let Some(neighbours) = &mut state.neighbours {
+            self.following -= neighbours.context.give_up() as u64;
+            let questions = neighbours.questions.iter();
+            self.kept -= questions.map(Kept::size).sum::<usize>().min(self.kept);
         }
     }
 }

@@ -2,54 +2,76 @@
 
 use std::ops::Range;
 
+use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{Fact, Kind, Role};
+use crate::message::{Brief, Fact, Kind, Role};
+use crate::times::Times;
 
 /// An owned [`Hit`].
 pub(super) struct Kept {
     pub(super) number: u64,
+    pub(super) why: Why,
     heading: Heading,
     kind: Kind,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     head: usize,
+    began: Timestamp,
+    brief: Brief,
+    pub(super) frames: Vec<u64>,
     matches: Vec<Range<usize>>,
     styles: Vec<(Range<usize>, Role)>,
+    fields: Vec<(Range<usize>, Range<usize>)>,
     facts: Vec<Fact>,
     opaque: Option<String>,
     body_size: u64,
-    wait: Option<i64>,
-    took: Option<i64>,
+    times: Option<Times>,
     incomplete: bool,
     joined: bool,
+    pub(super) pending: bool,
 }
 
+/// What a kept message costs beside its text: itself, and small pieces of memory.
+const OVERHEAD: usize = 1024;
+
 impl Kept {
-    pub(super) fn new(hit: &Hit<'_>) -> Self {
+    /// A message, with the reason for which it may be shown one day; `frames` are those that brought it.
+    pub(super) fn new(hit: &Hit<'_>, frames: &[u64]) -> Self {
         Self {
             number: hit.number,
+            why: hit.why,
             heading: hit.heading,
             kind: hit.kind,
             bytes: hit.text.bytes.to_vec(),
             pieces: hit.text.pieces.to_vec(),
             head: hit.head,
+            began: hit.began,
+            brief: hit.brief,
+            frames: frames.to_vec(),
             matches: hit.matches.to_vec(),
             styles: hit.styles.to_vec(),
+            fields: hit.fields.to_vec(),
             facts: hit.facts.to_vec(),
             opaque: hit.opaque.map(str::to_owned),
             body_size: hit.body_size,
-            wait: hit.wait,
-            took: hit.took,
+            times: hit.times,
             incomplete: hit.incomplete,
             joined: hit.joined,
+            pending: hit.pending,
         }
     }
 
-    /// It as a hit that is shown as context.
+    /// Bytes of memory that it takes, about.
+    pub(super) fn size(&self) -> usize {
+        let fields = self.fields.len() + self.styles.len() + self.matches.len();
+        OVERHEAD + self.bytes.len() + 8 * self.frames.len() + 32 * fields
+    }
+
+    /// It as a hit.
     pub(super) fn hit(&self) -> Hit<'_> {
         Hit {
             number: self.number,
-            why: Why::Context,
+            why: self.why,
             heading: self.heading,
             kind: self.kind,
             portion: Portion::Whole,
@@ -58,16 +80,20 @@ impl Kept {
                 pieces: &self.pieces,
             },
             head: self.head,
+            began: self.began,
+            brief: self.brief,
+            frames: &self.frames,
             matches: &self.matches,
             styles: &self.styles,
+            fields: &self.fields,
             facts: &self.facts,
             opaque: self.opaque.as_deref(),
             body_size: self.body_size,
-            wait: self.wait,
-            took: self.took,
+            times: self.times,
             incomplete: self.incomplete,
             aside: None,
             joined: self.joined,
+            pending: self.pending,
         }
     }
 }

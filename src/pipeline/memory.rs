@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::dissect::Conversation;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Findings};
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::message::{Begin, Brief, Side};
@@ -20,6 +20,13 @@ pub(super) struct Memory {
     pub(super) state: State,
 }
 
+impl Memory {
+    /// Exchanges whose final answer is not over.
+    pub(super) fn exchanges(&self) -> &VecDeque<Exchange> {
+        &self.state.exchanges
+    }
+}
+
 /// The part of a flow's memory that is the desk's.
 #[derive(Default)]
 pub(super) struct State {
@@ -29,6 +36,8 @@ pub(super) struct State {
     marks: [Bookmark; 2],
     /// Bytes are missing where each direction's mark is.
     pub(super) holed: [bool; 2],
+    /// Where the bytes end that each direction has said so far.
+    pub(super) reached: [u64; 2],
     /// Exchanges whose final answer is not over.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.
@@ -44,7 +53,7 @@ pub(super) struct State {
 pub(super) struct Neighbours {
     /// For `-A` and `-B`.
     pub(super) context: Context<Kept>,
-    /// Questions that wait for their answer, for `--pair`.
+    /// Questions that wait for their answer, to be shown with it, or if its facts are those that are asked for.
     pub(super) questions: VecDeque<Kept>,
 }
 
@@ -70,6 +79,8 @@ pub(super) struct Open {
     pub(super) fresh: bool,
     /// It has no place in its stream.
     pub(super) aside: Option<Aside>,
+    /// What is known of the conditions on an answer whose question was not captured.
+    pub(super) findings: Findings,
     /// Frames that brought it, for `-O`.
     pub(super) frames: Vec<u64>,
 }
@@ -99,6 +110,7 @@ impl Open {
         self.portions = false;
         self.fresh = false;
         self.aside = None;
+        self.findings = Findings::default();
         self.frames.clear();
     }
 
@@ -141,6 +153,13 @@ impl State {
     pub(super) fn is_due(&self, query: &Query) -> bool {
         let mut open = self.open.iter().flatten();
         open.any(|open| open.held || open.is_due(query))
+    }
+
+    /// Take out the kept question of this number.
+    pub(super) fn question(&mut self, number: u64) -> Option<Kept> {
+        let questions = &mut self.neighbours.as_mut()?.questions;
+        let at = questions.iter().position(|kept| kept.number == number)?;
+        questions.remove(at)
     }
 
     pub(super) fn exchange(&mut self, ordinal: Option<u64>) -> Option<&mut Exchange> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::decode;
 use crate::frame::Frame;
 use crate::hit::{FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{Kind, Side};
+use crate::message::{Brief, Kind, Side};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::search::Query;
 use crate::stats::{DecodeStats, OutputStats};
@@ -114,14 +114,18 @@ impl Packets {
             head: 0,
             matches: &self.matches,
             styles: &[],
+            fields: &[],
+            began: frame.ts,
+            brief: Brief::default(),
+            frames: &[],
             facts: &[],
             opaque: None,
             body_size: payload.len() as u64,
-            wait: None,
-            took: None,
+            times: None,
             incomplete: false,
             aside: None,
             joined: false,
+            pending: false,
         };
         self.show.hit(&hit);
     }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::flow::Flow;
 use crate::frame::Timestamp;
-use crate::hit::{Companion, Hit};
+use crate::hit::{Companion, Hit, Pair};
 use crate::render::Renderer;
 
 use super::recorder::Recorder;
@@ -48,6 +48,14 @@ impl Show {
 
     pub(super) fn companion(&mut self, companion: &Companion<'_>) {
         let result = self.renderer.companion(companion);
+        self.note(result);
+    }
+
+    pub(super) fn pair(&mut self, pair: &Pair<'_>) {
+        if let Some(pace) = &mut self.pace {
+            pace(pair.times.answered_whole.unwrap_or(pair.times.asked));
+        }
+        let result = self.renderer.pair(pair);
         self.note(result);
     }
 

@@ -6,6 +6,7 @@ use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Portion, Why};
 use crate::message::{Kind, Side};
 use crate::search::Query;
+use crate::times::Times;
 
 use super::memory::{Last, Open};
 
@@ -15,8 +16,8 @@ pub(super) struct Manner {
     pub(super) portion: Portion,
     pub(super) why: Why,
     pub(super) complete: bool,
-    pub(super) wait: Option<i64>,
-    pub(super) took: Option<i64>,
+    pub(super) pending: bool,
+    pub(super) times: Option<Times>,
 }
 
 impl Manner {
@@ -25,8 +26,8 @@ impl Manner {
         portion: Portion::Whole,
         why: Why::Match,
         complete: true,
-        wait: None,
-        took: None,
+        pending: false,
+        times: None,
     };
 }
 
@@ -53,14 +54,18 @@ pub(super) fn with_hit(
         head: shown.head,
         matches: shown.matches,
         styles: &description.styles,
+        fields: &description.fields,
+        began: open.first.ts,
+        brief: open.brief,
+        frames: &open.frames,
         facts: &description.facts,
         opaque: description.opaque.as_deref(),
         body_size: shown.body_size,
-        wait: manner.wait,
-        took: manner.took,
+        times: manner.times,
         incomplete: !manner.complete,
         aside: open.aside,
         joined: open.joined,
+        pending: manner.pending,
     });
 }
 
@@ -94,8 +99,7 @@ pub(super) fn with_answer(
             .map(|(_, role)| *role)
             .find(|role| role.is_status()),
         body_size: shown.body_size,
-        wait: manner.wait,
-        took: manner.took,
+        times: manner.times,
         incomplete: !manner.complete,
     });
 }
@@ -123,9 +127,24 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
         facts: &[],
         role: None,
         body_size: 0,
-        wait: None,
-        took: None,
+        times: None,
         incomplete: false,
+    }
+}
+
+/// The times of an exchange; with its answer, when that is over.
+pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&Open>) -> Times {
+    Times {
+        handshake: flow.handshake,
+        first: exchange.ordinal == 0,
+        asked: exchange.asked,
+        asked_whole: exchange.asked_whole,
+        acknowledged: exchange.acknowledged,
+        answered: exchange.answered,
+        answered_whole: answer.map(|answer| answer.last.ts),
+        sent: exchange.sent,
+        received: answer.map_or(0, |answer| answer.unit.said()),
+        troubles: flow.troubles.since(exchange.troubles),
     }
 }
 

@@ -1,13 +1,13 @@
 //! How connections begin: who is the client, and when old ports carry a new connection.
 
-use crate::flow::{Endpoint, Flow, Roles};
+use crate::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
+use super::Reassembler;
 use super::half::Half;
 use super::table::{Entry, Key, Stage};
-use super::turn::Segment;
-use super::{Reassembler, direction};
+use super::turn::{Segment, direction};
 
 /// After this silence a SYN is believed at once.
 const QUIET: i64 = 60_000_000_000;
@@ -125,12 +125,35 @@ impl<S: Default> Reassembler<S> {
             server,
             path: packet.path,
             roles,
+            handshake: Handshake::default(),
+            troubles: Troubles::default(),
         };
         self.table.insert(key, flow, S::default(), by, stage)
     }
 }
 
 impl<S> Entry<S> {
+    /// Note the moments of the handshake that this segment is part of.
+    pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: Carrier) {
+        let handshake = &mut self.flow.handshake;
+        match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK), dir) {
+            (true, false, Direction::ToServer) => match handshake.syn {
+                None => handshake.syn = Some(by.ts),
+                Some(_) if handshake.answered.is_none() => {
+                    handshake.repeats = handshake.repeats.saturating_add(1);
+                }
+                Some(_) => {}
+            },
+            (true, true, Direction::ToClient) => {
+                handshake.answered.get_or_insert(by.ts);
+            }
+            (false, true, Direction::ToServer) if handshake.answered.is_some() => {
+                handshake.done.get_or_insert(by.ts);
+            }
+            _ => {}
+        }
+    }
+
     /// A SYN tells the roles, as long as nothing was said by guessed ones.
     pub(super) fn learn_roles(&mut self, segment: &Segment<'_>, src: Endpoint) {
         let untouched = self.halves.iter().all(Half::is_untouched);

@@ -29,7 +29,7 @@ use half::{Half, earlier};
 use pair::{meant, settle};
 use table::{Entry, Key, Stage, Table};
 use tail::Tails;
-use turn::{Segment, Turn};
+use turn::{Segment, Turn, carrier, direction};
 
 /// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
 pub struct Reassembler<S> {
@@ -227,6 +227,12 @@ impl<S: Default> Reassembler<S> {
             entry.learn_roles(segment, src);
         }
         let dir = direction(&entry.flow, src);
+        if entry.flow.handshake.done.is_none() {
+            entry.time_handshake(segment, dir, by);
+        }
+        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST);
+        entry.flow.troubles.stalled += u32::from(announces && segment.tcp.window == 0);
+        let repeated = self.shared.stats.retransmitted;
         entry.two_sided |= entry.half(dir.reverse()).is_started();
         entry.last = by;
         let mut stage = entry.stage;
@@ -295,6 +301,8 @@ impl<S: Default> Reassembler<S> {
             *alarm = Some(moment);
             self.alarms.set(moment, flow.slot, flow.id);
         }
+        let repeated = self.shared.stats.retransmitted - repeated;
+        flow.troubles.repeated = flow.troubles.repeated.saturating_add(repeated as u32);
         self.table.touch(slot, stage);
     }
 
@@ -380,6 +388,7 @@ impl<S: Default> Reassembler<S> {
             half.end(how, reason, &mut turn);
             half.release(&mut turn);
         }
+        say(StreamEvent::Over { how, by });
     }
 
     fn forget(
@@ -391,30 +400,6 @@ impl<S: Default> Reassembler<S> {
     ) {
         self.close(slot, how, reason, deliver);
         self.table.remove(slot);
-    }
-}
-
-fn direction(flow: &Flow, src: Endpoint) -> Direction {
-    if src == flow.client {
-        Direction::ToServer
-    } else {
-        Direction::ToClient
-    }
-}
-
-fn carrier(packet: &Packet<'_>) -> Carrier {
-    let (flags, icmp) = match packet.transport {
-        Transport::Tcp(tcp) => (tcp.flags, None),
-        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
-            (TcpFlags::default(), Some((kind, code)))
-        }
-        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
-    };
-    Carrier {
-        frame: packet.frame,
-        ts: packet.ts,
-        flags,
-        icmp,
     }
 }
 

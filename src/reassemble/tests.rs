@@ -281,7 +281,10 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
             said.push(format!("{} gap {len} {reason:?}", name(dir)));
         }
         StreamEvent::End { dir, how, .. } => said.push(format!("{} end {how:?}", name(dir))),
-        StreamEvent::Bare { .. } | StreamEvent::Acked { .. } | StreamEvent::Datagram { .. } => {}
+        StreamEvent::Bare { .. }
+        | StreamEvent::Acked { .. }
+        | StreamEvent::Datagram { .. }
+        | StreamEvent::Over { .. } => {}
     }
 }
 

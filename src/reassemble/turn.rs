@@ -1,9 +1,9 @@
 //! What a half-stream works with while it has its turn: one segment, and what all flows share.
 
-use crate::flow::Direction;
+use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::packet::{Packet, Tcp, TcpFlags};
+use crate::packet::{Packet, Tcp, TcpFlags, Transport};
 use crate::policy::{Checksum, Policy};
 use crate::stats::ReassemblyStats;
 use crate::stream::{Aside, Carrier, StreamEvent};
@@ -96,5 +96,31 @@ impl Turn<'_> {
             why,
             by: self.by,
         });
+    }
+}
+
+/// Which way a packet from `src` goes in its flow.
+pub(super) fn direction(flow: &Flow, src: Endpoint) -> Direction {
+    if src == flow.client {
+        Direction::ToServer
+    } else {
+        Direction::ToClient
+    }
+}
+
+/// What is told of a packet with what it brought.
+pub(super) fn carrier(packet: &Packet<'_>) -> Carrier {
+    let (flags, icmp) = match packet.transport {
+        Transport::Tcp(tcp) => (tcp.flags, None),
+        Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
+            (TcpFlags::default(), Some((kind, code)))
+        }
+        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
+    };
+    Carrier {
+        frame: packet.frame,
+        ts: packet.ts,
+        flags,
+        icmp,
     }
 }

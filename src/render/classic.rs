@@ -25,9 +25,9 @@ const OFF: &[u8] = b"\x1b[00m";
 impl Classic {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
         Self {
+            clock: Clock::new(settings.time),
             settings,
             out,
-            clock: Clock::new(settings.time),
         }
     }
 
@@ -93,7 +93,7 @@ impl Classic {
     }
 
     fn piece(&mut self, bytes: &[u8], matches: &[Range<usize>]) {
-        let (settings, width) = (self.settings, self.width());
+        let (settings, width) = (self.settings.clone(), self.width());
         let text = self.out.text();
         let is_in = |at: usize| {
             let found = matches.partition_point(|found| found.end <= at);
@@ -106,7 +106,7 @@ impl Classic {
             return;
         }
         match settings.view {
-            View::Normal | View::Spy => rows(bytes, width, &settings, &is_in, text),
+            View::Normal | View::Spy | View::Log => rows(bytes, width, &settings, &is_in, text),
             View::Byline => {
                 let mut at = 0;
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -221,7 +221,8 @@ impl Renderer for Classic {
         escape.write(companion.title, text);
         if answers {
             let took = companion
-                .took
+                .times
+                .and_then(|times| times.total())
                 .map(|took| format!(", {}", human::duration(took)))
                 .unwrap_or_default();
             text.extend_from_slice(
@@ -256,6 +257,7 @@ impl Renderer for Classic {
             Wants {
                 body: usize::MAX,
                 companions: false,
+                ..wants
             }
         } else {
             wants

@@ -68,7 +68,7 @@ impl Renderer for Matches {
     fn wants(&self) -> Wants {
         Wants {
             body: 4 << 10,
-            companions: false,
+            ..Wants::NOTHING
         }
     }
 }

@@ -4,12 +4,18 @@
 //! terminal.
 
 mod classic;
+mod curl;
+mod difference;
 mod escape;
+mod har;
 mod heading;
 mod hex;
 mod human;
+mod json;
+mod log;
 mod matches;
 mod out;
+mod overview;
 mod spy;
 mod style;
 mod tally;
@@ -21,7 +27,8 @@ pub use heading::Clock;
 pub use human::{duration, size};
 pub use out::Out;
 
-use crate::hit::{Companion, Hit};
+use crate::frame::Timestamp;
+use crate::hit::{Companion, Hit, Pair};
 use crate::limits::Limits;
 use crate::stats::Stats;
 
@@ -57,6 +64,33 @@ pub trait Renderer {
         Ok(())
     }
 
+    /// An exchange of which a half matches is over, or will have no answer. Said beside the hits, to those that want it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn pair(&mut self, _pair: &Pair<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// It is `now`, in capture time. Said to those that want it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn tick(&mut self, _now: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// It has all that it wants: the run may end.
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    /// What the run came to, when that is something else than whether anything matched: whether it is what was asked for, or
+    /// what stood in the way.
+    fn outcome(&self) -> Option<Result<bool, String>> {
+        None
+    }
+
     /// The run is over.
     ///
     /// # Errors
@@ -80,8 +114,29 @@ pub trait Renderer {
 pub struct Wants {
     /// Bytes of the start of its body.
     pub body: usize,
-    /// The other halves of exchanges.
+    /// The other halves of exchanges, as one line.
     pub companions: bool,
+    /// The other halves of exchanges, in full.
+    pub others: bool,
+    /// Exchanges as one: [`Renderer::pair`] instead of hits, companions and others; datagrams and bursts stay hits.
+    pub pairs: bool,
+    /// The numbers of each message's frames.
+    pub frames: bool,
+    /// [`Renderer::tick`].
+    pub ticks: bool,
+}
+
+/// What those want that want nothing.
+impl Wants {
+    /// No bodies, no companions.
+    pub const NOTHING: Self = Self {
+        body: 0,
+        companions: false,
+        others: false,
+        pairs: false,
+        frames: false,
+        ticks: false,
+    };
 }
 
 /// What is known when a run begins.
@@ -102,6 +157,8 @@ pub struct Banner {
 pub enum View {
     /// The message by line, with highlights.
     Spy,
+    /// A line for each exchange.
+    Log,
     /// ngrep's layouts.
     Byline,
     /// Rows of the terminal's width.
@@ -125,6 +182,16 @@ pub enum What {
     Nothing,
     /// Conversations.
     Conversations,
+    /// JSON, a line for each record.
+    Json,
+    /// An HTTP archive.
+    Har,
+    /// The curl command of the exchange of this number.
+    Curl(u64),
+    /// A table of times, every so many nanoseconds as well.
+    Overview(Option<i64>),
+    /// The difference of two exchanges: those of these numbers, or the first two that ask for the same.
+    Difference(Option<(u64, u64)>),
 }
 
 /// How much of a body is shown.
@@ -152,7 +219,7 @@ pub enum Time {
 }
 
 /// How to show.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// What.
     pub what: What,
@@ -180,6 +247,14 @@ pub struct Settings {
     pub body: Body,
     /// Bytes of a body that are kept for [`Body::Full`].
     pub max_body: usize,
+    /// Where the time of an exchange went.
+    pub timing: bool,
+    /// JSON, forms and multipart bodies by line.
+    pub pretty: bool,
+    /// Secrets are masked.
+    pub masked: bool,
+    /// Names of header fields that are columns of the log.
+    pub fields: Vec<String>,
     /// Packets come from an interface: ngrep's closing line is wanted.
     pub live: bool,
 }
@@ -205,6 +280,10 @@ impl Default for Settings {
             quiet: 0,
             body: Body::Short,
             max_body: Limits::default().body,
+            timing: false,
+            pretty: false,
+            masked: false,
+            fields: Vec::new(),
             live: false,
         }
     }
@@ -217,6 +296,14 @@ const SHORT_BODY: usize = 4 << 10;
 #[must_use]
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
     match (settings.what, settings.view) {
+        (What::Records, View::Log) => Box::new(log::Log::new(settings, out)),
+        (What::Json, _) => Box::new(json::Json::new(settings, out)),
+        (What::Har, _) => Box::new(har::Har::new(settings, out)),
+        (What::Curl(number), _) => Box::new(curl::Curl::new(settings, number, out)),
+        (What::Overview(every), _) => Box::new(overview::Overview::new(settings, every, out)),
+        (What::Difference(numbers), _) => {
+            Box::new(difference::Difference::new(settings, numbers, out))
+        }
         (What::Records, View::Spy) => Box::new(spy::Spy::new(settings, out)),
         (What::Records, _) => Box::new(classic::Classic::new(settings, out)),
         (What::Matches(with_flow), _) => Box::new(matches::Matches::new(settings, with_flow, out)),
@@ -237,6 +324,7 @@ impl Settings {
         Wants {
             body,
             companions: self.quiet < 4,
+            ..Wants::NOTHING
         }
     }
 }

@@ -24,9 +24,9 @@ pub(super) struct Spy {
 impl Spy {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
         Self {
+            clock: Clock::new(settings.time),
             settings,
             out,
-            clock: Clock::new(settings.time),
         }
     }
 
@@ -148,7 +148,8 @@ impl Renderer for Spy {
         }
         texts.extend(
             companion
-                .took
+                .times
+                .and_then(|times| times.total())
                 .map(|took| human::duration(took).into_bytes()),
         );
         let notes: Vec<Note<'_>> = texts
@@ -196,7 +197,8 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.portion == Portion::Whole {
         facts.push(human::size(hit.body_size));
     }
-    facts.extend(hit.took.map(human::duration));
+    let took = hit.times.and_then(|times| times.total());
+    facts.extend(took.map(human::duration));
     facts
 }
 

@@ -67,7 +67,7 @@ impl Renderer for Tally {
     fn wants(&self) -> Wants {
         Wants {
             body: 0,
-            companions: false,
+            ..Wants::NOTHING
         }
     }
 }

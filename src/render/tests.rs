@@ -12,7 +12,7 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{FragmentMark, Heading, Piece, Portion, Text, Why};
-use crate::message::{Kind, Role, Side};
+use crate::message::{Brief, Kind, Role, Side};
 use crate::packet::TcpFlags;
 use crate::stream::GapReason;
 
@@ -88,14 +88,18 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
         head: 0,
         matches,
         styles: &[],
+        fields: &[],
+        began: Timestamp::default(),
+        brief: Brief::default(),
+        frames: &[],
         facts: &[],
         opaque: None,
         body_size: text.len() as u64,
-        wait: None,
-        took: None,
+        times: None,
         incomplete: false,
         aside: None,
         joined: false,
+        pending: false,
     }
 }
 

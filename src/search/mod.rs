@@ -3,12 +3,14 @@
 //! [`Asked`] is what the user typed, [`Query`] the same compiled; a [`Unit`] is one message that is being said, searched as it
 //! comes and kept as far as it may be shown.
 
+mod conditions;
 mod context;
 mod pattern;
 mod query;
 mod streaming;
 mod unit;
 
+pub use conditions::{Conditions, FIELDS, FactIs, FieldIs, Standing, Test};
 pub use context::Context;
 pub use pattern::{Options, PatternError};
 pub use query::{Asked, Bookmark, Query};

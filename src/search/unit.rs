@@ -18,6 +18,8 @@ pub struct Keep {
     pub head: usize,
     /// Bytes from the start of the body.
     pub body: usize,
+    /// Lines around matches behind that.
+    pub around: bool,
     /// Only this many bytes of the message are searched and shown.
     pub first: Option<usize>,
 }
@@ -113,7 +115,9 @@ impl Unit {
                 self.body_kept += kept.len();
                 let mut done = 0;
                 query.feed(&mut progress, rest, &mut |end, len| {
-                    done = self.excerpt(rest, done, end, len);
+                    if keep.around {
+                        done = self.excerpt(rest, done, end, len);
+                    }
                 });
                 self.pass(&rest[done..]);
             }
@@ -163,6 +167,18 @@ impl Unit {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.head_said == 0 && self.body == 0
+    }
+
+    /// Bytes that were said of it, decoded.
+    #[must_use]
+    pub fn said(&self) -> u64 {
+        self.head_said as u64 + self.body
+    }
+
+    /// What is kept of its head.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.bytes[..self.head]
     }
 
     /// Bytes that are kept.
@@ -311,6 +327,7 @@ mod tests {
     const KEEP: Keep = Keep {
         head: 1024,
         body: 8,
+        around: true,
         first: None,
     };
 

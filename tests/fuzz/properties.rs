@@ -7,7 +7,7 @@ use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
 use spygrep::dissect::Conversation;
-use spygrep::flow::{Direction, Endpoint, Flow, Roles};
+use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
 use spygrep::message::{Part, Said};
@@ -293,6 +293,7 @@ pub fn search(data: &[u8]) {
     let keep = Keep {
         head: 0,
         body: usize::from(flags >> 4),
+        around: true,
         first: None,
     };
     let mut unit = Unit::default();
@@ -357,6 +358,8 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
         server: end(2, 80),
         path: 0,
         roles: Roles::Seen,
+        handshake: Handshake::default(),
+        troubles: Troubles::default(),
     };
     let (mut conversation, mut stats) = (Conversation::default(), DissectStats::default());
     let mut said: Vec<String> = Vec::new();
@@ -446,6 +449,7 @@ pub fn program(data: &[u8]) {
         packets: how & 1 == 1,
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
+        conditions: spygrep::search::Conditions::default(),
         invert: how & 2 == 2,
         show_empty: how & 4 == 4,
         max_count: None,

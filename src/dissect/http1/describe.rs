@@ -180,6 +180,7 @@ impl About<'_> {
     fn fields(&mut self, answer: bool, stand_out: &[String]) {
         let (mut media, mut codings) = (None, Vec::new());
         for FieldLine { name, value } in FieldLines::of(self.head) {
+            self.description.fields.push((name.clone(), value.clone()));
             let named = self.head.get(name.clone()).unwrap_or_default();
             let text = self.head.get(value.clone()).unwrap_or_default();
             let is = |other: &str| named.eq_ignore_ascii_case(other.as_bytes());

@@ -1,12 +1,14 @@
 //! What becomes of a message: shown, told in one line, kept for others, or forgotten.
 
-use crate::exchange::Exchange;
-use crate::flow::{Direction, Flow};
+use crate::exchange::{Exchange, Title};
+use crate::flow::{Direction, Flow, Troubles};
 use crate::hit::{Portion, Why};
-use crate::message::Side;
+use crate::message::{Brief, Side};
+use crate::packet::TcpFlags;
 use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
 use crate::pipeline::telling::{self, Manner};
+use crate::search::Standing;
 
 use super::{Desk, SPARE};
 
@@ -19,10 +21,14 @@ impl Desk {
         let first = !open.portions;
         // What may yet turn out not to be wanted is not shown, and its excerpts are given up.
         let query = &self.orders.query;
-        let decided = query.is_simple() && !self.orders.invert && open.unit.holds(query);
+        let exchange = state.exchange(open.begin.exchange).map(|it| *it);
+        let wanted = !self.orders.pairs
+            && self.orders.conditions.admits(open.begin.kind.side)
+            && self.standing(exchange.as_ref(), &open) == Standing::Holds;
+        let decided = wanted && query.is_simple() && !self.orders.invert && open.unit.holds(query);
         if decided && (!first || self.is_taking()) {
             if first {
-                self.count_hit(flow, state, &open);
+                self.count_hit(flow, state, &open.frames);
                 open.portions = true;
                 let ordinal = open.begin.exchange;
                 if open.begin.kind.side == Side::Answers
@@ -59,34 +65,47 @@ impl Desk {
         match side {
             Side::Speaks => open.unit.mark(state.mark(dir)),
             Side::Asks => {
+                let reached = state.reached[dir.index()];
                 if let Some(exchange) = state.exchange(ordinal) {
-                    (exchange.asked_whole, exchange.asked_flags) =
-                        (Some(open.last.ts), open.last.flags);
+                    exchange.asked_whole = Some(open.last.ts);
+                    exchange.asked_flags = open.last.flags;
+                    exchange.asked_end = reached;
+                    exchange.sent = open.unit.said();
                 }
             }
             Side::Answers => {}
         }
         let exchange = match side {
+            Side::Asks => state.exchange(ordinal).copied(),
             Side::Answers if open.brief.interim => state.exchange(ordinal).copied(),
             Side::Answers => state.close(ordinal),
-            Side::Asks | Side::Speaks => None,
+            Side::Speaks => None,
         };
-        let question_shown = !open.brief.interim && exchange.is_some_and(|exchange| exchange.shown);
+        let over = side == Side::Answers && !open.brief.interim;
+        let question_shown = over && exchange.is_some_and(|exchange| exchange.shown);
         self.owed -= u64::from(question_shown);
+        let answered = exchange.filter(|_| side == Side::Answers);
+        if let Some(exchange) = answered.filter(|_| over) {
+            self.waiting.done(exchange.number);
+        }
         let manner = Manner {
             complete,
-            wait: exchange
-                .and_then(|exchange| Some(exchange.answered?.since(exchange.asked_whole?))),
-            took: exchange.map(|exchange| open.last.ts.since(exchange.asked)),
+            times: answered.map(|exchange| telling::times(flow, &exchange, Some(&open))),
             ..Manner::MATCH
         };
         let context = Manner {
             why: Why::Context,
             ..manner
         };
-        let holds =
+        let found =
             open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
-        if open.portions {
+        let found = found && self.orders.conditions.admits(side);
+        let standing = self.standing(exchange.as_ref(), &open);
+        let holds = found && standing == Standing::Holds;
+        if self.orders.pairs && side != Side::Speaks {
+            let manner = if found { manner } else { context };
+            self.close_in_pair(flow, state, &mut open, exchange, &manner, standing);
+        } else if open.portions {
             self.show.save(flow, &open.frames);
             self.tell(
                 flow,
@@ -97,8 +116,9 @@ impl Desk {
                 },
             );
         } else if holds && self.is_taking() {
-            self.count_hit(flow, state, &open);
-            if let Some(exchange) = exchange.filter(|exchange| !exchange.shown) {
+            self.count_hit(flow, state, &open.frames);
+            self.expect_answer(flow, state, &open);
+            if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
                 self.question(flow, state, dir.reverse(), &exchange);
                 if let Some(exchange) = state.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
@@ -107,6 +127,12 @@ impl Desk {
                 }
             }
             self.tell(flow, &mut open, &manner);
+        } else if found && side == Side::Asks && standing == Standing::Open && self.is_taking() {
+            // It is shown when the conditions on its answer are known to hold.
+            if let Some(exchange) = state.exchange(ordinal) {
+                exchange.matched = true;
+            }
+            self.keep_question(flow, state, &mut open, &manner);
         } else if question_shown && self.orders.pair {
             self.tell(flow, &mut open, &context);
         } else if state
@@ -122,15 +148,71 @@ impl Desk {
             }
             self.remember(flow, state, &mut open, &context);
         }
+        if over && let Some(exchange) = exchange {
+            self.drop_question(state, exchange.number);
+        }
         if self.spare.len() < SPARE {
             self.spare.push(open);
         }
     }
 
+    /// A message is over whose exchange is shown as one.
+    fn close_in_pair(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        open: &mut Open,
+        exchange: Option<Exchange>,
+        manner: &Manner,
+        standing: Standing,
+    ) {
+        let found = manner.why == Why::Match;
+        let ordinal = open.begin.exchange;
+        match open.begin.kind.side {
+            Side::Asks => {
+                if standing == Standing::Fails {
+                    return;
+                }
+                if let Some(exchange) = state.exchange(ordinal) {
+                    exchange.matched = found;
+                    self.waiting.ask(flow, exchange.number);
+                }
+                self.keep_question(flow, state, open, manner);
+            }
+            Side::Answers if open.brief.interim => {
+                if let Some(exchange) = state.exchange(ordinal) {
+                    exchange.matched |= found;
+                }
+            }
+            Side::Answers if standing == Standing::Holds => {
+                let exchange = exchange.unwrap_or_else(|| alone(open));
+                let question = self.take_question(state, exchange.number);
+                if found || exchange.matched {
+                    self.pair(flow, question.as_ref(), &exchange, Some((open, manner)));
+                }
+            }
+            Side::Answers | Side::Speaks => {}
+        }
+    }
+
+    /// A question is shown: its answer is to be shown with it.
+    fn expect_answer(&mut self, flow: &Flow, state: &mut State, open: &Open) {
+        if open.begin.kind.side == Side::Asks
+            && let Some(exchange) = state.exchange(open.begin.exchange)
+        {
+            self.waiting.ask(flow, exchange.number);
+            if (self.orders.companions || self.orders.pair)
+                && !std::mem::replace(&mut exchange.shown, true)
+            {
+                self.owed += 1;
+            }
+        }
+    }
+
     /// A hit is about to be shown: count it, save its packets, and show what belongs in front of it.
-    fn count_hit(&mut self, flow: &Flow, state: &mut State, open: &Open) {
+    pub(super) fn count_hit(&mut self, flow: &Flow, state: &mut State, frames: &[u64]) {
         self.output.matched += 1;
-        self.show.save(flow, &open.frames);
+        self.show.save(flow, frames);
         if self.orders.before + self.orders.after > 0 {
             let neighbours = state.neighbours.get_or_insert_default();
             let show = &mut self.show;
@@ -138,13 +220,6 @@ impl Desk {
                 .context
                 .hit(self.orders.after, |kept| show.hit(&kept.hit()))
                 as u64;
-        }
-        if open.begin.kind.side == Side::Asks
-            && (self.orders.companions || self.orders.pair)
-            && let Some(exchange) = state.exchange(open.begin.exchange)
-            && !std::mem::replace(&mut exchange.shown, true)
-        {
-            self.owed += 1;
         }
     }
 
@@ -163,12 +238,7 @@ impl Desk {
     /// Show the question of a hit that is an answer: in full, or in one line.
     fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
         if self.orders.pair
-            && let Some(neighbours) = &mut state.neighbours
-            && let Some(at) = neighbours
-                .questions
-                .iter()
-                .position(|kept| kept.number == exchange.number)
-            && let Some(kept) = neighbours.questions.remove(at)
+            && let Some(kept) = self.take_question(state, exchange.number)
         {
             self.show.hit(&kept.hit());
         } else if self.orders.companions {
@@ -187,8 +257,11 @@ impl Desk {
     /// Keep a message that is not shown for those that may want it.
     fn remember(&mut self, flow: &Flow, state: &mut State, open: &mut Open, manner: &Manner) {
         let question = self.orders.pair && open.begin.kind.side == Side::Asks;
-        let (before, room) = (self.orders.before, self.orders.limits.exchanges);
-        if before == 0 && !question {
+        if question {
+            return self.keep_question(flow, state, open, manner);
+        }
+        let before = self.orders.before;
+        if before == 0 {
             return;
         }
         telling::with_hit(
@@ -198,17 +271,32 @@ impl Desk {
             open,
             manner,
             |hit| {
-                let kept = Kept::new(hit);
+                let kept = Kept::new(hit, &[]);
                 let neighbours = state.neighbours.get_or_insert_default();
-                if question {
-                    if neighbours.questions.len() >= room {
-                        neighbours.questions.pop_front();
-                    }
-                    neighbours.questions.push_back(kept);
-                } else {
-                    neighbours.context.remember(kept, before);
-                }
+                neighbours.context.remember(kept, before);
             },
         );
+    }
+}
+
+/// The exchange of an answer whose question was not captured.
+fn alone(open: &Open) -> Exchange {
+    Exchange {
+        number: open.number,
+        ordinal: u64::MAX,
+        title: Title::default(),
+        asking: open.dir.reverse(),
+        asked: open.first.ts,
+        asked_whole: None,
+        asked_flags: TcpFlags::default(),
+        asked_end: 0,
+        acknowledged: None,
+        answered: Some(open.first.ts),
+        sent: 0,
+        troubles: Troubles::default(),
+        brief: Brief::default(),
+        findings: open.findings,
+        shown: false,
+        matched: false,
     }
 }

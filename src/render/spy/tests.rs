@@ -9,10 +9,11 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Piece, Text};
-use crate::message::{Fact, Kind, Role};
+use crate::message::{Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::render::Body;
 use crate::stream::GapReason;
+use crate::times::Times;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -96,14 +97,18 @@ fn hit<'a>(
         head,
         matches,
         styles: &[],
+        fields: &[],
+        began: Timestamp::default(),
+        brief: Brief::default(),
+        frames: &[],
         facts: &[],
         opaque: None,
         body_size,
-        wait: None,
-        took: None,
+        times: None,
         incomplete: false,
         aside: None,
         joined: false,
+        pending: false,
     }
 }
 
@@ -173,8 +178,10 @@ fn the_other_half_is_one_line() {
         facts: &facts,
         role: Some(Role::Good),
         body_size: 55,
-        wait: Some(1_000_000),
-        took: Some(1_300_000),
+        times: Some(Times {
+            answered_whole: Some(Timestamp::from_nanos(1_300_000)),
+            ..Times::default()
+        }),
         incomplete: false,
     };
     assert_eq!(
@@ -188,7 +195,7 @@ fn the_other_half_is_one_line() {
         title_cut: true,
         facts: &[],
         role: None,
-        took: None,
+        times: None,
         ..answer
     };
     assert_eq!(

@@ -1,0 +1,143 @@
+//! Conditions on exchanges, from the options that name HTTP's facts.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::message::Side;
+use crate::search::{Conditions, FIELDS, FactIs, FieldIs, Test};
+
+use super::args::{ExchangeArgs, OnlyName, Statuses};
+use super::problem::Problem;
+
+/// What `args` ask of exchanges.
+///
+/// # Errors
+/// A pattern that is none, in the user's words.
+pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
+    let mut facts = Vec::new();
+    let mut fact = |side: Side, name: &'static str, test: Test| {
+        facts.push(FactIs { side, name, test });
+    };
+    if let Some(Statuses(ranges)) = &args.status {
+        fact(Side::Answers, "http.status", Test::Number(ranges.clone()));
+    }
+    if !args.method.is_empty() {
+        fact(Side::Asks, "http.method", Test::Word(args.method.clone()));
+    }
+    if !args.host.is_empty() {
+        let globs: Result<Vec<Regex>, Problem> = args.host.iter().map(|text| glob(text)).collect();
+        fact(Side::Asks, "http.host", Test::Host(globs?));
+    }
+    if let Some(path) = &args.path {
+        fact(
+            Side::Asks,
+            "http.target",
+            Test::Path(regex("--path", path)?),
+        );
+    }
+    if args.header.len() > FIELDS {
+        return Err(Problem::new(format!(
+            "--header can be given {FIELDS} times"
+        )));
+    }
+    let fields: Result<Vec<FieldIs>, Problem> =
+        args.header.iter().map(|text| field(text)).collect();
+    Ok(Conditions {
+        facts,
+        fields: fields?,
+        slow: args.slow,
+        only: args.only.map(|name| match name {
+            OnlyName::Req => Side::Asks,
+            OnlyName::Resp => Side::Answers,
+        }),
+    })
+}
+
+/// `Accept-Language`, `Accept-Language: fr`, `Accept-Language:fr`.
+fn field(text: &str) -> Result<FieldIs, Problem> {
+    let (name, value) = match text.split_once(':') {
+        Some((name, value)) => (name.trim(), Some(value.trim())),
+        None => (text.trim(), None),
+    };
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err(Problem::new(format!(
+            "--header wants a name, and a pattern behind a colon if there is one: \"{text}\""
+        ))
+        .advise("for example: --header 'Accept-Language: fr'"));
+    }
+    let value = value.filter(|value| !value.is_empty());
+    Ok(FieldIs {
+        name: name.to_owned(),
+        value: value.map(|value| regex("--header", value)).transpose()?,
+    })
+}
+
+/// `*` stands for anything, `?` for one character; case does not matter.
+fn glob(text: &str) -> Result<Regex, Problem> {
+    let mut pattern = String::from("^");
+    for c in text.chars() {
+        match c {
+            '*' => pattern.push_str(".*"),
+            '?' => pattern.push('.'),
+            c => pattern.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    pattern.push('$');
+    build(&pattern, true).map_err(|error| Problem::new(format!("--host {text}: {error}")))
+}
+
+fn regex(option: &str, text: &str) -> Result<Regex, Problem> {
+    build(text, false).map_err(|error| {
+        Problem::new(format!("the pattern of {option} is not valid: {text}"))
+            .advise(error.to_string().lines().last().unwrap_or_default())
+    })
+}
+
+fn build(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .unicode(false)
+        .case_insensitive(any_case)
+        .size_limit(1 << 20)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_has_a_name_and_perhaps_a_pattern() {
+        let table = [
+            ("Accept", Some(("Accept", None))),
+            ("Accept: fr", Some(("Accept", Some("fr")))),
+            ("Accept:^fr$", Some(("Accept", Some("^fr$")))),
+            ("Accept:", Some(("Accept", None))),
+            (": fr", None),
+            ("a b", None),
+            ("a: [", None),
+        ];
+        for (text, want) in table {
+            let got = field(text).ok();
+            let got = got
+                .as_ref()
+                .map(|field| (field.name.as_str(), field.value.as_ref().map(Regex::as_str)));
+            assert_eq!(got, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_glob_matches_the_whole_host() {
+        for (text, host, want) in [
+            ("*.example", "a.example", true),
+            ("*.example", "a.example.org", false),
+            ("A?c", "abc", true),
+            ("a.c", "abc", false),
+            ("*", "anything", true),
+        ] {
+            assert_eq!(
+                glob(text).unwrap().is_match(host.as_bytes()),
+                want,
+                "{text} {host}"
+            );
+        }
+    }
+}

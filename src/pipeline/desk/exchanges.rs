@@ -1,0 +1,283 @@
+//! Exchanges while they are open: what is learnt of them, what waits for their answers, what becomes of them without one.
+
+use crate::dissect;
+use crate::exchange::{Exchange, Title};
+use crate::flow::{Direction, Flow};
+use crate::frame::Timestamp;
+use crate::hit::{Pair, Why};
+use crate::message::Side;
+use crate::pipeline::kept::Kept;
+use crate::pipeline::memory::{Open, State};
+use crate::pipeline::telling::{self, Manner};
+use crate::search::Standing;
+use crate::stream::Ending;
+
+use super::Desk;
+
+/// Bytes of all kept questions together; what is over is not kept, and shown in one line.
+const KEPT: usize = 16 << 20;
+
+/// The receiver of `dir` has acknowledged what lies in front of `offset`.
+pub(super) fn acknowledged(state: &mut State, dir: Direction, offset: u64, ts: Timestamp) {
+    for exchange in &mut state.exchanges {
+        if exchange.asked_whole.is_some() && exchange.asking == dir && exchange.asked_end <= offset
+        {
+            exchange.acknowledged.get_or_insert(ts);
+        }
+    }
+}
+
+impl Desk {
+    /// The head of the open message is known.
+    pub(super) fn briefed(&mut self, flow: &Flow, state: &mut State, dir: Direction, title: &[u8]) {
+        let Some(open) = state.open(dir).take() else {
+            return;
+        };
+        let (side, ordinal, brief) = (open.begin.kind.side, open.begin.exchange, open.brief);
+        let mut alone = open.findings;
+        let exchange = state.exchange(ordinal);
+        let mut known = exchange
+            .as_ref()
+            .map_or(alone, |exchange| exchange.findings);
+        let asks = !self.orders.conditions.is_empty() && !brief.interim;
+        if asks {
+            let head = open.unit.head();
+            let about = dissect::describe(open.begin.kind, head, &[]);
+            self.orders.conditions.learn(&mut known, side, head, &about);
+        }
+        match exchange {
+            Some(exchange) => {
+                match side {
+                    Side::Asks => (exchange.title, exchange.brief) = (Title::new(title), brief),
+                    Side::Answers if !brief.interim => {
+                        exchange.answered = Some(open.first.ts);
+                        let asked = exchange.asked_whole.unwrap_or(exchange.asked);
+                        let wait = open.first.ts.since(asked);
+                        self.orders.conditions.waited(&mut known, wait);
+                    }
+                    _ => {}
+                }
+                exchange.findings = known;
+            }
+            None => alone = known,
+        }
+        let mut open = open;
+        open.findings = alone;
+        *state.open(dir) = Some(open);
+        if asks {
+            self.decide(flow, state, ordinal);
+        }
+    }
+
+    /// How the exchange of a message stands.
+    pub(super) fn standing(&self, exchange: Option<&Exchange>, open: &Open) -> Standing {
+        let known = exchange.map_or(&open.findings, |exchange| &exchange.findings);
+        match open.begin.kind.side {
+            Side::Speaks => Standing::Holds,
+            Side::Asks | Side::Answers => self.orders.conditions.standing(known),
+        }
+    }
+
+    /// Something was learnt of an exchange: its question may be shown now, or need not be kept any longer.
+    pub(super) fn decide(&mut self, flow: &Flow, state: &mut State, ordinal: Option<u64>) {
+        let Some(exchange) = state.exchange(ordinal) else {
+            return;
+        };
+        let (number, matched) = (exchange.number, exchange.matched);
+        match self.orders.conditions.standing(&exchange.findings) {
+            Standing::Fails => {
+                exchange.matched = false;
+                self.drop_question(state, number);
+            }
+            Standing::Holds if matched && !exchange.shown && !self.orders.pairs => {
+                let exchange = *exchange;
+                self.show_held(flow, state, &exchange, false);
+                if self.orders.companions
+                    && let Some(exchange) = state.exchange(ordinal)
+                {
+                    exchange.shown = true;
+                    exchange.matched = false;
+                    self.owed += 1;
+                    self.waiting.ask(flow, number);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Show a question that was held until its conditions were decided.
+    fn show_held(&mut self, flow: &Flow, state: &mut State, exchange: &Exchange, pending: bool) {
+        let kept = self.take_question(state, exchange.number);
+        if !self.is_taking() {
+            return;
+        }
+        let frames = kept.as_ref().map_or(&[][..], |kept| &kept.frames);
+        self.count_hit(flow, state, frames);
+        match kept {
+            Some(mut kept) => {
+                kept.why = Why::Match;
+                kept.pending = pending;
+                self.show.hit(&kept.hit());
+            }
+            // There was no room to keep it.
+            None => {
+                let companion = telling::question(flow, exchange.asking, exchange);
+                self.show.companion(&companion);
+            }
+        }
+    }
+
+    /// Live: a question that was waited for long enough need not wait for its answer to be shown.
+    pub(super) fn slow(&mut self, now: Timestamp, flow: &Flow, state: &mut State) {
+        if !self.is_slow(state) {
+            return;
+        }
+        let conditions = &self.orders.conditions;
+        let mut known = Vec::new();
+        for exchange in &mut state.exchanges {
+            if let (None, Some(asked), Some(least)) = (
+                exchange.findings.slow,
+                exchange.asked_whole,
+                conditions.slow,
+            ) && now.since(asked) >= least
+            {
+                exchange.findings.slow = Some(true);
+                known.push(exchange.ordinal);
+            }
+        }
+        for ordinal in known {
+            self.decide(flow, state, Some(ordinal));
+        }
+    }
+
+    /// Whether a question of the flow waits to be slow enough.
+    pub(super) fn is_slow(&self, state: &State) -> bool {
+        self.orders.conditions.slow.is_some()
+            && state
+                .exchanges
+                .iter()
+                .any(|exchange| exchange.matched && exchange.findings.slow.is_none())
+    }
+
+    /// No more answers come in this flow.
+    pub(super) fn answered_all(&mut self, flow: &Flow, state: &mut State, how: Ending) {
+        while let Some(exchange) = state.exchanges.pop_front() {
+            self.unanswered(flow, state, &exchange, how == Ending::Capture);
+        }
+    }
+
+    /// An exchange is forgotten that has no final answer; `left`: because the capture ended.
+    pub(super) fn unanswered(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        exchange: &Exchange,
+        left: bool,
+    ) {
+        self.waiting.done(exchange.number);
+        self.owed -= u64::from(exchange.shown);
+        let since = exchange.asked_whole.unwrap_or(exchange.asked);
+        let waited = self.now.since(since);
+        let conditions = &self.orders.conditions;
+        let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
+        if left && (exchange.shown || holds) {
+            self.waiting.leave(flow, exchange);
+        }
+        if holds && self.orders.pairs {
+            let question = self.take_question(state, exchange.number);
+            self.pair(flow, question.as_ref(), exchange, None);
+        } else if holds && !exchange.shown && !conditions.is_empty() {
+            self.show_held(flow, state, exchange, true);
+        } else {
+            self.drop_question(state, exchange.number);
+        }
+    }
+
+    /// Show an exchange as one.
+    pub(super) fn pair(
+        &mut self,
+        flow: &Flow,
+        question: Option<&Kept>,
+        exchange: &Exchange,
+        answer: Option<(&mut Open, &Manner)>,
+    ) {
+        if !self.is_taking() {
+            return;
+        }
+        self.output.matched += 1;
+        let mut frames = question.map_or_else(Vec::new, |kept| kept.frames.clone());
+        if let Some((open, _)) = &answer {
+            frames.extend_from_slice(&open.frames);
+        }
+        self.show.save(flow, &frames);
+        let question = question.map(Kept::hit);
+        let times = telling::times(flow, exchange, answer.as_ref().map(|(open, _)| &**open));
+        let pair = Pair {
+            number: exchange.number,
+            question: question.as_ref(),
+            answer: None,
+            title: exchange.title.bytes(),
+            times,
+        };
+        let show = &mut self.show;
+        let Some((open, manner)) = answer else {
+            return show.pair(&pair);
+        };
+        telling::with_hit(
+            &self.orders.query,
+            &self.orders.stand_out,
+            flow,
+            open,
+            manner,
+            |hit| {
+                show.pair(&Pair {
+                    answer: Some(hit),
+                    ..pair
+                });
+            },
+        );
+    }
+
+    /// Keep a question until more is known.
+    pub(super) fn keep_question(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        open: &mut Open,
+        manner: &Manner,
+    ) {
+        let room = self.orders.limits.exchanges;
+        let mut kept = None;
+        telling::with_hit(
+            &self.orders.query,
+            &self.orders.stand_out,
+            flow,
+            open,
+            manner,
+            |hit| kept = Some(Kept::new(hit, hit.frames)),
+        );
+        let Some(kept) = kept else { return };
+        if self.kept + kept.size() > KEPT {
+            self.output.questions_not_kept += 1;
+            return;
+        }
+        self.kept += kept.size();
+        let questions = &mut state.neighbours.get_or_insert_default().questions;
+        if questions.len() >= room
+            && let Some(oldest) = questions.pop_front()
+        {
+            self.kept -= oldest.size();
+        }
+        questions.push_back(kept);
+    }
+
+    pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Kept> {
+        let kept = state.question(number)?;
+        self.kept -= kept.size();
+        Some(kept)
+    }
+
+    pub(super) fn drop_question(&mut self, state: &mut State, number: u64) {
+        drop(self.take_question(state, number));
+    }
+}

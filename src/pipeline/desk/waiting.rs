@@ -1,0 +1,106 @@
+//! What is waited for: the questions that have no answer yet, of all flows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::exchange::Exchange;
+use crate::flow::{Endpoint, Flow};
+use crate::frame::Timestamp;
+
+/// A question without an answer.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// `#N`.
+    pub number: u64,
+    /// The question in a few words, as sent.
+    pub title: Vec<u8>,
+    /// Who asks.
+    pub client: Endpoint,
+    /// Who is asked.
+    pub server: Endpoint,
+    /// Bytes of the question.
+    pub sent: u64,
+    /// They were acknowledged.
+    pub acknowledged: bool,
+    /// The last byte of the question.
+    pub since: Timestamp,
+    /// The answer has begun and is not over.
+    pub begun: bool,
+}
+
+impl Unanswered {
+    /// The question of this number that a flow waits with.
+    pub(in crate::pipeline) fn of(
+        flow: &Flow,
+        exchanges: &VecDeque<Exchange>,
+        number: u64,
+    ) -> Option<Self> {
+        let mut exchanges = exchanges.iter();
+        let exchange = exchanges.find(|exchange| exchange.number == number)?;
+        Some(Self::new(flow, exchange))
+    }
+
+    fn new(flow: &Flow, exchange: &Exchange) -> Self {
+        Self {
+            number: exchange.number,
+            title: exchange.title.bytes().to_vec(),
+            client: flow.client,
+            server: flow.server,
+            sent: exchange.sent,
+            acknowledged: exchange.acknowledged.is_some(),
+            since: exchange.asked_whole.unwrap_or(exchange.asked),
+            begun: exchange.answered.is_some(),
+        }
+    }
+}
+
+/// The oldest questions that were shown and have no answer.
+#[derive(Default)]
+pub(super) struct Waiting {
+    asked: BTreeMap<u64, (u32, u64)>,
+    /// Those that the end of the capture left without one.
+    left: Vec<Unanswered>,
+    /// How many there were of those.
+    many: u64,
+}
+
+/// Questions remembered: a person looks at the oldest.
+const REMEMBERED: usize = 256;
+/// Questions told at the end.
+const TOLD: usize = 8;
+
+impl Waiting {
+    /// A question was shown and has no answer yet.
+    pub(super) fn ask(&mut self, flow: &Flow, number: u64) {
+        if self.asked.len() < REMEMBERED {
+            self.asked.insert(number, (flow.slot, flow.id));
+        }
+    }
+
+    /// It has one now, or never will.
+    pub(super) fn done(&mut self, number: u64) {
+        self.asked.remove(&number);
+    }
+
+    /// The oldest: its number, and slot and id of its flow.
+    pub(super) fn oldest(&self) -> Option<(u64, (u32, u64))> {
+        let (number, flow) = self.asked.first_key_value()?;
+        Some((*number, *flow))
+    }
+
+    /// The capture ended in front of an answer.
+    pub(super) fn leave(&mut self, flow: &Flow, exchange: &Exchange) {
+        self.many += 1;
+        let at = self
+            .left
+            .partition_point(|left| left.number < exchange.number);
+        if at < TOLD {
+            self.left.insert(at, Unanswered::new(flow, exchange));
+            self.left.truncate(TOLD);
+        }
+    }
+
+    /// How many were left without an answer, and the first of them.
+    pub(super) fn left(&self) -> (u64, &[Unanswered]) {
+        (self.many, &self.left)
+    }
+}

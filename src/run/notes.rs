@@ -1,0 +1,157 @@
+//! What is said on standard error: banner, hints, warnings, what is waited for, the closing summary.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use crate::cli::config::Input;
+use crate::frame::Timestamp;
+use crate::pipeline::Unanswered;
+use crate::render;
+use crate::stats::Stats;
+
+/// What is said on standard error.
+#[derive(Clone, Copy)]
+pub(super) struct Notes {
+    pub(super) quiet: bool,
+    pub(super) color: bool,
+}
+
+impl Notes {
+    fn say(&self, kind: &str, color: u8, text: &str) {
+        let text = clean(text);
+        let kind = match (kind.is_empty(), self.color) {
+            (true, _) => String::new(),
+            (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
+            (_, false) => format!("{kind}: "),
+        };
+        let _ = writeln!(io::stderr(), "spygrep: {kind}{text}");
+    }
+
+    /// A line that belongs to the one before.
+    #[allow(clippy::unused_self, reason = "notes are said by it")]
+    fn more(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "  {}", clean(text));
+    }
+
+    pub(super) fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
+        if self.quiet {
+            return;
+        }
+        let Input::Live(_, names) = input else { return };
+        let mut parts = vec![names.join(", ")];
+        parts.extend((!pattern.is_empty()).then(|| format!("/{pattern}/")));
+        parts.extend(filter.map(str::to_owned));
+        if parts.len() == 1 {
+            parts.push("every message with content".into());
+        }
+        parts.push("Ctrl-C stops".into());
+        self.say("", 0, &parts.join(" · "));
+    }
+
+    /// Hints are for people: only on a terminal.
+    pub(super) fn hint(&self, text: &str) {
+        if !self.quiet && io::stderr().is_terminal() {
+            self.say("hint", 36, text);
+        }
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        self.say("warning", 33, text);
+    }
+
+    pub(super) fn lost(&self, dropped: u64) {
+        self.warn(&format!(
+            "{} lost so far; narrow the filter (port ..., host ...) or enlarge the buffer: --buffer-size 64M",
+            count(dropped, "packet", "packets")
+        ));
+    }
+
+    pub(super) fn summary(&self, stats: &Stats, live: bool) {
+        if self.quiet {
+            return;
+        }
+        let mut line = String::new();
+        if stats.dissect.requests + stats.dissect.answers > 0 {
+            let requests = count(stats.dissect.requests, "request", "requests");
+            line = format!(
+                "{requests}, {} · ",
+                count(stats.dissect.answers, "answer", "answers")
+            );
+        }
+        line.push_str(&count(stats.decode.packets, "packet", "packets"));
+        if live || stats.capture.dropped > 0 {
+            line.push_str(&format!(", {} lost", stats.capture.dropped));
+        }
+        for (many, what) in stats.losses() {
+            line.push_str(&format!(" · {what}: {many}"));
+        }
+        self.say("", 0, &line);
+    }
+
+    /// Questions that the end cut off from their answers.
+    pub(super) fn left_waiting(&self, many: u64, first: &[Unanswered], now: Timestamp) {
+        if self.quiet || many == 0 {
+            return;
+        }
+        let requests = count(many, "request has", "requests have");
+        self.say("", 0, &format!("{requests} no answer yet:"));
+        for question in first {
+            self.more(&format!(
+                "#{} {}   {} -> {}   {} so far",
+                question.number,
+                String::from_utf8_lossy(&question.title),
+                question.client,
+                question.server,
+                render::duration(now.since(question.since))
+            ));
+            let heard = match question.acknowledged {
+                true => " and acknowledged",
+                false => ", not acknowledged",
+            };
+            let silent = match question.begun {
+                true => "the answer has begun and is not over",
+                false => "the server has not sent a byte back",
+            };
+            self.more(&format!(
+                "   {} sent{heard}; {silent}",
+                render::size(question.sent)
+            ));
+        }
+        let rest = many.saturating_sub(first.len() as u64);
+        if rest > 0 {
+            self.more(&format!("and {rest} more"));
+        }
+    }
+
+    pub(super) fn counters(&self, stats: &Stats) {
+        let losses: Vec<String> = stats
+            .losses()
+            .into_iter()
+            .map(|(many, what)| format!(" · {what}: {many}"))
+            .collect();
+        let text = format!(
+            "{} captured, {} lost, {} searched, {} matched{}",
+            count(stats.capture.frames, "packet", "packets"),
+            stats.capture.dropped,
+            count(stats.output.messages, "message", "messages"),
+            stats.output.matched,
+            losses.concat()
+        );
+        self.say("", 0, &text);
+    }
+}
+
+/// File names, interfaces' names and titles are others' words, too.
+fn clean(text: &str) -> String {
+    let mut out = Vec::new();
+    render::Escape {
+        utf8: true,
+        tab: true,
+        dot: '.',
+    }
+    .write_str(text, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn count(many: u64, one: &str, more: &str) -> String {
+    format!("{many} {}", if many == 1 { one } else { more })
+}

@@ -1,0 +1,313 @@
+//! Conditions on exchanges: what their facts must be, beside what their text must hold.
+//!
+//! They name facts and fields, no protocol. Some are known with the question, others only with the answer or after a while;
+//! what is known so far is in an exchange's [`Findings`].
+
+use std::ops::RangeInclusive;
+
+use crate::exchange::Findings;
+use crate::message::{Description, Side};
+
+/// What an exchange must be like. All of it must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// On facts of the question or the answer.
+    pub facts: Vec<FactIs>,
+    /// On header fields: one of the exchange's messages must have it. At most [`FIELDS`].
+    pub fields: Vec<FieldIs>,
+    /// Nanoseconds that the answer must have been waited for.
+    pub slow: Option<i64>,
+    /// Only this half is searched and shown.
+    pub only: Option<Side>,
+}
+
+/// How many conditions on fields there may be: each has its bit in [`Findings`].
+pub const FIELDS: usize = 32;
+
+/// A fact must be so.
+#[derive(Clone, Debug)]
+pub struct FactIs {
+    /// Whose fact it is.
+    pub side: Side,
+    /// Its name.
+    pub name: &'static str,
+    /// What its value must be.
+    pub test: Test,
+}
+
+/// A field must be there.
+#[derive(Clone, Debug)]
+pub struct FieldIs {
+    /// Its name, in any case.
+    pub name: String,
+    /// What its value must match.
+    pub value: Option<regex::bytes::Regex>,
+}
+
+/// What a fact's value must be. Values of a list are alternatives.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// A number in one of these ranges.
+    Number(Vec<RangeInclusive<u64>>),
+    /// One of these words, in any case.
+    Word(Vec<String>),
+    /// Found by this pattern, in front of the first `?` of the value.
+    Path(regex::bytes::Regex),
+    /// Matched as a whole by one of these patterns, without the `:port` behind the value.
+    Host(Vec<regex::bytes::Regex>),
+}
+
+/// What is known of an exchange's standing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// All conditions hold.
+    Holds,
+    /// One does not, whatever comes.
+    Fails,
+    /// That hangs on what is still to come.
+    Open,
+}
+
+impl Conditions {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.is_of_no_exchange() && self.only.is_none()
+    }
+
+    fn is_of_no_exchange(&self) -> bool {
+        self.facts.is_empty() && self.fields.is_empty() && self.slow.is_none()
+    }
+
+    /// Whether messages of this side are searched and shown.
+    #[must_use]
+    pub fn admits(&self, side: Side) -> bool {
+        match self.only {
+            Some(only) => only == side,
+            None => side != Side::Speaks || self.is_of_no_exchange(),
+        }
+    }
+
+    /// Learn from the head of a message, as far as it was kept.
+    pub fn learn(&self, findings: &mut Findings, side: Side, head: &[u8], about: &Description) {
+        let facts = self.facts.iter().filter(|fact| fact.side == side);
+        let holds = facts.fold(true, |holds, fact| {
+            let value = about.facts.iter().find(|known| known.name == fact.name);
+            holds && value.is_some_and(|value| fact.test.holds(&value.value))
+        });
+        match side {
+            Side::Asks => findings.asked = Some(holds),
+            Side::Answers => findings.answered = Some(holds),
+            Side::Speaks => {}
+        }
+        for (name, value) in &about.fields {
+            let name = head.get(name.clone()).unwrap_or_default();
+            let value = head.get(value.clone()).unwrap_or_default();
+            for (at, field) in self.fields.iter().enumerate() {
+                let named = field.name.as_bytes().eq_ignore_ascii_case(name);
+                if named && field.value.as_ref().is_none_or(|it| it.is_match(value)) {
+                    findings.fields |= 1_u32.checked_shl(at as u32).unwrap_or(0);
+                }
+            }
+        }
+    }
+
+    /// Learn that the answer began after `nanos`.
+    pub fn waited(&self, findings: &mut Findings, nanos: i64) {
+        findings.slow = self.slow.map(|least| nanos >= least);
+    }
+
+    /// How an exchange stands of which this is known.
+    #[must_use]
+    pub fn standing(&self, known: &Findings) -> Standing {
+        let has = |side: Side| self.facts.iter().any(|fact| fact.side == side);
+        let facts = |side: Side, known: Option<bool>| known.or((!has(side)).then_some(true));
+        let answered = known.answered.is_some();
+        let all = 1_u32
+            .checked_shl(self.fields.len() as u32)
+            .map_or(u32::MAX, |bit| bit.saturating_sub(1));
+        let parts = [
+            // A question that was not captured does not hold.
+            facts(Side::Asks, known.asked).or(answered.then_some(false)),
+            facts(Side::Answers, known.answered),
+            (known.fields & all == all)
+                .then_some(true)
+                .or(answered.then_some(false)),
+            self.slow
+                .map_or(Some(true), |_| known.slow.or(answered.then_some(false))),
+        ];
+        if parts.contains(&Some(false)) {
+            Standing::Fails
+        } else if parts.contains(&None) {
+            Standing::Open
+        } else {
+            Standing::Holds
+        }
+    }
+
+    /// Whether a question that has no answer to this day may be shown: what is known of it holds, after `nanos` of waiting.
+    #[must_use]
+    pub fn holds_unanswered(&self, known: &Findings, nanos: i64) -> bool {
+        let slow = self.slow.is_none_or(|least| nanos >= least);
+        let asked = known.asked == Some(true) || !self.facts.iter().any(|it| it.side == Side::Asks);
+        slow && asked && self.standing(known) != Standing::Fails
+    }
+}
+
+impl Test {
+    fn holds(&self, value: &str) -> bool {
+        match self {
+            Self::Number(ranges) => value
+                .parse()
+                .is_ok_and(|number: u64| ranges.iter().any(|range| range.contains(&number))),
+            Self::Word(words) => words.iter().any(|word| word.eq_ignore_ascii_case(value)),
+            Self::Path(pattern) => {
+                // A proxy is asked for `http://host/path`.
+                let path = value.split_once("://").map_or(value, |(_, rest)| {
+                    rest.find('/').map_or("/", |at| &rest[at..])
+                });
+                let path = path.split('?').next().unwrap_or_default();
+                pattern.is_match(path.as_bytes())
+            }
+            Self::Host(patterns) => {
+                // `[::1]:80` has colons in front of its port.
+                let bare = match value.rsplit_once(':') {
+                    Some((bare, port))
+                        if port.bytes().all(|byte| byte.is_ascii_digit())
+                            && (!bare.contains(':') || bare.ends_with(']')) =>
+                    {
+                        bare
+                    }
+                    _ => value,
+                };
+                patterns.iter().any(|it| it.is_match(bare.as_bytes()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Fact;
+
+    fn description(name: &'static str, value: &str) -> Description {
+        Description {
+            facts: vec![Fact {
+                name,
+                value: value.into(),
+                summary: false,
+            }],
+            fields: vec![(0..6, 8..9)],
+            ..Description::default()
+        }
+    }
+
+    const HEAD: &[u8] = b"Accept: x";
+
+    #[test]
+    fn an_exchange_stands_by_what_is_known_of_it() {
+        let conditions = Conditions {
+            facts: vec![
+                FactIs {
+                    side: Side::Asks,
+                    name: "method",
+                    test: Test::Word(vec!["get".into()]),
+                },
+                FactIs {
+                    side: Side::Answers,
+                    name: "status",
+                    test: Test::Number(vec![500..=599, 404..=404]),
+                },
+            ],
+            ..Conditions::default()
+        };
+        let asked = |method: &str| {
+            let mut findings = Findings::default();
+            conditions.learn(
+                &mut findings,
+                Side::Asks,
+                HEAD,
+                &description("method", method),
+            );
+            findings
+        };
+        assert_eq!(conditions.standing(&Findings::default()), Standing::Open);
+        assert_eq!(conditions.standing(&asked("POST")), Standing::Fails);
+        assert_eq!(conditions.standing(&asked("GET")), Standing::Open);
+        assert!(conditions.holds_unanswered(&asked("GET"), 0));
+        assert!(!conditions.holds_unanswered(&asked("POST"), 0));
+        for (status, standing) in [("404", Standing::Holds), ("200", Standing::Fails)] {
+            let mut findings = asked("GET");
+            conditions.learn(
+                &mut findings,
+                Side::Answers,
+                HEAD,
+                &description("status", status),
+            );
+            assert_eq!(conditions.standing(&findings), standing);
+            findings.asked = None;
+            assert_eq!(
+                conditions.standing(&findings),
+                Standing::Fails,
+                "no question"
+            );
+        }
+    }
+
+    #[test]
+    fn a_field_may_be_in_either_message() {
+        let conditions = Conditions {
+            fields: vec![FieldIs {
+                name: "ACCEPT".into(),
+                value: None,
+            }],
+            ..Conditions::default()
+        };
+        let none = Description::default();
+        let some = description("x", "y");
+        for (question, answer, standing) in [
+            (&some, &none, Standing::Holds),
+            (&none, &some, Standing::Holds),
+            (&none, &none, Standing::Fails),
+        ] {
+            let mut findings = Findings::default();
+            conditions.learn(&mut findings, Side::Asks, HEAD, question);
+            conditions.learn(&mut findings, Side::Answers, HEAD, answer);
+            assert_eq!(conditions.standing(&findings), standing);
+        }
+    }
+
+    #[test]
+    fn slow_is_known_when_the_answer_begins_or_never() {
+        let conditions = Conditions {
+            slow: Some(100),
+            ..Conditions::default()
+        };
+        let mut findings = Findings::default();
+        assert_eq!(conditions.standing(&findings), Standing::Open);
+        assert!(conditions.holds_unanswered(&findings, 100));
+        assert!(!conditions.holds_unanswered(&findings, 99));
+        conditions.waited(&mut findings, 100);
+        assert_eq!(conditions.standing(&findings), Standing::Holds);
+        conditions.waited(&mut findings, 99);
+        assert_eq!(conditions.standing(&findings), Standing::Fails);
+    }
+
+    #[test]
+    fn hosts_have_no_port_and_paths_no_query() {
+        let regex = |pattern: &str| regex::bytes::Regex::new(pattern).unwrap();
+        let host = Test::Host(vec![regex(r"^(?i:.*\.example)$"), regex(r"^\[::1\]$")]);
+        for (value, want) in [
+            ("a.example", true),
+            ("a.EXAMPLE:8080", true),
+            ("example", false),
+            ("[::1]:80", true),
+            ("[::1]", true),
+        ] {
+            assert_eq!(host.holds(value), want, "{value}");
+        }
+        let path = Test::Path(regex("^/a$"));
+        assert!(path.holds("/a?b") && path.holds("http://x/a") && !path.holds("/b?/a"));
+    }
+}

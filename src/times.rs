@@ -1,0 +1,212 @@
+//! The *times* of an exchange: where the time went between the first byte of a question and the last of its answer.
+//!
+//! All moments are those at which the capture saw a packet, so a listener beside the client sees the way to the server as
+//! part of the wait, and one beside the server does not. The handshake tells how long that way is.
+
+use crate::flow::{Handshake, Troubles};
+use crate::frame::Timestamp;
+
+/// The moments of an exchange; what has not happened (yet) is `None`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Times {
+    /// The handshake of the connection.
+    pub handshake: Handshake,
+    /// The exchange is the connection's first, so that it had to wait for the handshake.
+    pub first: bool,
+    /// First byte of the question.
+    pub asked: Timestamp,
+    /// Last byte of the question.
+    pub asked_whole: Option<Timestamp>,
+    /// The answerer acknowledged the last byte of the question.
+    pub acknowledged: Option<Timestamp>,
+    /// First byte of the final answer.
+    pub answered: Option<Timestamp>,
+    /// Last byte of the final answer.
+    pub answered_whole: Option<Timestamp>,
+    /// Bytes of the question, its head as sent and its body decoded.
+    pub sent: u64,
+    /// Bytes of the answer, likewise.
+    pub received: u64,
+    /// What went wrong in the connection while the exchange lasted.
+    pub troubles: Troubles,
+}
+
+/// Who took the time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Culprit {
+    /// It had the whole question and thought.
+    Server,
+    /// Packets were sent again, or the way is long.
+    Network,
+    /// It asked late, sent slowly, or did not read.
+    Client,
+    /// The connection took long to come about.
+    Connecting,
+    /// There was much to send.
+    BigAnswer,
+}
+
+impl Times {
+    /// Nanoseconds of the handshake that the exchange had to wait for: from the first SYN to the last part.
+    #[must_use]
+    pub fn connect(&self) -> Option<i64> {
+        let Handshake { syn, done, .. } = self.handshake;
+        Some(done?.since(syn?)).filter(|nanos| self.first && *nanos >= 0)
+    }
+
+    /// Nanoseconds between the handshake and the first byte of the connection's first question.
+    #[must_use]
+    pub fn idle(&self) -> Option<i64> {
+        let idle = self.asked.since(self.handshake.done?);
+        (self.first && idle >= 0).then_some(idle)
+    }
+
+    /// Nanoseconds from the question's first byte to its last.
+    #[must_use]
+    pub fn send(&self) -> Option<i64> {
+        Some(self.asked_whole?.since(self.asked))
+    }
+
+    /// Nanoseconds from the question's last byte to the answer's first; negative when the answer did not wait for it.
+    #[must_use]
+    pub fn wait(&self) -> Option<i64> {
+        Some(self.answered?.since(self.asked_whole?))
+    }
+
+    /// Nanoseconds from the answer's first byte to its last.
+    #[must_use]
+    pub fn receive(&self) -> Option<i64> {
+        Some(self.answered_whole?.since(self.answered?))
+    }
+
+    /// Nanoseconds from the question's first byte to the answer's last.
+    #[must_use]
+    pub fn total(&self) -> Option<i64> {
+        Some(self.answered_whole?.since(self.asked))
+    }
+
+    /// The part of the wait that is the way to the server and back, in nanoseconds: what the answer to the SYN took.
+    /// A SYN that was sent again does not tell it.
+    #[must_use]
+    pub fn network(&self) -> Option<i64> {
+        let Handshake {
+            syn,
+            answered,
+            repeats: 0,
+            ..
+        } = self.handshake
+        else {
+            return None;
+        };
+        let way = answered?.since(syn?);
+        let wait = self.wait()?;
+        (way >= 0 && wait >= 0).then(|| way.min(wait))
+    }
+
+    /// Who took most of the time of a finished exchange.
+    #[must_use]
+    pub fn culprit(&self) -> Option<Culprit> {
+        let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
+        let (connect, idle) = (part(self.connect()), part(self.idle()));
+        let (send, wait, receive) = (part(self.send()), part(self.wait()), part(self.receive()));
+        self.answered_whole?;
+        let most = [connect, idle, send, wait, receive].into_iter().max()?;
+        let Troubles {
+            repeated, stalled, ..
+        } = self.troubles;
+        Some(if most == wait {
+            let late = self
+                .acknowledged
+                .zip(self.asked_whole)
+                .is_some_and(|(heard, asked)| heard.since(asked) > wait / 2)
+                && repeated > 0;
+            if late || part(self.network()) > wait / 2 {
+                Culprit::Network
+            } else {
+                Culprit::Server
+            }
+        } else if most == receive {
+            match (repeated, stalled) {
+                (_, 1..) => Culprit::Client,
+                (1.., _) => Culprit::Network,
+                _ => Culprit::BigAnswer,
+            }
+        } else if most == connect {
+            Culprit::Connecting
+        } else if most == send && repeated > 0 {
+            Culprit::Network
+        } else {
+            Culprit::Client
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds: SYN at 0, answered and done as said, then asked, asked whole, answered, answered whole.
+    fn times(done: i64, [asked, whole, answered, end]: [i64; 4]) -> Times {
+        let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
+        Times {
+            handshake: Handshake {
+                syn: Some(at(0)),
+                answered: Some(at(done)),
+                done: Some(at(done)),
+                repeats: 0,
+            },
+            first: true,
+            asked: at(asked),
+            asked_whole: Some(at(whole)),
+            acknowledged: Some(at(whole)),
+            answered: Some(at(answered)),
+            answered_whole: Some(at(end)),
+            ..Times::default()
+        }
+    }
+
+    #[test]
+    fn who_took_most_of_the_time_is_told() {
+        let repeated = Troubles {
+            repeated: 2,
+            ..Troubles::default()
+        };
+        let stalled = Troubles {
+            stalled: 1,
+            ..Troubles::default()
+        };
+        let none = Troubles::default();
+        let table = [
+            (times(1, [2, 2, 2002, 2003]), none, Culprit::Server),
+            (times(900, [901, 901, 1801, 1802]), none, Culprit::Network),
+            (
+                times(3000, [3001, 3001, 3002, 3003]),
+                none,
+                Culprit::Connecting,
+            ),
+            (times(1, [5000, 5000, 5001, 5002]), none, Culprit::Client),
+            (times(1, [2, 900, 901, 902]), none, Culprit::Client),
+            (times(1, [2, 900, 901, 902]), repeated, Culprit::Network),
+            (times(1, [2, 2, 3, 900]), none, Culprit::BigAnswer),
+            (times(1, [2, 2, 3, 900]), repeated, Culprit::Network),
+            (times(1, [2, 2, 3, 900]), stalled, Culprit::Client),
+        ];
+        for (times, troubles, culprit) in table {
+            let times = Times { troubles, ..times };
+            assert_eq!(times.culprit(), Some(culprit), "{times:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_not_happened_has_no_time() {
+        let mut times = times(1, [2, 3, 4, 5]);
+        assert_eq!(times.total(), Some(3_000_000));
+        assert_eq!(times.network(), Some(1_000_000));
+        times.answered_whole = None;
+        assert_eq!((times.total(), times.culprit()), (None, None));
+        times.handshake.repeats = 1;
+        assert_eq!(times.network(), None);
+        times.first = false;
+        assert_eq!((times.connect(), times.idle()), (None, None));
+    }
+}
