@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::message::{Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, GapReason};
 use crate::times::Times;
@@ -44,6 +44,8 @@ pub struct Hit<'a> {
     pub opaque: Option<&'a str>,
     /// Bytes of the whole decoded body.
     pub body_size: u64,
+    /// How that relates to what was sent.
+    pub body: BodyFacts,
     /// For an answer whose question was captured: the times of the exchange.
     pub times: Option<Times>,
     /// It did not end by its own framing: the stream broke, ended or was given up in it.
@@ -168,6 +170,8 @@ pub struct Companion<'a> {
     pub role: Option<Role>,
     /// Bytes of the decoded body.
     pub body_size: u64,
+    /// As [`Hit::body`].
+    pub body: BodyFacts,
     /// As [`Hit::times`].
     pub times: Option<Times>,
     /// As [`Hit::incomplete`].

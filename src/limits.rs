@@ -10,6 +10,15 @@ pub const RECORD_BYTES: usize = 16 << 20;
 /// Tunnels inside of each other that are taken off.
 pub const TUNNELS: u8 = 4;
 
+/// Codings of one body that lie on top of each other and are undone; with more it is told as sent.
+pub const CODINGS: usize = 4;
+/// How many times its coded bytes a body may be beyond [`Limits::decoded`]. Logs and tables shrink to a tenth, the most
+/// monotonous dump to a hundredth; deflate cannot do more than 1032, which is what a bomb of zeros has, and brotli and
+/// zstd know no bound.
+pub const SWELL: u64 = 256;
+/// The largest window of a zstd body: what RFC 8878 section 3.1.1.1.2 wants decoders to have, and RFC 9659 allows HTTP.
+pub const ZSTD_WINDOW: u64 = 8 << 20;
+
 /// The bounds that a user may move.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -37,6 +46,11 @@ pub struct Limits {
     pub body: usize,
     /// Exchanges of one flow that are open at once; the oldest is forgotten first.
     pub exchanges: usize,
+    /// Bytes that the decoders of all open bodies allocate together; further bodies are told as sent.
+    pub decoders: usize,
+    /// Decoded bytes of a body that are believed whatever they were decoded from: hardly a page is larger, and no bomb
+    /// has done harm by then. Beyond it [`SWELL`] holds.
+    pub decoded: u64,
     /// Bytes of packets remembered for `-O`, of all flows together.
     pub recorder: usize,
 }
@@ -56,6 +70,8 @@ impl Default for Limits {
             burst: 64 << 10,
             body: 1 << 20,
             exchanges: 256,
+            decoders: 64 << 20,
+            decoded: 64 << 20,
             recorder: 32 << 20,
         }
     }

@@ -54,6 +54,8 @@ pub enum Said<'a> {
         /// Why.
         reason: GapReason,
     },
+    /// What became of the body. At most once, right before `End`, and only when bytes of a body were captured.
+    Body(BodyFacts),
     /// The message is over.
     End {
         /// It was seen to its end by its own framing. False when the stream ended, broke or was given up in it.
@@ -93,6 +95,32 @@ pub struct Brief {
     pub interim: bool,
     /// The message breaks its protocol's rules somewhere, and was read all the same.
     pub odd: bool,
+}
+
+/// How the text of a message's body relates to the bytes that were sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BodyFacts {
+    /// Captured bytes of the body as it was sent: without its framing (chunk sizes), before anything was decoded.
+    pub wire: u64,
+    /// What was done to them.
+    pub state: Decoding,
+}
+
+/// What was done to a body's bytes to make them text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Decoding {
+    /// Nothing: they carry no coding, or one that is not known.
+    #[default]
+    AsSent,
+    /// All were decoded: decompressed, or turned into UTF-8, or both.
+    Decoded,
+    /// Decoding failed, at the first byte or later: from there on they were told as sent.
+    Broken,
+    /// They swell like a bomb: decoding was stopped, and the rest is not told but counted
+    /// ([`crate::stats::DissectStats::undecoded_bytes`]).
+    Cut,
+    /// There was no memory left for its decoder: from there on, mostly the first byte, they were told as sent.
+    NoRoom,
 }
 
 /// What a message is, in detail: asked for only when it is shown, read from its kept head.

@@ -128,6 +128,14 @@ pub struct DissectStats {
     pub odd: u64,
     /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text these are all bytes.
     pub framing_bytes: u64,
+    /// Bodies of which the rest was not decoded because they swell like a bomb.
+    pub bombs: u64,
+    /// Their bytes as sent, from there on, that were not searched.
+    pub undecoded_bytes: u64,
+    /// Bodies told as sent because the decoders of others had all the memory.
+    pub undecoded_bodies: u64,
+    /// Bodies that could not be decoded, and were told as sent from there on.
+    pub broken_bodies: u64,
 }
 
 /// What search and output count.
@@ -218,6 +226,19 @@ impl Stats {
             (
                 self.dissect.malformed,
                 "malformed messages, taken as raw bytes",
+            ),
+            (
+                self.dissect.bombs,
+                "bodies not decoded to their end, they swell like a bomb",
+            ),
+            (self.dissect.undecoded_bytes, "bytes of them not searched"),
+            (
+                self.dissect.undecoded_bodies,
+                "bodies not decoded for want of memory, searched as sent",
+            ),
+            (
+                self.dissect.broken_bodies,
+                "bodies that could not be decoded, searched as sent",
             ),
             (self.output.exchanges_forgotten, "open exchanges forgotten"),
             (

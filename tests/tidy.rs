@@ -14,7 +14,7 @@ const VERBS: [&str; 6] = [
     "render",
 ];
 /// May know all verbs.
-const COMPOSITION: [&str; 5] = ["lib.rs", "main.rs", "pipeline.rs", "run.rs", "cli"];
+const COMPOSITION: [&str; 6] = ["lib.rs", "main.rs", "pipeline.rs", "run.rs", "run", "cli"];
 /// A library, and the only place that may name it.
 const HOMES: [(&str, &str); 7] = [
     ("pcap::", "capture/"),

@@ -11,11 +11,11 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::Conversation;
+use super::{Budget, Conversation};
 use crate::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::message::{Part, Said};
+use crate::message::{BodyFacts, Part, Said};
 use crate::packet::{TcpFlags, protocol};
 use crate::stats::DissectStats;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
@@ -70,6 +70,7 @@ pub(super) const SERVER_END: Step = Step::End(Direction::ToClient, Ending::Fin);
 pub(super) struct Play {
     pub(super) conversation: Conversation,
     pub(super) limits: Limits,
+    pub(super) decoders: Budget,
     pub(super) stats: DissectStats,
     pub(super) now: Timestamp,
     /// Call `idle` all the time.
@@ -158,12 +159,13 @@ impl Play {
         let Self {
             conversation,
             limits,
+            decoders,
             stats,
             chart,
             ..
         } = self;
         let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
-        conversation.on_event(limits, stats, &flow(protocol), event, say);
+        conversation.on_event(limits, decoders, stats, &flow(protocol), event, say);
     }
 
     fn idle(&mut self) {
@@ -171,6 +173,7 @@ impl Play {
             let Self {
                 conversation,
                 limits,
+                decoders,
                 stats,
                 chart,
                 now,
@@ -179,6 +182,7 @@ impl Play {
             conversation.idle(
                 *now,
                 limits,
+                decoders,
                 stats,
                 &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said),
             );
@@ -197,6 +201,8 @@ pub(super) struct Chart {
     pub(super) bytes: u64,
     /// All text of each direction.
     pub(super) texts: [Vec<u8>; 2],
+    /// What became of each body. They are no lines: most bodies are as sent, and their sizes are seen.
+    pub(super) bodies: Vec<BodyFacts>,
     /// The frame of each `Begin` and each `End`.
     pub(super) frames: Vec<u64>,
 }
@@ -256,6 +262,11 @@ impl Chart {
             }
             Said::Missing { len, .. } => {
                 let _ = write!(line, "missing {len}");
+            }
+            Said::Body(facts) => {
+                self.bodies.push(facts);
+                self.text = text;
+                return;
             }
             Said::End { complete } => {
                 *open = false;

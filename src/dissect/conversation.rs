@@ -1,6 +1,7 @@
 //! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text apart; streams are
 //! read by [`Talk`], datagrams are messages as they are.
 
+use super::budget::Budget;
 use super::raw;
 use super::talk::Talk;
 use super::voice::Voice;
@@ -28,12 +29,14 @@ impl Conversation {
         self.wire = true;
     }
 
-    /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call.
+    /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call. The decoders of
+    /// all conversations of a run share `decoders`.
     ///
     /// [`StreamEvent::Aside`], [`StreamEvent::Acked`], [`StreamEvent::Bare`] and [`StreamEvent::Over`] have no place in a message: nothing is said of them.
     pub fn on_event(
         &mut self,
         limits: &Limits,
+        decoders: &Budget,
         stats: &mut DissectStats,
         flow: &Flow,
         event: &StreamEvent<'_>,
@@ -41,6 +44,7 @@ impl Conversation {
     ) {
         let mut voice = Voice {
             limits,
+            decoders,
             stats,
             by: Carrier::default(),
             wire: self.wire,
@@ -94,12 +98,14 @@ impl Conversation {
         &mut self,
         now: Timestamp,
         limits: &Limits,
+        decoders: &Budget,
         stats: &mut DissectStats,
         say: &mut dyn FnMut(Direction, &Carrier, Said<'_>),
     ) {
         let Some(talk) = &mut self.talk else { return };
         let mut voice = Voice {
             limits,
+            decoders,
             stats,
             by: Carrier::default(),
             wire: self.wire,

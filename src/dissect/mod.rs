@@ -10,6 +10,7 @@
 //!
 //! To add a protocol: its file (or folder) here, and a line in [`DISSECTORS`].
 
+mod budget;
 mod conversation;
 mod half;
 mod http1;
@@ -22,6 +23,7 @@ mod chart;
 
 use std::fmt;
 
+pub use budget::Budget;
 pub use conversation::Conversation;
 use voice::Voice;
 

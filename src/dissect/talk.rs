@@ -370,6 +370,7 @@ fn dissector<'d>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Budget;
     use super::*;
     use crate::dissect::{AfterGap, Progress};
     use crate::limits::Limits;
@@ -490,11 +491,12 @@ mod tests {
             Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
             Said::End { .. } => heard.push(')'),
-            Said::Brief { .. } => unreachable!("a toy has no brief"),
+            Said::Brief { .. } | Said::Body(_) => unreachable!("a toy has neither"),
         };
         let mut voice = Voice {
             wire: false,
             limits: &limits,
+            decoders: &Budget::default(),
             stats: &mut stats,
             by: Carrier::default(),
             exchanges: &mut exchanges,

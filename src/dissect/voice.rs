@@ -1,6 +1,7 @@
 //! The *voice*: what a dissector speaks through. It knows who brought the bytes at hand, counts exchanges, and carries
 //! the limits and counters along. It keeps nothing.
 
+use super::budget::Budget;
 use crate::flow::Direction;
 use crate::limits::Limits;
 use crate::message::{Begin, Kind, Part, Said};
@@ -11,6 +12,9 @@ use crate::stream::Carrier;
 pub(super) struct Voice<'v> {
     /// The bounds.
     pub(super) limits: &'v Limits,
+    /// What all decoders hold.
+    #[allow(dead_code, reason = "what decodes bodies comes next")]
+    pub(super) decoders: &'v Budget,
     /// The counters.
     pub(super) stats: &'v mut DissectStats,
     /// The packet at hand.

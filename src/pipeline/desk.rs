@@ -7,7 +7,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 
-use crate::dissect::Conversation;
+use crate::dissect::{Budget, Conversation};
 use crate::exchange::{Exchange, Findings, Title};
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
@@ -52,6 +52,8 @@ pub(super) struct Desk {
     orders: Orders,
     pub(super) show: Show,
     pub(super) dissected: DissectStats,
+    /// What the decoders of all flows hold.
+    decoders: Budget,
     pub(super) output: OutputStats,
     last_number: u64,
     /// Open messages that are not used now, with their buffers.
@@ -89,6 +91,7 @@ impl Desk {
             orders,
             show,
             dissected: DissectStats::default(),
+            decoders: Budget::default(),
             output: OutputStats::default(),
             last_number: 0,
             spare: Vec::new(),
@@ -142,12 +145,14 @@ impl Desk {
             StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
+        let decoders = self.decoders.clone();
         let mut dissected = std::mem::take(&mut self.dissected);
         if self.orders.wire {
             conversation.stay_raw();
         }
         conversation.on_event(
             &limits,
+            &decoders,
             &mut dissected,
             flow,
             event,
@@ -203,10 +208,17 @@ impl Desk {
         } = memory;
         state.timed = false;
         let limits = self.orders.limits;
+        let decoders = self.decoders.clone();
         let mut dissected = std::mem::take(&mut self.dissected);
-        conversation.idle(now, &limits, &mut dissected, &mut |dir, by, said| {
-            self.said(flow, state, dir, by, said);
-        });
+        conversation.idle(
+            now,
+            &limits,
+            &decoders,
+            &mut dissected,
+            &mut |dir, by, said| {
+                self.said(flow, state, dir, by, said);
+            },
+        );
         self.dissected = dissected;
         if self.orders.live {
             self.slow(now, flow, state);
@@ -278,6 +290,10 @@ impl Desk {
             Said::Missing { len, reason } => {
                 let Some(open) = state.open(dir) else { return };
                 open.unit.missing(&self.orders.query, len, reason);
+            }
+            Said::Body(facts) => {
+                let Some(open) = state.open(dir) else { return };
+                open.body = facts;
             }
             Said::End { complete } => self.end(flow, state, dir, by, complete),
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::times::Times;
 
 /// An owned [`Hit`].
@@ -25,6 +25,7 @@ pub(super) struct Kept {
     facts: Vec<Fact>,
     opaque: Option<String>,
     body_size: u64,
+    body: BodyFacts,
     times: Option<Times>,
     incomplete: bool,
     joined: bool,
@@ -54,6 +55,7 @@ impl Kept {
             facts: hit.facts.to_vec(),
             opaque: hit.opaque.map(str::to_owned),
             body_size: hit.body_size,
+            body: hit.body,
             times: hit.times,
             incomplete: hit.incomplete,
             joined: hit.joined,
@@ -89,6 +91,7 @@ impl Kept {
             facts: &self.facts,
             opaque: self.opaque.as_deref(),
             body_size: self.body_size,
+            body: self.body,
             times: self.times,
             incomplete: self.incomplete,
             aside: None,

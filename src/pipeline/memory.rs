@@ -6,7 +6,7 @@ use crate::dissect::Conversation;
 use crate::exchange::{Exchange, Findings};
 use crate::flow::Direction;
 use crate::frame::Timestamp;
-use crate::message::{Begin, Brief, Side};
+use crate::message::{Begin, BodyFacts, Brief, Side};
 use crate::packet::TcpFlags;
 use crate::search::{Bookmark, Context, Query, Unit};
 use crate::stream::{Aside, Carrier};
@@ -69,6 +69,8 @@ pub(super) struct Open {
     /// The packet of its last byte so far.
     pub(super) last: Last,
     pub(super) brief: Brief,
+    /// How its body became text; known when it is over.
+    pub(super) body: BodyFacts,
     /// It ended with a match undecided and waits for the next burst.
     pub(super) held: bool,
     /// It is the flow's first message and the flow was joined in the middle.
@@ -105,6 +107,7 @@ impl Open {
         self.first = *by;
         self.last = by.into();
         self.brief = Brief::default();
+        self.body = BodyFacts::default();
         self.held = false;
         self.joined = false;
         self.portions = false;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::decode;
 use crate::frame::Frame;
 use crate::hit::{FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{Brief, Kind, Side};
+use crate::message::{BodyFacts, Brief, Kind, Side};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::search::Query;
 use crate::stats::{DecodeStats, OutputStats};
@@ -121,6 +121,7 @@ impl Packets {
             facts: &[],
             opaque: None,
             body_size: payload.len() as u64,
+            body: BodyFacts::default(),
             times: None,
             incomplete: false,
             aside: None,

@@ -4,7 +4,7 @@ use crate::dissect;
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Portion, Why};
-use crate::message::{Kind, Side};
+use crate::message::{BodyFacts, Kind, Side};
 use crate::search::Query;
 use crate::times::Times;
 
@@ -61,6 +61,7 @@ pub(super) fn with_hit(
         facts: &description.facts,
         opaque: description.opaque.as_deref(),
         body_size: shown.body_size,
+        body: open.body,
         times: manner.times,
         incomplete: !manner.complete,
         aside: open.aside,
@@ -99,6 +100,7 @@ pub(super) fn with_answer(
             .map(|(_, role)| *role)
             .find(|role| role.is_status()),
         body_size: shown.body_size,
+        body: open.body,
         times: manner.times,
         incomplete: !manner.complete,
     });
@@ -127,6 +129,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
         facts: &[],
         role: None,
         body_size: 0,
+        body: BodyFacts::default(),
         times: None,
         incomplete: false,
     }

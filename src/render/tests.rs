@@ -12,7 +12,7 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{FragmentMark, Heading, Piece, Portion, Text, Why};
-use crate::message::{Brief, Kind, Role, Side};
+use crate::message::{BodyFacts, Brief, Kind, Role, Side};
 use crate::packet::TcpFlags;
 use crate::stream::GapReason;
 
@@ -95,6 +95,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
         facts: &[],
         opaque: None,
         body_size: text.len() as u64,
+        body: BodyFacts::default(),
         times: None,
         incomplete: false,
         aside: None,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
-use spygrep::dissect::Conversation;
+use spygrep::dissect::{Budget, Conversation};
 use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
@@ -379,6 +379,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
             offset += piece.len() as u64;
             conversation.on_event(
                 &Limits::default(),
+                &Budget::default(),
                 &mut stats,
                 &flow,
                 &event,

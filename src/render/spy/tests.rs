@@ -9,7 +9,7 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Piece, Text};
-use crate::message::{Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::render::Body;
 use crate::stream::GapReason;
@@ -104,6 +104,7 @@ fn hit<'a>(
         facts: &[],
         opaque: None,
         body_size,
+        body: BodyFacts::default(),
         times: None,
         incomplete: false,
         aside: None,
@@ -178,6 +179,7 @@ fn the_other_half_is_one_line() {
         facts: &facts,
         role: Some(Role::Good),
         body_size: 55,
+        body: BodyFacts::default(),
         times: Some(Times {
             answered_whole: Some(Timestamp::from_nanos(1_300_000)),
             ..Times::default()
