@@ -2,6 +2,7 @@
 
 mod notes;
 mod signals;
+mod status;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,7 @@ use crate::render::{self, Out};
 
 use notes::Notes;
 use signals::Signals;
+use status::{Above, StatusLine, Watch};
 
 /// How a run ended that was no error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,9 +52,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         ..
     } = config;
     let live = input.is_live();
+    let line = StatusLine::default();
     let notes = Notes {
         quiet: config.quiet || render.packets,
         color: io::stderr().is_terminal(),
+        line: line.clone(),
     };
     let mut pager = None;
     let writer: Box<dyn Write> = if let Some(archive) = archive {
@@ -70,6 +74,10 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // With `-O -` ngrep's way is a filter: nothing but packets comes out.
     let mute = records_to_stderr && render.packets;
     let writer = if mute { Box::new(io::sink()) } else { writer };
+    let writer = Box::new(Above {
+        writer,
+        line: line.clone(),
+    });
     if !config.keep_root {
         privileges::give_up(config.user.as_deref())
             .map_err(|error| Problem::new(error.to_string()))?;
@@ -91,7 +99,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
     let mut loops = Loop {
         live,
-        notes,
+        watch: Watch::new(line.clone(), live, notes.quiet),
+        notes: notes.clone(),
         signals,
         clock: Clock::default(),
         dropped: 0,
@@ -101,6 +110,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Err(error) => Err(Ended::Output(error)),
     };
     pipeline.finish();
+    line.clear();
     let (failed, broken) = match result {
         Err(Ended::Output(error)) => (Some(error), None),
         Err(Ended::Source(problem)) => (pipeline.failure(), Some(problem)),
@@ -111,9 +121,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     for warning in input.source().take_warnings() {
         notes.warn(&warning.to_string());
     }
-    notes.summary(&stats, live);
     let (left, first) = pipeline.left_waiting();
     notes.left_waiting(left, first, pipeline.now());
+    notes.summary(&stats, live);
     let matched = match pipeline.renderer().outcome() {
         Some(Ok(matched)) => matched,
         Some(Err(trouble)) => return Err(Problem::new(trouble)),
@@ -144,6 +154,8 @@ enum Ended {
 
 struct Loop {
     live: bool,
+    /// Shows what is waited for.
+    watch: Option<Watch>,
     notes: Notes,
     signals: Signals,
     clock: Clock,
@@ -187,6 +199,9 @@ impl Loop {
                 let mut stats = pipeline.stats();
                 stats.capture = input.source().stats();
                 self.notes.counters(&stats);
+            }
+            if let Some(watch) = &mut self.watch {
+                watch.look(pipeline);
             }
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();

@@ -1,10 +1,9 @@
 //! What becomes of a message: shown, told in one line, kept for others, or forgotten.
 
-use crate::exchange::{Exchange, Title};
+use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Troubles};
 use crate::hit::{Portion, Why};
-use crate::message::{Brief, Side};
-use crate::packet::TcpFlags;
+use crate::message::Side;
 use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
 use crate::pipeline::telling::{self, Manner};
@@ -282,21 +281,14 @@ impl Desk {
 /// The exchange of an answer whose question was not captured.
 fn alone(open: &Open) -> Exchange {
     Exchange {
-        number: open.number,
-        ordinal: u64::MAX,
-        title: Title::default(),
-        asking: open.dir.reverse(),
-        asked: open.first.ts,
-        asked_whole: None,
-        asked_flags: TcpFlags::default(),
-        asked_end: 0,
-        acknowledged: None,
         answered: Some(open.first.ts),
-        sent: 0,
-        troubles: Troubles::default(),
-        brief: Brief::default(),
         findings: open.findings,
-        shown: false,
-        matched: false,
+        ..Exchange::new(
+            open.number,
+            u64::MAX,
+            open.dir.reverse(),
+            &open.first,
+            Troubles::default(),
+        )
     }
 }
