@@ -75,6 +75,8 @@ impl Desk {
             Side::Answers => {}
         }
         let exchange = match side {
+            // Looked at only where its standing matters.
+            Side::Asks if self.orders.conditions.is_empty() => None,
             Side::Asks => state.exchange(ordinal).copied(),
             Side::Answers if open.brief.interim => state.exchange(ordinal).copied(),
             Side::Answers => state.close(ordinal),
