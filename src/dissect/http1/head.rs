@@ -9,6 +9,7 @@ use httparse::EMPTY_HEADER;
 use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
+use super::decoded::{Codings, Plan, charset_of};
 
 /// A search for a head's end that goes on where it stopped.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -45,7 +46,7 @@ impl EndSearch {
     }
 }
 
-/// What the fields of a head say about the message's framing and its title.
+/// What the fields of a head say about the message's framing, its body and its title.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Fields<'h> {
     /// Of `Host`.
@@ -54,6 +55,12 @@ pub(super) struct Fields<'h> {
     pub(super) length: Length,
     /// Of all `Transfer-Encoding`.
     pub(super) coding: Coding,
+    /// Of all `Content-Encoding`.
+    pub(super) content: Codings,
+    /// Of all `Transfer-Encoding`, without `chunked`.
+    pub(super) transfer: Codings,
+    /// Of the first `Content-Type`.
+    pub(super) media: Option<&'h [u8]>,
     /// Something in them breaks a rule.
     pub(super) odd: bool,
 }
@@ -70,6 +77,14 @@ impl<'h> Fields<'h> {
     pub(super) fn is_odd(&self, minor: u8) -> bool {
         let coded = self.coding != Coding::None;
         self.odd || minor > 1 || (coded && (minor == 0 || self.length != Length::None))
+    }
+
+    /// What is to be undone to the body.
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            codings: self.content.then(self.transfer),
+            charset: self.media.and_then(charset_of),
+        }
     }
 
     fn lenient(head: &'h [u8]) -> Self {
@@ -92,6 +107,11 @@ impl<'h> Fields<'h> {
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.odd |= self.coding != Coding::None;
             self.coding = self.coding.and(value);
+            self.transfer = self.transfer.and(value);
+        } else if name.eq_ignore_ascii_case(b"content-encoding") {
+            self.content = self.content.and(value);
+        } else if name.eq_ignore_ascii_case(b"content-type") {
+            self.media = self.media.or(Some(value));
         } else if name.eq_ignore_ascii_case(b"host") {
             self.host = self.host.or(Some(value));
         }

@@ -6,6 +6,7 @@
 
 mod body;
 mod chunks;
+mod decoded;
 mod describe;
 mod head;
 mod opening;
@@ -17,13 +18,14 @@ mod tests;
 pub(super) use describe::describe;
 pub(super) use start_line::probe;
 
+use self::decoded::Body;
 use self::head::EndSearch;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
 use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
-use crate::stream::Ending;
+use crate::stream::{Ending, GapReason};
 
 const REQUEST: Kind = Kind {
     name: "http.request",
@@ -40,9 +42,10 @@ pub(super) fn start() -> Box<dyn Dissector> {
 }
 
 /// Both directions of a connection.
-#[derive(Default, Debug)]
+#[derive(Default)]
 struct Http1 {
     halves: Both<Half>,
+    bodies: Both<Body>,
     /// Who was first seen to ask, or to be answered.
     asker: Option<Direction>,
     pairing: Pairing,
@@ -109,6 +112,15 @@ impl Dissector for Http1 {
         }
     }
 
+    fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+        self.bodies.of_mut(dir).push(dir, bytes, voice);
+    }
+
+    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
+        self.bodies.of_mut(dir).hole(dir, voice);
+        voice.say(dir, Said::Missing { len, reason });
+    }
+
     fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
         let &Gap {
             dir, len, reason, ..
@@ -134,6 +146,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Body => {
+                self.bodies.of_mut(dir).hole(dir, voice);
                 missing(gap.body, voice);
                 self.over(dir, 0, voice);
                 AfterGap {
@@ -144,6 +157,7 @@ impl Dissector for Http1 {
             }
             Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
                 voice.framing(gap.waiting.len());
+                self.bodies.of_mut(dir).give_up(dir, voice);
                 missing(len, voice);
                 half.stage = Stage::Lost;
                 AfterGap {
@@ -153,7 +167,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Lost => {
-                voice.text(dir, Part::Body, gap.waiting);
+                self.bodies.of_mut(dir).push(dir, gap.waiting, voice);
                 missing(len, voice);
                 AfterGap {
                     told: len,
@@ -170,7 +184,7 @@ impl Dissector for Http1 {
             Stage::Start => return 0,
             Stage::Head(_) => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Lost => voice.text(dir, Part::Body, waiting),
+            Stage::Lost => self.bodies.of_mut(dir).push(dir, waiting, voice),
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
         }
         if half.until_close && how == Ending::Fin {
@@ -225,15 +239,25 @@ impl Http1 {
 
     /// Ends the message, whole, behind `consumed` bytes.
     fn over(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Progress {
-        voice.say(dir, Said::End { complete: true });
+        self.end_message(dir, true, voice);
         self.halves.of_mut(dir).reset();
         Progress::need(consumed, 1)
     }
 
     /// Ends the message, which is not whole.
     fn break_off(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        voice.say(dir, Said::End { complete: false });
+        self.end_message(dir, false, voice);
         self.halves.of_mut(dir).reset();
+    }
+
+    /// Says what is left to say of the message.
+    fn end_message(&mut self, dir: Direction, complete: bool, voice: &mut Voice<'_>) {
+        let body = self.bodies.of_mut(dir);
+        body.finish(dir, complete, voice);
+        if let Some(facts) = body.facts(voice) {
+            voice.say(dir, Said::Body(facts));
+        }
+        voice.say(dir, Said::End { complete });
     }
 
     /// Ends the message: it cannot be read on.

@@ -3,6 +3,7 @@
 use super::super::voice::Voice;
 use super::super::{Input, Malformed, Progress, Then};
 use super::body::Framing;
+use super::decoded::Plan;
 use super::head::{EndSearch, Fields, line_end};
 use super::pairing::Method;
 use super::start_line::{RequestLine, StatusLine, is_answer};
@@ -75,6 +76,11 @@ impl Http1 {
         } else {
             RequestLine::of(line).map(|line| self.request(dir, &line, head, search.bare, voice))
         };
+        let (framing, plan) = framing.unzip();
+        if let Some(Framing::Chunked | Framing::Length(_) | Framing::UntilClose) = framing {
+            let plan = plan.unwrap_or_default();
+            self.bodies.of_mut(dir).begin(plan, voice);
+        }
         let half = self.halves.of_mut(dir);
         match framing {
             None | Some(Framing::Unclear) => Err(self.give_up(dir, end, voice)),
@@ -115,7 +121,7 @@ impl Http1 {
         head: &[u8],
         bare: bool,
         voice: &mut Voice<'_>,
-    ) -> Framing {
+    ) -> (Framing, Plan) {
         let half = self.halves.of(dir);
         let fields = Fields::of(head, false);
         self.pairing.name(half.exchange, Method::of(line.method));
@@ -137,7 +143,7 @@ impl Http1 {
                 title,
             },
         );
-        framing
+        (framing, fields.plan())
     }
 
     fn answer(
@@ -147,7 +153,7 @@ impl Http1 {
         head: &[u8],
         bare: bool,
         voice: &mut Voice<'_>,
-    ) -> Framing {
+    ) -> (Framing, Plan) {
         let half = self.halves.of(dir);
         let fields = Fields::of(head, true);
         let method = half.asked.map_or(Method::Other, |asked| asked.method);
@@ -172,7 +178,7 @@ impl Http1 {
                 title: line.words,
             },
         );
-        framing
+        (framing, fields.plan())
     }
 }
 
