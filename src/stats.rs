@@ -126,7 +126,7 @@ pub struct DissectStats {
     pub malformed: u64,
     /// Messages read although they break a rule.
     pub odd: u64,
-    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text these are all bytes.
+    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text as it was sent these are all bytes.
     pub framing_bytes: u64,
     /// Bodies of which the rest was not decoded because they swell like a bomb.
     pub bombs: u64,

@@ -164,14 +164,14 @@ impl Zstd {
         peek.result.map_err(|_| Failure::Swells(used))?;
         self.told = frame.can_collect();
         if last == 1 {
-            self.frame = None;
+            (self.frame, self.told) = (None, 0);
             self.any = true;
             self.at = if self.checksum {
                 At::Skip(4)
             } else {
                 At::Header
             };
-            self.charge.resize(TABLES, self.limit);
+            self.charge.resize(self.memory(), self.limit);
             return Ok(());
         }
         if self.told > self.window.saturating_add(self.window.max(2 * BLOCK)) {
@@ -200,6 +200,20 @@ impl Zstd {
                 .ok()?;
         }
         self.told = frame.can_collect();
+        Some(())
+    }
+
+    /// Makes room for an element of `needed` bytes, if the budget has it.
+    fn reserve(&mut self, needed: usize) -> Option<()> {
+        if needed > self.element.capacity() {
+            let more = needed.saturating_sub(self.element.capacity());
+            let sum = self.memory().saturating_add(more);
+            if !self.charge.resize(sum, self.limit) {
+                return None;
+            }
+            let lacking = needed.saturating_sub(self.element.len());
+            self.element.reserve_exact(lacking);
+        }
         Some(())
     }
 
@@ -263,6 +277,7 @@ impl Decoder for Zstd {
                 }
                 continue;
             }
+            self.reserve(needed).ok_or(Failure::NoRoom(used))?;
             let there = rest.get(..lacking.min(rest.len())).unwrap_or_default();
             self.element.extend_from_slice(there);
             used = used.saturating_add(there.len());

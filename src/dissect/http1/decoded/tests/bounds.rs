@@ -190,3 +190,27 @@ fn a_long_zstd_body_keeps_to_its_window() {
     assert_eq!(facts.state, Decoding::Decoded);
     assert!(got == text);
 }
+
+#[test]
+fn half_a_block_is_charged_before_it_is_there() {
+    // A raw block that says it has 128 KiB.
+    let body = [&b"\x28\xb5\x2f\xfd\0\x58\0\0\x10"[..], b"first of many"].concat();
+    let sent = [
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\n\r\n",
+        &body[..],
+    ]
+    .concat();
+    let play = within(Limits::default(), &sent, &Cut::Bytes);
+    assert!(
+        (192 << 10..200 << 10).contains(&play.decoders.held()),
+        "{}",
+        play.decoders.held()
+    );
+    let limits = Limits {
+        decoders: 100 << 10,
+        ..Limits::default()
+    };
+    let play = within(limits, &sent, &Cut::Bytes);
+    assert!(play.chart.texts[1].ends_with(&body));
+    assert_eq!(play.decoders.held(), 0);
+}

@@ -150,7 +150,6 @@ fn codings_on_top_of_each_other_are_undone_in_reverse() {
             "Content-Encoding: zstd, gzip\r\n",
             gzip(&samples::ZSTD.concat()),
         ),
-        ("Content-Encoding: gzip, br\r\nX: y\r\n", Vec::new()),
         (
             "Content-Encoding: br\r\nContent-Encoding: deflate\r\n",
             zlib(&samples::BROTLI.concat()),
@@ -161,9 +160,7 @@ fn codings_on_top_of_each_other_are_undone_in_reverse() {
         ),
     ];
     for (fields, body) in &table {
-        if !body.is_empty() {
-            told(fields, body, &text, Decoding::Decoded);
-        }
+        told(fields, body, &text, Decoding::Decoded);
     }
 }
 
