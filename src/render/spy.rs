@@ -2,6 +2,7 @@
 
 mod lines;
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::hit::{Companion, Heading, Hit, Portion, Why};
@@ -202,9 +203,9 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     facts
 }
 
-fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
-    let mut labels = Vec::new();
-    labels.extend(hit.aside.map(|aside| match aside {
+fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+    let mut labels: Vec<Cow<'static, str>> = Vec::new();
+    let aside = hit.aside.map(|aside| match aside {
         Aside::Late => "[late]",
         Aside::Conflict => "[conflict]",
         Aside::NoAck => "[no-ack]",
@@ -214,15 +215,24 @@ fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
         Aside::AfterFin => "[after-fin]",
         Aside::WithRst => "[rst-data]",
         Aside::OutOfWindow => "[out-of-window]",
-    }));
+    });
+    labels.extend(aside.map(Cow::Borrowed));
     if hit.joined {
-        labels.push("joined mid-connection");
+        labels.push("joined mid-connection".into());
     }
     if hit.incomplete {
-        labels.push("incomplete");
+        labels.push("incomplete".into());
+    }
+    labels.extend(
+        hit.brief
+            .odd
+            .map(|why| format!("[irregular: {why}]").into()),
+    );
+    if hit.pending {
+        labels.push("no answer yet".into());
     }
     if hit.why == Why::Context {
-        labels.push("context");
+        labels.push("context".into());
     }
     labels
 }

@@ -9,6 +9,7 @@ mod chunks;
 mod decoded;
 mod describe;
 mod head;
+mod long_head;
 mod opening;
 mod pairing;
 mod start_line;
@@ -20,6 +21,7 @@ pub(super) use start_line::probe;
 
 use self::decoded::Body;
 use self::head::EndSearch;
+use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
 use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
@@ -46,6 +48,7 @@ pub(super) fn start() -> Box<dyn Dissector> {
 struct Http1 {
     halves: Both<Half>,
     bodies: Both<Body>,
+    long_heads: Both<Option<Box<LongHead>>>,
     /// Who was first seen to ask, or to be answered.
     asker: Option<Direction>,
     pairing: Pairing,
@@ -87,6 +90,8 @@ enum Stage {
     Start,
     /// In the head. The message was begun.
     Head(EndSearch),
+    /// In a head of which more was told than is kept.
+    LongHead,
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -104,6 +109,7 @@ impl Dissector for Http1 {
         match self.halves.of(input.dir).stage {
             Stage::Start => self.start(input, voice),
             Stage::Head(search) => self.head(input, search, voice),
+            Stage::LongHead => self.long_head(input, voice),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
             Stage::Chunk => self.chunk_end(input, voice),
@@ -135,7 +141,7 @@ impl Dissector for Http1 {
                 consumed: 0,
                 then: Then::Raw,
             },
-            Stage::Head(_) => {
+            Stage::Head(_) | Stage::LongHead => {
                 voice.text(dir, Part::Head, gap.waiting);
                 missing(len, voice);
                 self.break_off(dir, voice);
@@ -182,7 +188,7 @@ impl Dissector for Http1 {
         let half = *self.halves.of(dir);
         match half.stage {
             Stage::Start => return 0,
-            Stage::Head(_) => voice.text(dir, Part::Head, waiting),
+            Stage::Head(_) | Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
             Stage::Lost => self.bodies.of_mut(dir).push(dir, waiting, voice),
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
@@ -257,6 +263,7 @@ impl Http1 {
         if let Some(facts) = body.facts(voice) {
             voice.say(dir, Said::Body(facts));
         }
+        *self.long_heads.of_mut(dir) = None;
         voice.say(dir, Said::End { complete });
     }
 

@@ -28,13 +28,16 @@ use super::super::voice::Voice;
 use crate::flow::Direction;
 use crate::message::{BodyFacts, Decoding, Part};
 
+/// A character set that is none of UTF-8's.
+pub(super) type Charset = &'static Encoding;
+
 /// What is to be undone to a body, as its head says.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Plan {
     /// The codings, in the order they were applied.
     pub(super) codings: Codings,
     /// What its characters are encoded in, if that is not UTF-8.
-    pub(super) charset: Option<&'static Encoding>,
+    pub(super) charset: Option<Charset>,
 }
 
 /// The body of a direction's open message. Its calls: [`Self::begin`] behind the head, any number of the others,
