@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -36,9 +38,9 @@ impl Schema {
                 let value: Value = serde_json::from_str(line)
                     .unwrap_or_else(|error| panic!("{what}: {error}: {line}"));
                 assert_eq!(colons(line), keys(&value), "{what}: a key twice in {line}");
-                for error in self.0.iter_errors(&value) {
-                    panic!("{what}: {} at {}: {line}", error, error.instance_path());
-                }
+                let error = self.0.iter_errors(&value).next();
+                let error = error.map(|it| format!("{it} at {}", it.instance_path()));
+                assert_eq!(error, None, "{what}: {line}");
                 value
             })
             .collect();
@@ -362,6 +364,16 @@ fn matches_far_inside_are_excerpts_at_their_offsets() {
 }
 
 #[test]
+fn a_head_that_is_cut_is_marked() {
+    let messages =
+        Schema::read().messages("-q --json -S 30 --regexp '' -I pcaps/french-website.pcap");
+    for (_, data) in &messages {
+        assert_eq!(data["marks"][0], "head_cut", "{data}");
+        assert_eq!(bytes(&data["body"]), b"");
+    }
+}
+
+#[test]
 fn both_halves_come_and_answers_have_times() {
     let schema = Schema::read();
     let french = "pcaps/french-website.pcap";
@@ -433,15 +445,36 @@ fn the_last_lines_tell_how_it_went() {
     let (status, _, summary) = last("hello pcaps/cut-in-a-record.pcap");
     assert_eq!(status, Some(0));
     assert_eq!(summary["losses"]["cut_files"], 1, "{summary}");
-    // A file that is broken in the middle ends the run by an error, and it is told all the same.
-    let file = scratch("json-broken").join("broken.pcap.gz");
-    let mut gz = fs::read(project().join("pcaps/compressed.pcap.gz")).expect("it is there");
-    let middle = gz.len() / 2;
-    gz[middle..].fill(0xff);
-    fs::write(&file, gz).expect("there is room");
-    let (status, end, _) = last(&format!("'' {}", file.display()));
-    println!("{status:?} {end}");
-    assert_eq!(status == Some(2), end["reason"] == "error", "{end}");
+}
+
+#[test]
+fn an_error_in_a_file_is_told_and_summed_up() {
+    let mut child = spygrep()
+        .args(["--json", "--regexp", "needle"])
+        .args(["-I", "pcaps/http-gap.pcap", "-I", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut printed = String::new();
+    out.read_line(&mut printed).expect("a line at once");
+    // The second input turns out to be no capture when the first is being read.
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(b"this is a text\n").expect("it is read");
+    drop(input);
+    out.read_to_string(&mut printed).expect("it ends");
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+    let lines = Schema::read().lines("an error", printed.as_bytes());
+    let [begin, .., end, summary] = &lines[..] else {
+        panic!("{printed}")
+    };
+    assert_eq!(begin["data"]["source"]["files"][1]["text"], "-");
+    assert_eq!(end["data"]["reason"], "error");
+    let error = end["data"]["error"].as_str().unwrap_or_default();
+    assert!(error.contains("looks like text"), "{error}");
+    assert_eq!(summary["data"]["matched"], 2, "{printed}");
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Record<'_> {
             }
         });
         line.key("incomplete").bool(hit.incomplete);
-        self.marks(line);
+        self.marks(line, &layout);
         line.key("portion").string_or_null(match hit.portion {
             Portion::Whole => None,
             Portion::First => Some("first"),
@@ -182,8 +182,11 @@ impl Record<'_> {
         });
     }
 
-    fn marks(&self, line: &mut Line<'_>) {
+    fn marks(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
+        let ended = [&b"\n\n"[..], b"\n\r\n"]
+            .iter()
+            .any(|end| layout.head.ends_with(end));
         line.key("marks").array(|line| {
             if let Some(aside) = hit.aside {
                 line.string(mark(aside));
@@ -192,6 +195,7 @@ impl Record<'_> {
                 (hit.joined, "joined"),
                 (hit.brief.odd, "odd"),
                 (hit.pending, "pending"),
+                (!layout.head.is_empty() && !ended, "head_cut"),
                 (!self.kept, "not_kept"),
             ] {
                 if is {
