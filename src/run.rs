@@ -13,7 +13,7 @@ use crate::cli::config::{Config, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
-use crate::render::{self, Out};
+use crate::render::{self, Ending, Out};
 
 use notes::Notes;
 use signals::Signals;
@@ -109,15 +109,20 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
         Err(error) => Err(Ended::Output(error)),
     };
+    let ending = match &result {
+        Ok(ending) => ending.clone(),
+        Err(Ended::Output(_)) => Ending::Stopped,
+        Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
+    };
+    pipeline.ended(input.source().stats(), ending);
     pipeline.finish();
     line.clear();
     let (failed, broken) = match result {
         Err(Ended::Output(error)) => (Some(error), None),
         Err(Ended::Source(problem)) => (pipeline.failure(), Some(problem)),
-        Ok(()) => (pipeline.failure(), None),
+        Ok(_) => (pipeline.failure(), None),
     };
-    let mut stats = pipeline.stats();
-    stats.capture = input.source().stats();
+    let stats = pipeline.stats();
     for warning in input.source().take_warnings() {
         notes.warn(&warning.to_string());
     }
@@ -163,13 +168,16 @@ struct Loop {
 }
 
 impl Loop {
-    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<(), Ended> {
+    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<Ending, Ended> {
         let mut flushed = Instant::now();
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.signals.stop() || pipeline.is_done() {
-                return Ok(());
+            if self.signals.stop() {
+                return Ok(Ending::Stopped);
+            }
+            if pipeline.is_done() {
+                return Ok(Ending::Enough);
             }
             let idle = match input.source().next_frame() {
                 Ok(Next::Frame(frame)) => {
@@ -185,7 +193,7 @@ impl Loop {
                     }
                     true
                 }
-                Ok(Next::End) => return Ok(()),
+                Ok(Next::End) => return Ok(Ending::Source),
                 Err(error) => return Err(Ended::Source(Problem::capture(&error))),
             };
             if let Some(error) = pipeline.failure() {

@@ -3,6 +3,7 @@
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
+//! - `json`: `--json` against its schema
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
@@ -13,6 +14,7 @@ mod allocations;
 mod command_line;
 mod frames;
 mod golden;
+mod json;
 mod live;
 mod named;
 mod needles;

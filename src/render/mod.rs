@@ -21,6 +21,7 @@ mod style;
 mod tally;
 
 use std::io;
+use std::path::PathBuf;
 
 pub use escape::Escape;
 pub use heading::Clock;
@@ -91,6 +92,14 @@ pub trait Renderer {
         None
     }
 
+    /// No more hits come, and why; [`Self::finish`] follows.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn end(&mut self, _why: &Ending) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The run is over.
     ///
     /// # Errors
@@ -150,6 +159,30 @@ pub struct Banner {
     pub pattern: Option<(String, bool)>,
     /// The name of `-O`'s file.
     pub output: Option<String>,
+    /// The interfaces that are listened to.
+    pub interfaces: Vec<String>,
+    /// The capture files that are read.
+    pub files: Vec<PathBuf>,
+    /// Any of these patterns, as they are searched for;
+    pub patterns: Vec<String>,
+    /// and all of these (`--and`);
+    pub and: Vec<String>,
+    /// and none of these (`--not`).
+    pub not: Vec<String>,
+}
+
+/// Why a run ends.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Ending {
+    /// The source has no more.
+    #[default]
+    Source,
+    /// All that was asked for was shown (`-n`).
+    Enough,
+    /// A signal, or an output that takes no more.
+    Stopped,
+    /// The source broke; this is what the user is told.
+    Broken(String),
 }
 
 /// Layouts.

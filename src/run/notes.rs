@@ -85,8 +85,8 @@ impl Notes {
         if live || stats.capture.dropped > 0 {
             line.push_str(&format!(", {} lost", stats.capture.dropped));
         }
-        for (many, what) in stats.losses() {
-            line.push_str(&format!(" · {what}: {many}"));
+        for loss in stats.losses() {
+            line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
         self.say("", 0, &line);
     }
@@ -130,7 +130,7 @@ impl Notes {
         let losses: Vec<String> = stats
             .losses()
             .into_iter()
-            .map(|(many, what)| format!(" · {what}: {many}"))
+            .map(|loss| format!(" · {}: {}", loss.words, loss.count))
             .collect();
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",

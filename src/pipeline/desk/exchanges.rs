@@ -119,7 +119,7 @@ impl Desk {
             Standing::Holds if matched && !exchange.shown && !self.orders.pairs => {
                 let exchange = *exchange;
                 self.show_held(flow, state, &exchange, false);
-                if self.orders.companions
+                if (self.orders.companions || self.orders.pair)
                     && let Some(exchange) = state.exchange(ordinal)
                 {
                     exchange.shown = true;

@@ -265,6 +265,8 @@ impl Desk {
         if before == 0 {
             return;
         }
+        // For `-O` alone they are noted, but a neighbour's packets are not saved.
+        let asked = self.orders.frames;
         telling::with_hit(
             &self.orders.query,
             &self.orders.stand_out,
@@ -272,7 +274,8 @@ impl Desk {
             open,
             manner,
             |hit| {
-                let kept = Kept::new(hit, &[]);
+                let frames = if asked { hit.frames } else { &[] };
+                let kept = Kept::new(hit, frames);
                 let neighbours = state.neighbours.get_or_insert_default();
                 neighbours.context.remember(kept, before);
             },
