@@ -4,6 +4,7 @@
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `json`: `--json` against its schema
+//! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
@@ -11,6 +12,7 @@
 //! - `tidy`: the shape of the source
 
 mod allocations;
+mod captures;
 mod command_line;
 mod frames;
 mod golden;

@@ -184,3 +184,26 @@ fn nothing_is_left_to_do() {
         );
     }
 }
+
+/// The fuzz targets are built with a lock file of their own, which no other build would find out of date.
+#[test]
+fn what_the_fuzz_targets_are_locked_to_has_every_library() {
+    let read = |path: &str| fs::read_to_string(project().join(path)).expect("it is text");
+    let (manifest, lock) = (read("Cargo.toml"), read("tests/fuzz/Cargo.lock"));
+    let libraries = manifest
+        .split("[dependencies]")
+        .nth(1)
+        .and_then(|rest| rest.split("\n[").next())
+        .expect("there are dependencies");
+    for library in libraries
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(" = ").next())
+        .filter(|name| !name.is_empty())
+    {
+        assert!(
+            lock.contains(&format!("\nname = \"{library}\"\n")),
+            "tests/fuzz/Cargo.lock lacks {library}"
+        );
+    }
+}
