@@ -4,6 +4,7 @@
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `needles`: a generated capture whose matches are cut in every way
+//! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
@@ -16,6 +17,7 @@ mod golden;
 mod live;
 mod named;
 mod needles;
+mod overview;
 mod parity;
 mod properties;
 mod streams;
