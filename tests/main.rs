@@ -6,6 +6,7 @@
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
+//! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
@@ -20,6 +21,7 @@ mod json;
 mod live;
 mod named;
 mod needles;
+mod overview;
 mod parity;
 mod properties;
 mod streams;

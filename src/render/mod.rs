@@ -16,9 +16,12 @@ mod log;
 mod matches;
 mod out;
 mod overview;
+mod request;
+mod row;
 mod spy;
 mod style;
 mod tally;
+mod timing;
 
 use std::io;
 use std::path::PathBuf;
@@ -245,6 +248,8 @@ pub enum Time {
     None,
     /// Local time.
     Absolute,
+    /// Local time without its day, to the millisecond.
+    OfDay,
     /// Since the record before.
     Delta,
     /// Since the first record.
@@ -264,6 +269,8 @@ pub struct Settings {
     pub packets: bool,
     /// Columns of the terminal.
     pub columns: usize,
+    /// Lines are read in that many columns: on a terminal, or because the user said so.
+    pub fits: bool,
     /// How bytes become characters.
     pub escape: Escape,
     /// Colours.
@@ -301,6 +308,7 @@ impl Default for Settings {
             hex: false,
             packets: false,
             columns: 80,
+            fits: false,
             escape: Escape {
                 utf8: true,
                 tab: true,

@@ -9,11 +9,12 @@ use crate::hit::{Companion, Heading, Hit, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
 use crate::stream::Aside;
+use crate::times::Times;
 
 use lines::Lines;
 
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Wants, heading, human};
+use super::{Clock, Out, Renderer, Settings, Wants, heading, human, timing};
 
 /// The view.
 pub(super) struct Spy {
@@ -67,6 +68,11 @@ impl Spy {
         text.push(b'\n');
     }
 
+    /// Whether the time at the end of an answer's header line gets a mark.
+    fn is_slow(&self, times: Option<Times>) -> bool {
+        self.settings.timing && times.is_some_and(|times| timing::took_long(&times))
+    }
+
     fn message(&mut self, hit: &Hit<'_>) {
         let mut lines = Lines {
             settings: &self.settings,
@@ -91,13 +97,24 @@ struct Note<'a> {
     opens: bool,
 }
 
+/// The mark of what took long.
+const SLOW: &str = " !";
+
 impl Renderer for Spy {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
         if matches!(hit.portion, Portion::Whole | Portion::First) {
-            let facts = answer_facts(hit);
+            let mut facts = answer_facts(hit);
+            let slow = match facts.last_mut() {
+                Some(text) if self.is_slow(hit.times) => {
+                    text.push_str(SLOW);
+                    true
+                }
+                _ => false,
+            };
+            let last = facts.len();
             let status = hit
                 .styles
                 .iter()
@@ -109,7 +126,10 @@ impl Renderer for Spy {
                 .enumerate()
                 .map(|(at, text)| Note {
                     text: text.as_bytes(),
-                    paint: status.filter(|_| at == 0),
+                    paint: match slow && at + 1 == last {
+                        true => Some(Paint::Slow),
+                        false => status.filter(|_| at == 0),
+                    },
                     opens: at == 0,
                 })
                 .collect();
@@ -123,6 +143,15 @@ impl Renderer for Spy {
         }
         if self.settings.quiet < 3 && hit.why != Why::Empty {
             self.message(hit);
+        }
+        if self.settings.timing
+            && let Some(times) = hit.times
+        {
+            if self.settings.quiet < 3 {
+                // Apart from the body.
+                self.out.text().push(b'\n');
+            }
+            timing::append(&times, &self.settings, self.out.text());
         }
         self.out.record()
     }
@@ -153,12 +182,23 @@ impl Renderer for Spy {
                 .and_then(|times| times.total())
                 .map(|took| human::duration(took).into_bytes()),
         );
+        let slow = match texts.last_mut() {
+            Some(text) if self.is_slow(companion.times) => {
+                text.extend_from_slice(SLOW.as_bytes());
+                true
+            }
+            _ => false,
+        };
+        let last = texts.len();
         let notes: Vec<Note<'_>> = texts
             .iter()
             .enumerate()
             .map(|(at, text)| Note {
                 text,
-                paint: companion.role.filter(|_| at == 0).map(Paint::Part),
+                paint: match slow && at + 1 == last {
+                    true => Some(Paint::Slow),
+                    false => companion.role.filter(|_| at == 0).map(Paint::Part),
+                },
                 opens: at == 0,
             })
             .collect();
@@ -168,6 +208,11 @@ impl Renderer for Spy {
             companion.kind.side,
             &notes,
         );
+        if self.settings.timing
+            && let Some(times) = companion.times
+        {
+            timing::append(&times, &self.settings, self.out.text());
+        }
         self.out.record()
     }
 
@@ -203,7 +248,7 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     facts
 }
 
-fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut labels: Vec<Cow<'static, str>> = Vec::new();
     let aside = hit.aside.map(|aside| match aside {
         Aside::Late => "[late]",

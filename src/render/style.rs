@@ -19,6 +19,8 @@ pub(super) enum Paint {
     ToClient,
     /// Marks and small facts.
     Dim,
+    /// What took long.
+    Slow,
 }
 
 impl Paint {
@@ -29,7 +31,7 @@ impl Paint {
             Self::Part(Role::Verb) => Style::new().bold(),
             Self::Part(Role::Good) => color(AnsiColor::Green).bold(),
             Self::Part(Role::Elsewhere) => color(AnsiColor::Cyan).bold(),
-            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) => {
+            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
                 color(AnsiColor::Yellow).bold()
             }
             Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
