@@ -15,14 +15,14 @@ use crate::{spygrep, text};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, listening on `lo`; its lines as they come.
-struct Listening {
+pub(crate) struct Listening {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Listening {
     /// Start, and wait until it listens. `None` without the right to.
-    fn start(arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn start(arguments: &[&str]) -> Option<Self> {
         if !Uid::effective().is_root() {
             println!("skipped: capturing on lo needs root");
             return None;
@@ -50,7 +50,7 @@ impl Listening {
     }
 
     /// Wait for a line that contains `part`; all lines up to it.
-    fn wait_for(&self, part: &str) -> Vec<String> {
+    pub(crate) fn wait_for(&self, part: &str) -> Vec<String> {
         let mut seen = Vec::new();
         while !seen.last().is_some_and(|line: &String| line.contains(part)) {
             let line = self.lines.recv_timeout(PATIENCE);
@@ -60,7 +60,7 @@ impl Listening {
     }
 
     /// Send a signal, and wait for the end: exit status, and what was still said.
-    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
         let id = i32::try_from(self.child.id()).expect("it has an id");
         kill(Pid::from_raw(id), signal).expect("it is there");
         let mut said = Vec::new();
@@ -71,6 +71,14 @@ impl Listening {
             .read_to_end(&mut said)
             .expect("it ends");
         (self.child.wait().expect("it ends").code(), text(&said))
+    }
+}
+
+/// A test that fails leaves nothing behind that listens.
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

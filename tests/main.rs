@@ -8,6 +8,7 @@
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
+//! - `stories`: coded bodies, slow answers, what is waited for, conditions
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `tidy`: the shape of the source
@@ -24,6 +25,7 @@ mod needles;
 mod overview;
 mod parity;
 mod properties;
+mod stories;
 mod streams;
 mod tidy;
 
