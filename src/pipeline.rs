@@ -340,6 +340,15 @@ impl Pipeline {
         &mut *self.show().renderer
     }
 
+    /// The renderer, to go on with in another run.
+    #[must_use]
+    pub fn into_renderer(self) -> Box<dyn Renderer> {
+        match self.way {
+            Way::Messages(messages) => messages.desk.show.renderer,
+            Way::Packets(packets) => packets.show.renderer,
+        }
+    }
+
     fn show(&mut self) -> &mut Show {
         match &mut self.way {
             Way::Messages(messages) => &mut messages.desk.show,

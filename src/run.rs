@@ -8,11 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::capture::{Next, privileges};
-use crate::cli::config::{Config, Input};
+use crate::cli::config::{Config, First, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
-use crate::render::{self, Out};
+use crate::render::{self, Out, Renderer};
 
 use notes::Notes;
 use signals::Signals;
@@ -39,6 +39,7 @@ const FRAMES: u32 = 4096;
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
     let Config {
+        first,
         mut input,
         pipeline,
         render,
@@ -75,20 +76,6 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             .map_err(|error| Problem::new(error.to_string()))?;
     }
     let pace = config.realtime.then(pace);
-    let mut pipeline = Pipeline::new(
-        pipeline,
-        render::renderer(render, Out::new(writer, gather)),
-        recorder,
-        streams,
-        pace,
-    );
-    let begun = pipeline.renderer().begin(&banner);
-    if live {
-        notes.banner(&input, &config.pattern, config.filter.as_deref());
-    }
-    for hint in &config.hints {
-        notes.hint(hint);
-    }
     let mut loops = Loop {
         live,
         notes,
@@ -96,6 +83,18 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         clock: Clock::default(),
         dropped: 0,
     };
+    let mut renderer = render::renderer(render, Out::new(writer, gather));
+    if let Some(first) = first {
+        renderer = loops.first(*first, renderer)?;
+    }
+    let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
+    let begun = pipeline.renderer().begin(&banner);
+    if live {
+        notes.banner(&input, &config.pattern, config.filter.as_deref());
+    }
+    for hint in &config.hints {
+        notes.hint(hint);
+    }
     let result = match begun {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
         Err(error) => Err(Ended::Output(error)),
@@ -151,6 +150,38 @@ struct Loop {
 }
 
 impl Loop {
+    /// The first of two runs that are compared, both told to one renderer.
+    fn first(
+        &mut self,
+        first: First,
+        renderer: Box<dyn Renderer>,
+    ) -> Result<Box<dyn Renderer>, Problem> {
+        let First {
+            mut input,
+            pipeline,
+            banner,
+        } = first;
+        let mut pipeline = Pipeline::new(pipeline, renderer, None, None, None);
+        let begun = pipeline.renderer().begin(&banner);
+        let result = begun
+            .map_err(Ended::Output)
+            .and_then(|()| self.frames(&mut input, &mut pipeline));
+        pipeline.finish();
+        for warning in input.source().take_warnings() {
+            self.notes.warn(&warning.to_string());
+        }
+        let mut stats = pipeline.stats();
+        stats.capture = input.source().stats();
+        self.notes.summary(&stats, self.live);
+        match (result, pipeline.failure()) {
+            (Err(Ended::Source(problem)), _) => Err(problem),
+            (Err(Ended::Output(error)), _) | (Ok(()), Some(error)) => {
+                Err(Problem::new(format!("cannot write the output: {error}")))
+            }
+            (Ok(()), None) => Ok(pipeline.into_renderer()),
+        }
+    }
+
     fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<(), Ended> {
         let mut flushed = Instant::now();
         let mut looked = Instant::now();
@@ -182,6 +213,11 @@ impl Loop {
             count += 1;
             if !idle && count % FRAMES != 0 {
                 continue;
+            }
+            if self.live
+                && let Some(news) = pipeline.renderer().news()
+            {
+                self.notes.news(&news);
             }
             if self.signals.report() {
                 let mut stats = pipeline.stats();

@@ -3,6 +3,7 @@
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
+//! - `difference`: `--diff`, of two exchanges and of two files
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
@@ -11,6 +12,7 @@
 
 mod allocations;
 mod command_line;
+mod difference;
 mod frames;
 mod golden;
 mod live;

@@ -16,6 +16,7 @@ mod log;
 mod matches;
 mod out;
 mod overview;
+mod readable;
 mod spy;
 mod style;
 mod tally;
@@ -91,7 +92,12 @@ pub trait Renderer {
         None
     }
 
-    /// The run is over.
+    /// What is worth telling a user who waits, once; not a record.
+    fn news(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the beginning.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -257,6 +263,8 @@ pub struct Settings {
     pub fields: Vec<String>,
     /// Packets come from an interface: ngrep's closing line is wanted.
     pub live: bool,
+    /// Two files are two runs, to be compared; numbers begin anew in the second.
+    pub two_runs: bool,
 }
 
 /// Records in the `spy` view without colour, as into a pipe.
@@ -285,6 +293,7 @@ impl Default for Settings {
             masked: false,
             fields: Vec::new(),
             live: false,
+            two_runs: false,
         }
     }
 }
