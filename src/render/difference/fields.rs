@@ -149,7 +149,7 @@ pub(super) fn is_noise(name: &[u8]) -> bool {
     NOISE
         .iter()
         .any(|noise| name.eq_ignore_ascii_case(noise.as_bytes()))
-        || NOISE_PREFIXES.iter().any(|prefix| starts(prefix))
+        || NOISE_PREFIXES.iter().any(starts)
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ pub(super) enum Verdict {
 
 impl<'e> Comparison<'e> {
     pub(super) fn of(a: &'e Exchange, b: &'e Exchange, masked: bool) -> Self {
-        let (request, unsure) = halves(&a.question, &b.question, "request", masked);
-        let (answer, also) = halves(&a.answer, &b.answer, "answer", masked);
+        let (request, unsure) = halves(a.question.as_ref(), b.question.as_ref(), "request", masked);
+        let (answer, also) = halves(a.answer.as_ref(), b.answer.as_ref(), "answer", masked);
         Self {
             a,
             b,
@@ -93,7 +93,7 @@ impl<'e> Comparison<'e> {
 }
 
 /// The rows of two halves, and whether more may differ than they say.
-fn halves(a: &Option<Message>, b: &Option<Message>, half: &str, masked: bool) -> (Vec<Row>, bool) {
+fn halves(a: Option<&Message>, b: Option<&Message>, half: &str, masked: bool) -> (Vec<Row>, bool) {
     let start =
         |message: &Message| vec![secrets::shown(masked, b"", message.start_line()).into_owned()];
     match (a, b) {

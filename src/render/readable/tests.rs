@@ -90,22 +90,36 @@ fn readable(
 #[test]
 fn json_is_indented_and_nothing_else() {
     let table = [
-        (r#"{"a":1,"b":[true,null]}"#, "{\n  \"a\": 1,\n  \"b\": [\n    true,\n    null\n  ]\n}"),
+        (
+            r#"{"a":1,"b":[true,null]}"#,
+            "{\n  \"a\": 1,\n  \"b\": [\n    true,\n    null\n  ]\n}",
+        ),
         ("{}", "{}"),
         ("[ [ ] , { } ]\n", "[\n  [],\n  {}\n]"),
-        (r#"{"b":1,"a":1,"b":1.0}"#, "{\n  \"b\": 1,\n  \"a\": 1,\n  \"b\": 1.0\n}"),
+        (
+            r#"{"b":1,"a":1,"b":1.0}"#,
+            "{\n  \"b\": 1,\n  \"a\": 1,\n  \"b\": 1.0\n}",
+        ),
         (r#"{"a":1,oops} x"#, "{\n  \"a\": 1,oops} x"),
-        (r#"["caf\u00e9 , [ ""#, "[\"caf\\u00e9 , [ \""),
+        (r#"["caf\u00e9 , [ ""#, "[\n  \"caf\\u00e9 , [ \""),
         // Matches: in a token, over several, in blanks alone.
         (r#"{"us<er":"al>ice"}"#, "{\n  \"us<er\":> <\"al>ice\"\n}"),
         ("[1,<  >2]", "[\n  1,\n  2\n]"),
         ("<[1]>", "<[>\n  <1>\n<]>"),
     ];
     for (body, want) in table {
-        assert_eq!(laid_out("application/json", body).as_deref(), Some(want), "{body}");
+        assert_eq!(
+            laid_out("application/json", body).as_deref(),
+            Some(want),
+            "{body}"
+        );
     }
     assert!(laid_out("application/problem+json; charset=utf-8", "{}").is_some());
-    for (media, body) in [("application/json", "none"), ("text/html", "{}"), ("application/json", "")] {
+    for (media, body) in [
+        ("application/json", "none"),
+        ("text/html", "{}"),
+        ("application/json", ""),
+    ] {
         assert_eq!(laid_out(media, body), None, "{media} {body}");
     }
 }
@@ -117,7 +131,10 @@ fn the_fields_of_a_form_are_decoded_line_by_line() {
         ("q=a+b%20c%26d", "q = a b c&d"),
         ("q=caf%C3%A9", "q = café"),
         // What would be no text is left: control characters, other character sets, what is no escape.
-        ("a=1%0a2&b=%E9&c=%zz&d=100%&e=%4", "a = 1%0a2\nb = %E9\nc = %zz\nd = 100%\ne = %4"),
+        (
+            "a=1%0a2&b=%E9&c=%zz&d=100%&e=%4",
+            "a = 1%0a2\nb = %E9\nc = %zz\nd = 100%\ne = %4",
+        ),
         ("flag&x=&=y&a=b=c", "flag\nx = \n = y\na = b=c"),
         ("us<er=a%20>b", "us<er> = <a >b"),
         ("a=%C3<%A9>", "a = <é>"),
