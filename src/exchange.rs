@@ -4,6 +4,7 @@ use crate::flow::{Direction, Troubles};
 use crate::frame::Timestamp;
 use crate::message::Brief;
 use crate::packet::TcpFlags;
+use crate::stream::Carrier;
 
 /// What is remembered of an exchange while it is open. A small value without heap memory: there may be one for each
 /// request in flight.
@@ -41,6 +42,37 @@ pub struct Exchange {
     pub shown: bool,
     /// The question would be shown if the conditions held, or in views of exchanges: it is a match.
     pub matched: bool,
+}
+
+impl Exchange {
+    /// An exchange whose question begins with `by`.
+    #[must_use]
+    pub fn new(
+        number: u64,
+        ordinal: u64,
+        asking: Direction,
+        by: &Carrier,
+        troubles: Troubles,
+    ) -> Self {
+        Self {
+            number,
+            ordinal,
+            title: Title::default(),
+            asking,
+            asked: by.ts,
+            asked_whole: None,
+            asked_flags: by.flags,
+            asked_end: 0,
+            acknowledged: None,
+            answered: None,
+            sent: 0,
+            troubles,
+            brief: Brief::default(),
+            findings: Findings::default(),
+            shown: false,
+            matched: false,
+        }
+    }
 }
 
 /// What is known of the conditions on an exchange.

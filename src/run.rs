@@ -2,6 +2,7 @@
 
 mod notes;
 mod signals;
+mod status;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Command, Stdio};
@@ -12,10 +13,11 @@ use crate::cli::config::{Config, First, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
-use crate::render::{self, Out, Renderer};
+use crate::render::{self, Ending, Out, Renderer};
 
 use notes::Notes;
 use signals::Signals;
+use status::{Above, StatusLine, Watch};
 
 /// How a run ended that was no error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,9 +53,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         ..
     } = config;
     let live = input.is_live();
+    let line = StatusLine::default();
     let notes = Notes {
         quiet: config.quiet || render.packets,
         color: io::stderr().is_terminal(),
+        line: line.clone(),
     };
     let mut pager = None;
     let writer: Box<dyn Write> = if let Some(archive) = archive {
@@ -71,6 +75,10 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // With `-O -` ngrep's way is a filter: nothing but packets comes out.
     let mute = records_to_stderr && render.packets;
     let writer = if mute { Box::new(io::sink()) } else { writer };
+    let writer = Box::new(Above {
+        writer,
+        line: line.clone(),
+    });
     if !config.keep_root {
         privileges::give_up(config.user.as_deref())
             .map_err(|error| Problem::new(error.to_string()))?;
@@ -78,7 +86,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let pace = config.realtime.then(pace);
     let mut loops = Loop {
         live,
-        notes,
+        watch: Watch::new(line.clone(), live, notes.quiet),
+        notes: notes.clone(),
         signals,
         clock: Clock::default(),
         dropped: 0,
@@ -99,20 +108,26 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
         Err(error) => Err(Ended::Output(error)),
     };
+    let ending = match &result {
+        Ok(ending) => ending.clone(),
+        Err(Ended::Output(_)) => Ending::Stopped,
+        Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
+    };
+    pipeline.ended(input.source().stats(), ending);
     pipeline.finish();
+    line.clear();
     let (failed, broken) = match result {
         Err(Ended::Output(error)) => (Some(error), None),
         Err(Ended::Source(problem)) => (pipeline.failure(), Some(problem)),
-        Ok(()) => (pipeline.failure(), None),
+        Ok(_) => (pipeline.failure(), None),
     };
-    let mut stats = pipeline.stats();
-    stats.capture = input.source().stats();
+    let stats = pipeline.stats();
     for warning in input.source().take_warnings() {
         notes.warn(&warning.to_string());
     }
-    notes.summary(&stats, live);
     let (left, first) = pipeline.left_waiting();
     notes.left_waiting(left, first, pipeline.now());
+    notes.summary(&stats, live);
     let matched = match pipeline.renderer().outcome() {
         Some(Ok(matched)) => matched,
         Some(Err(trouble)) => return Err(Problem::new(trouble)),
@@ -143,6 +158,8 @@ enum Ended {
 
 struct Loop {
     live: bool,
+    /// Shows what is waited for.
+    watch: Option<Watch>,
     notes: Notes,
     signals: Signals,
     clock: Clock,
@@ -166,29 +183,35 @@ impl Loop {
         let result = begun
             .map_err(Ended::Output)
             .and_then(|()| self.frames(&mut input, &mut pipeline));
+        let ending = match &result {
+            Ok(ending) => ending.clone(),
+            Err(_) => Ending::Stopped,
+        };
+        pipeline.ended(input.source().stats(), ending);
         pipeline.finish();
         for warning in input.source().take_warnings() {
             self.notes.warn(&warning.to_string());
         }
-        let mut stats = pipeline.stats();
-        stats.capture = input.source().stats();
-        self.notes.summary(&stats, self.live);
+        self.notes.summary(&pipeline.stats(), self.live);
         match (result, pipeline.failure()) {
             (Err(Ended::Source(problem)), _) => Err(problem),
-            (Err(Ended::Output(error)), _) | (Ok(()), Some(error)) => {
+            (Err(Ended::Output(error)), _) | (Ok(_), Some(error)) => {
                 Err(Problem::new(format!("cannot write the output: {error}")))
             }
-            (Ok(()), None) => Ok(pipeline.into_renderer()),
+            (Ok(_), None) => Ok(pipeline.into_renderer()),
         }
     }
 
-    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<(), Ended> {
+    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<Ending, Ended> {
         let mut flushed = Instant::now();
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.signals.stop() || pipeline.is_done() {
-                return Ok(());
+            if self.signals.stop() {
+                return Ok(Ending::Stopped);
+            }
+            if pipeline.is_done() {
+                return Ok(Ending::Enough);
             }
             let idle = match input.source().next_frame() {
                 Ok(Next::Frame(frame)) => {
@@ -204,7 +227,7 @@ impl Loop {
                     }
                     true
                 }
-                Ok(Next::End) => return Ok(()),
+                Ok(Next::End) => return Ok(Ending::Source),
                 Err(error) => return Err(Ended::Source(Problem::capture(&error))),
             };
             if let Some(error) = pipeline.failure() {
@@ -223,6 +246,9 @@ impl Loop {
                 let mut stats = pipeline.stats();
                 stats.capture = input.source().stats();
                 self.notes.counters(&stats);
+            }
+            if let Some(watch) = &mut self.watch {
+                watch.look(pipeline);
             }
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();

@@ -4,20 +4,26 @@
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `difference`: `--diff`, of two exchanges and of two files
+//! - `json`: `--json` against its schema
+//! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
+//! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `tidy`: the shape of the source
 
 mod allocations;
+mod captures;
 mod command_line;
 mod difference;
 mod frames;
 mod golden;
+mod json;
 mod live;
 mod named;
 mod needles;
+mod overview;
 mod parity;
 mod properties;
 mod streams;

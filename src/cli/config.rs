@@ -188,6 +188,10 @@ fn configure_run(
             format!("input: {}", names.join(" "))
         }
     };
+    let (interfaces, files) = match &input {
+        Input::Live(_, names) => (names.clone(), Vec::new()),
+        Input::Files(_, paths) => (Vec::new(), paths.clone()),
+    };
     let banner_pattern = if let (true, true, Some(word)) = (ngrep, args.word, &words.pattern) {
         format!(r"((^{word}\W)|(\W{word}$)|(\W{word}\W))")
     } else if args.hex_pattern && !pattern.starts_with("0x") && !pattern.is_empty() {
@@ -200,6 +204,11 @@ fn configure_run(
         filter: banner_filter,
         pattern: (!pattern.is_empty()).then_some((banner_pattern, args.invert)),
         output: args.write.as_ref().map(|path| path.display().to_string()),
+        interfaces,
+        files,
+        patterns: asked.any,
+        and: asked.and,
+        not: asked.not,
     };
     Ok(Config {
         first: None,

@@ -8,11 +8,10 @@ mod waiting;
 use std::collections::VecDeque;
 
 use crate::dissect::{Budget, Conversation};
-use crate::exchange::{Exchange, Findings, Title};
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
-use crate::message::{Begin, Brief, Kind, Said, Side};
+use crate::message::{Begin, Kind, Said, Side};
 use crate::packet::protocol;
 use crate::search::{Conditions, Keep, Query};
 use crate::stats::{DissectStats, OutputStats};
@@ -327,34 +326,7 @@ impl Desk {
         if begin.kind.side == Side::Asks
             && let Some(ordinal) = begin.exchange
         {
-            if state.exchanges.len() >= self.orders.limits.exchanges
-                && let Some(forgotten) = state.exchanges.pop_front()
-            {
-                self.output.exchanges_forgotten += 1;
-                self.unanswered(flow, state, &forgotten, false);
-            }
-            if state.exchanges.capacity() == 0 {
-                // Most flows have one at a time, and there may be very many flows.
-                state.exchanges.reserve_exact(1);
-            }
-            state.exchanges.push_back(Exchange {
-                number,
-                ordinal,
-                title: Title::default(),
-                asking: dir,
-                asked: by.ts,
-                asked_whole: None,
-                asked_flags: by.flags,
-                asked_end: 0,
-                acknowledged: None,
-                answered: None,
-                sent: 0,
-                troubles: flow.troubles,
-                brief: Brief::default(),
-                findings: Findings::default(),
-                shown: false,
-                matched: false,
-            });
+            self.ask(flow, state, ordinal, number, dir, by);
         }
         let first = !std::mem::replace(&mut state.begun, true);
         let mut open = self.spare.pop().unwrap_or_default();

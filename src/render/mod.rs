@@ -17,11 +17,15 @@ mod matches;
 mod out;
 mod overview;
 mod readable;
+mod request;
+mod row;
 mod spy;
 mod style;
 mod tally;
+mod timing;
 
 use std::io;
+use std::path::PathBuf;
 
 pub use escape::Escape;
 pub use heading::Clock;
@@ -97,6 +101,14 @@ pub trait Renderer {
         None
     }
 
+    /// No more hits come, and why; [`Self::finish`] follows.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn end(&mut self, _why: &Ending) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the beginning.
     ///
     /// # Errors
@@ -156,6 +168,30 @@ pub struct Banner {
     pub pattern: Option<(String, bool)>,
     /// The name of `-O`'s file.
     pub output: Option<String>,
+    /// The interfaces that are listened to.
+    pub interfaces: Vec<String>,
+    /// The capture files that are read.
+    pub files: Vec<PathBuf>,
+    /// Any of these patterns, as they are searched for;
+    pub patterns: Vec<String>,
+    /// and all of these (`--and`);
+    pub and: Vec<String>,
+    /// and none of these (`--not`).
+    pub not: Vec<String>,
+}
+
+/// Why a run ends.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Ending {
+    /// The source has no more.
+    #[default]
+    Source,
+    /// All that was asked for was shown (`-n`).
+    Enough,
+    /// A signal, or an output that takes no more.
+    Stopped,
+    /// The source broke; this is what the user is told.
+    Broken(String),
 }
 
 /// Layouts.
@@ -218,6 +254,8 @@ pub enum Time {
     None,
     /// Local time.
     Absolute,
+    /// Local time without its day, to the millisecond.
+    OfDay,
     /// Since the record before.
     Delta,
     /// Since the first record.
@@ -237,6 +275,8 @@ pub struct Settings {
     pub packets: bool,
     /// Columns of the terminal.
     pub columns: usize,
+    /// Lines are read in that many columns: on a terminal, or because the user said so.
+    pub fits: bool,
     /// How bytes become characters.
     pub escape: Escape,
     /// Colours.
@@ -276,6 +316,7 @@ impl Default for Settings {
             hex: false,
             packets: false,
             columns: 80,
+            fits: false,
             escape: Escape {
                 utf8: true,
                 tab: true,

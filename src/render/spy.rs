@@ -2,17 +2,19 @@
 
 mod lines;
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Decoding, Fact, Side};
 use crate::stats::Stats;
 use crate::stream::Aside;
+use crate::times::Times;
 
 use lines::Lines;
 
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Wants, heading, human, readable};
+use super::{Clock, Out, Renderer, Settings, Wants, heading, human, readable, timing};
 
 /// The view.
 pub(super) struct Spy {
@@ -66,6 +68,11 @@ impl Spy {
         text.push(b'\n');
     }
 
+    /// Whether the time at the end of an answer's header line gets a mark.
+    fn is_slow(&self, times: Option<Times>) -> bool {
+        self.settings.timing && times.is_some_and(|times| timing::took_long(&times))
+    }
+
     fn message(&mut self, hit: &Hit<'_>) {
         let wanted = self.settings.pretty && !self.settings.hex;
         let readable = wanted.then(|| readable::of(hit)).flatten();
@@ -106,13 +113,24 @@ struct Note<'a> {
     opens: bool,
 }
 
+/// The mark of what took long.
+const SLOW: &str = " !";
+
 impl Renderer for Spy {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
         if matches!(hit.portion, Portion::Whole | Portion::First) {
-            let facts = answer_facts(hit);
+            let mut facts = answer_facts(hit);
+            let slow = match facts.last_mut() {
+                Some(text) if self.is_slow(hit.times) => {
+                    text.push_str(SLOW);
+                    true
+                }
+                _ => false,
+            };
+            let last = facts.len();
             let status = hit
                 .styles
                 .iter()
@@ -124,7 +142,10 @@ impl Renderer for Spy {
                 .enumerate()
                 .map(|(at, text)| Note {
                     text: text.as_bytes(),
-                    paint: status.filter(|_| at == 0),
+                    paint: match slow && at + 1 == last {
+                        true => Some(Paint::Slow),
+                        false => status.filter(|_| at == 0),
+                    },
                     opens: at == 0,
                 })
                 .collect();
@@ -144,6 +165,15 @@ impl Renderer for Spy {
         }
         if self.settings.quiet < 3 && hit.why != Why::Empty {
             self.message(hit);
+        }
+        if self.settings.timing
+            && let Some(times) = hit.times
+        {
+            if self.settings.quiet < 3 {
+                // Apart from the body.
+                self.out.text().push(b'\n');
+            }
+            timing::append(&times, &self.settings, self.out.text());
         }
         self.out.record()
     }
@@ -176,12 +206,23 @@ impl Renderer for Spy {
                 .and_then(|times| times.total())
                 .map(|took| human::duration(took).into_bytes()),
         );
+        let slow = match texts.last_mut() {
+            Some(text) if self.is_slow(companion.times) => {
+                text.extend_from_slice(SLOW.as_bytes());
+                true
+            }
+            _ => false,
+        };
+        let last = texts.len();
         let notes: Vec<Note<'_>> = texts
             .iter()
             .enumerate()
             .map(|(at, text)| Note {
                 text,
-                paint: companion.role.filter(|_| at == 0).map(Paint::Part),
+                paint: match slow && at + 1 == last {
+                    true => Some(Paint::Slow),
+                    false => companion.role.filter(|_| at == 0).map(Paint::Part),
+                },
                 opens: at == 0,
             })
             .collect();
@@ -191,6 +232,11 @@ impl Renderer for Spy {
             companion.kind.side,
             &notes,
         );
+        if self.settings.timing
+            && let Some(times) = companion.times
+        {
+            timing::append(&times, &self.settings, self.out.text());
+        }
         self.out.record()
     }
 
@@ -262,9 +308,9 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     facts
 }
 
-fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
-    let mut labels = Vec::new();
-    labels.extend(hit.aside.map(|aside| match aside {
+pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+    let mut labels: Vec<Cow<'static, str>> = Vec::new();
+    let aside = hit.aside.map(|aside| match aside {
         Aside::Late => "[late]",
         Aside::Conflict => "[conflict]",
         Aside::NoAck => "[no-ack]",
@@ -274,15 +320,24 @@ fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
         Aside::AfterFin => "[after-fin]",
         Aside::WithRst => "[rst-data]",
         Aside::OutOfWindow => "[out-of-window]",
-    }));
+    });
+    labels.extend(aside.map(Cow::Borrowed));
     if hit.joined {
-        labels.push("joined mid-connection");
+        labels.push("joined mid-connection".into());
     }
     if hit.incomplete {
-        labels.push("incomplete");
+        labels.push("incomplete".into());
+    }
+    labels.extend(
+        hit.brief
+            .odd
+            .map(|why| format!("[irregular: {why}]").into()),
+    );
+    if hit.pending {
+        labels.push("no answer yet".into());
     }
     if hit.why == Why::Context {
-        labels.push("context");
+        labels.push("context".into());
     }
     labels
 }

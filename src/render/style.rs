@@ -25,6 +25,8 @@ pub(super) enum Paint {
     OnlyB,
     /// In a comparison: what both have, and differs.
     Differs,
+    /// What took long.
+    Slow,
 }
 
 impl Paint {
@@ -35,7 +37,7 @@ impl Paint {
             Self::Part(Role::Verb) => Style::new().bold(),
             Self::Part(Role::Good) => color(AnsiColor::Green).bold(),
             Self::Part(Role::Elsewhere) => color(AnsiColor::Cyan).bold(),
-            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) => {
+            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
                 color(AnsiColor::Yellow).bold()
             }
             Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),

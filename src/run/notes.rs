@@ -8,15 +8,19 @@ use crate::pipeline::Unanswered;
 use crate::render;
 use crate::stats::Stats;
 
+use super::status::StatusLine;
+
 /// What is said on standard error.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Notes {
     pub(super) quiet: bool,
     pub(super) color: bool,
+    pub(super) line: StatusLine,
 }
 
 impl Notes {
     fn say(&self, kind: &str, color: u8, text: &str) {
+        self.line.clear();
         let text = clean(text);
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
@@ -27,8 +31,8 @@ impl Notes {
     }
 
     /// A line that belongs to the one before.
-    #[allow(clippy::unused_self, reason = "notes are said by it")]
     fn more(&self, text: &str) {
+        self.line.clear();
         let _ = writeln!(io::stderr(), "  {}", clean(text));
     }
 
@@ -88,8 +92,8 @@ impl Notes {
         if live || stats.capture.dropped > 0 {
             line.push_str(&format!(", {} lost", stats.capture.dropped));
         }
-        for (many, what) in stats.losses() {
-            line.push_str(&format!(" · {what}: {many}"));
+        for loss in stats.losses() {
+            line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
         self.say("", 0, &line);
     }
@@ -133,7 +137,7 @@ impl Notes {
         let losses: Vec<String> = stats
             .losses()
             .into_iter()
-            .map(|(many, what)| format!(" · {what}: {many}"))
+            .map(|loss| format!(" · {}: {}", loss.words, loss.count))
             .collect();
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",

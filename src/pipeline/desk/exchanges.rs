@@ -10,7 +10,7 @@ use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
 use crate::pipeline::telling::{self, Manner};
 use crate::search::Standing;
-use crate::stream::Ending;
+use crate::stream::{Carrier, Ending};
 
 use super::Desk;
 
@@ -28,6 +28,30 @@ pub(super) fn acknowledged(state: &mut State, dir: Direction, offset: u64, ts: T
 }
 
 impl Desk {
+    /// A question begins.
+    pub(super) fn ask(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        ordinal: u64,
+        number: u64,
+        dir: Direction,
+        by: &Carrier,
+    ) {
+        if state.exchanges.len() >= self.orders.limits.exchanges
+            && let Some(forgotten) = state.exchanges.pop_front()
+        {
+            self.output.exchanges_forgotten += 1;
+            self.unanswered(flow, state, &forgotten, false);
+        }
+        if state.exchanges.capacity() == 0 {
+            // Most flows have one at a time, and there may be very many flows.
+            state.exchanges.reserve_exact(1);
+        }
+        let exchange = Exchange::new(number, ordinal, dir, by, flow.troubles);
+        state.exchanges.push_back(exchange);
+    }
+
     /// The head of the open message is known.
     pub(super) fn briefed(&mut self, flow: &Flow, state: &mut State, dir: Direction, title: &[u8]) {
         let Some(open) = state.open(dir).take() else {
@@ -71,6 +95,9 @@ impl Desk {
 
     /// How the exchange of a message stands.
     pub(super) fn standing(&self, exchange: Option<&Exchange>, open: &Open) -> Standing {
+        if self.orders.conditions.is_empty() {
+            return Standing::Holds;
+        }
         let known = exchange.map_or(&open.findings, |exchange| &exchange.findings);
         match open.begin.kind.side {
             Side::Speaks => Standing::Holds,
@@ -92,7 +119,7 @@ impl Desk {
             Standing::Holds if matched && !exchange.shown && !self.orders.pairs => {
                 let exchange = *exchange;
                 self.show_held(flow, state, &exchange, false);
-                if self.orders.companions
+                if (self.orders.companions || self.orders.pair)
                     && let Some(exchange) = state.exchange(ordinal)
                 {
                     exchange.shown = true;

@@ -1,10 +1,9 @@
 //! What becomes of a message: shown, told in one line, kept for others, or forgotten.
 
-use crate::exchange::{Exchange, Title};
+use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Troubles};
 use crate::hit::{Portion, Why};
-use crate::message::{Brief, Side};
-use crate::packet::TcpFlags;
+use crate::message::Side;
 use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
 use crate::pipeline::telling::{self, Manner};
@@ -76,6 +75,8 @@ impl Desk {
             Side::Answers => {}
         }
         let exchange = match side {
+            // Looked at only where its standing matters.
+            Side::Asks if self.orders.conditions.is_empty() => None,
             Side::Asks => state.exchange(ordinal).copied(),
             Side::Answers if open.brief.interim => state.exchange(ordinal).copied(),
             Side::Answers => state.close(ordinal),
@@ -264,6 +265,8 @@ impl Desk {
         if before == 0 {
             return;
         }
+        // For `-O` alone they are noted, but a neighbour's packets are not saved.
+        let asked = self.orders.frames;
         telling::with_hit(
             &self.orders.query,
             &self.orders.stand_out,
@@ -271,7 +274,8 @@ impl Desk {
             open,
             manner,
             |hit| {
-                let kept = Kept::new(hit, &[]);
+                let frames = if asked { hit.frames } else { &[] };
+                let kept = Kept::new(hit, frames);
                 let neighbours = state.neighbours.get_or_insert_default();
                 neighbours.context.remember(kept, before);
             },
@@ -282,21 +286,14 @@ impl Desk {
 /// The exchange of an answer whose question was not captured.
 fn alone(open: &Open) -> Exchange {
     Exchange {
-        number: open.number,
-        ordinal: u64::MAX,
-        title: Title::default(),
-        asking: open.dir.reverse(),
-        asked: open.first.ts,
-        asked_whole: None,
-        asked_flags: TcpFlags::default(),
-        asked_end: 0,
-        acknowledged: None,
         answered: Some(open.first.ts),
-        sent: 0,
-        troubles: Troubles::default(),
-        brief: Brief::default(),
         findings: open.findings,
-        shown: false,
-        matched: false,
+        ..Exchange::new(
+            open.number,
+            u64::MAX,
+            open.dir.reverse(),
+            &open.first,
+            Troubles::default(),
+        )
     }
 }

@@ -24,7 +24,7 @@ use crate::hit::{Hit, Pair};
 use crate::stats::Stats;
 
 use super::style::{Paint, painted};
-use super::{Banner, Out, Renderer, Settings, Wants};
+use super::{Banner, Ending, Out, Renderer, Settings, Wants};
 use candidates::{Became, Candidates};
 use exchange::Exchange;
 use page::{Comparison, Verdict};
@@ -269,6 +269,14 @@ impl Renderer for Difference {
 
     fn outcome(&self) -> Option<Result<bool, String>> {
         Some(self.outcome.clone().unwrap_or_else(|| Err(self.trouble())))
+    }
+
+    fn end(&mut self, why: &Ending) -> io::Result<()> {
+        // What the files have only one of is not known then.
+        if self.settings.two_runs && self.outcome.is_none() && *why == Ending::Stopped {
+            self.outcome = Some(Err("stopped before both files were read".into()));
+        }
+        Ok(())
     }
 
     fn news(&mut self) -> Option<String> {

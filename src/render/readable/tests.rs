@@ -64,6 +64,7 @@ fn readable(
         },
         kind: Kind::default(),
         portion: Portion::Whole,
+        start: 0,
         text: Text {
             bytes: text,
             pieces: &[Piece::Kept(0..head), Piece::Kept(head..text.len())],

@@ -94,6 +94,7 @@ fn hit<'a>(
             bytes: text,
             pieces,
         },
+        start: 0,
         head,
         matches,
         styles: &[],

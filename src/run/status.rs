@@ -1,0 +1,154 @@
+//! The status line: what is waited for, live, on a terminal. It stands below the records and goes when one comes.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _, Write};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::frame::Timestamp;
+use crate::pipeline::{Pipeline, Unanswered};
+use crate::render;
+
+/// Nanoseconds of waiting that are worth a line.
+const WORTH: i64 = 500_000_000;
+/// How often it is drawn.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// The line. Those that write to the terminal share it, and take it away first.
+#[derive(Clone, Default)]
+pub(super) struct StatusLine {
+    stands: Rc<Cell<bool>>,
+}
+
+impl StatusLine {
+    /// Take it away, if it stands.
+    pub(super) fn clear(&self) {
+        if self.stands.take() {
+            let _ = io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+
+    fn draw(&self, text: &str) {
+        self.stands.set(true);
+        let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
+    }
+}
+
+/// A writer that takes the line away before it writes.
+pub(super) struct Above<W> {
+    pub(super) writer: W,
+    pub(super) line: StatusLine,
+}
+
+impl<W: Write> Write for Above<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.clear();
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Draws the line while something is waited for.
+pub(super) struct Watch {
+    line: StatusLine,
+    drawn: Instant,
+    columns: usize,
+}
+
+impl Watch {
+    /// A watch, where there is a person to see the line.
+    pub(super) fn new(line: StatusLine, live: bool, quiet: bool) -> Option<Self> {
+        let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |size| size.0.0);
+        (live && !quiet && io::stderr().is_terminal()).then(|| Self {
+            line,
+            drawn: Instant::now(),
+            columns: usize::from(columns),
+        })
+    }
+
+    /// Draw it anew when it is time to.
+    pub(super) fn look(&mut self, pipeline: &mut Pipeline) {
+        if self.drawn.elapsed() < EVERY {
+            return;
+        }
+        self.drawn = Instant::now();
+        let now = pipeline.now();
+        match pipeline
+            .waits_for()
+            .filter(|question| now.since(question.since) >= WORTH)
+        {
+            Some(question) => self.line.draw(&cut(&text(&question, now), self.columns)),
+            None => self.line.clear(),
+        }
+    }
+}
+
+fn text(question: &Unanswered, now: Timestamp) -> String {
+    let heard = match (question.begun, question.acknowledged) {
+        (true, _) => "the answer has begun",
+        (_, true) => "request acknowledged",
+        _ => "request not acknowledged",
+    };
+    format!(
+        "... #{} waiting for {} · {heard} · {}",
+        question.number,
+        question.server,
+        render::duration(now.since(question.since))
+    )
+}
+
+/// A line that wraps could not be taken away.
+fn cut(text: &str, columns: usize) -> String {
+    text.chars().take(columns.saturating_sub(1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Endpoint;
+    use std::net::IpAddr;
+
+    #[test]
+    fn it_says_what_is_waited_for_and_for_how_long() {
+        let end = |port: u16| Endpoint {
+            addr: IpAddr::from([127, 0, 0, 1]),
+            port,
+        };
+        let mut question = Unanswered {
+            number: 7,
+            title: b"GET /".to_vec(),
+            client: end(41060),
+            server: end(5000),
+            sent: 82,
+            acknowledged: true,
+            since: Timestamp::from_nanos(1_000_000_000),
+            begun: false,
+        };
+        let now = Timestamp::from_nanos(2_400_000_000);
+        assert_eq!(
+            text(&question, now),
+            "... #7 waiting for 127.0.0.1:5000 · request acknowledged · 1.4 s"
+        );
+        question.acknowledged = false;
+        assert!(text(&question, now).contains("not acknowledged"));
+        question.begun = true;
+        assert!(text(&question, now).contains("begun"));
+        assert_eq!(cut("häh?", 3), "hä");
+    }
+
+    #[test]
+    fn what_is_written_takes_it_away() {
+        let line = StatusLine::default();
+        line.stands.set(true);
+        let mut above = Above {
+            writer: Vec::new(),
+            line: line.clone(),
+        };
+        above.write_all(b"record").expect("a vector takes all");
+        assert!(!line.stands.get());
+        assert_eq!(above.writer, b"record");
+    }
+}
