@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::capture::{Next, privileges};
-use crate::cli::config::{Config, Input};
+use crate::cli::config::{Config, First, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
-use crate::render::{self, Ending, Out};
+use crate::render::{self, Ending, Out, Renderer};
 
 use notes::Notes;
 use signals::Signals;
@@ -41,6 +41,7 @@ const FRAMES: u32 = 4096;
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
     let Config {
+        first,
         mut input,
         pipeline,
         render,
@@ -83,20 +84,6 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             .map_err(|error| Problem::new(error.to_string()))?;
     }
     let pace = config.realtime.then(pace);
-    let mut pipeline = Pipeline::new(
-        pipeline,
-        render::renderer(render, Out::new(writer, gather)),
-        recorder,
-        streams,
-        pace,
-    );
-    let begun = pipeline.renderer().begin(&banner);
-    if live {
-        notes.banner(&input, &config.pattern, config.filter.as_deref());
-    }
-    for hint in &config.hints {
-        notes.hint(hint);
-    }
     let mut loops = Loop {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
@@ -105,6 +92,18 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         clock: Clock::default(),
         dropped: 0,
     };
+    let mut renderer = render::renderer(render, Out::new(writer, gather));
+    if let Some(first) = first {
+        renderer = loops.first(*first, renderer)?;
+    }
+    let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
+    let begun = pipeline.renderer().begin(&banner);
+    if live {
+        notes.banner(&input, &config.pattern, config.filter.as_deref());
+    }
+    for hint in &config.hints {
+        notes.hint(hint);
+    }
     let result = match begun {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
         Err(error) => Err(Ended::Output(error)),
@@ -168,6 +167,41 @@ struct Loop {
 }
 
 impl Loop {
+    /// The first of two runs that are compared, both told to one renderer.
+    fn first(
+        &mut self,
+        first: First,
+        renderer: Box<dyn Renderer>,
+    ) -> Result<Box<dyn Renderer>, Problem> {
+        let First {
+            mut input,
+            pipeline,
+            banner,
+        } = first;
+        let mut pipeline = Pipeline::new(pipeline, renderer, None, None, None);
+        let begun = pipeline.renderer().begin(&banner);
+        let result = begun
+            .map_err(Ended::Output)
+            .and_then(|()| self.frames(&mut input, &mut pipeline));
+        let ending = match &result {
+            Ok(ending) => ending.clone(),
+            Err(_) => Ending::Stopped,
+        };
+        pipeline.ended(input.source().stats(), ending);
+        pipeline.finish();
+        for warning in input.source().take_warnings() {
+            self.notes.warn(&warning.to_string());
+        }
+        self.notes.summary(&pipeline.stats(), self.live);
+        match (result, pipeline.failure()) {
+            (Err(Ended::Source(problem)), _) => Err(problem),
+            (Err(Ended::Output(error)), _) | (Ok(_), Some(error)) => {
+                Err(Problem::new(format!("cannot write the output: {error}")))
+            }
+            (Ok(_), None) => Ok(pipeline.into_renderer()),
+        }
+    }
+
     fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<Ending, Ended> {
         let mut flushed = Instant::now();
         let mut looked = Instant::now();
@@ -202,6 +236,11 @@ impl Loop {
             count += 1;
             if !idle && count % FRAMES != 0 {
                 continue;
+            }
+            if self.live
+                && let Some(news) = pipeline.renderer().news()
+            {
+                self.notes.news(&news);
             }
             if self.signals.report() {
                 let mut stats = pipeline.stats();

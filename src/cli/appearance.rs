@@ -104,6 +104,7 @@ pub(super) fn render(
         masked: masked(args, what),
         fields: args.show_header.clone(),
         live,
+        two_runs: false,
     })
 }
 

@@ -16,6 +16,7 @@ mod log;
 mod matches;
 mod out;
 mod overview;
+mod readable;
 mod request;
 mod row;
 mod spy;
@@ -95,6 +96,11 @@ pub trait Renderer {
         None
     }
 
+    /// What is worth telling a user who waits, once; not a record.
+    fn news(&mut self) -> Option<String> {
+        None
+    }
+
     /// No more hits come, and why; [`Self::finish`] follows.
     ///
     /// # Errors
@@ -103,7 +109,7 @@ pub trait Renderer {
         Ok(())
     }
 
-    /// The run is over.
+    /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the beginning.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -297,6 +303,8 @@ pub struct Settings {
     pub fields: Vec<String>,
     /// Packets come from an interface: ngrep's closing line is wanted.
     pub live: bool,
+    /// Two files are two runs, to be compared; numbers begin anew in the second.
+    pub two_runs: bool,
 }
 
 /// Records in the `spy` view without colour, as into a pipe.
@@ -326,6 +334,7 @@ impl Default for Settings {
             masked: false,
             fields: Vec::new(),
             live: false,
+            two_runs: false,
         }
     }
 }

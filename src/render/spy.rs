@@ -5,8 +5,8 @@ mod lines;
 use std::borrow::Cow;
 use std::io;
 
-use crate::hit::{Companion, Heading, Hit, Portion, Why};
-use crate::message::Side;
+use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
+use crate::message::{BodyFacts, Decoding, Fact, Side};
 use crate::stats::Stats;
 use crate::stream::Aside;
 use crate::times::Times;
@@ -14,7 +14,7 @@ use crate::times::Times;
 use lines::Lines;
 
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Wants, heading, human, timing};
+use super::{Clock, Out, Renderer, Settings, Wants, heading, human, readable, timing};
 
 /// The view.
 pub(super) struct Spy {
@@ -74,6 +74,22 @@ impl Spy {
     }
 
     fn message(&mut self, hit: &Hit<'_>) {
+        let wanted = self.settings.pretty && !self.settings.hex;
+        let readable = wanted.then(|| readable::of(hit)).flatten();
+        if let Some(readable) = readable {
+            return self.lines(&Hit {
+                text: Text {
+                    bytes: &readable.text,
+                    pieces: &[Piece::Kept(0..readable.text.len())],
+                },
+                matches: &readable.matches,
+                ..*hit
+            });
+        }
+        self.lines(hit);
+    }
+
+    fn lines(&mut self, hit: &Hit<'_>) {
         let mut lines = Lines {
             settings: &self.settings,
             hit,
@@ -134,6 +150,12 @@ impl Renderer for Spy {
                 })
                 .collect();
             let labels = labels(hit);
+            let undecoded = undecoded(&hit.body, hit.facts);
+            notes.extend(undecoded.iter().map(|text| Note {
+                text: text.as_bytes(),
+                paint: Some(Paint::Dim),
+                opens: false,
+            }));
             notes.extend(labels.iter().map(|text| Note {
                 text: text.as_bytes(),
                 paint: Some(Paint::Dim),
@@ -171,8 +193,10 @@ impl Renderer for Spy {
             texts.push(title);
         }
         if companion.kind.side == Side::Answers {
-            texts.push(human::size(companion.body_size).into_bytes());
+            let size = size(companion.body_size, &companion.body, companion.facts);
+            texts.push(size.into_bytes());
         }
+        texts.extend(undecoded(&companion.body, companion.facts).map(String::into_bytes));
         if companion.incomplete {
             texts.push(b"incomplete".to_vec());
         }
@@ -229,6 +253,42 @@ impl Renderer for Spy {
     }
 }
 
+/// Bytes of a body, and of how it was sent when that was coded: `16 B (gzip 34 B)`.
+fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
+    let size = human::size(decoded);
+    match coding(facts).filter(|_| body.state == Decoding::Decoded) {
+        Some(coding) => format!("{size} ({coding} {})", human::size(body.wire)),
+        None => size,
+    }
+}
+
+/// The coding that a message says its body has.
+fn coding(facts: &[Fact]) -> Option<&str> {
+    let found = facts
+        .iter()
+        .find(|fact| fact.name == "http.content_encoding")?;
+    let name = found.value.trim();
+    let longest = name.get(..CODING).map_or(name, |start| start);
+    (!longest.is_empty() && !longest.eq_ignore_ascii_case("identity")).then_some(longest)
+}
+
+/// Bytes of a coding's name that are shown.
+const CODING: usize = 32;
+
+/// What became of a body that was not all decoded.
+fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
+    let coding = coding(facts).unwrap_or("coding");
+    match body.state {
+        Decoding::AsSent | Decoding::Decoded => None,
+        Decoding::Broken => Some(format!("[not decoded: broken {coding}]")),
+        Decoding::Cut => Some(format!(
+            "[body cut: it swells to {} times its size]",
+            crate::limits::SWELL
+        )),
+        Decoding::NoRoom => Some(format!("[not decoded: no room for {coding}]")),
+    }
+}
+
 /// An answer says in its header line what it is, and how long it took.
 fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Side::Answers || hit.why == Why::Empty {
@@ -241,7 +301,7 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
         .map(|fact| fact.value.clone())
         .collect();
     if hit.portion == Portion::Whole {
-        facts.push(human::size(hit.body_size));
+        facts.push(size(hit.body_size, &hit.body, hit.facts));
     }
     let took = hit.times.and_then(|times| times.total());
     facts.extend(took.map(human::duration));

@@ -19,6 +19,12 @@ pub(super) enum Paint {
     ToClient,
     /// Marks and small facts.
     Dim,
+    /// In a comparison: what only the first has.
+    OnlyA,
+    /// In a comparison: what only the second has.
+    OnlyB,
+    /// In a comparison: what both have, and differs.
+    Differs,
     /// What took long.
     Slow,
 }
@@ -37,6 +43,9 @@ impl Paint {
             Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
             Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
+            Self::OnlyA => color(AnsiColor::Red),
+            Self::OnlyB => color(AnsiColor::Green),
+            Self::Differs => color(AnsiColor::Yellow),
             Self::Dim => Style::new().dimmed(),
         }
     }

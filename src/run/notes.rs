@@ -58,6 +58,13 @@ impl Notes {
         }
     }
 
+    /// What comes of waiting.
+    pub(super) fn news(&self, text: &str) {
+        if !self.quiet {
+            self.say("", 0, text);
+        }
+    }
+
     pub(super) fn warn(&self, text: &str) {
         self.say("warning", 33, text);
     }
