@@ -52,6 +52,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let live = input.is_live();
     let notes = Notes {
         quiet: config.quiet || render.packets,
+        masked: render.masked,
         color: io::stderr().is_terminal(),
     };
     let mut pager = None;
@@ -114,6 +115,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     notes.summary(&stats, live);
     let (left, first) = pipeline.left_waiting();
     notes.left_waiting(left, first, pipeline.now());
+    for remark in pipeline.renderer().remarks() {
+        notes.remark(&remark);
+    }
     let matched = match pipeline.renderer().outcome() {
         Some(Ok(matched)) => matched,
         Some(Err(trouble)) => return Err(Problem::new(trouble)),

@@ -13,9 +13,12 @@ mod hex;
 mod human;
 mod json;
 mod log;
+mod masked;
 mod matches;
 mod out;
 mod overview;
+mod parts;
+mod redact;
 mod spy;
 mod style;
 mod tally;
@@ -26,6 +29,7 @@ pub use escape::Escape;
 pub use heading::Clock;
 pub use human::{duration, size};
 pub use out::Out;
+pub use redact::text as without_secrets;
 
 use crate::frame::Timestamp;
 use crate::hit::{Companion, Hit, Pair};
@@ -89,6 +93,11 @@ pub trait Renderer {
     /// what stood in the way.
     fn outcome(&self) -> Option<Result<bool, String>> {
         None
+    }
+
+    /// What there is to say of the output when the run is over, a line each. Said to people, beside the output.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// The run is over.
@@ -295,6 +304,16 @@ const SHORT_BODY: usize = 4 << 10;
 /// The renderer for `settings`, writing to `out`.
 #[must_use]
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
+    let (masked, what) = (settings.masked, settings.what);
+    let plain = plain(settings, out);
+    match masked {
+        true => Box::new(masked::Masked::new(plain, what)),
+        false => plain,
+    }
+}
+
+/// The renderer that shows secrets as well.
+fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
     match (settings.what, settings.view) {
         (What::Records, View::Log) => Box::new(log::Log::new(settings, out)),
         (What::Json, _) => Box::new(json::Json::new(settings, out)),

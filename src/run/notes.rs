@@ -13,6 +13,8 @@ use crate::stats::Stats;
 pub(super) struct Notes {
     pub(super) quiet: bool,
     pub(super) color: bool,
+    /// Secrets are hidden in what is said of messages.
+    pub(super) masked: bool,
 }
 
 impl Notes {
@@ -51,6 +53,13 @@ impl Notes {
     pub(super) fn hint(&self, text: &str) {
         if !self.quiet && io::stderr().is_terminal() {
             self.say("hint", 36, text);
+        }
+    }
+
+    /// What the output is, or is not.
+    pub(super) fn remark(&self, text: &str) {
+        if !self.quiet {
+            self.say("", 0, text);
         }
     }
 
@@ -95,10 +104,14 @@ impl Notes {
         let requests = count(many, "request has", "requests have");
         self.say("", 0, &format!("{requests} no answer yet:"));
         for question in first {
+            let title = match self.masked {
+                true => render::without_secrets(&question.title),
+                false => (&question.title[..]).into(),
+            };
             self.more(&format!(
                 "#{} {}   {} -> {}   {} so far",
                 question.number,
-                String::from_utf8_lossy(&question.title),
+                String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
                 render::duration(now.since(question.since))
