@@ -5,6 +5,7 @@
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `allocations`: no heap in the steady state
+//! - `share`: HTTP archives, curl commands, and no secrets in them
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `tidy`: the shape of the source
@@ -18,6 +19,7 @@ mod named;
 mod needles;
 mod parity;
 mod properties;
+mod share;
 mod streams;
 mod tidy;
 
