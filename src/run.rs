@@ -56,6 +56,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let line = StatusLine::default();
     let notes = Notes {
         quiet: config.quiet || render.packets,
+        masked: render.masked,
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };
@@ -128,6 +129,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let (left, first) = pipeline.left_waiting();
     notes.left_waiting(left, first, pipeline.now());
     notes.summary(&stats, live);
+    for remark in pipeline.renderer().remarks() {
+        notes.remark(&remark);
+    }
     let matched = match pipeline.renderer().outcome() {
         Some(Ok(matched)) => matched,
         Some(Err(trouble)) => return Err(Problem::new(trouble)),
@@ -240,7 +244,7 @@ impl Loop {
             if self.live
                 && let Some(news) = pipeline.renderer().news()
             {
-                self.notes.news(&news);
+                self.notes.remark(&news);
             }
             if self.signals.report() {
                 let mut stats = pipeline.stats();

@@ -10,6 +10,7 @@
 //! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
 //! - `stories`: coded bodies, slow answers, what is waited for, conditions
+//! - `share`: HTTP archives, curl commands, and no secrets in them
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `tidy`: the shape of the source
@@ -27,6 +28,7 @@ mod needles;
 mod overview;
 mod parity;
 mod properties;
+mod share;
 mod stories;
 mod streams;
 mod tidy;

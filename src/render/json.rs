@@ -2,13 +2,11 @@
 //!
 //! Each line is `{"type":..,"data":..}`; `docs/spygrep.schema.json` says what is in them, and a test holds every line to it.
 //! The format has a place for HTTP, so this is one of the renderers that name it. Its rooms: `line` (how JSON is
-//! written), `record` (a message), `layout` (where its text lies in it), `told` (what of it
-//! `--redact` masks).
+//! written), `record` (a message), `layout` (where its text lies in it).
 
 mod layout;
 mod line;
 mod record;
-mod told;
 
 use std::io;
 use std::path::Path;
@@ -21,7 +19,6 @@ use crate::stats::Stats;
 use super::{Banner, Body, Ending, Out, Renderer, Settings, Wants};
 use line::Line;
 use record::{Moments, Record};
-use told::Told;
 
 /// The version of the format: a new one when what is there changes its meaning or goes, not when something is added.
 const VERSION: u64 = 1;
@@ -61,12 +58,10 @@ impl Json {
             Why::Match => "match",
             Why::Context | Why::Empty => "context",
         };
-        let told = Told {
-            masked: self.settings.masked,
-        };
+        let masked = self.settings.masked;
         let mut moments = std::mem::take(&mut self.moments);
         let result = self.line(kind, |line| {
-            Record { hit, kept, told }.write(line, &mut moments);
+            Record { hit, kept, masked }.write(line, &mut moments);
         });
         self.moments = moments;
         result

@@ -13,10 +13,13 @@ mod hex;
 mod human;
 mod json;
 mod log;
+mod masked;
 mod matches;
 mod out;
 mod overview;
+mod parts;
 mod readable;
+mod redact;
 mod request;
 mod row;
 mod spy;
@@ -31,6 +34,7 @@ pub use escape::Escape;
 pub use heading::Clock;
 pub use human::{duration, size};
 pub use out::Out;
+pub use redact::text as without_secrets;
 
 use crate::frame::Timestamp;
 use crate::hit::{Companion, Hit, Pair};
@@ -107,6 +111,11 @@ pub trait Renderer {
     /// When it cannot be written.
     fn end(&mut self, _why: &Ending) -> io::Result<()> {
         Ok(())
+    }
+
+    /// What there is to say of the output when the run is over, a line each. Said to people, beside the output.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the beginning.
@@ -345,6 +354,18 @@ const SHORT_BODY: usize = 4 << 10;
 /// The renderer for `settings`, writing to `out`.
 #[must_use]
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
+    let (masked, what) = (settings.masked, settings.what);
+    let plain = plain(settings, out);
+    // What compares values must see them, and masks what it shows itself.
+    let compares = matches!(what, What::Difference(_));
+    match masked && !compares {
+        true => Box::new(masked::Masked::new(plain, what)),
+        false => plain,
+    }
+}
+
+/// The renderer that shows secrets as well.
+fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
     match (settings.what, settings.view) {
         (What::Records, View::Log) => Box::new(log::Log::new(settings, out)),
         (What::Json, _) => Box::new(json::Json::new(settings, out)),

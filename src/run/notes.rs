@@ -16,6 +16,8 @@ pub(super) struct Notes {
     pub(super) quiet: bool,
     pub(super) color: bool,
     pub(super) line: StatusLine,
+    /// Secrets are hidden in what is said of messages.
+    pub(super) masked: bool,
 }
 
 impl Notes {
@@ -58,8 +60,8 @@ impl Notes {
         }
     }
 
-    /// What comes of waiting.
-    pub(super) fn news(&self, text: &str) {
+    /// What comes of waiting; what the output is, or is not.
+    pub(super) fn remark(&self, text: &str) {
         if !self.quiet {
             self.say("", 0, text);
         }
@@ -106,10 +108,14 @@ impl Notes {
         let requests = count(many, "request has", "requests have");
         self.say("", 0, &format!("{requests} no answer yet:"));
         for question in first {
+            let title = match self.masked {
+                true => render::without_secrets(&question.title),
+                false => (&question.title[..]).into(),
+            };
             self.more(&format!(
                 "#{} {}   {} -> {}   {} so far",
                 question.number,
-                String::from_utf8_lossy(&question.title),
+                String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
                 render::duration(now.since(question.since))

@@ -12,15 +12,14 @@ use crate::times::Times;
 
 use super::layout::Layout;
 use super::line::Line;
-use super::told::Told;
 
 /// A message to be written.
 pub(super) struct Record<'a> {
     pub(super) hit: &'a Hit<'a>,
     /// Its text is at hand.
     pub(super) kept: bool,
-    /// What of it may be told.
-    pub(super) told: Told,
+    /// Secrets are masked in it: what does not lie in its text and fields is not told.
+    pub(super) masked: bool,
 }
 
 impl Record<'_> {
@@ -55,7 +54,7 @@ impl Record<'_> {
             for excerpt in &layout.excerpts {
                 line.object(|line| {
                     line.key("start").number(excerpt.at);
-                    line.text_or_bytes(&self.told.text(excerpt.bytes));
+                    line.text_or_bytes(excerpt.bytes);
                 });
             }
         });
@@ -81,7 +80,7 @@ impl Record<'_> {
             for place in layout.places(hit) {
                 line.object(|line| {
                     line.key("where").string(part(place.in_head));
-                    line.key("match").bytes(&self.told.text(place.bytes));
+                    line.key("match").bytes(place.bytes);
                     let end = place.at.saturating_add(place.bytes.len() as u64);
                     line.key("start").number(place.at);
                     line.key("end").number(end);
@@ -110,7 +109,7 @@ impl Record<'_> {
         line.key("http").object(|line| {
             if hit.kind.side == Side::Asks {
                 line.key("method").string_or_null(fact("http.method"));
-                let target = fact("http.target").map(|target| self.told.target(target));
+                let target = fact("http.target");
                 line.key("target").string_or_null(target.as_deref());
             } else {
                 match hit.brief.status {
@@ -127,14 +126,14 @@ impl Record<'_> {
                     plain &= name.is_ascii();
                     line.array(|line| {
                         line.string(&String::from_utf8_lossy(name));
-                        line.bytes(&self.told.value(name, value));
+                        line.bytes(value);
                     });
                 }
             });
             let start = memchr::memchr(b'\n', layout.head).unwrap_or(layout.head.len());
             plain &= str::from_utf8(layout.head.get(..start).unwrap_or_default()).is_ok();
             // What the fields above do not tell to the byte is told as it was sent; what is masked is not.
-            match plain || self.told.masked {
+            match plain || self.masked {
                 true => line.key("head").null(),
                 false => line.key("head").bytes(layout.head),
             }
@@ -155,7 +154,7 @@ impl Record<'_> {
         let over = matches!(hit.portion, Portion::Whole | Portion::Last);
         let as_sent = hit.body.state == Decoding::AsSent;
         line.key("body").object(|line| {
-            line.text_or_bytes(&self.told.text(layout.body));
+            line.text_or_bytes(layout.body);
             let wire = match (hit.body.wire, as_sent) {
                 // What is not HTTP's has no other size.
                 (0, true) => hit.body_size,
