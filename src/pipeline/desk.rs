@@ -46,6 +46,8 @@ pub(super) struct Desk {
     /// Open messages that are not used now, with their buffers.
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
     spare: Vec<Box<Open>>,
+    /// Room for open exchanges that no flow needs now.
+    rooms: Vec<VecDeque<Exchange>>,
     /// Flows with something that time alone ends, in the order of their moments.
     timers: VecDeque<(Timestamp, (u32, u64))>,
     /// Bytes of bursts that wait for a match to be decided.
@@ -58,7 +60,7 @@ pub(super) struct Desk {
     pub(super) fragments: Vec<u64>,
 }
 
-/// Open messages kept for use again.
+/// Open messages, and rooms for exchanges, kept for use again.
 const SPARE: usize = 64;
 /// Bytes of all held bursts together.
 const HELD: usize = 16 << 20;
@@ -72,6 +74,7 @@ impl Desk {
             output: OutputStats::default(),
             last_number: 0,
             spare: Vec::new(),
+            rooms: Vec::new(),
             timers: VecDeque::new(),
             held: 0,
             owed: 0,
@@ -279,6 +282,7 @@ impl Desk {
             }
             if state.exchanges.capacity() == 0 {
                 // Most flows have one at a time, and there may be very many flows.
+                state.exchanges = self.rooms.pop().unwrap_or_default();
                 state.exchanges.reserve_exact(1);
             }
             state.exchanges.push_back(Exchange {

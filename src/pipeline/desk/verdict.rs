@@ -71,6 +71,13 @@ impl Desk {
             Side::Answers => state.close(ordinal),
             Side::Asks | Side::Speaks => None,
         };
+        if state.exchanges.is_empty() && state.exchanges.capacity() > 0 {
+            // A quiet flow keeps no room for its next exchange: there may be very many.
+            let room = std::mem::take(&mut state.exchanges);
+            if self.rooms.len() < SPARE {
+                self.rooms.push(room);
+            }
+        }
         let question_shown = !open.brief.interim && exchange.is_some_and(|exchange| exchange.shown);
         self.owed -= u64::from(question_shown);
         let manner = Manner {
