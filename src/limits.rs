@@ -59,8 +59,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 128 << 20,
-            flows: 131_072,
-            embryos: 65_536,
+            flows: 81_920,
+            embryos: 16_384,
             reorder_bytes: 1 << 20,
             tails: 16 << 20,
             fragment_bytes: 4 << 20,

@@ -304,7 +304,7 @@ pub struct Args {
     /// Bytes of streams held at once (default 128M).
     #[arg(long = "mem", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub memory: Option<usize>,
-    /// Connections remembered at once (default 131072).
+    /// Connections remembered at once (default 81920).
     #[arg(long = "max-flows", value_name = "NUM", help_heading = "Limits")]
     pub max_flows: Option<usize>,
     /// Bytes of a body kept to be shown in full (default 1M).

@@ -8,6 +8,7 @@ mod waiting;
 use std::collections::VecDeque;
 
 use crate::dissect::{Budget, Conversation};
+use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
@@ -58,6 +59,8 @@ pub(super) struct Desk {
     /// Open messages that are not used now, with their buffers.
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
     spare: Vec<Box<Open>>,
+    /// Room for open exchanges that no flow needs now.
+    rooms: Vec<VecDeque<Exchange>>,
     /// Flows with something that time alone ends, in the order of their moments.
     timers: VecDeque<(Timestamp, (u32, u64))>,
     /// Bytes of bursts that wait for a match to be decided.
@@ -78,7 +81,7 @@ pub(super) struct Desk {
     pub(super) fragments: Vec<u64>,
 }
 
-/// Open messages kept for use again.
+/// Open messages, and rooms for exchanges, kept for use again.
 const SPARE: usize = 64;
 /// Bytes of all held bursts together.
 const HELD: usize = 16 << 20;
@@ -94,6 +97,7 @@ impl Desk {
             output: OutputStats::default(),
             last_number: 0,
             spare: Vec::new(),
+            rooms: Vec::new(),
             timers: VecDeque::new(),
             held: 0,
             owed: 0,

@@ -12,7 +12,7 @@ use crate::pipeline::telling::{self, Manner};
 use crate::search::Standing;
 use crate::stream::{Carrier, Ending};
 
-use super::Desk;
+use super::{Desk, SPARE};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
 const KEPT: usize = 16 << 20;
@@ -46,10 +46,21 @@ impl Desk {
         }
         if state.exchanges.capacity() == 0 {
             // Most flows have one at a time, and there may be very many flows.
+            state.exchanges = self.rooms.pop().unwrap_or_default();
             state.exchanges.reserve_exact(1);
         }
         let exchange = Exchange::new(number, ordinal, dir, by, flow.troubles);
         state.exchanges.push_back(exchange);
+    }
+
+    /// A quiet flow keeps no room for its next exchange: there may be very many.
+    pub(super) fn give_back_room(&mut self, state: &mut State) {
+        if state.exchanges.is_empty() && state.exchanges.capacity() > 0 {
+            let room = std::mem::take(&mut state.exchanges);
+            if self.rooms.len() < SPARE {
+                self.rooms.push(room);
+            }
+        }
     }
 
     /// The head of the open message is known.
@@ -140,17 +151,14 @@ impl Desk {
         }
         let frames = kept.as_ref().map_or(&[][..], |kept| &kept.frames);
         self.count_hit(flow, state, frames);
-        match kept {
-            Some(mut kept) => {
-                kept.why = Why::Match;
-                kept.pending = pending;
-                self.show.hit(&kept.hit());
-            }
+        if let Some(mut kept) = kept {
+            kept.why = Why::Match;
+            kept.pending = pending;
+            self.show.hit(&kept.hit());
+        } else {
             // There was no room to keep it.
-            None => {
-                let companion = telling::question(flow, exchange.asking, exchange);
-                self.show.companion(&companion);
-            }
+            let companion = telling::question(flow, exchange.asking, exchange);
+            self.show.companion(&companion);
         }
     }
 

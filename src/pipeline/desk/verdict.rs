@@ -82,6 +82,7 @@ impl Desk {
             Side::Answers => state.close(ordinal),
             Side::Speaks => None,
         };
+        self.give_back_room(state);
         let over = side == Side::Answers && !open.brief.interim;
         let question_shown = over && exchange.is_some_and(|exchange| exchange.shown);
         self.owed -= u64::from(question_shown);
@@ -105,7 +106,7 @@ impl Desk {
         let holds = found && standing == Standing::Holds;
         if self.orders.pairs && side != Side::Speaks {
             let manner = if found { manner } else { context };
-            self.close_in_pair(flow, state, &mut open, exchange, &manner, standing);
+            self.close_in_pair(flow, state, &mut open, exchange.as_ref(), &manner, standing);
         } else if open.portions {
             self.show.save(flow, &open.frames);
             self.tell(
@@ -163,7 +164,7 @@ impl Desk {
         flow: &Flow,
         state: &mut State,
         open: &mut Open,
-        exchange: Option<Exchange>,
+        exchange: Option<&Exchange>,
         manner: &Manner,
         standing: Standing,
     ) {
@@ -186,7 +187,7 @@ impl Desk {
                 }
             }
             Side::Answers if standing == Standing::Holds => {
-                let exchange = exchange.unwrap_or_else(|| alone(open));
+                let exchange = exchange.copied().unwrap_or_else(|| alone(open));
                 let question = self.take_question(state, exchange.number);
                 if found || exchange.matched {
                     self.pair(flow, question.as_ref(), &exchange, Some((open, manner)));

@@ -110,7 +110,7 @@ impl Record<'_> {
             if hit.kind.side == Side::Asks {
                 line.key("method").string_or_null(fact("http.method"));
                 let target = fact("http.target");
-                line.key("target").string_or_null(target.as_deref());
+                line.key("target").string_or_null(target);
             } else {
                 match hit.brief.status {
                     0 => line.key("status").null(),
