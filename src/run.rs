@@ -1,6 +1,7 @@
 //! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
 
 mod notes;
+mod rights;
 mod signals;
 mod status;
 
@@ -16,6 +17,7 @@ use crate::pipeline::{Pace, Pipeline};
 use crate::render::{self, Out};
 
 use notes::Notes;
+pub use rights::selftest;
 use signals::Signals;
 use status::{Above, StatusLine, Watch};
 
@@ -58,6 +60,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };
+    // Before the pager is started, which lets its user run programs.
+    privileges::give_up(config.user.as_deref(), config.keep_root)
+        .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
     let writer: Box<dyn Write> = if let Some(archive) = archive {
         archive
@@ -78,18 +83,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         writer,
         line: line.clone(),
     });
-    if !config.keep_root {
-        privileges::give_up(config.user.as_deref())
-            .map_err(|error| Problem::new(error.to_string()))?;
-    }
+    // With it comes the time zone, from a file.
+    let renderer = render::renderer(render, Out::new(writer, gather));
+    rights::enclose(config.walls, &input, streams.as_ref());
     let pace = config.realtime.then(pace);
-    let mut pipeline = Pipeline::new(
-        pipeline,
-        render::renderer(render, Out::new(writer, gather)),
-        recorder,
-        streams,
-        pace,
-    );
+    let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
     let begun = pipeline.renderer().begin(&banner);
     if live {
         notes.banner(&input, &config.pattern, config.filter.as_deref());
