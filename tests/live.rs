@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::{spygrep, text};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, listening on `lo`; its lines as they come.
-struct Listening {
-    child: Child,
+pub(crate) struct Listening {
+    pub(crate) child: Child,
     lines: mpsc::Receiver<String>,
 }
 
@@ -27,9 +27,14 @@ impl Listening {
             println!("skipped: capturing on lo needs root");
             return None;
         }
-        let mut child = spygrep()
-            .args(["-d", "lo"])
-            .args(arguments)
+        let mut command = spygrep();
+        command.args(["-d", "lo"]).args(arguments);
+        Some(Self::of(command))
+    }
+
+    /// Start this command, and wait until it listens.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -46,11 +51,11 @@ impl Listening {
                 .map_while(Result::ok)
                 .try_for_each(|line| send.send(line))
         });
-        Some(Self { child, lines })
+        Self { child, lines }
     }
 
     /// Wait for a line that contains `part`; all lines up to it.
-    fn wait_for(&self, part: &str) -> Vec<String> {
+    pub(crate) fn wait_for(&self, part: &str) -> Vec<String> {
         let mut seen = Vec::new();
         while !seen.last().is_some_and(|line: &String| line.contains(part)) {
             let line = self.lines.recv_timeout(PATIENCE);
@@ -60,7 +65,7 @@ impl Listening {
     }
 
     /// Send a signal, and wait for the end: exit status, and what was still said.
-    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
         let id = i32::try_from(self.child.id()).expect("it has an id");
         kill(Pid::from_raw(id), signal).expect("it is there");
         let mut said = Vec::new();

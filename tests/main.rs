@@ -7,6 +7,7 @@
 //! - `allocations`: no heap in the steady state
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
+//! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `tidy`: the shape of the source
 
 mod allocations;
@@ -17,6 +18,7 @@ mod live;
 mod named;
 mod needles;
 mod parity;
+mod privileges;
 mod properties;
 mod streams;
 mod tidy;

@@ -74,8 +74,9 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_wait4,
 ];
 
-/// `ioctl`s: whether it is a terminal (`TCGETS`, `TCGETS2`), and how wide (`TIOCGWINSZ`).
-const TERMINAL: [u64; 3] = [0x5401, 0x802c_542a, 0x5413];
+/// `ioctl`s that only ask: whether it is a terminal (`TCGETS`, `TCGETS2`), and how wide (`TIOCGWINSZ`); and libpcap, when a
+/// socket has an error, whether the device is up (`SIOCGIFFLAGS`).
+const ASKED: [u64; 4] = [0x5401, 0x802c_542a, 0x5413, 0x8913];
 
 pub(super) fn offered() -> State {
     // A ruleset that is made and thrown away holds nobody.
@@ -211,11 +212,11 @@ fn rules(needs: &Needs<'_>) -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_mmap, vec![no_code.clone()]);
     rules.insert(libc::SYS_mprotect, vec![no_code]);
 
-    let terminal = TERMINAL
+    let asked = ASKED
         .iter()
         .map(|request| SeccompRule::new(vec![is(1, *request)?]))
         .collect::<Result<Vec<_>, _>>()?;
-    rules.insert(libc::SYS_ioctl, terminal);
+    rules.insert(libc::SYS_ioctl, asked);
 
     let flags = [libc::F_GETFD, libc::F_GETFL]
         .iter()
