@@ -374,6 +374,16 @@ fn what_it_writes_is_the_users_and_private() {
         files.push((entry.expect("it can be read").path(), 0o600));
     }
     assert_eq!(files.len(), 6, "an index and two directions");
+    // A folder that is there and is not theirs: said at once, and nothing is begun.
+    fs::create_dir(at("roots")).expect("there is room");
+    let refused = sudo(&format!(
+        "--streams {} '' -I pcaps/http-gap.pcap",
+        at("roots").display()
+    ));
+    assert_eq!(refused.status.code(), Some(2));
+    let said = text(&refused.stderr);
+    assert!(said.contains("may not write in"), "{said}");
+    assert_eq!(fs::read_dir(at("roots")).expect("it is there").count(), 0);
     for (path, mode) in files {
         let metadata = path.metadata().expect("it is there");
         assert_eq!(

@@ -227,6 +227,15 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
             "--ngrep looks at packets one by one; there are no streams to save",
         ));
     }
+    if let Ok(Some(user)) = privileges::shut_out_of(folder, args.user.as_deref())
+        && !args.keep_root
+    {
+        let folder = folder.display();
+        return Err(Problem::new(format!(
+            "{user}, who spygrep becomes, may not write in {folder}"
+        ))
+        .advise("name a new folder, which will be theirs; or -R stays root"));
+    }
     let own = |file: &File| match args.keep_root {
         true => Ok(()),
         false => privileges::give_away(file, args.user.as_deref()),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, User, fchown, geteuid, setgroups, setuid};
@@ -78,6 +80,26 @@ pub fn give_away(file: &File, user: Option<&str>) -> io::Result<()> {
     }
     let (uid, gid, _) = target(user).map_err(io::Error::other)?;
     Ok(fchown(file, Some(uid), Some(gid))?)
+}
+
+/// Whether they whom [`super::give_up`] becomes may make files in a folder; if not, who they are. Groups beside their own are
+/// not theirs then. Only to say so in time: it is the system that decides.
+///
+/// # Errors
+/// There is no such user, or the folder cannot be looked at.
+pub fn shut_out_of(folder: &Path, user: Option<&str>) -> io::Result<Option<String>> {
+    const WRITE_AND_SEARCH: u32 = 0o3;
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let (uid, gid, name) = target(user).map_err(io::Error::other)?;
+    let metadata = folder.metadata()?;
+    let mode = match () {
+        () if metadata.uid() == uid.as_raw() => metadata.mode() >> 6,
+        () if metadata.gid() == gid.as_raw() => metadata.mode() >> 3,
+        () => metadata.mode(),
+    };
+    Ok((mode & WRITE_AND_SEARCH != WRITE_AND_SEARCH).then_some(name))
 }
 
 /// The user and group who called us through `sudo`; `None` when nobody did, or we are not root.
