@@ -24,6 +24,8 @@ pub struct Hit<'a> {
     pub portion: Portion,
     /// Its text, as far as it was kept.
     pub text: Text<'a>,
+    /// Bytes of the body in front of `text`, given out with earlier portions.
+    pub start: u64,
     /// How many bytes at the start of `text.bytes` are the message's head.
     pub head: usize,
     /// When its first byte was captured.

@@ -93,8 +93,8 @@ pub struct Brief {
     pub status: u16,
     /// An answer before the answer (1xx): the exchange stays open.
     pub interim: bool,
-    /// The message breaks its protocol's rules somewhere, and was read all the same.
-    pub odd: bool,
+    /// The message breaks this rule of its protocol, and was read all the same.
+    pub odd: Option<&'static str>,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.

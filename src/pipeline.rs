@@ -26,9 +26,9 @@ use crate::limits::{Limits, TUNNELS};
 use crate::packet::Packet;
 use crate::policy::Policy;
 use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
-use crate::render::Renderer;
+use crate::render::{Ending, Renderer};
 use crate::search::{Conditions, Keep, Query};
-use crate::stats::{DecodeStats, Stats};
+use crate::stats::{CaptureStats, DecodeStats, Stats};
 use crate::stream::{Aside, StreamEvent};
 
 pub use desk::Unanswered;
@@ -83,6 +83,8 @@ pub struct Pipeline {
     filter: Option<Filter>,
     scratch: Vec<u8>,
     decoded: DecodeStats,
+    captured: CaptureStats,
+    ending: Ending,
     way: Way,
 }
 
@@ -162,6 +164,8 @@ impl Pipeline {
             filter,
             scratch: Vec::new(),
             decoded: DecodeStats::default(),
+            captured: CaptureStats::default(),
+            ending: Ending::default(),
             way,
         }
     }
@@ -217,6 +221,11 @@ impl Pipeline {
         }
     }
 
+    /// Note what the source counted, and why it is not asked any more: the outputs tell it when they [finish](Self::finish).
+    pub fn ended(&mut self, captured: CaptureStats, why: Ending) {
+        (self.captured, self.ending) = (captured, why);
+    }
+
     /// The capture is over: everything that waits is said and shown.
     pub fn finish(&mut self) {
         if let Way::Messages(messages) = &mut self.way {
@@ -229,7 +238,10 @@ impl Pipeline {
             reassembler.finish(|flow, memory, event| desk.event(flow, memory, &event));
         }
         let stats = self.stats();
+        let ending = std::mem::take(&mut self.ending);
         let show = self.show();
+        let result = show.renderer.end(&ending);
+        show.note(result);
         let result = show.renderer.finish(&stats);
         show.note(result);
         if let Some(recorder) = &mut show.recorder {
@@ -305,10 +317,11 @@ impl Pipeline {
         }
     }
 
-    /// The counters, but for the source's.
+    /// The counters; the source's are those of [`Self::ended`].
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
+            capture: self.captured,
             decode: self.decoded,
             ..Stats::default()
         };
@@ -327,6 +340,7 @@ impl Pipeline {
                 stats.reassembly.fragment_conflicts = fragments.fragment_conflicts;
                 stats.dissect = desk.dissected;
                 stats.output = desk.output;
+                stats.output.pending = desk.left().0;
                 stats.output.packets_forgotten =
                     desk.show.recorder.as_ref().map_or(0, Recorder::forgotten);
             }

@@ -10,11 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::capture::{Next, privileges};
-use crate::cli::config::{Config, Input};
+use crate::cli::config::{Config, First, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
-use crate::render::{self, Out};
+use crate::render::{self, Ending, Out, Renderer};
 
 use notes::Notes;
 pub use rights::selftest;
@@ -43,6 +43,7 @@ const FRAMES: u32 = 4096;
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
     let Config {
+        first,
         mut input,
         pipeline,
         render,
@@ -84,17 +85,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         line: line.clone(),
     });
     // With it comes the time zone, from a file.
-    let renderer = render::renderer(render, Out::new(writer, gather));
+    let mut renderer = render::renderer(render, Out::new(writer, gather));
     rights::enclose(config.walls, &input, streams.as_ref());
     let pace = config.realtime.then(pace);
-    let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
-    let begun = pipeline.renderer().begin(&banner);
-    if live {
-        notes.banner(&input, &config.pattern, config.filter.as_deref());
-    }
-    for hint in &config.hints {
-        notes.hint(hint);
-    }
     let mut loops = Loop {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
@@ -103,19 +96,35 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         clock: Clock::default(),
         dropped: 0,
     };
+    if let Some(first) = first {
+        renderer = loops.first(*first, renderer)?;
+    }
+    let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
+    let begun = pipeline.renderer().begin(&banner);
+    if live {
+        notes.banner(&input, &config.pattern, config.filter.as_deref());
+    }
+    for hint in &config.hints {
+        notes.hint(hint);
+    }
     let result = match begun {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
         Err(error) => Err(Ended::Output(error)),
     };
+    let ending = match &result {
+        Ok(ending) => ending.clone(),
+        Err(Ended::Output(_)) => Ending::Stopped,
+        Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
+    };
+    pipeline.ended(input.source().stats(), ending);
     pipeline.finish();
     line.clear();
     let (failed, broken) = match result {
         Err(Ended::Output(error)) => (Some(error), None),
         Err(Ended::Source(problem)) => (pipeline.failure(), Some(problem)),
-        Ok(()) => (pipeline.failure(), None),
+        Ok(_) => (pipeline.failure(), None),
     };
-    let mut stats = pipeline.stats();
-    stats.capture = input.source().stats();
+    let stats = pipeline.stats();
     for warning in input.source().take_warnings() {
         notes.warn(&warning.to_string());
     }
@@ -161,13 +170,51 @@ struct Loop {
 }
 
 impl Loop {
-    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<(), Ended> {
+    /// The first of two runs that are compared, both told to one renderer.
+    fn first(
+        &mut self,
+        first: First,
+        renderer: Box<dyn Renderer>,
+    ) -> Result<Box<dyn Renderer>, Problem> {
+        let First {
+            mut input,
+            pipeline,
+            banner,
+        } = first;
+        let mut pipeline = Pipeline::new(pipeline, renderer, None, None, None);
+        let begun = pipeline.renderer().begin(&banner);
+        let result = begun
+            .map_err(Ended::Output)
+            .and_then(|()| self.frames(&mut input, &mut pipeline));
+        let ending = match &result {
+            Ok(ending) => ending.clone(),
+            Err(_) => Ending::Stopped,
+        };
+        pipeline.ended(input.source().stats(), ending);
+        pipeline.finish();
+        for warning in input.source().take_warnings() {
+            self.notes.warn(&warning.to_string());
+        }
+        self.notes.summary(&pipeline.stats(), self.live);
+        match (result, pipeline.failure()) {
+            (Err(Ended::Source(problem)), _) => Err(problem),
+            (Err(Ended::Output(error)), _) | (Ok(_), Some(error)) => {
+                Err(Problem::new(format!("cannot write the output: {error}")))
+            }
+            (Ok(_), None) => Ok(pipeline.into_renderer()),
+        }
+    }
+
+    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<Ending, Ended> {
         let mut flushed = Instant::now();
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.signals.stop() || pipeline.is_done() {
-                return Ok(());
+            if self.signals.stop() {
+                return Ok(Ending::Stopped);
+            }
+            if pipeline.is_done() {
+                return Ok(Ending::Enough);
             }
             let idle = match input.source().next_frame() {
                 Ok(Next::Frame(frame)) => {
@@ -183,7 +230,7 @@ impl Loop {
                     }
                     true
                 }
-                Ok(Next::End) => return Ok(()),
+                Ok(Next::End) => return Ok(Ending::Source),
                 Err(error) => return Err(Ended::Source(Problem::capture(&error))),
             };
             if let Some(error) = pipeline.failure() {
@@ -192,6 +239,11 @@ impl Loop {
             count += 1;
             if !idle && count % FRAMES != 0 {
                 continue;
+            }
+            if self.live
+                && let Some(news) = pipeline.renderer().news()
+            {
+                self.notes.news(&news);
             }
             if self.signals.report() {
                 let mut stats = pipeline.stats();

@@ -126,7 +126,7 @@ pub struct DissectStats {
     pub malformed: u64,
     /// Messages read although they break a rule.
     pub odd: u64,
-    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text these are all bytes.
+    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text as it was sent these are all bytes.
     pub framing_bytes: u64,
     /// Bodies of which the rest was not decoded because they swell like a bomb.
     pub bombs: u64,
@@ -149,107 +149,211 @@ pub struct OutputStats {
     pub exchanges_forgotten: u64,
     /// Questions that there was no room to keep until their answers came.
     pub questions_not_kept: u64,
+    /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
+    pub pending: u64,
     /// Packets of a match that `-O` could not write, because they no longer were remembered.
     pub packets_forgotten: u64,
 }
 
+/// Something that was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Loss {
+    /// Its counter's name, for machines: it stays what it is.
+    pub name: &'static str,
+    /// How many.
+    pub count: u64,
+    /// Of what, for people.
+    pub words: &'static str,
+}
+
 impl Stats {
-    /// What was lost, in words, each with its count; only what is not zero.
+    /// What was lost; only what is not zero.
     #[must_use]
-    pub fn losses(&self) -> Vec<(u64, &'static str)> {
+    pub fn losses(&self) -> Vec<Loss> {
+        let mut losses = self.counted();
+        losses.retain(|loss| loss.count > 0);
+        losses
+    }
+
+    /// All that may be lost.
+    fn counted(&self) -> Vec<Loss> {
         let all = [
             (
+                "interface_dropped",
                 self.capture.interface_dropped,
                 "packets dropped by the interface",
             ),
             (
+                "bad_blocks",
                 self.capture.bad_blocks,
                 "unreadable blocks in capture files",
             ),
-            (self.capture.cut_files, "capture files cut in the middle"),
-            (self.decode.link_type, "frames of an unknown link type"),
-            (self.decode.cut, "frames cut inside their headers"),
-            (self.decode.malformed, "frames with an impossible IP header"),
             (
+                "cut_files",
+                self.capture.cut_files,
+                "capture files cut in the middle",
+            ),
+            (
+                "unknown_link_frames",
+                self.decode.link_type,
+                "frames of an unknown link type",
+            ),
+            (
+                "cut_frames",
+                self.decode.cut,
+                "frames cut inside their headers",
+            ),
+            (
+                "malformed_frames",
+                self.decode.malformed,
+                "frames with an impossible IP header",
+            ),
+            (
+                "too_deep_packets",
                 self.decode.too_deep,
                 "packets in too many tunnels, searched as they are",
             ),
             (
+                "snaplen_bytes",
                 self.decode.snaplen_bytes,
                 "bytes cut off by the snap length",
             ),
-            (self.reassembly.gaps, "gaps in streams"),
-            (self.reassembly.gap_bytes, "bytes missing in them"),
+            ("gaps", self.reassembly.gaps, "gaps in streams"),
             (
+                "gap_bytes",
+                self.reassembly.gap_bytes,
+                "bytes missing in them",
+            ),
+            (
+                "conflicts",
                 self.reassembly.conflicts,
                 "segments that contradict an earlier copy",
             ),
             (
+                "asides",
                 self.reassembly.asides,
                 "segments searched apart from their stream",
             ),
             (
+                "conflicts_unsearched",
                 self.reassembly.conflicts_unsearched,
                 "of these contradictions not searched, there were too many",
             ),
             (
+                "uncompared_bytes",
                 self.reassembly.uncompared_bytes,
                 "bytes sent again and not compared",
             ),
             (
+                "bad_checksums",
                 self.reassembly.bad_checksums,
                 "segments with a wrong checksum",
             ),
             (
+                "acks_ignored",
                 self.reassembly.acks_ignored,
                 "acknowledgements not believed",
             ),
-            (self.reassembly.fins_ignored, "FINs not believed"),
-            (self.reassembly.resets_ignored, "resets not believed"),
-            (self.reassembly.resyncs_ignored, "SYNs not believed"),
             (
+                "fins_ignored",
+                self.reassembly.fins_ignored,
+                "FINs not believed",
+            ),
+            (
+                "resets_ignored",
+                self.reassembly.resets_ignored,
+                "resets not believed",
+            ),
+            (
+                "resyncs_ignored",
+                self.reassembly.resyncs_ignored,
+                "SYNs not believed",
+            ),
+            (
+                "evicted_flows",
                 self.reassembly.evicted_flows,
                 "flows forgotten for want of room",
             ),
             (
+                "evicted_embryos",
                 self.reassembly.evicted_embryos,
                 "unanswered SYNs forgotten for want of room",
             ),
             (
+                "fragments_lost",
                 self.reassembly.fragments_lost,
                 "datagrams with missing fragments",
             ),
             (
+                "fragment_conflicts",
                 self.reassembly.fragment_conflicts,
                 "fragments that contradict another",
             ),
             (
+                "malformed_messages",
                 self.dissect.malformed,
                 "malformed messages, taken as raw bytes",
             ),
             (
+                "bombs",
                 self.dissect.bombs,
                 "bodies not decoded to their end, they swell like a bomb",
             ),
-            (self.dissect.undecoded_bytes, "bytes of them not searched"),
             (
+                "undecoded_bytes",
+                self.dissect.undecoded_bytes,
+                "bytes of them not searched",
+            ),
+            (
+                "undecoded_bodies",
                 self.dissect.undecoded_bodies,
                 "bodies not decoded for want of memory, searched as sent",
             ),
             (
+                "broken_bodies",
                 self.dissect.broken_bodies,
                 "bodies that could not be decoded, searched as sent",
             ),
-            (self.output.exchanges_forgotten, "open exchanges forgotten"),
             (
+                "exchanges_forgotten",
+                self.output.exchanges_forgotten,
+                "open exchanges forgotten",
+            ),
+            (
+                "questions_not_kept",
                 self.output.questions_not_kept,
                 "questions not kept until their answers",
             ),
             (
+                "packets_forgotten",
                 self.output.packets_forgotten,
                 "packets no longer there for -O",
             ),
         ];
-        all.into_iter().filter(|(count, _)| *count > 0).collect()
+        let loss = |(name, count, words)| Loss { name, count, words };
+        all.into_iter().map(loss).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_loss_has_a_name_of_its_own() {
+        let mut stats = Stats::default();
+        assert_eq!(stats.losses(), []);
+        stats.decode.malformed = 1;
+        stats.dissect.malformed = 2;
+        let told: Vec<_> = stats
+            .losses()
+            .iter()
+            .map(|loss| (loss.name, loss.count))
+            .collect();
+        assert_eq!(told, [("malformed_frames", 1), ("malformed_messages", 2)]);
+        let names: BTreeSet<&str> = stats.counted().iter().map(|loss| loss.name).collect();
+        assert_eq!(names.len(), stats.counted().len());
     }
 }

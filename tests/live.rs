@@ -22,7 +22,7 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Start, and wait until it listens. `None` without the right to.
-    fn start(arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn start(arguments: &[&str]) -> Option<Self> {
         if !Uid::effective().is_root() {
             println!("skipped: capturing on lo needs root");
             return None;
@@ -76,6 +76,14 @@ impl Listening {
             .read_to_end(&mut said)
             .expect("it ends");
         (self.child.wait().expect("it ends").code(), text(&said))
+    }
+}
+
+/// A test that fails leaves nothing behind that listens.
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -3,23 +3,33 @@
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
+//! - `difference`: `--diff`, of two exchanges and of two files
+//! - `json`: `--json` against its schema
+//! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
+//! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
+//! - `stories`: coded bodies, slow answers, what is waited for, conditions
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `tidy`: the shape of the source
 
 mod allocations;
+mod captures;
 mod command_line;
+mod difference;
 mod frames;
 mod golden;
+mod json;
 mod live;
 mod named;
 mod needles;
+mod overview;
 mod parity;
 mod privileges;
 mod properties;
+mod stories;
 mod streams;
 mod tidy;
 

@@ -12,13 +12,14 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 8] = [
+const PROPERTIES: [(&str, Property); 9] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
     ("search", held::search),
     ("savefile", held::savefile),
     ("http", held::http),
+    ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),
 ];

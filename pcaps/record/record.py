@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Record the captures of real programs: run as root, from this folder's parent.
 
-Needs tcpdump, curl, chromium, ping, ip (Debian: tcpdump curl chromium iputils-ping iproute2). All traffic stays on loopback, or
+Needs tcpdump, curl, chromium, ping, ip (Debian: tcpdump curl chromium iputils-ping iproute2), and for the site
+Python's brotli and zstandard. All traffic stays on loopback, or
 in a network namespace that is made here and removed again.
 """
 import os
@@ -119,6 +120,8 @@ def main():
         record("http-slow.pcap", web, lambda: [curl(f"{site}{path}")() for path in ("/", "/slow", "/json")])
         record("http-chunked.pcap", web, curl(f"{site}/chunked"))
         record("http-gzip.pcap", web, curl("--compressed", f"{site}/gzip"))
+        record("http-brotli.pcap", web, curl("--compressed", f"{site}/br"))
+        record("http-zstd-events.pcap", web, curl("--compressed", f"{site}/zstd"))
         record("http-image.pcap", web, curl(f"{site}/image"))
         record("http-keepalive.pcap", web, curl(f"{site}/", f"{site}/json", "-o", "/dev/null", f"{site}/missing", "-o", "/dev/null"))
         record("http-head-204.pcap", web, lambda: [shell(["curl", "-sI", f"{site}/"]), curl(f"{site}/empty")()])

@@ -3,7 +3,8 @@
 
     site.py [PORT] [ADDRESS]
 
-/slow sleeps two seconds first, /chunked and /gzip answer in those codings, /json takes and gives JSON, /image gives a
+/slow sleeps two seconds first, /chunked, /gzip, /br and /zstd answer in those codings (the last an event
+stream, flushed event by event, in latin1), /json takes and gives JSON, /image gives a
 small PNG, /empty answers 204, all else but / is a 404.
 """
 import gzip
@@ -46,6 +47,9 @@ class Site(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def chunk(self, piece):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+
     def do_GET(self):
         page, language = self.page()
         html = "text/html; charset=utf-8"
@@ -60,6 +64,20 @@ class Site(BaseHTTPRequestHandler):
             self.answer(200, "text/plain", coded, ("Transfer-Encoding", "chunked"))
         elif self.path == "/gzip":
             self.answer(200, html, gzip.compress(page, mtime=0), ("Content-Encoding", "gzip"), *common)
+        elif self.path == "/br":
+            import brotli
+            self.answer(200, html, brotli.compress(page), ("Content-Encoding", "br"), *common)
+        elif self.path == "/zstd":
+            import zstandard
+            coder = zstandard.ZstdCompressor(level=3).compressobj()
+            headers = [("Content-Encoding", "zstd"), ("Transfer-Encoding", "chunked")]
+            self.answer(200, "text/event-stream; charset=iso-8859-1", b"", *headers)
+            for number in range(3):
+                event = f"data: événement {number}\n\n".encode("latin1")
+                self.chunk(coder.compress(event) + coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+                time.sleep(0.02)
+            self.chunk(coder.flush())
+            self.wfile.write(b"0\r\n\r\n")
         elif self.path == "/json":
             self.answer(200, "application/json", json.dumps({"language": language, "items": [1, 2, 3]}).encode())
         elif self.path == "/image":

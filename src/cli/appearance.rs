@@ -73,6 +73,7 @@ pub(super) fn render(
         hex: args.hex,
         packets: ngrep,
         columns: usize::from(columns),
+        fits: args.width.is_some_and(|columns| columns > 0) || io::stdout().is_terminal(),
         escape: Escape {
             utf8,
             tab: !ngrep && !matches!(view, View::Normal | View::Single),
@@ -103,6 +104,7 @@ pub(super) fn render(
         masked: masked(args, what),
         fields: args.show_header.clone(),
         live,
+        two_runs: false,
     })
 }
 

@@ -23,6 +23,8 @@ use super::{appearance, conditions, opened};
 
 /// Everything a run needs.
 pub struct Config {
+    /// A run before this one, to be compared with it.
+    pub first: Option<Box<First>>,
     /// Where frames come from.
     pub input: Input,
     /// What is done with them.
@@ -57,6 +59,16 @@ pub struct Config {
     pub user: Option<String>,
     /// Things the user may want to know, at most once.
     pub hints: Vec<String>,
+}
+
+/// The first of two runs that are compared.
+pub struct First {
+    /// Where its frames come from.
+    pub input: Input,
+    /// What is done with them.
+    pub pipeline: pipeline::Settings,
+    /// What is known at its start.
+    pub banner: Banner,
 }
 
 /// Where frames come from.
@@ -94,10 +106,54 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             "spygrep only listens: it sends nothing, so there is no -K",
         ));
     }
+    let (words, patterns) = meaning(args, ngrep)?;
+    let paths = opened::paths(args, &words);
+    let one = |paths: &[PathBuf]| configure_run(args, ngrep, &words, &patterns, paths);
+    match paths.as_slice() {
+        [first, second] if args.exchanges.diff.is_some() => {
+            nothing_saved(args)?;
+            let first = one(std::slice::from_ref(first))?;
+            let mut config = one(std::slice::from_ref(second))?;
+            config.render.two_runs = true;
+            config.first = Some(Box::new(First {
+                input: first.input,
+                pipeline: first.pipeline,
+                banner: first.banner,
+            }));
+            Ok(config)
+        }
+        [_, _, _, ..] if args.exchanges.diff.is_some() => Err(Problem::new(
+            "--diff compares two exchanges of one file, or two files; there are more",
+        )),
+        paths => one(paths),
+    }
+}
+
+/// What is saved of a run is not saved of two.
+fn nothing_saved(args: &Args) -> Result<(), Problem> {
+    let options = [
+        (args.write.is_some(), "-O"),
+        (args.streams.is_some(), "--streams"),
+    ];
+    match options.iter().find(|(given, _)| *given) {
+        Some((_, option)) => Err(Problem::new(format!(
+            "{option} saves what is in one run; it does not go with --diff of two files"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What `args` mean for one run, over these files or live.
+fn configure_run(
+    args: &Args,
+    ngrep: bool,
+    words: &Words,
+    patterns: &[String],
+    paths: &[PathBuf],
+) -> Result<Config, Problem> {
     let mut hints = super::hints::habits(args);
     let limits = limits(args);
-    let (words, patterns) = meaning(args, ngrep)?;
-    let asked = asked(args, &words, patterns, ngrep)?;
+    let asked = asked(args, words, patterns.to_vec(), ngrep)?;
     let pattern = asked.any.join(" | ");
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let conditions = conditions::conditions(&args.exchanges)?;
@@ -106,15 +162,15 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             "conditions on exchanges need messages: leave out --ngrep or --wire",
         ));
     }
-    let mut input = opened::open(args, &words)?;
+    let mut input = opened::open(args, paths)?;
     let link = input
         .source()
         .interfaces()
         .first()
         .map_or(LinkType::ETHERNET, |interface| interface.link);
     let (filter, user_filter, banner_filter) =
-        opened::filter(args, &words, &mut input, link, ngrep)?;
-    hints.extend(super::hints::pattern(&words, &pattern, ngrep));
+        opened::filter(args, words, &mut input, link, ngrep)?;
+    hints.extend(super::hints::pattern(words, &pattern, ngrep));
     let live = input.is_live();
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
@@ -135,6 +191,10 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             format!("input: {}", names.join(" "))
         }
     };
+    let (interfaces, files) = match &input {
+        Input::Live(_, names) => (names.clone(), Vec::new()),
+        Input::Files(_, paths) => (Vec::new(), paths.clone()),
+    };
     let banner_pattern = if let (true, true, Some(word)) = (ngrep, args.word, &words.pattern) {
         format!(r"((^{word}\W)|(\W{word}$)|(\W{word}\W))")
     } else if args.hex_pattern && !pattern.starts_with("0x") && !pattern.is_empty() {
@@ -147,8 +207,14 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         filter: banner_filter,
         pattern: (!pattern.is_empty()).then_some((banner_pattern, args.invert)),
         output: args.write.as_ref().map(|path| path.display().to_string()),
+        interfaces,
+        files,
+        patterns: asked.any,
+        and: asked.and,
+        not: asked.not,
     };
     Ok(Config {
+        first: None,
         pipeline: pipeline::Settings {
             packets: ngrep,
             filter,

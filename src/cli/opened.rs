@@ -23,16 +23,21 @@ const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || 
 /// The kernel's buffer for each interface.
 const BUFFER: usize = 16 << 20;
 
-pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
-    let paths: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
+/// The files to read, in order.
+pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
+    args.read.iter().chain(&words.files).cloned().collect()
+}
+
+/// Open these files, or interfaces if there are none.
+pub(super) fn open(args: &Args, paths: &[PathBuf]) -> Result<Input, Problem> {
     if !paths.is_empty() {
         if !args.devices.is_empty() {
             return Err(Problem::new(
                 "either an interface (-d) or files are read, not both",
             ));
         }
-        let files = Savefiles::open(&paths).map_err(|error| Problem::capture(&error))?;
-        return Ok(Input::Files(Box::new(files), paths));
+        let files = Savefiles::open(paths).map_err(|error| Problem::capture(&error))?;
+        return Ok(Input::Files(Box::new(files), paths.to_vec()));
     }
     let names = if args.devices.is_empty() {
         vec![devices::default_name().map_err(|error| Problem::capture(&error))?]

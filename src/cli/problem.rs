@@ -33,6 +33,14 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What is wrong, without what to do.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "spygrep: error: {}", self.what)?;

@@ -27,20 +27,29 @@ pub(super) struct Decoded<'a> {
 /// Extension headers that are walked at the most: RFC 8200 names six, each of them once.
 const EXTENSIONS: usize = 8;
 
-/// Take the IP headers off `bytes`; `missing` is how many bytes the snap length cut off behind them.
-pub(super) fn decode(
-    bytes: &[u8],
+/// Take the IP headers off `bytes`, and `make` of them what is wanted; `missing` is how many bytes the snap length cut off behind
+/// them. It is made apart for each kind of header, so that nothing is stored to be loaded again at once.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "it is a match on a byte, and the common one of its arms is to be one piece with its caller"
+)]
+pub(super) fn decode<'a, T>(
+    bytes: &'a [u8],
     missing: usize,
     extensions: Extensions,
-) -> Result<Decoded<'_>, Undecoded> {
+    make: impl Fn(Decoded<'a>) -> T,
+) -> Result<T, Undecoded> {
     match bytes.first().ok_or(Undecoded::Cut)? >> 4 {
-        4 => v4(bytes, missing),
-        6 => v6(bytes, missing, extensions),
+        4 => v4(bytes, missing).map(make),
+        6 => v6(bytes, missing, extensions).map(make),
         _ => Err(Undecoded::Malformed),
     }
 }
 
 /// RFC 791 section 3.1.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "most packets are IPv4")]
 fn v4(bytes: &[u8], missing: usize) -> Result<Decoded<'_>, Undecoded> {
     let first = bytes.first().ok_or(Undecoded::Cut)?;
     let header_len = usize::from(first & 0x0f) * 4;

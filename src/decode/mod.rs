@@ -62,11 +62,15 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
     let link = link::decode(frame)?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
-    let mut packet = layer((frame.number, frame.ts), &link, missing, extensions)?;
-    if extensions == ip::Extensions::Skip && tunnel::is_likely(&packet) {
-        unwrap(&mut packet);
+    // One value from here to the caller, so that it is written once.
+    let mut result = layer((frame.number, frame.ts), &link, missing, extensions);
+    if let Ok(packet) = &mut result
+        && extensions == ip::Extensions::Skip
+        && tunnel::is_likely(packet)
+    {
+        unwrap(packet);
     }
-    Ok(packet)
+    result
 }
 
 /// One IP packet.
@@ -81,27 +85,29 @@ fn layer<'a>(
     missing: usize,
     extensions: ip::Extensions,
 ) -> Result<Packet<'a>, Undecoded> {
-    let ip::Decoded {
-        ip,
-        payload: ip_payload,
-        cut,
-    } = ip::decode(link.ip, missing, extensions)?;
-    let later = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-    let (transport, payload) = if later {
-        (crate::packet::Transport::Other, ip_payload)
-    } else {
-        transport::decode(ip.protocol, ip_payload)
-    };
-    Ok(Packet {
-        frame: number,
-        ts,
-        path: link.path,
-        tunnels: 0,
-        ip,
-        transport,
-        ip_payload,
-        payload,
-        cut: u32::try_from(cut).unwrap_or(u32::MAX),
+    ip::decode(link.ip, missing, extensions, |decoded| {
+        let ip::Decoded {
+            ip,
+            payload: ip_payload,
+            cut,
+        } = decoded;
+        let later = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
+        let (transport, payload) = if later {
+            (crate::packet::Transport::Other, ip_payload)
+        } else {
+            transport::decode(ip.protocol, ip_payload)
+        };
+        Packet {
+            frame: number,
+            ts,
+            path: link.path,
+            tunnels: 0,
+            ip,
+            transport,
+            ip_payload,
+            payload,
+            cut: u32::try_from(cut).unwrap_or(u32::MAX),
+        }
     })
 }
 

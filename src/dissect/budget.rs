@@ -24,7 +24,6 @@ pub(super) struct Charge {
 }
 
 impl Charge {
-    #[allow(dead_code, reason = "what decodes bodies comes next")]
     /// A part of `bytes`, if all parts together stay within `limit`.
     pub(super) fn new(budget: &Budget, bytes: usize, limit: usize) -> Option<Self> {
         let mut charge = Self {
@@ -34,7 +33,11 @@ impl Charge {
         charge.resize(bytes, limit).then_some(charge)
     }
 
-    #[allow(dead_code, reason = "what decodes bodies comes next")]
+    /// How many bytes it is.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Makes it `bytes`; false, and as it was, if it grows and all parts together would be more than `limit`.
     pub(super) fn resize(&mut self, bytes: usize, limit: usize) -> bool {
         let others = self.budget.held().saturating_sub(self.bytes);

@@ -202,6 +202,8 @@ pub(super) struct Chart {
     /// All text of each direction.
     pub(super) texts: [Vec<u8>; 2],
     /// What became of each body. They are no lines: most bodies are as sent, and their sizes are seen.
+    /// The rules that messages were said to break.
+    pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
     /// The frame of each `Begin` and each `End`.
     pub(super) frames: Vec<u64>,
@@ -258,7 +260,8 @@ impl Chart {
                 }
                 let _ = write!(line, "\"{}\"", title.escape_ascii());
                 line.push_str(if brief.interim { " interim" } else { "" });
-                line.push_str(if brief.odd { " odd" } else { "" });
+                line.push_str(if brief.odd.is_some() { " odd" } else { "" });
+                self.oddities.extend(brief.odd);
             }
             Said::Missing { len, .. } => {
                 let _ = write!(line, "missing {len}");

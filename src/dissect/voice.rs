@@ -13,7 +13,6 @@ pub(super) struct Voice<'v> {
     /// The bounds.
     pub(super) limits: &'v Limits,
     /// What all decoders hold.
-    #[allow(dead_code, reason = "what decodes bodies comes next")]
     pub(super) decoders: &'v Budget,
     /// The counters.
     pub(super) stats: &'v mut DissectStats,

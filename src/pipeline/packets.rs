@@ -111,6 +111,7 @@ impl Packets {
                 bytes: payload,
                 pieces: &self.pieces,
             },
+            start: 0,
             head: 0,
             matches: &self.matches,
             styles: &[],

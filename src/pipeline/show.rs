@@ -9,6 +9,7 @@ use crate::render::Renderer;
 
 use super::recorder::Recorder;
 use super::streams::Streams;
+use super::{Pipeline, Way};
 
 /// Called before each record with its time, to replay a file at its own speed.
 pub type Pace = Box<dyn FnMut(Timestamp)>;
@@ -76,5 +77,16 @@ impl Show {
     /// The error that ends the run.
     pub(super) fn failure(&mut self) -> Option<io::Error> {
         self.failed.take()
+    }
+}
+
+impl Pipeline {
+    /// The renderer, to go on with in another run.
+    #[must_use]
+    pub fn into_renderer(self) -> Box<dyn Renderer> {
+        match self.way {
+            Way::Messages(messages) => messages.desk.show.renderer,
+            Way::Packets(packets) => packets.show.renderer,
+        }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn with_hit(
         kind: open.begin.kind,
         portion: manner.portion,
         text: shown.text,
+        start: shown.start,
         head: shown.head,
         matches: shown.matches,
         styles: &description.styles,

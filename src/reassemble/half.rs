@@ -385,14 +385,15 @@ impl Half {
         let offset = self.told(self.next);
         let open = self.next.saturating_sub(self.acked);
         self.next = self.next.saturating_add(bytes.len() as u64);
-        self.tail
-            .push(bytes, open.saturating_add(bytes.len() as u64), turn.tails);
         (turn.say)(StreamEvent::Data {
             dir: turn.dir,
             offset,
             bytes,
             by,
         });
+        // Copied last: a load that has to wait for stores would wait for all of these.
+        self.tail
+            .push(bytes, open.saturating_add(bytes.len() as u64), turn.tails);
     }
 }
 

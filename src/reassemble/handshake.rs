@@ -35,14 +35,14 @@ impl<S: Default> Reassembler<S> {
         let Some(entry) = self.table.get(slot) else {
             return anew(false);
         };
-        if segment.has(TcpFlags::RST) {
+        let ordinary = !segment.has(TcpFlags::SYN) && !entry.reset;
+        if ordinary || segment.has(TcpFlags::RST) {
             return anew(false);
         }
         let dir = direction(&entry.flow, src);
         if !segment.has(TcpFlags::SYN) {
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
-            let goes_on = entry.reset
-                && !segment.payload().is_empty()
+            let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
                 && entry.half(dir).is_beyond(segment);
             stats.resets_ignored += u64::from(goes_on);

@@ -34,6 +34,7 @@ pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> b
 }
 
 /// Let both halves go on as far as they can: what one gives up or gets may be what the other waits for.
+#[inline]
 pub(super) fn settle(
     one: &mut Half,
     other: &mut Half,
@@ -41,9 +42,14 @@ pub(super) fn settle(
     two_sided: bool,
     turn: &mut Turn<'_>,
 ) {
-    if one.is_plain() && other.is_plain() {
-        return;
+    if !(one.is_plain() && other.is_plain()) {
+        untangle(one, other, packet, two_sided, turn);
     }
+}
+
+/// [`settle`] for halves of which one is in trouble, which is seldom.
+#[cold]
+fn untangle(one: &mut Half, other: &mut Half, packet: bool, two_sided: bool, turn: &mut Turn<'_>) {
     let dir = turn.dir;
     let mut packet = packet;
     loop {

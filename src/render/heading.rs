@@ -43,13 +43,21 @@ impl Clock {
         let last = self.last.replace(ts).unwrap_or(ts);
         match self.time {
             Time::None => String::new(),
-            Time::Absolute => self.absolute(ts),
+            Time::Absolute => {
+                let second = self.second(ts, "%Y/%m/%d %H:%M:%S");
+                format!("{second}.{:06} ", ts.subsec_nanos() / 1000)
+            }
+            Time::OfDay => {
+                let second = self.second(ts, "%H:%M:%S");
+                format!("{second}.{:03} ", ts.subsec_nanos() / 1_000_000)
+            }
             Time::Delta => delta(ts.since(last)),
             Time::SinceFirst => delta(ts.since(first)),
         }
     }
 
-    fn absolute(&mut self, ts: Timestamp) -> String {
+    /// The second of a moment in local time. A clock writes in one format only.
+    fn second(&mut self, ts: Timestamp, format: &str) -> &str {
         if self.second != ts.seconds() {
             self.second = ts.seconds();
             self.text = jiff::Timestamp::from_second(ts.seconds()).map_or_else(
@@ -57,12 +65,12 @@ impl Clock {
                 |second| {
                     second
                         .to_zoned(self.zone.clone())
-                        .strftime("%Y/%m/%d %H:%M:%S")
+                        .strftime(format)
                         .to_string()
                 },
             );
         }
-        format!("{}.{:06} ", self.text, ts.subsec_nanos() / 1000)
+        &self.text
     }
 }
 
@@ -179,6 +187,17 @@ mod tests {
         assert_eq!(
             line(&v6, "", false, false),
             "T ::1:5000 -> 127.0.0.2:8080 [AP]"
+        );
+    }
+
+    #[test]
+    fn the_time_of_day_is_to_the_millisecond() {
+        let mut clock = Clock::new(Time::OfDay);
+        clock.zone = TimeZone::UTC;
+        let stamps = [0, 1_999_000, 86_399_999_999_999].map(Timestamp::from_nanos);
+        assert_eq!(
+            stamps.map(|ts| clock.stamp(ts)),
+            ["00:00:00.000 ", "00:00:00.001 ", "23:59:59.999 "]
         );
     }
 

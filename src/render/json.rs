@@ -1,30 +1,145 @@
-//! JSON, a line for each record.
+//! `--json`: JSON lines, ripgrep's envelope: `begin`, then `match` and `context`, then `end` and `summary`.
+//!
+//! Each line is `{"type":..,"data":..}`; `docs/spygrep.schema.json` says what is in them, and a test holds every line to it.
+//! The format has a place for HTTP, so this is one of the renderers that name it. Its rooms: `line` (how JSON is
+//! written), `record` (a message), `layout` (where its text lies in it), `told` (what of it
+//! `--redact` masks).
+
+mod layout;
+mod line;
+mod record;
+mod told;
 
 use std::io;
+use std::path::Path;
 
-use crate::hit::{Hit, Pair};
+use crate::frame::Timestamp;
+use crate::hit::{Companion, Hit, Portion, Text, Why};
+use crate::message::{BodyFacts, Brief, Kind, Side};
+use crate::stats::Stats;
 
-use super::{Out, Renderer, Settings, Wants};
+use super::{Banner, Body, Ending, Out, Renderer, Settings, Wants};
+use line::Line;
+use record::{Moments, Record};
+use told::Told;
+
+/// The version of the format: a new one when what is there changes its meaning or goes, not when something is added.
+const VERSION: u64 = 1;
 
 /// The output.
 pub(super) struct Json {
     settings: Settings,
     out: Out,
+    moments: Moments,
 }
 
 impl Json {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
-        Self { settings, out }
+        Self {
+            settings,
+            out,
+            moments: Moments::default(),
+        }
+    }
+
+    /// Write a line, with `data` between the braces of its data.
+    fn line(&mut self, kind: &str, data: impl FnOnce(&mut Line<'_>)) -> io::Result<()> {
+        let mut line = Line::new(self.out.text());
+        line.object(|line| {
+            line.key("type").string(kind);
+            line.key("data").object(data);
+        });
+        line.end();
+        self.out.record()
+    }
+
+    fn message(&mut self, hit: &Hit<'_>, kept: bool) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        let kind = match hit.why {
+            Why::Match => "match",
+            Why::Context | Why::Empty => "context",
+        };
+        let told = Told {
+            masked: self.settings.masked,
+        };
+        let mut moments = std::mem::take(&mut self.moments);
+        let result = self.line(kind, |line| {
+            Record { hit, kept, told }.write(line, &mut moments);
+        });
+        self.moments = moments;
+        result
     }
 }
 
 impl Renderer for Json {
-    fn hit(&mut self, _hit: &Hit<'_>) -> io::Result<()> {
-        Ok(())
+    fn begin(&mut self, banner: &Banner) -> io::Result<()> {
+        self.line("begin", |line| {
+            line.key("version").number(VERSION);
+            line.key("spygrep").string(env!("CARGO_PKG_VERSION"));
+            line.key("source").object(|line| {
+                let files: Vec<&[u8]> = banner.files.iter().map(|path| bytes(path)).collect();
+                strings(line.key("interfaces"), &banner.interfaces);
+                line.key("files").array(|line| {
+                    for file in files {
+                        line.bytes(file);
+                    }
+                });
+            });
+            let filter = Some(banner.filter.as_str()).filter(|filter| !filter.is_empty());
+            line.key("filter").string_or_null(filter);
+            strings(line.key("patterns"), &banner.patterns);
+            strings(line.key("and"), &banner.and);
+            strings(line.key("not"), &banner.not);
+            let inverted = banner
+                .pattern
+                .as_ref()
+                .is_some_and(|(_, inverted)| *inverted);
+            line.key("invert").bool(inverted);
+        })?;
+        // Whoever reads it may wait for it to know that the capture runs.
+        self.out.flush()
     }
 
-    fn pair(&mut self, _pair: &Pair<'_>) -> io::Result<()> {
-        self.out.record()
+    fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
+        self.message(hit, true)
+    }
+
+    /// A question that is shown late and was not kept: the other half of an exchange comes as a hit.
+    fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
+        self.message(&hit_of(companion), false)
+    }
+
+    fn end(&mut self, why: &Ending) -> io::Result<()> {
+        let (reason, error) = match why {
+            Ending::Source => ("source", None),
+            Ending::Enough => ("count", None),
+            Ending::Stopped => ("stopped", None),
+            Ending::Broken(error) => ("error", Some(error.as_str())),
+        };
+        self.line("end", |line| {
+            line.key("reason").string(reason);
+            line.key("error").string_or_null(error);
+        })
+    }
+
+    fn finish(&mut self, stats: &Stats) -> io::Result<()> {
+        self.line("summary", |line| {
+            line.key("packets").number(stats.decode.packets);
+            line.key("lost").number(stats.capture.dropped);
+            line.key("messages").number(stats.output.messages);
+            line.key("requests").number(stats.dissect.requests);
+            line.key("answers").number(stats.dissect.answers);
+            line.key("matched").number(stats.output.matched);
+            line.key("pending").number(stats.output.pending);
+            line.key("losses").object(|line| {
+                for loss in stats.losses() {
+                    line.key(loss.name).number(loss.count);
+                }
+            });
+        })?;
+        self.out.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -33,10 +148,61 @@ impl Renderer for Json {
 
     fn wants(&self) -> Wants {
         Wants {
-            body: self.settings.max_body,
+            body: match self.settings.body {
+                Body::None => 0,
+                Body::Short | Body::Full => self.settings.max_body,
+            },
             others: true,
             frames: true,
             ..Wants::NOTHING
         }
     }
 }
+
+fn strings(line: &mut Line<'_>, all: &[String]) {
+    line.array(|line| {
+        for one in all {
+            line.string(one);
+        }
+    });
+}
+
+/// A name of a file, which need not be text.
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+/// What is known of a question whose text was not kept.
+fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
+    Hit {
+        number: companion.number,
+        why: Why::Match,
+        heading: companion.heading,
+        kind: Kind {
+            name: "question",
+            side: Side::Asks,
+        },
+        portion: Portion::Whole,
+        text: Text::default(),
+        start: 0,
+        head: 0,
+        matches: &[],
+        styles: &[],
+        fields: &[],
+        began: Timestamp::default(),
+        brief: Brief::default(),
+        frames: &[],
+        facts: companion.facts,
+        opaque: None,
+        body_size: companion.body_size,
+        body: BodyFacts::default(),
+        times: companion.times,
+        incomplete: companion.incomplete,
+        aside: None,
+        joined: false,
+        pending: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

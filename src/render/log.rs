@@ -1,30 +1,375 @@
-//! One line for each exchange.
+//! `-W log`: one line for each exchange, burst and datagram. It names HTTP: its columns are a request's and its answer's.
+//!
+//! ```text
+//! TIME          #  FROM             TO              REQUEST                  STATUS   SIZE     WAIT    TOTAL
+//! 11:40:01.861  2  127.0.0.1:41868  127.0.0.1:5000  GET 127.0.0.1:5000/slow     200   58 B    2 s !    2 s !
+//! ```
+//!
+//! A line is printed when its exchange is over, or is known to have no answer; its time is that of the question's first
+//! byte. Nobody knows the lines to come, so the widths are fixed: a wider value pushes its own line only. On a terminal, and
+//! with `--width`, what would not fit in the line is cut from the request, and header values to their columns; elsewhere
+//! nothing is.
 
+use std::borrow::Cow;
 use std::io;
 
-use crate::hit::{Hit, Pair};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::{Out, Renderer, Settings, Wants};
+use crate::flow::Endpoint;
+use crate::frame::Timestamp;
+use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
+use crate::message::{Decoding, Side};
+use crate::packet::protocol;
+use crate::stats::Stats;
 
-/// The output.
+use super::request::Request;
+use super::row::{GAP, Row, cut};
+use super::style::Paint;
+use super::{Clock, Out, Renderer, Settings, Time, Wants, human, spy, timing};
+
+/// The view.
 pub(super) struct Log {
     settings: Settings,
     out: Out,
+    clock: Clock,
+    begun: bool,
 }
 
+/// A line's values, escaped.
+#[derive(Default)]
+struct Line {
+    number: u64,
+    ends: Option<(Heading, bool)>,
+    request: String,
+    /// The request is no more than first words, and has no more room than its column.
+    excerpt: bool,
+    status: String,
+    paint: Option<Paint>,
+    size: String,
+    times: [Option<i64>; 2],
+    fields: Vec<String>,
+    words: Vec<Cow<'static, str>>,
+}
+
+/// Width of a number's column: of an exchange, a status, a size, a time with its mark.
+const NUMBER: usize = 4;
+const STATUS: usize = 6;
+const SIZE: usize = 8;
+const TOOK: usize = 9;
+/// The least width of a request's column, and what it is when nothing is cut.
+const REQUEST: [usize; 2] = [24, 40];
+/// The least width of a field's column: `en-US,en;q=0.9` fits.
+const FIELD: usize = 16;
+/// The width of an end's column: of an IPv4 address with its port on a wide line, of a loopback one on others.
+const END: [usize; 2] = [21, 15];
+/// A line of so many columns is wide.
+const WIDE: usize = 132;
+/// Bytes of a burst or a datagram that are looked at for its first words: more than a line has.
+const WORDS: usize = 512;
+
 impl Log {
-    pub(super) fn new(settings: Settings, out: Out) -> Self {
-        Self { settings, out }
+    pub(super) fn new(mut settings: Settings, out: Out) -> Self {
+        if settings.time == Time::None {
+            settings.time = Time::OfDay;
+        }
+        // A tab would leave the column.
+        settings.escape.tab = false;
+        Self {
+            clock: Clock::new(settings.time),
+            begun: false,
+            settings,
+            out,
+        }
     }
+
+    fn escaped(&self, bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        self.settings.escape.write(bytes, &mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// The values of the headers that are asked for: the question's, else the answer's.
+    fn fields(&self, halves: &[Option<&Hit<'_>>]) -> Vec<String> {
+        let value = |name: &String| {
+            let mut values = halves.iter().flatten().map(|hit| values(hit, name));
+            let found = values.find(|value| !value.is_empty());
+            found.map_or_else(|| "-".to_owned(), |value| self.escaped(&value))
+        };
+        self.settings.fields.iter().map(value).collect()
+    }
+
+    fn of_pair(&self, pair: &Pair<'_>) -> Line {
+        let mut line = Line {
+            number: pair.number,
+            // A question's heading is that way round; an answer's is turned.
+            ends: pair
+                .question
+                .map(|hit| (hit.heading, false))
+                .or(pair.answer.map(|hit| (hit.heading, true))),
+            request: "-".to_owned(),
+            status: "-".to_owned(),
+            size: "-".to_owned(),
+            times: [pair.times.wait(), pair.times.total()],
+            fields: self.fields(&[pair.question, pair.answer]),
+            ..Line::default()
+        };
+        match Request::of(pair) {
+            Some(request) => line.request = self.escaped(request.words().as_bytes()),
+            None if !pair.title.is_empty() => line.request = self.escaped(pair.title),
+            None => line.words.push("no question".into()),
+        }
+        if let Some(hit) = pair.question {
+            line.words.extend(words(hit));
+        }
+        let Some(hit) = pair.answer else {
+            line.times = [None; 2];
+            line.words.push("no answer".into());
+            return line;
+        };
+        if hit.brief.status > 0 {
+            line.status = hit.brief.status.to_string();
+        }
+        let mut roles = hit.styles.iter().map(|(_, role)| *role);
+        line.paint = roles.find(|role| role.is_status()).map(Paint::Part);
+        line.size = human::size(hit.body_size);
+        // Without a question nobody knows when it was asked.
+        if pair.question.is_none() && pair.title.is_empty() {
+            line.times = [None; 2];
+        }
+        line.words.extend(words(hit));
+        line.words.dedup();
+        line
+    }
+
+    /// Of a burst or a datagram: its protocol and first words.
+    fn of_hit(&self, hit: &Hit<'_>) -> Line {
+        let mut words = words(hit);
+        if hit.why == Why::Context {
+            words.push("context".into());
+        }
+        let name = match hit.heading.protocol {
+            protocol::TCP => "tcp".to_owned(),
+            protocol::UDP => "udp".to_owned(),
+            protocol::ICMP | protocol::ICMPV6 => "icmp".to_owned(),
+            number => format!("ip {number}"),
+        };
+        let flags = hit.heading.flags;
+        let first = match hit.why {
+            Why::Empty if flags.any() => format!("[{flags}]"),
+            _ => self.first_words(hit.text.bytes),
+        };
+        Line {
+            number: hit.number,
+            ends: Some((hit.heading, false)),
+            request: format!("{name} {first}").trim_end().to_owned(),
+            excerpt: true,
+            status: "-".to_owned(),
+            size: human::size(hit.body_size),
+            fields: self.fields(&[Some(hit)]),
+            words,
+            ..Line::default()
+        }
+    }
+
+    /// The start of a text, its blanks and line ends as single blanks.
+    fn first_words(&self, text: &[u8]) -> String {
+        let start = text.get(..WORDS).unwrap_or(text);
+        let words: Vec<&[u8]> = start
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
+            .collect();
+        let mut words = self.escaped(&words.join(&b' '));
+        if start.len() < text.len() {
+            words.push_str("...");
+        }
+        words
+    }
+
+    fn line(&mut self, line: Line, asked: Timestamp) -> io::Result<()> {
+        let color = self.settings.color;
+        let stamp = self.clock.stamp(asked);
+        let stamp = stamp.trim_end();
+        let columns = Columns::of(&self.settings, stamp.width());
+        if !std::mem::replace(&mut self.begun, true) && self.settings.quiet == 0 {
+            let titles: Vec<String> = self
+                .settings
+                .fields
+                .iter()
+                .map(|name| self.escaped(name.as_bytes()))
+                .collect();
+            columns.titles(&titles, Row::new(self.out.text(), color));
+        }
+        let mut row = Row::new(self.out.text(), color);
+        row.left(stamp, columns.time, Some(Paint::Dim));
+        let number = match line.number {
+            0 => "-".to_owned(),
+            number => number.to_string(),
+        };
+        row.right(&number, NUMBER, None);
+        let ends = match line.ends {
+            Some((
+                Heading {
+                    src, dst, ports, ..
+                },
+                turned,
+            )) => {
+                let ends = [src, dst].map(|end| shown(end, ports));
+                let [src, dst] = ends;
+                if turned { [dst, src] } else { [src, dst] }
+            }
+            None => ["-".to_owned(), "-".to_owned()],
+        };
+        row.left(&ends[0], columns.end, None);
+        row.left(&ends[1], columns.end, None);
+        let mut request = line.request;
+        if columns.cuts || line.excerpt {
+            cut(&mut request, columns.request);
+        }
+        row.left(&request, columns.request, None);
+        row.right(&line.status, STATUS, line.paint);
+        row.right(&line.size, SIZE, None);
+        for nanos in line.times {
+            let slow = nanos.is_some_and(timing::is_slow);
+            row.right(&timing::marked(nanos), TOOK, slow.then_some(Paint::Slow));
+        }
+        for (mut value, width) in line.fields.into_iter().zip(&columns.fields) {
+            if columns.cuts {
+                cut(&mut value, *width);
+            }
+            row.left(&value, *width, None);
+        }
+        if !line.words.is_empty() {
+            row.left(&line.words.join(", "), 0, Some(Paint::Dim));
+        }
+        row.end();
+        self.out.record()
+    }
+}
+
+/// The widths of columns.
+struct Columns {
+    time: usize,
+    end: usize,
+    request: usize,
+    fields: Vec<usize>,
+    cuts: bool,
+}
+
+impl Columns {
+    fn of(settings: &Settings, stamp: usize) -> Self {
+        let time = match settings.time {
+            // Seconds grow.
+            Time::Delta | Time::SinceFirst => stamp.max(12),
+            _ => stamp,
+        };
+        let fields: Vec<usize> = settings
+            .fields
+            .iter()
+            .map(|name| name.width().max(FIELD))
+            .collect();
+        let cuts = settings.fits;
+        let end = END[usize::from(cuts && settings.columns < WIDE)];
+        let others = time + NUMBER + 2 * end + STATUS + SIZE + 2 * TOOK;
+        let others = others + 8 * GAP + fields.iter().map(|width| width + GAP).sum::<usize>();
+        let request = match cuts {
+            true => settings.columns.saturating_sub(others).max(REQUEST[0]),
+            false => REQUEST[1],
+        };
+        Self {
+            time,
+            end,
+            request,
+            fields,
+            cuts,
+        }
+    }
+
+    fn titles(&self, names: &[String], mut row: Row<'_>) {
+        let dim = Some(Paint::Dim);
+        row.left("TIME", self.time, dim);
+        row.right("#", NUMBER, dim);
+        row.left("FROM", self.end, dim);
+        row.left("TO", self.end, dim);
+        row.left("REQUEST", self.request, dim);
+        row.right("STATUS", STATUS, dim);
+        row.right("SIZE", SIZE, dim);
+        // The titles stand above the times, not above their marks.
+        row.right("WAIT  ", TOOK, dim);
+        row.right("TOTAL  ", TOOK, dim);
+        for (name, width) in names.iter().zip(&self.fields) {
+            row.left(name, *width, dim);
+        }
+        row.end();
+    }
+}
+
+/// An end of a flow: an IPv6 address in brackets when a port is behind it.
+fn shown(end: Endpoint, ports: bool) -> String {
+    match ports {
+        true => end.to_string(),
+        false => end.addr.to_string(),
+    }
+}
+
+/// All values of a header, as one list.
+fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
+    let text = |range: &std::ops::Range<usize>| hit.text.bytes.get(range.clone());
+    let named = |(field, value)| {
+        let field: &[u8] = text(field)?;
+        field
+            .eq_ignore_ascii_case(name.as_bytes())
+            .then(|| text(value))?
+    };
+    let fields = hit.fields.iter().map(|(name, value)| (name, value));
+    let values: Vec<&[u8]> = fields.filter_map(named).collect();
+    values.join(&b", "[..])
+}
+
+/// What there is to say of a message beside its values.
+fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+    let mut words: Vec<Cow<'static, str>> = spy::labels(hit)
+        .into_iter()
+        .filter(|word| *word != "context")
+        .collect();
+    let missing = |piece: &Piece| matches!(piece, Piece::Missing(..));
+    if hit.text.pieces.iter().any(missing) {
+        words.push("bytes missing".into());
+    }
+    let decoding = match hit.body.state {
+        Decoding::AsSent | Decoding::Decoded => None,
+        Decoding::Broken => Some("coding broken"),
+        Decoding::Cut => Some("decoding stopped"),
+        Decoding::NoRoom => Some("not decoded"),
+    };
+    words.extend(decoding.map(Cow::Borrowed));
+    words
 }
 
 impl Renderer for Log {
-    fn hit(&mut self, _hit: &Hit<'_>) -> io::Result<()> {
-        Ok(())
+    fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
+        // A text that comes in portions has one line; an exchange comes as a pair.
+        let first = matches!(hit.portion, Portion::Whole | Portion::First);
+        if self.settings.quiet >= 4 || hit.kind.side != Side::Speaks || !first {
+            return Ok(());
+        }
+        let line = self.of_hit(hit);
+        let began = match hit.why {
+            Why::Empty => hit.heading.ts,
+            _ => hit.began,
+        };
+        self.line(line, began)
     }
 
-    fn pair(&mut self, _pair: &Pair<'_>) -> io::Result<()> {
-        self.out.record()
+    fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        let line = self.of_pair(pair);
+        self.line(line, pair.times.asked)
+    }
+
+    fn finish(&mut self, _stats: &Stats) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -33,9 +378,12 @@ impl Renderer for Log {
 
     fn wants(&self) -> Wants {
         Wants {
-            body: self.settings.max_body,
+            body: WORDS,
             pairs: true,
             ..Wants::NOTHING
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

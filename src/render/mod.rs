@@ -16,11 +16,16 @@ mod log;
 mod matches;
 mod out;
 mod overview;
+mod readable;
+mod request;
+mod row;
 mod spy;
 mod style;
 mod tally;
+mod timing;
 
 use std::io;
+use std::path::PathBuf;
 
 pub use escape::Escape;
 pub use heading::Clock;
@@ -91,7 +96,20 @@ pub trait Renderer {
         None
     }
 
-    /// The run is over.
+    /// What is worth telling a user who waits, once; not a record.
+    fn news(&mut self) -> Option<String> {
+        None
+    }
+
+    /// No more hits come, and why; [`Self::finish`] follows.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn end(&mut self, _why: &Ending) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the beginning.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -150,6 +168,30 @@ pub struct Banner {
     pub pattern: Option<(String, bool)>,
     /// The name of `-O`'s file.
     pub output: Option<String>,
+    /// The interfaces that are listened to.
+    pub interfaces: Vec<String>,
+    /// The capture files that are read.
+    pub files: Vec<PathBuf>,
+    /// Any of these patterns, as they are searched for;
+    pub patterns: Vec<String>,
+    /// and all of these (`--and`);
+    pub and: Vec<String>,
+    /// and none of these (`--not`).
+    pub not: Vec<String>,
+}
+
+/// Why a run ends.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Ending {
+    /// The source has no more.
+    #[default]
+    Source,
+    /// All that was asked for was shown (`-n`).
+    Enough,
+    /// A signal, or an output that takes no more.
+    Stopped,
+    /// The source broke; this is what the user is told.
+    Broken(String),
 }
 
 /// Layouts.
@@ -212,6 +254,8 @@ pub enum Time {
     None,
     /// Local time.
     Absolute,
+    /// Local time without its day, to the millisecond.
+    OfDay,
     /// Since the record before.
     Delta,
     /// Since the first record.
@@ -231,6 +275,8 @@ pub struct Settings {
     pub packets: bool,
     /// Columns of the terminal.
     pub columns: usize,
+    /// Lines are read in that many columns: on a terminal, or because the user said so.
+    pub fits: bool,
     /// How bytes become characters.
     pub escape: Escape,
     /// Colours.
@@ -257,6 +303,8 @@ pub struct Settings {
     pub fields: Vec<String>,
     /// Packets come from an interface: ngrep's closing line is wanted.
     pub live: bool,
+    /// Two files are two runs, to be compared; numbers begin anew in the second.
+    pub two_runs: bool,
 }
 
 /// Records in the `spy` view without colour, as into a pipe.
@@ -268,6 +316,7 @@ impl Default for Settings {
             hex: false,
             packets: false,
             columns: 80,
+            fits: false,
             escape: Escape {
                 utf8: true,
                 tab: true,
@@ -285,6 +334,7 @@ impl Default for Settings {
             masked: false,
             fields: Vec::new(),
             live: false,
+            two_runs: false,
         }
     }
 }

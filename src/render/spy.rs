@@ -2,17 +2,19 @@
 
 mod lines;
 
+use std::borrow::Cow;
 use std::io;
 
-use crate::hit::{Companion, Heading, Hit, Portion, Why};
-use crate::message::Side;
+use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
+use crate::message::{BodyFacts, Decoding, Fact, Side};
 use crate::stats::Stats;
 use crate::stream::Aside;
+use crate::times::Times;
 
 use lines::Lines;
 
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Wants, heading, human};
+use super::{Clock, Out, Renderer, Settings, Wants, heading, human, readable, timing};
 
 /// The view.
 pub(super) struct Spy {
@@ -66,7 +68,28 @@ impl Spy {
         text.push(b'\n');
     }
 
+    /// Whether the time at the end of an answer's header line gets a mark.
+    fn is_slow(&self, times: Option<Times>) -> bool {
+        self.settings.timing && times.is_some_and(|times| timing::took_long(&times))
+    }
+
     fn message(&mut self, hit: &Hit<'_>) {
+        let wanted = self.settings.pretty && !self.settings.hex;
+        let readable = wanted.then(|| readable::of(hit)).flatten();
+        if let Some(readable) = readable {
+            return self.lines(&Hit {
+                text: Text {
+                    bytes: &readable.text,
+                    pieces: &[Piece::Kept(0..readable.text.len())],
+                },
+                matches: &readable.matches,
+                ..*hit
+            });
+        }
+        self.lines(hit);
+    }
+
+    fn lines(&mut self, hit: &Hit<'_>) {
         let mut lines = Lines {
             settings: &self.settings,
             hit,
@@ -90,13 +113,24 @@ struct Note<'a> {
     opens: bool,
 }
 
+/// The mark of what took long.
+const SLOW: &str = " !";
+
 impl Renderer for Spy {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
         if matches!(hit.portion, Portion::Whole | Portion::First) {
-            let facts = answer_facts(hit);
+            let mut facts = answer_facts(hit);
+            let slow = match facts.last_mut() {
+                Some(text) if self.is_slow(hit.times) => {
+                    text.push_str(SLOW);
+                    true
+                }
+                _ => false,
+            };
+            let last = facts.len();
             let status = hit
                 .styles
                 .iter()
@@ -108,11 +142,20 @@ impl Renderer for Spy {
                 .enumerate()
                 .map(|(at, text)| Note {
                     text: text.as_bytes(),
-                    paint: status.filter(|_| at == 0),
+                    paint: match slow && at + 1 == last {
+                        true => Some(Paint::Slow),
+                        false => status.filter(|_| at == 0),
+                    },
                     opens: at == 0,
                 })
                 .collect();
             let labels = labels(hit);
+            let undecoded = undecoded(&hit.body, hit.facts);
+            notes.extend(undecoded.iter().map(|text| Note {
+                text: text.as_bytes(),
+                paint: Some(Paint::Dim),
+                opens: false,
+            }));
             notes.extend(labels.iter().map(|text| Note {
                 text: text.as_bytes(),
                 paint: Some(Paint::Dim),
@@ -122,6 +165,15 @@ impl Renderer for Spy {
         }
         if self.settings.quiet < 3 && hit.why != Why::Empty {
             self.message(hit);
+        }
+        if self.settings.timing
+            && let Some(times) = hit.times
+        {
+            if self.settings.quiet < 3 {
+                // Apart from the body.
+                self.out.text().push(b'\n');
+            }
+            timing::append(&times, &self.settings, self.out.text());
         }
         self.out.record()
     }
@@ -141,8 +193,10 @@ impl Renderer for Spy {
             texts.push(title);
         }
         if companion.kind.side == Side::Answers {
-            texts.push(human::size(companion.body_size).into_bytes());
+            let size = size(companion.body_size, &companion.body, companion.facts);
+            texts.push(size.into_bytes());
         }
+        texts.extend(undecoded(&companion.body, companion.facts).map(String::into_bytes));
         if companion.incomplete {
             texts.push(b"incomplete".to_vec());
         }
@@ -152,12 +206,23 @@ impl Renderer for Spy {
                 .and_then(|times| times.total())
                 .map(|took| human::duration(took).into_bytes()),
         );
+        let slow = match texts.last_mut() {
+            Some(text) if self.is_slow(companion.times) => {
+                text.extend_from_slice(SLOW.as_bytes());
+                true
+            }
+            _ => false,
+        };
+        let last = texts.len();
         let notes: Vec<Note<'_>> = texts
             .iter()
             .enumerate()
             .map(|(at, text)| Note {
                 text,
-                paint: companion.role.filter(|_| at == 0).map(Paint::Part),
+                paint: match slow && at + 1 == last {
+                    true => Some(Paint::Slow),
+                    false => companion.role.filter(|_| at == 0).map(Paint::Part),
+                },
                 opens: at == 0,
             })
             .collect();
@@ -167,6 +232,11 @@ impl Renderer for Spy {
             companion.kind.side,
             &notes,
         );
+        if self.settings.timing
+            && let Some(times) = companion.times
+        {
+            timing::append(&times, &self.settings, self.out.text());
+        }
         self.out.record()
     }
 
@@ -183,6 +253,42 @@ impl Renderer for Spy {
     }
 }
 
+/// Bytes of a body, and of how it was sent when that was coded: `16 B (gzip 34 B)`.
+fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
+    let size = human::size(decoded);
+    match coding(facts).filter(|_| body.state == Decoding::Decoded) {
+        Some(coding) => format!("{size} ({coding} {})", human::size(body.wire)),
+        None => size,
+    }
+}
+
+/// The coding that a message says its body has.
+fn coding(facts: &[Fact]) -> Option<&str> {
+    let found = facts
+        .iter()
+        .find(|fact| fact.name == "http.content_encoding")?;
+    let name = found.value.trim();
+    let longest = name.get(..CODING).map_or(name, |start| start);
+    (!longest.is_empty() && !longest.eq_ignore_ascii_case("identity")).then_some(longest)
+}
+
+/// Bytes of a coding's name that are shown.
+const CODING: usize = 32;
+
+/// What became of a body that was not all decoded.
+fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
+    let coding = coding(facts).unwrap_or("coding");
+    match body.state {
+        Decoding::AsSent | Decoding::Decoded => None,
+        Decoding::Broken => Some(format!("[not decoded: broken {coding}]")),
+        Decoding::Cut => Some(format!(
+            "[body cut: it swells to {} times its size]",
+            crate::limits::SWELL
+        )),
+        Decoding::NoRoom => Some(format!("[not decoded: no room for {coding}]")),
+    }
+}
+
 /// An answer says in its header line what it is, and how long it took.
 fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Side::Answers || hit.why == Why::Empty {
@@ -195,16 +301,16 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
         .map(|fact| fact.value.clone())
         .collect();
     if hit.portion == Portion::Whole {
-        facts.push(human::size(hit.body_size));
+        facts.push(size(hit.body_size, &hit.body, hit.facts));
     }
     let took = hit.times.and_then(|times| times.total());
     facts.extend(took.map(human::duration));
     facts
 }
 
-fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
-    let mut labels = Vec::new();
-    labels.extend(hit.aside.map(|aside| match aside {
+pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+    let mut labels: Vec<Cow<'static, str>> = Vec::new();
+    let aside = hit.aside.map(|aside| match aside {
         Aside::Late => "[late]",
         Aside::Conflict => "[conflict]",
         Aside::NoAck => "[no-ack]",
@@ -214,15 +320,24 @@ fn labels(hit: &Hit<'_>) -> Vec<&'static str> {
         Aside::AfterFin => "[after-fin]",
         Aside::WithRst => "[rst-data]",
         Aside::OutOfWindow => "[out-of-window]",
-    }));
+    });
+    labels.extend(aside.map(Cow::Borrowed));
     if hit.joined {
-        labels.push("joined mid-connection");
+        labels.push("joined mid-connection".into());
     }
     if hit.incomplete {
-        labels.push("incomplete");
+        labels.push("incomplete".into());
+    }
+    labels.extend(
+        hit.brief
+            .odd
+            .map(|why| format!("[irregular: {why}]").into()),
+    );
+    if hit.pending {
+        labels.push("no answer yet".into());
     }
     if hit.why == Why::Context {
-        labels.push("context");
+        labels.push("context".into());
     }
     labels
 }

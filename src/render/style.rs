@@ -19,6 +19,14 @@ pub(super) enum Paint {
     ToClient,
     /// Marks and small facts.
     Dim,
+    /// In a comparison: what only the first has.
+    OnlyA,
+    /// In a comparison: what only the second has.
+    OnlyB,
+    /// In a comparison: what both have, and differs.
+    Differs,
+    /// What took long.
+    Slow,
 }
 
 impl Paint {
@@ -29,12 +37,15 @@ impl Paint {
             Self::Part(Role::Verb) => Style::new().bold(),
             Self::Part(Role::Good) => color(AnsiColor::Green).bold(),
             Self::Part(Role::Elsewhere) => color(AnsiColor::Cyan).bold(),
-            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) => {
+            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
                 color(AnsiColor::Yellow).bold()
             }
             Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
             Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
+            Self::OnlyA => color(AnsiColor::Red),
+            Self::OnlyB => color(AnsiColor::Green),
+            Self::Differs => color(AnsiColor::Yellow),
             Self::Dim => Style::new().dimmed(),
         }
     }

@@ -85,6 +85,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
             bytes: text,
             pieces,
         },
+        start: 0,
         head: 0,
         matches,
         styles: &[],
@@ -152,6 +153,7 @@ fn marks_banner_and_exit_are_there_as_far_as_ngrep_is_not_quiet() {
         filter: "((ip || ip6) || (vlan && (ip || ip6)))".into(),
         pattern: Some(("GET".into(), true)),
         output: Some("out.pcap".into()),
+        ..Banner::default()
     };
     let mut stats = Stats::default();
     (stats.decode.packets, stats.output.matched) = (7, 0);

@@ -58,6 +58,13 @@ impl Notes {
         }
     }
 
+    /// What comes of waiting.
+    pub(super) fn news(&self, text: &str) {
+        if !self.quiet {
+            self.say("", 0, text);
+        }
+    }
+
     pub(super) fn warn(&self, text: &str) {
         self.say("warning", 33, text);
     }
@@ -85,8 +92,8 @@ impl Notes {
         if live || stats.capture.dropped > 0 {
             line.push_str(&format!(", {} lost", stats.capture.dropped));
         }
-        for (many, what) in stats.losses() {
-            line.push_str(&format!(" · {what}: {many}"));
+        for loss in stats.losses() {
+            line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
         self.say("", 0, &line);
     }
@@ -130,7 +137,7 @@ impl Notes {
         let losses: Vec<String> = stats
             .losses()
             .into_iter()
-            .map(|(many, what)| format!(" · {what}: {many}"))
+            .map(|loss| format!(" · {}: {}", loss.words, loss.count))
             .collect();
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",

@@ -127,7 +127,6 @@ impl Automaton {
         };
         while at < bytes.len() {
             if self.dfa.is_special_state(state) && self.dfa.is_start_state(state) {
-                start_at = at as i64;
                 if let Some(prefilter) = &self.prefilter
                     && at >= jump_from
                 {
@@ -156,9 +155,26 @@ impl Automaton {
                     if to > at {
                         at = to;
                         state = behind(at);
-                        start_at = at as i64;
-                        continue;
                     }
+                }
+                // Most steps from a start state lead to one.
+                let walked = match self.prefilter {
+                    Some(_) => jump_from,
+                    None => bytes.len(),
+                };
+                while at < walked
+                    && let Some(byte) = bytes.get(at)
+                {
+                    let next = self.dfa.next_state(state, *byte);
+                    if !self.dfa.is_start_state(next) {
+                        break;
+                    }
+                    state = next;
+                    at += 1;
+                }
+                start_at = at as i64;
+                if at == bytes.len() {
+                    break;
                 }
             }
             // Plain steps; the loop is left where something is to be decided.

@@ -31,6 +31,8 @@ pub struct Unit {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
+    /// Bytes of the body in front of what is kept.
+    start: u64,
     /// Kept bytes of the head.
     head: usize,
     /// Bytes of the head that were said.
@@ -54,6 +56,8 @@ pub struct Unit {
 pub struct Shown<'a> {
     /// The text.
     pub text: Text<'a>,
+    /// Bytes of the body in front of it, which were forgotten.
+    pub start: u64,
     /// Bytes of it that are the head.
     pub head: usize,
     /// The matches in it.
@@ -74,6 +78,7 @@ impl Unit {
         self.head_said = 0;
         self.body = 0;
         self.forget();
+        self.start = 0;
         self.skipped = 0;
         self.tail.clear();
     }
@@ -215,6 +220,7 @@ impl Unit {
                 bytes: &self.bytes,
                 pieces: &self.pieces,
             },
+            start: self.start,
             head: self.head,
             matches: &self.matches,
             body_size: self.body,
@@ -223,6 +229,13 @@ impl Unit {
 
     /// Forget what is kept; the search goes on.
     pub fn forget(&mut self) {
+        let noted = self.pieces.iter().map(|piece| match piece {
+            Piece::Kept(range) => range.len() as u64,
+            Piece::Skipped(len) => *len,
+            Piece::Missing(..) => 0,
+        });
+        let noted: u64 = noted.sum();
+        self.start += noted.saturating_sub(self.head as u64);
         self.bytes.clear();
         self.pieces.clear();
         self.matches.clear();
@@ -301,6 +314,8 @@ impl Unit {
             let back = self.tail.len() - line;
             let start = std::mem::take(&mut self.tail);
             // Less than that when a portion was taken out behind them: then they are shown with this one.
+            let again = (back as u64).saturating_sub(self.skipped);
+            self.start = self.start.saturating_sub(again);
             self.skipped = self.skipped.saturating_sub(back as u64);
             self.keep(&start[line..]);
             self.excerpts += back;

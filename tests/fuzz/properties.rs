@@ -10,7 +10,7 @@ use spygrep::dissect::{Budget, Conversation};
 use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{Part, Said};
+use spygrep::message::{Decoding, Part, Said};
 use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
@@ -334,18 +334,51 @@ pub fn savefile(data: &[u8]) {
     }
 }
 
-/// What is said of two streams does not depend on how they were cut, and it is no more than was sent.
+/// What is said of two streams does not depend on how they were cut, and it is no more than was sent, unless it was coded.
 pub fn http(data: &[u8]) {
     let mut input = Input(data);
     let asks = usize::from(input.byte()) << 4;
     let step = 1 + usize::from(input.byte()) % 19;
     let (question, answer) = (input.take(asks), input.0);
-    let whole = told(question, answer, usize::MAX);
-    assert_eq!(whole, told(question, answer, step));
+    same(question, answer, step);
 }
 
-/// What is said of a question and its answer, each in pieces of `step` bytes: the text of each message by parts.
-fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
+/// The same of a coded body of any bytes.
+pub fn body(data: &[u8]) {
+    const CODINGS: [&str; 8] = [
+        "gzip",
+        "deflate",
+        "br",
+        "zstd",
+        "gzip, gzip",
+        "br, gzip",
+        "zstd, deflate",
+        "deflate, zstd",
+    ];
+    const CHARSETS: [&str; 4] = ["utf-8", "latin1", "utf-16", "gb18030"];
+    let mut input = Input(data);
+    let (how, step) = (usize::from(input.byte()), usize::from(input.byte()));
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: {}\r\nContent-Type: text/plain; charset={}\r\nContent-Length: {}\r\n\r\n",
+        CODINGS[how % 8],
+        CHARSETS[how / 8 % 4],
+        input.0.len()
+    );
+    same(b"", &[head.as_bytes(), input.0].concat(), 1 + step % 97);
+}
+
+/// Both are told the same in one piece and in pieces of `step` bytes.
+fn same(question: &[u8], answer: &[u8], step: usize) {
+    let (whole, exact) = told(question, answer, usize::MAX);
+    let (pieces, exact_too) = told(question, answer, step);
+    if exact && exact_too {
+        assert_eq!(whole, pieces);
+    }
+}
+
+/// What is said of a question and its answer, each in pieces of `step` bytes: the text of each message by parts. And
+/// whether that is all that can be said: where a bomb is cut, and where brotli data break, depends on the pieces.
+fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
     let end = |last, port| Endpoint {
         addr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
         port,
@@ -361,9 +394,14 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
         handshake: Handshake::default(),
         troubles: Troubles::default(),
     };
+    let limits = Limits {
+        decoded: 1 << 20,
+        ..Limits::default()
+    };
+    let decoders = Budget::default();
     let (mut conversation, mut stats) = (Conversation::default(), DissectStats::default());
     let mut said: Vec<String> = Vec::new();
-    let mut bytes_said = 0;
+    let (mut bytes_said, mut coded, mut exact, mut brotli) = (0, false, true, false);
     for (dir, bytes) in [
         (Direction::ToServer, question),
         (Direction::ToClient, answer),
@@ -378,8 +416,8 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
             };
             offset += piece.len() as u64;
             conversation.on_event(
-                &Limits::default(),
-                &Budget::default(),
+                &limits,
+                &decoders,
                 &mut stats,
                 &flow,
                 &event,
@@ -395,6 +433,18 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
                                 Some(last) => last.push_str(&text),
                                 None => said.push(head + &text),
                             }
+                            brotli |= said
+                                .last()
+                                .is_some_and(|text| text.to_ascii_lowercase().contains("br"));
+                        }
+                        Said::Body(facts) => {
+                            coded |= facts.state != Decoding::AsSent;
+                            exact &= match facts.state {
+                                Decoding::Cut | Decoding::NoRoom => false,
+                                Decoding::Broken => !brotli,
+                                _ => true,
+                            };
+                            said.push(format!("{dir} {facts:?}"));
                         }
                         Said::End { complete } => said.push(format!("{dir} ) {complete}")),
                         _ => {}
@@ -403,8 +453,11 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> Vec<String> {
             );
         }
     }
-    assert!(bytes_said <= question.len() + answer.len());
-    said
+    let open = decoders.held() > 0;
+    assert!(coded || open || bytes_said <= question.len() + answer.len());
+    drop(conversation);
+    assert_eq!(decoders.held(), 0);
+    (said, exact && !(open && brotli))
 }
 
 /// Nothing that steers a terminal comes through.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::input::Input;
 
 /// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the cache.
-const ROOM: usize = 1 << 20;
+const ROOM: usize = 256 << 10;
 /// Bytes asked for while only the header is wanted.
 const HEAD: usize = 4 << 10;
 

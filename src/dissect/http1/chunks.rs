@@ -35,6 +35,7 @@ impl Http1 {
         voice.framing(consumed);
         let half = self.halves.of_mut(input.dir);
         if size == 0 {
+            self.bodies.of_mut(input.dir).finish(input.dir, true, voice);
             half.stage = Stage::Trailer {
                 looked: 0,
                 any: false,
@@ -119,7 +120,9 @@ impl Http1 {
             }
             Verdict::Likely { need } => Progress::need(0, need),
             Verdict::Unsure { .. } | Verdict::NotForUs => {
-                voice.text(input.dir, Part::Body, input.bytes);
+                self.bodies
+                    .of_mut(input.dir)
+                    .push(input.dir, input.bytes, voice);
                 Progress::need(input.bytes.len(), 1)
             }
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::decoded::{Codings, charset_parameter};
 use super::head::{FieldLine, FieldLines, line_end};
 use super::start_line::{RequestLine, StatusLine};
 use crate::message::{Description, Fact, Kind, Role, Side};
@@ -178,7 +179,8 @@ impl About<'_> {
     }
 
     fn fields(&mut self, answer: bool, stand_out: &[String]) {
-        let (mut media, mut codings) = (None, Vec::new());
+        let (mut media, mut names) = (None, Vec::new());
+        let (mut content, mut transfer) = (Codings::default(), Codings::default());
         for FieldLine { name, value } in FieldLines::of(self.head) {
             self.description.fields.push((name.clone(), value.clone()));
             let named = self.head.get(name.clone()).unwrap_or_default();
@@ -191,13 +193,20 @@ impl About<'_> {
                     .trim_ascii();
                 media = Some(String::from_utf8_lossy(bare).into_owned());
                 self.fact("http.content_type", bare, answer);
+                if let Some(charset) = charset_parameter(text) {
+                    self.fact("http.charset", charset, false);
+                }
             } else if is("content-language") {
                 self.fact("http.content_language", text, answer);
             } else if let Some((_, fact)) = FACTS.iter().find(|(field, _)| is(field)) {
                 self.fact(fact, text, false);
             }
-            if is("content-encoding") || is("transfer-encoding") {
-                codings.extend(codings_of(text));
+            if is("content-encoding") {
+                content = content.and(text);
+                names.extend(codings_of(text));
+            } else if is("transfer-encoding") {
+                transfer = transfer.and(text);
+                names.extend(codings_of(text));
             }
             let accepts = named
                 .get(..6)
@@ -213,7 +222,11 @@ impl About<'_> {
                 self.style(name, Role::Name);
             }
         }
-        self.description.opaque = opaque(media.as_deref(), &codings);
+        if content.then(transfer).are_known() {
+            // They are undone before the body is told.
+            names.clear();
+        }
+        self.description.opaque = opaque(media.as_deref(), &names);
     }
 
     /// Where the first field of this name has its value.
@@ -227,7 +240,7 @@ impl About<'_> {
     }
 }
 
-/// The codings in a field's list that make text unreadable.
+/// The codings in a field's list.
 fn codings_of(list: &[u8]) -> impl Iterator<Item = String> {
     let names = list
         .split(|byte| *byte == b',')
@@ -349,6 +362,7 @@ mod tests {
                 ("http.reason", "Not Found"),
                 ("http.version", "1.0"),
                 ("http.content_type", "text/html"),
+                ("http.charset", "utf-8"),
                 ("http.content_language", "fr"),
             ]
         );
@@ -399,11 +413,20 @@ mod tests {
             ),
             (
                 "Content-Type: text/html; charset=x\r\nContent-Encoding: gzip\r\n",
-                Some("text/html, gzip"),
+                None,
+            ),
+            (
+                "Content-Type: text/html; charset=x\r\nContent-Encoding: compress, gzip\r\n",
+                Some("text/html, compress, gzip"),
             ),
             ("Content-Encoding: identity\r\n", None),
-            ("Content-Encoding: br\r\n", Some("br")),
-            ("Transfer-Encoding: gzip, chunked\r\n", Some("gzip")),
+            ("Content-Encoding: br\r\n", None),
+            ("Content-Encoding: exi\r\n", Some("exi")),
+            (
+                "Content-Type: image/png\r\nContent-Encoding: gzip\r\n",
+                Some("image/png"),
+            ),
+            ("Transfer-Encoding: gzip, chunked\r\n", None),
             ("Transfer-Encoding: chunked\r\n", None),
         ];
         for (fields, name) in table {

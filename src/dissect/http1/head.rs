@@ -9,6 +9,7 @@ use httparse::EMPTY_HEADER;
 use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
+use super::decoded::{Charset, Codings, Plan, charset_of};
 
 /// A search for a head's end that goes on where it stopped.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -45,7 +46,7 @@ impl EndSearch {
     }
 }
 
-/// What the fields of a head say about the message's framing and its title.
+/// What the fields of a head say about the message's framing, its body and its title.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Fields<'h> {
     /// Of `Host`.
@@ -54,8 +55,14 @@ pub(super) struct Fields<'h> {
     pub(super) length: Length,
     /// Of all `Transfer-Encoding`.
     pub(super) coding: Coding,
-    /// Something in them breaks a rule.
-    pub(super) odd: bool,
+    /// Of all `Content-Encoding`.
+    pub(super) content: Codings,
+    /// Of all `Transfer-Encoding`, without `chunked`.
+    pub(super) transfer: Codings,
+    /// Of the first `Content-Type`.
+    pub(super) media: Option<&'h [u8]>,
+    /// A rule that something in them breaks.
+    pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> Fields<'h> {
@@ -66,15 +73,40 @@ impl<'h> Fields<'h> {
             .unwrap_or_else(|| Self::lenient(head))
     }
 
-    /// Whether they break a rule, in a message of `HTTP/1.minor`.
-    pub(super) fn is_odd(&self, minor: u8) -> bool {
+    /// The rule that they break in a message of `HTTP/1.minor`, in a few words.
+    pub(super) fn oddity(&self, minor: u8) -> Option<&'static str> {
         let coded = self.coding != Coding::None;
-        self.odd || minor > 1 || (coded && (minor == 0 || self.length != Length::None))
+        if coded && self.length != Length::None {
+            return Some("both Content-Length and Transfer-Encoding");
+        }
+        if coded && minor == 0 {
+            return Some("Transfer-Encoding in HTTP/1.0");
+        }
+        let version = (minor > 1).then_some("a version of HTTP/1 that there is not");
+        self.odd.or(version)
     }
 
-    fn lenient(head: &'h [u8]) -> Self {
+    /// What they say without what is text of the head.
+    pub(super) fn without_text(&self) -> Fields<'static> {
+        Fields {
+            host: None,
+            media: None,
+            ..*self
+        }
+    }
+
+    /// What is to be undone to the body.
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            codings: self.content.then(self.transfer),
+            charset: self.media.and_then(charset_of),
+        }
+    }
+
+    /// Reads the fields of a head that breaks the rules, or of a part of one.
+    pub(super) fn lenient(head: &'h [u8]) -> Self {
         let mut fields = Self {
-            odd: true,
+            odd: Some(broken_rule(head)),
             ..Self::default()
         };
         for line in FieldLines::of(head) {
@@ -85,16 +117,70 @@ impl<'h> Fields<'h> {
     }
 
     fn note(&mut self, name: &[u8], value: &'h [u8]) {
-        if name.eq_ignore_ascii_case(b"content-length") {
-            self.odd |= self.length != Length::None;
-            self.length = self.length.and(value);
-            self.odd |= self.length == Length::Unclear;
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.odd |= self.coding != Coding::None;
-            self.coding = self.coding.and(value);
+        if name.eq_ignore_ascii_case(b"content-type") {
+            self.media = self.media.or(Some(value));
         } else if name.eq_ignore_ascii_case(b"host") {
             self.host = self.host.or(Some(value));
+        } else {
+            self.note_framing(name, value);
         }
+    }
+
+    /// Takes one more field of a head whose text is not kept; says the character set, which may be in it.
+    pub(super) fn note_more(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        charset: Option<Charset>,
+    ) -> Option<Charset> {
+        self.note_framing(name, value);
+        match name.eq_ignore_ascii_case(b"content-type") {
+            true => charset.or_else(|| charset_of(value)),
+            false => charset,
+        }
+    }
+
+    fn note_framing(&mut self, name: &[u8], value: &[u8]) {
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let again = self.length != Length::None;
+            self.length = self.length.and(value);
+            let why = match self.length {
+                Length::Unclear if again => Some("Content-Lengths that differ"),
+                Length::Unclear => Some("a Content-Length that is no number"),
+                _ => again.then_some("Content-Length twice"),
+            };
+            self.odd = self.odd.or(why);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let again = self.coding != Coding::None;
+            self.odd = self.odd.or(again.then_some("Transfer-Encoding twice"));
+            self.coding = self.coding.and(value);
+            self.transfer = self.transfer.and(value);
+        } else if name.eq_ignore_ascii_case(b"content-encoding") {
+            self.content = self.content.and(value);
+        }
+    }
+}
+
+/// The first rule that a head breaks which cannot be read by the rules, in a few words.
+fn broken_rule(head: &[u8]) -> &'static str {
+    let mut many = 0_u32;
+    for line in head.split(|byte| *byte == b'\n').skip(1) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        many = many.saturating_add(u32::from(!line.is_empty()));
+        match memchr(b':', line).and_then(|colon| line.get(..colon)) {
+            _ if line.is_empty() => {}
+            _ if line.starts_with(b" ") || line.starts_with(b"\t") => return "a folded header line",
+            None => return "a header line without a colon",
+            Some(b"") => return "a header line without a name",
+            Some(name) if name.ends_with(b" ") || name.ends_with(b"\t") => {
+                return "space in front of a header's colon";
+            }
+            Some(_) => {}
+        }
+    }
+    match many {
+        257.. => "more than 256 header lines",
+        _ => "characters that do not belong in a head",
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod body;
 mod chunks;
+mod decoded;
 mod describe;
 mod head;
+mod long_head;
 mod opening;
 mod pairing;
 mod start_line;
@@ -17,13 +19,15 @@ mod tests;
 pub(super) use describe::describe;
 pub(super) use start_line::probe;
 
+use self::decoded::Body;
 use self::head::EndSearch;
+use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
 use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
-use crate::stream::Ending;
+use crate::stream::{Ending, GapReason};
 
 const REQUEST: Kind = Kind {
     name: "http.request",
@@ -40,9 +44,11 @@ pub(super) fn start() -> Box<dyn Dissector> {
 }
 
 /// Both directions of a connection.
-#[derive(Default, Debug)]
+#[derive(Default)]
 struct Http1 {
     halves: Both<Half>,
+    bodies: Both<Body>,
+    long_heads: Both<Option<Box<LongHead>>>,
     /// Who was first seen to ask, or to be answered.
     asker: Option<Direction>,
     pairing: Pairing,
@@ -84,6 +90,8 @@ enum Stage {
     Start,
     /// In the head. The message was begun.
     Head(EndSearch),
+    /// In a head of which more was told than is kept.
+    LongHead,
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -101,12 +109,22 @@ impl Dissector for Http1 {
         match self.halves.of(input.dir).stage {
             Stage::Start => self.start(input, voice),
             Stage::Head(search) => self.head(input, search, voice),
+            Stage::LongHead => self.long_head(input, voice),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
             Stage::Chunk => self.chunk_end(input, voice),
             Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
             Stage::Lost => Ok(self.lost_body(input, voice)),
         }
+    }
+
+    fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+        self.bodies.of_mut(dir).push(dir, bytes, voice);
+    }
+
+    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
+        self.bodies.of_mut(dir).hole(dir, voice);
+        voice.say(dir, Said::Missing { len, reason });
     }
 
     fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
@@ -123,7 +141,7 @@ impl Dissector for Http1 {
                 consumed: 0,
                 then: Then::Raw,
             },
-            Stage::Head(_) => {
+            Stage::Head(_) | Stage::LongHead => {
                 voice.text(dir, Part::Head, gap.waiting);
                 missing(len, voice);
                 self.break_off(dir, voice);
@@ -134,6 +152,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Body => {
+                self.bodies.of_mut(dir).hole(dir, voice);
                 missing(gap.body, voice);
                 self.over(dir, 0, voice);
                 AfterGap {
@@ -144,6 +163,7 @@ impl Dissector for Http1 {
             }
             Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
                 voice.framing(gap.waiting.len());
+                self.bodies.of_mut(dir).give_up(dir, voice);
                 missing(len, voice);
                 half.stage = Stage::Lost;
                 AfterGap {
@@ -153,7 +173,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Lost => {
-                voice.text(dir, Part::Body, gap.waiting);
+                self.bodies.of_mut(dir).push(dir, gap.waiting, voice);
                 missing(len, voice);
                 AfterGap {
                     told: len,
@@ -168,9 +188,9 @@ impl Dissector for Http1 {
         let half = *self.halves.of(dir);
         match half.stage {
             Stage::Start => return 0,
-            Stage::Head(_) => voice.text(dir, Part::Head, waiting),
+            Stage::Head(_) | Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Lost => voice.text(dir, Part::Body, waiting),
+            Stage::Lost => self.bodies.of_mut(dir).push(dir, waiting, voice),
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
         }
         if half.until_close && how == Ending::Fin {
@@ -225,15 +245,26 @@ impl Http1 {
 
     /// Ends the message, whole, behind `consumed` bytes.
     fn over(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Progress {
-        voice.say(dir, Said::End { complete: true });
+        self.end_message(dir, true, voice);
         self.halves.of_mut(dir).reset();
         Progress::need(consumed, 1)
     }
 
     /// Ends the message, which is not whole.
     fn break_off(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        voice.say(dir, Said::End { complete: false });
+        self.end_message(dir, false, voice);
         self.halves.of_mut(dir).reset();
+    }
+
+    /// Says what is left to say of the message.
+    fn end_message(&mut self, dir: Direction, complete: bool, voice: &mut Voice<'_>) {
+        let body = self.bodies.of_mut(dir);
+        body.finish(dir, complete, voice);
+        if let Some(facts) = body.facts(voice) {
+            voice.say(dir, Said::Body(facts));
+        }
+        *self.long_heads.of_mut(dir) = None;
+        voice.say(dir, Said::End { complete });
     }
 
     /// Ends the message: it cannot be read on.

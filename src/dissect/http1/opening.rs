@@ -3,6 +3,7 @@
 use super::super::voice::Voice;
 use super::super::{Input, Malformed, Progress, Then};
 use super::body::Framing;
+use super::decoded::Plan;
 use super::head::{EndSearch, Fields, line_end};
 use super::pairing::Method;
 use super::start_line::{RequestLine, StatusLine, is_answer};
@@ -63,23 +64,49 @@ impl Http1 {
                 self.halves.of_mut(dir).stage = Stage::Head(search);
                 return Ok(Progress::need(0, window.len().saturating_add(1)));
             }
-            voice.text(dir, Part::Head, window);
-            return Err(self.give_up(dir, window.len(), voice));
+            return self.begin_long_head(input, window, voice);
         };
         let head = window.get(..end).unwrap_or(window);
         voice.text(dir, Part::Head, head);
         let half = *self.halves.of(dir);
         let line = head.get(..line_end(head, 0)).unwrap_or_default();
+        let fields = Fields::of(head, half.answer);
+        let bare = search.bare.then_some("lines that end without CR");
         let framing = if half.answer {
-            StatusLine::of(line).map(|line| self.answer(dir, &line, head, search.bare, voice))
+            StatusLine::of(line).map(|line| {
+                let method = half.asked.map_or(Method::Other, |asked| asked.method);
+                self.answer(dir, &line, &fields, bare, voice);
+                Framing::of_answer(&fields, line.status, method)
+            })
         } else {
-            RequestLine::of(line).map(|line| self.request(dir, &line, head, search.bare, voice))
+            RequestLine::of(line).map(|line| {
+                self.request(dir, &line, &fields, bare, voice);
+                Framing::of_request(&fields)
+            })
         };
+        match framing {
+            Some(framing) => self.behind_head(dir, end, framing, fields.plan(), voice),
+            None => Err(self.give_up(dir, end, voice)),
+        }
+    }
+
+    /// Goes on behind a head, which ends behind `end` bytes.
+    pub(super) fn behind_head(
+        &mut self,
+        dir: Direction,
+        end: usize,
+        framing: Framing,
+        plan: Plan,
+        voice: &mut Voice<'_>,
+    ) -> Result<Progress, Malformed> {
+        if let Framing::Chunked | Framing::Length(_) | Framing::UntilClose = framing {
+            self.bodies.of_mut(dir).begin(plan, voice);
+        }
         let half = self.halves.of_mut(dir);
         match framing {
-            None | Some(Framing::Unclear) => Err(self.give_up(dir, end, voice)),
-            Some(Framing::None) => Ok(self.over(dir, end, voice)),
-            Some(Framing::Tunnel) => {
+            Framing::Unclear => Err(self.give_up(dir, end, voice)),
+            Framing::None => Ok(self.over(dir, end, voice)),
+            Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
                 Ok(Progress {
@@ -87,18 +114,18 @@ impl Http1 {
                     then: Then::Raw,
                 })
             }
-            Some(Framing::Chunked) => {
+            Framing::Chunked => {
                 half.stage = Stage::ChunkSize(0);
                 Ok(Progress::need(end, 1))
             }
-            Some(Framing::Length(len)) => {
+            Framing::Length(len) => {
                 half.stage = Stage::Body;
                 Ok(Progress {
                     consumed: end,
                     then: Then::Body(len),
                 })
             }
-            Some(Framing::UntilClose) => {
+            Framing::UntilClose => {
                 (half.stage, half.until_close) = (Stage::Body, true);
                 Ok(Progress {
                     consumed: end,
@@ -108,22 +135,26 @@ impl Http1 {
         }
     }
 
-    fn request(
+    /// A request's head is known; `odd` is what was seen to break a rule before its fields were read.
+    pub(super) fn request(
         &mut self,
         dir: Direction,
         line: &RequestLine<'_>,
-        head: &[u8],
-        bare: bool,
+        fields: &Fields<'_>,
+        odd: Option<&'static str>,
         voice: &mut Voice<'_>,
-    ) -> Framing {
+    ) {
         let half = self.halves.of(dir);
-        let fields = Fields::of(head, false);
         self.pairing.name(half.exchange, Method::of(line.method));
-        let framing = Framing::of_request(&fields);
-        let odd = bare
-            || half.contrary
-            || fields.is_odd(line.minor)
-            || line.method.iter().any(u8::is_ascii_lowercase);
+        let odd = half
+            .contrary
+            .then_some("a request from the side that answers")
+            .or(fields.oddity(line.minor))
+            .or(odd)
+            .or_else(|| {
+                let lower = line.method.iter().any(u8::is_ascii_lowercase);
+                lower.then_some("a method in lower case")
+            });
         count_odd(odd, voice);
         let mut room = [0; describe::TITLE];
         let title = describe::request_title(line, fields.host, &mut room);
@@ -137,23 +168,27 @@ impl Http1 {
                 title,
             },
         );
-        framing
     }
 
-    fn answer(
+    /// An answer's head is known.
+    pub(super) fn answer(
         &mut self,
         dir: Direction,
         line: &StatusLine<'_>,
-        head: &[u8],
-        bare: bool,
+        fields: &Fields<'_>,
+        odd: Option<&'static str>,
         voice: &mut Voice<'_>,
-    ) -> Framing {
+    ) {
         let half = self.halves.of(dir);
-        let fields = Fields::of(head, true);
-        let method = half.asked.map_or(Method::Other, |asked| asked.method);
-        let framing = Framing::of_answer(&fields, line.status, method);
         let interim = matches!(line.status, 100 | 102..=199);
-        let odd = bare || half.contrary || line.minor.is_none_or(|minor| fields.is_odd(minor));
+        let odd = half
+            .contrary
+            .then_some("an answer from the side that asks")
+            .or(match line.minor {
+                Some(minor) => fields.oddity(minor),
+                None => Some("ICY in place of HTTP"),
+            })
+            .or(odd);
         if !interim {
             voice.stats.answers = voice.stats.answers.saturating_add(1);
             if !half.contrary {
@@ -172,12 +207,11 @@ impl Http1 {
                 title: line.words,
             },
         );
-        framing
     }
 }
 
-fn count_odd(odd: bool, voice: &mut Voice<'_>) {
-    if odd {
+fn count_odd(odd: Option<&'static str>, voice: &mut Voice<'_>) {
+    if odd.is_some() {
         voice.stats.odd = voice.stats.odd.saturating_add(1);
     }
 }

@@ -624,6 +624,81 @@ fn odd_answers_are_read_when_their_framing_is_clear() {
 }
 
 #[test]
+fn the_rule_that_a_message_breaks_is_told() {
+    let table: &[(&[u8], &str)] = &[
+        (
+            b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+            "both Content-Length and Transfer-Encoding",
+        ),
+        (
+            b"Content-Length: 3\r\nContent-Length: 4\r\n",
+            "Content-Lengths that differ",
+        ),
+        (
+            b"Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Content-Length twice",
+        ),
+        (
+            b"Content-Length: x\r\n",
+            "a Content-Length that is no number",
+        ),
+        (b"X: a\r\n b\r\n", "a folded header line"),
+        (b"X : a\r\n", "space in front of a header's colon"),
+        (b"no colon\r\n", "a header line without a colon"),
+        (b": a\r\n", "a header line without a name"),
+        (b"X: \x01\r\n", "characters that do not belong in a head"),
+        (b"X: a\n", "lines that end without CR"),
+        (b"X: a\r\n", ""),
+    ];
+    for (fields, why) in table {
+        let head = [b"GET / HTTP/1.1\r\n", *fields, b"\r\n"].concat();
+        let play = Play::of(&[client(&head)], &Cut::Whole);
+        assert_eq!(
+            play.chart.oddities.concat(),
+            *why,
+            "{}",
+            fields.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn a_long_head_keeps_its_framing_and_its_pair() {
+    let fields = "X-Many: abcdefghijklmnopqrstuvwxyz\r\n".repeat(100_000);
+    let huge = format!("X-Long: {}\r\n", "z".repeat(200_000));
+    for between in [&fields, &huge] {
+        let request =
+            format!("POST /a HTTP/1.1\r\nHost: h:1\r\n{between}Content-Length: 3\r\n\r\nabc");
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\n{between}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        );
+        let lines = outline(&[
+            client(request.as_bytes()),
+            server(answer.as_bytes()),
+            client(GET),
+            server(OK),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "> http.request #0",
+                r#"> brief "POST h:1/a" odd"#,
+                "> end",
+                "< http.response #0",
+                r#"< brief 200 "200 OK" odd"#,
+                "< end",
+                "> http.request #1",
+                r#"> brief "GET h:1/a""#,
+                "> end",
+                "< http.response #1",
+                r#"< brief 200 "200 OK""#,
+                "< end",
+            ]
+        );
+    }
+}
+
+#[test]
 fn a_request_where_an_answer_should_be_is_an_exchange_of_its_own() {
     let lines = outline(&[client(GET), server(GET), server(OK)]);
     assert_eq!(
@@ -776,11 +851,11 @@ fn very_many_fields_are_read_leniently() {
 }
 
 #[test]
-fn a_head_beyond_the_bound_is_given_up_and_told_raw() {
+fn a_start_line_beyond_the_bound_is_given_up_and_told_raw() {
     let request = [
-        b"GET / HTTP/1.1\r\nX: ".as_slice(),
+        b"GET /".as_slice(),
         &vec![b'x'; 100_000],
-        b"\r\n\r\n",
+        b" HTTP/1.1\r\n\r\n",
     ]
     .concat();
     let lines = outline(&[client(&request), client(GET)]);

@@ -33,6 +33,9 @@ impl Desk {
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(ASIDE, self.next_number(), dir, by);
         open.aside = Some(why);
+        if self.orders.frames {
+            open.note_frame(by.frame, &self.fragments);
+        }
         open.unit.begin(&self.orders.query, None);
         open.unit
             .feed(&self.orders.query, &self.orders.keep, Part::Body, bytes);
@@ -63,6 +66,9 @@ impl Desk {
         if self.orders.show_empty && self.is_taking() {
             let mut open = self.spare.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir, by);
+            if self.orders.frames {
+                open.note_frame(by.frame, &[]);
+            }
             open.unit.begin(&self.orders.query, None);
             self.tell(
                 flow,

@@ -95,6 +95,9 @@ impl Desk {
 
     /// How the exchange of a message stands.
     pub(super) fn standing(&self, exchange: Option<&Exchange>, open: &Open) -> Standing {
+        if self.orders.conditions.is_empty() {
+            return Standing::Holds;
+        }
         let known = exchange.map_or(&open.findings, |exchange| &exchange.findings);
         match open.begin.kind.side {
             Side::Speaks => Standing::Holds,
@@ -116,7 +119,7 @@ impl Desk {
             Standing::Holds if matched && !exchange.shown && !self.orders.pairs => {
                 let exchange = *exchange;
                 self.show_held(flow, state, &exchange, false);
-                if self.orders.companions
+                if (self.orders.companions || self.orders.pair)
                     && let Some(exchange) = state.exchange(ordinal)
                 {
                     exchange.shown = true;

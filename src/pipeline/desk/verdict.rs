@@ -75,6 +75,8 @@ impl Desk {
             Side::Answers => {}
         }
         let exchange = match side {
+            // Looked at only where its standing matters.
+            Side::Asks if self.orders.conditions.is_empty() => None,
             Side::Asks => state.exchange(ordinal).copied(),
             Side::Answers if open.brief.interim => state.exchange(ordinal).copied(),
             Side::Answers => state.close(ordinal),
@@ -263,6 +265,8 @@ impl Desk {
         if before == 0 {
             return;
         }
+        // For `-O` alone they are noted, but a neighbour's packets are not saved.
+        let asked = self.orders.frames;
         telling::with_hit(
             &self.orders.query,
             &self.orders.stand_out,
@@ -270,7 +274,8 @@ impl Desk {
             open,
             manner,
             |hit| {
-                let kept = Kept::new(hit, &[]);
+                let frames = if asked { hit.frames } else { &[] };
+                let kept = Kept::new(hit, frames);
                 let neighbours = state.neighbours.get_or_insert_default();
                 neighbours.context.remember(kept, before);
             },

@@ -94,6 +94,7 @@ fn hit<'a>(
             bytes: text,
             pieces,
         },
+        start: 0,
         head,
         matches,
         styles: &[],
@@ -303,5 +304,46 @@ fn the_header_line_says_what_is_unusual() {
     assert_eq!(
         got,
         "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1 [conflict] · joined mid-connection · incomplete\n"
+    );
+}
+
+#[test]
+fn a_header_line_says_what_decoding_did() {
+    let gzip = Fact {
+        name: "http.content_encoding",
+        value: "gzip".into(),
+        summary: false,
+    };
+    let table = [
+        (Decoding::Decoded, "16 B (gzip 34 B)", None),
+        (Decoding::AsSent, "16 B", None),
+        (Decoding::Broken, "16 B", Some("[not decoded: broken gzip]")),
+        (
+            Decoding::NoRoom,
+            "16 B",
+            Some("[not decoded: no room for gzip]"),
+        ),
+        (
+            Decoding::Cut,
+            "16 B",
+            Some("[body cut: it swells to 256 times its size]"),
+        ),
+    ];
+    for (state, says, mark) in table {
+        let body = BodyFacts { wire: 34, state };
+        let facts = std::slice::from_ref(&gzip);
+        assert_eq!(size(16, &body, facts), says);
+        assert_eq!(undecoded(&body, facts).as_deref(), mark);
+    }
+    assert_eq!(
+        size(
+            16,
+            &BodyFacts {
+                wire: 34,
+                state: Decoding::Decoded
+            },
+            &[]
+        ),
+        "16 B"
     );
 }

@@ -1,0 +1,125 @@
+//! The *codings* of a body: which there are, by their names in `Content-Encoding` and `Transfer-Encoding`.
+
+use crate::limits::CODINGS;
+
+/// A coding that can be undone (the registry of RFC 9110 section 16.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Coding {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 1950, and what many mean by it, RFC 1951 alone.
+    Deflate,
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// What the fields of a message say together, in the order of the codings' application.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Codings {
+    list: [Option<Coding>; CODINGS],
+    len: usize,
+    /// One is not known, or there are too many: none can be undone.
+    unknown: bool,
+    /// `chunked` was named, which must be the last one.
+    chunked: bool,
+}
+
+impl Codings {
+    /// With one more field, which is a list.
+    pub(crate) fn and(mut self, value: &[u8]) -> Self {
+        for name in value.split(|byte| *byte == b',') {
+            self.add(name.trim_ascii());
+        }
+        self
+    }
+
+    /// Those of the content, then those of the transfer.
+    pub(crate) fn then(mut self, transfer: Self) -> Self {
+        for coding in transfer.list.into_iter().flatten() {
+            self.apply(coding);
+        }
+        self.unknown |= transfer.unknown;
+        self
+    }
+
+    /// All can be undone.
+    pub(crate) const fn are_known(&self) -> bool {
+        !self.unknown
+    }
+
+    /// Those that are undone; none if one of them is not known.
+    pub(super) fn undoable(&self) -> &[Option<Coding>] {
+        let len = if self.unknown { 0 } else { self.len };
+        self.list.get(..len).unwrap_or_default()
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        let is = |names: &[&str]| {
+            names
+                .iter()
+                .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+        };
+        if is(&["", "identity"]) {
+        } else if is(&["chunked"]) {
+            self.unknown |= self.chunked;
+            self.chunked = true;
+        } else if is(&["gzip", "x-gzip"]) {
+            self.apply(Coding::Gzip);
+        } else if is(&["deflate"]) {
+            self.apply(Coding::Deflate);
+        } else if is(&["br"]) {
+            self.apply(Coding::Brotli);
+        } else if is(&["zstd"]) {
+            self.apply(Coding::Zstd);
+        } else {
+            self.unknown = true;
+        }
+    }
+
+    fn apply(&mut self, coding: Coding) {
+        match self.list.get_mut(self.len) {
+            Some(place) if !self.chunked => {
+                *place = Some(coding);
+                self.len = self.len.saturating_add(1);
+            }
+            _ => self.unknown = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codings_are_known_by_name_and_undone_all_or_none() {
+        use Coding::{Brotli, Deflate, Gzip, Zstd};
+        let table: &[(&[&str], &[Coding], bool)] = &[
+            (&[], &[], true),
+            (&["identity"], &[], true),
+            (&["gzip"], &[Gzip], true),
+            (&["X-GZip , br"], &[Gzip, Brotli], true),
+            (&["gzip", "deflate"], &[Gzip, Deflate], true),
+            (&["gzip, chunked"], &[Gzip], true),
+            (&["chunked, gzip"], &[], false),
+            (&["chunked, chunked"], &[], false),
+            (&["compress"], &[], false),
+            (&["compress, gzip"], &[], false),
+            (&["zstd,zstd,,zstd,zstd"], &[Zstd; 4], true),
+            (&["zstd,zstd,zstd,zstd,zstd"], &[], false),
+        ];
+        for (fields, undone, known) in table {
+            let codings = fields.iter().fold(Codings::default(), |codings, field| {
+                codings.and(field.as_bytes())
+            });
+            let list: Vec<_> = codings.undoable().iter().copied().flatten().collect();
+            assert_eq!(
+                (list.as_slice(), codings.are_known()),
+                (*undone, *known),
+                "{fields:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A *long head*: one that goes on behind the bytes that are kept of a head. It is told and read line by line, in constant
+//! memory, so that the message keeps its framing and its pair.
+
+use memchr::memchr_iter;
+
+use super::super::voice::Voice;
+use super::super::{Input, Malformed, Progress};
+use super::body::Framing;
+use super::decoded::{Charset, Plan};
+use super::head::{Fields, line_end};
+use super::pairing::Method;
+use super::start_line::{RequestLine, StatusLine};
+use super::{Http1, Stage};
+use crate::message::Part;
+
+/// Why such a message is odd.
+const WHY: &str = "a head of more than 64 KiB";
+
+/// What was read of a long head so far.
+#[derive(Clone, Copy)]
+pub(super) struct LongHead {
+    /// Of the fields that say how the body is framed and coded.
+    fields: Fields<'static>,
+    charset: Option<Charset>,
+    /// For an answer: its status, and the method it answers.
+    answers: Option<(u16, Method)>,
+    /// The next byte is inside of a line that is too long to be read.
+    inside: bool,
+}
+
+impl LongHead {
+    fn framing(&self) -> Framing {
+        match self.answers {
+            Some((status, method)) => Framing::of_answer(&self.fields, status, method),
+            None => Framing::of_request(&self.fields),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        Plan {
+            charset: self.charset,
+            ..self.fields.plan()
+        }
+    }
+
+    /// Reads whole lines; says how many bytes they have, and whether the empty one is among them.
+    fn read(&mut self, lines: &[u8]) -> (usize, bool) {
+        let mut from = 0_usize;
+        for at in memchr_iter(b'\n', lines) {
+            let line = lines.get(from..at).unwrap_or_default();
+            from = at.saturating_add(1);
+            if std::mem::take(&mut self.inside) {
+                continue;
+            }
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                return (from, true);
+            }
+            let colon = line.iter().position(|byte| *byte == b':');
+            let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else {
+                continue;
+            };
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            self.charset = self
+                .fields
+                .note_more(name.trim_ascii(), value, self.charset);
+        }
+        (from, false)
+    }
+}
+
+impl Http1 {
+    /// The head in `window`, which is as much as is kept of one, has no end: its first lines are told, the others will be.
+    pub(super) fn begin_long_head(
+        &mut self,
+        input: &Input<'_>,
+        window: &[u8],
+        voice: &mut Voice<'_>,
+    ) -> Result<Progress, Malformed> {
+        let dir = input.dir;
+        let half = *self.halves.of(dir);
+        let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
+        let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
+        let line = part.get(..line_end(part, 0)).unwrap_or_default();
+        let fields = Fields::lenient(part);
+        let answers = if half.answer {
+            StatusLine::of(line).map(|line| {
+                let method = half.asked.map_or(Method::Other, |asked| asked.method);
+                voice.text(dir, Part::Head, part);
+                self.answer(dir, &line, &fields, Some(WHY), voice);
+                Some((line.status, method))
+            })
+        } else {
+            RequestLine::of(line).map(|line| {
+                voice.text(dir, Part::Head, part);
+                self.request(dir, &line, &fields, Some(WHY), voice);
+                None
+            })
+        };
+        let Some(answers) = answers else {
+            voice.text(dir, Part::Head, window);
+            return Err(self.give_up(dir, window.len(), voice));
+        };
+        *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
+            charset: fields.plan().charset,
+            fields: fields.without_text(),
+            answers,
+            inside: false,
+        }));
+        self.halves.of_mut(dir).stage = Stage::LongHead;
+        Ok(Progress::need(end, 1))
+    }
+
+    /// Reads on in a long head.
+    pub(super) fn long_head(
+        &mut self,
+        input: &Input<'_>,
+        voice: &mut Voice<'_>,
+    ) -> Result<Progress, Malformed> {
+        let (dir, limit) = (input.dir, voice.limits.head);
+        let window = input.bytes.get(..limit).unwrap_or(input.bytes);
+        let Some(long) = self.long_heads.of_mut(dir) else {
+            return Err(self.give_up(dir, 0, voice));
+        };
+        let (read, over) = long.read(window);
+        let read = if read == 0 && window.len() >= limit {
+            // What such a line says is not known.
+            long.inside = true;
+            window.len()
+        } else {
+            read
+        };
+        voice.text(dir, Part::Head, window.get(..read).unwrap_or_default());
+        if over {
+            let (framing, plan) = (long.framing(), long.plan());
+            *self.long_heads.of_mut(dir) = None;
+            return self.behind_head(dir, read, framing, plan, voice);
+        }
+        Ok(match read {
+            0 => Progress::need(0, window.len().saturating_add(1)),
+            read => Progress::need(read, 1),
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! A message as data: the fields of `match` and `context`.
+
+use std::fmt::Write as _;
+
+use crate::flow::Endpoint;
+use crate::frame::Timestamp;
+use crate::hit::{Heading, Hit, Portion, Why};
+use crate::message::{Decoding, Side};
+use crate::packet::protocol;
+use crate::stream::{Aside, GapReason};
+use crate::times::Times;
+
+use super::layout::Layout;
+use super::line::Line;
+use super::told::Told;
+
+/// A message to be written.
+pub(super) struct Record<'a> {
+    pub(super) hit: &'a Hit<'a>,
+    /// Its text is at hand.
+    pub(super) kept: bool,
+    /// What of it may be told.
+    pub(super) told: Told,
+}
+
+impl Record<'_> {
+    /// Write all fields. Each record has them all, in this order, so that one is read as the next.
+    pub(super) fn write(&self, line: &mut Line<'_>, moments: &mut Moments) {
+        let hit = self.hit;
+        let layout = Layout::of(hit);
+        match hit.number {
+            // Of a packet without payload.
+            0 => line.key("id").null(),
+            number => line.key("id").number(number),
+        }
+        let kind = match hit.why {
+            Why::Empty => "empty",
+            Why::Match | Why::Context => hit.kind.name,
+        };
+        line.key("kind").string(kind);
+        line.key("time").string(moments.text(hit.heading.ts));
+        match self.kept {
+            true => line.key("began").string(moments.text(hit.began)),
+            false => line.key("began").null(),
+        }
+        line.key("flow").object(|line| flow(line, &hit.heading));
+        line.key("frames").array(|line| {
+            for frame in hit.frames {
+                line.number(*frame);
+            }
+        });
+        self.http(line, &layout);
+        self.body(line, &layout);
+        line.key("excerpts").array(|line| {
+            for excerpt in &layout.excerpts {
+                line.object(|line| {
+                    line.key("start").number(excerpt.at);
+                    line.text_or_bytes(&self.told.text(excerpt.bytes));
+                });
+            }
+        });
+        line.key("gaps").array(|line| {
+            for gap in &layout.gaps {
+                line.object(|line| {
+                    line.key("where").string(part(gap.in_head));
+                    line.key("offset").number(gap.at);
+                    line.key("length").number(gap.len);
+                    line.key("reason").string(reason(gap.reason));
+                });
+            }
+        });
+        line.key("incomplete").bool(hit.incomplete);
+        self.marks(line, &layout);
+        line.key("portion").string_or_null(match hit.portion {
+            Portion::Whole => None,
+            Portion::First => Some("first"),
+            Portion::Next => Some("next"),
+            Portion::Last => Some("last"),
+        });
+        line.key("submatches").array(|line| {
+            for place in layout.places(hit) {
+                line.object(|line| {
+                    line.key("where").string(part(place.in_head));
+                    line.key("match").bytes(&self.told.text(place.bytes));
+                    let end = place.at.saturating_add(place.bytes.len() as u64);
+                    line.key("start").number(place.at);
+                    line.key("end").number(end);
+                });
+            }
+        });
+        match hit.kind.side {
+            Side::Answers => line.key("timing").object(|line| timing(line, hit)),
+            Side::Asks | Side::Speaks => line.key("timing").null(),
+        }
+    }
+
+    /// What HTTP's head says. Portions behind the first have no head.
+    fn http(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
+        let hit = self.hit;
+        if !hit.kind.name.starts_with("http.") || layout.head.is_empty() {
+            return line.key("http").null();
+        }
+        let fact = |name: &str| {
+            let mut facts = hit.facts.iter();
+            let fact = facts.find(|fact| fact.name == name)?;
+            Some(fact.value.as_str())
+        };
+        let text =
+            |range: &std::ops::Range<usize>| layout.head.get(range.clone()).unwrap_or_default();
+        line.key("http").object(|line| {
+            if hit.kind.side == Side::Asks {
+                line.key("method").string_or_null(fact("http.method"));
+                let target = fact("http.target").map(|target| self.told.target(target));
+                line.key("target").string_or_null(target.as_deref());
+            } else {
+                match hit.brief.status {
+                    0 => line.key("status").null(),
+                    status => line.key("status").number(u64::from(status)),
+                }
+                line.key("reason").string_or_null(fact("http.reason"));
+            }
+            line.key("version").string_or_null(fact("http.version"));
+            let mut plain = hit.brief.odd.is_none();
+            line.key("headers").array(|line| {
+                for (name, value) in hit.fields {
+                    let (name, value) = (text(name), text(value));
+                    plain &= name.is_ascii();
+                    line.array(|line| {
+                        line.string(&String::from_utf8_lossy(name));
+                        line.bytes(&self.told.value(name, value));
+                    });
+                }
+            });
+            let start = memchr::memchr(b'\n', layout.head).unwrap_or(layout.head.len());
+            plain &= str::from_utf8(layout.head.get(..start).unwrap_or_default()).is_ok();
+            // What the fields above do not tell to the byte is told as it was sent; what is masked is not.
+            match plain || self.told.masked {
+                true => line.key("head").null(),
+                false => line.key("head").bytes(layout.head),
+            }
+        });
+    }
+
+    fn body(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
+        let hit = self.hit;
+        if !self.kept {
+            return line.key("body").null();
+        }
+        let coding: Vec<&str> = hit
+            .facts
+            .iter()
+            .filter(|fact| fact.name == "http.content_encoding")
+            .map(|fact| fact.value.as_str())
+            .collect();
+        let over = matches!(hit.portion, Portion::Whole | Portion::Last);
+        let as_sent = hit.body.state == Decoding::AsSent;
+        line.key("body").object(|line| {
+            line.text_or_bytes(&self.told.text(layout.body));
+            let wire = match (hit.body.wire, as_sent) {
+                // What is not HTTP's has no other size.
+                (0, true) => hit.body_size,
+                (wire, _) => wire,
+            };
+            for (key, size) in [("size", hit.body_size), ("wire_size", wire)] {
+                match over {
+                    true => line.key(key).number(size),
+                    false => line.key(key).null(),
+                }
+            }
+            line.key("encoding")
+                .string_or_null((!coding.is_empty()).then(|| coding.join(", ")).as_deref());
+            let whole = over && layout.body.len() as u64 == hit.body_size;
+            line.key("truncated").bool(!whole);
+            let state = match hit.body.state {
+                Decoding::AsSent => "as_sent",
+                Decoding::Decoded => "decoded",
+                Decoding::Broken => "broken",
+                Decoding::Cut => "cut",
+                Decoding::NoRoom => "no_room",
+            };
+            line.key("state").string_or_null(over.then_some(state));
+        });
+    }
+
+    fn marks(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
+        let hit = self.hit;
+        let ended = [&b"\n\n"[..], b"\n\r\n"]
+            .iter()
+            .any(|end| layout.head.ends_with(end));
+        line.key("marks").array(|line| {
+            if let Some(aside) = hit.aside {
+                line.string(mark(aside));
+            }
+            for (is, mark) in [
+                (hit.joined, "joined"),
+                (hit.brief.odd.is_some(), "odd"),
+                (hit.pending, "pending"),
+                (!layout.head.is_empty() && !ended, "head_cut"),
+                (!self.kept, "not_kept"),
+            ] {
+                if is {
+                    line.string(mark);
+                }
+            }
+        });
+    }
+}
+
+fn flow(line: &mut Line<'_>, heading: &Heading) {
+    let other = heading.protocol.to_string();
+    line.key("proto").string(match heading.protocol {
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::ICMP => "icmp",
+        protocol::ICMPV6 => "icmpv6",
+        protocol::IGMP => "igmp",
+        _ => &other,
+    });
+    let mut name = String::new();
+    for (key, end) in [("src", heading.src), ("dst", heading.dst)] {
+        name.clear();
+        let Endpoint { addr, .. } = end;
+        let _ = match heading.ports {
+            true => write!(name, "{end}"),
+            false => write!(name, "{addr}"),
+        };
+        line.key(key).string(&name);
+    }
+    match heading.protocol {
+        protocol::TCP => line.key("flags").string(&heading.flags.to_string()),
+        _ => line.key("flags").null(),
+    }
+    match heading.icmp {
+        Some((kind, code)) => line.key("icmp").object(|line| {
+            line.key("type").number(u64::from(kind));
+            line.key("code").number(u64::from(code));
+        }),
+        None => line.key("icmp").null(),
+    }
+}
+
+/// Without its question an answer has only the time that itself took.
+fn timing(line: &mut Line<'_>, hit: &Hit<'_>) {
+    let times = hit.times;
+    let part = |of: fn(&Times) -> Option<i64>| times.as_ref().and_then(of);
+    let alone = match (times, hit.portion) {
+        (None, Portion::Whole | Portion::Last) => Some(hit.heading.ts.since(hit.began)),
+        _ => None,
+    };
+    line.key("connect").seconds(part(Times::connect));
+    line.key("send").seconds(part(Times::send));
+    line.key("wait").seconds(part(Times::wait));
+    line.key("receive").seconds(part(Times::receive).or(alone));
+    line.key("total").seconds(part(Times::total));
+}
+
+const fn part(in_head: bool) -> &'static str {
+    if in_head { "head" } else { "body" }
+}
+
+const fn reason(reason: GapReason) -> &'static str {
+    match reason {
+        GapReason::Acked => "acked",
+        GapReason::Overflow => "overflow",
+        GapReason::Timeout => "timeout",
+        GapReason::End => "end",
+        GapReason::Evicted => "evicted",
+        GapReason::Snaplen => "snaplen",
+    }
+}
+
+const fn mark(aside: Aside) -> &'static str {
+    match aside {
+        Aside::Late => "late",
+        Aside::Conflict => "conflict",
+        Aside::NoAck => "no_ack",
+        Aside::Urgent => "urgent",
+        Aside::BadChecksum => "bad_checksum",
+        Aside::BadFlags => "bad_flags",
+        Aside::AfterFin => "after_fin",
+        Aside::WithRst => "rst_data",
+        Aside::OutOfWindow => "out_of_window",
+    }
+}
+
+/// Moments as RFC 3339 has them, in UTC with nanoseconds. Records come in runs: the last second's text is remembered.
+#[derive(Default)]
+pub(super) struct Moments {
+    second: Option<i64>,
+    /// The text up to the second and its point.
+    date: String,
+    text: String,
+}
+
+impl Moments {
+    fn text(&mut self, ts: Timestamp) -> &str {
+        if self.second != Some(ts.seconds()) {
+            self.second = Some(ts.seconds());
+            // 64 bits of nanoseconds reach from 1677 to 2262, which is no trouble to anybody.
+            let second = jiff::Timestamp::from_second(ts.seconds()).unwrap_or_default();
+            self.date = second.strftime("%Y-%m-%dT%H:%M:%S.").to_string();
+        }
+        self.text.clear();
+        let _ = write!(self.text, "{}{:09}Z", self.date, ts.subsec_nanos());
+        &self.text
+    }
+}

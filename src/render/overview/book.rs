@@ -1,0 +1,193 @@
+//! The rows of the table: what was counted, by host, method and path. Their number is bounded; what comes behind that is
+//! counted together with others, and said.
+
+use std::collections::HashMap;
+
+use super::took::{Took, micros};
+
+/// Rows of paths, of all hosts together, beside one for each host's other paths.
+pub(super) const PATHS: usize = 512;
+/// Hosts, beside one row for all others.
+pub(super) const HOSTS: usize = 128;
+/// Histograms of three digits. With 640 of two digits (8 MiB) all rows take 14 MiB at most, whatever comes.
+const FINE: usize = 64;
+/// Bytes of a host's name, of a method and of a path that are told apart.
+const NAME: [usize; 3] = [128, 24, 256];
+
+/// What comes of an exchange: the first digit of its status, or none.
+pub(super) const CLASSES: [&str; 7] = ["1xx", "2xx", "3xx", "4xx", "5xx", "odd", "no answer"];
+
+/// All rows.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) hosts: HashMap<String, Host>,
+    /// Requests to hosts that have no rows.
+    pub(super) others: Row,
+    paths: usize,
+    fine: usize,
+}
+
+/// The rows of a host.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// By method and path.
+    pub(super) paths: HashMap<(String, String), Row>,
+    /// Requests for paths that have no rows.
+    pub(super) others: Row,
+}
+
+/// What was counted.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// Exchanges.
+    pub(super) count: u64,
+    /// Exchanges by what came of them, as [`CLASSES`].
+    pub(super) classes: [u64; CLASSES.len()],
+    /// Their times from the question's first byte to the answer's last.
+    pub(super) took: Took,
+    /// The longest of these, in microseconds.
+    pub(super) max: u32,
+}
+
+impl Book {
+    pub(super) fn new() -> Self {
+        Self {
+            hosts: HashMap::new(),
+            others: Row::default(),
+            paths: 0,
+            fine: FINE,
+        }
+    }
+
+    /// Count an exchange with the status of its answer, and what it took.
+    pub(super) fn add(
+        &mut self,
+        [host, method, path]: [&str; 3],
+        status: Option<u16>,
+        nanos: Option<i64>,
+    ) {
+        let [host, method, path] = [
+            short(&host.to_ascii_lowercase(), NAME[0]),
+            short(method, NAME[1]),
+            short(path, NAME[2]),
+        ];
+        let room = self.hosts.len() < HOSTS;
+        let row = match self.hosts.get_mut(&host) {
+            Some(known) => known.row(method, path, &mut self.paths),
+            None if room => self
+                .hosts
+                .entry(host)
+                .or_default()
+                .row(method, path, &mut self.paths),
+            None => &mut self.others,
+        };
+        row.count += 1;
+        row.classes[class(status)] += 1;
+        if let Some(nanos) = nanos {
+            row.took.add(nanos, &mut self.fine);
+            row.max = row.max.max(micros(nanos));
+        }
+    }
+
+    /// Exchanges that are in rows of others.
+    pub(super) fn folded(&self) -> u64 {
+        let others = self.hosts.values().map(|host| host.others.count);
+        others.sum::<u64>() + self.others.count
+    }
+}
+
+impl Host {
+    fn row(&mut self, method: String, path: String, paths: &mut usize) -> &mut Row {
+        let key = (method, path);
+        if self.paths.contains_key(&key) || *paths < PATHS {
+            self.paths.entry(key).or_insert_with(|| {
+                *paths += 1;
+                Row::default()
+            })
+        } else {
+            &mut self.others
+        }
+    }
+
+    /// Its rows, that of others too.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.paths.values().chain([&self.others])
+    }
+}
+
+/// The place of a status in [`CLASSES`].
+fn class(status: Option<u16>) -> usize {
+    match status {
+        None => 6,
+        Some(status @ 100..=599) => usize::from(status / 100 - 1),
+        Some(_) => 5,
+    }
+}
+
+/// The start of a name, marked when there was more.
+fn short(name: &str, most: usize) -> String {
+    if name.len() <= most {
+        return name.to_owned();
+    }
+    let mut end = most.saturating_sub(3);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", name.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn very_many_paths_and_hosts_have_few_rows_and_all_are_counted() {
+        let mut book = Book::new();
+        for number in 0..100_000_u32 {
+            let path = format!("/users/{number}");
+            let host = format!("h{}", number % 1000);
+            book.add([&host, "GET", &path], Some(200), Some(1_000_000));
+        }
+        let rows: usize = book.hosts.values().map(|host| host.paths.len()).sum();
+        assert_eq!((book.hosts.len(), rows), (HOSTS, PATHS));
+        let counted = book
+            .hosts
+            .values()
+            .flat_map(Host::rows)
+            .chain([&book.others]);
+        assert_eq!(counted.map(|row| row.count).sum::<u64>(), 100_000);
+        assert_eq!(book.folded(), 100_000 - PATHS as u64);
+        // 128 of 1000 hosts have 100 requests each.
+        assert_eq!(book.others.count, 87_200);
+    }
+
+    #[test]
+    fn the_rows_of_one_host_leave_rooms_for_others_of_it() {
+        let mut book = Book::new();
+        for number in 0..100_000_u32 {
+            book.add(["h", "GET", &format!("/{number}")], None, None);
+        }
+        let host = &book.hosts["h"];
+        assert_eq!(
+            (host.paths.len(), host.others.count, host.others.classes[6]),
+            (PATHS, 100_000 - PATHS as u64, 100_000 - PATHS as u64)
+        );
+    }
+
+    #[test]
+    fn names_are_told_apart_by_case_where_it_matters_and_cut_where_they_are_long() {
+        let mut book = Book::new();
+        book.add(["Host", "GET", "/a"], Some(204), Some(5));
+        book.add(["hOST", "GET", "/A"], Some(999), Some(7_000));
+        book.add(["host", "POST", "/a"], Some(65535), None);
+        book.add([&"é".repeat(500), "GET", &"é".repeat(500)], Some(1), None);
+        let host = &book.hosts["host"];
+        assert_eq!(host.paths.len(), 3);
+        let statuses: u64 = host.rows().map(|row| row.classes[5]).sum();
+        assert_eq!(statuses, 2);
+        for (name, host) in &book.hosts {
+            assert!(name.len() <= NAME[0]);
+            assert!(host.paths.keys().all(|(_, path)| path.len() <= NAME[2]));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What an exchange asks for, in HTTP's terms: for the log and the table of times, whose formats name method, host and path.
+
+use std::borrow::Cow;
+
+use crate::exchange::Title;
+use crate::hit::{Hit, Pair};
+
+/// A request's line and host, as sent. Nothing of it has been escaped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Request<'a> {
+    /// `GET`.
+    pub(super) method: &'a str,
+    /// The value of `Host`; empty when there is none.
+    pub(super) host: &'a str,
+    /// What stands between method and version: `/path?query`, `http://host/path`, `host:443`, `*`.
+    pub(super) target: Cow<'a, str>,
+}
+
+impl<'a> Request<'a> {
+    /// What the question of `pair` asks; read from its title when it was not kept. `None`: nothing is known of it.
+    pub(super) fn of(pair: &Pair<'a>) -> Option<Self> {
+        pair.question
+            .and_then(Self::of_hit)
+            .or_else(|| Self::of_title(pair.title))
+    }
+
+    fn of_hit(hit: &'a Hit<'a>) -> Option<Self> {
+        let method = fact(hit, "http.method")?;
+        Some(Self {
+            method,
+            host: fact(hit, "http.host").unwrap_or_default(),
+            target: Cow::Borrowed(fact(hit, "http.target")?),
+        })
+    }
+
+    /// Of `GET host/path`, which is cut after [`Title::ROOM`] bytes.
+    fn of_title(title: &'a [u8]) -> Option<Self> {
+        let text = title.utf8_chunks().next()?.valid();
+        let (method, place) = text.split_once(' ')?;
+        let path = match place.find("://") {
+            Some(_) => 0,
+            None => place.find('/').unwrap_or(0),
+        };
+        let (host, target) = place.split_at_checked(path)?;
+        let mut target = Cow::Borrowed(target);
+        if title.len() >= Title::ROOM || text.len() < title.len() {
+            target.to_mut().push_str("...");
+        }
+        Some(Self {
+            method,
+            host,
+            target,
+        })
+    }
+
+    /// `GET host/path?query`.
+    pub(super) fn words(&self) -> String {
+        let host = match self.target.starts_with('/') {
+            true => self.host,
+            false => "",
+        };
+        format!("{} {host}{}", self.method, self.target)
+    }
+
+    /// The host that is asked, with the port if one is named, and the path without its query.
+    pub(super) fn place(&self) -> (&str, &str) {
+        let target: &str = &self.target;
+        let (host, path) = match target.split_once("://") {
+            // A proxy is asked for a whole URL. One further behind is a part of a query.
+            Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
+                rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+            }
+            _ if self.method == "CONNECT" => (target, ""),
+            _ => (self.host, target),
+        };
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        (host, path)
+    }
+}
+
+/// A fact by its name.
+fn fact<'a>(hit: &'a Hit<'a>, name: &str) -> Option<&'a str> {
+    let found = hit.facts.iter().find(|fact| fact.name == name)?;
+    Some(&found.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_path_are_told_apart_in_every_form_of_a_target() {
+        let table = [
+            (
+                "GET",
+                "h:1",
+                "/a?b=http://x/",
+                "GET h:1/a?b=http://x/",
+                ("h:1", "/a"),
+            ),
+            (
+                "GET",
+                "h",
+                "http://o:8/p?q",
+                "GET http://o:8/p?q",
+                ("o:8", "/p"),
+            ),
+            ("GET", "h", "http://o", "GET http://o", ("o", "")),
+            ("CONNECT", "h", "h:443", "CONNECT h:443", ("h:443", "")),
+            ("OPTIONS", "h", "*", "OPTIONS *", ("h", "*")),
+            ("GET", "", "/a#b", "GET /a#b", ("", "/a")),
+            ("GET", "h", "/", "GET h/", ("h", "/")),
+        ];
+        for (method, host, target, words, place) in table {
+            let target = Cow::Borrowed(target);
+            let request = Request {
+                method,
+                host,
+                target,
+            };
+            assert_eq!(request.words(), words);
+            assert_eq!(request.place(), place);
+        }
+    }
+
+    #[test]
+    fn a_title_tells_what_was_asked() {
+        let parts = |title: &[u8]| {
+            let request = Request::of_title(title)?;
+            let Request {
+                method,
+                host,
+                target,
+            } = &request;
+            Some(format!("{method}|{host}|{target}"))
+        };
+        let long = [b"GET h/".as_slice(), &[b'a'; 154]].concat();
+        for (title, want) in [
+            (&b"GET h:1/a/b"[..], Some("GET|h:1|/a/b".to_owned())),
+            (b"CONNECT h:443", Some("CONNECT||h:443".to_owned())),
+            (b"GET http://h/a", Some("GET||http://h/a".to_owned())),
+            (b"GET h/\xff", Some("GET|h|/...".to_owned())),
+            (b"", None),
+            (b"\xff", None),
+            (&long, Some(format!("GET|h|/{}...", "a".repeat(154)))),
+        ] {
+            assert_eq!(parts(title), want, "{title:?}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Streams and exchanges of captures that we did not make, against tables of what is in them.
+//!
+//! The captures are not ours to give away: they lie in `../shared/captures` where there are any. Rows are held where the tools
+//! that made the table agree on the bytes (GOLD, AGREE), and where copies conflict (POLICY) to the copy that came first; exchanges
+//! where they agree on all of it (A).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::{project, scratch, spygrep, text};
+
+/// A table with its heading: each row by the names of its columns.
+fn rows(path: &Path) -> Vec<HashMap<String, String>> {
+    let table = fs::read_to_string(path).expect("the table is text");
+    let mut lines = table.lines().map(|line| line.split('\t'));
+    let heading: Vec<&str> = lines.next().expect("a heading").collect();
+    lines
+        .map(|fields| {
+            let named = heading.iter().zip(fields);
+            named.map(|(&name, is)| (name.to_owned(), is.to_owned()))
+        })
+        .map(Iterator::collect)
+        .collect()
+}
+
+/// `192.0.2.10:80` as it stands in the name of a file.
+fn end(text: &str) -> String {
+    match text.parse().expect("an address and a port") {
+        SocketAddr::V4(end) => {
+            let [a, b, c, d] = end.ip().octets();
+            format!("{a:03}.{b:03}.{c:03}.{d:03}.{:05}", end.port())
+        }
+        SocketAddr::V6(_) => panic!("the tables have no IPv6"),
+    }
+}
+
+/// Each time that a pair of ports was used: what the file of one direction holds, where it has one.
+fn uses(folder: &Path, name: &str, reverse: &str) -> Vec<Option<String>> {
+    let suffixes = (0..).map(|number| match number {
+        0 => String::new(),
+        _ => format!("c{number}"),
+    });
+    suffixes
+        .map(|suffix| [name, reverse].map(|name| folder.join(format!("{name}{suffix}"))))
+        .take_while(|both| both.iter().any(|file| file.exists()))
+        .map(|[file, _]| file.exists().then(|| sha256(&file)))
+        .collect()
+}
+
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum")
+        .arg(file)
+        .output()
+        .expect("sha256sum is installed");
+    text(&output.stdout)
+        .split(' ')
+        .next()
+        .expect("a sum")
+        .to_owned()
+}
+
+/// Write the streams of a capture.
+fn streams(name: &str, capture: &Path) -> PathBuf {
+    let folder = scratch(&format!("captures-{}", name.replace('/', "-"))).join("streams");
+    let status = spygrep()
+        .args(["-R", "-q", "--streams"])
+        .arg(&folder)
+        .args(["", "-I"])
+        .arg(capture)
+        .stdout(Stdio::null())
+        .status()
+        .expect("the program starts");
+    assert_eq!(status.code(), Some(0), "{name}");
+    folder
+}
+
+/// The files of the captures by their names in the tables; `None`, said aloud, where there are none.
+fn captures() -> Option<(PathBuf, HashMap<String, PathBuf>)> {
+    let shared = project().join("../shared/captures");
+    if !shared.is_dir() {
+        println!("skipped: there is no ../shared/captures");
+        return None;
+    }
+    let files = rows(&shared.join("manifest.tsv"))
+        .into_iter()
+        .map(|row| (row["name"].clone(), shared.join(&row["file"])))
+        .collect();
+    Some((shared, files))
+}
+
+/// An exchange as a row of the table: client, server, method, host, target, status, size, and the start of the body's sum.
+type Exchange = [String; 8];
+
+/// The exchanges of a capture, as `--json` tells them.
+fn exchanges(name: &str, capture: &Path) -> Vec<Exchange> {
+    let output = spygrep()
+        .args(["-R", "-q", "--json", "--max-body", "64M", "", "-I"])
+        .arg(capture)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{name}");
+    let mut all: BTreeMap<u64, Exchange> = BTreeMap::new();
+    for line in text(&output.stdout).lines() {
+        let line: Value = serde_json::from_str(line).expect("each line is JSON");
+        let data = &line["data"];
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let http = &data["http"];
+        let (Some(id), true) = (data["id"].as_u64(), http.is_object()) else {
+            continue;
+        };
+        let row = all.entry(id).or_default();
+        let (src, dst) = (word(&data["flow"]["src"]), word(&data["flow"]["dst"]));
+        if data["kind"] == "http.request" {
+            let host = header(http, "Host").map_or(String::new(), word);
+            let target = cut(&word(&http["target"]), name);
+            row[..5].clone_from_slice(&[src, dst, word(&http["method"]), host, target]);
+        } else if !(100..=199).contains(&http["status"].as_u64().unwrap_or(0))
+            || http["status"] == 101
+        {
+            let body = &data["body"];
+            let bytes = match body["bytes"].as_str() {
+                Some(coded) => base64::engine::general_purpose::STANDARD
+                    .decode(coded)
+                    .expect("base64"),
+                None => word(&body["text"]).into_bytes(),
+            };
+            let file = scratch("captures-body").join("body");
+            fs::write(&file, bytes).expect("a scratch file can be written");
+            row[5] = http["status"].to_string();
+            // The table's makers leave characters as they are sent; a body that is only turned into UTF-8 has its sent size there.
+            let coded = header(http, "Content-Encoding").is_some();
+            let turned = body["state"] == "decoded" && !coded;
+            row[6] = body[if turned { "wire_size" } else { "size" }].to_string();
+            row[7] = match turned {
+                true => String::new(),
+                false => sha256(&file)[..16].to_owned(),
+            };
+        }
+    }
+    all.into_values().collect()
+}
+
+/// The first value of a header.
+fn header<'v>(http: &'v Value, name: &str) -> Option<&'v Value> {
+    let headers = http["headers"].as_array().expect("an array");
+    let found = headers.iter().find(|pair| pair[0] == name);
+    found.map(|pair| &pair[1]["text"])
+}
+
+/// A long target as the table has it: its start, its length, and a sum.
+fn cut(target: &str, name: &str) -> String {
+    if target.len() <= 260 {
+        return target.to_owned();
+    }
+    let file = scratch(&format!("captures-{}", name.replace('/', "-"))).join("target");
+    fs::write(&file, target).expect("a scratch file can be written");
+    let sum = &sha256(&file)[..12];
+    format!("{}...#{}#{sum}", &target[..260], target.len())
+}
+
+#[test]
+fn exchanges_are_what_other_tools_agree_on() {
+    let Some((shared, files)) = captures() else {
+        return;
+    };
+    let mut found: HashMap<String, Vec<Exchange>> = HashMap::new();
+    let (mut held, mut wrong) = (0, Vec::new());
+    for row in rows(&shared.join("http1.tsv")) {
+        let capture = &row["cap"];
+        if row["grade"] != "A" {
+            continue;
+        }
+        let exchanges = found
+            .entry(capture.clone())
+            .or_insert_with(|| exchanges(capture, &files[capture]));
+        let answered = row["status"] != "-";
+        let want: Vec<&str> = [
+            "client", "server", "method", "host", "uri", "status", "rlen", "rsha",
+        ]
+        .iter()
+        .map(|column| row[*column].as_str())
+        .collect();
+        let is = |exchange: &Exchange| {
+            let known = if answered { 7 } else { 5 };
+            let sums = [exchange[7].as_str(), want[7]];
+            exchange[..known] == want[..known]
+                && (!answered || sums.contains(&"") || sums[0] == sums[1])
+                && (answered || exchange[5].is_empty())
+        };
+        match exchanges.iter().position(is) {
+            Some(at) => {
+                exchanges.remove(at);
+                held += 1;
+            }
+            None => wrong.push(format!("{capture} {want:?}")),
+        }
+    }
+    println!("{held} exchanges as the table has them");
+    assert!(wrong.is_empty(), "{}\n{found:#?}", wrong.join("\n"));
+}
+
+#[test]
+fn streams_are_what_other_tools_agree_on() {
+    let Some((shared, files)) = captures() else {
+        return;
+    };
+    let mut folders: HashMap<String, PathBuf> = HashMap::new();
+    let (mut held, mut wrong) = (0, Vec::new());
+    for row in rows(&shared.join("streams.tsv")) {
+        let (capture, verdict) = (&row["cap"], row["verdict"].as_str());
+        if !["GOLD", "AGREE", "POLICY"].contains(&verdict) {
+            continue;
+        }
+        let folder = folders
+            .entry(capture.clone())
+            .or_insert_with(|| streams(capture, &files[capture]));
+        let (src, dst) = (end(&row["src"]), end(&row["dst"]));
+        let uses = uses(folder, &format!("{src}-{dst}"), &format!("{dst}-{src}"));
+        // A direction that says nothing has no file.
+        let wanted = (row["len"] != "0").then(|| row["sha256"].clone());
+        match uses.contains(&wanted) || (wanted.is_none() && uses.is_empty()) {
+            true => held += 1,
+            false => wrong.push(format!("{capture} {src}-{dst} {verdict}: {uses:?}")),
+        }
+    }
+    println!("{held} streams as the tables have them");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
