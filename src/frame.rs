@@ -80,6 +80,34 @@ impl LinkType {
     pub const LINUX_SLL2: Self = Self(276);
 }
 
+impl LinkType {
+    /// Those that packets are taken out of: the ones above, raw IP's older numbers, and two of Wi-Fi (Prism, AVS).
+    pub const KNOWN: [Self; 22] = [
+        Self::NULL,
+        Self::ETHERNET,
+        Self::TOKEN_RING,
+        Self::PPP,
+        Self::FDDI,
+        Self(12),
+        Self(14),
+        Self::PPP_SERIAL,
+        Self::PPP_ETHER,
+        Self::RAW,
+        Self::C_HDLC,
+        Self::IEEE802_11,
+        Self::LOOP,
+        Self::LINUX_SLL,
+        Self::PFLOG,
+        Self(119),
+        Self::IEEE802_11_RADIOTAP,
+        Self(163),
+        Self::IPV4,
+        Self::IPV6,
+        Self::NFLOG,
+        Self::LINUX_SLL2,
+    ];
+}
+
 impl fmt::Display for LinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use spygrep::capture::privileges::{self, sandbox};
 use spygrep::cli::args::Args;
 use spygrep::cli::problem::Problem;
 use spygrep::cli::{config, interfaces};
@@ -38,12 +39,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
+    privileges::refuse_set_id().map_err(|error| Problem::capture(&error))?;
     let say = |text: &str| match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(Outcome::Matched),
         Err(error) => Err(Problem::new(format!("cannot write the output: {error}"))),
     };
     if args.version {
-        return say(&format!("spygrep {}\n", env!("CARGO_PKG_VERSION")));
+        let version = env!("CARGO_PKG_VERSION");
+        return say(&format!(
+            "spygrep {version}\nsandbox on this system: {}\n",
+            sandbox::offered()
+        ));
+    }
+    if args.selftest.is_some() {
+        return run::selftest(args);
     }
     if args.list_interfaces {
         if as_ngrep || args.ngrep {

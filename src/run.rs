@@ -1,6 +1,7 @@
 //! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
 
 mod notes;
+mod rights;
 mod signals;
 mod status;
 
@@ -16,6 +17,7 @@ use crate::pipeline::{Pace, Pipeline};
 use crate::render::{self, Ending, Out, Renderer};
 
 use notes::Notes;
+pub use rights::selftest;
 use signals::Signals;
 use status::{Above, StatusLine, Watch};
 
@@ -60,6 +62,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };
+    // Before the pager is started, which lets its user run programs.
+    privileges::give_up(config.user.as_deref(), config.keep_root)
+        .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
     let writer: Box<dyn Write> = if let Some(archive) = archive {
         archive
@@ -80,10 +85,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         writer,
         line: line.clone(),
     });
-    if !config.keep_root {
-        privileges::give_up(config.user.as_deref())
-            .map_err(|error| Problem::new(error.to_string()))?;
-    }
+    // With it comes the time zone, from a file.
+    let mut renderer = render::renderer(render, Out::new(writer, gather));
+    rights::enclose(config.walls, &input, streams.as_ref());
     let pace = config.realtime.then(pace);
     let mut loops = Loop {
         live,
@@ -93,7 +97,6 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         clock: Clock::default(),
         dropped: 0,
     };
-    let mut renderer = render::renderer(render, Out::new(writer, gather));
     if let Some(first) = first {
         renderer = loops.first(*first, renderer)?;
     }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, listening on `lo`; its lines as they come.
 pub(crate) struct Listening {
-    child: Child,
+    pub(crate) child: Child,
     lines: mpsc::Receiver<String>,
 }
 
@@ -27,9 +27,14 @@ impl Listening {
             println!("skipped: capturing on lo needs root");
             return None;
         }
-        let mut child = spygrep()
-            .args(["-d", "lo"])
-            .args(arguments)
+        let mut command = spygrep();
+        command.args(["-d", "lo"]).args(arguments);
+        Some(Self::of(command))
+    }
+
+    /// Start this command, and wait until it listens.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -46,7 +51,7 @@ impl Listening {
                 .map_while(Result::ok)
                 .try_for_each(|line| send.send(line))
         });
-        Some(Self { child, lines })
+        Self { child, lines }
     }
 
     /// Wait for a line that contains `part`; all lines up to it.

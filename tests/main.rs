@@ -13,6 +13,7 @@
 //! - `share`: HTTP archives, curl commands, and no secrets in them
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
+//! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `tidy`: the shape of the source
 
 mod allocations;
@@ -27,6 +28,7 @@ mod named;
 mod needles;
 mod overview;
 mod parity;
+mod privileges;
 mod properties;
 mod share;
 mod stories;

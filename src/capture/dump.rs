@@ -1,11 +1,12 @@
 //! The writer of capture files for `-O`: classic pcap, byte for byte libpcap's, or pcapng, which may hold several link types.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, fchown};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Component, Path};
 
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 use crate::frame::{Frame, LinkType};
 
@@ -239,25 +240,26 @@ impl<W: Write> Drop for Dump<W> {
     }
 }
 
-/// Create the file to write to, or empty an existing one; `-` is standard output.
+/// Create the file to write to, or with `force` empty an existing one; `-` is standard output.
 ///
 /// Only its owner may read it, for it holds other people's traffic. A symbolic link is not followed, because the directory
-/// may belong to somebody else and we may be root; the system's own links (`/dev/stdout`, `/dev/fd/3`) are. Under `sudo` a new
-/// file belongs to the user who called it.
+/// may belong to somebody else and we may be root; the system's own links (`/dev/stdout`, `/dev/fd/3`) are. For the same
+/// reason a file of somebody else's in a folder where everybody may make files (`/tmp`) is not written to. Under `sudo` a
+/// new file belongs to the user who called it.
 ///
 /// # Errors
 /// It cannot be created.
-pub fn create(path: &Path) -> io::Result<Box<dyn Write + Send>> {
+pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));
     }
-    create_file(path).map(|file| Box::new(file) as Box<dyn Write + Send>)
+    create_file(path, force).map(|file| Box::new(file) as Box<dyn Write + Send>)
 }
 
-fn create_file(path: &Path) -> io::Result<File> {
+fn create_file(path: &Path, force: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
-    if path.starts_with("/dev") {
+    if is_systems(path) {
         return options.open(path);
     }
     options.custom_flags(OFlag::O_NOFOLLOW.bits());
@@ -269,15 +271,49 @@ fn create_file(path: &Path) -> io::Result<File> {
             Ok(file)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::symlink_metadata(path)?.is_symlink() {
+            let metadata = fs::symlink_metadata(path)?;
+            if metadata.is_symlink() {
                 return Err(io::Error::other(
                     "it is a symbolic link, which is not followed",
                 ));
             }
-            options.truncate(true).open(path)
+            if metadata.is_file() && !force {
+                return Err(io::Error::other("it is there; --force writes over it"));
+            }
+            let file = options.open(path)?;
+            if is_a_trap(path, &file.metadata()?)? {
+                return Err(io::Error::other("it belongs to somebody else"));
+            }
+            file.set_len(0).or_else(|error| match metadata.is_file() {
+                true => Err(error),
+                false => Ok(()),
+            })?;
+            Ok(file)
         }
         Err(error) => Err(error),
     }
+}
+
+/// The links and devices that the system itself has, which nobody can have put there.
+fn is_systems(path: &Path) -> bool {
+    let made_by_all = ["/dev/shm", "/dev/mqueue"];
+    path.starts_with("/dev")
+        && !path.components().any(|part| part == Component::ParentDir)
+        && !made_by_all.iter().any(|folder| path.starts_with(folder))
+}
+
+/// Whether a file in a folder of everybody's is neither ours nor the folder owner's: who put it there would read our bytes.
+fn is_a_trap(path: &Path, file: &Metadata) -> io::Result<bool> {
+    const STICKY_FOR_ALL: u32 = 0o1002;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+    .metadata()?;
+    let owner = file.uid();
+    let ours =
+        owner == geteuid().as_raw() || privileges::caller().is_some_and(|(user, _)| user == owner);
+    Ok(folder.mode() & STICKY_FOR_ALL == STICKY_FOR_ALL && !ours && owner != folder.uid())
 }
 
 #[cfg(test)]
@@ -414,15 +450,15 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("spygrep-create-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let (file, link) = (directory.join("file"), directory.join("link"));
-        drop(create(&file).unwrap());
+        drop(create(&file, true).unwrap());
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&file, "old").unwrap();
-        drop(create(&file).unwrap());
+        drop(create(&file, true).unwrap());
         assert_eq!(file.metadata().unwrap().len(), 0);
         std::os::unix::fs::symlink(directory.join("elsewhere"), &link).unwrap();
-        assert!(create(&link).is_err());
+        assert!(create(&link, true).is_err());
         assert!(!directory.join("elsewhere").exists());
-        drop(create(Path::new("/dev/null")).unwrap());
+        drop(create(Path::new("/dev/null"), true).unwrap());
         std::fs::remove_dir_all(&directory).unwrap();
     }
 

@@ -62,6 +62,9 @@ pub enum CaptureError {
     /// The capture filter cannot be used.
     #[error(transparent)]
     Filter(#[from] FilterError),
+    /// The program was started set-uid or set-gid.
+    #[error("it does not run set-uid or set-gid")]
+    SetId,
     /// Root's rights could not be given up.
     #[error("cannot give up root's rights: {detail}")]
     Privileges {

@@ -1,4 +1,4 @@
-//! The user's capture filter: libpcap's expression language, compiled for each link type when its first frame comes.
+//! The user's capture filter: libpcap's expression language, compiled for each link type: when its first frame comes, or before.
 //!
 //! There are two uses. `--ngrep` takes the text as it is: the kernel filters exactly, or [`Filter`] does on a file's frames.
 //! The message views let the kernel pass a little too much ([`KernelFilter::Superset`]), take the VLAN tags off a frame and
@@ -31,6 +31,8 @@ pub struct Filter {
     wants_tags: bool,
     /// One for each link type seen; a handful at most, so a list is the fastest map.
     programs: Vec<(LinkType, Result<Program, String>)>,
+    /// Programs for link types that may yet be seen.
+    prepared: Vec<(LinkType, Result<Program, String>)>,
     /// Index of the program used last.
     last: usize,
     raw_ip: Option<Result<Program, String>>,
@@ -47,6 +49,7 @@ impl Filter {
             live: false,
             wants_tags: names_tags(expression),
             programs: Vec::new(),
+            prepared: Vec::new(),
             last: 0,
             raw_ip: None,
             uncompiled: 0,
@@ -61,6 +64,16 @@ impl Filter {
             live: true,
             ..Self::for_files(expression)
         }
+    }
+
+    /// Compile for these link types, and for bare IP packets, now: names in the expression (of hosts, of ports) are looked up
+    /// then, and in the sandbox they cannot be.
+    pub fn prepare(&mut self, links: impl IntoIterator<Item = LinkType>) {
+        for link in links {
+            let program = Program::compile(&self.expression, link);
+            self.prepared.push((link, program));
+        }
+        self.raw_ip = Some(Program::compile(&self.expression, LinkType::RAW));
     }
 
     /// Whether libpcap takes an expression for frames of a link type.
@@ -152,7 +165,11 @@ impl Filter {
         if let Some(place) = self.programs.iter().position(|(known, _)| *known == link) {
             return place;
         }
-        let mut program = Program::compile(&self.expression, link);
+        let ready = self.prepared.iter().position(|(known, _)| *known == link);
+        let mut program = match ready {
+            Some(place) => self.prepared.swap_remove(place).1,
+            None => Program::compile(&self.expression, link),
+        };
         if !self.live && program.as_ref().is_ok_and(Program::asks_kernel) {
             program = Err("a direction or an interface is not known in a capture file".to_owned());
         }

@@ -4,7 +4,7 @@
 //! therefore not blocking, and all of them are polled together for [`LiveSettings::timeout_ms`] at most. No immediate mode:
 //! its fixed slots lose frames where blocks of frames lose none.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,6 +15,7 @@ use crate::stats::CaptureStats;
 
 use super::device::{self, explain, words};
 use super::filter::{FilterError, KernelFilter};
+use super::gauges::{Condition, Gauges};
 use super::{CaptureError, Interface, MAX_SNAPLEN, Next, Source, Warning, devices, linktype};
 
 /// Frames taken from one device before another one that also has some gets its turn.
@@ -76,6 +77,7 @@ struct Device {
     /// Nanoseconds in one unit of a time stamp's fraction: 1 or 1000.
     unit: i64,
     loopback: bool,
+    gauges: Option<Gauges>,
     /// It may have frames: it was polled so, and has not been empty since.
     ready: bool,
     /// libpcap's counters have 32 bits.
@@ -114,6 +116,7 @@ impl Live {
                 capture,
                 unit,
                 loopback,
+                gauges: Gauges::open(&name),
                 ready: false,
                 dropped,
                 interface_dropped,
@@ -150,6 +153,13 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// The devices' sockets.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<BorrowedFd<'_>> {
+        let devices = self.devices.iter();
+        devices.map(|device| device.capture.as_fd()).collect()
     }
 
     /// The device to read from now, if one has frames: the current one for the rest of its turn, else the next ready one.
@@ -204,8 +214,13 @@ impl Live {
     /// frames go on. A person should know why it is quiet.
     fn look_down(&mut self, index: usize) {
         let name = &self.interfaces[index].source;
-        let all = devices::list().unwrap_or_default();
-        if all.iter().any(|device| device.name == *name && !device.up) {
+        let down = if let Some(gauges) = &self.devices[index].gauges {
+            gauges.condition() == Condition::Down
+        } else {
+            let all = devices::list().unwrap_or_default();
+            all.iter().any(|device| device.name == *name && !device.up)
+        };
+        if down {
             let text =
                 "the device is down; nothing is captured from it until it is up again".to_owned();
             self.warnings.push(Warning {
@@ -230,6 +245,7 @@ impl Source for Live {
         let Device {
             capture,
             unit,
+            gauges,
             ready,
             ..
         } = &mut self.devices[index];
@@ -258,7 +274,18 @@ impl Source for Live {
                 *ready = false;
                 Ok(Next::Idle)
             }
-            Err(error) => Err(explain(&interface.source, &words(&error), true)),
+            Err(error) => {
+                let name = interface.source.clone();
+                Err(match gauges.as_ref().map(Gauges::condition) {
+                    Some(Condition::Gone) => CaptureError::DeviceGone { name },
+                    Some(Condition::Down) => CaptureError::DeviceDown { name },
+                    Some(Condition::Up) => CaptureError::Device {
+                        name,
+                        detail: words(&error),
+                    },
+                    None => explain(&name, &words(&error), true),
+                })
+            }
         }
     }
 
@@ -281,7 +308,10 @@ impl Source for Live {
             } else {
                 dropped
             };
-            stats.interface_dropped += device.interface_dropped.total;
+            stats.interface_dropped += match &device.gauges {
+                Some(gauges) => gauges.lost(),
+                None => device.interface_dropped.total,
+            };
         }
         stats
     }

@@ -15,6 +15,7 @@ pub mod devices;
 pub mod dump;
 mod error;
 pub mod filter;
+mod gauges;
 mod linktype;
 pub mod live;
 pub mod privileges;

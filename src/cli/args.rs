@@ -77,7 +77,7 @@ pub struct Args {
     /// Replay a file at the speed it was recorded.
     #[arg(short = 'D', long = "realtime", help_heading = "Where from")]
     pub realtime: bool,
-    /// Keep root's rights (they are given up once everything is open).
+    /// Keep root's rights (they are given up once everything is open); the sandbox holds all the same.
     #[arg(short = 'R', long = "keep-root", help_heading = "Where from")]
     pub keep_root: bool,
 
@@ -324,6 +324,16 @@ pub struct Args {
     #[arg(long = "user", value_name = "NAME", help_heading = "Limits")]
     pub user: Option<String>,
 
+    /// Leave out the sandbox that holds the program once everything is open.
+    #[arg(long = "no-sandbox", help_heading = "Limits")]
+    pub no_sandbox: bool,
+    /// Write over a file that is there (-O always does, as ngrep).
+    #[arg(long = "force", help_heading = "Limits")]
+    pub force: bool,
+    /// Go into the sandbox, try what it must refuse, and print what came of it.
+    #[arg(long = "sandbox-selftest", value_name = "WALLS", num_args = 0..=1, require_equals = true, default_missing_value = "all", hide = true)]
+    pub selftest: Option<WallsName>,
+
     /// Accepted for ngrep's sake: addresses are shown as they are.
     #[arg(short = 'r', hide = true)]
     pub container_names: bool,
@@ -401,6 +411,17 @@ pub enum BodyName {
     Short,
     /// All of it, up to --max-body.
     Full,
+}
+
+/// `--sandbox-selftest`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WallsName {
+    /// Both walls.
+    All,
+    /// Landlock alone.
+    Landlock,
+    /// seccomp alone.
+    Seccomp,
 }
 
 /// `--overlap`.

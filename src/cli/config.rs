@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::filter::Filter;
 use crate::capture::live::Live;
+use crate::capture::privileges::sandbox::Walls;
 use crate::capture::savefile::{self, Savefiles};
 use crate::capture::{Source, devices};
 use crate::frame::LinkType;
@@ -15,7 +16,7 @@ use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
 use crate::search::{Asked, Options, Query};
 
-use super::args::Args;
+use super::args::{Args, WallsName};
 use super::problem::Problem;
 use super::words::{self, Words, WordsError};
 use super::{appearance, conditions, opened};
@@ -52,6 +53,8 @@ pub struct Config {
     pub pager: bool,
     /// Keep root.
     pub keep_root: bool,
+    /// The walls of the sandbox.
+    pub walls: Walls,
     /// Whom to become.
     pub user: Option<String>,
     /// Things the user may want to know, at most once.
@@ -255,9 +258,21 @@ fn configure_run(
         realtime: args.realtime && !live,
         pager: args.pager && !live,
         keep_root: args.keep_root,
+        walls: walls(args),
         user: args.user.clone(),
         hints,
     })
+}
+
+/// Which walls the sandbox has.
+#[must_use]
+pub fn walls(args: &Args) -> Walls {
+    match args.selftest {
+        _ if args.no_sandbox => Walls::None,
+        Some(WallsName::Landlock) => Walls::Landlock,
+        Some(WallsName::Seccomp) => Walls::Seccomp,
+        Some(WallsName::All) | None => Walls::All,
+    }
 }
 
 fn limits(args: &Args) -> Limits {

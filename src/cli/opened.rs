@@ -1,5 +1,6 @@
 //! What a run opens: interfaces or files, the capture filter, the file for `-O`. All of it before root is given up.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use crate::capture::dump::{self, Dump, DumpFormat, Flush};
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{Live, LiveSettings, Way};
 use crate::capture::savefile::Savefiles;
-use crate::capture::{MAX_SNAPLEN, devices, privileges};
+use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
 use crate::pipeline::{Recorder, Scope, Streams};
@@ -67,7 +68,26 @@ fn bounded(size: usize) -> u32 {
 }
 
 /// The filter to run, as the user typed it, and as ngrep's banner tells it.
+///
+/// It is compiled now for every link type that may come: of devices those are known, a file may have any.
 pub(super) fn filter(
+    args: &Args,
+    words: &Words,
+    input: &mut Input,
+    link: LinkType,
+    ngrep: bool,
+) -> Result<(Option<Filter>, Option<String>, String), Problem> {
+    let (mut filter, text, banner) = chosen(args, words, input, link, ngrep)?;
+    if let Some(filter) = &mut filter {
+        match input {
+            Input::Live(live, _) => filter.prepare(live.interfaces().iter().map(|one| one.link)),
+            Input::Files(..) => filter.prepare(LinkType::KNOWN),
+        }
+    }
+    Ok((filter, text, banner))
+}
+
+fn chosen(
     args: &Args,
     words: &Words,
     input: &mut Input,
@@ -170,7 +190,8 @@ pub(super) fn recorder(
         Flush::Gathered
     };
     let to_stdout = path == Path::new("-");
-    let dump = dump::create(path)
+    // ngrep writes over a file without asking.
+    let dump = dump::create(path, true)
         .and_then(|out| Dump::new(out, format, flush, link, MAX_SNAPLEN))
         .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
     let scope = if args.write_flow {
@@ -191,7 +212,7 @@ pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
     else {
         return Ok(None);
     };
-    dump::create(path)
+    dump::create(path, args.force)
         .map(|file| Some(Box::new(file) as Box<dyn Write>))
         .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))
 }
@@ -211,14 +232,20 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
             "--ngrep looks at packets one by one; there are no streams to save",
         ));
     }
-    let new = !folder.exists();
-    let streams = Streams::create(folder, args.fill_gaps).and_then(|streams| {
-        if new && !args.keep_root {
-            privileges::give_away(folder, args.user.as_deref())?;
-            privileges::give_away(&folder.join("index.tsv"), args.user.as_deref())?;
-        }
-        Ok(streams)
-    });
+    if let Ok(Some(user)) = privileges::shut_out_of(folder, args.user.as_deref())
+        && !args.keep_root
+    {
+        let folder = folder.display();
+        return Err(Problem::new(format!(
+            "{user}, who spygrep becomes, may not write in {folder}"
+        ))
+        .advise("name a new folder, which will be theirs; or -R stays root"));
+    }
+    let own = |file: &File| match args.keep_root {
+        true => Ok(()),
+        false => privileges::give_away(file, args.user.as_deref()),
+    };
+    let streams = Streams::create(folder, args.fill_gaps, &own);
     let cannot = |error: std::io::Error| {
         let folder = folder.display();
         Problem::new(match error.kind() {

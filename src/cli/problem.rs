@@ -117,6 +117,16 @@ impl Problem {
                     .advise(format!("for good:   sudo setcap cap_net_raw+ep {program}   (then everybody here may sniff)"))
                     .advise("no rights:  spygrep PATTERN capture.pcap   (reading files needs none)")
             }
+            CaptureError::SetId => {
+                let program = std::env::current_exe()
+                    .map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
+                Self::new("installed set-uid or set-gid, spygrep does not run: whoever calls it would be root")
+                    .advise(format!("take that away:        sudo chmod u-s,g-s {program}"))
+                    .advise(format!("and capture with this: sudo setcap cap_net_raw+ep {program}   (then everybody here may sniff)"))
+            }
+            CaptureError::Privileges { .. } => {
+                problem.advise("-R stays root; the sandbox holds all the same")
+            }
             CaptureError::DeviceDown { name } => {
                 Self::new(format!("{name} is down; nothing can arrive there"))
                     .advise(format!("sudo ip link set {name} up"))

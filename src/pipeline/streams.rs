@@ -4,12 +4,16 @@
 //! same pair is used again, `c1`, `c2` and so on behind that. A file is never written over.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::packet::protocol;
@@ -17,9 +21,9 @@ use crate::stream::{GapReason, StreamEvent};
 
 /// The folder that streams are written to.
 pub struct Streams {
-    /// Where files are made: the opened folder, whatever becomes of its path and of our rights.
-    place: PathBuf,
-    _folder: File,
+    /// Where files are made: the opened folder, whatever becomes of its path and of our rights. The sandbox allows opening
+    /// below it and nowhere else.
+    folder: File,
     index: BufWriter<File>,
     fill_gaps: bool,
     files: HashMap<(u64, Direction), Stream>,
@@ -44,33 +48,34 @@ const OPEN: usize = 128;
 const GATHERED: usize = 16 << 10;
 
 impl Streams {
-    /// Make the folder if it is not there, and begin its index.
+    /// Make the folder if it is not there, and begin its index. All that is made is shown to `own`, who may give it away.
     ///
     /// # Errors
     /// Those of making files; one is that the folder has an index.
-    pub fn create(folder: &Path, fill_gaps: bool) -> io::Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let handle = File::open(folder)?;
-        let place = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()));
-        let place = if place.is_dir() {
-            place
-        } else {
-            folder.to_owned()
-        };
-        let mut index = BufWriter::new(fresh(&place.join("index.tsv"))?);
+    pub fn create(
+        folder: &Path,
+        fill_gaps: bool,
+        own: &dyn Fn(&File) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let folder = place(folder, own)?;
+        let index = fresh(&folder, "index.tsv")?;
+        own(&index)?;
+        let mut index = BufWriter::new(index);
         index.write_all(b"file\toffset\tlength\treason\n")?;
         Ok(Self {
-            place,
-            _folder: handle,
+            folder,
             index,
             fill_gaps,
             files: HashMap::new(),
             open: VecDeque::new(),
             opened: 0,
         })
+    }
+
+    /// The folder in which files will be made.
+    #[must_use]
+    pub fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// Take what is said of a flow.
@@ -136,7 +141,7 @@ impl Streams {
             self.make_room()?;
             let stream = match self.files.remove(&key) {
                 Some(stream) => Stream {
-                    file: Some(again(&self.place.join(&stream.name))?),
+                    file: Some(again(&self.folder, &stream.name)?),
                     ..stream
                 },
                 None => self.begin(flow, dir)?,
@@ -174,7 +179,10 @@ impl Streams {
             number => format!("{pair}c{number}"),
         };
         // Numbers are given in their order, so the first free one is found by halving.
-        let taken = |number: u64| self.place.join(numbered(number)).symlink_metadata().is_ok();
+        let taken = |number: u64| {
+            let name = numbered(number);
+            fstatat(&self.folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+        };
         let mut high = 1;
         while taken(high - 1) {
             high *= 2;
@@ -189,7 +197,7 @@ impl Streams {
             }
         }
         let name = numbered(low);
-        let file = fresh(&self.place.join(&name))?;
+        let file = fresh(&self.folder, &name)?;
         Ok(Stream {
             name,
             file: Some(BufWriter::with_capacity(GATHERED, file)),
@@ -212,19 +220,60 @@ impl Stream {
     }
 }
 
-fn fresh(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+/// A new file. Like [`again`] it follows no link and opens only to write: the sandbox wants it so.
+fn fresh(folder: &File, name: &str) -> io::Result<File> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    Ok(File::from(openat(folder, name, flags, mode)?))
 }
 
 /// A file of ours, to go on at its end.
-fn again(path: &Path) -> io::Result<BufWriter<File>> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
+fn again(folder: &File, name: &str) -> io::Result<BufWriter<File>> {
+    let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(folder, name, flags, Mode::empty())?);
     io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
     Ok(BufWriter::with_capacity(GATHERED, file))
+}
+
+/// The folder, opened; it and the folders above it are made where they are missing. It is no symbolic link: the place may be
+/// somebody else's, and we may be root.
+fn place(path: &Path, own: &dyn Fn(&File) -> io::Result<()>) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let missing = match openat(AT_FDCWD, path, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
+        Ok(folder) => return Ok(File::from(folder)),
+        Err(Errno::ENOENT) => Errno::ENOENT,
+        Err(_) if path.is_symlink() => {
+            return Err(io::Error::other(
+                "it is a symbolic link, which is not followed",
+            ));
+        }
+        Err(errno) => return Err(errno.into()),
+    };
+    let name = path.file_name().ok_or(missing)?;
+    let above = match path.parent() {
+        Some(above) if above != Path::new("") => {
+            match openat(AT_FDCWD, above, flags, Mode::empty()) {
+                Ok(above) => File::from(above),
+                Err(_) => place(above, own)?,
+            }
+        }
+        _ => File::open(".")?,
+    };
+    mkdirat(&above, name, Mode::S_IRWXU)?;
+    let made = File::from(openat(
+        &above,
+        name,
+        flags | OFlag::O_NOFOLLOW,
+        Mode::empty(),
+    )?);
+    // Only what was just made is given away, not what somebody has put into its place.
+    let mut entries = Dir::openat(&made, ".", flags, Mode::empty())?;
+    if entries.iter().count() > 2 {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    own(&made)?;
+    Ok(made)
 }
 
 fn name(src: Endpoint, dst: Endpoint) -> String {

@@ -1,21 +1,28 @@
-//! Giving up root's rights, once all devices, inputs and outputs are open: what follows reads hostile bytes.
+//! Another user than root: who called `sudo`, whom `--user` names, or nobody.
 
+use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, User, geteuid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, User, fchown, geteuid, setgroups, setuid};
 
-use super::CaptureError;
+use crate::capture::CaptureError;
+
+use super::step;
 
 /// Who a system without a user `nobody` takes instead: the number that the kernel gives to nobody.
 const NOBODY: u32 = 65534;
 
-/// What [`give_up`] did.
+/// What [`super::give_up`] did about the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// There was nothing to give up.
     NotRoot,
+    /// Root was to be kept.
+    Kept,
     /// The process now runs as this user.
     Became {
         /// The user's name, or number where there is no name.
@@ -27,22 +34,27 @@ pub enum Outcome {
     },
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRoot => f.write_str("as started, not root"),
+            Self::Kept => f.write_str("as started (-R)"),
+            Self::Became { user, uid, gid } => write!(f, "{user} ({uid}, group {gid})"),
+        }
+    }
+}
+
 /// Become `user`, or who called `sudo`, or `nobody`, for good. Does nothing without root's rights.
-///
-/// To be called before other threads start: the C library makes all threads follow, and it is simpler when there are none.
-///
-/// # Errors
-/// A step failed, or root's rights could be had back. The process must not go on then.
-pub fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
+pub(super) fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     if !geteuid().is_root() {
         return Ok(Outcome::NotRoot);
     }
     let (uid, gid, user) = target(user)?;
-    let step = |name: &str, result: Result<(), Errno>| {
-        result.map_err(|errno| CaptureError::Privileges {
-            detail: format!("{name}: {}", errno.desc()),
-        })
-    };
+    if uid.is_root() {
+        return Err(CaptureError::Privileges {
+            detail: format!("\"{user}\" is root"),
+        });
+    }
     step("setgroups", setgroups(&[]))?;
     step("setresgid", become_group(gid))?;
     step("setresuid", become_user(uid))?;
@@ -58,20 +70,40 @@ pub fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     })
 }
 
-/// Make a path, which is no symbolic link, theirs whom [`give_up`] becomes. Does nothing without root's rights.
+/// Make an open file theirs whom [`super::give_up`] becomes. Does nothing without root's rights.
 ///
 /// # Errors
 /// There is no such user, or the file system refuses.
-pub fn give_away(path: &Path, user: Option<&str>) -> io::Result<()> {
+pub fn give_away(file: &File, user: Option<&str>) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
     let (uid, gid, _) = target(user).map_err(io::Error::other)?;
-    std::os::unix::fs::lchown(path, Some(uid.as_raw()), Some(gid.as_raw()))
+    Ok(fchown(file, Some(uid), Some(gid))?)
+}
+
+/// Whether they whom [`super::give_up`] becomes may make files in a folder; if not, who they are. Groups beside their own are
+/// not theirs then. Only to say so in time: it is the system that decides.
+///
+/// # Errors
+/// There is no such user, or the folder cannot be looked at.
+pub fn shut_out_of(folder: &Path, user: Option<&str>) -> io::Result<Option<String>> {
+    const WRITE_AND_SEARCH: u32 = 0o3;
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let (uid, gid, name) = target(user).map_err(io::Error::other)?;
+    let metadata = folder.metadata()?;
+    let mode = match () {
+        () if metadata.uid() == uid.as_raw() => metadata.mode() >> 6,
+        () if metadata.gid() == gid.as_raw() => metadata.mode() >> 3,
+        () => metadata.mode(),
+    };
+    Ok((mode & WRITE_AND_SEARCH != WRITE_AND_SEARCH).then_some(name))
 }
 
 /// The user and group who called us through `sudo`; `None` when nobody did, or we are not root.
-pub(super) fn caller() -> Option<(u32, u32)> {
+pub(in crate::capture) fn caller() -> Option<(u32, u32)> {
     if !geteuid().is_root() {
         return None;
     }
