@@ -143,7 +143,11 @@ fn the_user_is_told_of_masks_and_of_what_is_in_an_archive() {
     let folder = scratch("masks");
     let path = secrets(&folder);
     let har = folder.join("out.har");
-    let output = run(&format!("--har {} -I {}", har.display(), path.display()));
+    let output = run(&format!(
+        "--force --har {} -I {}",
+        har.display(),
+        path.display()
+    ));
     let told = text(&output.stderr);
     assert!(told.contains("2 exchanges in the archive\n"), "{told}");
     assert!(
@@ -155,7 +159,11 @@ fn the_user_is_told_of_masks_and_of_what_is_in_an_archive() {
         &fs::metadata(&har).expect("it is there").permissions(),
     );
     assert_eq!(mode & 0o777, 0o600);
-    let quiet = run(&format!("-q --har {} -I {}", har.display(), path.display()));
+    let quiet = run(&format!(
+        "-q --force --har {} -I {}",
+        har.display(),
+        path.display()
+    ));
     assert_eq!(text(&quiet.stderr), "");
 }
 
