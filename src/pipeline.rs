@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Its rooms: `desk` (from what is said to what is shown), `memory` (what is remembered of a flow), `telling` (how a message
-//! becomes a hit), `packets` (ngrep's way), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
+//! becomes a hit), `copies` (a packet on several interfaces), `packets` (ngrep's way), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
 
+mod copies;
 mod desk;
 mod kept;
 mod memory;
@@ -31,6 +32,7 @@ use crate::search::{Conditions, Keep, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
 use crate::stream::{Aside, StreamEvent};
 
+use copies::Copies;
 pub use desk::Unanswered;
 use desk::{Desk, Orders};
 use memory::Memory;
@@ -85,6 +87,9 @@ pub struct Pipeline {
     decoded: DecodeStats,
     captured: CaptureStats,
     ending: Ending,
+    live: bool,
+    /// Live, frames came from more than one interface.
+    several: bool,
     way: Way,
 }
 
@@ -101,6 +106,7 @@ struct Messages {
     defragmenter: Defragmenter,
     reassembler: Reassembler<Memory>,
     desk: Desk,
+    copies: Copies,
 }
 
 impl Pipeline {
@@ -158,6 +164,7 @@ impl Pipeline {
                 defragmenter: Defragmenter::new(limits, filter.is_some()),
                 reassembler: Reassembler::new(limits, settings.policy, settings.idle),
                 desk: Desk::new(orders, show),
+                copies: Copies::default(),
             }))
         };
         Self {
@@ -166,6 +173,8 @@ impl Pipeline {
             decoded: DecodeStats::default(),
             captured: CaptureStats::default(),
             ending: Ending::default(),
+            live: settings.live,
+            several: false,
             way,
         }
     }
@@ -206,6 +215,11 @@ impl Pipeline {
                         return;
                     }
                 }
+                self.several |= self.live && frame.interface > 0;
+                if messages.copies.is_copy(frame, &packet, !self.several) {
+                    self.decoded.copies = messages.copies.found;
+                    return;
+                }
                 self.decoded.packets += 1;
                 self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
                 self.decoded.snaplen_bytes += u64::from(packet.cut);
@@ -233,6 +247,7 @@ impl Pipeline {
                 defragmenter,
                 reassembler,
                 desk,
+                ..
             } = &mut **messages;
             defragmenter.finish(&mut |piece| apart(reassembler, desk, piece));
             reassembler.finish(|flow, memory, event| desk.event(flow, memory, &event));
@@ -331,6 +346,7 @@ impl Pipeline {
                     defragmenter,
                     reassembler,
                     desk,
+                    ..
                 } = &**messages;
                 let fragments = defragmenter.stats();
                 stats.reassembly = reassembler.stats();
@@ -368,6 +384,7 @@ impl Messages {
             defragmenter,
             reassembler,
             desk,
+            ..
         } = self;
         if let Some(recorder) = &mut desk.show.recorder {
             let result = recorder.remember(frame, packet);
@@ -402,6 +419,7 @@ impl Messages {
             defragmenter,
             reassembler,
             desk,
+            ..
         } = self;
         desk.now = desk.now.max(now);
         if desk.wants_ticks {

@@ -58,6 +58,16 @@ pub fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     })
 }
 
+/// The name of the user that runs this, or the number where there is no name.
+#[must_use]
+pub fn user() -> String {
+    let uid = geteuid();
+    match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
+
 /// Make a path, which is no symbolic link, theirs whom [`give_up`] becomes. Does nothing without root's rights.
 ///
 /// # Errors

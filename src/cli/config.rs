@@ -52,8 +52,25 @@ pub struct Config {
     pub keep_root: bool,
     /// Whom to become.
     pub user: Option<String>,
+    /// What the doctor is to know.
+    pub about: About,
     /// Things the user may want to know, at most once.
     pub hints: Vec<String>,
+}
+
+/// What is to be known of a run to say why it shows nothing.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The words behind the program's name, quoted for a shell.
+    pub line: String,
+    /// Case matters.
+    pub case_sensitive: bool,
+    /// Exchanges must meet conditions.
+    pub conditions: bool,
+    /// What does not match is looked for.
+    pub invert: bool,
+    /// Bytes of the kernel's buffer.
+    pub buffer: usize,
 }
 
 /// Where frames come from.
@@ -154,7 +171,20 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         and: asked.and,
         not: asked.not,
     };
+    let about = About {
+        line: words::quoted(std::env::args().skip(1)),
+        case_sensitive: !args.ignore_case && !args.hex_pattern,
+        conditions: !conditions.is_empty(),
+        invert: args.invert,
+        buffer: args.buffer_size.unwrap_or(opened::BUFFER),
+    };
+    hints.extend(super::hints::nothing_asked(
+        &words,
+        &pattern,
+        about.conditions || ngrep,
+    ));
     Ok(Config {
+        about,
         pipeline: pipeline::Settings {
             packets: ngrep,
             filter,

@@ -20,7 +20,7 @@ use super::words::Words;
 /// ngrep's filter for IP, tagged or not; and for link types that have no tags.
 const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || ip6)"];
 /// The kernel's buffer for each interface.
-const BUFFER: usize = 16 << 20;
+pub(super) const BUFFER: usize = 16 << 20;
 
 pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
     let paths: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
