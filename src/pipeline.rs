@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Its rooms: `desk` (from what is said to what is shown), `memory` (what is remembered of a flow), `telling` (how a message
-//! becomes a hit), `copies` (a packet on several interfaces), `packets` (ngrep's way), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
+//! becomes a hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
 
 mod copies;
 mod desk;
@@ -87,9 +87,7 @@ pub struct Pipeline {
     decoded: DecodeStats,
     captured: CaptureStats,
     ending: Ending,
-    live: bool,
-    /// Live, frames came from more than one interface.
-    several: bool,
+    copies: Copies,
     way: Way,
 }
 
@@ -106,7 +104,6 @@ struct Messages {
     defragmenter: Defragmenter,
     reassembler: Reassembler<Memory>,
     desk: Desk,
-    copies: Copies,
 }
 
 impl Pipeline {
@@ -164,7 +161,6 @@ impl Pipeline {
                 defragmenter: Defragmenter::new(limits, filter.is_some()),
                 reassembler: Reassembler::new(limits, settings.policy, settings.idle),
                 desk: Desk::new(orders, show),
-                copies: Copies::default(),
             }))
         };
         Self {
@@ -173,8 +169,7 @@ impl Pipeline {
             decoded: DecodeStats::default(),
             captured: CaptureStats::default(),
             ending: Ending::default(),
-            live: settings.live,
-            several: false,
+            copies: Copies::new(settings.live),
             way,
         }
     }
@@ -215,10 +210,8 @@ impl Pipeline {
                         return;
                     }
                 }
-                self.several |= self.live && frame.interface > 0;
-                if messages.copies.is_copy(frame, &packet, !self.several) {
-                    self.decoded.copies = messages.copies.found;
-                    return;
+                if self.copies.is_copy(frame, &packet) {
+                    return self.decoded.copies += 1;
                 }
                 self.decoded.packets += 1;
                 self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
@@ -247,7 +240,6 @@ impl Pipeline {
                 defragmenter,
                 reassembler,
                 desk,
-                ..
             } = &mut **messages;
             defragmenter.finish(&mut |piece| apart(reassembler, desk, piece));
             reassembler.finish(|flow, memory, event| desk.event(flow, memory, &event));
@@ -346,7 +338,6 @@ impl Pipeline {
                     defragmenter,
                     reassembler,
                     desk,
-                    ..
                 } = &**messages;
                 let fragments = defragmenter.stats();
                 stats.reassembly = reassembler.stats();
@@ -384,7 +375,6 @@ impl Messages {
             defragmenter,
             reassembler,
             desk,
-            ..
         } = self;
         if let Some(recorder) = &mut desk.show.recorder {
             let result = recorder.remember(frame, packet);
@@ -419,7 +409,6 @@ impl Messages {
             defragmenter,
             reassembler,
             desk,
-            ..
         } = self;
         desk.now = desk.now.max(now);
         if desk.wants_ticks {

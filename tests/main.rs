@@ -3,6 +3,7 @@
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
+//! - `doctor`: why nothing is shown, on a terminal; interfaces that go; what is lost, counted
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
@@ -15,6 +16,7 @@
 mod allocations;
 mod captures;
 mod command_line;
+mod doctor;
 mod frames;
 mod golden;
 mod json;

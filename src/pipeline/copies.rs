@@ -16,13 +16,15 @@ const PLACES: usize = 4;
 
 /// The packets of the last moments.
 ///
-/// The same bytes from the same interface are no copy but were sent again; so a packet is a copy as long as its interface
-/// has seen it less often than another one has.
+/// Of `any`, IPv4 packets with equal identifications are copies: whoever sends again counts on. Other packets are told by where
+/// they were seen: the same bytes from the same interface were sent again; so one is a copy as long as its interface has
+/// seen it less often than another one has.
 pub(super) struct Copies {
+    live: bool,
+    /// Live, frames came from more than one interface.
+    several: bool,
     hasher: RandomState,
     slots: Vec<Slot>,
-    /// Packets that were not used because of a copy.
-    pub(super) found: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -33,31 +35,32 @@ struct Slot {
     places: [(u64, u32); PLACES],
 }
 
-impl Default for Copies {
-    fn default() -> Self {
+impl Copies {
+    /// Of a run that is live or not: the interfaces of files are told apart by their frames' headers alone, since two files
+    /// may have the same packets.
+    pub(super) fn new(live: bool) -> Self {
         Self {
+            live,
+            several: false,
             hasher: RandomState::default(),
             slots: Vec::new(),
-            found: 0,
         }
     }
-}
 
-impl Copies {
-    /// Whether the packet was used already, from another interface. `alone`: what the frames' link headers do not tell apart
-    /// is no other interface but perhaps another file.
-    pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, alone: bool) -> bool {
-        let Some(place) = place(frame).or((!alone).then_some(u64::from(frame.interface) << 48))
-        else {
+    /// Whether the packet was used already, from another interface.
+    pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
+        self.several |= self.live && frame.interface > 0;
+        let own = self.several.then_some(u64::from(frame.interface));
+        let Some(place) = place(frame).or(own) else {
             return false;
         };
-        let hash = self.hash(packet);
+        let id = identification(frame);
+        let hash = self.hash(packet, id);
         let now = frame.ts.nanos();
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, Slot::default());
         }
-        let at = hash as usize % SLOTS;
-        let Some(slot) = self.slots.get_mut(at) else {
+        let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else {
             return false;
         };
         let near = now.saturating_sub(slot.ts).saturating_abs() <= APART;
@@ -67,6 +70,8 @@ impl Copies {
                 ts: now,
                 places: [(0, 0); PLACES],
             };
+        } else if id.is_some() {
+            return true;
         }
         let most = slot.places.iter().map(|(_, seen)| *seen).max();
         let mut places = slot.places.iter_mut();
@@ -74,14 +79,13 @@ impl Copies {
             return false;
         };
         *own = (place, own.1.saturating_add(1));
-        let copy = Some(own.1) <= most;
-        self.found += u64::from(copy);
-        copy
+        Some(own.1) <= most
     }
 
     /// All that makes a packet what it is, but for what changes on its way (hops, checksums of IP).
-    fn hash(&self, packet: &Packet<'_>) -> u64 {
+    fn hash(&self, packet: &Packet<'_>, id: Option<u16>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
+        id.hash(&mut hasher);
         packet.path.hash(&mut hasher);
         packet.ip.src.hash(&mut hasher);
         packet.ip.dst.hash(&mut hasher);
@@ -112,6 +116,19 @@ fn place(frame: &Frame<'_>) -> Option<u64> {
     Some(place)
 }
 
+/// The identification of the outermost IPv4 header of a frame of `any`, where it tells packets apart: none is zero.
+fn identification(frame: &Frame<'_>) -> Option<u16> {
+    let header = match frame.link {
+        LinkType::LINUX_SLL => frame.bytes.get(14..)?,
+        _ => return None,
+    };
+    match header {
+        [8, 0, 0x45..=0x4f, _, _, _, a, b, ..] => Some(u16::from_be_bytes([*a, *b])),
+        _ => None,
+    }
+    .filter(|id| *id != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,9 +136,9 @@ mod tests {
     use crate::frame::Timestamp;
 
     /// A datagram on `any`: which way it passes an interface whose hardware address ends in `last`.
-    fn sll(way: u8, last: u8, payload: &[u8]) -> Vec<u8> {
+    fn sll(way: u8, last: u8, id: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, way, 0, 1, 0, 6, 2, 0, 0, 0, 0, last, 0, 0, 8, 0];
-        bytes.extend([0x45, 0, 0, 28 + payload.len() as u8, 0, 0, 0x40, 0]);
+        bytes.extend([0x45, 0, 0, 28 + payload.len() as u8, 0, id, 0x40, 0]);
         bytes.extend([64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 5, 0]);
         bytes.extend([0, 8 + payload.len() as u8, 0, 0]);
         bytes.extend(payload);
@@ -130,25 +147,30 @@ mod tests {
 
     #[test]
     fn the_same_bytes_from_another_interface_are_a_copy_and_from_the_same_one_are_not() {
-        // (milliseconds, way, interface, payload, is a copy)
-        let table: [(i64, u8, u8, &[u8], bool); 11] = [
-            (0, 4, 1, b"one", false),
-            (0, 0, 2, b"one", true),
-            (1, 0, 3, b"one", true),
+        // (milliseconds, way, interface, identification, payload, is a copy)
+        let table: [(i64, u8, u8, u8, &[u8], bool); 15] = [
+            (0, 4, 1, 0, b"one", false),
+            (0, 0, 2, 0, b"one", true),
+            (1, 0, 3, 0, b"one", true),
             // Sent again: once more on each.
-            (2, 4, 1, b"one", false),
-            (3, 0, 2, b"one", true),
-            (4, 0, 2, b"one", false),
-            (5, 0, 2, b"two", false),
-            (6, 4, 1, b"two", true),
+            (2, 4, 1, 0, b"one", false),
+            (3, 0, 2, 0, b"one", true),
+            (4, 0, 2, 0, b"one", false),
+            (5, 0, 2, 0, b"two", false),
+            (6, 4, 1, 0, b"two", true),
             // Too late to be a copy.
-            (27, 0, 3, b"two", false),
-            (300, 0, 3, b"one", false),
-            (300, 4, 3, b"one", true),
+            (27, 0, 3, 0, b"two", false),
+            (300, 0, 3, 0, b"one", false),
+            (300, 4, 3, 0, b"one", true),
+            // A bridge and its port, which have one hardware address.
+            (400, 4, 1, 7, b"one", false),
+            (400, 4, 1, 7, b"one", true),
+            (401, 4, 1, 8, b"one", false),
+            (430, 4, 1, 8, b"one", false),
         ];
-        let mut copies = Copies::default();
-        for (number, (millis, way, last, payload, want)) in table.into_iter().enumerate() {
-            let bytes = sll(way, last, payload);
+        let mut copies = Copies::new(false);
+        for (number, (millis, way, last, id, payload, want)) in table.into_iter().enumerate() {
+            let bytes = sll(way, last, id, payload);
             let frame = Frame {
                 number: number as u64,
                 ts: Timestamp::from_nanos(millis * 1_000_000),
@@ -158,16 +180,15 @@ mod tests {
                 bytes: &bytes,
             };
             let packet = decode::frame(&frame).unwrap();
-            assert_eq!(copies.is_copy(&frame, &packet, true), want, "{number}");
+            assert_eq!(copies.is_copy(&frame, &packet), want, "{number}");
         }
-        assert_eq!(copies.found, 5);
     }
 
     #[test]
     fn interfaces_that_are_captured_apart_are_told_by_their_number() {
-        let bytes = sll(0, 1, b"x")[16..].to_vec();
-        let mut copies = Copies::default();
-        let mut is_copy = |interface, alone| {
+        let bytes = sll(0, 1, 0, b"x")[16..].to_vec();
+        let mut copies = Copies::new(true);
+        let mut is_copy = |interface| {
             let frame = Frame {
                 number: 1,
                 ts: Timestamp::default(),
@@ -177,11 +198,13 @@ mod tests {
                 bytes: &bytes,
             };
             let packet = decode::frame(&frame).unwrap();
-            copies.is_copy(&frame, &packet, alone)
+            copies.is_copy(&frame, &packet)
         };
-        assert!(!is_copy(0, true) && !is_copy(0, true));
-        assert!(!is_copy(0, false));
-        assert!(is_copy(1, false));
-        assert!(!is_copy(1, false));
+        // As long as there is one interface, nothing is remembered.
+        assert!(!is_copy(0) && !is_copy(0));
+        assert!(!is_copy(1));
+        assert!(is_copy(0));
+        assert!(!is_copy(0));
+        assert!(is_copy(1));
     }
 }

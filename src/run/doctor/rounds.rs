@@ -101,13 +101,11 @@ impl Rounds {
             return None;
         }
         let lines = unmatched(&seen(&self.about, &self.pattern, stats))?;
-        match self.unmatched.replace(Instant::now()) {
-            None => Some(lines),
-            Some(_) => {
-                self.status = lines.into_iter().next();
-                None
-            }
+        if self.unmatched.replace(Instant::now()).is_none() {
+            return Some(lines);
         }
+        self.status = lines.into_iter().next();
+        None
     }
 
     /// What stands on the status line.
