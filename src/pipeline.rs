@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Its rooms: `desk` (from what is said to what is shown), `memory` (what is remembered of a flow), `telling` (how a message
-//! becomes a hit), `packets` (ngrep's way), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
+//! becomes a hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
 
+mod copies;
 mod desk;
 mod kept;
 mod memory;
@@ -31,6 +32,7 @@ use crate::search::{Conditions, Keep, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
 use crate::stream::{Aside, StreamEvent};
 
+use copies::Copies;
 pub use desk::Unanswered;
 use desk::{Desk, Orders};
 use memory::Memory;
@@ -85,6 +87,7 @@ pub struct Pipeline {
     decoded: DecodeStats,
     captured: CaptureStats,
     ending: Ending,
+    copies: Copies,
     way: Way,
 }
 
@@ -166,6 +169,7 @@ impl Pipeline {
             decoded: DecodeStats::default(),
             captured: CaptureStats::default(),
             ending: Ending::default(),
+            copies: Copies::new(settings.live),
             way,
         }
     }
@@ -205,6 +209,9 @@ impl Pipeline {
                         }
                         return;
                     }
+                }
+                if self.copies.is_copy(frame, &packet) {
+                    return self.decoded.copies += 1;
                 }
                 self.decoded.packets += 1;
                 self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);

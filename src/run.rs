@@ -1,5 +1,6 @@
 //! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
 
+mod doctor;
 mod notes;
 mod rights;
 mod signals;
@@ -15,7 +16,9 @@ use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
 use crate::render::{self, Ending, Out, Renderer};
+use crate::stats::CaptureStats;
 
+use doctor::{Lost, Rounds};
 use notes::Notes;
 pub use rights::selftest;
 use signals::Signals;
@@ -62,6 +65,16 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };
+    // What follows can no longer be asked without root.
+    let rounds = match &input {
+        Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => Some(Rounds::begin(
+            &config.about,
+            names,
+            config.filter.as_deref(),
+            &config.pattern,
+        )),
+        _ => None,
+    };
     // Before the pager is started, which lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
@@ -95,7 +108,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes: notes.clone(),
         signals,
         clock: Clock::default(),
-        dropped: 0,
+        rounds,
+        losses: Losses::new(config.filter.clone(), config.about.buffer),
     };
     if let Some(first) = first {
         renderer = loops.first(*first, renderer)?;
@@ -117,9 +131,13 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Err(Ended::Output(_)) => Ending::Stopped,
         Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
     };
-    pipeline.ended(input.source().stats(), ending);
+    let captured = input.source().stats();
+    pipeline.ended(captured, ending);
     pipeline.finish();
     line.clear();
+    if let Some(lines) = loops.losses.look(&captured) {
+        notes.warn_lines(&lines);
+    }
     let (failed, broken) = match result {
         Err(Ended::Output(error)) => (Some(error), None),
         Err(Ended::Source(problem)) => (pipeline.failure(), Some(problem)),
@@ -128,6 +146,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let stats = pipeline.stats();
     for warning in input.source().take_warnings() {
         notes.warn(&warning.to_string());
+    }
+    let snaplens = input.source().interfaces().iter().map(|one| one.snaplen);
+    let snaplen = snaplens.min().unwrap_or_default();
+    if let Some(text) = doctor::cut(snaplen, stats.decode.snaplen_bytes, live) {
+        notes.hint(&text);
+    }
+    if let Some(lines) = loops.rounds.as_mut().and_then(|rounds| rounds.end(&stats)) {
+        notes.hints(&lines);
     }
     let (left, first) = pipeline.left_waiting();
     notes.left_waiting(left, first, pipeline.now());
@@ -170,7 +196,9 @@ struct Loop {
     notes: Notes,
     signals: Signals,
     clock: Clock,
-    dropped: u64,
+    /// Says why nothing is shown, where somebody reads it.
+    rounds: Option<Rounds>,
+    losses: Losses,
 }
 
 impl Loop {
@@ -254,8 +282,15 @@ impl Loop {
                 stats.capture = input.source().stats();
                 self.notes.counters(&stats);
             }
+            if let Some(rounds) = &mut self.rounds
+                && rounds.is_due()
+                && let Some(lines) = rounds.look(&pipeline.stats())
+            {
+                self.notes.hints(&lines);
+            }
             if let Some(watch) = &mut self.watch {
-                watch.look(pipeline);
+                let status = self.rounds.as_ref().and_then(Rounds::status);
+                watch.look(pipeline, status);
             }
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
@@ -263,16 +298,53 @@ impl Loop {
             }
             if self.live && looked.elapsed() >= LOSSES {
                 looked = Instant::now();
-                let dropped = input.source().stats().dropped;
-                if dropped > self.dropped {
-                    self.dropped = dropped;
-                    self.notes.lost(dropped);
+                if let Some(lines) = self.losses.look(&input.source().stats()) {
+                    self.notes.warn_lines(&lines);
                 }
             }
             for warning in input.source().take_warnings() {
                 self.notes.warn(&warning.to_string());
             }
         }
+    }
+}
+
+/// Tells of lost packets, whenever there are more.
+struct Losses {
+    filter: Option<String>,
+    /// Bytes of the kernel's buffer.
+    buffer: usize,
+    told: u64,
+    /// Packets that had come when it was last looked, and when that was.
+    came: (u64, Instant),
+}
+
+impl Losses {
+    fn new(filter: Option<String>, buffer: usize) -> Self {
+        Self {
+            filter,
+            buffer,
+            told: 0,
+            came: (0, Instant::now()),
+        }
+    }
+
+    fn look(&mut self, now: &CaptureStats) -> Option<Vec<String>> {
+        let came = now.frames.saturating_add(now.dropped);
+        let (before, at) = std::mem::replace(&mut self.came, (came, Instant::now()));
+        let seconds = at.elapsed().as_secs_f64().max(0.001);
+        let rate = came.saturating_sub(before) as f64 / seconds;
+        if now.dropped <= self.told {
+            return None;
+        }
+        self.told = now.dropped;
+        Some(doctor::lost(&Lost {
+            dropped: now.dropped,
+            captured: now.frames,
+            rate: rate as u64,
+            filter: self.filter.as_deref(),
+            buffer: self.buffer,
+        }))
     }
 }
 

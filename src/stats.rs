@@ -51,6 +51,8 @@ pub struct DecodeStats {
     pub too_deep: u64,
     /// Payload bytes that the snap length cut off.
     pub snaplen_bytes: u64,
+    /// Copies of packets, from other interfaces, that were not used again. Nothing is lost with them.
+    pub copies: u64,
 }
 
 impl DecodeStats {
@@ -151,6 +153,12 @@ pub struct OutputStats {
     pub questions_not_kept: u64,
     /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
     pub pending: u64,
+    /// Messages that are TLS: bursts of a flow in which a record of it was seen.
+    pub tls: u64,
+    /// The server's port of the last of them.
+    pub tls_port: u16,
+    /// Hellos of TLS that were shown.
+    pub tls_shown: u64,
     /// Packets of a match that `-O` could not write, because they no longer were remembered.
     pub packets_forgotten: u64,
 }

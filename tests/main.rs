@@ -4,6 +4,7 @@
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `difference`: `--diff`, of two exchanges and of two files
+//! - `doctor`: why nothing is shown, on a terminal; interfaces that go; what is lost, counted
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
@@ -20,6 +21,7 @@ mod allocations;
 mod captures;
 mod command_line;
 mod difference;
+mod doctor;
 mod frames;
 mod golden;
 mod json;

@@ -33,9 +33,11 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    /// Of a device; `None` for what is no device of sysfs (`any`), and where there is no sysfs.
+    /// Of a device; `None` for what is no device of sysfs (`any`, another namespace's), and where there is no sysfs.
     pub(super) fn open(name: &str) -> Option<Self> {
-        Self::open_in(Path::new("/sys/class/net"), name)
+        super::system::is_own(name)
+            .then(|| Self::open_in(Path::new("/sys/class/net"), name))
+            .flatten()
     }
 
     fn open_in(root: &Path, name: &str) -> Option<Self> {

@@ -5,6 +5,7 @@
 //! its fixed slots lose frames where blocks of frames lose none.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,6 +21,9 @@ use super::{CaptureError, Interface, MAX_SNAPLEN, Next, Source, Warning, devices
 
 /// Frames taken from one device before another one that also has some gets its turn.
 const TURN: u32 = 256;
+
+/// How often it is asked whether a device is down or gone: a person is to know it within two seconds.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How to capture.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +74,8 @@ pub struct Live {
     /// The device whose turn it is, and for how many more frames.
     current: usize,
     turn: u32,
+    /// When the devices' conditions were looked at.
+    looked: Instant,
 }
 
 struct Device {
@@ -80,6 +86,8 @@ struct Device {
     gauges: Option<Gauges>,
     /// It may have frames: it was polled so, and has not been empty since.
     ready: bool,
+    /// It was said to be down.
+    down: bool,
     /// libpcap's counters have 32 bits.
     dropped: Counter,
     interface_dropped: Counter,
@@ -104,6 +112,7 @@ impl Live {
             frames: 0,
             current: 0,
             turn: TURN,
+            looked: Instant::now(),
         };
         for name in names {
             let (capture, unit) = device::open(&name, settings, &mut live.warnings)?;
@@ -118,6 +127,7 @@ impl Live {
                 loopback,
                 gauges: Gauges::open(&name),
                 ready: false,
+                down: false,
                 dropped,
                 interface_dropped,
             });
@@ -183,7 +193,7 @@ impl Live {
             .map(|device| PollFd::new(device.capture.as_fd(), PollFlags::POLLIN))
             .collect();
         let states: Vec<PollFlags> = match poll(&mut fds, PollTimeout::from(self.timeout_ms)) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(()),
+            Ok(0) | Err(Errno::EINTR) => return self.look(),
             Ok(_) => fds
                 .iter()
                 .map(|fd| fd.revents().unwrap_or(PollFlags::POLLERR))
@@ -200,34 +210,42 @@ impl Live {
                 });
             }
         };
-        for (index, state) in states.into_iter().enumerate() {
+        for (device, state) in self.devices.iter_mut().zip(states) {
             // An error or a hang-up is for libpcap to explain: reading tells it.
-            self.devices[index].ready = !state.is_empty();
-            if state.contains(PollFlags::POLLERR) {
-                self.look_down(index);
-            }
+            device.ready = !state.is_empty();
         }
-        Ok(())
+        self.look()
     }
 
-    /// A device that goes away is an error of libpcap's, one that only goes down is not: it may come up again, and then its
-    /// frames go on. A person should know why it is quiet.
-    fn look_down(&mut self, index: usize) {
-        let name = &self.interfaces[index].source;
-        let down = if let Some(gauges) = &self.devices[index].gauges {
-            gauges.condition() == Condition::Down
-        } else {
-            let all = devices::list().unwrap_or_default();
-            all.iter().any(|device| device.name == *name && !device.up)
-        };
-        if down {
-            let text =
-                "the device is down; nothing is captured from it until it is up again".to_owned();
+    /// A device that only goes down may come up again, and then its frames go on: a person should know why it is quiet. One
+    /// that goes away never comes back, whatever gets its name.
+    fn look(&mut self) -> Result<(), CaptureError> {
+        if self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        for (device, interface) in self.devices.iter_mut().zip(&self.interfaces) {
+            let Some(gauges) = &device.gauges else {
+                continue;
+            };
+            let name = &interface.source;
+            let down = match gauges.condition() {
+                Condition::Gone => return Err(CaptureError::DeviceGone { name: name.clone() }),
+                condition => condition == Condition::Down,
+            };
+            if std::mem::replace(&mut device.down, down) == down {
+                continue;
+            }
+            let text = match down {
+                true => "the device is down; nothing is captured from it until it is up again",
+                false => "the device is up again",
+            };
             self.warnings.push(Warning {
                 about: name.clone(),
-                text,
+                text: text.to_owned(),
             });
         }
+        Ok(())
     }
 }
 
@@ -275,11 +293,11 @@ impl Source for Live {
                 Ok(Next::Idle)
             }
             Err(error) => {
+                // By then nothing more may be listed: what was opened before knows it.
                 let name = interface.source.clone();
                 Err(match gauges.as_ref().map(Gauges::condition) {
                     Some(Condition::Gone) => CaptureError::DeviceGone { name },
-                    Some(Condition::Down) => CaptureError::DeviceDown { name },
-                    Some(Condition::Up) => CaptureError::Device {
+                    Some(_) => CaptureError::Device {
                         name,
                         detail: words(&error),
                     },

@@ -20,6 +20,7 @@ mod linktype;
 pub mod live;
 pub mod privileges;
 pub mod savefile;
+pub mod system;
 
 pub use error::{CaptureError, Looks};
 

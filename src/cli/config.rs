@@ -57,6 +57,8 @@ pub struct Config {
     pub walls: Walls,
     /// Whom to become.
     pub user: Option<String>,
+    /// What the doctor is to know.
+    pub about: About,
     /// Things the user may want to know, at most once.
     pub hints: Vec<String>,
 }
@@ -69,6 +71,21 @@ pub struct First {
     pub pipeline: pipeline::Settings,
     /// What is known at its start.
     pub banner: Banner,
+}
+
+/// What is to be known of a run to say why it shows nothing.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The words behind the program's name, quoted for a shell.
+    pub line: String,
+    /// Case matters.
+    pub case_sensitive: bool,
+    /// Exchanges must meet conditions.
+    pub conditions: bool,
+    /// What does not match is looked for.
+    pub invert: bool,
+    /// Bytes of the kernel's buffer.
+    pub buffer: usize,
 }
 
 /// Where frames come from.
@@ -213,8 +230,25 @@ fn configure_run(
         and: asked.and,
         not: asked.not,
     };
+    let about = About {
+        line: words::quoted(
+            std::env::args_os()
+                .skip(1)
+                .map(|word| word.to_string_lossy().into_owned()),
+        ),
+        case_sensitive: !args.ignore_case && !args.hex_pattern,
+        conditions: !conditions.is_empty(),
+        invert: args.invert,
+        buffer: args.buffer_size.unwrap_or(opened::BUFFER),
+    };
+    hints.extend(super::hints::nothing_asked(
+        words,
+        &pattern,
+        about.conditions || ngrep,
+    ));
     Ok(Config {
         first: None,
+        about,
         pipeline: pipeline::Settings {
             packets: ngrep,
             filter,

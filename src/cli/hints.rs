@@ -72,6 +72,19 @@ pub fn pattern(words: &Words, pattern: &str, ngrep: bool) -> Option<String> {
     })
 }
 
+/// Nothing is asked for: how to.
+#[must_use]
+pub fn nothing_asked(words: &Words, pattern: &str, otherwise: bool) -> Option<String> {
+    let nothing = pattern.is_empty()
+        && words.pattern.is_none()
+        && words.filter.is_none()
+        && words.files.is_empty();
+    (nothing && !otherwise).then(|| {
+        "first a pattern, then a tcpdump filter: spygrep 'GET|POST' port 5000   (spygrep -h)"
+            .to_owned()
+    })
+}
+
 /// A filter that does not compile, with the word that is wrong underlined where it can be found.
 #[must_use]
 pub fn filter_problem(filter: &str, detail: &str) -> Problem {

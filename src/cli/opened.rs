@@ -21,7 +21,7 @@ use super::words::Words;
 /// ngrep's filter for IP, tagged or not; and for link types that have no tags.
 const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || ip6)"];
 /// The kernel's buffer for each interface.
-const BUFFER: usize = 16 << 20;
+pub(super) const BUFFER: usize = 16 << 20;
 
 /// The files to read, in order.
 pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {

@@ -3,8 +3,10 @@
 //! First line what is wrong, then what to do, ready to paste; never an errno alone, never more than six lines.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::capture::CaptureError;
+use crate::capture::devices::Device;
 use crate::search::PatternError;
 
 use super::words;
@@ -93,29 +95,22 @@ impl Problem {
         match error {
             CaptureError::NoSuchDevice { name } => {
                 let devices = crate::capture::devices::list().unwrap_or_default();
-                let meant = devices
-                    .iter()
-                    .find(|device| words::is_close(&device.name, name));
-                let meant = meant.map(|device| format!("; did you mean {}?", device.name));
-                let meant = meant.unwrap_or_default();
-                let up: Vec<&str> = devices
-                    .iter()
-                    .filter(|device| device.up)
-                    .map(|device| device.name.as_str())
-                    .collect();
-                Self::new(format!("there is no interface \"{name}\"{meant}"))
-                    .advise(format!("up:   {}", up.join("  ")))
-                    .advise("all:  -d any   (the default)")
+                Self::no_such_device(name, &devices)
             }
             CaptureError::NoRights { device, .. } => {
-                let line: Vec<String> = std::env::args().skip(1).collect();
                 let program = std::env::current_exe()
                     .map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
-                let user = std::env::var("USER").unwrap_or_else(|_| "this user".into());
-                Self::new(format!("capturing on {device} needs more rights than {user} has"))
-                    .advise(format!("now:        sudo spygrep {}", line.join(" ")))
-                    .advise(format!("for good:   sudo setcap cap_net_raw+ep {program}   (then everybody here may sniff)"))
-                    .advise("no rights:  spygrep PATTERN capture.pcap   (reading files needs none)")
+                Self::no_rights(&Rights {
+                    device,
+                    user: &crate::capture::privileges::current_user(),
+                    line: &words::quoted(
+                        std::env::args_os()
+                            .skip(1)
+                            .map(|word| word.to_string_lossy().into_owned()),
+                    ),
+                    program: &program,
+                    container: crate::capture::system::in_container(),
+                })
             }
             CaptureError::SetId => {
                 let program = std::env::current_exe()
@@ -129,7 +124,8 @@ impl Problem {
             }
             CaptureError::DeviceDown { name } => {
                 Self::new(format!("{name} is down; nothing can arrive there"))
-                    .advise(format!("sudo ip link set {name} up"))
+                    .advise(format!("to switch it on:  sudo ip link set {name} up"))
+                    .advise("all that are up:  -d any   (the default)")
             }
             CaptureError::DeviceGone { name } => Self::new(format!("{name} is gone"))
                 .advise("spygrep -L lists the interfaces that are there"),
@@ -145,9 +141,85 @@ impl Problem {
         }
     }
 
+    /// An interface that is not there: what was meant, and what is.
+    fn no_such_device(name: &str, devices: &[Device]) -> Self {
+        let mut known = devices.iter();
+        let meant = known
+            .find(|device| words::is_close(&device.name, name))
+            .map(|device| format!("; did you mean {}?", device.name))
+            .unwrap_or_default();
+        // Without an address are those that libpcap adds for other things than networks.
+        let up: Vec<String> = devices
+            .iter()
+            .filter(|device| device.up)
+            .filter_map(|device| {
+                let mut addresses = device.addresses.iter().map(|one| one.address);
+                let first = device.addresses.first()?.address;
+                let address = addresses.find(IpAddr::is_ipv4).unwrap_or(first);
+                Some(format!("{} {address}", device.name))
+            })
+            .take(UP)
+            .collect();
+        let problem = Self::new(format!("there is no interface \"{name}\"{meant}"));
+        match up.is_empty() {
+            true => problem,
+            false => problem.advise(format!("up:   {}", up.join("   "))),
+        }
+        .advise("all:  -d any   (the default)")
+    }
+
+    /// Capturing is not allowed.
+    fn no_rights(rights: &Rights<'_>) -> Self {
+        let Rights {
+            device,
+            user,
+            line,
+            program,
+            container,
+        } = *rights;
+        let line = if line.is_empty() {
+            String::new()
+        } else {
+            format!(" {line}")
+        };
+        let problem = Self::new(format!(
+            "capturing on {device} needs more rights than user {user} has"
+        ));
+        let problem = match (container, user) {
+            (true, _) => problem.advise(
+                "container:  start it with --cap-add=NET_RAW   (and --net=host to see the host)",
+            ),
+            (false, "root") => {
+                problem.advise("root here may not capture: give the process CAP_NET_RAW")
+            }
+            (false, _) => problem
+                .advise(format!("now:        sudo spygrep{line}"))
+                .advise(format!(
+                    "for good:   sudo setcap cap_net_raw+ep {}   (then everybody here may sniff)",
+                    words::quoted(std::iter::once(program.to_owned()))
+                )),
+        };
+        problem.advise("no rights:  spygrep PATTERN capture.pcap   (reading files needs none)")
+    }
+
     fn advise_line(&mut self, line: &str) {
         self.advice.push(line.to_owned());
     }
+}
+
+/// Interfaces of which it is said that they are up.
+const UP: usize = 6;
+
+/// What is known when capturing is not allowed.
+struct Rights<'a> {
+    device: &'a str,
+    user: &'a str,
+    /// The words behind the program's name.
+    line: &'a str,
+    /// Where the program lies.
+    program: &'a str,
+    /// It runs in a container.
+    container: bool,
 }
 
 /// The system's words without its number.
@@ -157,4 +229,81 @@ fn plain(error: &std::io::Error) -> String {
         .next()
         .unwrap_or_default()
         .to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::devices::Address;
+
+    #[test]
+    fn an_interface_that_is_not_there() {
+        let device = |name: &str, up, addresses: &[&str]| Device {
+            name: name.to_owned(),
+            description: None,
+            addresses: addresses
+                .iter()
+                .map(|text| Address {
+                    address: text.parse().unwrap(),
+                    netmask: None,
+                })
+                .collect(),
+            up,
+            running: up,
+            loopback: false,
+        };
+        let devices = [
+            device("eth0", true, &["fe80::1", "192.0.2.15"]),
+            device("eth1", false, &["192.0.2.16"]),
+            device("lo", true, &["127.0.0.1", "::1"]),
+            device("any", true, &[]),
+        ];
+        assert_eq!(
+            Problem::no_such_device("eht0", &devices).to_string(),
+            "spygrep: error: there is no interface \"eht0\"; did you mean eth0?\n  \
+             up:   eth0 192.0.2.15   lo 127.0.0.1\n  all:  -d any   (the default)"
+        );
+        assert_eq!(
+            Problem::no_such_device("wlan7", &[]).to_string(),
+            "spygrep: error: there is no interface \"wlan7\"\n  all:  -d any   (the default)"
+        );
+    }
+
+    #[test]
+    fn no_rights_on_a_host_in_a_container_and_as_root() {
+        let table = [
+            (
+                "julia",
+                false,
+                "  now:        sudo spygrep -d lo 'a b'\n  \
+                 for good:   sudo setcap cap_net_raw+ep '/opt/my tools/spygrep'   (then everybody here may sniff)\n",
+            ),
+            (
+                "julia",
+                true,
+                "  container:  start it with --cap-add=NET_RAW   (and --net=host to see the host)\n",
+            ),
+            (
+                "root",
+                false,
+                "  root here may not capture: give the process CAP_NET_RAW\n",
+            ),
+        ];
+        for (user, container, advice) in table {
+            let rights = Rights {
+                device: "lo",
+                user,
+                line: "-d lo 'a b'",
+                program: "/opt/my tools/spygrep",
+                container,
+            };
+            assert_eq!(
+                Problem::no_rights(&rights).to_string(),
+                format!(
+                    "spygrep: error: capturing on lo needs more rights than user {user} has\n{advice}  \
+                     no rights:  spygrep PATTERN capture.pcap   (reading files needs none)"
+                )
+            );
+        }
+    }
 }

@@ -150,6 +150,18 @@ pub fn is_close(known: &str, typed: &str) -> bool {
     known.len() == typed.len() && (differ == 1 || sorted(known) == sorted(typed))
 }
 
+/// Words as they are typed into a shell.
+pub fn quoted(words: impl Iterator<Item = String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
+    let words: Vec<String> = words
+        .map(|word| match !word.is_empty() && word.chars().all(plain) {
+            true => word,
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        })
+        .collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +253,15 @@ mod tests {
         assert_eq!(
             decided("5000 port 80 a.pcap", false),
             words(Some("5000"), Some("port 80"), &["a.pcap"])
+        );
+    }
+
+    #[test]
+    fn a_line_can_be_pasted_into_a_shell() {
+        let words = ["GET|POST", "", "port", "80", "it's", "-d", "eth0.1"];
+        assert_eq!(
+            quoted(words.into_iter().map(str::to_owned)),
+            r"'GET|POST' '' port 80 'it'\''s' -d eth0.1"
         );
     }
 

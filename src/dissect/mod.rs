@@ -13,6 +13,7 @@
 mod budget;
 mod conversation;
 mod half;
+mod hello;
 mod http1;
 mod raw;
 mod talk;
@@ -25,6 +26,7 @@ use std::fmt;
 
 pub use budget::Budget;
 pub use conversation::Conversation;
+pub use hello::{Hello, hello, is_tls};
 use voice::Voice;
 
 use crate::flow::Direction;
@@ -39,10 +41,13 @@ static DISSECTORS: [Protocol; 1] = [Protocol {
     describe: http1::describe,
 }];
 
-/// Says in detail what a message of `kind` is, from its head as it was sent. `stand_out` are names of fields that the
-/// user asked to stand out, in any case.
+/// Says in detail what a message of `kind` is, from its head as it was sent; of a burst, which has none, from its first
+/// bytes. `stand_out` are names of fields that the user asked to stand out, in any case.
 #[must_use]
 pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+    if kind == raw::BURST {
+        return hello::describe(head);
+    }
     let family = kind.name.split('.').next().unwrap_or_default();
     let protocol = DISSECTORS.iter().find(|protocol| protocol.name == family);
     protocol.map_or_else(Description::default, |protocol| {

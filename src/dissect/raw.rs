@@ -11,7 +11,8 @@ use crate::message::{Kind, Part, Said, Side};
 use crate::packet::protocol;
 use crate::stream::{Carrier, GapReason};
 
-const BURST: Kind = Kind {
+/// What one direction says in one go.
+pub(super) const BURST: Kind = Kind {
     name: "tcp.burst",
     side: Side::Speaks,
 };

@@ -7,7 +7,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 
-use crate::dissect::{Budget, Conversation};
+use crate::dissect::{Budget, Conversation, is_tls};
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
@@ -276,12 +276,15 @@ impl Desk {
                 let Some(open) = state.open(dir) else { return };
                 open.last = by.into();
                 open.fresh = true;
+                let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
                 if self.show.recorder.is_some() || self.orders.frames {
                     open.note_frame(by.frame, &self.fragments);
                 }
                 open.unit
                     .feed(&self.orders.query, &self.orders.keep, part, bytes);
-                if open.unit.is_full() {
+                let full = open.unit.is_full();
+                state.tls |= tls;
+                if full {
                     self.portion(flow, state, dir);
                 }
             }

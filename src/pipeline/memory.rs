@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) neighbours: Option<Box<Neighbours>>,
     /// The flow's first message was begun.
     pub(super) begun: bool,
+    /// A burst of the flow began as a record of TLS.
+    pub(super) tls: bool,
     /// The flow stands in the desk's list of timers.
     pub(super) timed: bool,
 }

@@ -3,7 +3,7 @@
 use crate::dissect;
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow};
-use crate::hit::{Companion, Heading, Hit, Portion, Why};
+use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
 use crate::message::{BodyFacts, Kind, Side};
 use crate::search::Query;
 use crate::times::Times;
@@ -42,7 +42,14 @@ pub(super) fn with_hit(
 ) {
     let heading = heading(flow, open.dir, open.last);
     let shown = open.unit.show(query);
-    let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
+    let head = match shown.text.pieces {
+        // What has no head is told by its first bytes.
+        [Piece::Kept(range), ..] if open.begin.kind.side == Side::Speaks && shown.start == 0 => {
+            range.clone()
+        }
+        _ => 0..shown.head,
+    };
+    let head = shown.text.bytes.get(head).unwrap_or_default();
     let description = dissect::describe(open.begin.kind, head, stand_out);
     then(&Hit {
         number: open.number,

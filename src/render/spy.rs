@@ -149,6 +149,13 @@ impl Renderer for Spy {
                     opens: at == 0,
                 })
                 .collect();
+            let told = hit.facts.iter().filter(|fact| fact.summary);
+            let told = told.filter(|_| hit.kind.side == Side::Speaks);
+            notes.extend(told.map(|fact| Note {
+                text: fact.value.as_bytes(),
+                paint: None,
+                opens: false,
+            }));
             let labels = labels(hit);
             let undecoded = undecoded(&hit.body, hit.facts);
             notes.extend(undecoded.iter().map(|text| Note {

@@ -8,6 +8,7 @@ use crate::pipeline::Unanswered;
 use crate::render;
 use crate::stats::Stats;
 
+use super::doctor;
 use super::status::StatusLine;
 
 /// What is said on standard error.
@@ -67,15 +68,31 @@ impl Notes {
         }
     }
 
+    /// A hint of several lines.
+    pub(super) fn hints(&self, lines: &[String]) {
+        if let Some((first, more)) = lines.split_first()
+            && !self.quiet
+            && io::stderr().is_terminal()
+        {
+            self.hint(first);
+            for line in more {
+                self.more(line);
+            }
+        }
+    }
+
     pub(super) fn warn(&self, text: &str) {
         self.say("warning", 33, text);
     }
 
-    pub(super) fn lost(&self, dropped: u64) {
-        self.warn(&format!(
-            "{} lost so far; narrow the filter (port ..., host ...) or enlarge the buffer: --buffer-size 64M",
-            count(dropped, "packet", "packets")
-        ));
+    /// A warning of several lines.
+    pub(super) fn warn_lines(&self, lines: &[String]) {
+        if let Some((first, more)) = lines.split_first() {
+            self.warn(first);
+            for line in more {
+                self.more(line);
+            }
+        }
     }
 
     pub(super) fn summary(&self, stats: &Stats, live: bool) {
@@ -97,6 +114,8 @@ impl Notes {
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
+        let copies = doctor::copies(stats.decode.copies);
+        line.extend(copies.map(|text| format!(" · {text}")));
         self.say("", 0, &line);
     }
 
@@ -158,7 +177,7 @@ impl Notes {
 }
 
 /// File names, interfaces' names and titles are others' words, too.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let mut out = Vec::new();
     render::Escape {
         utf8: true,

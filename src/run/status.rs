@@ -9,6 +9,8 @@ use crate::frame::Timestamp;
 use crate::pipeline::{Pipeline, Unanswered};
 use crate::render;
 
+use super::notes::clean;
+
 /// Nanoseconds of waiting that are worth a line.
 const WORTH: i64 = 500_000_000;
 /// How often it is drawn.
@@ -69,8 +71,8 @@ impl Watch {
         })
     }
 
-    /// Draw it anew when it is time to.
-    pub(super) fn look(&mut self, pipeline: &mut Pipeline) {
+    /// Draw it anew when it is time to; `idle` while nothing is waited for.
+    pub(super) fn look(&mut self, pipeline: &mut Pipeline, idle: Option<&str>) {
         if self.drawn.elapsed() < EVERY {
             return;
         }
@@ -81,7 +83,12 @@ impl Watch {
             .filter(|question| now.since(question.since) >= WORTH)
         {
             Some(question) => self.line.draw(&cut(&text(&question, now), self.columns)),
-            None => self.line.clear(),
+            None => match idle {
+                Some(text) => self
+                    .line
+                    .draw(&cut(&format!("... {}", clean(text)), self.columns)),
+                None => self.line.clear(),
+            },
         }
     }
 }

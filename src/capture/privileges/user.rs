@@ -70,6 +70,16 @@ pub(super) fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     })
 }
 
+/// The name of the user that runs this, or the number where there is no name.
+#[must_use]
+pub fn current_user() -> String {
+    let uid = geteuid();
+    match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
+
 /// Make an open file theirs whom [`super::give_up`] becomes. Does nothing without root's rights.
 ///
 /// # Errors

@@ -61,6 +61,10 @@ impl Desk {
         };
         let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
         self.output.messages += 1;
+        if state.tls {
+            self.output.tls += 1;
+            self.output.tls_port = flow.server.port;
+        }
         match side {
             Side::Speaks => open.unit.mark(state.mark(dir)),
             Side::Asks => {
@@ -226,14 +230,17 @@ impl Desk {
     }
 
     pub(super) fn tell(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
-        let show = &mut self.show;
+        let (show, tls) = (&mut self.show, &mut self.output.tls_shown);
         telling::with_hit(
             &self.orders.query,
             &self.orders.stand_out,
             flow,
             open,
             manner,
-            |hit| show.hit(hit),
+            |hit| {
+                *tls += u64::from(hit.facts.iter().any(|fact| fact.name == "tls.hello"));
+                show.hit(hit);
+            },
         );
     }
 

@@ -1,0 +1,210 @@
+//! One packet that was captured on several interfaces is used once: `any` sees what crosses a bridge two or three times.
+
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+
+use foldhash::quality::RandomState;
+
+use crate::frame::{Frame, LinkType};
+use crate::packet::Packet;
+
+/// Nanoseconds between the first and the last copy of a packet.
+const APART: i64 = 20_000_000;
+/// Packets remembered. A newer one takes the place of an older one: then its copies are used as well, as if sent again.
+const SLOTS: usize = 8192;
+/// Interfaces that one packet is known from.
+const PLACES: usize = 4;
+
+/// The packets of the last moments.
+///
+/// Of `any`, IPv4 packets with equal identifications are copies: whoever sends again counts on. Other packets are told by where
+/// they were seen: the same bytes from the same interface were sent again; so one is a copy as long as its interface has
+/// seen it less often than another one has.
+pub(super) struct Copies {
+    live: bool,
+    /// Live, frames came from more than one interface.
+    several: bool,
+    hasher: RandomState,
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    hash: u64,
+    ts: i64,
+    /// Where it was seen, and how often; 0 for a free place.
+    places: [(u64, u32); PLACES],
+}
+
+impl Copies {
+    /// Of a run that is live or not: the interfaces of files are told apart by their frames' headers alone, since two files
+    /// may have the same packets.
+    pub(super) fn new(live: bool) -> Self {
+        Self {
+            live,
+            several: false,
+            hasher: RandomState::default(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// Whether the packet was used already, from another interface.
+    pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
+        self.several |= self.live && frame.interface > 0;
+        let own = self.several.then_some(u64::from(frame.interface));
+        let Some(place) = place(frame).or(own) else {
+            return false;
+        };
+        let id = identification(frame);
+        let hash = self.hash(packet, id);
+        let now = frame.ts.nanos();
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, Slot::default());
+        }
+        let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else {
+            return false;
+        };
+        let near = now.saturating_sub(slot.ts).saturating_abs() <= APART;
+        if slot.hash != hash || !near || slot.places[0].1 == 0 {
+            *slot = Slot {
+                hash,
+                ts: now,
+                places: [(0, 0); PLACES],
+            };
+        } else if id.is_some() {
+            return true;
+        }
+        let most = slot.places.iter().map(|(_, seen)| *seen).max();
+        let mut places = slot.places.iter_mut();
+        let Some(own) = places.find(|(one, seen)| *one == place || *seen == 0) else {
+            return false;
+        };
+        *own = (place, own.1.saturating_add(1));
+        Some(own.1) <= most
+    }
+
+    /// All that makes a packet what it is, but for what changes on its way (hops, checksums of IP).
+    fn hash(&self, packet: &Packet<'_>, id: Option<u16>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        id.hash(&mut hasher);
+        packet.path.hash(&mut hasher);
+        packet.ip.src.hash(&mut hasher);
+        packet.ip.dst.hash(&mut hasher);
+        packet.ip.protocol.hash(&mut hasher);
+        let fragment = packet.ip.fragment;
+        fragment
+            .map(|piece| (piece.id, piece.offset, piece.more))
+            .hash(&mut hasher);
+        packet.cut.hash(&mut hasher);
+        hasher.write(packet.ip_payload);
+        hasher.finish()
+    }
+}
+
+/// The interface of a frame, as far as its link header tells: that of Linux' `any`.
+fn place(frame: &Frame<'_>) -> Option<u64> {
+    // The number of the interface (SLL2), or the way, the type of the hardware and its address (SLL).
+    let bytes = match frame.link {
+        LinkType::LINUX_SLL2 => frame.bytes.get(4..8)?,
+        LinkType::LINUX_SLL => frame.bytes.get(..14)?,
+        _ => return None,
+    };
+    // FNV-1a: good enough to tell a handful of interfaces.
+    let mut place = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in bytes {
+        place = (place ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    Some(place)
+}
+
+/// The identification of the outermost IPv4 header of a frame of `any`, where it tells packets apart: none is zero.
+fn identification(frame: &Frame<'_>) -> Option<u16> {
+    let header = match frame.link {
+        LinkType::LINUX_SLL => frame.bytes.get(14..)?,
+        _ => return None,
+    };
+    match header {
+        [8, 0, 0x45..=0x4f, _, _, _, a, b, ..] => Some(u16::from_be_bytes([*a, *b])),
+        _ => None,
+    }
+    .filter(|id| *id != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode;
+    use crate::frame::Timestamp;
+
+    /// A datagram on `any`: which way it passes an interface whose hardware address ends in `last`.
+    fn sll(way: u8, last: u8, id: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, way, 0, 1, 0, 6, 2, 0, 0, 0, 0, last, 0, 0, 8, 0];
+        bytes.extend([0x45, 0, 0, 28 + payload.len() as u8, 0, id, 0x40, 0]);
+        bytes.extend([64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 5, 0]);
+        bytes.extend([0, 8 + payload.len() as u8, 0, 0]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn the_same_bytes_from_another_interface_are_a_copy_and_from_the_same_one_are_not() {
+        // (milliseconds, way, interface, identification, payload, is a copy)
+        let table: [(i64, u8, u8, u8, &[u8], bool); 15] = [
+            (0, 4, 1, 0, b"one", false),
+            (0, 0, 2, 0, b"one", true),
+            (1, 0, 3, 0, b"one", true),
+            // Sent again: once more on each.
+            (2, 4, 1, 0, b"one", false),
+            (3, 0, 2, 0, b"one", true),
+            (4, 0, 2, 0, b"one", false),
+            (5, 0, 2, 0, b"two", false),
+            (6, 4, 1, 0, b"two", true),
+            // Too late to be a copy.
+            (27, 0, 3, 0, b"two", false),
+            (300, 0, 3, 0, b"one", false),
+            (300, 4, 3, 0, b"one", true),
+            // A bridge and its port, which have one hardware address.
+            (400, 4, 1, 7, b"one", false),
+            (400, 4, 1, 7, b"one", true),
+            (401, 4, 1, 8, b"one", false),
+            (430, 4, 1, 8, b"one", false),
+        ];
+        let mut copies = Copies::new(false);
+        for (number, (millis, way, last, id, payload, want)) in table.into_iter().enumerate() {
+            let bytes = sll(way, last, id, payload);
+            let frame = Frame {
+                number: number as u64,
+                ts: Timestamp::from_nanos(millis * 1_000_000),
+                interface: 0,
+                link: LinkType::LINUX_SLL,
+                wire_len: bytes.len() as u32,
+                bytes: &bytes,
+            };
+            let packet = decode::frame(&frame).unwrap();
+            assert_eq!(copies.is_copy(&frame, &packet), want, "{number}");
+        }
+    }
+
+    #[test]
+    fn interfaces_that_are_captured_apart_are_told_by_their_number() {
+        let bytes = sll(0, 1, 0, b"x")[16..].to_vec();
+        let mut copies = Copies::new(true);
+        let mut is_copy = |interface| {
+            let frame = Frame {
+                number: 1,
+                ts: Timestamp::default(),
+                interface,
+                link: LinkType::RAW,
+                wire_len: bytes.len() as u32,
+                bytes: &bytes,
+            };
+            let packet = decode::frame(&frame).unwrap();
+            copies.is_copy(&frame, &packet)
+        };
+        // As long as there is one interface, nothing is remembered.
+        assert!(!is_copy(0) && !is_copy(0));
+        assert!(!is_copy(1));
+        assert!(is_copy(0));
+        assert!(!is_copy(0));
+        assert!(is_copy(1));
+    }
+}
