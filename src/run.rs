@@ -110,6 +110,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     for hint in &config.hints {
         notes.hint(hint);
     }
+    let any = matches!(&input, Input::Live(_, names) if names.iter().any(|name| name == "any"));
     let mut loops = Loop {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
@@ -117,7 +118,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         signals,
         clock: Clock::default(),
         rounds,
-        losses: Losses::new(config.filter, config.about.buffer),
+        losses: Losses::new(config.filter, config.about.buffer, any),
     };
     let result = match begun {
         Ok(()) => loops.frames(&mut input, &mut pipeline),
@@ -268,16 +269,18 @@ struct Losses {
     filter: Option<String>,
     /// Bytes of the kernel's buffer.
     buffer: usize,
+    any: bool,
     told: u64,
     /// Packets that had come when it was last looked, and when that was.
     came: (u64, Instant),
 }
 
 impl Losses {
-    fn new(filter: Option<String>, buffer: usize) -> Self {
+    fn new(filter: Option<String>, buffer: usize, any: bool) -> Self {
         Self {
             filter,
             buffer,
+            any,
             told: 0,
             came: (0, Instant::now()),
         }
@@ -298,6 +301,7 @@ impl Losses {
             rate: rate as u64,
             filter: self.filter.as_deref(),
             buffer: self.buffer,
+            any: self.any,
         }))
     }
 }

@@ -172,7 +172,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         not: asked.not,
     };
     let about = About {
-        line: words::quoted(std::env::args().skip(1)),
+        line: words::line(),
         case_sensitive: !args.ignore_case && !args.hex_pattern,
         conditions: !conditions.is_empty(),
         invert: args.invert,

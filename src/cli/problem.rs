@@ -103,7 +103,7 @@ impl Problem {
                 Self::no_rights(&Rights {
                     device,
                     user: &crate::capture::privileges::user(),
-                    line: &words::quoted(std::env::args().skip(1)),
+                    line: &words::line(),
                     program: &program,
                     container: crate::capture::system::in_container(),
                 })

@@ -66,7 +66,9 @@ impl Notes {
             && io::stderr().is_terminal()
         {
             self.hint(first);
-            more.iter().for_each(|line| self.more(line));
+            for line in more {
+                self.more(line);
+            }
         }
     }
 
@@ -78,7 +80,9 @@ impl Notes {
     pub(super) fn warn_lines(&self, lines: &[String]) {
         if let Some((first, more)) = lines.split_first() {
             self.warn(first);
-            more.iter().for_each(|line| self.more(line));
+            for line in more {
+                self.more(line);
+            }
         }
     }
 
