@@ -102,6 +102,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     rights::enclose(config.walls, &input, streams.as_ref());
     let pace = config.realtime.then(pace);
+    let any = matches!(&input, Input::Live(_, names) if names.iter().any(|name| name == "any"));
     let mut loops = Loop {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
@@ -109,7 +110,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         signals,
         clock: Clock::default(),
         rounds,
-        losses: Losses::new(config.filter.clone(), config.about.buffer),
+        losses: Losses::new(config.filter.clone(), config.about.buffer, any),
     };
     if let Some(first) = first {
         renderer = loops.first(*first, renderer)?;
@@ -314,16 +315,18 @@ struct Losses {
     filter: Option<String>,
     /// Bytes of the kernel's buffer.
     buffer: usize,
+    any: bool,
     told: u64,
     /// Packets that had come when it was last looked, and when that was.
     came: (u64, Instant),
 }
 
 impl Losses {
-    fn new(filter: Option<String>, buffer: usize) -> Self {
+    fn new(filter: Option<String>, buffer: usize, any: bool) -> Self {
         Self {
             filter,
             buffer,
+            any,
             told: 0,
             came: (0, Instant::now()),
         }
@@ -344,6 +347,7 @@ impl Losses {
             rate: rate as u64,
             filter: self.filter.as_deref(),
             buffer: self.buffer,
+            any: self.any,
         }))
     }
 }

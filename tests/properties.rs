@@ -12,12 +12,13 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 9] = [
+const PROPERTIES: [(&str, Property); 10] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
     ("search", held::search),
     ("savefile", held::savefile),
+    ("hello", held::hello),
     ("http", held::http),
     ("body", held::body),
     ("escape", held::escape),

@@ -231,11 +231,7 @@ fn configure_run(
         not: asked.not,
     };
     let about = About {
-        line: words::quoted(
-            std::env::args_os()
-                .skip(1)
-                .map(|word| word.to_string_lossy().into_owned()),
-        ),
+        line: words::line(),
         case_sensitive: !args.ignore_case && !args.hex_pattern,
         conditions: !conditions.is_empty(),
         invert: args.invert,

@@ -103,11 +103,7 @@ impl Problem {
                 Self::no_rights(&Rights {
                     device,
                     user: &crate::capture::privileges::current_user(),
-                    line: &words::quoted(
-                        std::env::args_os()
-                            .skip(1)
-                            .map(|word| word.to_string_lossy().into_owned()),
-                    ),
+                    line: &words::line(),
                     program: &program,
                     container: crate::capture::system::in_container(),
                 })

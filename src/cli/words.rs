@@ -150,6 +150,16 @@ pub fn is_close(known: &str, typed: &str) -> bool {
     known.len() == typed.len() && (differ == 1 || sorted(known) == sorted(typed))
 }
 
+/// The words behind the program's name, as they are typed into a shell.
+#[must_use]
+pub fn line() -> String {
+    quoted(
+        std::env::args_os()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned()),
+    )
+}
+
 /// Words as they are typed into a shell.
 pub fn quoted(words: impl Iterator<Item = String>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);

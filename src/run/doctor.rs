@@ -264,6 +264,9 @@ pub(super) struct Lost<'a> {
     pub(super) filter: Option<&'a str>,
     /// Bytes of the kernel's buffer.
     pub(super) buffer: usize,
+    /// Captured from `any`: there the kernel counts what it drops of `lo` going out and coming in, and does not say which
+    /// interface it was. (Of `lo` alone the source halves the number.)
+    pub(super) any: bool,
 }
 
 /// Packets were lost: how many, and what to do.
@@ -285,13 +288,21 @@ pub(super) fn lost(lost: &Lost<'_>) -> Vec<String> {
         "packets"
     };
     let larger = (lost.buffer.max(16 << 20) >> 20).saturating_mul(4);
-    vec![
-        format!(
-            "{} {noun} lost so far ({share}){through}",
-            grouped(lost.dropped)
-        ),
-        format!("narrow it (port ..., host ...) or enlarge the buffer: --buffer-size {larger}M"),
-    ]
+    let most = if lost.any { "up to " } else { "" };
+    let mut lines = vec![format!(
+        "{most}{} {noun} lost so far ({share}){through}",
+        grouped(lost.dropped)
+    )];
+    lines.push(format!(
+        "narrow it (port ..., host ...) or enlarge the buffer: --buffer-size {larger}M"
+    ));
+    if lost.any {
+        lines.push(
+            "on any the kernel counts lost packets of lo twice   ->  -d lo counts them once"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// A capture that was cut: what that means, and how to do better.

@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
-use spygrep::dissect::{Budget, Conversation};
+use spygrep::dissect::{self, Budget, Conversation};
 use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{Decoding, Part, Said};
+use spygrep::message::{Decoding, Kind, Part, Said, Side};
 use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
@@ -57,6 +57,23 @@ fn frame(link: u32, number: u64, bytes: &[u8]) -> Frame<'_> {
         wire_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         bytes,
     }
+}
+
+/// What a burst begins with is a hello of TLS or not; what it says of itself is bounded.
+pub fn hello(data: &[u8]) {
+    if let Some(hello) = dissect::hello(data) {
+        assert!(dissect::is_tls(data));
+        // A byte that is no UTF-8 becomes one character.
+        let name = hello.name.map_or(0, |name| name.chars().count());
+        assert!(name <= 255 && hello.protocols.len() <= 4);
+        assert_eq!(hello.version >> 8, 3);
+    }
+    let burst = Kind {
+        name: "tcp.burst",
+        side: Side::Speaks,
+    };
+    let told = dissect::describe(burst, data, &[]);
+    assert_eq!(told.opaque.is_some(), dissect::is_tls(data));
 }
 
 /// Any frame gives a packet inside of it, or a reason.

@@ -279,6 +279,7 @@ fn packets_are_lost() {
             rate,
             filter,
             buffer: 1 << 20,
+            any: false,
         })
     };
     assert_eq!(
@@ -295,6 +296,26 @@ fn packets_are_lost() {
     assert_eq!(
         what(10, 90, 50, None)[0],
         "10 packets lost so far (10.0 %): 50 packets/s come, there is no filter"
+    );
+}
+
+#[test]
+fn packets_of_lo_are_counted_twice_on_any() {
+    let lines = lost(&Lost {
+        dropped: 200,
+        captured: 200,
+        rate: 0,
+        filter: None,
+        buffer: 32 << 20,
+        any: true,
+    });
+    assert_eq!(
+        lines,
+        [
+            "up to 200 packets lost so far (50.0 %)",
+            "narrow it (port ..., host ...) or enlarge the buffer: --buffer-size 128M",
+            "on any the kernel counts lost packets of lo twice   ->  -d lo counts them once",
+        ]
     );
 }
 
