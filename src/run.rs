@@ -1,6 +1,7 @@
 //! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
 
 mod notes;
+mod progress;
 mod signals;
 mod status;
 
@@ -16,6 +17,7 @@ use crate::pipeline::{Pace, Pipeline};
 use crate::render::{self, Ending, Out};
 
 use notes::Notes;
+use progress::Gauge;
 use signals::Signals;
 use status::{Above, StatusLine, Watch};
 
@@ -100,6 +102,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mut loops = Loop {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
+        // A pager has the terminal to itself.
+        gauge: match live || pager.is_some() {
+            true => None,
+            false => Gauge::new(line.clone(), notes.quiet),
+        },
         notes: notes.clone(),
         signals,
         clock: Clock::default(),
@@ -161,6 +168,8 @@ struct Loop {
     live: bool,
     /// Shows what is waited for.
     watch: Option<Watch>,
+    /// Shows how far a file is.
+    gauge: Option<Gauge>,
     notes: Notes,
     signals: Signals,
     clock: Clock,
@@ -214,6 +223,9 @@ impl Loop {
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 pipeline.flush();
+            }
+            if let Some(gauge) = &mut self.gauge {
+                gauge.look(input.source().progress());
             }
             if self.live && looked.elapsed() >= LOSSES {
                 looked = Instant::now();

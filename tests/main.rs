@@ -3,6 +3,7 @@
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
+//! - `help`: help, the man page, completions, `--explain`, and the README's table of options
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
@@ -17,6 +18,7 @@ mod captures;
 mod command_line;
 mod frames;
 mod golden;
+mod help;
 mod json;
 mod live;
 mod named;

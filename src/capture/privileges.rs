@@ -58,6 +58,17 @@ pub fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     })
 }
 
+/// Whom [`give_up`] would become; `None` without root's rights.
+///
+/// # Errors
+/// There is no such user.
+pub fn heir(user: Option<&str>) -> Result<Option<String>, CaptureError> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    target(user).map(|(.., name)| Some(name))
+}
+
 /// Make a path, which is no symbolic link, theirs whom [`give_up`] becomes. Does nothing without root's rights.
 ///
 /// # Errors

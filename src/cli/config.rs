@@ -13,12 +13,12 @@ use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
-use crate::search::{Asked, Options, Query};
+use crate::search::{Asked, Conditions, Options, Query};
 
 use super::args::Args;
 use super::problem::Problem;
 use super::words::{self, Words, WordsError};
-use super::{appearance, conditions, opened};
+use super::{appearance, conditions, habits, opened};
 
 /// Everything a run needs.
 pub struct Config {
@@ -80,29 +80,66 @@ impl Input {
     }
 }
 
-/// Work out what `args` mean.
-///
-/// # Errors
-/// In the user's words.
-pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
-    let ngrep = as_ngrep || args.ngrep;
+/// What is looked for.
+pub(super) struct Meant {
+    pub(super) words: Words,
+    pub(super) asked: Asked,
+    pub(super) query: Query,
+    pub(super) conditions: Conditions,
+    /// What the user may have meant instead.
+    pub(super) hints: Vec<String>,
+}
+
+/// Work out what `args` look for. Nothing is opened but the files with patterns.
+pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     if args.kill.is_some() {
         return Err(Problem::new(
             "spygrep only listens: it sends nothing, so there is no -K",
         ));
     }
-    let mut hints = super::hints::habits(args);
-    let limits = limits(args);
-    let (words, patterns) = meaning(args, ngrep)?;
+    let instead = |problem: Problem| match habits::instead(args) {
+        Some(advice) => problem.advise(advice),
+        None => problem,
+    };
+    let (words, patterns) = meaning(args, ngrep).map_err(instead)?;
+    let interfaces = match args.ignore_case {
+        true => devices::list().unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
+    let hints = habits::habits(args, &words, &interfaces);
     let asked = asked(args, &words, patterns, ngrep)?;
-    let pattern = asked.any.join(" | ");
-    let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
+    let query = Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
     let conditions = conditions::conditions(&args.exchanges)?;
     if (ngrep || args.wire) && !conditions.is_empty() {
         return Err(Problem::new(
             "conditions on exchanges need messages: leave out --ngrep or --wire",
         ));
     }
+    Ok(Meant {
+        words,
+        asked,
+        query,
+        conditions,
+        hints,
+    })
+}
+
+/// Work out what `args` mean.
+///
+/// # Errors
+/// In the user's words.
+pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
+    let ngrep = as_ngrep || args.ngrep;
+    let limits = limits(args);
+    let Meant {
+        words,
+        asked,
+        query,
+        conditions,
+        mut hints,
+    } = meant(args, ngrep)?;
+    let pattern = asked.any.join(" | ");
     let mut input = opened::open(args, &words)?;
     let link = input
         .source()

@@ -26,20 +26,29 @@ pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
     let paths: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
     if !paths.is_empty() {
         if !args.devices.is_empty() {
-            return Err(Problem::new(
-                "either an interface (-d) or files are read, not both",
-            ));
+            return Err(both());
         }
         let files = Savefiles::open(&paths).map_err(|error| Problem::capture(&error))?;
         return Ok(Input::Files(Box::new(files), paths));
     }
+    let settings = settings(args)?;
+    let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
+    Ok(Input::Live(Box::new(live), settings.devices))
+}
+
+pub(super) fn both() -> Problem {
+    Problem::new("either an interface (-d) or files are read, not both")
+}
+
+/// How interfaces are captured from, and which.
+pub(super) fn settings(args: &Args) -> Result<LiveSettings, Problem> {
     let names = if args.devices.is_empty() {
         vec![devices::default_name().map_err(|error| Problem::capture(&error))?]
     } else {
         args.devices.clone()
     };
-    let settings = LiveSettings {
-        devices: names.clone(),
+    Ok(LiveSettings {
+        devices: names,
         snaplen: args
             .snaplen
             .filter(|len| *len > 0)
@@ -51,9 +60,7 @@ pub(super) fn open(args: &Args, words: &Words) -> Result<Input, Problem> {
             WayName::Out => Way::Out,
         }),
         ..LiveSettings::default()
-    };
-    let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
-    Ok(Input::Live(Box::new(live), names))
+    })
 }
 
 /// A size as libpcap takes it.
@@ -69,20 +76,10 @@ pub(super) fn filter(
     link: LinkType,
     ngrep: bool,
 ) -> Result<(Option<Filter>, Option<String>, String), Problem> {
-    let text = match &args.filter_file {
-        Some(path) => Some(filter_file(path, ngrep)?),
-        None => words.filter.clone(),
-    };
+    let text = filter_text(args, words, ngrep)?;
     let wrong = |text: &str, detail: &str| super::hints::filter_problem(text, detail);
     if ngrep {
-        let template = TEMPLATES
-            .into_iter()
-            .find(|template| Filter::check(template, link).is_ok())
-            .unwrap_or_default();
-        let whole = text.as_ref().map_or_else(
-            || template.to_owned(),
-            |text| format!("( {text} ) and {template}"),
-        );
+        let whole = with_template(text.as_deref(), link);
         Filter::check(&whole, link)
             .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.detail))?;
         // Live, the kernel applies it as it is.
@@ -111,6 +108,30 @@ pub(super) fn filter(
         }
     };
     Ok((Some(filter), Some(text.clone()), text))
+}
+
+/// ngrep's filter: the user's, and IP.
+pub(super) fn with_template(text: Option<&str>, link: LinkType) -> String {
+    let template = TEMPLATES
+        .into_iter()
+        .find(|template| Filter::check(template, link).is_ok())
+        .unwrap_or_default();
+    text.map_or_else(
+        || template.to_owned(),
+        |text| format!("( {text} ) and {template}"),
+    )
+}
+
+/// The filter as the user typed it.
+pub(super) fn filter_text(
+    args: &Args,
+    words: &Words,
+    ngrep: bool,
+) -> Result<Option<String>, Problem> {
+    match &args.filter_file {
+        Some(path) => filter_file(path, ngrep).map(Some),
+        None => Ok(words.filter.clone()),
+    }
 }
 
 /// A filter from a file: comments and line ends are blanks. (ngrep takes the first line only.)
