@@ -9,6 +9,7 @@
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `overview`: the log, the table of times, and where the time went
 //! - `allocations`: no heap in the steady state
+//! - `licences`: what the libraries may be, by `deny.toml`
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `tidy`: the shape of the source
@@ -20,6 +21,7 @@ mod frames;
 mod golden;
 mod help;
 mod json;
+mod licences;
 mod live;
 mod named;
 mod needles;
