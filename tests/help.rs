@@ -194,3 +194,51 @@ fn interfaces_are_listed_with_their_state() {
     );
     assert!(out.lines().any(|line| line.starts_with("lo ")), "{out}");
 }
+
+/// What a command line prints on a terminal; `None` where `script` is not there to make one.
+fn on_a_terminal(line: &str) -> Option<String> {
+    let script = Command::new("script")
+        .current_dir(project())
+        .args(["-qec", line, "/dev/null"])
+        .stdin(Stdio::null())
+        .output();
+    if script.is_err() {
+        eprintln!("skipped: there is no script here to make a terminal");
+    }
+    script.ok().map(|output| text(&output.stdout))
+}
+
+#[test]
+fn a_long_file_has_a_line_of_progress_that_goes() {
+    let folder = scratch("progress");
+    let long = folder.join("long.pcap");
+    let capture = fs::read(project().join(FRENCH)).expect("it is there");
+    // A pcap file's header, then its packets over and over: enough for a few lines at any speed.
+    let (header, packets) = capture.split_at(24);
+    let times = (200 << 20) / packets.len();
+    fs::write(&long, [header, &packets.repeat(times)].concat()).expect("written");
+    let program = env!("CARGO_BIN_EXE_spygrep");
+    let line = format!("{program} nothing-like-this {}", long.display());
+    let Some(printed) = on_a_terminal(&line) else {
+        return;
+    };
+    assert!(
+        printed.contains(" % · ") && printed.contains(" of 200 MiB · "),
+        "{printed}"
+    );
+    // It goes before the last word is said.
+    let (_, last) = printed
+        .rsplit_once('\r')
+        .and_then(|_| printed.rsplit_once("\x1b[K"))
+        .expect("it went");
+    assert!(last.starts_with("spygrep: "), "{last:?}");
+    for quiet in [
+        format!("{line} | cat"),
+        line.replace("nothing", "-q nothing"),
+        line.replace(&long.display().to_string(), FRENCH),
+    ] {
+        let printed = on_a_terminal(&quiet).unwrap_or_default();
+        assert!(!printed.contains(" % · "), "{quiet}: {printed}");
+    }
+    let _ = fs::remove_file(&long);
+}

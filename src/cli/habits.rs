@@ -40,7 +40,11 @@ pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<S
         "-r is not needed: files are read as they are named".to_owned(),
     );
     hint(
-        args.container_names && words.files.is_empty(),
+        is_capture && words.files.is_empty() && !args.word,
+        format!("there is no capture file {first}; it is searched for as text"),
+    );
+    hint(
+        args.container_names && words.files.is_empty() && !is_capture,
         "-r is ngrep's option for the names of containers; addresses are shown as they are"
             .to_owned(),
     );
@@ -160,6 +164,7 @@ mod tests {
             ("-w x.pcap", "to save packets: -O x.pcap"),
             ("-r x.here.pcap", "-r is not needed"),
             ("-r x", "names of containers"),
+            ("-r x.pcap", "there is no capture file x.pcap"),
             ("-D", "to list interfaces: -L"),
             ("-v port 80", "-v shows what does not match"),
             ("-X port 80", "bytes beside the text: -x"),

@@ -1,6 +1,7 @@
 //! How far a long file is: a line on a terminal, which stands below the records and goes when one comes.
 
 use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::{Duration, Instant};
 
 use crate::capture::Progress;
@@ -24,10 +25,12 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    /// A gauge for files, where there is a person to see it.
+    /// A gauge for files, where there is a person to see it. Who reads our output from a pipe may write to the same terminal
+    /// whenever it likes, and the line would stand in the middle of that: so there is none then.
     pub(super) fn new(line: StatusLine, quiet: bool) -> Option<Self> {
         let now = Instant::now();
-        (!quiet && io::stderr().is_terminal()).then(|| Self {
+        let piped = std::fs::metadata("/dev/stdout").is_ok_and(|it| it.file_type().is_fifo());
+        (!quiet && !piped && io::stderr().is_terminal()).then(|| Self {
             line,
             begun: now,
             drawn: now,
