@@ -1,15 +1,14 @@
 //! The program: parse, run, exit status.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-
-use spygrep::capture::privileges::{self, sandbox};
+use spygrep::capture::privileges;
 use spygrep::cli::args::Args;
 use spygrep::cli::problem::Problem;
-use spygrep::cli::{config, interfaces};
+use spygrep::cli::{config, explain, generate, help, interfaces, usage, version};
 use spygrep::run::{self, Outcome};
 
 fn main() -> ExitCode {
@@ -18,17 +17,11 @@ fn main() -> ExitCode {
             .file_name()
             .is_some_and(|name| name == "ngrep")
     });
-    let args = match Args::read(std::env::args_os()) {
-        Ok(args) => args,
-        Err(error) => {
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(2),
-            };
-        }
-    };
-    match run(&args, as_ngrep) {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let outcome = Args::read(typed.clone())
+        .map_err(|error| usage::problem(&error, &typed))
+        .and_then(|args| run(&args, as_ngrep));
+    match outcome {
         Ok(Outcome::Matched) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
         Err(problem) => {
@@ -42,17 +35,30 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
     privileges::refuse_set_id().map_err(|error| Problem::capture(&error))?;
     let say = |text: &str| match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(Outcome::Matched),
+        // A pager that was left.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Outcome::Matched),
         Err(error) => Err(Problem::new(format!("cannot write the output: {error}"))),
     };
+    if args.short_help {
+        return say(help::SHORT);
+    }
+    if let Some(topic) = &args.help {
+        return match topic.as_str() {
+            "" => say(&help::all()),
+            topic => say(help::topic(topic)?),
+        };
+    }
+    if args.short_version {
+        return say(&version::short());
+    }
     if args.version {
-        let version = env!("CARGO_PKG_VERSION");
-        return say(&format!(
-            "spygrep {version}\nsandbox on this system: {}\n",
-            sandbox::offered()
-        ));
+        return say(&version::long());
     }
     if args.selftest.is_some() {
         return run::selftest(args);
+    }
+    if let Some(what) = args.generate {
+        return say(&generate::generate(what));
     }
     if args.list_interfaces {
         if as_ngrep || args.ngrep {
@@ -61,6 +67,9 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
             ));
         }
         return say(&interfaces::list()?);
+    }
+    if args.explain {
+        return say(&explain::explain(args, as_ngrep)?);
     }
     run::run(config::configure(args, as_ngrep)?)
 }

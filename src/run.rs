@@ -2,6 +2,7 @@
 
 mod doctor;
 mod notes;
+mod progress;
 mod rights;
 mod signals;
 mod status;
@@ -20,6 +21,7 @@ use crate::stats::CaptureStats;
 
 use doctor::{Lost, Rounds};
 use notes::Notes;
+use progress::Gauge;
 pub use rights::selftest;
 use signals::Signals;
 use status::{Above, StatusLine, Watch};
@@ -98,6 +100,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         writer,
         line: line.clone(),
     });
+    // A pager has the terminal to itself. Where the output goes is asked of the system, so now.
+    let gauge = match live || pager.is_some() {
+        true => None,
+        false => Gauge::new(line.clone(), notes.quiet),
+    };
     // With it comes the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     rights::enclose(config.walls, &input, streams.as_ref());
@@ -106,6 +113,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mut loops = Loop {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
+        gauge,
         notes: notes.clone(),
         signals,
         clock: Clock::default(),
@@ -194,6 +202,8 @@ struct Loop {
     live: bool,
     /// Shows what is waited for.
     watch: Option<Watch>,
+    /// Shows how far a file is.
+    gauge: Option<Gauge>,
     notes: Notes,
     signals: Signals,
     clock: Clock,
@@ -296,6 +306,9 @@ impl Loop {
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 pipeline.flush();
+            }
+            if let Some(gauge) = &mut self.gauge {
+                gauge.look(input.source().progress());
             }
             if self.live && looked.elapsed() >= LOSSES {
                 looked = Instant::now();

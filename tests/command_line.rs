@@ -42,7 +42,7 @@ fn bad_input_gets_a_message_that_says_what_to_do_and_status_2() {
         (format!("-I {} x", file("empty.pcap")), "is empty"),
         (format!("-X abc -I {FRENCH}"), "even number of digits"),
         (format!("--unicode '\\bé' {FRENCH}"), "(?-u:\\b)"),
-        (format!("-n many x {FRENCH}"), "invalid value"),
+        (format!("-n many x {FRENCH}"), "-n wants a number"),
         (format!("-K 1 x {FRENCH}"), "only listens"),
         (
             format!("-x -W byline x {FRENCH}"),

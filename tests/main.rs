@@ -5,6 +5,7 @@
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `difference`: `--diff`, of two exchanges and of two files
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; what is lost, counted
+//! - `help`: help, the man page, completions, `--explain`, and the README's table of options
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
@@ -12,6 +13,7 @@
 //! - `allocations`: no heap in the steady state
 //! - `stories`: coded bodies, slow answers, what is waited for, conditions
 //! - `share`: HTTP archives, curl commands, and no secrets in them
+//! - `licences`: what the libraries may be, by `deny.toml`
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
@@ -24,7 +26,9 @@ mod difference;
 mod doctor;
 mod frames;
 mod golden;
+mod help;
 mod json;
+mod licences;
 mod live;
 mod named;
 mod needles;

@@ -16,13 +16,15 @@ const VERBS: [&str; 6] = [
 /// May know all verbs.
 const COMPOSITION: [&str; 6] = ["lib.rs", "main.rs", "pipeline.rs", "run.rs", "run", "cli"];
 /// A library, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("pcap::", &["capture/"]),
     ("etherparse::", &["decode/"]),
     ("httparse::", &["dissect/http1/"]),
     ("brotli_decompressor::", &["dissect/http1/"]),
     ("encoding_rs::", &["dissect/http1/"]),
     ("clap::", &["cli/"]),
+    ("clap_complete::", &["cli/"]),
+    ("clap_mangen::", &["cli/"]),
     ("regex_automata::", &["search/"]),
     ("regex_syntax::", &["search/"]),
     ("flate2::", &["capture/savefile/", "dissect/http1/"]),

@@ -60,6 +60,11 @@ impl Program {
         })
     }
 
+    /// How many instructions it has.
+    pub(super) fn length(&self) -> usize {
+        self.compiled.get_instructions().len()
+    }
+
     /// Whether the program asks what only the kernel knows while it captures (`inbound`, `ifindex`).
     pub(super) fn asks_kernel(&self) -> bool {
         self.asks_kernel

@@ -90,6 +90,19 @@ impl Filter {
         }
     }
 
+    /// How many instructions libpcap makes of an expression for frames of a link type.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn length(expression: &str, link: LinkType) -> Result<usize, FilterError> {
+        Program::compile(expression, link)
+            .map(|program| program.length())
+            .map_err(|detail| FilterError {
+                expression: expression.to_owned(),
+                detail,
+            })
+    }
+
     /// The expression as it was given.
     #[must_use]
     pub fn expression(&self) -> &str {
@@ -194,6 +207,15 @@ impl KernelFilter<'_> {
         match self {
             Self::Exact(expression) | Self::Superset(expression) => expression,
         }
+    }
+
+    /// What the kernel is given for frames of a link type, and how many instructions that is; `None` when nothing compiles.
+    #[must_use]
+    pub fn compiled(&self, link: LinkType) -> Option<(String, usize)> {
+        self.candidates().into_iter().find_map(|text| {
+            let length = Filter::length(&text, link).ok()?;
+            Some((text, length))
+        })
     }
 
     /// What to give to the kernel, best first: not every link type has tags, and not every one has IP.

@@ -10,6 +10,7 @@ use crate::frame::{Frame, LinkType};
 use crate::stats::CaptureStats;
 
 mod bpf;
+pub mod counters;
 mod device;
 pub mod devices;
 pub mod dump;
@@ -19,6 +20,7 @@ mod gauges;
 mod linktype;
 pub mod live;
 pub mod privileges;
+pub mod rights;
 pub mod savefile;
 pub mod system;
 
@@ -56,7 +58,7 @@ pub trait Source {
     /// What a person should be told, once: since the last call.
     fn take_warnings(&mut self) -> Vec<Warning>;
 
-    /// How far a replay is; `None` when there is no end to measure against.
+    /// How far a replay is; `None` while capturing live.
     fn progress(&self) -> Option<Progress> {
         None
     }
@@ -98,6 +100,6 @@ impl fmt::Display for Warning {
 pub struct Progress {
     /// Bytes read so far, of all files together.
     pub read: u64,
-    /// Bytes of all files.
-    pub total: u64,
+    /// Bytes of all files; `None` when one of them is no regular file, such as a pipe.
+    pub total: Option<u64>,
 }

@@ -23,9 +23,7 @@ pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
     disable_help_flag = true,
     args_override_self = true,
     max_term_width = 98,
-    override_usage = "spygrep [OPTIONS] [PATTERN] [BPF FILTER ...]\n       spygrep [OPTIONS] [PATTERN] FILE.pcap ...",
-    before_help = EXAMPLES,
-    after_help = "Exit status: 0 something matched, 1 nothing matched, 2 error."
+    override_usage = "spygrep [OPTIONS] [PATTERN] [BPF FILTER ...]\n       spygrep [OPTIONS] [PATTERN] FILE.pcap ..."
 )]
 pub struct Args {
     /// A regular expression to search for, then a capture filter (tcpdump's syntax) or capture files.
@@ -41,7 +39,7 @@ pub struct Args {
         help_heading = "Where from"
     )]
     pub devices: Vec<String>,
-    /// List the interfaces with their state and addresses.
+    /// List the interfaces with their state, packets a second and addresses.
     #[arg(short = 'L', long = "list-interfaces", help_heading = "Where from")]
     pub list_interfaces: bool,
     /// Read a capture file instead: pcap or pcapng, gzip or zstd compressed too; - is standard input (repeatable).
@@ -60,7 +58,7 @@ pub struct Args {
         help_heading = "Where from"
     )]
     pub filter_file: Option<PathBuf>,
-    /// Capture at most this many bytes of each packet.
+    /// Capture at most this many bytes of each packet (default: all, up to 262144).
     #[arg(short = 's', long = "snaplen", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Where from")]
     pub snaplen: Option<usize>,
     /// Do not put the interface into promiscuous mode.
@@ -71,6 +69,7 @@ pub struct Args {
         short = 'Q',
         long = "direction",
         value_name = "in|out",
+        hide_possible_values = true,
         help_heading = "Where from"
     )]
     pub direction: Option<Way>,
@@ -88,20 +87,20 @@ pub struct Args {
     /// Show what does not match.
     #[arg(short = 'v', long = "invert-match", help_heading = "What to look for")]
     pub invert: bool,
-    /// The pattern is a whole word.
+    /// Match whole words only.
     #[arg(short = 'w', long = "word-regexp", help_heading = "What to look for")]
     pub word: bool,
     /// The pattern is bytes in hexadecimal: 0x474554.
     #[arg(short = 'X', long = "hex-pattern", help_heading = "What to look for")]
     pub hex_pattern: bool,
-    /// A pattern more: any of them may match (repeatable). The first word is then no pattern.
+    /// A pattern; any of them may match (repeatable). The words are then a filter and files only.
     #[arg(
         long = "regexp",
         value_name = "PATTERN",
         help_heading = "What to look for"
     )]
     pub regexp: Vec<String>,
-    /// Take patterns from this file, one a line; any of them may match (repeatable).
+    /// Take patterns from this file, one a line; any of them may match (repeatable). The words are a filter and files only.
     #[arg(
         short = 'f',
         long = "file",
@@ -164,6 +163,7 @@ pub struct Args {
         short = 'W',
         long = "view",
         value_name = "VIEW",
+        hide_possible_values = true,
         ignore_case = true,
         help_heading = "How to show it"
     )]
@@ -204,10 +204,11 @@ pub struct Args {
     /// Show both halves of an exchange in full when one matches.
     #[arg(long = "pair", help_heading = "How to show it")]
     pub pair: bool,
-    /// How much of a body to show.
+    /// How much of a body to show: none, short (40 lines, 4 KiB; the default) or full.
     #[arg(
         long = "body",
         value_name = "none|short|full",
+        hide_possible_values = true,
         help_heading = "How to show it"
     )]
     pub body: Option<BodyName>,
@@ -237,7 +238,7 @@ pub struct Args {
     #[arg(short = 'q', long = "quiet", action = ArgAction::Count, help_heading = "How to show it")]
     pub quiet: u8,
     /// Colour: auto, always or never.
-    #[arg(long = "color", value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "always", help_heading = "How to show it")]
+    #[arg(long = "color", value_name = "WHEN", hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "always", help_heading = "How to show it")]
     pub color: Option<ColorName>,
     /// The same as --color=always.
     #[arg(short = 'C', help_heading = "How to show it")]
@@ -310,15 +311,22 @@ pub struct Args {
     /// Bytes of a body kept to be shown in full (default 1M).
     #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub max_body: Option<usize>,
-    /// Which copy of bytes that were sent twice with different content is the stream's; the other is searched apart.
+    /// Which copy of bytes that were sent twice with different content is the stream's: first (the default), last, bsd or
+    /// linux; the other is searched apart.
     #[arg(
         long = "overlap",
-        value_name = "first|last|bsd|linux",
+        value_name = "WHICH",
+        hide_possible_values = true,
         help_heading = "Limits"
     )]
     pub overlap: Option<OverlapName>,
-    /// Look at TCP checksums when something hangs on them (auto), always, or never.
-    #[arg(long = "checksum", value_name = "auto|on|off", help_heading = "Limits")]
+    /// Look at TCP checksums when something hangs on them (auto, the default), always (on), or never (off).
+    #[arg(
+        long = "checksum",
+        value_name = "WHEN",
+        hide_possible_values = true,
+        help_heading = "Limits"
+    )]
     pub checksum: Option<ChecksumName>,
     /// Become this user once everything is open (default: who called sudo, else nobody).
     #[arg(long = "user", value_name = "NAME", help_heading = "Limits")]
@@ -340,11 +348,30 @@ pub struct Args {
     /// Refused: spygrep only listens.
     #[arg(short = 'K', value_name = "NUM", hide = true)]
     pub kill: Option<String>,
-    /// Print this help.
-    #[arg(short = 'h', long = "help", action = ArgAction::HelpShort)]
-    pub help: Option<bool>,
+
+    // -- about --
+    /// Say what would be captured or read, how the words were taken, and whether the rights suffice; and stop.
+    #[arg(long = "explain", help_heading = "About spygrep")]
+    pub explain: bool,
+    /// Print the man page or a shell's completions: man, complete-bash, complete-zsh or complete-fish.
+    #[arg(
+        long = "generate",
+        value_name = "WHAT",
+        hide_possible_values = true,
+        help_heading = "About spygrep"
+    )]
+    pub generate: Option<Generated>,
+    /// Print help on one screen.
+    #[arg(short = 'h', help_heading = "About spygrep")]
+    pub short_help: bool,
+    /// Print all options, or help on patterns, filters, views, exchanges, json, streams, permissions or ngrep.
+    #[arg(long = "help", value_name = "TOPIC", num_args = 0..=1, default_missing_value = "", help_heading = "About spygrep")]
+    pub help: Option<String>,
     /// Print the version.
-    #[arg(short = 'V', long = "version")]
+    #[arg(short = 'V', help_heading = "About spygrep")]
+    pub short_version: bool,
+    /// Print the version, libpcap's, and what is read.
+    #[arg(long = "version", help_heading = "About spygrep")]
     pub version: bool,
 }
 
@@ -374,6 +401,19 @@ impl Args {
         }
         Self::try_parse_from(words)
     }
+}
+
+/// `--generate`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Generated {
+    /// The man page, in roff.
+    Man,
+    /// For bash.
+    CompleteBash,
+    /// For zsh.
+    CompleteZsh,
+    /// For fish.
+    CompleteFish,
 }
 
 /// `-Q`.
@@ -479,11 +519,3 @@ pub enum ColorName {
     /// Never.
     Never,
 }
-
-const EXAMPLES: &str = "\
-spygrep: see what your programs say over the network
-
-  sudo spygrep -d lo 5000              messages on loopback that match the regex 5000
-  sudo spygrep port 5000               everything on port 5000 (tcpdump's filter syntax)
-  spygrep Accept-Language trace.pcap   search a capture file
-";

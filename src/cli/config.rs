@@ -14,12 +14,12 @@ use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
-use crate::search::{Asked, Options, Query};
+use crate::search::{Asked, Conditions, Options, Query};
 
 use super::args::{Args, WallsName};
 use super::problem::Problem;
 use super::words::{self, Words, WordsError};
-use super::{appearance, conditions, opened};
+use super::{appearance, conditions, habits, opened};
 
 /// Everything a run needs.
 pub struct Config {
@@ -112,20 +112,59 @@ impl Input {
     }
 }
 
+/// What is looked for.
+pub(super) struct Meant {
+    pub(super) words: Words,
+    pub(super) asked: Asked,
+    pub(super) conditions: Conditions,
+    /// What the user may have meant instead.
+    pub(super) hints: Vec<String>,
+}
+
+/// Work out what `args` look for. Nothing is opened but the files with patterns.
+pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
+    if args.kill.is_some() {
+        return Err(Problem::new(
+            "spygrep only listens: it sends nothing, so there is no -K",
+        ));
+    }
+    let instead = |problem: Problem| match habits::instead(args) {
+        Some(advice) => problem.advise(advice),
+        None => problem,
+    };
+    let (words, patterns) = meaning(args, ngrep).map_err(instead)?;
+    let interfaces = match args.ignore_case {
+        true => devices::list().unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
+    let hints = habits::habits(args, &words, &interfaces);
+    let asked = asked(args, &words, patterns, ngrep)?;
+    // Tried here, so that a pattern that is none is told before anything is opened; each run has its own.
+    Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
+    let conditions = conditions::conditions(&args.exchanges)?;
+    if (ngrep || args.wire) && !conditions.is_empty() {
+        return Err(Problem::new(
+            "conditions on exchanges need messages: leave out --ngrep or --wire",
+        ));
+    }
+    Ok(Meant {
+        words,
+        asked,
+        conditions,
+        hints,
+    })
+}
+
 /// Work out what `args` mean.
 ///
 /// # Errors
 /// In the user's words.
 pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
-    if args.kill.is_some() {
-        return Err(Problem::new(
-            "spygrep only listens: it sends nothing, so there is no -K",
-        ));
-    }
-    let (words, patterns) = meaning(args, ngrep)?;
-    let paths = opened::paths(args, &words);
-    let one = |paths: &[PathBuf]| configure_run(args, ngrep, &words, &patterns, paths);
+    let meant = meant(args, ngrep)?;
+    let paths = opened::paths(args, &meant.words);
+    let one = |paths: &[PathBuf]| configure_run(args, ngrep, &meant, paths);
     match paths.as_slice() {
         [first, second] if args.exchanges.diff.is_some() => {
             nothing_saved(args)?;
@@ -164,21 +203,20 @@ fn nothing_saved(args: &Args) -> Result<(), Problem> {
 fn configure_run(
     args: &Args,
     ngrep: bool,
-    words: &Words,
-    patterns: &[String],
+    meant: &Meant,
     paths: &[PathBuf],
 ) -> Result<Config, Problem> {
-    let mut hints = super::hints::habits(args);
     let limits = limits(args);
-    let asked = asked(args, words, patterns.to_vec(), ngrep)?;
-    let pattern = asked.any.join(" | ");
+    let Meant {
+        words,
+        asked,
+        conditions,
+        hints,
+        ..
+    } = meant;
+    let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
-    let conditions = conditions::conditions(&args.exchanges)?;
-    if (ngrep || args.wire) && !conditions.is_empty() {
-        return Err(Problem::new(
-            "conditions on exchanges need messages: leave out --ngrep or --wire",
-        ));
-    }
+    let pattern = asked.any.join(" | ");
     let mut input = opened::open(args, paths)?;
     let link = input
         .source()

@@ -5,47 +5,8 @@ use std::path::Path;
 use crate::capture::filter::Filter;
 use crate::frame::LinkType;
 
-use super::args::Args;
 use super::problem::Problem;
 use super::words::{self, Words};
-
-/// Habits of tcpdump and grep that mean something else here.
-#[must_use]
-pub fn habits(args: &Args) -> Vec<String> {
-    let mut hints = Vec::new();
-    let first = args
-        .words
-        .first()
-        .and_then(|word| word.to_str())
-        .unwrap_or_default();
-    if args.ignore_case
-        && crate::capture::devices::list()
-            .is_ok_and(|all| all.iter().any(|device| device.name == first))
-    {
-        hints.push(format!(
-            "-i ignores case, as in grep; for the interface: -d {first}"
-        ));
-    }
-    if args.word && first.contains(".pcap") {
-        hints.push(format!(
-            "-w matches words, as in grep; to save packets: -O {first}"
-        ));
-    }
-    if args.container_names {
-        let meant = if first.contains(".pcap") {
-            format!("to read a file: -I {first}")
-        } else {
-            "addresses are shown as they are".into()
-        };
-        hints.push(format!(
-            "-r is ngrep's option for the names of containers; {meant}"
-        ));
-    }
-    if args.realtime && args.read.is_empty() && args.words.is_empty() {
-        hints.push("-D replays a file at its own speed; to list interfaces: -L".to_owned());
-    }
-    hints
-}
 
 /// A pattern that may have been meant as a filter.
 #[must_use]

@@ -32,20 +32,29 @@ pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
 pub(super) fn open(args: &Args, paths: &[PathBuf]) -> Result<Input, Problem> {
     if !paths.is_empty() {
         if !args.devices.is_empty() {
-            return Err(Problem::new(
-                "either an interface (-d) or files are read, not both",
-            ));
+            return Err(both());
         }
         let files = Savefiles::open(paths).map_err(|error| Problem::capture(&error))?;
         return Ok(Input::Files(Box::new(files), paths.to_vec()));
     }
+    let settings = settings(args)?;
+    let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
+    Ok(Input::Live(Box::new(live), settings.devices))
+}
+
+pub(super) fn both() -> Problem {
+    Problem::new("either an interface (-d) or files are read, not both")
+}
+
+/// How interfaces are captured from, and which.
+pub(super) fn settings(args: &Args) -> Result<LiveSettings, Problem> {
     let names = if args.devices.is_empty() {
         vec![devices::default_name().map_err(|error| Problem::capture(&error))?]
     } else {
         args.devices.clone()
     };
-    let settings = LiveSettings {
-        devices: names.clone(),
+    Ok(LiveSettings {
+        devices: names,
         snaplen: args
             .snaplen
             .filter(|len| *len > 0)
@@ -57,9 +66,7 @@ pub(super) fn open(args: &Args, paths: &[PathBuf]) -> Result<Input, Problem> {
             WayName::Out => Way::Out,
         }),
         ..LiveSettings::default()
-    };
-    let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
-    Ok(Input::Live(Box::new(live), names))
+    })
 }
 
 /// A size as libpcap takes it.
@@ -94,20 +101,10 @@ fn chosen(
     link: LinkType,
     ngrep: bool,
 ) -> Result<(Option<Filter>, Option<String>, String), Problem> {
-    let text = match &args.filter_file {
-        Some(path) => Some(filter_file(path, ngrep)?),
-        None => words.filter.clone(),
-    };
+    let text = filter_text(args, words, ngrep)?;
     let wrong = |text: &str, detail: &str| super::hints::filter_problem(text, detail);
     if ngrep {
-        let template = TEMPLATES
-            .into_iter()
-            .find(|template| Filter::check(template, link).is_ok())
-            .unwrap_or_default();
-        let whole = text.as_ref().map_or_else(
-            || template.to_owned(),
-            |text| format!("( {text} ) and {template}"),
-        );
+        let whole = with_template(text.as_deref(), link);
         Filter::check(&whole, link)
             .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.detail))?;
         // Live, the kernel applies it as it is.
@@ -136,6 +133,30 @@ fn chosen(
         }
     };
     Ok((Some(filter), Some(text.clone()), text))
+}
+
+/// ngrep's filter: the user's, and IP.
+pub(super) fn with_template(text: Option<&str>, link: LinkType) -> String {
+    let template = TEMPLATES
+        .into_iter()
+        .find(|template| Filter::check(template, link).is_ok())
+        .unwrap_or_default();
+    text.map_or_else(
+        || template.to_owned(),
+        |text| format!("( {text} ) and {template}"),
+    )
+}
+
+/// The filter as the user typed it.
+pub(super) fn filter_text(
+    args: &Args,
+    words: &Words,
+    ngrep: bool,
+) -> Result<Option<String>, Problem> {
+    match &args.filter_file {
+        Some(path) => filter_file(path, ngrep).map(Some),
+        None => Ok(words.filter.clone()),
+    }
 }
 
 /// A filter from a file: comments and line ends are blanks. (ngrep takes the first line only.)

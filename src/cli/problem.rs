@@ -41,6 +41,11 @@ impl Problem {
     pub fn what(&self) -> &str {
         &self.what
     }
+
+    /// What to do, line by line.
+    pub fn advice(&self) -> impl Iterator<Item = &str> {
+        self.advice.iter().map(String::as_str)
+    }
 }
 
 impl fmt::Display for Problem {

@@ -30,7 +30,7 @@ impl StatusLine {
         }
     }
 
-    fn draw(&self, text: &str) {
+    pub(super) fn draw(&self, text: &str) {
         self.stands.set(true);
         let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
     }
@@ -63,11 +63,10 @@ pub(super) struct Watch {
 impl Watch {
     /// A watch, where there is a person to see the line.
     pub(super) fn new(line: StatusLine, live: bool, quiet: bool) -> Option<Self> {
-        let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |size| size.0.0);
         (live && !quiet && io::stderr().is_terminal()).then(|| Self {
             line,
             drawn: Instant::now(),
-            columns: usize::from(columns),
+            columns: columns(),
         })
     }
 
@@ -107,8 +106,14 @@ fn text(question: &Unanswered, now: Timestamp) -> String {
     )
 }
 
+/// The width of the terminal.
+pub(super) fn columns() -> usize {
+    let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |size| size.0.0);
+    usize::from(columns)
+}
+
 /// A line that wraps could not be taken away.
-fn cut(text: &str, columns: usize) -> String {
+pub(super) fn cut(text: &str, columns: usize) -> String {
     text.chars().take(columns.saturating_sub(1)).collect()
 }
 

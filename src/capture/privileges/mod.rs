@@ -18,7 +18,7 @@ use nix::unistd::{getegid, geteuid, getgid, getuid};
 use super::CaptureError;
 
 pub(super) use user::caller;
-pub use user::{Outcome, current_user, give_away, shut_out_of};
+pub use user::{Outcome, current_user, give_away, heir, shut_out_of};
 
 /// Refuse to run set-uid or set-gid: who calls could choose the environment, the files and the directory, and none of this
 /// program's reading of them is written for that.

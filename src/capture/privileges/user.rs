@@ -80,6 +80,17 @@ pub fn current_user() -> String {
     }
 }
 
+/// Whom [`super::give_up`] would become; `None` without root's rights.
+///
+/// # Errors
+/// There is no such user.
+pub fn heir(user: Option<&str>) -> Result<Option<String>, CaptureError> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    target(user).map(|(.., name)| Some(name))
+}
+
 /// Make an open file theirs whom [`super::give_up`] becomes. Does nothing without root's rights.
 ///
 /// # Errors

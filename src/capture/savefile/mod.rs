@@ -209,9 +209,9 @@ impl Source for Savefiles {
             .current
             .as_ref()
             .map_or(0, |file| file.buffer.input().bytes_read());
-        self.total.map(|total| Progress {
+        Some(Progress {
             read: self.read_before + current,
-            total,
+            total: self.total,
         })
     }
 }

@@ -41,8 +41,13 @@ pub struct ExchangeArgs {
     /// Only exchanges with such a header, in the request or the answer, whose value matches if one is given (repeatable).
     #[arg(long, value_name = "NAME[: REGEX]", help_heading = "Which exchanges")]
     pub header: Vec<String>,
-    /// Search and show only requests, or only answers.
-    #[arg(long, value_name = "req|resp", help_heading = "Which exchanges")]
+    /// Search and show only requests (req), or only answers (resp).
+    #[arg(
+        long,
+        value_name = "req|resp",
+        hide_possible_values = true,
+        help_heading = "Which exchanges"
+    )]
     pub only: Option<OnlyName>,
     /// Only exchanges whose answer was waited for so long: 500ms, 2s.
     #[arg(long, value_name = "DURATION", value_parser = units::nanos, help_heading = "Which exchanges")]
@@ -84,7 +89,12 @@ pub struct ExchangeArgs {
     )]
     pub show_secrets: bool,
     /// Show JSON, forms and multipart bodies by line: auto (on a terminal), always or never.
-    #[arg(long, value_name = "WHEN", help_heading = "What to make of exchanges")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        help_heading = "What to make of exchanges"
+    )]
     pub pretty: Option<super::ColorName>,
 }
 

@@ -1,0 +1,133 @@
+//! How busy the devices are: the kernel's counters of packets, from `/proc/net/dev`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Where Linux has them, for the network namespace of this process.
+const FILE: &str = "/proc/net/dev";
+
+/// Packets since a device came up, by its name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Snapshot(BTreeMap<String, Counters>);
+
+/// What one device counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Packets received.
+    pub received: u64,
+    /// Packets sent.
+    pub sent: u64,
+}
+
+impl Snapshot {
+    /// The counters now; `None` where the system does not tell.
+    #[must_use]
+    pub fn now() -> Option<Self> {
+        std::fs::read_to_string(FILE)
+            .ok()
+            .map(|text| Self::of(&text))
+    }
+
+    /// From the text of `/proc/net/dev`: two lines of headings, then a line for each device: its name, a colon, eight numbers
+    /// of what was received, the second of them packets, and eight of what was sent. A line that is not so is passed over.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let one = |line: &str| {
+            let (name, numbers) = line.rsplit_once(':')?;
+            let mut numbers = numbers.split_whitespace().map(str::parse);
+            let counters = Counters {
+                received: numbers.nth(1)?.ok()?,
+                sent: numbers.nth(7)?.ok()?,
+            };
+            Some((name.trim().to_owned(), counters))
+        };
+        Self(text.lines().filter_map(one).collect())
+    }
+
+    /// Packets that a listener on `device` sees in a second, between an earlier snapshot and this one; `any` sees those of all.
+    /// What goes through `lo` is counted as sent and as received, and seen once. `None` for a device that is not in both.
+    #[must_use]
+    pub fn rate(&self, earlier: &Self, device: &str, passed: Duration) -> Option<f64> {
+        let one = |name: &str| {
+            let (now, then) = (self.0.get(name)?, earlier.0.get(name)?);
+            let received = now.received.saturating_sub(then.received);
+            let sent = now.sent.saturating_sub(then.sent);
+            Some(if name == "lo" {
+                received
+            } else {
+                received + sent
+            })
+        };
+        let packets = match device {
+            "any" => self.0.keys().filter_map(|name| one(name)).sum(),
+            _ => one(device)?,
+        };
+        let seconds = passed.as_secs_f64();
+        (seconds > 0.0).then(|| packets as f64 / seconds)
+    }
+}
+
+/// Two snapshots, and what passed between them: waits that long.
+#[must_use]
+pub fn watch(wait: Duration) -> Option<(Snapshot, Snapshot, Duration)> {
+    let begun = Instant::now();
+    let earlier = Snapshot::now()?;
+    std::thread::sleep(wait);
+    Some((earlier, Snapshot::now()?, begun.elapsed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(rows: &[(&str, u64, u64)]) -> Snapshot {
+        let mut text = String::from(
+            "Inter-|   Receive                                                |  Transmit\n \
+             face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n",
+        );
+        for (name, received, sent) in rows {
+            text.push_str(&format!(
+                "{name:>6}: 999 {received} 0 0 0 0 0 0 888 {sent} 0 0 0 0 0 0\n"
+            ));
+        }
+        Snapshot::of(&text)
+    }
+
+    #[test]
+    fn rates_are_what_a_listener_sees() {
+        let earlier = snapshot(&[("lo", 100, 100), ("eth0", 10, 20), ("new:1", 5, 5)]);
+        let later = snapshot(&[
+            ("lo", 150, 150),
+            ("eth0", 30, 25),
+            ("new:1", 0, 7),
+            ("up", 9, 9),
+        ]);
+        let half = Duration::from_millis(500);
+        for (device, wanted) in [
+            ("lo", Some(100.0)),
+            ("eth0", Some(50.0)),
+            // A counter that went back began anew.
+            ("new:1", Some(4.0)),
+            ("up", None),
+            ("nosuch", None),
+            ("any", Some(154.0)),
+        ] {
+            assert_eq!(later.rate(&earlier, device, half), wanted, "{device}");
+        }
+        assert_eq!(later.rate(&earlier, "lo", Duration::ZERO), None);
+    }
+
+    #[test]
+    fn lines_that_are_no_counters_are_passed_over() {
+        for text in [
+            "",
+            "lo",
+            "lo:",
+            "lo: 1 2 3",
+            "lo: a b c d e f g h i j",
+            "\n\n:",
+        ] {
+            assert_eq!(Snapshot::of(text), Snapshot::default(), "{text:?}");
+        }
+    }
+}

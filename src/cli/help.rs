@@ -1,0 +1,154 @@
+//! Help: `-h` is one screen, `--help` the whole table of options, `--help TOPIC` a page on one thing.
+
+use clap::CommandFactory as _;
+
+use super::args::Args;
+use super::problem::Problem;
+
+/// `-h`: at most 24 lines of at most 80 columns, examples first.
+pub const SHORT: &str = include_str!("help/short.txt");
+/// What follows the options in `--help`.
+const LONG: &str = include_str!("help/long.txt");
+/// The pages, by name.
+pub const TOPICS: [(&str, &str); 8] = [
+    ("patterns", include_str!("help/patterns.txt")),
+    ("filters", include_str!("help/filters.txt")),
+    ("views", include_str!("help/views.txt")),
+    ("exchanges", include_str!("help/exchanges.txt")),
+    ("json", include_str!("help/json.txt")),
+    ("streams", include_str!("help/streams.txt")),
+    ("permissions", include_str!("help/permissions.txt")),
+    ("ngrep", include_str!("help/ngrep.txt")),
+];
+/// Other words for some of them.
+const ALSO: [(&str, &str); 6] = [
+    ("regex", "patterns"),
+    ("filter", "filters"),
+    ("conditions", "exchanges"),
+    ("outputs", "exchanges"),
+    ("rights", "permissions"),
+    ("root", "permissions"),
+];
+
+/// `--help`: all options, grouped.
+#[must_use]
+pub fn all() -> String {
+    let mut command = Args::command();
+    format!("{}\n{LONG}", command.render_help())
+}
+
+/// The sections behind the options: their headings, and their lines without the indent; not the list of topics.
+pub(super) fn sections() -> Vec<(&'static str, String)> {
+    let mut sections: Vec<(&str, String)> = Vec::new();
+    for line in LONG.lines() {
+        match (line.strip_suffix(':'), sections.last_mut()) {
+            (Some(heading), _) if !line.starts_with(' ') => sections.push((heading, String::new())),
+            (_, Some((_, text))) => {
+                text.push_str(line.strip_prefix("  ").unwrap_or(line));
+                text.push('\n');
+            }
+            (_, None) => {}
+        }
+    }
+    sections.retain(|(heading, _)| !heading.starts_with("Topics"));
+    sections
+}
+
+/// `--help TOPIC`.
+///
+/// # Errors
+/// There is no such page; says which there are.
+pub fn topic(name: &str) -> Result<&'static str, Problem> {
+    let name = name.to_ascii_lowercase();
+    let name = ALSO
+        .iter()
+        .find(|(other, _)| *other == name)
+        .map_or(name.as_str(), |(_, known)| known);
+    let page = TOPICS.iter().find(|(known, _)| *known == name);
+    page.map(|(_, text)| *text).ok_or_else(|| {
+        let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
+        Problem::new(format!("there is no help on \"{name}\""))
+            .advise(format!("topics:  {}", names.join("  ")))
+            .advise("options: spygrep --help    on one screen: spygrep -h")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The options a text names: `-i`, `--and`, `-qqq` as `-q`.
+    fn named(text: &str) -> Vec<String> {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words
+            .filter_map(|word| match word.strip_prefix("--") {
+                Some(long) if !long.is_empty() && !long.starts_with('-') => Some(word.to_owned()),
+                Some(_) => None,
+                None => {
+                    let letter = word.strip_prefix('-')?.chars().next()?;
+                    let all = word[1..].chars().all(|c| c == letter);
+                    (letter.is_ascii_alphabetic() && all).then(|| format!("-{letter}"))
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_option_that_a_text_names_is_there() {
+        let command = Args::command();
+        let known: Vec<String> = command
+            .get_arguments()
+            .flat_map(|arg| {
+                let short = arg.get_short_and_visible_aliases().unwrap_or_default();
+                let short = short.into_iter().map(|letter| format!("-{letter}"));
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                short.chain(long).collect::<Vec<_>>()
+            })
+            .collect();
+        // Of tcpdump and nsenter, in examples.
+        let others = ["-U", "--target", "--net"];
+        let pages = TOPICS.iter().map(|(_, text)| *text);
+        for page in pages.chain([SHORT, LONG]) {
+            for option in named(page) {
+                // jq's and sort's raw letters are theirs.
+                let theirs = others.contains(&option.as_str());
+                assert!(theirs || known.contains(&option), "{option} in:\n{page}");
+            }
+        }
+        assert_eq!(
+            named("--and P, -qqq, a-b --color=x"),
+            ["--and", "-q", "--color"]
+        );
+    }
+
+    #[test]
+    fn pages_are_short_and_narrow() {
+        for (name, page, lines, columns) in TOPICS
+            .iter()
+            .map(|(name, page)| (*name, *page, 30, 92))
+            .chain([("-h", SHORT, 24, 80), ("after --help", LONG, 40, 92)])
+        {
+            assert!(page.lines().count() <= lines, "{name} is too long");
+            for line in page.lines() {
+                assert!(line.chars().count() <= columns, "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_topic_has_its_page_and_another_word_the_list() {
+        for (name, begins) in [
+            ("patterns", "Patterns"),
+            ("JSON", "--json"),
+            ("conditions", "An exchange"),
+            ("filter", "Capture filters"),
+        ] {
+            assert!(topic(name).unwrap().starts_with(begins), "{name}");
+        }
+        let wrong = topic("tls").unwrap_err().to_string();
+        assert!(wrong.contains("no help on \"tls\"") && wrong.contains("patterns  filters"));
+        for (name, _) in TOPICS {
+            assert!(LONG.contains(name) && SHORT.contains(name), "{name}");
+        }
+    }
+}

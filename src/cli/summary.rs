@@ -1,0 +1,178 @@
+//! The options of a command line in words, for `--explain`: what is looked for, and what comes out.
+
+use crate::render;
+use crate::search::Asked;
+
+use super::args::{Args, OnlyName, ViewName};
+
+/// Patterns, how they are read, and conditions: a row each.
+pub(super) fn looked_for(args: &Args, asked: &Asked) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("pattern", patterns(args, asked))];
+    rows.extend(asked.and.iter().map(|text| ("and", text.clone())));
+    rows.extend(asked.not.iter().map(|text| ("not", text.clone())));
+    let conditions = conditions(args);
+    rows.extend((!conditions.is_empty()).then(|| ("exchanges", conditions.join(" · "))));
+    rows
+}
+
+fn patterns(args: &Args, asked: &Asked) -> String {
+    let what = match asked.any.is_empty() {
+        true => "none: everything with content".to_owned(),
+        false => asked.any.join(" | "),
+    };
+    let options = asked.options;
+    let flags = [
+        (options.ignore_case, "case ignored"),
+        (args.word, "whole words"),
+        (options.fixed_strings, "plain text"),
+        (options.hex, "bytes in hexadecimal"),
+        (options.unicode, "Unicode"),
+        (options.dot_all, ". crosses line ends"),
+        (args.invert, "what does not match is shown"),
+        (args.wire, "searched as sent"),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, text)| text);
+    [what.as_str()]
+        .into_iter()
+        .chain(flags)
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+fn conditions(args: &Args) -> Vec<String> {
+    let asked = &args.exchanges;
+    let mut all = Vec::new();
+    if let Some(statuses) = &asked.status {
+        let ranges = statuses
+            .0
+            .iter()
+            .map(|range| match range.start() == range.end() {
+                true => range.start().to_string(),
+                false => format!("{}-{}", range.start(), range.end()),
+            });
+        all.push(format!("status {}", ranges.collect::<Vec<_>>().join(",")));
+    }
+    let lists = [("method", &asked.method), ("host", &asked.host)];
+    for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+        all.push(format!("{name} {}", list.join(",")));
+    }
+    all.extend(asked.path.as_ref().map(|path| format!("path {path}")));
+    all.extend(asked.header.iter().map(|header| format!("header {header}")));
+    all.extend(
+        asked
+            .slow
+            .map(|nanos| format!("waited for at least {}", render::duration(nanos))),
+    );
+    all.extend(asked.only.map(|only| match only {
+        OnlyName::Req => "requests alone".to_owned(),
+        OnlyName::Resp => "answers alone".to_owned(),
+    }));
+    all
+}
+
+/// What comes out, and where it goes.
+pub(super) fn output(args: &Args, ngrep: bool) -> String {
+    let exchanges = &args.exchanges;
+    let view = match args.view {
+        None if ngrep => "normal",
+        None | Some(ViewName::Spy) => "spy",
+        Some(ViewName::Log) => "log",
+        Some(ViewName::Byline) => "byline",
+        Some(ViewName::Normal) => "normal",
+        Some(ViewName::Single) => "single",
+        Some(ViewName::None) => "none",
+    };
+    let named = |option: &str, path: &std::path::Path| format!("{option} {}", path.display());
+    let given = [
+        args.only_matching.then(|| "the matched text".to_owned()),
+        args.count.then(|| "how many match".to_owned()),
+        args.exists.then(|| "nothing but the status".to_owned()),
+        args.list.then(|| "a line for each conversation".to_owned()),
+        exchanges.json.then(|| "JSON lines".to_owned()),
+        exchanges
+            .har
+            .as_ref()
+            .map(|path| named("HTTP archive", path)),
+        exchanges
+            .curl
+            .map(|number| format!("a curl command for #{number}")),
+        exchanges.stats.map(|_| "a table of times".to_owned()),
+        exchanges.diff.map(|_| "what differs".to_owned()),
+    ];
+    let first = given
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or_else(|| match ngrep {
+            true => format!("packets as ngrep shows them, -W {view}"),
+            false => format!("-W {view}"),
+        });
+    let of_what = if args.write_flow {
+        "connections"
+    } else {
+        "packets"
+    };
+    let saved = [
+        exchanges.timing.then(|| "where the time went".to_owned()),
+        args.max_count
+            .filter(|most| *most > 0)
+            .map(|most| format!("stops after {most}")),
+        args.write
+            .as_ref()
+            .map(|path| named(&format!("{of_what} of matches to"), path)),
+        args.streams.as_ref().map(|path| named("streams in", path)),
+    ];
+    [first]
+        .into_iter()
+        .chain(saved.into_iter().flatten())
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    #[test]
+    fn options_are_said_in_words() {
+        let table = [
+            ("GET", "pattern none: everything with content", "-W spy"),
+            (
+                "-i --wire GET",
+                "pattern none: everything with content · case ignored · searched as sent",
+                "-W spy",
+            ),
+            (
+                "--status 5xx,404 --method GET,HEAD --slow 500ms --only req x",
+                "pattern none: everything with content\nexchanges status 500-599,404 · method GET,HEAD · waited for at least 500 ms · requests alone",
+                "-W spy",
+            ),
+            (
+                "--json -n 3 x",
+                "pattern none: everything with content",
+                "JSON lines · stops after 3",
+            ),
+            (
+                "-O a.pcap --write-flow -W log --timing x",
+                "pattern none: everything with content",
+                "-W log · where the time went · connections of matches to a.pcap",
+            ),
+        ];
+        for (line, rows, out) in table {
+            let words = ["spygrep"].into_iter().chain(line.split(' '));
+            let args = Args::read(words.map(OsString::from)).expect(line);
+            let mut asked = Asked::default();
+            asked.options.ignore_case = args.ignore_case;
+            let got: Vec<String> = looked_for(&args, &asked)
+                .iter()
+                .map(|(name, text)| format!("{name} {text}"))
+                .collect();
+            assert_eq!(got.join("\n"), rows, "{line}");
+            assert_eq!(output(&args, false), out, "{line}");
+        }
+    }
+}
