@@ -7,6 +7,7 @@ mod alarms;
 mod fragments;
 mod half;
 mod handshake;
+mod index;
 mod pair;
 mod queue;
 mod room;

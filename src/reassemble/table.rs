@@ -1,6 +1,6 @@
 //! All flows: found by their ends, kept in the order of their last packets, bounded in number.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
 
@@ -9,6 +9,7 @@ use crate::frame::Timestamp;
 use crate::stream::Carrier;
 
 use super::half::Half;
+use super::index::Index;
 
 /// What names a flow: protocol, path, and its two ends in an order that does not depend on the direction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -86,7 +87,8 @@ const EXACT: i64 = 100_000_000;
 pub(super) struct Table<S> {
     slots: Vec<Option<Entry<S>>>,
     free: Vec<usize>,
-    index: HashMap<Key, usize, RandomState>,
+    index: Index,
+    hasher: RandomState,
     orders: [Order; 3],
     /// The flow found last: traffic comes in runs.
     recent: Option<(Key, usize)>,
@@ -105,7 +107,8 @@ impl<S> Default for Table<S> {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            index: HashMap::default(),
+            index: Index::default(),
+            hasher: RandomState::default(),
             orders: [Order::default(); 3],
             recent: None,
         }
@@ -119,16 +122,16 @@ impl<S> Table<S> {
         {
             return Some(*slot);
         }
-        let slot = *self.index.get(key)?;
+        let slots = &self.slots;
+        let holds = |slot: usize| matches!(slots.get(slot), Some(Some(entry)) if entry.key == *key);
+        let slot = self.index.find(self.place(key), holds)?;
         self.recent = Some((*key, slot));
         Some(slot)
     }
 
     /// The hash of a key, which another table gives another one.
-    #[cfg(test)]
-    pub(super) fn place(&self, key: &Key) -> u64 {
-        use std::hash::BuildHasher as _;
-        self.index.hasher().hash_one(key)
+    pub(super) fn place(&self, key: &Key) -> u32 {
+        self.hasher.hash_one(key) as u32
     }
 
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
@@ -166,7 +169,7 @@ impl<S> Table<S> {
             entry.flow.slot = u32::try_from(slot).unwrap_or(u32::MAX);
             *place = Some(entry);
         }
-        self.index.insert(key, slot);
+        self.index.insert(self.place(&key), slot);
         self.link(slot, stage);
         self.recent = Some((key, slot));
         slot
@@ -175,7 +178,7 @@ impl<S> Table<S> {
     pub(super) fn remove(&mut self, slot: usize) -> Option<Entry<S>> {
         self.unlink(slot);
         let entry = self.slots.get_mut(slot)?.take()?;
-        self.index.remove(&entry.key);
+        self.index.remove(slot);
         self.recent = None;
         self.free.push(slot);
         Some(entry)

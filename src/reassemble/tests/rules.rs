@@ -316,7 +316,7 @@ fn places_of_flows_cannot_be_foretold() {
         port,
     };
     let key = Key::new(protocol::TCP, 0, end(1), end(2));
-    let places: HashSet<u64> = (0..8)
+    let places: HashSet<u32> = (0..8)
         .map(|_| table::Table::<()>::default().place(&key))
         .collect();
     assert_eq!(places.len(), 8);
