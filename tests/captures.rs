@@ -118,7 +118,7 @@ fn exchanges(name: &str, capture: &Path) -> Vec<Exchange> {
         let (src, dst) = (word(&data["flow"]["src"]), word(&data["flow"]["dst"]));
         if data["kind"] == "http.request" {
             let host = header(http, "Host").map_or(String::new(), word);
-            let target = cut(&word(&http["target"]), name);
+            let target = cut(&word(&http["target"]));
             row[..5].clone_from_slice(&[src, dst, word(&http["method"]), host, target]);
         } else if !(100..=199).contains(&http["status"].as_u64().unwrap_or(0))
             || http["status"] == 101
@@ -154,11 +154,11 @@ fn header<'v>(http: &'v Value, name: &str) -> Option<&'v Value> {
 }
 
 /// A long target as the table has it: its start, its length, and a sum.
-fn cut(target: &str, name: &str) -> String {
+fn cut(target: &str) -> String {
     if target.len() <= 260 {
         return target.to_owned();
     }
-    let file = scratch(&format!("captures-{}", name.replace('/', "-"))).join("target");
+    let file = scratch("captures-target").join("target");
     fs::write(&file, target).expect("a scratch file can be written");
     let sum = &sha256(&file)[..12];
     format!("{}...#{}#{sum}", &target[..260], target.len())
