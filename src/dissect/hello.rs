@@ -118,7 +118,13 @@ fn extensions(hello: &mut Hello, body: &mut Reader<'_>) -> Option<()> {
                     }
                 }
             }
-            SUPPORTED_VERSIONS if hello.server => hello.version = inside.u16()?,
+            SUPPORTED_VERSIONS if hello.server => {
+                let version = inside.u16()?;
+                // Another one is a draft's, or made up.
+                if version >> 8 == 3 {
+                    hello.version = version;
+                }
+            }
             SUPPORTED_VERSIONS => {
                 let mut versions = Reader(inside.short()?);
                 while let Some(version) = versions.u16() {
