@@ -2,7 +2,6 @@
 
 use crate::flow::{Direction, Troubles};
 use crate::frame::Timestamp;
-use crate::message::Brief;
 use crate::packet::TcpFlags;
 use crate::stream::Carrier;
 
@@ -34,8 +33,6 @@ pub struct Exchange {
     pub sent: u64,
     /// What had gone wrong in the flow when the question began.
     pub troubles: Troubles,
-    /// Facts of the question.
-    pub brief: Brief,
     /// What is known of the conditions on it.
     pub findings: Findings,
     /// The question was shown.
@@ -67,7 +64,6 @@ impl Exchange {
             answered: None,
             sent: 0,
             troubles,
-            brief: Brief::default(),
             findings: Findings::default(),
             shown: false,
             matched: false,

@@ -345,7 +345,7 @@ impl Pipeline {
                 stats.reassembly.fragments_lost = fragments.fragments_lost;
                 stats.reassembly.fragment_bytes_lost = fragments.fragment_bytes_lost;
                 stats.reassembly.fragment_conflicts = fragments.fragment_conflicts;
-                stats.dissect = desk.dissected;
+                stats.dissect = desk.dissected();
                 stats.output = desk.output;
                 stats.output.pending = desk.left().0;
                 stats.output.packets_forgotten =

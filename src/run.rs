@@ -1,6 +1,7 @@
 //! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
 
 mod doctor;
+mod losses;
 mod notes;
 mod progress;
 mod rights;
@@ -17,9 +18,9 @@ use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline};
 use crate::render::{self, Ending, Out, Renderer};
-use crate::stats::CaptureStats;
 
-use doctor::{Lost, Rounds};
+use doctor::Rounds;
+use losses::Losses;
 use notes::Notes;
 use progress::Gauge;
 pub use rights::selftest;
@@ -320,48 +321,6 @@ impl Loop {
                 self.notes.warn(&warning.to_string());
             }
         }
-    }
-}
-
-/// Tells of lost packets, whenever there are more.
-struct Losses {
-    filter: Option<String>,
-    /// Bytes of the kernel's buffer.
-    buffer: usize,
-    any: bool,
-    told: u64,
-    /// Packets that had come when it was last looked, and when that was.
-    came: (u64, Instant),
-}
-
-impl Losses {
-    fn new(filter: Option<String>, buffer: usize, any: bool) -> Self {
-        Self {
-            filter,
-            buffer,
-            any,
-            told: 0,
-            came: (0, Instant::now()),
-        }
-    }
-
-    fn look(&mut self, now: &CaptureStats) -> Option<Vec<String>> {
-        let came = now.frames.saturating_add(now.dropped);
-        let (before, at) = std::mem::replace(&mut self.came, (came, Instant::now()));
-        let seconds = at.elapsed().as_secs_f64().max(0.001);
-        let rate = came.saturating_sub(before) as f64 / seconds;
-        if now.dropped <= self.told {
-            return None;
-        }
-        self.told = now.dropped;
-        Some(doctor::lost(&Lost {
-            dropped: now.dropped,
-            captured: now.frames,
-            rate: rate as u64,
-            filter: self.filter.as_deref(),
-            buffer: self.buffer,
-            any: self.any,
-        }))
     }
 }
 

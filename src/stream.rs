@@ -129,6 +129,21 @@ pub enum GapReason {
     Snaplen,
 }
 
+impl GapReason {
+    /// Its name in lists and machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acked => "acked",
+            Self::Overflow => "overflow",
+            Self::Timeout => "timeout",
+            Self::End => "end",
+            Self::Evicted => "evicted",
+            Self::Snaplen => "snaplen",
+        }
+    }
+}
+
 /// Why bytes have no place in their stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Aside {
@@ -150,6 +165,24 @@ pub enum Aside {
     WithRst,
     /// They are too far from the stream's position to belong to it.
     OutOfWindow,
+}
+
+impl Aside {
+    /// Its name, as its label has it; machine-readable output has `_` for `-`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Conflict => "conflict",
+            Self::NoAck => "no-ack",
+            Self::Urgent => "urgent",
+            Self::BadChecksum => "bad-checksum",
+            Self::BadFlags => "bad-flags",
+            Self::AfterFin => "after-fin",
+            Self::WithRst => "rst-data",
+            Self::OutOfWindow => "out-of-window",
+        }
+    }
 }
 
 /// How a direction ended.

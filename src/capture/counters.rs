@@ -28,20 +28,10 @@ impl Snapshot {
             .map(|text| Self::of(&text))
     }
 
-    /// From the text of `/proc/net/dev`: two lines of headings, then a line for each device: its name, a colon, eight numbers
-    /// of what was received, the second of them packets, and eight of what was sent. A line that is not so is passed over.
+    /// From the text of `/proc/net/dev`.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let one = |line: &str| {
-            let (name, numbers) = line.rsplit_once(':')?;
-            let mut numbers = numbers.split_whitespace().map(str::parse);
-            let counters = Counters {
-                received: numbers.nth(1)?.ok()?,
-                sent: numbers.nth(7)?.ok()?,
-            };
-            Some((name.trim().to_owned(), counters))
-        };
-        Self(text.lines().filter_map(one).collect())
+        Self(rows(text).collect())
     }
 
     /// Packets that a listener on `device` sees in a second, between an earlier snapshot and this one; `any` sees those of all.
@@ -65,6 +55,21 @@ impl Snapshot {
         let seconds = passed.as_secs_f64();
         (seconds > 0.0).then(|| packets as f64 / seconds)
     }
+}
+
+/// The devices in the text of `/proc/net/dev`, in its order: two lines of headings, then a line for each device: its name, a colon,
+/// eight numbers of what was received, the second of them packets, and eight of what was sent. A line that is not so is passed
+/// over.
+pub(super) fn rows(text: &str) -> impl Iterator<Item = (String, Counters)> {
+    text.lines().filter_map(|line| {
+        let (name, numbers) = line.rsplit_once(':')?;
+        let mut numbers = numbers.split_whitespace().map(str::parse);
+        let counters = Counters {
+            received: numbers.nth(1)?.ok()?,
+            sent: numbers.nth(7)?.ok()?,
+        };
+        Some((name.trim().to_owned(), counters))
+    })
 }
 
 /// Two snapshots, and what passed between them: waits that long.

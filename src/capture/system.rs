@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::counters::{Counters, rows};
 use crate::packet::protocol;
 
 /// Bytes read of one file; a machine with more sockets is answered from the first of them.
@@ -212,20 +213,11 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 
 /// The packets of each interface in `/proc/net/dev`.
 fn counters(table: &str) -> Vec<Carried> {
-    let lines = table.lines().skip(2);
-    lines
-        .filter_map(|line| {
-            let (name, numbers) = line.split_once(':')?;
-            let numbers: Vec<u64> = numbers
-                .split_whitespace()
-                .filter_map(|number| number.parse().ok())
-                .collect();
-            Some(Carried {
-                name: name.trim().to_owned(),
-                packets: numbers.get(1)?.saturating_add(*numbers.get(9)?),
-            })
-        })
-        .collect()
+    let carried = |(name, counted): (String, Counters)| Carried {
+        name,
+        packets: counted.received.saturating_add(counted.sent),
+    };
+    rows(table).map(carried).collect()
 }
 
 #[cfg(test)]

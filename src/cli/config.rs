@@ -1,25 +1,23 @@
 //! What was meant: from options to built things. The sources are opened here, the rest is plain values.
 
-use std::ffi::OsStr;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::capture::filter::Filter;
 use crate::capture::live::Live;
 use crate::capture::privileges::sandbox::Walls;
-use crate::capture::savefile::{self, Savefiles};
+use crate::capture::savefile::Savefiles;
 use crate::capture::{Source, devices};
 use crate::frame::LinkType;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
-use crate::search::{Asked, Conditions, Options, Query};
+use crate::search::Query;
 
 use super::args::{Args, WallsName};
+use super::meant::{Meant, meant};
 use super::problem::Problem;
-use super::words::{self, Words, WordsError};
-use super::{appearance, conditions, habits, opened};
+use super::{appearance, opened, words};
 
 /// Everything a run needs.
 pub struct Config {
@@ -110,50 +108,6 @@ impl Input {
     pub fn is_live(&self) -> bool {
         matches!(self, Self::Live(..))
     }
-}
-
-/// What is looked for.
-pub(super) struct Meant {
-    pub(super) words: Words,
-    pub(super) asked: Asked,
-    pub(super) conditions: Conditions,
-    /// What the user may have meant instead.
-    pub(super) hints: Vec<String>,
-}
-
-/// Work out what `args` look for. Nothing is opened but the files with patterns.
-pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
-    if args.kill.is_some() {
-        return Err(Problem::new(
-            "spygrep only listens: it sends nothing, so there is no -K",
-        ));
-    }
-    let instead = |problem: Problem| match habits::instead(args) {
-        Some(advice) => problem.advise(advice),
-        None => problem,
-    };
-    let (words, patterns) = meaning(args, ngrep).map_err(instead)?;
-    let interfaces = match args.ignore_case {
-        true => devices::list().unwrap_or_default(),
-        false => Vec::new(),
-    };
-    let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
-    let hints = habits::habits(args, &words, &interfaces);
-    let asked = asked(args, &words, patterns, ngrep)?;
-    // Tried here, so that a pattern that is none is told before anything is opened; each run has its own.
-    Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
-    let conditions = conditions::conditions(&args.exchanges)?;
-    if (ngrep || args.wire) && !conditions.is_empty() {
-        return Err(Problem::new(
-            "conditions on exchanges need messages: leave out --ngrep or --wire",
-        ));
-    }
-    Ok(Meant {
-        words,
-        asked,
-        conditions,
-        hints,
-    })
 }
 
 /// Work out what `args` mean.
@@ -349,80 +303,4 @@ fn limits(args: &Args) -> Limits {
     limits.flows = args.max_flows.unwrap_or(limits.flows);
     limits.body = args.max_body.unwrap_or(limits.body);
     limits
-}
-
-/// What the words mean, and the patterns that were given otherwise.
-fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
-    let mut patterns = args.regexp.clone();
-    for path in &args.pattern_files {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Problem::new(format!(
-                "cannot read the patterns in {}: {error}",
-                path.display()
-            ))
-        })?;
-        patterns.extend(text.lines().map(str::to_owned));
-    }
-    let has_pattern = !args.regexp.is_empty() || !args.pattern_files.is_empty();
-    let is_capture = |word: &OsStr| !ngrep && savefile::looks_like_capture(Path::new(word));
-    // The words are judged as on Ethernet: whether they are a filter hardly depends on the link, and none is open yet.
-    let mut compiles = |text: &str| {
-        if args.filter_file.is_some() {
-            return Ok(());
-        }
-        Filter::check(text, LinkType::ETHERNET).map_err(|error| error.detail)
-    };
-    let words =
-        words::decide(&args.words, has_pattern, &is_capture, &mut compiles).map_err(|error| {
-            match error {
-                WordsError::NotText(word) => Problem::new(format!(
-                    "\"{}\" is neither UTF-8 nor a capture file",
-                    word.display()
-                )),
-                WordsError::Filter { filter, detail } => super::hints::file_problem(&filter)
-                    .filter(|_| !ngrep)
-                    .unwrap_or_else(|| super::hints::filter_problem(&filter, &detail)),
-            }
-        })?;
-    Ok((words, patterns))
-}
-
-fn asked(
-    args: &Args,
-    words: &Words,
-    mut patterns: Vec<String>,
-    ngrep: bool,
-) -> Result<Asked, Problem> {
-    if args.hex_pattern && (args.ignore_case || args.word) {
-        return Err(Problem::new(
-            "-X gives bytes, so -i and -w mean nothing with it",
-        ));
-    }
-    patterns.extend(words.pattern.clone());
-    let options = Options {
-        ignore_case: args.ignore_case,
-        word: args.word && !ngrep,
-        fixed_strings: args.fixed_strings,
-        hex: args.hex_pattern,
-        unicode: args.unicode,
-        dot_all: (args.dotall || ngrep) && !args.no_dotall,
-        line_anchors: true,
-        crlf: !ngrep,
-        lazy: ngrep,
-        plain_x: ngrep,
-    };
-    patterns.retain(|pattern| !pattern.is_empty());
-    if ngrep && args.word {
-        // What ngrep makes of -w, with the group around the pattern that it forgets.
-        patterns = patterns
-            .iter()
-            .map(|word| format!(r"((^(?:{word})\W)|(\W(?:{word})$)|(\W(?:{word})\W))"))
-            .collect();
-    }
-    Ok(Asked {
-        any: patterns,
-        and: args.and.clone(),
-        not: args.not.clone(),
-        options,
-    })
 }

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::render::{self, Escape};
 
 use super::args::Args;
-use super::config::{self, Meant};
+use super::meant::{self, Meant};
 use super::problem::Problem;
 use super::words::Words;
 use super::{appearance, hints, interfaces, opened, summary};
@@ -32,7 +32,7 @@ const LINKS: [(LinkType, &str); 6] = [
 /// What the run itself would stop at, but for missing rights.
 pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
     let ngrep = as_ngrep || args.ngrep;
-    let Meant { words, asked, .. } = config::meant(args, ngrep)?;
+    let Meant { words, asked, .. } = meant::meant(args, ngrep)?;
     appearance::render(args, ngrep, true, Limits::default())?;
     let files: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
     let mut rows = vec![("words", taken_for(&words))];

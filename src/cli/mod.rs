@@ -11,6 +11,7 @@ mod habits;
 pub mod help;
 pub mod hints;
 pub mod interfaces;
+mod meant;
 mod opened;
 pub mod problem;
 mod summary;

@@ -86,9 +86,9 @@ impl Problem {
         if let Some(instead) = &error.instead {
             problem.advise(instead)
         } else {
-            let quoted = error.pattern.replace('\'', r"'\''");
+            let quoted = crate::render::quoted(&error.pattern);
             problem.advise(format!(
-                "to search for the characters themselves: --fixed-strings '{quoted}'"
+                "to search for the characters themselves: --fixed-strings {quoted}"
             ))
         }
     }

@@ -166,7 +166,7 @@ pub fn quoted(words: impl Iterator<Item = String>) -> String {
     let words: Vec<String> = words
         .map(|word| match !word.is_empty() && word.chars().all(plain) {
             true => word,
-            false => format!("'{}'", word.replace('\'', r"'\''")),
+            false => crate::render::quoted(&word),
         })
         .collect();
     words.join(" ")

@@ -2,6 +2,7 @@
 
 mod alone;
 mod exchanges;
+mod orders;
 mod verdict;
 mod waiting;
 
@@ -11,10 +12,10 @@ use crate::dissect::{Budget, Conversation, is_tls};
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Roles};
 use crate::frame::Timestamp;
-use crate::limits::{Limits, time};
+use crate::limits::time;
 use crate::message::{Begin, Kind, Said, Side};
 use crate::packet::protocol;
-use crate::search::{Conditions, Keep, Query};
+
 use crate::stats::{DissectStats, OutputStats};
 use crate::stream::{Carrier, Ending, StreamEvent};
 
@@ -22,38 +23,16 @@ use super::kept::Kept;
 use super::memory::{Last, Memory, Open, State};
 use super::show::Show;
 use exchanges::acknowledged;
+pub(super) use orders::Orders;
 pub use waiting::Unanswered;
 use waiting::Waiting;
-
-/// What the desk is to do.
-pub(super) struct Orders {
-    pub(super) query: Query,
-    pub(super) conditions: Conditions,
-    pub(super) invert: bool,
-    pub(super) show_empty: bool,
-    pub(super) max_count: Option<u64>,
-    pub(super) keep: Keep,
-    pub(super) wire: bool,
-    pub(super) before: usize,
-    pub(super) after: usize,
-    pub(super) pair: bool,
-    pub(super) companions: bool,
-    /// Exchanges are shown as one.
-    pub(super) pairs: bool,
-    /// The frames of messages are asked for.
-    pub(super) frames: bool,
-    pub(super) stand_out: Vec<String>,
-    pub(super) live: bool,
-    pub(super) limits: Limits,
-}
 
 /// The place where messages come in and hits go out.
 pub(super) struct Desk {
     orders: Orders,
     pub(super) show: Show,
-    pub(super) dissected: DissectStats,
-    /// What the decoders of all flows hold.
-    decoders: Budget,
+    /// Lent to the flow in hand. In one piece, since that happens for each event.
+    dissecting: Option<Box<Dissecting>>,
     pub(super) output: OutputStats,
     last_number: u64,
     /// Open messages that are not used now, with their buffers.
@@ -81,6 +60,14 @@ pub(super) struct Desk {
     pub(super) fragments: Vec<u64>,
 }
 
+/// What the dissectors of all flows share.
+#[derive(Default)]
+struct Dissecting {
+    stats: DissectStats,
+    /// What their decoders hold.
+    decoders: Budget,
+}
+
 /// Open messages, and rooms for exchanges, kept for use again.
 const SPARE: usize = 64;
 /// Bytes of all held bursts together.
@@ -92,8 +79,7 @@ impl Desk {
         Self {
             orders,
             show,
-            dissected: DissectStats::default(),
-            decoders: Budget::default(),
+            dissecting: Some(Box::default()),
             output: OutputStats::default(),
             last_number: 0,
             spare: Vec::new(),
@@ -108,6 +94,12 @@ impl Desk {
             wants_ticks,
             fragments: Vec::new(),
         }
+    }
+
+    /// What the dissectors counted.
+    pub(super) fn dissected(&self) -> DissectStats {
+        let counted = self.dissecting.as_ref();
+        counted.map_or_else(DissectStats::default, |dissecting| dissecting.stats)
     }
 
     /// Nothing more can be shown: `max_count` is reached, and no companion or neighbour is awaited.
@@ -148,22 +140,22 @@ impl Desk {
             StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
-        let decoders = self.decoders.clone();
-        let mut dissected = std::mem::take(&mut self.dissected);
+        let mut dissecting = self.dissecting.take().unwrap_or_default();
+        let Dissecting { stats, decoders } = &mut *dissecting;
         if self.orders.wire {
             conversation.stay_raw();
         }
         conversation.on_event(
             &limits,
-            &decoders,
-            &mut dissected,
+            decoders,
+            stats,
             flow,
             event,
             &mut |dir, by, said| {
                 self.said(flow, state, dir, by, said);
             },
         );
-        self.dissected = dissected;
+        self.dissecting = Some(dissecting);
         if let StreamEvent::Gap { dir, .. } = *event {
             self.orders.query.mark_gap(state.mark(dir));
             state.holed[dir.index()] = true;
@@ -211,18 +203,12 @@ impl Desk {
         } = memory;
         state.timed = false;
         let limits = self.orders.limits;
-        let decoders = self.decoders.clone();
-        let mut dissected = std::mem::take(&mut self.dissected);
-        conversation.idle(
-            now,
-            &limits,
-            &decoders,
-            &mut dissected,
-            &mut |dir, by, said| {
-                self.said(flow, state, dir, by, said);
-            },
-        );
-        self.dissected = dissected;
+        let mut dissecting = self.dissecting.take().unwrap_or_default();
+        let Dissecting { stats, decoders } = &mut *dissecting;
+        conversation.idle(now, &limits, decoders, stats, &mut |dir, by, said| {
+            self.said(flow, state, dir, by, said);
+        });
+        self.dissecting = Some(dissecting);
         if self.orders.live {
             self.slow(now, flow, state);
             for dir in [Direction::ToServer, Direction::ToClient] {

@@ -17,7 +17,7 @@ use nix::sys::stat::{Mode, fstatat, mkdirat};
 
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::packet::protocol;
-use crate::stream::{GapReason, StreamEvent};
+use crate::stream::StreamEvent;
 
 /// The folder that streams are written to.
 pub struct Streams {
@@ -109,7 +109,7 @@ impl Streams {
                     stream.hollow = true;
                 }
                 let name = stream.name.clone();
-                writeln!(self.index, "{name}\t{offset}\t{len}\t{}", word(reason))
+                writeln!(self.index, "{name}\t{offset}\t{len}\t{}", reason.name())
             }
             StreamEvent::End { dir, .. } => match self.files.remove(&(flow.id, dir)) {
                 Some(mut stream) => {
@@ -292,15 +292,4 @@ fn name(src: Endpoint, dst: Endpoint) -> String {
         }
     };
     format!("{}-{}", end(src), end(dst))
-}
-
-fn word(reason: GapReason) -> &'static str {
-    match reason {
-        GapReason::Acked => "acked",
-        GapReason::Overflow => "overflow",
-        GapReason::Timeout => "timeout",
-        GapReason::End => "end",
-        GapReason::Evicted => "evicted",
-        GapReason::Snaplen => "snaplen",
-    }
 }

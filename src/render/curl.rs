@@ -7,7 +7,6 @@
 //! How it stays within its quotes is in [`quote`].
 
 mod fields;
-mod quote;
 
 use std::io;
 
@@ -15,9 +14,9 @@ use crate::hit::{Hit, Pair};
 use crate::message::{Decoding, Side};
 
 use super::parts::{body, fact, field, is_whole, start_line};
+use super::quote::{is_plain, printf, quoted};
 use super::{Out, Renderer, Settings, Wants};
 use fields::{Fields, Place};
-use quote::{is_plain, printf, quoted};
 
 /// The output.
 pub(super) struct Curl {
@@ -184,10 +183,6 @@ impl Renderer for Curl {
     }
 
     fn wants(&self) -> Wants {
-        Wants {
-            body: self.settings.max_body,
-            pairs: true,
-            ..Wants::NOTHING
-        }
+        self.settings.wants_exchanges()
     }
 }

@@ -101,11 +101,7 @@ impl Renderer for Har {
     }
 
     fn wants(&self) -> Wants {
-        Wants {
-            body: self.settings.max_body,
-            pairs: true,
-            ..Wants::NOTHING
-        }
+        self.settings.wants_exchanges()
     }
 }
 

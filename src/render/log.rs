@@ -22,6 +22,7 @@ use crate::message::{Decoding, Side};
 use crate::packet::protocol;
 use crate::stats::Stats;
 
+use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
 use super::style::Paint;
@@ -313,15 +314,8 @@ fn shown(end: Endpoint, ports: bool) -> String {
 
 /// All values of a header, as one list.
 fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
-    let text = |range: &std::ops::Range<usize>| hit.text.bytes.get(range.clone());
-    let named = |(field, value)| {
-        let field: &[u8] = text(field)?;
-        field
-            .eq_ignore_ascii_case(name.as_bytes())
-            .then(|| text(value))?
-    };
-    let fields = hit.fields.iter().map(|(name, value)| (name, value));
-    let values: Vec<&[u8]> = fields.filter_map(named).collect();
+    let named = fields(hit).filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+    let values: Vec<&[u8]> = named.map(|(_, value)| value).collect();
     values.join(&b", "[..])
 }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use crate::exchange::Title;
 use crate::hit::{Hit, Pair};
 
+use super::parts::fact;
+
 /// A request's line and host, as sent. Nothing of it has been escaped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Request<'a> {
@@ -76,12 +78,6 @@ impl<'a> Request<'a> {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         (host, path)
     }
-}
-
-/// A fact by its name.
-fn fact<'a>(hit: &'a Hit<'a>, name: &str) -> Option<&'a str> {
-    let found = hit.facts.iter().find(|fact| fact.name == name)?;
-    Some(&found.value)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::io;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Decoding, Fact, Side};
 use crate::stats::Stats;
-use crate::stream::Aside;
 use crate::times::Times;
 
 use lines::Lines;
@@ -317,18 +316,7 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
 
 pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut labels: Vec<Cow<'static, str>> = Vec::new();
-    let aside = hit.aside.map(|aside| match aside {
-        Aside::Late => "[late]",
-        Aside::Conflict => "[conflict]",
-        Aside::NoAck => "[no-ack]",
-        Aside::Urgent => "[urgent]",
-        Aside::BadChecksum => "[bad-checksum]",
-        Aside::BadFlags => "[bad-flags]",
-        Aside::AfterFin => "[after-fin]",
-        Aside::WithRst => "[rst-data]",
-        Aside::OutOfWindow => "[out-of-window]",
-    });
-    labels.extend(aside.map(Cow::Borrowed));
+    labels.extend(hit.aside.map(|aside| format!("[{}]", aside.name()).into()));
     if hit.joined {
         labels.push("joined mid-connection".into());
     }

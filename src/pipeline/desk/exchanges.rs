@@ -65,43 +65,44 @@ impl Desk {
 
     /// The head of the open message is known.
     pub(super) fn briefed(&mut self, flow: &Flow, state: &mut State, dir: Direction, title: &[u8]) {
-        let Some(open) = state.open(dir).take() else {
+        let Some(open) = state.open(dir).as_deref() else {
             return;
         };
-        let (side, ordinal, brief) = (open.begin.kind.side, open.begin.exchange, open.brief);
-        let mut alone = open.findings;
-        let exchange = state.exchange(ordinal);
-        let mut known = exchange
-            .as_ref()
-            .map_or(alone, |exchange| exchange.findings);
+        let (ordinal, brief) = (open.begin.exchange, open.brief);
+        let (side, began) = (open.begin.kind.side, open.first.ts);
         let asks = !self.orders.conditions.is_empty() && !brief.interim;
         if asks {
-            let head = open.unit.head();
-            let about = dissect::describe(open.begin.kind, head, &[]);
-            self.orders.conditions.learn(&mut known, side, head, &about);
+            self.learn(state, dir);
         }
-        match exchange {
-            Some(exchange) => {
-                match side {
-                    Side::Asks => (exchange.title, exchange.brief) = (Title::new(title), brief),
-                    Side::Answers if !brief.interim => {
-                        exchange.answered = Some(open.first.ts);
-                        let asked = exchange.asked_whole.unwrap_or(exchange.asked);
-                        let wait = open.first.ts.since(asked);
-                        self.orders.conditions.waited(&mut known, wait);
-                    }
-                    _ => {}
-                }
-                exchange.findings = known;
+        let Some(exchange) = state.exchange(ordinal) else {
+            return;
+        };
+        match side {
+            Side::Asks => exchange.title = Title::new(title),
+            Side::Answers if !brief.interim => {
+                exchange.answered = Some(began);
+                let asked = exchange.asked_whole.unwrap_or(exchange.asked);
+                let conditions = &self.orders.conditions;
+                conditions.waited(&mut exchange.findings, began.since(asked));
             }
-            None => alone = known,
+            _ => {}
         }
-        let mut open = open;
-        open.findings = alone;
-        *state.open(dir) = Some(open);
         if asks {
             self.decide(flow, state, ordinal);
         }
+    }
+
+    /// Learn from the head of the open message what the conditions are on.
+    fn learn(&mut self, state: &mut State, dir: Direction) {
+        let Some(mut open) = state.open(dir).take() else {
+            return;
+        };
+        let exchange = state.exchange(open.begin.exchange);
+        let known = exchange.map_or(&mut open.findings, |exchange| &mut exchange.findings);
+        let (kind, head) = (open.begin.kind, open.unit.head());
+        let about = dissect::describe(kind, head, &[]);
+        self.orders.conditions.learn(known, kind.side, head, &about);
+        *state.open(dir) = Some(open);
     }
 
     /// How the exchange of a message stands.
@@ -258,19 +259,12 @@ impl Desk {
         let Some((open, manner)) = answer else {
             return show.pair(&pair);
         };
-        telling::with_hit(
-            &self.orders.query,
-            &self.orders.stand_out,
-            flow,
-            open,
-            manner,
-            |hit| {
-                show.pair(&Pair {
-                    answer: Some(hit),
-                    ..pair
-                });
-            },
-        );
+        self.orders.lend(flow, open, manner, |hit| {
+            show.pair(&Pair {
+                answer: Some(hit),
+                ..pair
+            });
+        });
     }
 
     /// Keep a question until more is known.
@@ -283,14 +277,9 @@ impl Desk {
     ) {
         let room = self.orders.limits.exchanges;
         let mut kept = None;
-        telling::with_hit(
-            &self.orders.query,
-            &self.orders.stand_out,
-            flow,
-            open,
-            manner,
-            |hit| kept = Some(Kept::new(hit, hit.frames)),
-        );
+        self.orders.lend(flow, open, manner, |hit| {
+            kept = Some(Kept::new(hit, hit.frames));
+        });
         let Some(kept) = kept else { return };
         if self.kept + kept.size() > KEPT {
             self.output.questions_not_kept += 1;

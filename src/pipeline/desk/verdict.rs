@@ -231,17 +231,10 @@ impl Desk {
 
     pub(super) fn tell(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
         let (show, tls) = (&mut self.show, &mut self.output.tls_shown);
-        telling::with_hit(
-            &self.orders.query,
-            &self.orders.stand_out,
-            flow,
-            open,
-            manner,
-            |hit| {
-                *tls += u64::from(hit.facts.iter().any(|fact| fact.name == "tls.hello"));
-                show.hit(hit);
-            },
-        );
+        self.orders.lend(flow, open, manner, |hit| {
+            *tls += u64::from(hit.facts.iter().any(|fact| fact.name == "tls.hello"));
+            show.hit(hit);
+        });
     }
 
     /// Show the question of a hit that is an answer: in full, or in one line.
@@ -275,19 +268,12 @@ impl Desk {
         }
         // For `-O` alone they are noted, but a neighbour's packets are not saved.
         let asked = self.orders.frames;
-        telling::with_hit(
-            &self.orders.query,
-            &self.orders.stand_out,
-            flow,
-            open,
-            manner,
-            |hit| {
-                let frames = if asked { hit.frames } else { &[] };
-                let kept = Kept::new(hit, frames);
-                let neighbours = state.neighbours.get_or_insert_default();
-                neighbours.context.remember(kept, before);
-            },
-        );
+        self.orders.lend(flow, open, manner, |hit| {
+            let frames = if asked { hit.frames } else { &[] };
+            let kept = Kept::new(hit, frames);
+            let neighbours = state.neighbours.get_or_insert_default();
+            neighbours.context.remember(kept, before);
+        });
     }
 }
 

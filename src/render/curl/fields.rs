@@ -4,7 +4,7 @@ use crate::hit::Hit;
 use crate::render::Escape;
 use crate::render::parts::{field, fields};
 
-use super::quote::quoted;
+use crate::render::quote::quoted;
 
 /// Whom curl is to ask for what.
 pub(super) struct Place<'a> {

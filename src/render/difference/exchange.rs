@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::hit::{Hit, Pair, Piece};
-use crate::message::Fact;
+use crate::render::parts::fact;
 
 /// A question and its answer.
 pub(super) struct Exchange {
@@ -42,7 +42,6 @@ pub(super) struct Message {
 impl Exchange {
     /// `pair`, which is in `file`, if the files are what is compared.
     pub(super) fn of(pair: &Pair<'_>, file: Option<&str>) -> Self {
-        let facts = pair.question.map_or(&[][..], |question| question.facts);
         let place = match (file, pair.question, pair.answer) {
             (Some(file), ..) => file.to_owned(),
             (_, Some(question), _) => question.heading.src.to_string(),
@@ -52,8 +51,13 @@ impl Exchange {
         Self {
             number: pair.number,
             place,
-            asks: asks(facts).unwrap_or_else(|| String::from_utf8_lossy(pair.title).into_owned()),
-            program: fact(facts, "http.user_agent")
+            asks: pair
+                .question
+                .and_then(asks)
+                .unwrap_or_else(|| String::from_utf8_lossy(pair.title).into_owned()),
+            program: pair
+                .question
+                .and_then(|question| fact(question, "http.user_agent"))
                 .unwrap_or_default()
                 .to_owned(),
             question: pair.question.map(Message::of),
@@ -72,15 +76,13 @@ impl Exchange {
     }
 }
 
-fn fact<'a>(facts: &'a [Fact], name: &str) -> Option<&'a str> {
-    let found = facts.iter().find(|fact| fact.name == name)?;
-    Some(&found.value)
-}
-
 /// Method and URL, from a question's facts.
-fn asks(facts: &[Fact]) -> Option<String> {
-    let (method, target) = (fact(facts, "http.method")?, fact(facts, "http.target")?);
-    Some(match fact(facts, "http.host") {
+fn asks(question: &Hit<'_>) -> Option<String> {
+    let (method, target) = (
+        fact(question, "http.method")?,
+        fact(question, "http.target")?,
+    );
+    Some(match fact(question, "http.host") {
         Some(host) if target.starts_with('/') => format!("{method} http://{host}{target}"),
         _ => format!("{method} {target}"),
     })
@@ -107,7 +109,7 @@ impl Message {
             fields: hit.fields.to_vec(),
             body_size: hit.body_size,
             whole,
-            media: fact(hit.facts, "http.content_type").map(str::to_ascii_lowercase),
+            media: fact(hit, "http.content_type").map(str::to_ascii_lowercase),
             opaque: hit.opaque.map(str::to_owned),
             status: hit.brief.status,
         }

@@ -3,6 +3,7 @@
 
 use super::exchange::{Exchange, Message};
 use super::fields;
+use crate::render::quote::single;
 
 /// A line of the table: what differs in the answers, and which fields of the requests are known to bring that about.
 struct Clue {
@@ -254,7 +255,7 @@ pub(super) fn command(asks: &str, name: &str, value: &[u8]) -> Option<String> {
     };
     Some(format!(
         "curl {head}{globs}-H {} {}",
-        quoted(&field),
+        single(&field),
         plain_or_quoted(url)
     ))
 }
@@ -263,13 +264,8 @@ fn plain_or_quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:@%+=,".contains(&byte);
     match word.bytes().all(plain) {
         true => word.to_owned(),
-        false => quoted(word),
+        false => single(word),
     }
-}
-
-/// A word as every POSIX shell reads it.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -304,10 +304,6 @@ impl Renderer for Difference {
     }
 
     fn wants(&self) -> Wants {
-        Wants {
-            body: self.settings.max_body,
-            pairs: true,
-            ..Wants::NOTHING
-        }
+        self.settings.wants_exchanges()
     }
 }

@@ -7,7 +7,6 @@ use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Portion, Why};
 use crate::message::{Decoding, Side};
 use crate::packet::protocol;
-use crate::stream::{Aside, GapReason};
 use crate::times::Times;
 
 use super::layout::Layout;
@@ -64,7 +63,7 @@ impl Record<'_> {
                     line.key("where").string(part(gap.in_head));
                     line.key("offset").number(gap.at);
                     line.key("length").number(gap.len);
-                    line.key("reason").string(reason(gap.reason));
+                    line.key("reason").string(gap.reason.name());
                 });
             }
         });
@@ -188,7 +187,7 @@ impl Record<'_> {
             .any(|end| layout.head.ends_with(end));
         line.key("marks").array(|line| {
             if let Some(aside) = hit.aside {
-                line.string(mark(aside));
+                line.string(&aside.name().replace('-', "_"));
             }
             for (is, mark) in [
                 (hit.joined, "joined"),
@@ -255,31 +254,6 @@ fn timing(line: &mut Line<'_>, hit: &Hit<'_>) {
 
 const fn part(in_head: bool) -> &'static str {
     if in_head { "head" } else { "body" }
-}
-
-const fn reason(reason: GapReason) -> &'static str {
-    match reason {
-        GapReason::Acked => "acked",
-        GapReason::Overflow => "overflow",
-        GapReason::Timeout => "timeout",
-        GapReason::End => "end",
-        GapReason::Evicted => "evicted",
-        GapReason::Snaplen => "snaplen",
-    }
-}
-
-const fn mark(aside: Aside) -> &'static str {
-    match aside {
-        Aside::Late => "late",
-        Aside::Conflict => "conflict",
-        Aside::NoAck => "no_ack",
-        Aside::Urgent => "urgent",
-        Aside::BadChecksum => "bad_checksum",
-        Aside::BadFlags => "bad_flags",
-        Aside::AfterFin => "after_fin",
-        Aside::WithRst => "rst_data",
-        Aside::OutOfWindow => "out_of_window",
-    }
 }
 
 /// Moments as RFC 3339 has them, in UTC with nanoseconds. Records come in runs: the last second's text is remembered.

@@ -12,6 +12,7 @@ use crate::hit::{Piece, Text};
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::render::Body;
+use crate::stream::Aside;
 use crate::stream::GapReason;
 use crate::times::Times;
 

@@ -9,13 +9,19 @@ use std::fmt::Write as _;
 
 use crate::render::Escape;
 
+/// A word in single quotes, whatever is in it.
+#[must_use]
+pub fn single(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// A word. LF may be in it only where the caller takes it for plain.
 pub(super) fn quoted(word: &[u8], escape: &Escape) -> String {
     let lines_are_plain = word
         .split(|byte| *byte == b'\n')
         .all(|line| is_plain(line, escape));
     match str::from_utf8(word) {
-        Ok(text) if lines_are_plain => format!("'{}'", text.replace('\'', r"'\''")),
+        Ok(text) if lines_are_plain => single(text),
         _ => format!("\"$(printf '{}')\"", printf(word)),
     }
 }

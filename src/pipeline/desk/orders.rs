@@ -1,0 +1,43 @@
+//! What the desk is to do, and how a message is lent as a hit by it.
+
+use crate::flow::Flow;
+use crate::hit::Hit;
+use crate::limits::Limits;
+use crate::pipeline::memory::Open;
+use crate::pipeline::telling::{self, Manner};
+use crate::search::{Conditions, Keep, Query};
+
+/// What the desk is to do.
+pub(in crate::pipeline) struct Orders {
+    pub(in crate::pipeline) query: Query,
+    pub(in crate::pipeline) conditions: Conditions,
+    pub(in crate::pipeline) invert: bool,
+    pub(in crate::pipeline) show_empty: bool,
+    pub(in crate::pipeline) max_count: Option<u64>,
+    pub(in crate::pipeline) keep: Keep,
+    pub(in crate::pipeline) wire: bool,
+    pub(in crate::pipeline) before: usize,
+    pub(in crate::pipeline) after: usize,
+    pub(in crate::pipeline) pair: bool,
+    pub(in crate::pipeline) companions: bool,
+    /// Exchanges are shown as one.
+    pub(in crate::pipeline) pairs: bool,
+    /// The frames of messages are asked for.
+    pub(in crate::pipeline) frames: bool,
+    pub(in crate::pipeline) stand_out: Vec<String>,
+    pub(in crate::pipeline) live: bool,
+    pub(in crate::pipeline) limits: Limits,
+}
+
+impl Orders {
+    /// Lend a message as a hit.
+    pub(super) fn lend(
+        &self,
+        flow: &Flow,
+        open: &mut Open,
+        manner: &Manner,
+        then: impl FnOnce(&Hit<'_>),
+    ) {
+        telling::with_hit(&self.query, &self.stand_out, flow, open, manner, then);
+    }
+}
