@@ -65,7 +65,7 @@ pub enum Roles {
 }
 
 /// A conversation between two endpoints of one protocol.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flow {
     /// Unique within the run, in order of first packets.
     pub id: u64,

@@ -5,11 +5,18 @@
 //!                            └─▶ search ─▶ render                                             packets (--ngrep)
 //! ```
 //!
-//! Its rooms: `desk` (from what is said to what is shown), `memory` (what is remembered of a flow), `telling` (how a message
-//! becomes a hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
+//! Its rooms: `front` (from a frame to what is said of streams), `desk` (from there to what is shown), `memory` (what is remembered of
+//! a flow), `telling` (how a message becomes a hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
+//!
+//! Of files, the front may have a thread of its own: `ahead`. What it tells goes to the desk in batches (`batch`), and `behind` gives
+//! them to it in their order: what comes out is the same to the byte.
 
+mod ahead;
+mod batch;
+mod behind;
 mod copies;
 mod desk;
+mod front;
 mod kept;
 mod memory;
 mod packets;
@@ -21,20 +28,23 @@ mod telling;
 use std::io;
 
 use crate::capture::filter::Filter;
-use crate::decode;
+use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
-use crate::limits::{Limits, TUNNELS};
+use crate::limits::Limits;
 use crate::packet::Packet;
 use crate::policy::Policy;
-use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
+use crate::reassemble::{Defragmenter, Reassembler};
 use crate::render::{Ending, Renderer};
 use crate::search::{Conditions, Keep, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
-use crate::stream::{Aside, StreamEvent};
+use crate::stream::StreamEvent;
 
+pub use ahead::{Ahead, News};
+use behind::Behind;
 use copies::Copies;
 pub use desk::Unanswered;
 use desk::{Desk, Orders};
+use front::{Front, Listener};
 use memory::Memory;
 use packets::Packets;
 pub use recorder::{Recorder, Scope};
@@ -82,12 +92,8 @@ pub struct Settings {
 
 /// The spine, from a frame to what is shown of it.
 pub struct Pipeline {
-    filter: Option<Filter>,
-    scratch: Vec<u8>,
-    decoded: DecodeStats,
     captured: CaptureStats,
     ending: Ending,
-    copies: Copies,
     way: Way,
 }
 
@@ -95,15 +101,23 @@ pub struct Pipeline {
 enum Way {
     /// Through streams and messages.
     Messages(Box<Messages>),
+    /// The same, while another thread reads ahead.
+    Behind(Box<Behind>),
     /// One by one, as ngrep.
-    Packets(Box<Packets>),
+    Packets(Box<Singles>),
 }
 
-/// The verbs between a packet and a message.
+/// The verbs between a frame and what is shown of messages.
 struct Messages {
-    defragmenter: Defragmenter,
-    reassembler: Reassembler<Memory>,
+    front: Front<Memory>,
     desk: Desk,
+}
+
+/// The verbs between a frame and what is shown of packets.
+struct Singles {
+    filter: Option<Filter>,
+    decoded: DecodeStats,
+    packets: Packets,
 }
 
 impl Pipeline {
@@ -132,7 +146,11 @@ impl Pipeline {
             packets.max_count = settings.max_count;
             packets.search_first = settings.search_first;
             packets.after = settings.after as u64;
-            Way::Packets(Box::new(packets))
+            Way::Packets(Box::new(Singles {
+                filter,
+                decoded: DecodeStats::default(),
+                packets,
+            }))
         } else {
             let orders = Orders {
                 invert: settings.invert,
@@ -157,74 +175,38 @@ impl Pipeline {
                 query,
                 conditions,
             };
+            let defragmenter = Defragmenter::new(limits, filter.is_some());
+            let reassembler = Reassembler::new(limits, settings.policy, settings.idle);
             Way::Messages(Box::new(Messages {
-                defragmenter: Defragmenter::new(limits, filter.is_some()),
-                reassembler: Reassembler::new(limits, settings.policy, settings.idle),
+                front: Front::new(
+                    filter,
+                    Copies::new(settings.live),
+                    defragmenter,
+                    reassembler,
+                ),
                 desk: Desk::new(orders, show),
             }))
         };
         Self {
-            filter,
-            scratch: Vec::new(),
-            decoded: DecodeStats::default(),
             captured: CaptureStats::default(),
             ending: Ending::default(),
-            copies: Copies::new(settings.live),
             way,
         }
     }
 
-    /// Take a frame through the spine.
+    /// Take a frame through the spine. (While another thread reads ahead, none is taken.)
     pub fn frame(&mut self, frame: &Frame<'_>) {
         match &mut self.way {
-            Way::Packets(packets) => {
-                if self
-                    .filter
-                    .as_mut()
-                    .is_none_or(|filter| filter.passes(frame.link, frame.wire_len, frame.bytes))
-                {
-                    self.decoded.packets += 1;
-                    packets.frame(frame, self.decoded.packets, &mut self.decoded);
-                }
-            }
-            Way::Messages(messages) => {
-                messages.tick(frame.ts);
-                let packet = match decode::frame(frame) {
-                    Ok(packet) => packet,
-                    Err(why) => return self.decoded.count(why),
-                };
-                // A later fragment has no ports to be filtered by: it is judged with the first one's datagram.
-                let later = packet
-                    .ip
-                    .fragment
-                    .is_some_and(|fragment| fragment.offset > 0);
-                if let Some(filter) = self.filter.as_mut().filter(|_| !later) {
-                    let bytes = match filter.wants_tags() {
-                        true => frame.bytes,
-                        false => decode::untagged(frame, &mut self.scratch),
-                    };
-                    if !filter.passes(frame.link, frame.wire_len, bytes) {
-                        if packet.ip.fragment.is_some() {
-                            messages.defragmenter.ignore(&packet);
-                        }
-                        return;
-                    }
-                }
-                if self.copies.is_copy(frame, &packet) {
-                    return self.decoded.copies += 1;
-                }
-                self.decoded.packets += 1;
-                self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
-                self.decoded.snaplen_bytes += u64::from(packet.cut);
-                messages.packet(frame, &packet);
-            }
+            Way::Messages(messages) => messages.front.frame(frame, &mut messages.desk),
+            Way::Behind(_) => {}
+            Way::Packets(singles) => singles.frame(frame),
         }
     }
 
     /// Note that it is `now`: live, when nothing comes.
     pub fn tick(&mut self, now: Timestamp) {
         if let Way::Messages(messages) = &mut self.way {
-            messages.tick(now);
+            messages.front.tick(now, &mut messages.desk);
         }
     }
 
@@ -236,13 +218,7 @@ impl Pipeline {
     /// The capture is over: everything that waits is said and shown.
     pub fn finish(&mut self) {
         if let Way::Messages(messages) = &mut self.way {
-            let Messages {
-                defragmenter,
-                reassembler,
-                desk,
-            } = &mut **messages;
-            defragmenter.finish(&mut |piece| apart(reassembler, desk, piece));
-            reassembler.finish(|flow, memory, event| desk.event(flow, memory, &event));
+            messages.front.finish(&mut messages.desk);
         }
         let stats = self.stats();
         let ending = std::mem::take(&mut self.ending);
@@ -263,33 +239,29 @@ impl Pipeline {
 
     /// The oldest question that was shown and has no answer.
     pub fn waits_for(&mut self) -> Option<Unanswered> {
-        let Way::Messages(messages) = &mut self.way else {
-            return None;
-        };
-        let (number, flow) = messages.desk.oldest()?;
+        let (number, flow) = self.desk()?.oldest()?;
         let mut found = None;
-        messages.reassembler.visit(flow, |flow, memory| {
+        let look = |flow: &Flow, memory: &mut Memory| {
             found = Unanswered::of(flow, memory.exchanges(), number);
-        });
+        };
+        match &mut self.way {
+            Way::Messages(messages) => messages.front.visit(flow, look),
+            Way::Behind(behind) => behind.visit(flow, look),
+            Way::Packets(_) => {}
+        }
         found
     }
 
     /// Questions that were shown, and whose answers the end of the capture cut off: how many, and the first of them.
     #[must_use]
     pub fn left_waiting(&self) -> (u64, &[Unanswered]) {
-        match &self.way {
-            Way::Messages(messages) => messages.desk.left(),
-            Way::Packets(_) => (0, &[]),
-        }
+        self.desk().map_or((0, &[]), Desk::left)
     }
 
     /// The latest moment of capture time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        match &self.way {
-            Way::Messages(messages) => messages.desk.now,
-            Way::Packets(_) => Timestamp::default(),
-        }
+        self.desk().map_or_else(Timestamp::default, |desk| desk.now)
     }
 
     /// Write what is gathered.
@@ -303,10 +275,10 @@ impl Pipeline {
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.way {
-            Way::Messages(messages) => {
-                messages.desk.is_done() || messages.desk.show.renderer.is_done()
-            }
-            Way::Packets(packets) => packets.is_done(),
+            Way::Packets(singles) => singles.packets.is_done(),
+            _ => self
+                .desk()
+                .is_some_and(|desk| desk.is_done() || desk.show.renderer.is_done()),
         }
     }
 
@@ -319,41 +291,35 @@ impl Pipeline {
     #[must_use]
     pub fn has_matched(&self) -> bool {
         match &self.way {
-            Way::Messages(messages) => messages.desk.output.matched > 0,
-            Way::Packets(packets) => packets.output.matched + packets.shown > 0,
+            Way::Packets(singles) => singles.packets.output.matched + singles.packets.shown > 0,
+            _ => self.desk().is_some_and(|desk| desk.output.matched > 0),
         }
     }
 
     /// The counters; the source's are those of [`Self::ended`].
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats {
-            capture: self.captured,
-            decode: self.decoded,
-            ..Stats::default()
+        let (front, output) = match &self.way {
+            Way::Messages(messages) => (messages.front.stats(), messages.desk.counted()),
+            Way::Behind(behind) => (behind.stats, behind.desk.counted()),
+            Way::Packets(singles) => (
+                Stats {
+                    decode: singles.decoded,
+                    ..Stats::default()
+                },
+                singles.packets.output,
+            ),
         };
-        match &self.way {
-            Way::Messages(messages) => {
-                let Messages {
-                    defragmenter,
-                    reassembler,
-                    desk,
-                } = &**messages;
-                let fragments = defragmenter.stats();
-                stats.reassembly = reassembler.stats();
-                stats.reassembly.defragmented = fragments.defragmented;
-                stats.reassembly.fragments_lost = fragments.fragments_lost;
-                stats.reassembly.fragment_bytes_lost = fragments.fragment_bytes_lost;
-                stats.reassembly.fragment_conflicts = fragments.fragment_conflicts;
-                stats.dissect = desk.dissected();
-                stats.output = desk.output;
-                stats.output.pending = desk.left().0;
-                stats.output.packets_forgotten =
-                    desk.show.recorder.as_ref().map_or(0, Recorder::forgotten);
-            }
-            Way::Packets(packets) => stats.output = packets.output,
+        let capture = match &self.way {
+            Way::Behind(behind) if self.captured.frames == 0 => behind.stats.capture,
+            _ => self.captured,
+        };
+        Stats {
+            capture,
+            dissect: self.desk().map(Desk::dissected).unwrap_or_default(),
+            output,
+            ..front
         }
-        stats
     }
 
     /// The renderer, to begin with.
@@ -364,85 +330,61 @@ impl Pipeline {
     fn show(&mut self) -> &mut Show {
         match &mut self.way {
             Way::Messages(messages) => &mut messages.desk.show,
-            Way::Packets(packets) => &mut packets.show,
+            Way::Behind(behind) => &mut behind.desk.show,
+            Way::Packets(singles) => &mut singles.packets.show,
+        }
+    }
+
+    fn desk(&self) -> Option<&Desk> {
+        match &self.way {
+            Way::Messages(messages) => Some(&messages.desk),
+            Way::Behind(behind) => Some(&behind.desk),
+            Way::Packets(_) => None,
         }
     }
 }
 
-impl Messages {
+impl Singles {
+    fn frame(&mut self, frame: &Frame<'_>) {
+        let passes = self
+            .filter
+            .as_mut()
+            .is_none_or(|filter| filter.passes(frame.link, frame.wire_len, frame.bytes));
+        if passes {
+            self.decoded.packets += 1;
+            self.packets
+                .frame(frame, self.decoded.packets, &mut self.decoded);
+        }
+    }
+}
+
+/// On one thread the desk listens to the front itself, and its memories ride along with the flows.
+impl Listener<Memory> for Desk {
+    fn now(&mut self, now: Timestamp) {
+        self.at(now);
+    }
+
+    fn due(&mut self, now: Timestamp) -> Option<(u32, u64)> {
+        self.due(now)
+    }
+
+    fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
+        self.idle(now, flow, memory);
+    }
+
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
-        let Self {
-            defragmenter,
-            reassembler,
-            desk,
-        } = self;
-        if let Some(recorder) = &mut desk.show.recorder {
+        if let Some(recorder) = &mut self.show.recorder {
             let result = recorder.remember(frame, packet);
-            desk.show.note(result);
-        }
-        if packet.ip.fragment.is_none() {
-            return reassembler.push(packet, |flow, memory, event| {
-                desk.event(flow, memory, &event);
-            });
-        }
-        let became = defragmenter.push(packet, &mut |piece| apart(reassembler, desk, piece));
-        match became {
-            Defragmented::Waiting => {}
-            Defragmented::Apart => apart(reassembler, desk, packet),
-            Defragmented::Whole {
-                first,
-                bytes,
-                frames,
-            } => {
-                desk.fragments.extend_from_slice(frames);
-                let whole = decode::datagram(&first, bytes);
-                reassembler.push(&whole, |flow, memory, event| {
-                    desk.event(flow, memory, &event);
-                });
-                desk.fragments.clear();
-            }
+            self.show.note(result);
         }
     }
 
-    fn tick(&mut self, now: Timestamp) {
-        let Self {
-            defragmenter,
-            reassembler,
-            desk,
-        } = self;
-        desk.now = desk.now.max(now);
-        if desk.wants_ticks {
-            let result = desk.show.renderer.tick(desk.now);
-            desk.show.note(result);
-        }
-        defragmenter.expire(now, &mut |piece| apart(reassembler, desk, piece));
-        reassembler.expire(now, |flow, memory, event| desk.event(flow, memory, &event));
-        while let Some(flow) = desk.due(now) {
-            reassembler.visit(flow, |flow, memory| desk.idle(now, flow, memory));
-        }
+    fn whole(&mut self, frames: &[u64]) {
+        self.fragments.clear();
+        self.fragments.extend_from_slice(frames);
     }
-}
 
-/// A fragment that has no datagram is searched alone, as one of its two ends' other messages.
-fn apart(reassembler: &mut Reassembler<Memory>, desk: &mut Desk, piece: &Packet<'_>) {
-    let alone = Packet {
-        transport: crate::packet::Transport::Other,
-        payload: piece.ip_payload,
-        ..*piece
-    };
-    reassembler.push(&alone, |flow, memory, event| match event {
-        StreamEvent::Datagram { dir, bytes, by, .. } => {
-            let event = StreamEvent::Aside {
-                dir,
-                offset: 0,
-                bytes,
-                context: 0,
-                after: 0,
-                why: Aside::Late,
-                by,
-            };
-            desk.event(flow, memory, &event);
-        }
-        event => desk.event(flow, memory, &event),
-    });
+    fn event(&mut self, flow: &Flow, memory: &mut Memory, event: &StreamEvent<'_>) {
+        self.event(flow, memory, event);
+    }
 }

@@ -1,6 +1,8 @@
-//! The loop: from the source into the pipeline, until something ends it. The only place that asks the clock.
+//! A run: everything is prepared, rights are given up, frames are [driven](drive) through the pipeline, and its end is told. With its
+//! rooms the only place that asks the clock.
 
 mod doctor;
+mod drive;
 mod losses;
 mod notes;
 mod progress;
@@ -10,16 +12,17 @@ mod status;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::capture::{Next, privileges};
-use crate::cli::config::{Config, First, Input};
+use crate::capture::privileges;
+use crate::cli::config::{Config, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
-use crate::pipeline::{Pace, Pipeline};
-use crate::render::{self, Ending, Out, Renderer};
+use crate::pipeline::{Ahead, Pace, Pipeline};
+use crate::render::{self, Ending, Out};
 
 use doctor::Rounds;
+use drive::{Clock, Drive, Ended};
 use losses::Losses;
 use notes::Notes;
 use progress::Gauge;
@@ -35,12 +38,6 @@ pub enum Outcome {
     /// Nothing did.
     Nothing,
 }
-
-/// How often what was gathered is written, and losses are looked for.
-const FLUSH: Duration = Duration::from_millis(50);
-const LOSSES: Duration = Duration::from_secs(2);
-/// Frames between two looks at the clock, in a file.
-const FRAMES: u32 = 4096;
 
 /// Do what was meant, until it is done.
 ///
@@ -108,10 +105,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     };
     // With it comes the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
-    rights::enclose(config.walls, &input, streams.as_ref());
+    let mut ahead = None;
+    rights::enclose(config.walls, &input, streams.as_ref(), || {
+        // Where no thread can be started, this one does it all.
+        ahead = config.ahead.then(Ahead::start).and_then(Result::ok);
+    });
     let pace = config.realtime.then(pace);
     let any = matches!(&input, Input::Live(_, names) if names.iter().any(|name| name == "any"));
-    let mut loops = Loop {
+    let mut drive = Drive {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
         gauge,
@@ -122,7 +123,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         losses: Losses::new(config.filter.clone(), config.about.buffer, any),
     };
     if let Some(first) = first {
-        renderer = loops.first(*first, renderer)?;
+        renderer = drive.first(*first, renderer)?;
     }
     let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
     let begun = pipeline.renderer().begin(&banner);
@@ -133,7 +134,13 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes.hint(hint);
     }
     let result = match begun {
-        Ok(()) => loops.frames(&mut input, &mut pipeline),
+        Ok(()) => match (&mut input, ahead) {
+            (Input::Files(files, _), Some(ahead)) => {
+                pipeline = pipeline.read_ahead(&ahead, files);
+                drive.behind(files, &mut pipeline)
+            }
+            (input, _) => drive.frames(input, &mut pipeline),
+        },
         Err(error) => Err(Ended::Output(error)),
     };
     let ending = match &result {
@@ -145,7 +152,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     pipeline.ended(captured, ending);
     pipeline.finish();
     line.clear();
-    if let Some(lines) = loops.losses.look(&captured) {
+    if let Some(lines) = drive.losses.look(&captured) {
         notes.warn_lines(&lines);
     }
     let (failed, broken) = match result {
@@ -162,7 +169,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     if let Some(text) = doctor::cut(snaplen, stats.decode.snaplen_bytes, live) {
         notes.hint(&text);
     }
-    if let Some(lines) = loops.rounds.as_mut().and_then(|rounds| rounds.end(&stats)) {
+    if let Some(lines) = drive.rounds.as_mut().and_then(|rounds| rounds.end(&stats)) {
         notes.hints(&lines);
     }
     let (left, first) = pipeline.left_waiting();
@@ -190,152 +197,6 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         } else {
             Outcome::Nothing
         }),
-    }
-}
-
-/// Why a run ended early.
-enum Ended {
-    Source(Problem),
-    Output(io::Error),
-}
-
-struct Loop {
-    live: bool,
-    /// Shows what is waited for.
-    watch: Option<Watch>,
-    /// Shows how far a file is.
-    gauge: Option<Gauge>,
-    notes: Notes,
-    signals: Signals,
-    clock: Clock,
-    /// Says why nothing is shown, where somebody reads it.
-    rounds: Option<Rounds>,
-    losses: Losses,
-}
-
-impl Loop {
-    /// The first of two runs that are compared, both told to one renderer.
-    fn first(
-        &mut self,
-        first: First,
-        renderer: Box<dyn Renderer>,
-    ) -> Result<Box<dyn Renderer>, Problem> {
-        let First {
-            mut input,
-            pipeline,
-            banner,
-        } = first;
-        let mut pipeline = Pipeline::new(pipeline, renderer, None, None, None);
-        let begun = pipeline.renderer().begin(&banner);
-        let result = begun
-            .map_err(Ended::Output)
-            .and_then(|()| self.frames(&mut input, &mut pipeline));
-        let ending = match &result {
-            Ok(ending) => ending.clone(),
-            Err(_) => Ending::Stopped,
-        };
-        pipeline.ended(input.source().stats(), ending);
-        pipeline.finish();
-        for warning in input.source().take_warnings() {
-            self.notes.warn(&warning.to_string());
-        }
-        self.notes.summary(&pipeline.stats(), self.live);
-        match (result, pipeline.failure()) {
-            (Err(Ended::Source(problem)), _) => Err(problem),
-            (Err(Ended::Output(error)), _) | (Ok(_), Some(error)) => {
-                Err(Problem::new(format!("cannot write the output: {error}")))
-            }
-            (Ok(_), None) => Ok(pipeline.into_renderer()),
-        }
-    }
-
-    fn frames(&mut self, input: &mut Input, pipeline: &mut Pipeline) -> Result<Ending, Ended> {
-        let mut flushed = Instant::now();
-        let mut looked = Instant::now();
-        let mut count = 0;
-        loop {
-            if self.signals.stop() {
-                return Ok(Ending::Stopped);
-            }
-            if pipeline.is_done() {
-                return Ok(Ending::Enough);
-            }
-            let idle = match input.source().next_frame() {
-                Ok(Next::Frame(frame)) => {
-                    if self.live {
-                        self.clock.saw(frame.ts);
-                    }
-                    pipeline.frame(&frame);
-                    false
-                }
-                Ok(Next::Idle) => {
-                    if let Some(now) = self.clock.now() {
-                        pipeline.tick(now);
-                    }
-                    true
-                }
-                Ok(Next::End) => return Ok(Ending::Source),
-                Err(error) => return Err(Ended::Source(Problem::capture(&error))),
-            };
-            if let Some(error) = pipeline.failure() {
-                return Err(Ended::Output(error));
-            }
-            count += 1;
-            if !idle && count % FRAMES != 0 {
-                continue;
-            }
-            if self.live
-                && let Some(news) = pipeline.renderer().news()
-            {
-                self.notes.remark(&news);
-            }
-            if self.signals.report() {
-                let mut stats = pipeline.stats();
-                stats.capture = input.source().stats();
-                self.notes.counters(&stats);
-            }
-            if let Some(rounds) = &mut self.rounds
-                && rounds.is_due()
-                && let Some(lines) = rounds.look(&pipeline.stats())
-            {
-                self.notes.hints(&lines);
-            }
-            if let Some(watch) = &mut self.watch {
-                let status = self.rounds.as_ref().and_then(Rounds::status);
-                watch.look(pipeline, status);
-            }
-            if flushed.elapsed() >= FLUSH {
-                flushed = Instant::now();
-                pipeline.flush();
-            }
-            if let Some(gauge) = &mut self.gauge {
-                gauge.look(input.source().progress());
-            }
-            if self.live && looked.elapsed() >= LOSSES {
-                looked = Instant::now();
-                if let Some(lines) = self.losses.look(&input.source().stats()) {
-                    self.notes.warn_lines(&lines);
-                }
-            }
-            for warning in input.source().take_warnings() {
-                self.notes.warn(&warning.to_string());
-            }
-        }
-    }
-}
-
-/// Capture time while nothing is captured: the last packet's, and what has passed since.
-#[derive(Default)]
-struct Clock(Option<(Timestamp, Instant)>);
-
-impl Clock {
-    fn saw(&mut self, ts: Timestamp) {
-        self.0 = Some((ts, Instant::now()));
-    }
-
-    fn now(&self) -> Option<Timestamp> {
-        let (ts, at) = self.0?;
-        Some(ts.plus(i64::try_from(at.elapsed().as_nanos()).unwrap_or(i64::MAX)))
     }
 }
 

@@ -112,6 +112,78 @@ pub enum StreamEvent<'a> {
     },
 }
 
+impl StreamEvent<'_> {
+    /// The bytes it lends; `[]` for what has none.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        match *self {
+            Self::Data { bytes, .. } | Self::Datagram { bytes, .. } | Self::Aside { bytes, .. } => {
+                bytes
+            }
+            Self::Bare { .. }
+            | Self::Gap { .. }
+            | Self::Acked { .. }
+            | Self::End { .. }
+            | Self::Over { .. } => &[],
+        }
+    }
+
+    /// The same with other bytes: those that it lent, from where they are now.
+    #[must_use]
+    pub const fn lending(self, bytes: &[u8]) -> StreamEvent<'_> {
+        match self {
+            Self::Data {
+                dir, offset, by, ..
+            } => StreamEvent::Data {
+                dir,
+                offset,
+                bytes,
+                by,
+            },
+            Self::Datagram { dir, cut, by, .. } => StreamEvent::Datagram {
+                dir,
+                bytes,
+                cut,
+                by,
+            },
+            Self::Aside {
+                dir,
+                offset,
+                context,
+                after,
+                why,
+                by,
+                ..
+            } => StreamEvent::Aside {
+                dir,
+                offset,
+                bytes,
+                context,
+                after,
+                why,
+                by,
+            },
+            Self::Bare { dir, by } => StreamEvent::Bare { dir, by },
+            Self::Gap {
+                dir,
+                offset,
+                len,
+                reason,
+                by,
+            } => StreamEvent::Gap {
+                dir,
+                offset,
+                len,
+                reason,
+                by,
+            },
+            Self::Acked { dir, offset, by } => StreamEvent::Acked { dir, offset, by },
+            Self::End { dir, how, by } => StreamEvent::End { dir, how, by },
+            Self::Over { how, by } => StreamEvent::Over { how, by },
+        }
+    }
+}
+
 /// Why bytes are given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum GapReason {

@@ -17,6 +17,7 @@
 //! - `live`: on loopback, where the tests run as root
 //! - `frames`: packets made to order, for the others
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
+//! - `threads`: two threads show what one does
 //! - `tidy`: the shape of the source
 
 mod allocations;
@@ -39,6 +40,7 @@ mod properties;
 mod share;
 mod stories;
 mod streams;
+mod threads;
 mod tidy;
 
 use std::path::{Path, PathBuf};

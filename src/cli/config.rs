@@ -47,6 +47,8 @@ pub struct Config {
     pub quiet: bool,
     /// Replay a file at its own speed.
     pub realtime: bool,
+    /// Files are read by a thread of their own.
+    pub ahead: bool,
     /// Page the output.
     pub pager: bool,
     /// Keep root.
@@ -278,6 +280,7 @@ fn configure_run(
         filter: user_filter,
         quiet,
         realtime: args.realtime && !live,
+        ahead: !live && !ngrep && two_threads(args),
         pager: args.pager && !live,
         keep_root: args.keep_root,
         walls: walls(args),
@@ -295,6 +298,19 @@ pub fn walls(args: &Args) -> Walls {
         Some(WallsName::Seccomp) => Walls::Seccomp,
         Some(WallsName::All) | None => Walls::All,
     }
+}
+
+/// Whether two threads work on files. What ends a run before its files end, ends the one that reads them as well.
+fn two_threads(args: &Args) -> bool {
+    let early = args.max_count.is_some()
+        || args.exists
+        || args.exchanges.curl.is_some()
+        || args.exchanges.diff.is_some();
+    let two = match args.threads {
+        Some(threads) => threads > 1,
+        None => std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
+    };
+    two && !early && !args.realtime && args.write.is_none()
 }
 
 fn limits(args: &Args) -> Limits {

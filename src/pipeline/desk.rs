@@ -21,6 +21,7 @@ use crate::stream::{Carrier, Ending, StreamEvent};
 
 use super::kept::Kept;
 use super::memory::{Last, Memory, Open, State};
+use super::recorder::Recorder;
 use super::show::Show;
 use exchanges::acknowledged;
 pub(super) use orders::Orders;
@@ -100,6 +101,24 @@ impl Desk {
     pub(super) fn dissected(&self) -> DissectStats {
         let counted = self.dissecting.as_ref();
         counted.map_or_else(DissectStats::default, |dissecting| dissecting.stats)
+    }
+
+    /// What was shown, and what was not.
+    pub(super) fn counted(&self) -> OutputStats {
+        OutputStats {
+            pending: self.left().0,
+            packets_forgotten: self.show.recorder.as_ref().map_or(0, Recorder::forgotten),
+            ..self.output
+        }
+    }
+
+    /// It is `now`.
+    pub(super) fn at(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.wants_ticks {
+            let result = self.show.renderer.tick(self.now);
+            self.show.note(result);
+        }
     }
 
     /// Nothing more can be shown: `max_count` is reached, and no companion or neighbour is awaited.

@@ -86,7 +86,8 @@ impl Pipeline {
     pub fn into_renderer(self) -> Box<dyn Renderer> {
         match self.way {
             Way::Messages(messages) => messages.desk.show.renderer,
-            Way::Packets(packets) => packets.show.renderer,
+            Way::Behind(behind) => behind.desk.show.renderer,
+            Way::Packets(singles) => singles.packets.show.renderer,
         }
     }
 }

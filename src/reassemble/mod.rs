@@ -100,6 +100,12 @@ impl<S: Default> Reassembler<S> {
         }
     }
 
+    /// One like this, without flows, for flows that carry something else.
+    #[must_use]
+    pub fn carrying<T: Default>(&self) -> Reassembler<T> {
+        Reassembler::new(self.shared.limits, self.shared.policy, self.idle)
+    }
+
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> ReassemblyStats {

@@ -13,14 +13,19 @@ use crate::pipeline::Streams;
 
 use super::Outcome;
 
-/// Raise the walls around what is open.
-pub(super) fn enclose(walls: Walls, input: &Input, streams: Option<&Streams>) -> State {
+/// Raise the walls around what is open; `threads` starts those that there will be.
+pub(super) fn enclose(
+    walls: Walls,
+    input: &Input,
+    streams: Option<&Streams>,
+    threads: impl FnOnce(),
+) -> State {
     let devices = match input {
         Input::Live(live, _) => sockets(live),
         Input::Files(..) => Vec::new(),
     };
     let folder = streams.map(Streams::folder);
-    sandbox::raise(walls, &Needs { devices, folder })
+    sandbox::raise(walls, &Needs { devices, folder }, threads)
 }
 
 fn sockets(live: &Live) -> Vec<i32> {
@@ -48,7 +53,7 @@ pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
         devices: live.as_ref().map(sockets).unwrap_or_default(),
         folder: None,
     };
-    let state = sandbox::raise(walls, &needs);
+    let state = sandbox::raise(walls, &needs, || {});
     let mut out = io::stdout();
     let told = io::Write::write_all(
         &mut out,

@@ -84,21 +84,23 @@ pub fn offered() -> State {
     state
 }
 
-/// Raise the walls, for good. To be called last, with one thread: Landlock holds for the thread that asks and those it starts,
-/// and none can be started after.
+/// Raise the walls, for good. To be called last, with one thread: Landlock holds for the thread that asks and those it starts.
+/// `threads` is called when that wall stands, to start those that the run needs; after that none can be.
 #[must_use]
-pub fn raise(walls: Walls, needs: &Needs<'_>) -> State {
+pub fn raise(walls: Walls, needs: &Needs<'_>, threads: impl FnOnce()) -> State {
     if walls == Walls::None {
+        threads();
         return State {
             landlock: Wall::Off,
             seccomp: Wall::Off,
         };
     }
     #[cfg(target_os = "linux")]
-    let state = super::walls::raise(walls, needs);
+    let state = super::walls::raise(walls, needs, threads);
     #[cfg(not(target_os = "linux"))]
     let state = {
         let _ = needs;
+        threads();
         elsewhere()
     };
     state

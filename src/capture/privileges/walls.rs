@@ -94,10 +94,8 @@ pub(super) fn offered() -> State {
     }
 }
 
-pub(super) fn raise(walls: Walls, needs: &Needs<'_>) -> State {
+pub(super) fn raise(walls: Walls, needs: &Needs<'_>, threads: impl FnOnce()) -> State {
     let State { landlock, .. } = offered();
-    // No processes: for an ordinary user the third wall. It is no failure where the limit cannot be set.
-    let _ = setrlimit(Resource::RLIMIT_NPROC, 0, 0);
     let landlock = match walls {
         Walls::All | Walls::Landlock => match restrict(needs) {
             Ok(RulesetStatus::NotEnforced) => absent(),
@@ -106,6 +104,9 @@ pub(super) fn raise(walls: Walls, needs: &Needs<'_>) -> State {
         },
         _ => Wall::Off,
     };
+    threads();
+    // No processes: for an ordinary user the third wall. It is no failure where the limit cannot be set.
+    let _ = setrlimit(Resource::RLIMIT_NPROC, 0, 0);
     let seccomp = match walls {
         Walls::All | Walls::Seccomp => match program(needs).and_then(|program| {
             seccompiler::apply_filter_all_threads(&program).map_err(|error| error.to_string())

@@ -18,6 +18,8 @@ pub(super) struct Buffer {
     /// Unpacked bytes of the file before `bytes[0]`.
     before: u64,
     ended: bool,
+    /// What is consumed stays in its place until it is taken with [`Self::exchange`].
+    pub(super) keeps: bool,
 }
 
 impl Buffer {
@@ -30,6 +32,7 @@ impl Buffer {
             end: 0,
             before: 0,
             ended: false,
+            keeps: false,
         }
     }
 
@@ -43,6 +46,24 @@ impl Buffer {
         self.before += self.start as u64;
         (self.start, self.end) = (0, length);
         self.bytes = memory;
+    }
+
+    /// Whether something was consumed that is still in its place.
+    pub(super) fn has_consumed(&self) -> bool {
+        self.start > 0
+    }
+
+    /// Go on in other memory; gives the old one, with all that was consumed where it was.
+    pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
+        let old = std::mem::replace(&mut self.bytes, memory);
+        let left = &old[self.start..self.end];
+        if self.bytes.len() < left.len().max(ROOM) {
+            self.bytes.resize(left.len().max(ROOM), 0);
+        }
+        self.bytes[..left.len()].copy_from_slice(left);
+        self.before += self.start as u64;
+        (self.start, self.end) = (0, left.len());
+        old
     }
 
     /// The memory, for the next file.
@@ -87,9 +108,13 @@ impl Buffer {
 
     /// Read until the window holds `length` bytes; `false` when the file ends before.
     ///
-    /// Moves what is left to the front first: after this, nothing lent before is in its place.
+    /// Moves what is left to the front first: after this, nothing lent before is in its place. A buffer that
+    /// [keeps](Self::keeps) what is consumed is silent instead until it is taken.
     #[cold]
     pub(super) fn fill(&mut self, length: usize) -> io::Result<bool> {
+        if self.keeps && self.has_consumed() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.before += self.start as u64;

@@ -27,7 +27,8 @@ mod pcapng;
 mod tests;
 mod zstd;
 
-/// Capture files, read one after the other.
+/// Capture files, read one after the other. By default, none.
+#[derive(Default)]
 pub struct Savefiles {
     current: Option<OpenFile>,
     /// The files after the current one, last first.
@@ -39,6 +40,8 @@ pub struct Savefiles {
     read_before: u64,
     /// Bytes of all files, if all are regular ones.
     total: Option<u64>,
+    /// Frames stay in their place, see [`Self::keep`].
+    keeps: bool,
 }
 
 impl Savefiles {
@@ -68,6 +71,24 @@ impl Savefiles {
             warnings: Vec::new(),
             read_before: 0,
             total,
+            keeps: false,
+        }
+    }
+
+    /// From now on frames stay where they are, in a block of memory, until it is taken with [`Self::exchange`]. Before the
+    /// source can read on it must be: until then it has [nothing](Next::Idle).
+    pub fn keep(&mut self) {
+        self.keeps = true;
+        if let Some(file) = &mut self.current {
+            file.buffer.keeps = true;
+        }
+    }
+
+    /// Read on into `memory`; gives the block with the frames that were lent since the last call, each at its old address.
+    pub fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
+        match &mut self.current {
+            Some(file) => file.buffer.exchange(memory),
+            None => memory,
         }
     }
 
@@ -80,6 +101,7 @@ impl Savefiles {
         self.current = self.waiting.pop();
         if let Some(file) = &mut self.current {
             file.buffer.enlarge(memory.unwrap_or_default());
+            file.buffer.keeps = self.keeps;
         }
         self.current.is_some()
     }
@@ -158,6 +180,10 @@ impl Source for Savefiles {
                 Step::Frame(record) => break record,
                 Step::Again => {}
                 Step::Wait => return Ok(Next::Idle),
+                // It is asked again, and says so again, when its last frames are taken.
+                Step::End | Step::Damaged(_) if self.keeps && file.buffer.has_consumed() => {
+                    return Ok(Next::Idle);
+                }
                 Step::End => {
                     self.close();
                     self.advance();

@@ -1,0 +1,224 @@
+//! *Ahead*: a thread that reads capture files and puts their packets into order, while the one that started it searches and shows.
+//!
+//! It runs some blocks ahead and no further. Whatever ends the run, what was read is told to its end.
+
+use std::io;
+use std::mem;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use crate::capture::savefile::Savefiles;
+use crate::capture::{CaptureError, Next, Progress, Source as _, Warning};
+use crate::stats::Stats;
+
+use super::batch::{Batch, Courier, Told};
+use super::behind::Behind;
+use super::front::Front;
+use super::{Messages, Pipeline, Way};
+
+/// Batches that wait at most, each with a block of the file.
+const WAITING: usize = 3;
+
+/// The thread: started once, before the sandbox is closed, it reads whatever is to be read.
+pub struct Ahead {
+    tasks: Sender<Task>,
+}
+
+/// Files to be read.
+struct Task {
+    files: Box<Savefiles>,
+    front: Front<Told>,
+    full: SyncSender<Batch>,
+    empty: Receiver<Batch>,
+    end: Sender<Over>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What is left when they are.
+struct Over {
+    files: Box<Savefiles>,
+    front: Front<Told>,
+    result: Result<(), CaptureError>,
+}
+
+/// Files that are being read.
+pub(super) struct Reading {
+    full: Receiver<Batch>,
+    pub(super) empty: Sender<Batch>,
+    end: Receiver<Over>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What the other thread has to say.
+pub enum News {
+    /// It read on: how far it is, and what a person should be told.
+    Read(Option<Progress>, Vec<Warning>),
+    /// Nothing new yet.
+    Silence,
+    /// All is told: the files, for what they counted, and why they could not be read to their end.
+    Over(Box<Savefiles>, Result<(), CaptureError>),
+}
+
+impl Ahead {
+    /// Start the thread, and wait until it runs: what it asks of the system to begin with is not asked later.
+    ///
+    /// # Errors
+    /// There can be none.
+    pub fn start() -> io::Result<Self> {
+        let (tasks, given) = channel::<Task>();
+        let (ready, runs) = channel();
+        Builder::new().name("ahead".into()).spawn(move || {
+            // Who waits for it is there.
+            let _ = ready.send(());
+            given.into_iter().for_each(Task::perform);
+        })?;
+        let _ = runs.recv();
+        Ok(Self { tasks })
+    }
+}
+
+impl Task {
+    fn perform(self) {
+        let Self {
+            mut files,
+            mut front,
+            full,
+            empty,
+            end,
+            stop,
+        } = self;
+        let mut gone = false;
+        let mut courier = Courier::new(|batch| {
+            gone |= full.send(batch).is_err();
+            let mut batch = empty.try_recv().unwrap_or_default();
+            batch.clear();
+            batch
+        });
+        files.keep();
+        let result = loop {
+            if stop.load(Ordering::Relaxed) {
+                break Ok(());
+            }
+            match files.next_frame() {
+                Ok(Next::Frame(frame)) => {
+                    courier.at(&frame);
+                    front.frame(&frame, &mut courier);
+                    if !courier.batch.is_full() {
+                        continue;
+                    }
+                }
+                Ok(Next::Idle) => {}
+                Ok(Next::End) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            send(&mut files, &front, &mut courier);
+        };
+        send(&mut files, &front, &mut courier);
+        courier.behind_frames();
+        front.finish(&mut courier);
+        send(&mut files, &front, &mut courier);
+        drop(courier);
+        drop(full);
+        // Nobody waits for it when the run has failed.
+        let _ = end.send(Over {
+            files,
+            front,
+            result,
+        });
+    }
+}
+
+/// Send what was told of the frames since the last time.
+fn send<F: FnMut(Batch) -> Batch>(
+    files: &mut Savefiles,
+    front: &Front<Told>,
+    courier: &mut Courier<F>,
+) {
+    courier.batch.stats = Stats {
+        capture: files.stats(),
+        ..front.stats()
+    };
+    courier.batch.progress = files.progress();
+    courier.batch.warnings.extend(files.take_warnings());
+    let block = files.exchange(courier.spare());
+    courier.send(block);
+}
+
+impl Pipeline {
+    /// Let the other thread read these files for this pipeline, which has taken no frame yet. [`Self::read_on`] tells of it.
+    #[must_use]
+    pub fn read_ahead(mut self, ahead: &Ahead, files: &mut Savefiles) -> Self {
+        if let Way::Messages(messages) = self.way {
+            let Messages { front, desk } = *messages;
+            let (full, batches) = sync_channel(WAITING);
+            let (taken, empty) = channel();
+            let (end, over) = channel();
+            let stop = Arc::new(AtomicBool::new(false));
+            let task = Task {
+                files: Box::new(mem::take(files)),
+                front: front.carrying(),
+                full,
+                empty,
+                end,
+                stop: Arc::clone(&stop),
+            };
+            // Where there is no thread to take it, reading on says so.
+            let _ = ahead.tasks.send(task);
+            let reading = Reading {
+                full: batches,
+                empty: taken,
+                end: over,
+                stop,
+            };
+            self.way = Way::Behind(Box::new(Behind::new(desk, reading)));
+        }
+        self
+    }
+
+    /// Take what the other thread has told; waits for `patience` at most.
+    ///
+    /// # Panics
+    /// When the other thread has.
+    pub fn read_on(&mut self, patience: Duration) -> News {
+        let Way::Behind(behind) = &mut self.way else {
+            return News::Silence;
+        };
+        match behind.reading.full.recv_timeout(patience) {
+            Ok(batch) => {
+                let (progress, warnings) = behind.take(batch);
+                News::Read(progress, warnings)
+            }
+            Err(RecvTimeoutError::Timeout) => News::Silence,
+            Err(RecvTimeoutError::Disconnected) => match behind.reading.end.recv() {
+                Ok(Over {
+                    files,
+                    front,
+                    result,
+                }) => {
+                    behind.stats = front.stats();
+                    News::Over(files, result)
+                }
+                // It has said why.
+                Err(_) => panic::resume_unwind(Box::new("the thread that reads ahead is gone")),
+            },
+        }
+    }
+
+    /// The other thread is to read no further. What it has read is still told.
+    pub fn stop_reading(&mut self) {
+        if let Way::Behind(behind) = &mut self.way {
+            behind.reading.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Reading {
+    /// A run that failed does not wait for the other thread.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,215 @@
+//! The *batch*: what the front told of some frames, with the bytes, on its way from one thread to another.
+//!
+//! Bytes of frames are not copied: the block of the file that the frames lie in goes along.
+
+use crate::capture::{Progress, Warning};
+use crate::flow::Flow;
+use crate::frame::{Frame, Timestamp};
+use crate::packet::Packet;
+use crate::stats::Stats;
+use crate::stream::StreamEvent;
+
+use super::front::Listener;
+
+/// What is told of some frames, in order.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) records: Vec<Record>,
+    /// What became known of flows, in the order of the records that say so.
+    pub(super) flows: Vec<Flow>,
+    /// The part of the file that the frames lie in.
+    pub(super) block: Vec<u8>,
+    /// Bytes that lie in no frame of the block: they had to wait, or were put together.
+    pub(super) copies: Vec<u8>,
+    /// The front's counters by now, and the source's.
+    pub(super) stats: Stats,
+    pub(super) progress: Option<Progress>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// One thing that is told.
+pub(super) struct Record {
+    /// What it is by then.
+    pub(super) now: Timestamp,
+    /// It has just become that.
+    pub(super) ticks: bool,
+    /// Of what time alone ends, the streams' part was told: now the listener's own.
+    pub(super) due: bool,
+    /// The next of the batch's flows is what is known of this flow from now on.
+    pub(super) learns: bool,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    /// Nothing but the time.
+    Time,
+    /// What follows was put together from these frames.
+    Whole(Vec<u64>),
+    /// An event of the flow in this slot, without its bytes, and where those are.
+    Event(u32, StreamEvent<'static>, Place),
+}
+
+/// Where bytes are.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// In the block: the address of the first, which stays the same when the block goes to another thread.
+    Block { at: usize, len: usize },
+    /// In the copies.
+    Copies { start: usize, len: usize },
+}
+
+impl Batch {
+    /// The bytes of a place.
+    pub(super) fn bytes(&self, place: Place) -> &[u8] {
+        let (part, start, len) = match place {
+            Place::Block { at, len } => {
+                let start = at.wrapping_sub(self.block.as_ptr().addr());
+                (&self.block, start, len)
+            }
+            Place::Copies { start, len } => (&self.copies, start, len),
+        };
+        let bytes = start.checked_add(len).and_then(|end| part.get(start..end));
+        debug_assert!(bytes.is_some(), "the bytes of an event are in its batch");
+        bytes.unwrap_or_default()
+    }
+
+    /// Whether it is time to send it: there is much in it.
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= RECORDS || self.copies.len() >= COPIES
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.warnings.is_empty()
+    }
+
+    /// Make it ready to be filled again.
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.flows.clear();
+        self.copies.clear();
+        self.copies.shrink_to(COPIES);
+        self.warnings.clear();
+    }
+}
+
+/// Records that are sent together, unless they come from one frame.
+const RECORDS: usize = 8192;
+/// Bytes that are copied for one batch, unless they come from one frame.
+const COPIES: usize = 256 << 10;
+
+/// What of a flow was told last.
+#[derive(Default)]
+pub(super) struct Told(Option<Flow>);
+
+/// Listens to the front, and gathers what it tells.
+pub(super) struct Courier<F> {
+    pub(super) batch: Batch,
+    /// Takes a batch, gives an empty one.
+    send: F,
+    now: Timestamp,
+    ticks: bool,
+    due: bool,
+    /// Addresses of the frame at hand.
+    frame: std::ops::Range<usize>,
+}
+
+impl<F: FnMut(Batch) -> Batch> Courier<F> {
+    pub(super) fn new(send: F) -> Self {
+        Self {
+            batch: Batch::default(),
+            send,
+            now: Timestamp::default(),
+            ticks: false,
+            due: false,
+            frame: 0..0,
+        }
+    }
+
+    /// What is told from here on is told of this frame.
+    pub(super) fn at(&mut self, frame: &Frame<'_>) {
+        let start = frame.bytes.as_ptr().addr();
+        self.frame = start..start.saturating_add(frame.bytes.len());
+    }
+
+    /// Nothing of a frame is told from here on.
+    pub(super) fn behind_frames(&mut self) {
+        self.frame = 0..0;
+    }
+
+    /// The memory of a block that was sent before, to be used again.
+    pub(super) fn spare(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.batch.block)
+    }
+
+    /// Send what there is, with the block that its frames lie in.
+    pub(super) fn send(&mut self, block: Vec<u8>) {
+        self.settle();
+        self.batch.block = block;
+        if !self.batch.is_empty() {
+            let sent = std::mem::take(&mut self.batch);
+            self.batch = (self.send)(sent);
+        }
+    }
+
+    /// Time that nothing was told of is told now.
+    fn settle(&mut self) {
+        if self.ticks || self.due {
+            self.record(false, What::Time);
+        }
+    }
+
+    fn record(&mut self, learns: bool, what: What) {
+        self.batch.records.push(Record {
+            now: self.now,
+            ticks: std::mem::take(&mut self.ticks),
+            due: std::mem::take(&mut self.due),
+            learns,
+            what,
+        });
+    }
+
+    fn place(&mut self, bytes: &[u8]) -> Place {
+        let (at, len) = (bytes.as_ptr().addr(), bytes.len());
+        if self.frame.contains(&at) && at.saturating_add(len) <= self.frame.end {
+            return Place::Block { at, len };
+        }
+        let start = self.batch.copies.len();
+        self.batch.copies.extend_from_slice(bytes);
+        Place::Copies { start, len }
+    }
+}
+
+impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
+    fn now(&mut self, now: Timestamp) {
+        self.settle();
+        (self.now, self.ticks) = (now, true);
+    }
+
+    fn due(&mut self, _now: Timestamp) -> Option<(u32, u64)> {
+        self.due = true;
+        None
+    }
+
+    fn idle(&mut self, _now: Timestamp, _flow: &Flow, _told: &mut Told) {}
+
+    fn packet(&mut self, _frame: &Frame<'_>, _packet: &Packet<'_>) {}
+
+    fn whole(&mut self, frames: &[u64]) {
+        self.record(false, What::Whole(frames.to_vec()));
+    }
+
+    fn event(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
+        let learns = told.0.as_ref() != Some(flow);
+        if learns {
+            told.0 = Some(*flow);
+            self.batch.flows.push(*flow);
+        }
+        let place = self.place(event.bytes());
+        self.record(learns, What::Event(flow.slot, event.lending(&[]), place));
+        // The rest of a capture that is over may be large: flow by flow it is sent.
+        if self.frame.is_empty() && self.batch.is_full() {
+            let spare = self.spare();
+            self.send(spare);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The *front*: from a frame to what is said of streams. Filter, decoder, copies, fragments, reassembly.
+//!
+//! It knows nothing of what becomes of the events: who listens may search them at once, or carry them to another thread.
+
+use crate::capture::filter::Filter;
+use crate::decode;
+use crate::flow::Flow;
+use crate::frame::{Frame, Timestamp};
+use crate::limits::TUNNELS;
+use crate::packet::{Packet, Transport};
+use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
+use crate::stats::{DecodeStats, ReassemblyStats, Stats};
+use crate::stream::{Aside, StreamEvent};
+
+use super::copies::Copies;
+
+/// The verbs between a frame and a stream. `S` rides along with each flow.
+pub(super) struct Front<S> {
+    filter: Option<Filter>,
+    scratch: Vec<u8>,
+    decoded: DecodeStats,
+    copies: Copies,
+    defragmenter: Defragmenter,
+    reassembler: Reassembler<S>,
+}
+
+/// Who is told what the front makes of frames: in this order for each, and all of it before the next frame is taken.
+pub(super) trait Listener<S> {
+    /// It is `now`. What time alone has ended in the streams is told next.
+    fn now(&mut self, now: Timestamp);
+    /// Of what time alone ends, the streams' part was told: the slot and id of the next flow that the listener has waited for.
+    fn due(&mut self, now: Timestamp) -> Option<(u32, u64)>;
+    /// That flow.
+    fn idle(&mut self, now: Timestamp, flow: &Flow, state: &mut S);
+    /// A packet passed the filter; what it brings is told next.
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>);
+    /// What is told next was put together from these frames; `[]`: from the packet at hand again.
+    fn whole(&mut self, frames: &[u64]);
+    /// Something is to be said of a flow.
+    fn event(&mut self, flow: &Flow, state: &mut S, event: &StreamEvent<'_>);
+}
+
+impl<S: Default> Front<S> {
+    pub(super) fn new(
+        filter: Option<Filter>,
+        copies: Copies,
+        defragmenter: Defragmenter,
+        reassembler: Reassembler<S>,
+    ) -> Self {
+        Self {
+            filter,
+            scratch: Vec::new(),
+            decoded: DecodeStats::default(),
+            copies,
+            defragmenter,
+            reassembler,
+        }
+    }
+
+    /// One like this, before its first frame, whose flows carry something else.
+    pub(super) fn carrying<T: Default>(self) -> Front<T> {
+        Front::new(
+            self.filter,
+            self.copies,
+            self.defragmenter,
+            self.reassembler.carrying(),
+        )
+    }
+
+    /// Take a frame.
+    pub(super) fn frame(&mut self, frame: &Frame<'_>, listener: &mut impl Listener<S>) {
+        self.tick(frame.ts, listener);
+        let packet = match decode::frame(frame) {
+            Ok(packet) => packet,
+            Err(why) => return self.decoded.count(why),
+        };
+        // A later fragment has no ports to be filtered by: it is judged with the first one's datagram.
+        let later = packet
+            .ip
+            .fragment
+            .is_some_and(|fragment| fragment.offset > 0);
+        if let Some(filter) = self.filter.as_mut().filter(|_| !later) {
+            let bytes = match filter.wants_tags() {
+                true => frame.bytes,
+                false => decode::untagged(frame, &mut self.scratch),
+            };
+            if !filter.passes(frame.link, frame.wire_len, bytes) {
+                if packet.ip.fragment.is_some() {
+                    self.defragmenter.ignore(&packet);
+                }
+                return;
+            }
+        }
+        if self.copies.is_copy(frame, &packet) {
+            return self.decoded.copies += 1;
+        }
+        self.decoded.packets += 1;
+        self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
+        self.decoded.snaplen_bytes += u64::from(packet.cut);
+        listener.packet(frame, &packet);
+        self.packet(&packet, listener);
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, listener: &mut impl Listener<S>) {
+        let Self {
+            defragmenter,
+            reassembler,
+            ..
+        } = self;
+        if packet.ip.fragment.is_none() {
+            return push(reassembler, packet, listener);
+        }
+        match defragmenter.push(packet, &mut |piece| apart(reassembler, piece, listener)) {
+            Defragmented::Waiting => {}
+            Defragmented::Apart => apart(reassembler, packet, listener),
+            Defragmented::Whole {
+                first,
+                bytes,
+                frames,
+            } => {
+                listener.whole(frames);
+                push(reassembler, &decode::datagram(&first, bytes), listener);
+                listener.whole(&[]);
+            }
+        }
+    }
+
+    /// Note that it is `now`.
+    pub(super) fn tick(&mut self, now: Timestamp, listener: &mut impl Listener<S>) {
+        let Self {
+            defragmenter,
+            reassembler,
+            ..
+        } = self;
+        listener.now(now);
+        defragmenter.expire(now, &mut |piece| apart(reassembler, piece, listener));
+        reassembler.expire(now, |flow, state, event| {
+            listener.event(flow, state, &event);
+        });
+        while let Some(flow) = listener.due(now) {
+            reassembler.visit(flow, |flow, state| listener.idle(now, flow, state));
+        }
+    }
+
+    /// The capture is over: everything that waits is told.
+    pub(super) fn finish(&mut self, listener: &mut impl Listener<S>) {
+        let Self {
+            defragmenter,
+            reassembler,
+            ..
+        } = self;
+        defragmenter.finish(&mut |piece| apart(reassembler, piece, listener));
+        reassembler.finish(|flow, state, event| listener.event(flow, state, &event));
+    }
+
+    /// Look at a flow by its slot and id.
+    pub(super) fn visit(&mut self, flow: (u32, u64), look: impl FnOnce(&Flow, &mut S)) {
+        self.reassembler.visit(flow, look);
+    }
+
+    /// The counters of this part.
+    pub(super) fn stats(&self) -> Stats {
+        let fragments = self.defragmenter.stats();
+        Stats {
+            decode: self.decoded,
+            reassembly: ReassemblyStats {
+                defragmented: fragments.defragmented,
+                fragments_lost: fragments.fragments_lost,
+                fragment_bytes_lost: fragments.fragment_bytes_lost,
+                fragment_conflicts: fragments.fragment_conflicts,
+                ..self.reassembler.stats()
+            },
+            ..Stats::default()
+        }
+    }
+}
+
+fn push<S: Default>(
+    reassembler: &mut Reassembler<S>,
+    packet: &Packet<'_>,
+    listener: &mut impl Listener<S>,
+) {
+    reassembler.push(packet, |flow, state, event| {
+        listener.event(flow, state, &event);
+    });
+}
+
+/// A fragment that has no datagram is searched alone, as one of its two ends' other messages.
+fn apart<S: Default>(
+    reassembler: &mut Reassembler<S>,
+    piece: &Packet<'_>,
+    listener: &mut impl Listener<S>,
+) {
+    let alone = Packet {
+        transport: Transport::Other,
+        payload: piece.ip_payload,
+        ..*piece
+    };
+    reassembler.push(&alone, |flow, state, event| match event {
+        StreamEvent::Datagram { dir, bytes, by, .. } => {
+            let event = StreamEvent::Aside {
+                dir,
+                offset: 0,
+                bytes,
+                context: 0,
+                after: 0,
+                why: Aside::Late,
+                by,
+            };
+            listener.event(flow, state, &event);
+        }
+        event => listener.event(flow, state, &event),
+    });
+}
