@@ -65,7 +65,7 @@ pub enum Roles {
 }
 
 /// A conversation between two endpoints of one protocol.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// Unique within the run, in order of first packets.
     pub id: u64,
@@ -85,6 +85,8 @@ pub struct Flow {
     pub handshake: Handshake,
     /// What went wrong in it so far.
     pub troubles: Troubles,
+    /// How often what is known of it has changed.
+    pub changes: u32,
 }
 
 /// The moments of a TCP handshake (RFC 9293 section 3.5), as far as they were seen.

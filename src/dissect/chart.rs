@@ -340,5 +340,6 @@ fn flow(protocol: u8) -> Flow {
         roles: Roles::Seen,
         handshake: Handshake::default(),
         troubles: Troubles::default(),
+        changes: 0,
     }
 }

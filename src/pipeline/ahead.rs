@@ -32,6 +32,8 @@ pub struct Ahead {
 struct Task {
     files: Box<Savefiles>,
     front: Front<Told>,
+    /// Packets without payload are to be told as well.
+    bare: bool,
     full: SyncSender<Batch>,
     empty: Receiver<Batch>,
     end: Sender<Over>,
@@ -86,13 +88,14 @@ impl Task {
         let Self {
             mut files,
             mut front,
+            bare,
             full,
             empty,
             end,
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = Courier::new(|batch| {
+        let mut courier = Courier::new(bare, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -161,6 +164,7 @@ impl Pipeline {
             let task = Task {
                 files: Box::new(mem::take(files)),
                 front: front.carrying(),
+                bare: desk.wants_bare(),
                 full,
                 empty,
                 end,

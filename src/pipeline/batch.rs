@@ -97,9 +97,9 @@ const RECORDS: usize = 8192;
 /// Bytes that are copied for one batch, unless they come from one frame.
 const COPIES: usize = 256 << 10;
 
-/// What of a flow was told last.
+/// How much of a flow was told: its changes up to this one, and itself.
 #[derive(Default)]
-pub(super) struct Told(Option<Flow>);
+pub(super) struct Told(Option<u32>);
 
 /// Listens to the front, and gathers what it tells.
 pub(super) struct Courier<F> {
@@ -111,10 +111,13 @@ pub(super) struct Courier<F> {
     due: bool,
     /// Addresses of the frame at hand.
     frame: std::ops::Range<usize>,
+    /// Packets that bring nothing are told.
+    bare: bool,
 }
 
 impl<F: FnMut(Batch) -> Batch> Courier<F> {
-    pub(super) fn new(send: F) -> Self {
+    /// One that tells packets which bring nothing, or does not.
+    pub(super) fn new(bare: bool, send: F) -> Self {
         Self {
             batch: Batch::default(),
             send,
@@ -122,6 +125,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             ticks: false,
             due: false,
             frame: 0..0,
+            bare,
         }
     }
 
@@ -199,9 +203,12 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
     }
 
     fn event(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
-        let learns = told.0.as_ref() != Some(flow);
+        if matches!(event, StreamEvent::Bare { .. }) && !self.bare {
+            return;
+        }
+        let learns = told.0 != Some(flow.changes);
         if learns {
-            told.0 = Some(*flow);
+            told.0 = Some(flow.changes);
             self.batch.flows.push(*flow);
         }
         let place = self.place(event.bytes());

@@ -112,6 +112,11 @@ impl Desk {
         }
     }
 
+    /// Packets without payload are shown.
+    pub(super) fn wants_bare(&self) -> bool {
+        self.orders.show_empty
+    }
+
     /// It is `now`.
     pub(super) fn at(&mut self, now: Timestamp) {
         self.now = self.now.max(now);

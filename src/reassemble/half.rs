@@ -95,6 +95,17 @@ impl Half {
         self.trouble.is_none() && self.fin.is_none()
     }
 
+    /// Whether it goes on in order, and this is the sequence number of its next byte.
+    pub(super) fn expects(&self, seq: u32) -> bool {
+        self.is_plain() && !self.ended && self.is_next(seq)
+    }
+
+    /// Whether nothing is out of the ordinary in it, and all in front of `ack` was delivered.
+    pub(super) fn has_sent(&self, ack: u32) -> bool {
+        let delivered = |place: i64| place <= self.next.cast_signed();
+        self.is_plain() && !self.ended && self.place(ack).is_none_or(delivered)
+    }
+
     /// Whether a segment brings bytes that were not delivered yet.
     pub(super) fn is_beyond(&self, segment: &Segment<'_>) -> bool {
         let len = i64::try_from(segment.payload().len()).unwrap_or(0);
@@ -246,10 +257,20 @@ impl Half {
             }
         }
         self.await_hole(turn);
+        self.note_end(turn);
+        self.next != before
+    }
+
+    /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
+    pub(super) fn note_end(&mut self, turn: &Turn<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
             self.fin_by = turn.by;
         }
-        self.next != before
+    }
+
+    /// Whether nothing waits or is missing in it.
+    pub(super) fn is_untroubled(&self) -> bool {
+        self.trouble.is_none()
     }
 
     /// Give back what is held.
@@ -378,7 +399,7 @@ impl Half {
     }
 
     /// Pass on bytes that have their turn.
-    fn deliver(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+    pub(super) fn deliver(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
         if bytes.is_empty() {
             return;
         }

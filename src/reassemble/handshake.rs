@@ -127,6 +127,7 @@ impl<S: Default> Reassembler<S> {
             roles,
             handshake: Handshake::default(),
             troubles: Troubles::default(),
+            changes: 0,
         };
         self.table.insert(key, flow, S::default(), by, stage)
     }
@@ -135,6 +136,7 @@ impl<S: Default> Reassembler<S> {
 impl<S> Entry<S> {
     /// Note the moments of the handshake that this segment is part of.
     pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: Carrier) {
+        let before = self.flow.handshake;
         let handshake = &mut self.flow.handshake;
         match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK), dir) {
             (true, false, Direction::ToServer) => match handshake.syn {
@@ -152,6 +154,8 @@ impl<S> Entry<S> {
             }
             _ => {}
         }
+        let changed = u32::from(self.flow.handshake != before);
+        self.flow.changes = self.flow.changes.wrapping_add(changed);
     }
 
     /// A SYN tells the roles, as long as nothing was said by guessed ones.
@@ -161,6 +165,7 @@ impl<S> Entry<S> {
             return;
         }
         self.flow.roles = Roles::Seen;
+        self.flow.changes = self.flow.changes.wrapping_add(1);
         let client_sends = !segment.has(TcpFlags::ACK);
         if client_sends != (src == self.flow.client) {
             std::mem::swap(&mut self.flow.client, &mut self.flow.server);

@@ -9,6 +9,7 @@ mod half;
 mod handshake;
 mod index;
 mod pair;
+mod predict;
 mod queue;
 mod room;
 mod table;
@@ -234,11 +235,20 @@ impl<S: Default> Reassembler<S> {
             entry.learn_roles(segment, src);
         }
         let dir = direction(&entry.flow, src);
+        if entry.predicts(segment, dir, self.shared.policy) {
+            entry.go_on(segment, dir, by, &mut self.shared, deliver);
+            return self.table.touch(slot, Stage::Open);
+        }
         if entry.flow.handshake.done.is_none() {
             entry.time_handshake(segment, dir, by);
         }
         let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST);
-        entry.flow.troubles.stalled += u32::from(announces && segment.tcp.window == 0);
+        let stalled = u32::from(announces && segment.tcp.window == 0);
+        let Flow {
+            troubles, changes, ..
+        } = &mut entry.flow;
+        troubles.stalled = troubles.stalled.saturating_add(stalled);
+        *changes = changes.wrapping_add(stalled);
         let repeated = self.shared.stats.retransmitted;
         entry.two_sided |= entry.half(dir.reverse()).is_started();
         entry.last = by;
@@ -309,7 +319,10 @@ impl<S: Default> Reassembler<S> {
             self.alarms.set(moment, flow.slot, flow.id);
         }
         let repeated = self.shared.stats.retransmitted - repeated;
-        flow.troubles.repeated = flow.troubles.repeated.saturating_add(repeated as u32);
+        if repeated > 0 {
+            flow.troubles.repeated = flow.troubles.repeated.saturating_add(repeated as u32);
+            flow.changes = flow.changes.wrapping_add(1);
+        }
         self.table.touch(slot, stage);
     }
 

@@ -42,9 +42,20 @@ pub(super) fn settle(
     two_sided: bool,
     turn: &mut Turn<'_>,
 ) {
-    if !(one.is_plain() && other.is_plain()) {
-        untangle(one, other, packet, two_sided, turn);
+    if one.is_plain() && other.is_plain() {
+        return;
     }
+    if !(one.is_untroubled() && other.is_untroubled()) {
+        return untangle(one, other, packet, two_sided, turn);
+    }
+    // It ends in order: nothing waits for anything but the end.
+    let dir = turn.dir;
+    one.review_end(turn);
+    turn.dir = dir.reverse();
+    other.review_end(turn);
+    other.note_end(turn);
+    turn.dir = dir;
+    one.note_end(turn);
 }
 
 /// [`settle`] for halves of which one is in trouble, which is seldom.

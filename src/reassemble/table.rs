@@ -1,6 +1,7 @@
 //! All flows: found by their ends, kept in the order of their last packets, bounded in number.
 
 use std::hash::BuildHasher as _;
+use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 
@@ -11,28 +12,42 @@ use crate::stream::Carrier;
 use super::half::Half;
 use super::index::Index;
 
-/// What names a flow: protocol, path, and its two ends in an order that does not depend on the direction.
+/// What names a flow: protocol, path, and its two ends in an order that does not depend on the direction. As plain numbers, since
+/// one is made and compared for each packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Key {
-    protocol: u8,
+    low: u128,
+    high: u128,
+    /// Of the low end, then of the high one.
+    ports: [u16; 2],
     path: u32,
-    low: Endpoint,
-    high: Endpoint,
+    protocol: u8,
+    /// The addresses are IPv6 ones.
+    wide: bool,
 }
 
 impl Key {
     pub(super) fn new(protocol: u8, path: u32, one: Endpoint, other: Endpoint) -> Self {
-        let (low, high) = if one <= other {
-            (one, other)
-        } else {
-            (other, one)
+        let [one, other] = [one, other].map(|end| (number(end.addr), end.port, end.addr.is_ipv6()));
+        let ((low, low_port, wide), (high, high_port, _)) = match one <= other {
+            true => (one, other),
+            false => (other, one),
         };
         Self {
-            protocol,
-            path,
             low,
             high,
+            ports: [low_port, high_port],
+            path,
+            protocol,
+            wide,
         }
+    }
+}
+
+fn number(addr: IpAddr) -> u128 {
+    match addr {
+        IpAddr::V4(addr) => u128::from(addr.to_bits()),
+        IpAddr::V6(addr) => addr.to_bits(),
     }
 }
 
@@ -146,28 +161,30 @@ impl<S> Table<S> {
         last: Carrier,
         stage: Stage,
     ) -> usize {
-        let mut entry = Entry {
-            key,
-            flow,
-            state,
-            halves: [Half::default(), Half::default()],
-            last,
-            stage,
-            pending: None,
-            two_sided: false,
-            reset: false,
-            alarm: None,
-            linked: Timestamp::default(),
-            newer: None,
-            older: None,
-        };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
         if let Some(place) = self.slots.get_mut(slot) {
-            entry.flow.slot = u32::try_from(slot).unwrap_or(u32::MAX);
-            *place = Some(entry);
+            // Made in its place: an entry is large.
+            *place = Some(Entry {
+                key,
+                flow: Flow {
+                    slot: u32::try_from(slot).unwrap_or(u32::MAX),
+                    ..flow
+                },
+                state,
+                halves: [Half::default(), Half::default()],
+                last,
+                stage,
+                pending: None,
+                two_sided: false,
+                reset: false,
+                alarm: None,
+                linked: Timestamp::default(),
+                newer: None,
+                older: None,
+            });
         }
         self.index.insert(self.place(&key), slot);
         self.link(slot, stage);
@@ -175,13 +192,16 @@ impl<S> Table<S> {
         slot
     }
 
-    pub(super) fn remove(&mut self, slot: usize) -> Option<Entry<S>> {
+    pub(super) fn remove(&mut self, slot: usize) {
         self.unlink(slot);
-        let entry = self.slots.get_mut(slot)?.take()?;
-        self.index.remove(slot);
-        self.recent = None;
-        self.free.push(slot);
-        Some(entry)
+        if let Some(place) = self.slots.get_mut(slot)
+            && place.is_some()
+        {
+            *place = None;
+            self.index.remove(slot);
+            self.recent = None;
+            self.free.push(slot);
+        }
     }
 
     /// A packet of the flow came: it is the newest of its stage.

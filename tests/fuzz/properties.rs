@@ -410,6 +410,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         roles: Roles::Seen,
         handshake: Handshake::default(),
         troubles: Troubles::default(),
+        changes: 0,
     };
     let limits = Limits {
         decoded: 1 << 20,

@@ -89,6 +89,20 @@ impl Half {
         self.fin.map_or(offset, |fin| offset.min(fin))
     }
 
+    /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
+    pub(in crate::reassemble) fn note_acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) {
+        if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
+            && offset > self.acked
+        {
+            self.acked = offset;
+            (turn.say)(StreamEvent::Acked {
+                dir: turn.dir,
+                offset: self.told(offset),
+                by: turn.by,
+            });
+        }
+    }
+
     /// A packet of the flow has passed, or time has: give up what was waited for long enough.
     pub(in crate::reassemble) fn review(
         &mut self,
@@ -142,6 +156,11 @@ impl Half {
             // Not behind a hole, but for the peer.
             self.advance(u64::MAX, turn);
         }
+        self.review_end(turn);
+    }
+
+    /// The same for a direction without trouble, in which only the end can be waited for.
+    pub(in crate::reassemble) fn review_end(&mut self, turn: &mut Turn<'_>) {
         // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
         if self.fin == Some(self.next) && self.acked > self.next {
             self.say_end(Ending::Fin, self.fin_by, turn);
