@@ -29,6 +29,20 @@ impl Conversation {
         self.wire = true;
     }
 
+    /// Whether nothing was said of the flow.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.talk.is_none() && self.exchanges == 0
+    }
+
+    /// Forgets the flow, to be used for another one. What it has allocated is kept where it is small.
+    pub fn renew(&mut self) {
+        (self.exchanges, self.wire) = (0, false);
+        if let Some(talk) = &mut self.talk {
+            talk.renew();
+        }
+    }
+
     /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call. The decoders of
     /// all conversations of a run share `decoders`.
     ///

@@ -137,6 +137,9 @@ trait Dissector: Send {
 
     /// Hears that a burst of a direction that is not (or no longer) its own is told as raw bytes.
     fn elsewhere(&mut self, dir: Direction);
+
+    /// Forgets everything, to be as new for another flow.
+    fn renew(&mut self);
 }
 
 /// What a dissector is shown.
@@ -149,6 +152,8 @@ struct Input<'a> {
     first: Carrier,
     /// The first of them is the first of its segment.
     starts: bool,
+    /// The protocol's probe was just certain of them.
+    recognised: bool,
 }
 
 /// How far a dissector came.

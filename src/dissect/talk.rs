@@ -19,6 +19,8 @@ pub(super) struct Talk {
     halves: Both<Half>,
     /// With its protocol's name; a successor has none, since it is never recognised.
     dissector: Option<(&'static str, Box<dyn Dissector>)>,
+    /// One that another flow had, as new.
+    spare: Option<(&'static str, Box<dyn Dissector>)>,
 }
 
 impl Talk {
@@ -30,6 +32,15 @@ impl Talk {
             .filter(|half| half.may_pause())
             .map(|half| half.burst.since())
             .min()
+    }
+
+    /// Be as new, for another flow.
+    pub(super) fn renew(&mut self) {
+        self.halves = Both::default();
+        if let Some((name, mut dissector)) = self.dissector.take() {
+            dissector.renew();
+            self.spare = Some((name, dissector));
+        }
     }
 
     /// Bytes of memory held for bytes that wait.
@@ -117,6 +128,7 @@ impl Talk {
     ) -> usize {
         let mut used = 0;
         let mut steps = 0;
+        let mut recognised = false;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             let half = self.halves.of_mut(dir);
@@ -129,7 +141,10 @@ impl Talk {
                 Mode::Raw => match self.raw(dir, rest, first, voice) {
                     Raw::Told => return bytes.len(),
                     Raw::Waits => return used,
-                    Raw::Recognised => 0,
+                    Raw::Recognised => {
+                        recognised = true;
+                        0
+                    }
                 },
                 Mode::Need(need) if rest.len() < need => return used,
                 Mode::Body(_) | Mode::Skip(_) if rest.is_empty() => return used,
@@ -139,6 +154,7 @@ impl Talk {
                         bytes: rest,
                         first,
                         starts,
+                        recognised: std::mem::take(&mut recognised),
                     },
                     steps,
                     voice,
@@ -244,7 +260,10 @@ impl Talk {
                         half.burst.finish(dir, voice);
                         half.mode = Mode::Need(1);
                         if !same {
-                            self.dissector = Some((protocol.name, (protocol.start)()));
+                            let spare = self.spare.take();
+                            self.dissector = spare
+                                .filter(|(name, _)| *name == protocol.name)
+                                .or_else(|| Some((protocol.name, (protocol.start)())));
                         }
                         return Raw::Recognised;
                     }
@@ -448,6 +467,10 @@ mod tests {
         }
 
         fn elsewhere(&mut self, _: Direction) {}
+
+        fn renew(&mut self) {
+            *self = Self::default();
+        }
     }
 
     impl Dissector for Caesar {
@@ -475,6 +498,8 @@ mod tests {
         }
 
         fn elsewhere(&mut self, _: Direction) {}
+
+        fn renew(&mut self) {}
     }
 
     /// What is said, shortened: `(` begin, text, `?` missing, `)` end; and the counters.

@@ -39,6 +39,8 @@ pub(super) struct Desk {
     /// Open messages that are not used now, with their buffers.
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
     spare: Vec<Box<Open>>,
+    /// Conversations of flows that are over, as new.
+    quiet: Vec<Conversation>,
     /// Room for open exchanges that no flow needs now.
     rooms: Vec<VecDeque<Exchange>>,
     /// Flows with something that time alone ends, in the order of their moments.
@@ -84,6 +86,7 @@ impl Desk {
             output: OutputStats::default(),
             last_number: 0,
             spare: Vec::new(),
+            quiet: Vec::new(),
             rooms: Vec::new(),
             timers: VecDeque::new(),
             held: 0,
@@ -146,7 +149,13 @@ impl Desk {
             StreamEvent::Acked { dir, offset, by } => {
                 return acknowledged(state, dir, offset, by.ts);
             }
-            StreamEvent::Over { how, .. } => return self.over(flow, state, how),
+            StreamEvent::Over { how, .. } => {
+                if self.quiet.len() < SPARE && !conversation.is_new() {
+                    conversation.renew();
+                    self.quiet.push(std::mem::take(conversation));
+                }
+                return self.over(flow, state, how);
+            }
             StreamEvent::Aside { by, .. } => return self.aside(flow, event, &by),
             StreamEvent::Gap { dir, by, .. } => {
                 self.release(flow, state, dir, false);
@@ -166,6 +175,12 @@ impl Desk {
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
+        if matches!(event, StreamEvent::Data { .. })
+            && conversation.is_new()
+            && let Some(other) = self.quiet.pop()
+        {
+            *conversation = other;
+        }
         if self.orders.wire {
             conversation.stay_raw();
         }

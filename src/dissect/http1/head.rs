@@ -3,9 +3,10 @@
 //! It is read strictly first (`httparse`), and leniently when that fails: real servers and real attackers send heads that
 //! break the rules, and they are what the user wants to see. Such a head is *odd*.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use httparse::EMPTY_HEADER;
+use httparse::{ParserConfig, Request, Response};
 use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
@@ -186,13 +187,16 @@ fn broken_rule(head: &[u8]) -> &'static str {
 
 /// Reads a head by the rules, with room for `N` fields; `None` when it breaks them or has more.
 fn strict<const N: usize>(head: &[u8], answer: bool) -> Option<Fields<'_>> {
-    let mut room = [EMPTY_HEADER; N];
+    // Left as it is until a field is put there: it is larger than most heads.
+    let mut room = [const { MaybeUninit::uninit() }; N];
+    let config = ParserConfig::default();
+    let (mut response, mut request) = (Response::new(&mut []), Request::new(&mut []));
     let (result, found) = if answer {
-        let mut response = httparse::Response::new(&mut room);
-        (response.parse(head), &*response.headers)
+        let result = config.parse_response_with_uninit_headers(&mut response, head, &mut room);
+        (result, &*response.headers)
     } else {
-        let mut request = httparse::Request::new(&mut room);
-        (request.parse(head), &*request.headers)
+        let result = config.parse_request_with_uninit_headers(&mut request, head, &mut room);
+        (result, &*request.headers)
     };
     match result {
         Ok(httparse::Status::Complete(len)) if len == head.len() => {}

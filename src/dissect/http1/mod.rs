@@ -204,6 +204,15 @@ impl Dissector for Http1 {
     fn elsewhere(&mut self, dir: Direction) {
         self.lose(dir);
     }
+
+    fn renew(&mut self) {
+        self.pairing.renew();
+        let pairing = std::mem::take(&mut self.pairing);
+        *self = Self {
+            pairing,
+            ..Self::default()
+        };
+    }
 }
 
 impl Http1 {
@@ -219,7 +228,11 @@ impl Http1 {
             voice.framing(empty);
             return Ok(Progress::need(empty, 1));
         }
-        match probe(input.bytes) {
+        let verdict = match input.recognised {
+            true => Verdict::Certain,
+            false => probe(input.bytes),
+        };
+        match verdict {
             Verdict::Certain => {
                 self.begin(input, voice);
                 self.head(input, EndSearch::default(), voice)

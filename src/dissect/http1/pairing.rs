@@ -39,6 +39,9 @@ pub(super) struct Asked {
     pub(super) method: Method,
 }
 
+/// Questions that there is room for before there is one.
+const FEW: usize = 4;
+
 /// The questions of a flow that wait for their answers.
 #[derive(Default, Debug)]
 pub(super) struct Pairing {
@@ -52,6 +55,17 @@ pub(super) struct Pairing {
 }
 
 impl Pairing {
+    /// Forget everything, and keep the room of a few questions.
+    pub(super) fn renew(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        open.clear();
+        open.shrink_to(FEW);
+        *self = Self {
+            open,
+            ..Self::default()
+        };
+    }
+
     /// A question begins; at most `limit` are remembered.
     pub(super) fn ask(&mut self, exchange: u64, limit: usize, stats: &mut DissectStats) {
         if self.questions_lost {

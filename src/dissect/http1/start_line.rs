@@ -98,6 +98,9 @@ pub(super) fn is_answer(bytes: &[u8]) -> bool {
 
 fn start_line(line: &[u8]) -> Verdict {
     let need = line.len().saturating_add(1);
+    if !matches!(line, [b'H' | b'I', ..]) {
+        return request_line(line);
+    }
     match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
         (Some(true), _) | (_, Some(true)) => Verdict::Certain,
         // "H" and "HTTP" may still become a method, but both verdicts say the same.
@@ -146,14 +149,14 @@ fn request_line(bytes: &[u8]) -> Verdict {
     if target.iter().take_while(|byte| **byte != b'\n').any(steers) {
         return Verdict::NotForUs;
     }
-    let known = METHODS.contains(&method);
     if let Some(end) = memchr(b'\n', window) {
         let line = window.get(..end).unwrap_or_default();
         return match RequestLine::of(line) {
-            Some(line) if known || line.is_plausible() => Verdict::Certain,
+            Some(line) if line.is_plausible() || METHODS.contains(&method) => Verdict::Certain,
             _ => Verdict::NotForUs,
         };
     }
+    let known = METHODS.contains(&method);
     match (known, bytes.len() < LOOK) {
         (true, true) => Verdict::Likely { need },
         (false, true) => Verdict::Unsure { need },
