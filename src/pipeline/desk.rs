@@ -150,10 +150,7 @@ impl Desk {
                 return acknowledged(state, dir, offset, by.ts);
             }
             StreamEvent::Over { how, .. } => {
-                if self.quiet.len() < SPARE && !conversation.is_new() {
-                    conversation.renew();
-                    self.quiet.push(std::mem::take(conversation));
-                }
+                self.retire(conversation);
                 return self.over(flow, state, how);
             }
             StreamEvent::Aside { by, .. } => return self.aside(flow, event, &by),
@@ -201,9 +198,23 @@ impl Desk {
         }
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how);
+            state.ended[dir.index()] = true;
+            if state.ended == [true; 2] {
+                // The flow is remembered for a while, for what comes late; what was said in it is not.
+                return self.retire(conversation);
+            }
         }
         if !state.timed {
             self.set_timer(flow, conversation, state, now.plus(time::BURST_PAUSE));
+        }
+    }
+
+    /// Nothing more is said in a conversation: the next flow may have it.
+    fn retire(&mut self, conversation: &mut Conversation) {
+        let mut old = std::mem::take(conversation);
+        if self.quiet.len() < SPARE && !old.is_new() {
+            old.renew();
+            self.quiet.push(old);
         }
     }
 
