@@ -9,6 +9,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
 use crate::frame::{Frame, LinkType};
+use crate::unwritten::Named;
 
 use super::{Interface, privileges};
 
@@ -247,13 +248,17 @@ impl<W: Write> Drop for Dump<W> {
 /// reason a file of somebody else's in a folder where everybody may make files (`/tmp`) is not written to. Under `sudo` a
 /// new file belongs to the user who called it.
 ///
+/// Errors of writing to it have its name ([`crate::unwritten::Unwritten`]).
+///
 /// # Errors
 /// It cannot be created.
 pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));
     }
-    create_file(path, force).map(|file| Box::new(file) as Box<dyn Write + Send>)
+    let writer = create_file(path, force)?;
+    let path = path.to_owned();
+    Ok(Box::new(Named { writer, path }))
 }
 
 fn create_file(path: &Path, force: bool) -> io::Result<File> {
