@@ -563,3 +563,15 @@ fn an_error_comes_behind_the_pager() {
     );
     assert_eq!(output.status.code(), Some(2), "{shown}");
 }
+
+#[test]
+fn a_file_without_a_match_is_a_capture_all_the_same() {
+    let folder = scratch("no-match");
+    for name in ["none.pcap", "none.pcapng"] {
+        let path = folder.join(name);
+        let line = "NOSUCH -I pcaps/http-keepalive.pcap -O";
+        let output = run(&format!("{line} {}", path.display()));
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(packets(&path), 0, "{name}");
+    }
+}

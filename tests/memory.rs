@@ -13,7 +13,7 @@ use crate::spygrep;
 type Flood = (&'static str, u32, fn(u32) -> Vec<u8>, u64);
 
 const FLOODS: [Flood; 3] = [
-    ("SYNs that nobody answers", 800_000, syn, 96),
+    ("SYNs that nobody answers", 1_600_000, syn, 96),
     ("what follows a hole", 150_000, behind_a_hole, 96),
     ("fragments that lack the others", 250_000, fragment, 256),
 ];

@@ -63,8 +63,8 @@ pub struct Dump<W: Write> {
 }
 
 impl<W: Write> Dump<W> {
-    /// Begin a file; its header is written at once. `link` and `snaplen` are the input's; pcapng takes them from each packet's
-    /// interface instead.
+    /// Begin a file; its header is written at once. `link` and `snaplen` are the input's, of its first interface; pcapng takes
+    /// those of the others from their packets.
     ///
     /// # Errors
     /// The header cannot be written.
@@ -94,6 +94,9 @@ impl<W: Write> Dump<W> {
                 dump.words(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d]);
                 dump.halves(&[1, 0]);
                 dump.words(&[u32::MAX, u32::MAX, 28]);
+                // libpcap reads no file without an interface, not even to find it empty.
+                dump.describe(link, None);
+                dump.described.push((0, link));
             }
         }
         dump.flush()?;
@@ -410,7 +413,7 @@ mod tests {
             .iter()
             .map(|one| (one.name.as_deref(), one.snaplen))
             .collect();
-        assert_eq!(interfaces, [(Some("eth0"), 7), (None, 65535)]);
+        assert_eq!(interfaces, [(None, 65535), (Some("eth0"), 7)]);
     }
 
     #[test]

@@ -132,8 +132,9 @@ impl Savefiles {
     fn warn(&mut self, damage: Damage) {
         let Some(file) = &self.current else { return };
         self.stats.cut_files += 1;
+        let frames = if file.frames == 1 { "frame" } else { "frames" };
         let text = format!(
-            "{damage} at byte {} after {} frames; what came before was read",
+            "{damage} at byte {} after {} {frames}; what came before was read",
             file.buffer.position(),
             file.frames
         );
