@@ -90,8 +90,10 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     } else {
         Box::new(io::stdout())
     };
-    // Who replays a file at its own speed waits for each record.
-    let gather = !live && !config.realtime && (records_to_stderr || !io::stdout().is_terminal());
+    // Live, what was gathered is written as soon as nothing more is there. Who watches a file being read, or replays it at its
+    // own speed, waits for each record.
+    let watched = !records_to_stderr && io::stdout().is_terminal();
+    let gather = live || !(config.realtime || watched);
     // With `-O -` ngrep's way is a filter: nothing but packets comes out.
     let mute = records_to_stderr && render.packets;
     let writer = if mute { Box::new(io::sink()) } else { writer };

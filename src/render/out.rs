@@ -6,7 +6,7 @@ use std::io::{self, Write};
 pub struct Out {
     writer: Box<dyn Write>,
     text: Vec<u8>,
-    /// Nobody waits: a file is replayed, and not onto a terminal.
+    /// Somebody flushes when there is nothing more to gather, or nobody waits: a file is replayed, and not onto a terminal.
     gather: bool,
 }
 
@@ -40,6 +40,9 @@ impl Out {
 
     /// Write what was gathered.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
         let result = self
             .writer
             .write_all(&self.text)

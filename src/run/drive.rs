@@ -89,13 +89,16 @@ impl Drive {
     ) -> Result<Ending, Ended> {
         let mut flushed = Instant::now();
         let mut ending = Ending::Source;
+        let mut dry = false;
         loop {
             if self.signals.stop() {
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
             }
-            match pipeline.read_on(PATIENCE) {
+            // What was gathered is written before anything is waited for.
+            match pipeline.read_on(if dry { PATIENCE } else { Duration::ZERO }) {
                 News::Read(progress, warnings) => {
+                    dry = false;
                     if let Some(gauge) = &mut self.gauge {
                         gauge.look(progress);
                     }
@@ -103,7 +106,7 @@ impl Drive {
                         self.notes.warn(&warning.to_string());
                     }
                 }
-                News::Silence => {}
+                News::Silence => dry = true,
                 News::Over(read, result) => {
                     *files = *read;
                     return match result {
@@ -118,7 +121,7 @@ impl Drive {
             if self.signals.report() {
                 self.notes.counters(&pipeline.stats());
             }
-            if flushed.elapsed() >= FLUSH {
+            if dry || flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 pipeline.flush();
             }
@@ -184,7 +187,7 @@ impl Drive {
                 let status = self.rounds.as_ref().and_then(Rounds::status);
                 watch.look(pipeline, status);
             }
-            if flushed.elapsed() >= FLUSH {
+            if idle || flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 pipeline.flush();
             }
