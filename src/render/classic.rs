@@ -4,12 +4,14 @@
 use std::io;
 use std::ops::Range;
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::hit::{Companion, Hit, Piece, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
 
-use super::style::{Paint, painted};
-use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
+use super::style::{Paint, painted, within};
+use super::{Banner, Clock, Escape, Out, Renderer, Settings, View, Wants, heading, hex, human};
 
 /// The layouts.
 pub(super) struct Classic {
@@ -50,15 +52,7 @@ impl Classic {
                 Piece::Kept(range) => {
                     self.mark(hidden);
                     hidden = 0;
-                    let from = matches.partition_point(|found| found.end <= range.start);
-                    let inside: Vec<Range<usize>> = matches[from..]
-                        .iter()
-                        .take_while(|found| found.start < range.end)
-                        .map(|found| {
-                            found.start.max(range.start) - range.start
-                                ..found.end.min(range.end) - range.start
-                        })
-                        .collect();
+                    let inside = within(matches, range);
                     self.piece(&hit.text.bytes[range.clone()], &inside);
                 }
                 Piece::Skipped(len) => hidden += len,
@@ -93,33 +87,31 @@ impl Classic {
     }
 
     fn piece(&mut self, bytes: &[u8], matches: &[Range<usize>]) {
-        let (settings, width) = (self.settings.clone(), self.width());
-        let text = self.out.text();
-        let is_in = |at: usize| {
-            let found = matches.partition_point(|found| found.end <= at);
-            settings.color && matches.get(found).is_some_and(|found| found.start <= at)
-        };
+        let width = self.width();
+        let Self { settings, out, .. } = self;
+        let (escape, text) = (settings.escape, out.text());
+        let coloured = if settings.color { matches } else { &[] };
         if settings.hex {
-            hex::rows(bytes, &settings.escape, text, &mut |at, cell, text| {
-                wrapped(is_in(at), cell, text);
+            hex::rows(bytes, coloured, &escape, text, &mut |cell, text| {
+                lit(text, |text| text.extend_from_slice(cell));
             });
             return;
         }
         match settings.view {
-            View::Normal | View::Spy | View::Log => rows(bytes, width, &settings, &is_in, text),
+            View::Normal | View::Spy | View::Log => rows(bytes, width, escape, coloured, text),
             View::Byline => {
                 let mut at = 0;
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                     let ends = line.ends_with(b"\n");
                     let shown = &line[..line.len() - usize::from(ends)];
-                    marked(shown, at, matches, &settings, text);
+                    marked(shown, at, matches, settings, text);
                     if ends {
                         text.push(b'\n');
                     }
                     at += line.len();
                 }
             }
-            View::Single | View::None => marked(bytes, 0, matches, &settings, text),
+            View::Single | View::None => marked(bytes, 0, matches, settings, text),
         }
     }
 }
@@ -265,37 +257,71 @@ impl Renderer for Classic {
     }
 }
 
-/// The normal layout: rows of `width` characters behind two blanks, the last one padded.
-fn rows(
-    bytes: &[u8],
-    width: usize,
-    settings: &Settings,
-    is_in: &dyn Fn(usize) -> bool,
-    text: &mut Vec<u8>,
-) {
-    let utf8 = settings.escape.utf8;
-    let (mut at, mut marks) = (0, 0);
+/// The normal layout: rows of `width` characters behind two blanks, the last one padded. Matches are coloured.
+fn rows(bytes: &[u8], width: usize, escape: Escape, matches: &[Range<usize>], text: &mut Vec<u8>) {
+    let (mut at, mut marks, mut matches) = (0, 0, matches);
     while at < bytes.len() {
         text.extend_from_slice(b"  ");
         let mut columns = 0;
         while columns < width && at < bytes.len() {
-            let len = if utf8 { character(&bytes[at..]) } else { 1 };
-            let (mut cell, mut after) = (Vec::with_capacity(4), marks);
-            settings
-                .escape
-                .write_on(&bytes[at..at + len], &mut after, &mut cell);
-            let wide = std::str::from_utf8(&cell).map_or(1, unicode_width::UnicodeWidthStr::width);
-            if columns > 0 && columns + wide > width {
-                break;
+            while let [found, rest @ ..] = matches
+                && found.end <= at
+            {
+                matches = rest;
             }
-            wrapped(is_in(at), &cell, text);
-            columns += wide;
-            at += len;
-            marks = after;
+            let (on, end) = match matches {
+                [found, ..] if found.start <= at => (true, found.end),
+                [found, ..] => (false, found.start),
+                [] => (false, bytes.len()),
+            };
+            let room = at.saturating_add(width - columns);
+            let run = escape.narrow(&bytes[at..end.min(room)]);
+            if run == 0 {
+                let len = if escape.utf8 {
+                    character(&bytes[at..])
+                } else {
+                    1
+                };
+                let (start, before) = (text.len(), marks);
+                let wide = cell(&bytes[at..at + len], on, escape, &mut marks, text);
+                if columns > 0 && columns + wide > width {
+                    text.truncate(start);
+                    marks = before;
+                    break;
+                }
+                columns += wide;
+                at += len;
+                continue;
+            }
+            let run = &bytes[at..at + run];
+            match on {
+                // ngrep colours each character by itself.
+                true => run.iter().for_each(|byte| {
+                    lit(text, |text| escape.write_on(&[*byte], &mut marks, text));
+                }),
+                false => escape.write_on(run, &mut marks, text),
+            }
+            columns += run.len();
+            at += run.len();
         }
         text.resize(text.len() + width.saturating_sub(columns), b' ');
         text.push(b'\n');
     }
+}
+
+/// Append one character. The columns it takes.
+fn cell(bytes: &[u8], on: bool, escape: Escape, marks: &mut usize, text: &mut Vec<u8>) -> usize {
+    let mut columns = 0;
+    let mut write = |text: &mut Vec<u8>| {
+        let start = text.len();
+        escape.write_on(bytes, marks, text);
+        columns = std::str::from_utf8(&text[start..]).map_or(1, UnicodeWidthStr::width);
+    };
+    match on {
+        true => lit(text, write),
+        false => write(text),
+    }
+    columns
 }
 
 /// Bytes of the character at the start of `bytes`; 1 where there is none.
@@ -308,15 +334,11 @@ fn character(bytes: &[u8]) -> usize {
     first.map_or(1, char::len_utf8)
 }
 
-/// ngrep colours each character by itself.
-fn wrapped(on: bool, cell: &[u8], text: &mut Vec<u8>) {
-    if on {
-        text.extend_from_slice(ON);
-    }
-    text.extend_from_slice(cell);
-    if on {
-        text.extend_from_slice(OFF);
-    }
+/// Append what `write` appends, in ngrep's colour.
+fn lit(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    text.extend_from_slice(ON);
+    write(text);
+    text.extend_from_slice(OFF);
 }
 
 /// `bytes`, which start at `offset` of what the matches lie in, with each match in colour.
@@ -331,9 +353,7 @@ fn marked(
     super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
         let shown = &bytes[part.start - offset..part.end - offset];
         if settings.packets && settings.color && paint == Some(Paint::Match) {
-            text.extend_from_slice(ON);
-            escape.write_on(shown, &mut marks, text);
-            text.extend_from_slice(OFF);
+            lit(text, |text| escape.write_on(shown, &mut marks, text));
         } else {
             painted(settings.color, paint, text, |text| {
                 escape.write_on(shown, &mut marks, text);

@@ -26,21 +26,52 @@ impl Escape {
     pub(super) fn write_on(&self, bytes: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            // Clean runs are copied as they are.
-            let clean = rest
-                .iter()
-                .position(|byte| !self.passes(*byte))
-                .unwrap_or(rest.len());
-            let (run, odd) = rest.split_at(clean);
+            let (run, odd) = rest.split_at(self.narrow(rest));
             if !run.is_empty() {
                 *marks = 0;
             }
-            out.extend_from_slice(run);
+            self.write_narrow(run, out);
             let beyond = odd.iter().position(u8::is_ascii).unwrap_or(odd.len());
             let (odd, behind) = odd.split_at(beyond.max(odd.len().min(1)));
             self.write_odd(odd, marks, out);
             rest = behind;
         }
+    }
+
+    /// Append each byte by itself, as in a dump: no two of them are one character.
+    pub(super) fn write_apart(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let alone = Self {
+            utf8: false,
+            ..*self
+        };
+        alone.write(bytes, out);
+    }
+
+    /// How many bytes at the start of `bytes` become one ASCII character each, which takes one column.
+    pub(super) fn narrow(&self, bytes: &[u8]) -> usize {
+        match (self.narrow_dot(), self.utf8) {
+            (Some(_), true) => ascii(bytes),
+            (Some(_), false) => bytes.len(),
+            (None, _) => {
+                let clean = bytes.iter().position(|byte| !self.passes(*byte));
+                clean.unwrap_or(bytes.len())
+            }
+        }
+    }
+
+    /// Append bytes that are [narrow](Self::narrow). They are looked at many at once: nothing depends on their neighbours.
+    fn write_narrow(&self, run: &[u8], out: &mut Vec<u8>) {
+        // Without such a dot all of them pass.
+        let dot = self.narrow_dot().unwrap_or(b'.');
+        out.extend(run.iter().map(|byte| match self.passes(*byte) {
+            true => *byte,
+            false => dot,
+        }));
+    }
+
+    /// The dot, when it is printable ASCII.
+    fn narrow_dot(&self) -> Option<u8> {
+        matches!(self.dot, ' '..='~').then_some(self.dot as u8)
     }
 
     /// Append text of any origin.
@@ -71,6 +102,18 @@ impl Escape {
             }
         }
     }
+}
+
+/// Bytes in front of the first beyond ASCII.
+fn ascii(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let whole = 32 * blocks.iter().take_while(|block| block.is_ascii()).count();
+    let rest = &bytes[whole..];
+    whole
+        + rest
+            .iter()
+            .position(|byte| !byte.is_ascii())
+            .unwrap_or(rest.len())
 }
 
 fn push(c: char, out: &mut Vec<u8>) {
