@@ -42,6 +42,7 @@ pub mod policy;
 pub mod stats;
 pub mod stream;
 pub mod times;
+pub mod unwritten;
 
 // -- verbs --
 pub mod capture;

@@ -37,7 +37,7 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
         Ok(()) => Ok(Outcome::Matched),
         // A pager that was left.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Outcome::Matched),
-        Err(error) => Err(Problem::new(format!("cannot write the output: {error}"))),
+        Err(error) => Err(Problem::output(&error)),
     };
     if args.short_help {
         return say(help::SHORT);

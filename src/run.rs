@@ -12,7 +12,7 @@ mod status;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture::privileges;
 use crate::cli::config::{Config, Input};
@@ -90,7 +90,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     } else {
         Box::new(io::stdout())
     };
-    let gather = !live && (records_to_stderr || !io::stdout().is_terminal());
+    // Who replays a file at its own speed waits for each record.
+    let gather = !live && !config.realtime && (records_to_stderr || !io::stdout().is_terminal());
     // With `-O -` ngrep's way is a filter: nothing but packets comes out.
     let mute = records_to_stderr && render.packets;
     let writer = if mute { Box::new(io::sink()) } else { writer };
@@ -110,8 +111,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         // Where no thread can be started, this one does it all.
         ahead = config.ahead.then(Ahead::start).and_then(Result::ok);
     });
-    let pace = config.realtime.then(pace);
-    let any = matches!(&input, Input::Live(_, names) if names.iter().any(|name| name == "any"));
+    let pace = config.realtime.then(|| pace(&signals));
     let mut drive = Drive {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
@@ -120,7 +120,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         signals,
         clock: Clock::default(),
         rounds,
-        losses: Losses::new(config.filter.clone(), config.about.buffer, any),
+        losses: Losses::new(config.filter.clone(), config.about.buffer),
     };
     if let Some(first) = first {
         renderer = drive.first(*first, renderer)?;
@@ -169,7 +169,18 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     if let Some(text) = doctor::cut(snaplen, stats.decode.snaplen_bytes, live) {
         notes.hint(&text);
     }
-    if let Some(lines) = drive.rounds.as_mut().and_then(|rounds| rounds.end(&stats)) {
+    let outcome = pipeline.renderer().outcome();
+    let unmatched = match (&mut drive.rounds, live || outcome.is_some()) {
+        (Some(rounds), _) => rounds.end(&stats),
+        (None, true) => None,
+        (None, false) => doctor::not_in_file(
+            &config.about,
+            &config.pattern,
+            config.filter.as_deref(),
+            &stats,
+        ),
+    };
+    if let Some(lines) = unmatched {
         notes.hints(&lines);
     }
     let (left, first) = pipeline.left_waiting();
@@ -178,18 +189,16 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     for remark in pipeline.renderer().remarks() {
         notes.remark(&remark);
     }
-    let matched = match pipeline.renderer().outcome() {
-        Some(Ok(matched)) => matched,
-        Some(Err(trouble)) => return Err(Problem::new(trouble)),
-        None => pipeline.has_matched(),
-    };
+    let outcome = outcome.unwrap_or_else(|| Ok(pipeline.has_matched()));
+    // The pager's input ends with it.
     drop(pipeline);
     if let Some(mut child) = pager {
         let _ = child.wait();
     }
+    let matched = outcome.map_err(Problem::new)?;
     match (failed, broken) {
         (Some(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Problem::new(format!("cannot write the output: {error}")))
+            Err(Problem::output(&error))
         }
         (None, Some(problem)) => Err(problem),
         _ => Ok(if matched {
@@ -200,16 +209,27 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
 }
 
-/// Sleep between records as long as the wire did, at most a minute, never for a clock that went back.
-fn pace() -> Pace {
+/// Sleep between records as long as the wire did, at most a minute, never for a clock that went back, and no longer when the
+/// run is to end.
+fn pace(signals: &Signals) -> Pace {
+    let signals = signals.clone();
     let mut last: Option<Timestamp> = None;
     Box::new(move |ts| {
         if let Some(gap) = last.and_then(|last| u64::try_from(ts.since(last)).ok()) {
-            std::thread::sleep(Duration::from_nanos(gap).min(Duration::from_mins(1)));
+            let until = Instant::now() + Duration::from_nanos(gap).min(Duration::from_mins(1));
+            // A sleep goes on after a signal: many short ones do not.
+            while !signals.stop()
+                && let Some(rest) = until.checked_duration_since(Instant::now())
+            {
+                std::thread::sleep(rest.min(NAP));
+            }
         }
         last = Some(ts);
     })
 }
+
+/// How long a pause is slept through at once.
+const NAP: Duration = Duration::from_millis(50);
 
 /// Start the pager.
 fn page() -> Result<(Child, std::process::ChildStdin), Problem> {

@@ -26,6 +26,9 @@ pub struct CaptureStats {
     pub frames: u64,
     /// Frames the kernel dropped because the program was too slow.
     pub dropped: u64,
+    /// The kernel counts some of those twice, and does not say which: it is so for `any`, where each frame of `lo` is one that
+    /// goes out and one that comes in. (Of `lo` alone the source halves the number.)
+    pub dropped_at_most: bool,
     /// Frames the interface or its driver dropped.
     pub interface_dropped: u64,
     /// Capture files that ended in the middle of a record.

@@ -284,22 +284,42 @@ fn a_packet_on_several_interfaces_is_used_once() {
         println!("skipped: no bridge can be made here");
         return;
     }
-    let Some(run) = Run::start("-d any --count needle udp dst port 9 and host 203.0.113.2") else {
+    let six = ip(&format!("addr add fd00:5e::1/64 dev {bridge} nodad"))
+        && ip(&format!(
+            "neigh replace fd00:5e::2 lladdr 02:00:00:00:00:02 dev {bridge}"
+        ));
+    let Some(run) = Run::start(
+        "-d any --count needle udp dst port 9 and (host 203.0.113.2 or host fd00:5e::2)",
+    ) else {
         return;
     };
     let socket = UdpSocket::bind("203.0.113.1:0").expect("bound");
+    // Not connected, their identification is zero; then it counts on. IPv6 has none.
+    for _ in 0..2 {
+        socket.send_to(b"a needle", "203.0.113.2:9").expect("sent");
+    }
     socket.connect("203.0.113.2:9").expect("there is a way");
     for _ in 0..3 {
         socket.send(b"a needle").expect("sent");
     }
+    if six {
+        let socket = UdpSocket::bind("[fd00:5e::1]:0").expect("bound");
+        for _ in 0..2 {
+            socket.send_to(b"a needle", "[fd00:5e::2]:9").expect("sent");
+        }
+    } else {
+        println!("without IPv6: it is not here");
+    }
+    let sent = if six { 7 } else { 5 };
     std::thread::sleep(Duration::from_secs(1));
     run.signal(Signal::SIGINT);
     let (_, out, said) = run.end();
     let _ = ip(&format!("link del {bridge}"));
     // The bridge, its port, and the far end of its wire.
-    assert_eq!(out, "3\n", "{said:?}");
+    assert_eq!(out, format!("{sent}\n"), "{said:?}");
     let end = said.concat();
-    assert!(end.contains("3 packets, 0 lost · 6 copies"), "{far}: {end}");
+    let copies = format!("{sent} packets, 0 lost · {} copies", 2 * sent);
+    assert!(end.contains(&copies), "{far}: {end}");
 }
 
 #[test]

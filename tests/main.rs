@@ -5,6 +5,7 @@
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `difference`: `--diff`, of two exchanges and of two files
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; what is lost, counted
+//! - `ends`: signals, pipes, full disks, and SIGKILL
 //! - `help`: help, the man page, completions, `--explain`, and the README's table of options
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
@@ -15,6 +16,7 @@
 //! - `share`: HTTP archives, curl commands, and no secrets in them
 //! - `licences`: what the libraries may be, by `deny.toml`
 //! - `live`: on loopback, where the tests run as root
+//! - `memory`: it is bounded, whatever comes
 //! - `frames`: packets made to order, for the others
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `threads`: two threads show what one does
@@ -25,12 +27,14 @@ mod captures;
 mod command_line;
 mod difference;
 mod doctor;
+mod ends;
 mod frames;
 mod golden;
 mod help;
 mod json;
 mod licences;
 mod live;
+mod memory;
 mod named;
 mod needles;
 mod overview;

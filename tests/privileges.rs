@@ -90,7 +90,7 @@ fn capable(name: &str) -> Option<PathBuf> {
 
 /// The sandbox is all there on this system.
 fn has_sandbox() -> bool {
-    let version = text(&run("-V").stdout);
+    let version = text(&run("--version").stdout);
     let all = !version.contains("not here");
     if !all {
         println!("skipped: {version}");
@@ -153,7 +153,7 @@ fn an_ordinary_user_with_cap_net_raw_is_held_as_well() {
 
 #[test]
 fn landlock_alone_keeps_files_ports_and_other_processes_away() {
-    if !text(&run("-V").stdout).contains("no signals to others") {
+    if !text(&run("--version").stdout).contains("no signals to others") {
         println!("skipped: Landlock is older here, or not there");
         return;
     }

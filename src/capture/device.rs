@@ -3,7 +3,9 @@
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 
-use pcap::{Active, Capture, Precision};
+use pcap::{Active, Capture, Linktype, Precision};
+
+use crate::frame::LinkType;
 
 use super::live::{LiveSettings, Way};
 use super::{CaptureError, Warning, devices};
@@ -65,9 +67,17 @@ fn activate(
 }
 
 fn finish(
-    capture: Capture<Active>,
+    mut capture: Capture<Active>,
     settings: &LiveSettings,
 ) -> Result<Capture<Active>, pcap::Error> {
+    let cooked = i32::try_from(LinkType::LINUX_SLL.0).map(Linktype);
+    let cooked2 = i32::try_from(LinkType::LINUX_SLL2.0).map(Linktype);
+    if let (true, Ok(cooked), Ok(cooked2)) = (settings.tells_interface, cooked, cooked2)
+        && capture.get_datalink() == cooked
+    {
+        // Without it, libpcap is older than 1.10: some copies are not told from what was sent again.
+        let _ = capture.set_datalink(cooked2);
+    }
     match settings.direction {
         None => {}
         Some(Way::In) => capture.direction(pcap::Direction::In)?,

@@ -9,6 +9,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
 use crate::frame::{Frame, LinkType};
+use crate::unwritten::Named;
 
 use super::{Interface, privileges};
 
@@ -62,8 +63,8 @@ pub struct Dump<W: Write> {
 }
 
 impl<W: Write> Dump<W> {
-    /// Begin a file; its header is written at once. `link` and `snaplen` are the input's; pcapng takes them from each packet's
-    /// interface instead.
+    /// Begin a file; its header is written at once. `link` and `snaplen` are the input's, of its first interface; pcapng takes
+    /// those of the others from their packets.
     ///
     /// # Errors
     /// The header cannot be written.
@@ -93,6 +94,9 @@ impl<W: Write> Dump<W> {
                 dump.words(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d]);
                 dump.halves(&[1, 0]);
                 dump.words(&[u32::MAX, u32::MAX, 28]);
+                // libpcap reads no file without an interface, not even to find it empty.
+                dump.describe(link, None);
+                dump.described.push((0, link));
             }
         }
         dump.flush()?;
@@ -247,13 +251,17 @@ impl<W: Write> Drop for Dump<W> {
 /// reason a file of somebody else's in a folder where everybody may make files (`/tmp`) is not written to. Under `sudo` a
 /// new file belongs to the user who called it.
 ///
+/// Errors of writing to it have its name ([`crate::unwritten::Unwritten`]).
+///
 /// # Errors
 /// It cannot be created.
 pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));
     }
-    create_file(path, force).map(|file| Box::new(file) as Box<dyn Write + Send>)
+    let writer = create_file(path, force)?;
+    let path = path.to_owned();
+    Ok(Box::new(Named { writer, path }))
 }
 
 fn create_file(path: &Path, force: bool) -> io::Result<File> {
@@ -405,7 +413,7 @@ mod tests {
             .iter()
             .map(|one| (one.name.as_deref(), one.snaplen))
             .collect();
-        assert_eq!(interfaces, [(Some("eth0"), 7), (None, 65535)]);
+        assert_eq!(interfaces, [(None, 65535), (Some("eth0"), 7)]);
     }
 
     #[test]

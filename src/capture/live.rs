@@ -36,6 +36,8 @@ pub struct LiveSettings {
     pub promiscuous: bool,
     /// Bytes of the kernel's buffer, for each device.
     pub buffer_size: u32,
+    /// Of `any`, have each frame say its interface (Linux cooked 2), where libpcap can.
+    pub tells_interface: bool,
     /// Only what comes in or only what goes out.
     pub direction: Option<Way>,
     /// Milliseconds after which the kernel hands over a block that is not full, and a quiet source says [`Next::Idle`].
@@ -57,6 +59,7 @@ impl Default for LiveSettings {
             devices: Vec::new(),
             snaplen: MAX_SNAPLEN,
             promiscuous: true,
+            tells_interface: true,
             buffer_size: 32 << 20,
             direction: None,
             timeout_ms: 15,
@@ -312,7 +315,7 @@ impl Source for Live {
             frames: self.frames,
             ..CaptureStats::default()
         };
-        for device in &mut self.devices {
+        for (device, interface) in self.devices.iter_mut().zip(&self.interfaces) {
             if let Ok(now) = device.capture.stats() {
                 device.dropped.set(now.dropped);
                 device.interface_dropped.set(now.if_dropped);
@@ -321,6 +324,7 @@ impl Source for Live {
             // ones, about half would have been seen. (Filtering the first out in the kernel, with `inbound`, loses others:
             // libpcap applies a new filter itself for a while, and does not know the direction there.)
             let dropped = device.dropped.total;
+            stats.dropped_at_most |= interface.source == "any" && dropped > 0;
             stats.dropped += if device.loopback {
                 dropped.div_ceil(2)
             } else {

@@ -173,7 +173,7 @@ fn configure_run(
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
-    let mut input = opened::open(args, paths)?;
+    let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()
         .interfaces()
@@ -231,10 +231,17 @@ fn configure_run(
         invert: args.invert,
         buffer: args.buffer_size.unwrap_or(opened::BUFFER),
     };
+    // What these ask for needs no pattern, and who reads files is past the first steps.
+    let asks = &args.exchanges;
+    let outputs = asks.diff.is_some()
+        || asks.curl.is_some()
+        || asks.har.is_some()
+        || asks.stats.is_some()
+        || args.streams.is_some();
     hints.extend(super::hints::nothing_asked(
         words,
         &pattern,
-        about.conditions || ngrep,
+        about.conditions || ngrep || outputs || !live,
     ));
     Ok(Config {
         first: None,

@@ -69,9 +69,17 @@ pub fn filter_problem(filter: &str, detail: &str) -> Problem {
     problem.advise("filters are tcpdump's: port 5000, host 10.0.0.1, tcp and not port 22")
 }
 
-/// A word that was meant as a file and is no capture, or is not there.
+/// A word that was meant as a file and is no capture, or is not there, or stands in front of the filter.
 #[must_use]
 pub fn file_problem(filter: &str) -> Option<Problem> {
+    if let Some((word, rest)) = filter.split_once(char::is_whitespace)
+        && Path::new(word).is_file()
+    {
+        return Some(
+            Problem::new(format!("the file {word} stands in front of the filter"))
+                .advise(format!("files come last:  spygrep PATTERN {rest} {word}")),
+        );
+    }
     let word = filter.split_whitespace().last()?;
     let path = Path::new(word);
     if path.is_dir() {

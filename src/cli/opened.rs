@@ -12,6 +12,7 @@ use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
 use crate::pipeline::{Recorder, Scope, Streams};
+use crate::unwritten::Unwritten;
 
 use super::args::{Args, Way as WayName};
 use super::config::Input;
@@ -29,15 +30,23 @@ pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
 }
 
 /// Open these files, or interfaces if there are none.
-pub(super) fn open(args: &Args, paths: &[PathBuf]) -> Result<Input, Problem> {
+pub(super) fn open(args: &Args, paths: &[PathBuf], ngrep: bool) -> Result<Input, Problem> {
     if !paths.is_empty() {
         if !args.devices.is_empty() {
             return Err(both());
         }
-        let files = Savefiles::open(paths).map_err(|error| Problem::capture(&error))?;
+        let mut files = Savefiles::open(paths).map_err(|error| Problem::capture(&error))?;
+        // A written file says its link type before its packets; ngrep's filter depends on it.
+        if ngrep || args.write.is_some() {
+            files.wait_for_an_interface();
+        }
         return Ok(Input::Files(Box::new(files), paths.to_vec()));
     }
-    let settings = settings(args)?;
+    let settings = LiveSettings {
+        // What ngrep writes with -O is the older kind.
+        tells_interface: !ngrep,
+        ..settings(args)?
+    };
     let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
     Ok(Input::Live(Box::new(live), settings.devices))
 }
@@ -214,7 +223,7 @@ pub(super) fn recorder(
     // ngrep writes over a file without asking.
     let dump = dump::create(path, true)
         .and_then(|out| Dump::new(out, format, flush, link, MAX_SNAPLEN))
-        .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
+        .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
     let scope = if args.write_flow {
         Scope::Flow
     } else {
@@ -235,7 +244,7 @@ pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
     };
     dump::create(path, args.force)
         .map(|file| Some(Box::new(file) as Box<dyn Write>))
-        .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))
+        .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))
 }
 
 /// The folder for `--streams`, which is to be whose we become.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::capture::CaptureError;
 use crate::capture::devices::Device;
 use crate::search::PatternError;
+use crate::unwritten::Unwritten;
 
 use super::words;
 
@@ -91,6 +92,21 @@ impl Problem {
                 "to search for the characters themselves: --fixed-strings {quoted}"
             ))
         }
+    }
+
+    /// An output that cannot be written: standard output, if the error names no file.
+    #[must_use]
+    pub fn output(error: &std::io::Error) -> Self {
+        Self::new(match Unwritten::of(error) {
+            Some(file) => {
+                format!(
+                    "cannot write {}: {}",
+                    file.path.display(),
+                    plain(&file.source)
+                )
+            }
+            None => format!("cannot write the output: {}", plain(error)),
+        })
     }
 
     /// A source that cannot be opened or read on.
@@ -225,6 +241,13 @@ struct Rights<'a> {
 
 /// The system's words without its number.
 fn plain(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    ) {
+        return "the disk is full".to_owned();
+    }
     let text = error.to_string();
     text.split(" (os error")
         .next()
@@ -236,6 +259,18 @@ fn plain(error: &std::io::Error) -> String {
 mod tests {
     use super::*;
     use crate::capture::devices::Address;
+
+    #[test]
+    fn an_output_is_named_and_a_full_disk_is_said_in_words() {
+        use std::io::{Error, ErrorKind};
+        let full = || Error::from(ErrorKind::StorageFull);
+        let file = Unwritten::wrap(std::path::Path::new("/tmp/a.pcap"), full());
+        let said = |error: &Error| Problem::output(error).what().to_owned();
+        assert_eq!(said(&file), "cannot write /tmp/a.pcap: the disk is full");
+        assert_eq!(said(&full()), "cannot write the output: the disk is full");
+        let other = Error::from_raw_os_error(5);
+        assert_eq!(said(&other), "cannot write the output: input/output error");
+    }
 
     #[test]
     fn an_interface_that_is_not_there() {

@@ -203,7 +203,15 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
     }
 
     fn event(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
-        if matches!(event, StreamEvent::Bare { .. }) && !self.bare {
+        let untold = match event {
+            StreamEvent::Bare { .. } => !self.bare,
+            // Of a flow of which nothing was told, the end is not missed.
+            StreamEvent::Acked { .. } | StreamEvent::End { .. } | StreamEvent::Over { .. } => {
+                told.0.is_none()
+            }
+            _ => false,
+        };
+        if untold {
             return;
         }
         let learns = told.0 != Some(flow.changes);

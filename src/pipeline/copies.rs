@@ -16,9 +16,10 @@ const PLACES: usize = 4;
 
 /// The packets of the last moments.
 ///
-/// Of `any`, IPv4 packets with equal identifications are copies: whoever sends again counts on. Other packets are told by where
-/// they were seen: the same bytes from the same interface were sent again; so one is a copy as long as its interface has
-/// seen it less often than another one has.
+/// Packets are told by where they were seen: the same bytes from the same interface were sent again; so one is a copy as long
+/// as its interface has seen it less often than another one has. A frame of `any` says its interface (Linux cooked 2). The
+/// older cooked header says only a hardware address, which a bridge shares with its ports: there, IPv4 packets with equal
+/// identifications are copies, since whoever sends again counts on.
 pub(super) struct Copies {
     live: bool,
     /// Live, frames came from more than one interface.
@@ -76,7 +77,8 @@ impl Copies {
         let most = slot.places.iter().map(|(_, seen)| *seen).max();
         let mut places = slot.places.iter_mut();
         let Some(own) = places.find(|(one, seen)| *one == place || *seen == 0) else {
-            return false;
+            // Of one more interface: what is sent again is told by the first ones.
+            return true;
         };
         *own = (place, own.1.saturating_add(1));
         Some(own.1) <= most
@@ -181,6 +183,50 @@ mod tests {
             };
             let packet = decode::frame(&frame).unwrap();
             assert_eq!(copies.is_copy(&frame, &packet), want, "{number}");
+        }
+    }
+
+    #[test]
+    fn without_an_identification_the_interfaces_number_tells_copies() {
+        // IPv6 and IPv4 without an identification: (milliseconds, interface, is a copy)
+        let table = [
+            (0, 3, false),
+            (0, 4, true),
+            (0, 9, true),
+            (1, 3, false),
+            (1, 9, true),
+            // More interfaces than are remembered.
+            (2, 5, true),
+            (2, 6, true),
+            (2, 7, true),
+            (3, 3, false),
+            (40, 4, false),
+        ];
+        let mut six = vec![0x60, 0, 0, 0, 0, 9, 17, 64];
+        six.extend([0xfd; 32]);
+        six.extend([4, 0, 5, 0, 0, 9, 0, 0, b'x']);
+        let four = sll(0, 1, 0, b"x")[16..].to_vec();
+        for (ether_type, ip) in [([0x86, 0xdd], six), ([8, 0], four)] {
+            let mut copies = Copies::new(true);
+            for (number, (millis, interface, want)) in table.into_iter().enumerate() {
+                let mut bytes = ether_type.to_vec();
+                bytes.extend([0, 0, 0, 0, 0, interface, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0]);
+                bytes.extend(&ip);
+                let frame = Frame {
+                    number: number as u64,
+                    ts: Timestamp::from_nanos(millis * 1_000_000),
+                    interface: 0,
+                    link: LinkType::LINUX_SLL2,
+                    wire_len: bytes.len() as u32,
+                    bytes: &bytes,
+                };
+                let packet = decode::frame(&frame).unwrap();
+                assert_eq!(
+                    copies.is_copy(&frame, &packet),
+                    want,
+                    "{ether_type:?} {number}"
+                );
+            }
         }
     }
 

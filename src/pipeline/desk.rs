@@ -3,6 +3,7 @@
 mod alone;
 mod exchanges;
 mod orders;
+mod timers;
 mod verdict;
 mod waiting;
 
@@ -150,10 +151,7 @@ impl Desk {
                 return acknowledged(state, dir, offset, by.ts);
             }
             StreamEvent::Over { how, .. } => {
-                if self.quiet.len() < SPARE && !conversation.is_new() {
-                    conversation.renew();
-                    self.quiet.push(std::mem::take(conversation));
-                }
+                self.retire(conversation);
                 return self.over(flow, state, how);
             }
             StreamEvent::Aside { by, .. } => return self.aside(flow, event, &by),
@@ -201,69 +199,24 @@ impl Desk {
         }
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how);
+            state.ended[dir.index()] = true;
+            if state.ended == [true; 2] {
+                // The flow is remembered for a while, for what comes late; what was said in it is not.
+                return self.retire(conversation);
+            }
         }
         if !state.timed {
             self.set_timer(flow, conversation, state, now.plus(time::BURST_PAUSE));
         }
     }
 
-    /// Look at the flow again when time alone ends something in it: a raw burst, or by `review` what is shown live.
-    fn set_timer(
-        &mut self,
-        flow: &Flow,
-        conversation: &Conversation,
-        state: &mut State,
-        review: Timestamp,
-    ) {
-        let moment = match conversation.open_burst_since() {
-            Some(since) => since.plus(time::BURST_PAUSE),
-            None if self.orders.live
-                && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
-            {
-                review
-            }
-            None => return,
-        };
-        state.timed = true;
-        self.timers.push_back((moment, (flow.slot, flow.id)));
-    }
-
-    /// Slot and id of the next flow whose moment has come by `now`.
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<(u32, u64)> {
-        let (_, flow) = self.timers.pop_front_if(|(moment, _)| *moment <= now)?;
-        Some(flow)
-    }
-
-    /// Take note that time has passed for a flow that [`Self::due`] named.
-    pub(super) fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
-        let Memory {
-            conversation,
-            state,
-        } = memory;
-        state.timed = false;
-        let limits = self.orders.limits;
-        let mut dissecting = self.dissecting.take().unwrap_or_default();
-        let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, &limits, decoders, stats, &mut |dir, by, said| {
-            self.said(flow, state, dir, by, said);
-        });
-        self.dissecting = Some(dissecting);
-        if self.orders.live {
-            self.slow(now, flow, state);
-            for dir in [Direction::ToServer, Direction::ToClient] {
-                let Some(open) = state.open(dir) else {
-                    continue;
-                };
-                let quiet = now.since(open.last.ts);
-                if open.held && quiet >= time::CANDIDATE_HOLD {
-                    self.release(flow, state, dir, true);
-                } else if open.is_due(&self.orders.query) && quiet >= time::BURST_PAUSE {
-                    // An answer that goes on and on is shown while it does.
-                    self.portion(flow, state, dir);
-                }
-            }
+    /// Nothing more is said in a conversation: the next flow may have it.
+    fn retire(&mut self, conversation: &mut Conversation) {
+        let mut old = std::mem::take(conversation);
+        if self.quiet.len() < SPARE && !old.is_new() {
+            old.renew();
+            self.quiet.push(old);
         }
-        self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
     }
 
     /// Number, and slot and id of the flow, of the oldest question that was shown and has no answer.

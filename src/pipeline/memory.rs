@@ -36,6 +36,8 @@ pub(super) struct State {
     marks: [Bookmark; 2],
     /// Bytes are missing where each direction's mark is.
     pub(super) holed: [bool; 2],
+    /// Which directions have said all that they will.
+    pub(super) ended: [bool; 2],
     /// Where the bytes end that each direction has said so far.
     pub(super) reached: [u64; 2],
     /// Exchanges whose final answer is not over.

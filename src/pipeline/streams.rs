@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -18,9 +18,12 @@ use nix::sys::stat::{Mode, fstatat, mkdirat};
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::packet::protocol;
 use crate::stream::StreamEvent;
+use crate::unwritten::Unwritten;
 
 /// The folder that streams are written to.
 pub struct Streams {
+    /// Its name, for errors.
+    path: PathBuf,
     /// Where files are made: the opened folder, whatever becomes of its path and of our rights. The sandbox allows opening
     /// below it and nowhere else.
     folder: File,
@@ -57,12 +60,14 @@ impl Streams {
         fill_gaps: bool,
         own: &dyn Fn(&File) -> io::Result<()>,
     ) -> io::Result<Self> {
+        let path = folder.to_owned();
         let folder = place(folder, own)?;
         let index = fresh(&folder, "index.tsv")?;
         own(&index)?;
         let mut index = BufWriter::new(index);
         index.write_all(b"file\toffset\tlength\treason\n")?;
         Ok(Self {
+            path,
             folder,
             index,
             fill_gaps,
@@ -80,6 +85,17 @@ impl Streams {
 
     /// Take what is said of a flow.
     pub(super) fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) -> io::Result<()> {
+        let result = self.take(flow, event);
+        result.map_err(|error| Unwritten::wrap(&self.path, error))
+    }
+
+    /// Write what is gathered.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let result = self.close();
+        result.map_err(|error| Unwritten::wrap(&self.path, error))
+    }
+
+    fn take(&mut self, flow: &Flow, event: &StreamEvent<'_>) -> io::Result<()> {
         if flow.protocol != protocol::TCP {
             return Ok(());
         }
@@ -122,8 +138,7 @@ impl Streams {
         }
     }
 
-    /// Write what is gathered.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         for (_, mut stream) in self.files.drain() {
             stream.close()?;
         }

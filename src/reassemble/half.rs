@@ -71,6 +71,18 @@ struct Trouble {
     conflict_bytes: usize,
 }
 
+impl Trouble {
+    /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be decided.
+    fn is_over(&self) -> bool {
+        self.queue.len() == 0
+            && self.hole.is_none()
+            && self.syn_data.is_none()
+            && self.reset.is_none()
+            && self.refused.is_empty()
+            && self.candidates.is_empty()
+    }
+}
+
 /// A hole that is waited for.
 #[derive(Clone, Copy)]
 struct Hole {
@@ -92,7 +104,11 @@ impl Half {
 
     /// Whether it goes on in order, and nothing is out of the ordinary.
     pub(super) fn is_plain(&self) -> bool {
-        self.trouble.is_none() && self.fin.is_none()
+        self.fin.is_none()
+            && self
+                .trouble
+                .as_ref()
+                .is_none_or(|trouble| trouble.is_over())
     }
 
     /// Whether it goes on in order, and this is the sequence number of its next byte.

@@ -22,12 +22,10 @@ impl<S> Entry<S> {
             Direction::ToServer => (to_server, to_client),
             Direction::ToClient => (to_client, to_server),
         };
-        let handshake = &self.flow.handshake;
         tcp.flags.0 & !WITHOUT_MEANING == TcpFlags::ACK.0
             && tcp.window > 0
             && self.stage == Stage::Open
             && !self.reset
-            && (handshake.done.is_some() || handshake.answered.is_none())
             && policy.checksum != Checksum::On
             && segment.cut() == 0
             && own.expects(tcp.seq)
@@ -44,6 +42,9 @@ impl<S> Entry<S> {
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
         self.last = by;
+        if self.flow.handshake.done.is_none() {
+            self.time_handshake(segment, dir, by);
+        }
         let Self {
             flow,
             state,

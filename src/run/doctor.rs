@@ -12,7 +12,7 @@ use crate::capture::system::{Carried, Elsewhere, Listener};
 use crate::packet::protocol;
 
 use filter::Asked;
-pub(super) use rounds::Rounds;
+pub(super) use rounds::{Rounds, not_in_file};
 
 /// Lines of one text.
 const LINES: usize = 6;
@@ -248,6 +248,20 @@ pub(super) fn unmatched(run: &Unmatched<'_>) -> Option<Vec<String>> {
     Some(lines)
 }
 
+/// Files have packets, and none is looked at. `None` for files without any.
+pub(super) fn none_passes(frames: u64, filter: Option<&str>) -> Option<String> {
+    let packets = packets_of(frames);
+    Some(match (frames, filter) {
+        (0, _) => return None,
+        (1, Some(filter)) => format!("{packets} was read, and it does not pass \"{filter}\""),
+        (1, None) => format!("{packets} was read, and it is no IP"),
+        (_, Some(filter)) => {
+            format!("{packets} were read, and none of them passes \"{filter}\"")
+        }
+        (_, None) => format!("{packets} were read, and none of them is IP"),
+    })
+}
+
 /// What to know of TLS that was shown.
 pub(super) const TLS: &str = "TLS hides what is said; the names in its hellos can be searched. \
      To read it, listen where it is plain: in front of the proxy that encrypts, or on lo";
@@ -264,9 +278,8 @@ pub(super) struct Lost<'a> {
     pub(super) filter: Option<&'a str>,
     /// Bytes of the kernel's buffer.
     pub(super) buffer: usize,
-    /// Captured from `any`: there the kernel counts what it drops of `lo` going out and coming in, and does not say which
-    /// interface it was. (Of `lo` alone the source halves the number.)
-    pub(super) any: bool,
+    /// Some may be counted twice.
+    pub(super) at_most: bool,
 }
 
 /// Packets were lost: how many, and what to do.
@@ -288,7 +301,7 @@ pub(super) fn lost(lost: &Lost<'_>) -> Vec<String> {
         "packets"
     };
     let larger = (lost.buffer.max(16 << 20) >> 20).saturating_mul(4);
-    let most = if lost.any { "up to " } else { "" };
+    let most = if lost.at_most { "up to " } else { "" };
     let mut lines = vec![format!(
         "{most}{} {noun} lost so far ({share}){through}",
         grouped(lost.dropped)
@@ -296,7 +309,7 @@ pub(super) fn lost(lost: &Lost<'_>) -> Vec<String> {
     lines.push(format!(
         "narrow it (port ..., host ...) or enlarge the buffer: --buffer-size {larger}M"
     ));
-    if lost.any {
+    if lost.at_most {
         lines.push(
             "on any the kernel counts lost packets of lo twice   ->  -d lo counts them once"
                 .to_owned(),

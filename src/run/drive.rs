@@ -76,9 +76,7 @@ impl Drive {
         self.notes.summary(&pipeline.stats(), self.live);
         match (result, pipeline.failure()) {
             (Err(Ended::Source(problem)), _) => Err(problem),
-            (Err(Ended::Output(error)), _) | (Ok(_), Some(error)) => {
-                Err(Problem::new(format!("cannot write the output: {error}")))
-            }
+            (Err(Ended::Output(error)), _) | (Ok(_), Some(error)) => Err(Problem::output(&error)),
             (Ok(_), None) => Ok(pipeline.into_renderer()),
         }
     }

@@ -11,19 +11,17 @@ pub(super) struct Losses {
     filter: Option<String>,
     /// Bytes of the kernel's buffer.
     buffer: usize,
-    any: bool,
     told: u64,
     /// Packets that had come when it was last looked, and when that was.
     came: (u64, Instant),
 }
 
 impl Losses {
-    /// Nothing was told yet. `any`: the interface that is all of them.
-    pub(super) fn new(filter: Option<String>, buffer: usize, any: bool) -> Self {
+    /// Nothing was told yet.
+    pub(super) fn new(filter: Option<String>, buffer: usize) -> Self {
         Self {
             filter,
             buffer,
-            any,
             told: 0,
             came: (0, Instant::now()),
         }
@@ -45,7 +43,7 @@ impl Losses {
             rate: rate as u64,
             filter: self.filter.as_deref(),
             buffer: self.buffer,
-            any: self.any,
+            at_most: now.dropped_at_most,
         }))
     }
 }

@@ -109,7 +109,7 @@ impl Notes {
         }
         line.push_str(&count(stats.decode.packets, "packet", "packets"));
         if live || stats.capture.dropped > 0 {
-            line.push_str(&format!(", {} lost", stats.capture.dropped));
+            line.push_str(&format!(", {} lost", lost(stats)));
         }
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
@@ -167,7 +167,7 @@ impl Notes {
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",
             count(stats.capture.frames, "packet", "packets"),
-            stats.capture.dropped,
+            lost(stats),
             count(stats.output.messages, "message", "messages"),
             stats.output.matched,
             losses.concat()
@@ -188,6 +188,29 @@ pub(super) fn clean(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// How many packets the kernel dropped, as far as that can be known.
+fn lost(stats: &Stats) -> String {
+    let most = match stats.capture.dropped_at_most {
+        true => "up to ",
+        false => "",
+    };
+    format!("{most}{}", stats.capture.dropped)
+}
+
 fn count(many: u64, one: &str, more: &str) -> String {
     format!("{many} {}", if many == 1 { one } else { more })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_counted_twice_is_no_exact_number() {
+        let mut stats = Stats::default();
+        stats.capture.dropped = 12;
+        assert_eq!(lost(&stats), "12");
+        stats.capture.dropped_at_most = true;
+        assert_eq!(lost(&stats), "up to 12");
+    }
 }

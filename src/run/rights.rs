@@ -68,6 +68,6 @@ pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
     match held {
         Ok(true) => Ok(Outcome::Matched),
         Ok(false) => Ok(Outcome::Nothing),
-        Err(error) => Err(Problem::new(format!("cannot write the output: {error}"))),
+        Err(error) => Err(Problem::output(&error)),
     }
 }

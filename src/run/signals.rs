@@ -10,6 +10,7 @@ use signal_hook::flag;
 use crate::cli::problem::Problem;
 
 /// Signals, as flags. The first of those that end is a normal end; a second SIGINT leaves at once.
+#[derive(Clone)]
 pub(super) struct Signals {
     stop: Arc<AtomicBool>,
     report: Arc<AtomicBool>,

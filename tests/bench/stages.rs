@@ -147,6 +147,7 @@ fn flow() -> Flow {
         roles: Roles::Seen,
         handshake: Handshake::default(),
         troubles: Troubles::default(),
+        changes: 0,
     }
 }
 

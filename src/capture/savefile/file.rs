@@ -52,7 +52,7 @@ impl OpenFile {
     }
 
     /// Find out the format; `false` while the first bytes are not there.
-    fn recognise(&mut self) -> Result<bool, CaptureError> {
+    pub(super) fn recognise(&mut self) -> Result<bool, CaptureError> {
         match self.format() {
             Ok(Ok(format)) => {
                 self.format = Some(format);

@@ -63,7 +63,7 @@ impl Input {
             })
         } else {
             Box::new(Counted {
-                reader: Patient(file),
+                reader: Patient { file, dry: false },
                 counted,
             })
         };
@@ -177,15 +177,22 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A pipe, a terminal or a socket: waits for bytes for [`PATIENCE_MS`] at most.
-struct Patient(File);
+/// A pipe, a terminal or a socket: waits for bytes for [`PATIENCE_MS`] at most, and not at all when it has just become dry, so
+/// that what was gathered until then can be shown first.
+struct Patient {
+    file: File,
+    dry: bool,
+}
 
 impl Read for Patient {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::from(PATIENCE_MS)) {
+        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+        let patience = if self.dry { PATIENCE_MS } else { 0 };
+        let ready = poll(&mut fds, PollTimeout::from(patience));
+        self.dry = matches!(ready, Ok(0));
+        match ready {
             Ok(0) | Err(Errno::EINTR) => Err(io::ErrorKind::WouldBlock.into()),
-            Ok(_) => self.0.read(target),
+            Ok(_) => self.file.read(target),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -209,7 +216,8 @@ mod tests {
         use std::io::Write;
         use std::os::fd::OwnedFd;
         let (reader, mut writer) = io::pipe().unwrap();
-        let mut patient = Patient(File::from(OwnedFd::from(reader)));
+        let file = File::from(OwnedFd::from(reader));
+        let mut patient = Patient { file, dry: false };
         let mut bytes = [0; 8];
         assert_eq!(
             patient.read(&mut bytes).unwrap_err().kind(),

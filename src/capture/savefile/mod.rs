@@ -106,8 +106,21 @@ impl Savefiles {
         self.current.is_some()
     }
 
-    /// Read the first regular file up to its first interface, so that its link type is known before its first frame.
-    fn meet_an_interface(&mut self) {
+    /// Wait until the first file has its first interface, also when it is a pipe that may say nothing for long: for who must
+    /// know the link type before the first frame. What is wrong with the file is said when it is read.
+    pub fn wait_for_an_interface(&mut self) {
+        while let Some(file) = &mut self.current {
+            match file.format.is_some() || matches!(file.recognise(), Ok(true) | Err(_)) {
+                false => {}
+                true if self.meet_an_interface() => {}
+                true => return,
+            }
+        }
+    }
+
+    /// Read the first regular file up to its first interface, so that its link type is known before its first frame. `true`
+    /// when it is a pipe that has not said it yet.
+    fn meet_an_interface(&mut self) -> bool {
         while let Some(OpenFile {
             format: Some(format),
             buffer,
@@ -116,7 +129,7 @@ impl Savefiles {
         }) = &mut self.current
         {
             let step = match format {
-                Format::Pcapng(reader) if reader.knows_an_interface() => return,
+                Format::Pcapng(reader) if reader.knows_an_interface() => return false,
                 Format::Pcapng(reader) if self.interfaces.list.is_empty() => reader
                     .step(buffer, |name, link, snaplen| {
                         self.interfaces.number(path, name, link, snaplen)
@@ -125,21 +138,25 @@ impl Savefiles {
                     .step(buffer, |link, snaplen| {
                         self.interfaces.number(path, None, link, snaplen)
                     }),
-                _ => return,
+                _ => return false,
             };
             // Whatever else it is comes again: the reader stays where it is at an end, and at damage.
-            if !matches!(step, Ok(Step::Again)) {
-                return;
+            match step {
+                Ok(Step::Again) => {}
+                Ok(_) => return false,
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
             }
         }
+        false
     }
 
     /// Note why a file ends before its end.
     fn warn(&mut self, damage: Damage) {
         let Some(file) = &self.current else { return };
         self.stats.cut_files += 1;
+        let frames = if file.frames == 1 { "frame" } else { "frames" };
         let text = format!(
-            "{damage} at byte {} after {} frames; what came before was read",
+            "{damage} at byte {} after {} {frames}; what came before was read",
             file.buffer.position(),
             file.frames
         );

@@ -296,7 +296,7 @@ fn what_lies_before_a_cut_is_read_and_one_warning_given() {
             assert_eq!(source.stats().cut_files, u64::from(cut));
             if cut {
                 let expected = format!(
-                    "file0: the file is cut in the middle of a record at byte {first} after 1 frames; what came before was read"
+                    "file0: the file is cut in the middle of a record at byte {first} after 1 frame; what came before was read"
                 );
                 assert_eq!(warnings[0].to_string(), expected);
             }

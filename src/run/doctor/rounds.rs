@@ -8,7 +8,7 @@ use crate::capture::system::{Carried, System};
 use crate::cli::config::About;
 use crate::stats::Stats;
 
-use super::{Quiet, TLS, Unmatched, nothing, unmatched};
+use super::{Quiet, TLS, Unmatched, none_passes, nothing, unmatched};
 
 /// Nothing arrived for so long.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -133,6 +133,21 @@ impl Rounds {
             now: &now,
             elsewhere: self.system.elsewhere(),
         })
+    }
+}
+
+/// At the end of files in which nothing matched.
+pub(in crate::run) fn not_in_file(
+    about: &About,
+    pattern: &str,
+    filter: Option<&str>,
+    stats: &Stats,
+) -> Option<Vec<String>> {
+    let frames = stats.capture.frames;
+    match (stats.output.matched, stats.decode.packets) {
+        (0, 0) => none_passes(frames, filter).map(|line| vec![line]),
+        (0, _) => unmatched(&seen(about, pattern, stats)),
+        _ => None,
     }
 }
 

@@ -271,6 +271,18 @@ fn packets_arrive_and_nothing_matches() {
 }
 
 #[test]
+fn files_have_packets_that_nobody_asked_for() {
+    assert_eq!(none_passes(0, Some("port 1")), None);
+    let said = |frames, filter| none_passes(frames, filter).unwrap();
+    assert_eq!(
+        said(1204, Some("port 1")),
+        "1,204 packets were read, and none of them passes \"port 1\""
+    );
+    assert_eq!(said(1, None), "1 packet was read, and it is no IP");
+    assert_eq!(said(2, None), "2 packets were read, and none of them is IP");
+}
+
+#[test]
 fn packets_are_lost() {
     let what = |dropped, captured, rate, filter| {
         lost(&Lost {
@@ -279,7 +291,7 @@ fn packets_are_lost() {
             rate,
             filter,
             buffer: 1 << 20,
-            any: false,
+            at_most: false,
         })
     };
     assert_eq!(
@@ -307,7 +319,7 @@ fn packets_of_lo_are_counted_twice_on_any() {
         rate: 0,
         filter: None,
         buffer: 32 << 20,
-        any: true,
+        at_most: true,
     });
     assert_eq!(
         lines,

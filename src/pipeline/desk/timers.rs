@@ -1,0 +1,70 @@
+//! Timers: the flows in which something ends, or is to be shown, by time alone.
+
+use crate::dissect::Conversation;
+use crate::flow::{Direction, Flow};
+use crate::frame::Timestamp;
+use crate::limits::time;
+use crate::pipeline::memory::{Memory, State};
+
+use super::{Desk, Dissecting};
+
+impl Desk {
+    /// Look at the flow again when time alone ends something in it: a raw burst, or by `review` what is shown live.
+    pub(super) fn set_timer(
+        &mut self,
+        flow: &Flow,
+        conversation: &Conversation,
+        state: &mut State,
+        review: Timestamp,
+    ) {
+        let moment = match conversation.open_burst_since() {
+            Some(since) => since.plus(time::BURST_PAUSE),
+            None if self.orders.live
+                && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
+            {
+                review
+            }
+            None => return,
+        };
+        state.timed = true;
+        self.timers.push_back((moment, (flow.slot, flow.id)));
+    }
+
+    /// Slot and id of the next flow whose moment has come by `now`.
+    pub(in crate::pipeline) fn due(&mut self, now: Timestamp) -> Option<(u32, u64)> {
+        let (_, flow) = self.timers.pop_front_if(|(moment, _)| *moment <= now)?;
+        Some(flow)
+    }
+
+    /// Take note that time has passed for a flow that [`Self::due`] named.
+    pub(in crate::pipeline) fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
+        let Memory {
+            conversation,
+            state,
+        } = memory;
+        state.timed = false;
+        let limits = self.orders.limits;
+        let mut dissecting = self.dissecting.take().unwrap_or_default();
+        let Dissecting { stats, decoders } = &mut *dissecting;
+        conversation.idle(now, &limits, decoders, stats, &mut |dir, by, said| {
+            self.said(flow, state, dir, by, said);
+        });
+        self.dissecting = Some(dissecting);
+        if self.orders.live {
+            self.slow(now, flow, state);
+            for dir in [Direction::ToServer, Direction::ToClient] {
+                let Some(open) = state.open(dir) else {
+                    continue;
+                };
+                let quiet = now.since(open.last.ts);
+                if open.held && quiet >= time::CANDIDATE_HOLD {
+                    self.release(flow, state, dir, true);
+                } else if open.is_due(&self.orders.query) && quiet >= time::BURST_PAUSE {
+                    // An answer that goes on and on is shown while it does.
+                    self.portion(flow, state, dir);
+                }
+            }
+        }
+        self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
+    }
+}
