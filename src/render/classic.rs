@@ -1,17 +1,19 @@
 //! ngrep's four layouts and its dump. With `--ngrep` byte for byte, marks and banner included; else on messages: no marks,
 //! every match coloured, a record always ends its line.
 
+mod rows;
+
 use std::io;
 use std::ops::Range;
-
-use unicode_width::UnicodeWidthStr;
 
 use crate::hit::{Companion, Hit, Piece, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
 
 use super::style::{Paint, painted, within};
-use super::{Banner, Clock, Escape, Out, Renderer, Settings, View, Wants, heading, hex, human};
+use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
+
+use rows::rows;
 
 /// The layouts.
 pub(super) struct Classic {
@@ -255,83 +257,6 @@ impl Renderer for Classic {
             wants
         }
     }
-}
-
-/// The normal layout: rows of `width` characters behind two blanks, the last one padded. Matches are coloured.
-fn rows(bytes: &[u8], width: usize, escape: Escape, matches: &[Range<usize>], text: &mut Vec<u8>) {
-    let (mut at, mut marks, mut matches) = (0, 0, matches);
-    while at < bytes.len() {
-        text.extend_from_slice(b"  ");
-        let mut columns = 0;
-        while columns < width && at < bytes.len() {
-            while let [found, rest @ ..] = matches
-                && found.end <= at
-            {
-                matches = rest;
-            }
-            let (on, end) = match matches {
-                [found, ..] if found.start <= at => (true, found.end),
-                [found, ..] => (false, found.start),
-                [] => (false, bytes.len()),
-            };
-            let room = at.saturating_add(width - columns);
-            let run = escape.narrow(&bytes[at..end.min(room)]);
-            if run == 0 {
-                let len = if escape.utf8 {
-                    character(&bytes[at..])
-                } else {
-                    1
-                };
-                let (start, before) = (text.len(), marks);
-                let wide = cell(&bytes[at..at + len], on, escape, &mut marks, text);
-                if columns > 0 && columns + wide > width {
-                    text.truncate(start);
-                    marks = before;
-                    break;
-                }
-                columns += wide;
-                at += len;
-                continue;
-            }
-            let run = &bytes[at..at + run];
-            match on {
-                // ngrep colours each character by itself.
-                true => run.iter().for_each(|byte| {
-                    lit(text, |text| escape.write_on(&[*byte], &mut marks, text));
-                }),
-                false => escape.write_on(run, &mut marks, text),
-            }
-            columns += run.len();
-            at += run.len();
-        }
-        text.resize(text.len() + width.saturating_sub(columns), b' ');
-        text.push(b'\n');
-    }
-}
-
-/// Append one character. The columns it takes.
-fn cell(bytes: &[u8], on: bool, escape: Escape, marks: &mut usize, text: &mut Vec<u8>) -> usize {
-    let mut columns = 0;
-    let mut write = |text: &mut Vec<u8>| {
-        let start = text.len();
-        escape.write_on(bytes, marks, text);
-        columns = std::str::from_utf8(&text[start..]).map_or(1, UnicodeWidthStr::width);
-    };
-    match on {
-        true => lit(text, write),
-        false => write(text),
-    }
-    columns
-}
-
-/// Bytes of the character at the start of `bytes`; 1 where there is none.
-fn character(bytes: &[u8]) -> usize {
-    // Four bytes hold any character. More would be read through to their end, for each one of them.
-    let first = bytes[..bytes.len().min(4)]
-        .utf8_chunks()
-        .next()
-        .and_then(|chunk| chunk.valid().chars().next());
-    first.map_or(1, char::len_utf8)
 }
 
 /// Append what `write` appends, in ngrep's colour.
