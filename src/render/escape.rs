@@ -62,7 +62,7 @@ impl Escape {
     }
 
     /// Append bytes that are [narrow](Self::narrow). They are looked at many at once: nothing depends on their neighbours.
-    fn write_narrow(&self, run: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn write_narrow(&self, run: &[u8], out: &mut Vec<u8>) {
         // Without such a dot all of them pass.
         let dot = self.narrow_dot().unwrap_or(b'.');
         out.extend(run.iter().map(|byte| match self.passes(*byte) {

@@ -12,6 +12,7 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind, Span};
 use regex_syntax::hir::Hir;
+use regex_syntax::hir::literal::Extractor;
 
 /// An automaton for one set of patterns.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Automaton {
             *state = start(Some(byte))?;
         }
         let properties = hir.properties();
-        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
+        let prefilter = prefilter(hir);
         Ok(Self {
             needle: prefilter.as_ref().map_or(0, Prefilter::max_needle_len),
             prefilter,
@@ -253,6 +254,25 @@ impl Automaton {
     }
 }
 
+/// Finds where a match can begin.
+fn prefilter(hir: &Hir) -> Option<Prefilter> {
+    let usual = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir)?;
+    // Of several needles the usual one seeks four bytes only, and stops at each word that begins so.
+    let mut needles = Extractor::new().extract(hir);
+    needles.keep_first_bytes(NEEDLE);
+    let longer = needles
+        .literals()
+        .filter(|needles| (2..=NEEDLES).contains(&needles.len()))
+        .filter(|needles| needles.iter().all(|needle| needle.len() >= 4))
+        .and_then(|needles| Prefilter::new(MatchKind::LeftmostFirst, needles));
+    longer.or(Some(usual))
+}
+
+/// Bytes of a needle at most: that many are walked at the end of each piece.
+const NEEDLE: usize = 12;
+/// Needles that are sought at once at most: all that the fast way takes.
+const NEEDLES: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -309,6 +329,20 @@ mod tests {
     fn a_needle_that_is_cut_in_front_of_a_whole_one_is_found() {
         let (automaton, _) = automaton(r"(?i:A)*ba\s");
         assert_eq!(ends(&automaton, &[b"aacba", b" "]), [6]);
+    }
+
+    #[test]
+    fn long_needles_are_found_however_they_are_cut() {
+        let (automaton, _) = automaton("needle-[0-9]|haystack-[0-9]|pitchforks?-of-the-barn");
+        let text = b"needles haystacks needle-1 pitchfork-of-the-barn haystack-2";
+        for at in 0..=text.len() {
+            let (front, back) = text.split_at(at);
+            assert_eq!(
+                ends(&automaton, &[front, back]),
+                [26, 48, 59],
+                "cut at {at}"
+            );
+        }
     }
 
     #[test]

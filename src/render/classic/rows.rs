@@ -68,7 +68,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Append bytes of which each takes a column.
+    /// Append bytes that are [narrow](Escape::narrow).
     fn narrow(&mut self, bytes: &[u8], on: bool, escape: Escape) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -78,9 +78,9 @@ impl Rows<'_> {
             match on {
                 // ngrep colours each character by itself.
                 true => row.iter().for_each(|byte| {
-                    lit(self.text, |text| escape.write(&[*byte], text));
+                    lit(self.text, |text| escape.write_narrow(&[*byte], text));
                 }),
-                false => escape.write(row, self.text),
+                false => escape.write_narrow(row, self.text),
             }
             self.take(row.len());
             rest = behind;
@@ -89,7 +89,12 @@ impl Rows<'_> {
 
     /// Append a character that passed the escape.
     fn put(&mut self, c: char, on: bool) {
-        let wide = c.width().unwrap_or(1);
+        // Most are dots.
+        let wide = if c.is_ascii() {
+            1
+        } else {
+            c.width().unwrap_or(1)
+        };
         if self.columns > 0 && self.columns + wide > self.width {
             self.close();
         }
