@@ -143,17 +143,7 @@ impl Recorder {
     /// When they cannot be written.
     pub(super) fn save(&mut self, flow: &Flow, frames: &[u64]) -> io::Result<()> {
         match self.scope {
-            Scope::Message => {
-                for &number in frames {
-                    match self
-                        .recent
-                        .binary_search_by_key(&number, |remembered| remembered.number)
-                    {
-                        Ok(at) => self.write(at)?,
-                        Err(_) => self.forgotten += 1,
-                    }
-                }
-            }
+            Scope::Message => self.save_frames(frames)?,
             Scope::Flow => {
                 let pair = Pair::of_flow(flow);
                 if self.wanted.insert(pair) {
@@ -163,6 +153,19 @@ impl Recorder {
                         }
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn save_frames(&mut self, frames: &[u64]) -> io::Result<()> {
+        for &number in frames {
+            match self
+                .recent
+                .binary_search_by_key(&number, |remembered| remembered.number)
+            {
+                Ok(at) => self.write(at)?,
+                Err(_) => self.forgotten += 1,
             }
         }
         Ok(())
@@ -229,4 +232,75 @@ fn put(dump: &mut Dump<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<
         snaplen: MAX_SNAPLEN,
     };
     dump.write(frame, Some(&interface)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use crate::capture::dump::{DumpFormat, Flush};
+
+    use super::*;
+
+    /// A file that can be looked at while it is written.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Each of the frames is these many times its own number.
+    fn bytes(number: u64) -> Vec<u8> {
+        vec![number as u8; 60 + number as usize % 50]
+    }
+
+    #[test]
+    fn frames_are_whole_wherever_they_lie_in_the_ring_and_old_ones_are_counted() {
+        let file = Shared::default();
+        let out: Box<dyn Write + Send> = Box::new(file.clone());
+        let link = LinkType::ETHERNET;
+        let dump = Dump::new(out, DumpFormat::Pcap, Flush::Gathered, link, MAX_SNAPLEN).unwrap();
+        let mut recorder = Recorder::new(dump, Scope::Message, 1000);
+        // As many bytes as the ring has, some times over.
+        let last = 12_000;
+        let mut expected = Vec::new();
+        for number in 1..=last {
+            let bytes = bytes(number);
+            let frame = Frame {
+                number,
+                ts: Timestamp::default(),
+                interface: 0,
+                link,
+                wire_len: bytes.len() as u32,
+                bytes: &bytes,
+            };
+            recorder.remember(&frame, None).unwrap();
+            if number % 3 == 0 {
+                // The second time it is written already.
+                recorder.save_frames(&[number - 2, number, number]).unwrap();
+                expected.extend([number - 2, number].map(self::bytes).concat());
+            }
+        }
+        assert_eq!(recorder.forgotten(), 0);
+        recorder.save_frames(&[1, last - 20]).unwrap();
+        assert_eq!(recorder.forgotten(), 2);
+        recorder.flush().unwrap();
+        let file = file.0.lock().unwrap();
+        let mut written = Vec::new();
+        let mut rest = &file[24..];
+        while let Some((header, behind)) = rest.split_at_checked(16) {
+            let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
+            written.extend_from_slice(&behind[..len]);
+            rest = &behind[len..];
+        }
+        assert!(written == expected);
+    }
 }
