@@ -228,7 +228,7 @@ impl Pipeline {
         let result = show.renderer.finish(&stats);
         show.note(result);
         if let Some(recorder) = &mut show.recorder {
-            let result = recorder.finish();
+            let result = recorder.flush();
             show.note(result);
         }
         if let Some(streams) = &mut show.streams {
@@ -269,6 +269,10 @@ impl Pipeline {
         let show = self.show();
         let result = show.renderer.flush();
         show.note(result);
+        if let Some(recorder) = &mut show.recorder {
+            let result = recorder.flush();
+            show.note(result);
+        }
     }
 
     /// Nothing more can be shown.
@@ -373,9 +377,8 @@ impl Listener<Memory> for Desk {
     }
 
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
-        if let Some(recorder) = &mut self.show.recorder {
-            let result = recorder.remember(frame, packet);
-            self.show.note(result);
+        if let Some(scope) = self.show.recorded() {
+            self.show.remember(frame, scope.pair(packet));
         }
     }
 

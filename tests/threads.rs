@@ -55,6 +55,30 @@ fn each_capture_is_shown_the_same_by_one_thread_and_by_two() {
     assert_eq!(text(&one.stdout), text(&two.stdout));
 }
 
+/// Captures with segments out of order, fragments, copies, several link types.
+const SAVED: &str = "pcaps/tcp-reordered.pcap pcaps/udp-fragments.pcap pcaps/http-gzip.pcap pcaps/any-sll.pcap \
+    pcaps/french-website.pcap pcaps/padding.pcap";
+
+#[test]
+fn the_same_packets_are_saved_by_one_thread_and_by_two() {
+    let folder = scratch("threads-saved");
+    for way in ["", "--write-flow", "--show-empty", "-A 1 -B 1", "--pair"] {
+        for pattern in ["''", "e", "HTTP"] {
+            let [one, two] = ["1", "2"].map(|threads| {
+                let file = folder.join(threads).with_extension("pcap");
+                let ran = run(&format!(
+                    "--threads {threads} -q {way} -O {} {pattern} {}",
+                    file.display(),
+                    SAVED
+                ));
+                (fs::read(file).expect("it was written"), ran)
+            });
+            assert_eq!(one.0, two.0, "{way} {pattern}");
+            assert_eq!(text(&one.1.stdout), text(&two.1.stdout), "{way} {pattern}");
+        }
+    }
+}
+
 /// Connections whose segments come late, twice, differently, in pieces, or never; with pauses, and ports used again.
 fn messy(seed: u64, packets: usize) -> Vec<Vec<u8>> {
     let mut numbers = Numbers(seed);

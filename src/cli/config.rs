@@ -317,7 +317,7 @@ fn two_threads(args: &Args) -> bool {
         Some(threads) => threads > 1,
         None => std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
     };
-    two && !early && !args.realtime && args.write.is_none()
+    two && !early && !args.realtime
 }
 
 fn limits(args: &Args) -> Limits {

@@ -18,6 +18,7 @@ use crate::stats::Stats;
 use super::batch::{Batch, Courier, Told};
 use super::behind::Behind;
 use super::front::Front;
+use super::recorder::Scope;
 use super::{Messages, Pipeline, Way};
 
 /// Batches that wait at most, each with a block of the file.
@@ -34,6 +35,8 @@ struct Task {
     front: Front<Told>,
     /// Packets without payload are to be told as well.
     bare: bool,
+    /// What is recorded: then all packets are told.
+    recorded: Option<Scope>,
     full: SyncSender<Batch>,
     empty: Receiver<Batch>,
     end: Sender<Over>,
@@ -89,13 +92,14 @@ impl Task {
             mut files,
             mut front,
             bare,
+            recorded,
             full,
             empty,
             end,
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = Courier::new(bare, |batch| {
+        let mut courier = Courier::new(bare, recorded, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -165,6 +169,7 @@ impl Pipeline {
                 files: Box::new(mem::take(files)),
                 front: front.carrying(),
                 bare: desk.wants_bare(),
+                recorded: desk.show.recorded(),
                 full,
                 empty,
                 end,

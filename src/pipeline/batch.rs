@@ -10,6 +10,7 @@ use crate::stats::Stats;
 use crate::stream::StreamEvent;
 
 use super::front::Listener;
+use super::recorder::{Pair, Scope};
 
 /// What is told of some frames, in order.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     /// What became known of flows, in the order of the records that say so.
     pub(super) flows: Vec<Flow>,
+    /// The packets, where they are told, in the order of the records that follow one.
+    pub(super) packets: Vec<Seen>,
     /// The part of the file that the frames lie in.
     pub(super) block: Vec<u8>,
     /// Bytes that lie in no frame of the block: they had to wait, or were put together.
@@ -37,7 +40,17 @@ pub(super) struct Record {
     pub(super) due: bool,
     /// The next of the batch's flows is what is known of this flow from now on.
     pub(super) learns: bool,
+    /// The next of the batch's packets was seen behind the time and before the rest.
+    pub(super) packet: bool,
     pub(super) what: What,
+}
+
+/// A packet, for the recorder.
+pub(super) struct Seen {
+    /// Its frame, without the bytes, and where those are.
+    pub(super) frame: Frame<'static>,
+    pub(super) place: Place,
+    pub(super) pair: Option<Pair>,
 }
 
 pub(super) enum What {
@@ -86,6 +99,7 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.records.clear();
         self.flows.clear();
+        self.packets.clear();
         self.copies.clear();
         self.copies.shrink_to(COPIES);
         self.warnings.clear();
@@ -113,11 +127,15 @@ pub(super) struct Courier<F> {
     frame: std::ops::Range<usize>,
     /// Packets that bring nothing are told.
     bare: bool,
+    /// What is recorded, if anything is.
+    recorded: Option<Scope>,
+    /// A packet was seen.
+    packet: bool,
 }
 
 impl<F: FnMut(Batch) -> Batch> Courier<F> {
-    /// One that tells packets which bring nothing, or does not.
-    pub(super) fn new(bare: bool, send: F) -> Self {
+    /// One that tells packets which bring nothing, or does not; and all of them, where they are recorded.
+    pub(super) fn new(bare: bool, recorded: Option<Scope>, send: F) -> Self {
         Self {
             batch: Batch::default(),
             send,
@@ -126,6 +144,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             due: false,
             frame: 0..0,
             bare,
+            recorded,
+            packet: false,
         }
     }
 
@@ -155,9 +175,9 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         }
     }
 
-    /// Time that nothing was told of is told now.
+    /// Time that nothing was told of is told now, and a packet that brought nothing.
     fn settle(&mut self) {
-        if self.ticks || self.due {
+        if self.ticks || self.due || self.packet {
             self.record(false, What::Time);
         }
     }
@@ -168,6 +188,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             ticks: std::mem::take(&mut self.ticks),
             due: std::mem::take(&mut self.due),
             learns,
+            packet: std::mem::take(&mut self.packet),
             what,
         });
     }
@@ -196,7 +217,19 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
 
     fn idle(&mut self, _now: Timestamp, _flow: &Flow, _told: &mut Told) {}
 
-    fn packet(&mut self, _frame: &Frame<'_>, _packet: &Packet<'_>) {}
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        let Some(scope) = self.recorded else { return };
+        let place = self.place(frame.bytes);
+        self.packet = true;
+        self.batch.packets.push(Seen {
+            frame: Frame {
+                bytes: &[],
+                ..*frame
+            },
+            place,
+            pair: scope.pair(packet),
+        });
+    }
 
     fn whole(&mut self, frames: &[u64]) {
         self.record(false, What::Whole(frames.to_vec()));

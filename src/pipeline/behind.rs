@@ -2,7 +2,7 @@
 
 use crate::capture::{Progress, Warning};
 use crate::flow::Flow;
-use crate::frame::Timestamp;
+use crate::frame::{Frame, Timestamp};
 use crate::stats::Stats;
 use crate::stream::StreamEvent;
 
@@ -40,13 +40,23 @@ impl Behind {
     /// Take all that a batch tells.
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
-        let mut flows = batch.flows.iter();
+        let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
         for record in &batch.records {
             if record.ticks {
                 self.desk.at(record.now);
             }
             if record.due {
                 self.pass(record.now);
+            }
+            if record.packet
+                && let Some(seen) = packets.next()
+            {
+                let bytes = batch.bytes(seen.place);
+                let frame = Frame {
+                    bytes,
+                    ..seen.frame
+                };
+                self.desk.show.remember(&frame, seen.pair);
             }
             match &record.what {
                 What::Time => {}

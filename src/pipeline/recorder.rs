@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::capture::dump::Dump;
 use crate::capture::{Interface, MAX_SNAPLEN};
 use crate::flow::{Endpoint, Flow};
-use crate::frame::Frame;
+use crate::frame::{Frame, LinkType, Timestamp};
 use crate::packet::Packet;
 
 /// How much of a match is saved.
@@ -21,36 +21,46 @@ pub enum Scope {
     Flow,
 }
 
+impl Scope {
+    /// The flow of a packet, where that is to be known.
+    pub(super) fn pair(self, packet: &Packet<'_>) -> Option<Pair> {
+        (self == Self::Flow).then(|| Pair::of_packet(packet))
+    }
+}
+
 /// Remembers frames and writes those that are wanted.
 pub struct Recorder {
     dump: Dump<Box<dyn Write + Send>>,
     scope: Scope,
     room: usize,
-    bytes: usize,
     recent: VecDeque<Remembered>,
+    /// Their bytes, one behind the other.
+    bytes: VecDeque<u8>,
+    /// Their flows, with [`Scope::Flow`].
+    pairs: VecDeque<Pair>,
+    /// Bytes that were forgotten: what is first in `bytes` was that many behind the first of all.
+    passed: u64,
     /// Flows with a match, of which all further packets are wanted.
     wanted: HashSet<Pair>,
     forgotten: u64,
 }
 
+/// A frame; it is kept small, since there are as many as fit with their bytes.
 struct Remembered {
     number: u64,
-    pair: Pair,
-    written: bool,
-    frame: OwnedFrame,
-}
-
-struct OwnedFrame {
-    ts: crate::frame::Timestamp,
+    ts: Timestamp,
+    /// Its first byte, counted from the first that was ever remembered.
+    start: u64,
+    len: usize,
     interface: u32,
-    link: crate::frame::LinkType,
+    link: LinkType,
     wire_len: u32,
-    bytes: Vec<u8>,
+    written: bool,
 }
 
 /// The two ends of a flow, in an order that does not depend on the direction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Pair(u8, Endpoint, Endpoint);
+pub(super) struct Pair(u8, Endpoint, Endpoint);
 
 impl Pair {
     fn new(protocol: u8, one: Endpoint, other: Endpoint) -> Self {
@@ -79,38 +89,49 @@ impl Recorder {
             dump,
             scope,
             room,
-            bytes: 0,
             recent: VecDeque::new(),
+            // All that it will ever need: what is not used is not there. One frame stands over before others go.
+            bytes: VecDeque::with_capacity(room + MAX_SNAPLEN as usize),
+            pairs: VecDeque::new(),
+            passed: 0,
             wanted: HashSet::new(),
             forgotten: 0,
         }
     }
 
-    /// Remember a frame, which may turn out to be wanted; write it at once when its flow already is.
+    /// What it saves of a match.
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Remember a frame, which may turn out to be wanted; write it at once when its flow already is. `pair` is
+    /// [`Scope::pair`]'s.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn remember(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> io::Result<()> {
-        let pair = Pair::of_packet(packet);
-        if self.scope == Scope::Flow && self.wanted.contains(&pair) {
-            return put(&mut self.dump, frame);
+    pub(super) fn remember(&mut self, frame: &Frame<'_>, pair: Option<Pair>) -> io::Result<()> {
+        if let Some(pair) = pair {
+            if self.wanted.contains(&pair) {
+                return put(&mut self.dump, frame);
+            }
+            self.pairs.push_back(pair);
         }
-        self.bytes += frame.bytes.len();
         self.recent.push_back(Remembered {
             number: frame.number,
-            pair,
+            ts: frame.ts,
+            start: self.passed + self.bytes.len() as u64,
+            len: frame.bytes.len(),
+            interface: frame.interface,
+            link: frame.link,
+            wire_len: frame.wire_len,
             written: false,
-            frame: OwnedFrame {
-                ts: frame.ts,
-                interface: frame.interface,
-                link: frame.link,
-                wire_len: frame.wire_len,
-                bytes: frame.bytes.to_vec(),
-            },
         });
-        while self.bytes > self.room && self.recent.len() > 1 {
+        self.bytes.extend(frame.bytes);
+        while self.bytes.len() > self.room && self.recent.len() > 1 {
             if let Some(oldest) = self.recent.pop_front() {
-                self.bytes -= oldest.frame.bytes.len();
+                self.pairs.pop_front();
+                self.bytes.drain(..oldest.len);
+                self.passed += oldest.len as u64;
             }
         }
         Ok(())
@@ -122,29 +143,32 @@ impl Recorder {
     /// When they cannot be written.
     pub(super) fn save(&mut self, flow: &Flow, frames: &[u64]) -> io::Result<()> {
         match self.scope {
-            Scope::Message => {
-                for &number in frames {
-                    match self
-                        .recent
-                        .binary_search_by_key(&number, |remembered| remembered.number)
-                    {
-                        Ok(at) => self.write(at)?,
-                        Err(_) => self.forgotten += 1,
-                    }
-                }
-            }
+            Scope::Message => self.save_frames(frames)?,
             Scope::Flow => {
                 let pair = Pair::of_flow(flow);
                 if self.wanted.insert(pair) {
                     for at in 0..self.recent.len() {
-                        if self.recent[at].pair == pair {
+                        if self.pairs.get(at) == Some(&pair) {
                             self.write(at)?;
                         }
                     }
                 }
             }
         }
-        self.dump.flush()
+        Ok(())
+    }
+
+    fn save_frames(&mut self, frames: &[u64]) -> io::Result<()> {
+        for &number in frames {
+            match self
+                .recent
+                .binary_search_by_key(&number, |remembered| remembered.number)
+            {
+                Ok(at) => self.write(at)?,
+                Err(_) => self.forgotten += 1,
+            }
+        }
+        Ok(())
     }
 
     /// Write one frame that is at hand.
@@ -152,15 +176,14 @@ impl Recorder {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn save_now(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        put(&mut self.dump, frame)?;
-        self.dump.flush()
+        put(&mut self.dump, frame)
     }
 
     /// Write what the writer holds back.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.dump.flush()
     }
 
@@ -176,19 +199,24 @@ impl Recorder {
         if std::mem::replace(&mut remembered.written, true) {
             return Ok(());
         }
-        let OwnedFrame {
-            ts,
-            interface,
-            link,
-            wire_len,
-            bytes,
-        } = &remembered.frame;
+        let start = (remembered.start - self.passed) as usize;
+        let (front, back) = self.bytes.as_slices();
+        let (mut whole, place) = (Vec::new(), start..start + remembered.len);
+        let bytes = match place.start.checked_sub(front.len()) {
+            Some(start) => &back[start..start + remembered.len],
+            None if place.end <= front.len() => &front[place],
+            // The bytes lie in a ring, and this frame around its end.
+            None => {
+                whole.extend(self.bytes.range(place));
+                &whole
+            }
+        };
         let frame = Frame {
             number: remembered.number,
-            ts: *ts,
-            interface: *interface,
-            link: *link,
-            wire_len: *wire_len,
+            ts: remembered.ts,
+            interface: remembered.interface,
+            link: remembered.link,
+            wire_len: remembered.wire_len,
             bytes,
         };
         put(&mut self.dump, &frame)
@@ -204,4 +232,75 @@ fn put(dump: &mut Dump<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<
         snaplen: MAX_SNAPLEN,
     };
     dump.write(frame, Some(&interface)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use crate::capture::dump::{DumpFormat, Flush};
+
+    use super::*;
+
+    /// A file that can be looked at while it is written.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Each of the frames is these many times its own number.
+    fn bytes(number: u64) -> Vec<u8> {
+        vec![number as u8; 60 + number as usize % 50]
+    }
+
+    #[test]
+    fn frames_are_whole_wherever_they_lie_in_the_ring_and_old_ones_are_counted() {
+        let file = Shared::default();
+        let out: Box<dyn Write + Send> = Box::new(file.clone());
+        let link = LinkType::ETHERNET;
+        let dump = Dump::new(out, DumpFormat::Pcap, Flush::Gathered, link, MAX_SNAPLEN).unwrap();
+        let mut recorder = Recorder::new(dump, Scope::Message, 1000);
+        // As many bytes as the ring has, some times over.
+        let last = 12_000;
+        let mut expected = Vec::new();
+        for number in 1..=last {
+            let bytes = bytes(number);
+            let frame = Frame {
+                number,
+                ts: Timestamp::default(),
+                interface: 0,
+                link,
+                wire_len: bytes.len() as u32,
+                bytes: &bytes,
+            };
+            recorder.remember(&frame, None).unwrap();
+            if number % 3 == 0 {
+                // The second time it is written already.
+                recorder.save_frames(&[number - 2, number, number]).unwrap();
+                expected.extend([number - 2, number].map(self::bytes).concat());
+            }
+        }
+        assert_eq!(recorder.forgotten(), 0);
+        recorder.save_frames(&[1, last - 20]).unwrap();
+        assert_eq!(recorder.forgotten(), 2);
+        recorder.flush().unwrap();
+        let file = file.0.lock().unwrap();
+        let mut written = Vec::new();
+        let mut rest = &file[24..];
+        while let Some((header, behind)) = rest.split_at_checked(16) {
+            let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
+            written.extend_from_slice(&behind[..len]);
+            rest = &behind[len..];
+        }
+        assert!(written == expected);
+    }
 }

@@ -3,11 +3,11 @@
 use std::io;
 
 use crate::flow::Flow;
-use crate::frame::Timestamp;
+use crate::frame::{Frame, Timestamp};
 use crate::hit::{Companion, Hit, Pair};
 use crate::render::Renderer;
 
-use super::recorder::Recorder;
+use super::recorder::{self, Recorder, Scope};
 use super::streams::Streams;
 use super::{Pipeline, Way};
 
@@ -58,6 +58,19 @@ impl Show {
         }
         let result = self.renderer.pair(pair);
         self.note(result);
+    }
+
+    /// What is saved of a match, if its packets are.
+    pub(super) fn recorded(&self) -> Option<Scope> {
+        self.recorder.as_ref().map(Recorder::scope)
+    }
+
+    /// A packet may turn out to be one of a match's.
+    pub(super) fn remember(&mut self, frame: &Frame<'_>, pair: Option<recorder::Pair>) {
+        if let Some(recorder) = &mut self.recorder {
+            let result = recorder.remember(frame, pair);
+            self.note(result);
+        }
     }
 
     pub(super) fn save(&mut self, flow: &Flow, frames: &[u64]) {

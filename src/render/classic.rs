@@ -1,6 +1,8 @@
 //! ngrep's four layouts and its dump. With `--ngrep` byte for byte, marks and banner included; else on messages: no marks,
 //! every match coloured, a record always ends its line.
 
+mod rows;
+
 use std::io;
 use std::ops::Range;
 
@@ -8,8 +10,10 @@ use crate::hit::{Companion, Hit, Piece, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
 
-use super::style::{Paint, painted};
+use super::style::{Paint, painted, within};
 use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
+
+use rows::rows;
 
 /// The layouts.
 pub(super) struct Classic {
@@ -50,15 +54,7 @@ impl Classic {
                 Piece::Kept(range) => {
                     self.mark(hidden);
                     hidden = 0;
-                    let from = matches.partition_point(|found| found.end <= range.start);
-                    let inside: Vec<Range<usize>> = matches[from..]
-                        .iter()
-                        .take_while(|found| found.start < range.end)
-                        .map(|found| {
-                            found.start.max(range.start) - range.start
-                                ..found.end.min(range.end) - range.start
-                        })
-                        .collect();
+                    let inside = within(matches, range);
                     self.piece(&hit.text.bytes[range.clone()], &inside);
                 }
                 Piece::Skipped(len) => hidden += len,
@@ -93,33 +89,31 @@ impl Classic {
     }
 
     fn piece(&mut self, bytes: &[u8], matches: &[Range<usize>]) {
-        let (settings, width) = (self.settings.clone(), self.width());
-        let text = self.out.text();
-        let is_in = |at: usize| {
-            let found = matches.partition_point(|found| found.end <= at);
-            settings.color && matches.get(found).is_some_and(|found| found.start <= at)
-        };
+        let width = self.width();
+        let Self { settings, out, .. } = self;
+        let (escape, text) = (settings.escape, out.text());
+        let coloured = if settings.color { matches } else { &[] };
         if settings.hex {
-            hex::rows(bytes, &settings.escape, text, &mut |at, cell, text| {
-                wrapped(is_in(at), cell, text);
+            hex::rows(bytes, coloured, &escape, text, &mut |cell, text| {
+                lit(text, |text| text.extend_from_slice(cell));
             });
             return;
         }
         match settings.view {
-            View::Normal | View::Spy | View::Log => rows(bytes, width, &settings, &is_in, text),
+            View::Normal | View::Spy | View::Log => rows(bytes, width, escape, coloured, text),
             View::Byline => {
                 let mut at = 0;
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                     let ends = line.ends_with(b"\n");
                     let shown = &line[..line.len() - usize::from(ends)];
-                    marked(shown, at, matches, &settings, text);
+                    marked(shown, at, matches, settings, text);
                     if ends {
                         text.push(b'\n');
                     }
                     at += line.len();
                 }
             }
-            View::Single | View::None => marked(bytes, 0, matches, &settings, text),
+            View::Single | View::None => marked(bytes, 0, matches, settings, text),
         }
     }
 }
@@ -265,58 +259,11 @@ impl Renderer for Classic {
     }
 }
 
-/// The normal layout: rows of `width` characters behind two blanks, the last one padded.
-fn rows(
-    bytes: &[u8],
-    width: usize,
-    settings: &Settings,
-    is_in: &dyn Fn(usize) -> bool,
-    text: &mut Vec<u8>,
-) {
-    let utf8 = settings.escape.utf8;
-    let (mut at, mut marks) = (0, 0);
-    while at < bytes.len() {
-        text.extend_from_slice(b"  ");
-        let mut columns = 0;
-        while columns < width && at < bytes.len() {
-            let len = if utf8 { character(&bytes[at..]) } else { 1 };
-            let (mut cell, mut after) = (Vec::with_capacity(4), marks);
-            settings
-                .escape
-                .write_on(&bytes[at..at + len], &mut after, &mut cell);
-            let wide = std::str::from_utf8(&cell).map_or(1, unicode_width::UnicodeWidthStr::width);
-            if columns > 0 && columns + wide > width {
-                break;
-            }
-            wrapped(is_in(at), &cell, text);
-            columns += wide;
-            at += len;
-            marks = after;
-        }
-        text.resize(text.len() + width.saturating_sub(columns), b' ');
-        text.push(b'\n');
-    }
-}
-
-/// Bytes of the character at the start of `bytes`; 1 where there is none.
-fn character(bytes: &[u8]) -> usize {
-    // Four bytes hold any character. More would be read through to their end, for each one of them.
-    let first = bytes[..bytes.len().min(4)]
-        .utf8_chunks()
-        .next()
-        .and_then(|chunk| chunk.valid().chars().next());
-    first.map_or(1, char::len_utf8)
-}
-
-/// ngrep colours each character by itself.
-fn wrapped(on: bool, cell: &[u8], text: &mut Vec<u8>) {
-    if on {
-        text.extend_from_slice(ON);
-    }
-    text.extend_from_slice(cell);
-    if on {
-        text.extend_from_slice(OFF);
-    }
+/// Append what `write` appends, in ngrep's colour.
+fn lit(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    text.extend_from_slice(ON);
+    write(text);
+    text.extend_from_slice(OFF);
 }
 
 /// `bytes`, which start at `offset` of what the matches lie in, with each match in colour.
@@ -331,9 +278,7 @@ fn marked(
     super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
         let shown = &bytes[part.start - offset..part.end - offset];
         if settings.packets && settings.color && paint == Some(Paint::Match) {
-            text.extend_from_slice(ON);
-            escape.write_on(shown, &mut marks, text);
-            text.extend_from_slice(OFF);
+            lit(text, |text| escape.write_on(shown, &mut marks, text));
         } else {
             painted(settings.color, paint, text, |text| {
                 escape.write_on(shown, &mut marks, text);

@@ -1,6 +1,8 @@
 //! The one way for bytes off the wire to become characters: whatever could steer a terminal becomes a dot.
 
-use unicode_width::UnicodeWidthChar as _;
+mod characters;
+
+use characters::Character;
 
 /// Which bytes pass.
 #[derive(Clone, Copy, Debug)]
@@ -26,21 +28,52 @@ impl Escape {
     pub(super) fn write_on(&self, bytes: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            // Clean runs are copied as they are.
-            let clean = rest
-                .iter()
-                .position(|byte| !self.passes(*byte))
-                .unwrap_or(rest.len());
-            let (run, odd) = rest.split_at(clean);
+            let (run, odd) = rest.split_at(self.narrow(rest));
             if !run.is_empty() {
                 *marks = 0;
             }
-            out.extend_from_slice(run);
+            self.write_narrow(run, out);
             let beyond = odd.iter().position(u8::is_ascii).unwrap_or(odd.len());
             let (odd, behind) = odd.split_at(beyond.max(odd.len().min(1)));
             self.write_odd(odd, marks, out);
             rest = behind;
         }
+    }
+
+    /// Append each byte by itself, as in a dump: no two of them are one character.
+    pub(super) fn write_apart(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let alone = Self {
+            utf8: false,
+            ..*self
+        };
+        alone.write(bytes, out);
+    }
+
+    /// How many bytes at the start of `bytes` become one ASCII character each, which takes one column.
+    pub(super) fn narrow(&self, bytes: &[u8]) -> usize {
+        match (self.narrow_dot(), self.utf8) {
+            (Some(_), true) => ascii(bytes),
+            (Some(_), false) => bytes.len(),
+            (None, _) => {
+                let clean = bytes.iter().position(|byte| !self.passes(*byte));
+                clean.unwrap_or(bytes.len())
+            }
+        }
+    }
+
+    /// Append bytes that are [narrow](Self::narrow). They are looked at many at once: nothing depends on their neighbours.
+    pub(super) fn write_narrow(&self, run: &[u8], out: &mut Vec<u8>) {
+        // Without such a dot all of them pass.
+        let dot = self.narrow_dot().unwrap_or(b'.');
+        out.extend(run.iter().map(|byte| match self.passes(*byte) {
+            true => *byte,
+            false => dot,
+        }));
+    }
+
+    /// The dot, when it is printable ASCII.
+    fn narrow_dot(&self) -> Option<u8> {
+        matches!(self.dot, ' '..='~').then_some(self.dot as u8)
     }
 
     /// Append text of any origin.
@@ -55,17 +88,21 @@ impl Escape {
     /// Bytes that are a control character, or a run beyond ASCII.
     fn write_odd(&self, odd: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         for chunk in odd.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                let mark = !c.is_ascii() && c.width() == Some(0);
+            let valid = chunk.valid();
+            let mut passed = 0;
+            for (at, c) in valid.char_indices() {
+                let Character { printable, mark } = Character::of(c);
                 *marks = if mark { marks.saturating_add(1) } else { 0 };
-                let shown = self.utf8 && is_printable(c) && *marks <= COMBINING;
-                match (shown, self.utf8) {
-                    (true, _) => push(c, out),
-                    (false, true) => push(self.dot, out),
-                    // Without UTF-8 each byte is a character.
-                    (false, false) => (0..c.len_utf8()).for_each(|_| push(self.dot, out)),
+                if self.utf8 && printable && *marks <= COMBINING {
+                    continue;
                 }
+                out.extend_from_slice(&valid.as_bytes()[passed..at]);
+                passed = at + c.len_utf8();
+                // Without UTF-8 each byte is a character.
+                let dots = if self.utf8 { 1 } else { c.len_utf8() };
+                (0..dots).for_each(|_| push(self.dot, out));
             }
+            out.extend_from_slice(&valid.as_bytes()[passed..]);
             for _ in chunk.invalid() {
                 push(self.dot, out);
             }
@@ -73,34 +110,27 @@ impl Escape {
     }
 }
 
-fn push(c: char, out: &mut Vec<u8>) {
-    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+/// Bytes in front of the first beyond ASCII.
+fn ascii(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let whole = 32 * blocks.iter().take_while(|block| block.is_ascii()).count();
+    let rest = &bytes[whole..];
+    whole
+        + rest
+            .iter()
+            .position(|byte| !byte.is_ascii())
+            .unwrap_or(rest.len())
 }
 
-/// Neither a control nor a format character (bidirectional overrides, zero-width ones), nor of private use, nor none at
-/// all. The standard library's table knows all of these, and is as new as the compiler; it also refuses every blank but
-/// the first, and lets letters pass that show nothing.
-fn is_printable(c: char) -> bool {
-    match c {
-        '\u{2028}' | '\u{2029}' => false,
-        '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => false,
-        // Tags and more variation selectors: text that nobody sees.
-        '\u{e0000}'.. => false,
-        _ if c.is_control() => false,
-        _ if c.is_whitespace() => true,
-        _ => {
-            // Behind a letter a combining mark is not escaped for being one.
-            let mut text = [b'a'; 5];
-            let len = 1 + c.encode_utf8(&mut text[1..]).len();
-            str::from_utf8(&text[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
-        }
-    }
+fn push(c: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::characters::tests::is_harmless;
     use super::*;
 
     const TEXT: Escape = Escape {
@@ -167,24 +197,6 @@ mod tests {
             ),
             "??"
         );
-    }
-
-    /// Said apart from what is tested: the ranges of the Unicode standard that steer.
-    fn is_harmless(c: char) -> bool {
-        !matches!(u32::from(c),
-            0..=0x1f | 0x7f..=0x9f | 0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e
-            | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x3164 | 0xffa0
-            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff0..=0xfffb
-            | 0xe000..=0xf8ff | 0xfdd0..=0xfdef | 0x110bd | 0x110cd | 0x13430..=0x1343f
-            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0x10_ffff)
-            && u32::from(c) & 0xfffe != 0xfffe
-    }
-
-    #[test]
-    fn no_character_at_all_passes_that_steers() {
-        for c in '\0'..=char::MAX {
-            assert!(is_harmless(c) || !is_printable(c), "{c:?}");
-        }
     }
 
     proptest! {

@@ -1,43 +1,92 @@
 //! Rows of sixteen bytes, in hexadecimal and as text, as ngrep prints them.
 
+use std::ops::Range;
+
 use super::Escape;
 
-/// Append `bytes` as rows. `around` puts what it likes around each byte's characters: it is told the byte's place, and
-/// whether these are digits; it must write what it is given.
+/// Bytes of a row.
+const ROW: usize = 16;
+/// Where the text starts in a row: behind two blanks, the digits, and a gap behind each half of them.
+const TEXT: usize = 2 + 3 * ROW + 2 * GAP.len();
+/// Behind the eighth byte and behind the last.
+const GAP: &[u8] = b"   ";
+
+/// The digits of each byte, and a blank.
+const DIGITS: [[u8; 3]; 256] = {
+    let digit = b"0123456789abcdef";
+    let mut all = [[b' '; 3]; 256];
+    let mut byte = 0;
+    while byte < all.len() {
+        all[byte] = [digit[byte >> 4], digit[byte & 15], b' '];
+        byte += 1;
+    }
+    all
+};
+
+/// Append `bytes` as rows. `marked` writes the digits, and the character, of each byte that lies in one of `matches`
+/// (sorted, not overlapping): what it is given, and what it likes around that.
 pub(super) fn rows(
     bytes: &[u8],
+    matches: &[Range<usize>],
     escape: &Escape,
     out: &mut Vec<u8>,
-    around: &mut dyn FnMut(usize, &[u8], &mut Vec<u8>),
+    marked: &mut dyn FnMut(&[u8], &mut Vec<u8>),
 ) {
-    for (row, chunk) in bytes.chunks(16).enumerate() {
-        out.extend_from_slice(b"  ");
-        for column in 0..16 {
-            // A gap behind the eighth byte and behind the last.
-            let gap: &[u8] = if column % 8 == 7 { b"   " } else { b"" };
-            if let Some(byte) = chunk.get(column) {
-                let digits = format!("{byte:02x} ");
-                let cell = [digits.as_bytes(), if column == 7 { gap } else { b"" }].concat();
-                around(row * 16 + column, &cell, out);
-                if column == 15 {
-                    out.extend_from_slice(gap);
-                }
-            } else {
-                out.extend_from_slice(b"   ");
-                out.extend_from_slice(gap);
+    for (start, row) in (0..).step_by(ROW).zip(bytes.chunks(ROW)) {
+        let first = matches.partition_point(|found| found.end <= start);
+        let inside = matches[first..].partition_point(|found| found.start < start + row.len());
+        match &matches[first..first + inside] {
+            [] => plain(row, escape, out),
+            inside => {
+                let is_in = |column| {
+                    let mut inside = inside.iter();
+                    inside.any(|found| found.contains(&(start + column)))
+                };
+                with_marks(row, &is_in, escape, out, marked);
             }
         }
-        for column in 0..16 {
-            match chunk.get(column) {
-                Some(byte) => {
-                    let mut cell = Vec::new();
-                    escape.write(&[*byte], &mut cell);
-                    around(row * 16 + column, &cell, out);
-                }
-                None => out.push(b' '),
-            }
-        }
+        out.resize(out.len() + ROW - row.len(), b' ');
         out.push(b'\n');
+    }
+}
+
+/// A row without a match, up to the end of its text.
+fn plain(row: &[u8], escape: &Escape, out: &mut Vec<u8>) {
+    let mut text = [b' '; TEXT];
+    for (column, byte) in row.iter().enumerate() {
+        let at = 2 + 3 * column + if column < ROW / 2 { 0 } else { GAP.len() };
+        text[at..at + 3].copy_from_slice(&DIGITS[usize::from(*byte)]);
+    }
+    out.extend_from_slice(&text);
+    escape.write_apart(row, out);
+}
+
+/// The same with matches.
+fn with_marks(
+    row: &[u8],
+    is_in: &dyn Fn(usize) -> bool,
+    escape: &Escape,
+    out: &mut Vec<u8>,
+    marked: &mut dyn FnMut(&[u8], &mut Vec<u8>),
+) {
+    let mut put = |column: usize, cell: &[u8], out: &mut Vec<u8>| match is_in(column) {
+        true => marked(cell, out),
+        false => out.extend_from_slice(cell),
+    };
+    out.extend_from_slice(b"  ");
+    for column in 0..ROW {
+        // ngrep colours the gap in the middle with the byte in front of it.
+        let gap = if column == ROW / 2 - 1 { GAP } else { b"" };
+        match row.get(column) {
+            Some(byte) => put(column, &[&DIGITS[usize::from(*byte)], gap].concat(), out),
+            None => out.extend_from_slice(&[b"   ", gap].concat()),
+        }
+    }
+    out.extend_from_slice(GAP);
+    for (column, byte) in row.iter().enumerate() {
+        let mut cell = Vec::new();
+        escape.write_apart(&[*byte], &mut cell);
+        put(column, &cell, out);
     }
 }
 
@@ -54,9 +103,7 @@ mod tests {
         };
         let mut out = Vec::new();
         let bytes = b"\x00\x01\x02binary\xff\xfe\x7f\x1b[31mred";
-        rows(bytes, &escape, &mut out, &mut |_, cell, out| {
-            out.extend_from_slice(cell);
-        });
+        rows(bytes, &[], &escape, &mut out, &mut |_, _| {});
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "  00 01 02 62 69 6e 61 72    79 ff fe 7f 1b 5b 33 31    ...binary....[31\n  \

@@ -1,5 +1,6 @@
 //! Colours: the sixteen of every terminal, no backgrounds, never blue; nothing is said by colour alone.
 
+use std::io::Write as _;
 use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
@@ -51,21 +52,22 @@ impl Paint {
     }
 }
 
-/// Append what `write` appends, in colour when `paint` and `color` say so.
+/// Append what `put` appends, in colour when `paint` and `color` say so.
 pub(super) fn painted(
     color: bool,
     paint: Option<Paint>,
     out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>),
+    put: impl FnOnce(&mut Vec<u8>),
 ) {
     match paint.filter(|_| color) {
         Some(paint) => {
             let style = paint.style();
-            out.extend_from_slice(style.render().to_string().as_bytes());
-            write(out);
-            out.extend_from_slice(style.render_reset().to_string().as_bytes());
+            // A vector takes all.
+            let _ = write!(out, "{}", style.render());
+            put(out);
+            let _ = write!(out, "{}", style.render_reset());
         }
-        None => write(out),
+        None => put(out),
     }
 }
 
@@ -101,6 +103,18 @@ pub(super) fn segments(
         each(at..end, paint);
         at = end;
     }
+}
+
+/// The parts of `matches` that lie in `range`, counted from its start.
+pub(super) fn within(matches: &[Range<usize>], range: &Range<usize>) -> Vec<Range<usize>> {
+    let first = matches.partition_point(|found| found.end <= range.start);
+    matches[first..]
+        .iter()
+        .take_while(|found| found.start < range.end)
+        .map(|found| {
+            found.start.max(range.start) - range.start..found.end.min(range.end) - range.start
+        })
+        .collect()
 }
 
 #[cfg(test)]

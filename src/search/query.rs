@@ -105,10 +105,15 @@ impl Query {
     /// Ask of a text that lies in one piece; `extents` gets the matches to be shown.
     pub fn holds_in(&self, text: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
         extents.clear();
-        self.extents(text, 0, extents);
-        self.terms
+        let holds = self
+            .terms
             .iter()
-            .all(|term| term.regex.is_match(text) == term.wanted)
+            .all(|term| term.regex.is_match(text) == term.wanted);
+        // Of the one pattern that was just not found there are no extents: most texts are read once.
+        if holds || !self.is_simple() {
+            self.extents(text, 0, extents);
+        }
+        holds
     }
 
     /// The matches in one piece of text that starts at `offset`, none empty, appended to `extents`.

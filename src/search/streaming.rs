@@ -12,6 +12,7 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind, Span};
 use regex_syntax::hir::Hir;
+use regex_syntax::hir::literal::{Extractor, Literal};
 
 /// An automaton for one set of patterns.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Automaton {
             *state = start(Some(byte))?;
         }
         let properties = hir.properties();
-        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
+        let prefilter = prefilter(hir);
         Ok(Self {
             needle: prefilter.as_ref().map_or(0, Prefilter::max_needle_len),
             prefilter,
@@ -253,6 +254,47 @@ impl Automaton {
     }
 }
 
+/// Finds where a match can begin.
+fn prefilter(hir: &Hir) -> Option<Prefilter> {
+    let usual = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir)?;
+    let longer = needles(hir)
+        .and_then(|needles| Prefilter::new(MatchKind::LeftmostFirst, &needles))
+        .filter(Prefilter::is_fast);
+    longer.or(Some(usual))
+}
+
+/// What the matches begin with, when they begin in several ways. Of each way the usual prefilter seeks four bytes, and stops
+/// at each word that begins so.
+fn needles(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let whole = Extractor::new().extract(hir);
+    let mut short = whole.clone();
+    short.optimize_for_prefix_by_preference();
+    let (whole, short) = (whole.literals()?, short.literals()?);
+    let begins = |long: &Literal, short: &Literal| long.as_bytes().starts_with(short.as_bytes());
+    let all = whole
+        .iter()
+        .all(|long| short.iter().any(|short| begins(long, short)));
+    if short.len() < 2 || !all {
+        return None;
+    }
+    let shared = |short: &Literal| {
+        let mut group = whole.iter().filter(|long| begins(long, short));
+        let first = group.next().map_or(short, |first| first).as_bytes();
+        let len = group.fold(first.len().min(NEEDLE), |len, other| {
+            let pairs = first.iter().zip(other.as_bytes());
+            pairs
+                .take(len)
+                .take_while(|(one, other)| one == other)
+                .count()
+        });
+        first[..len].to_vec()
+    };
+    Some(short.iter().map(shared).collect())
+}
+
+/// Bytes of a needle at most: that many are walked at the end of each piece.
+const NEEDLE: usize = 12;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -309,6 +351,40 @@ mod tests {
     fn a_needle_that_is_cut_in_front_of_a_whole_one_is_found() {
         let (automaton, _) = automaton(r"(?i:A)*ba\s");
         assert_eq!(ends(&automaton, &[b"aacba", b" "]), [6]);
+    }
+
+    #[test]
+    fn long_needles_are_found_however_they_are_cut() {
+        let (automaton, _) = automaton("needle-[0-9]|haystack-[0-9]|pitchforks?-of-the-barn");
+        let text = b"needles haystacks needle-1 pitchfork-of-the-barn haystack-2";
+        for at in 0..=text.len() {
+            let (front, back) = text.split_at(at);
+            assert_eq!(
+                ends(&automaton, &[front, back]),
+                [26, 48, 59],
+                "cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn needles_are_as_long_as_what_they_share() {
+        let table: [(&str, Option<&[&str]>); 4] = [
+            ("needle-[0-9]", None),
+            ("needle-[0-9]|haystack", Some(&["needle-", "haystack"])),
+            (
+                "pitchforks|pitchfork-of-the-barn|a-b",
+                Some(&["pitchforks", "pitchfork-of", "a-b"]),
+            ),
+            ("[a-z]+x|needle", None),
+        ];
+        for (pattern, expected) in table {
+            let (_, pattern) = automaton(pattern);
+            let found = needles(&pattern.hir);
+            let expected =
+                expected.map(|all| all.iter().map(|it| it.as_bytes().to_vec()).collect());
+            assert_eq!(found, expected, "{pattern:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::hit::{Hit, Piece, Portion};
-use crate::render::style::{Paint, painted, segments};
+use crate::render::style::{Paint, painted, segments, within};
 use crate::render::{Body, Settings, hex, human};
 
 /// Lines of a body for [`Body::Short`].
@@ -164,20 +164,21 @@ impl Lines<'_> {
     }
 
     pub(super) fn hex(&mut self) {
-        let color = self.settings.color;
         for piece in self.hit.text.pieces {
             match piece {
                 Piece::Kept(range) => {
-                    let matches = self.hit.matches;
+                    let bytes = &self.hit.text.bytes[range.clone()];
+                    let inside: Vec<_> = match self.settings.color {
+                        true => within(self.hit.matches, range),
+                        false => Vec::new(),
+                    };
                     hex::rows(
-                        &self.hit.text.bytes[range.clone()],
+                        bytes,
+                        &inside,
                         &self.settings.escape,
                         self.out,
-                        &mut |at, cell, out| {
-                            let at = range.start + at;
-                            let found = matches.partition_point(|found| found.end <= at);
-                            let matched = matches.get(found).is_some_and(|found| found.start <= at);
-                            painted(color, matched.then_some(Paint::Match), out, |out| {
+                        &mut |cell, out| {
+                            painted(true, Some(Paint::Match), out, |out| {
                                 out.extend_from_slice(cell);
                             });
                         },
