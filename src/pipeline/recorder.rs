@@ -42,8 +42,13 @@ pub struct Recorder {
     passed: u64,
     /// Flows with a match, of which all further packets are wanted.
     wanted: HashSet<Pair>,
+    /// The same, from the one that was wanted first: it goes when there are too many.
+    order: VecDeque<Pair>,
     forgotten: u64,
 }
+
+/// Flows whose further packets are wanted, at most. What would be saved of one that has to go is not known: it counts as one packet.
+const WANTED: usize = 1 << 17;
 
 /// A frame; it is kept small, since there are as many as fit with their bytes.
 struct Remembered {
@@ -95,6 +100,7 @@ impl Recorder {
             pairs: VecDeque::new(),
             passed: 0,
             wanted: HashSet::new(),
+            order: VecDeque::new(),
             forgotten: 0,
         }
     }
@@ -147,6 +153,13 @@ impl Recorder {
             Scope::Flow => {
                 let pair = Pair::of_flow(flow);
                 if self.wanted.insert(pair) {
+                    self.order.push_back(pair);
+                    if self.order.len() > WANTED
+                        && let Some(oldest) = self.order.pop_front()
+                    {
+                        self.wanted.remove(&oldest);
+                        self.forgotten += 1;
+                    }
                     for at in 0..self.recent.len() {
                         if self.pairs.get(at) == Some(&pair) {
                             self.write(at)?;
