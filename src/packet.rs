@@ -91,19 +91,22 @@ impl Packet<'_> {
         // The field is one of the summed words: of a right segment the sum is all ones.
         let right = fold(whole + sum(self.ip_payload)) == 0xffff;
         // Segments that the card will cut as well are summed without their length.
-        let field = sum(field);
+        let field = fold(sum(field));
         !right && field != fold(whole) && field != fold(pseudo)
     }
 }
 
-/// The sum of 16-bit words in network order, an odd last byte in front of a zero (RFC 1071).
+/// The sum of 16-bit words in network order, an odd last byte in front of a zero (RFC 1071): taken two words at a time, which makes
+/// the same sum when its carries are added back in.
 fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<2>();
-    let words: u64 = words
+    let (pairs, rest) = bytes.as_chunks::<4>();
+    let pairs: u64 = pairs
         .iter()
-        .map(|word| u64::from(u16::from_be_bytes(*word)))
+        .map(|pair| u64::from(u32::from_be_bytes(*pair)))
         .sum();
-    words + rest.first().map_or(0, |last| u64::from(*last) << 8)
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    pairs + u64::from(u32::from_be_bytes(last))
 }
 
 /// Carries added back in, to 16 bits.

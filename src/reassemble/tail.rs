@@ -55,6 +55,9 @@ impl Tail {
 
     /// Give the buffer back.
     pub(super) fn release(&mut self, tails: &mut Tails) {
+        if self.bytes.capacity() == 0 {
+            return;
+        }
         let mut bytes = std::mem::take(&mut self.bytes);
         tails.size -= bytes.capacity();
         if tails.spare.len() < SPARES && (1..=SPARE_SIZE).contains(&bytes.capacity()) {
