@@ -313,8 +313,8 @@ pub struct Args {
     /// Bytes of a body kept to be shown in full (default 1M).
     #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub max_body: Option<usize>,
-    /// Threads that work on files: 1 or 2 (default: 2, on a machine that has them). What is shown is the same. Where a
-    /// run may end before its files do (-n), or saves packets, it is one thread's.
+    /// Threads that work on files: 1 or 2 (default: 2, on a machine that has them). What is shown is the same. A run that
+    /// may end before its files do (-n, --exists, --curl, --diff), or replays them at their speed (-D), has one.
     #[arg(long = "threads", value_name = "NUM", value_parser = clap::value_parser!(u8).range(1..=2), help_heading = "Limits")]
     pub threads: Option<u8>,
     /// Which copy of bytes that were sent twice with different content is the stream's: first (the default), last, bsd or

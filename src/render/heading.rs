@@ -33,7 +33,11 @@ impl Clock {
             last: None,
             second: i64::MIN,
             text: String::new(),
-            zone: TimeZone::system(),
+            // It is looked for among the system's files: only if it is asked for.
+            zone: match time {
+                Time::Absolute | Time::OfDay => TimeZone::system(),
+                Time::None | Time::Delta | Time::SinceFirst => TimeZone::UTC,
+            },
         }
     }
 

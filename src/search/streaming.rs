@@ -21,6 +21,8 @@ pub(super) struct Automaton {
     prefilter: Option<Prefilter>,
     /// Bytes of the prefilter's longest needle.
     needle: usize,
+    /// For each byte, whether it leads from any start state to something else: whether it may begin a match.
+    begins: Box<[bool; 256]>,
     /// The start state at the start of a text.
     fresh: StateID,
     /// The start state behind each byte.
@@ -40,6 +42,10 @@ pub(super) struct Scan {
     /// Bytes since the state was last a start state: a match that is now open cannot have begun earlier.
     pub(super) since_start: usize,
 }
+
+/// A needle that is so near is in thick ones; and the most bytes that are then walked before another is looked for.
+const CLOSE: usize = 16;
+const THICK: usize = 127;
 
 /// The largest automaton, in bytes; and the largest memory for its making.
 const DFA: usize = 10 << 20;
@@ -83,6 +89,7 @@ impl Automaton {
         let properties = hir.properties();
         let prefilter = prefilter(hir);
         Ok(Self {
+            begins: begins(&dfa, fresh, &behind),
             needle: prefilter.as_ref().map_or(0, Prefilter::max_needle_len),
             prefilter,
             fresh,
@@ -119,6 +126,7 @@ impl Automaton {
         let mut start_at = -(scan.since_start as i64);
         let mut at = 0;
         let mut jump_from = 0;
+        let mut thick = 0;
         let before = scan
             .last
             .map_or(self.fresh, |last| self.behind[usize::from(last)]);
@@ -145,12 +153,21 @@ impl Automaton {
                         .max(at);
                     let to = match next {
                         Some(span) if span.start <= tail => {
-                            jump_from = span.start + 1;
+                            // Where needles are as thick as hay, looking for them costs more than walking.
+                            thick = match span.start - at < CLOSE {
+                                true => (2 * thick + 1).min(THICK),
+                                false => 0,
+                            };
+                            jump_from = span.start + 1 + thick;
                             span.start
                         }
                         _ => {
                             jump_from = bytes.len();
-                            tail
+                            let begins = |byte: &u8| self.begins[usize::from(*byte)];
+                            match bytes[tail..].iter().any(begins) {
+                                true => tail,
+                                false => bytes.len(),
+                            }
                         }
                     };
                     if to > at {
@@ -294,6 +311,20 @@ fn needles(hir: &Hir) -> Option<Vec<Vec<u8>>> {
 
 /// Bytes of a needle at most: that many are walked at the end of each piece.
 const NEEDLE: usize = 12;
+
+/// For each byte, whether it leads from any start state to something else.
+fn begins(dfa: &dense::DFA<Vec<u32>>, fresh: StateID, behind: &[StateID; 256]) -> Box<[bool; 256]> {
+    let mut starts = vec![fresh];
+    starts.extend(behind);
+    starts.sort_unstable();
+    starts.dedup();
+    let mut begins = Box::new([false; 256]);
+    for (byte, begins) in (0..=255).zip(begins.iter_mut()) {
+        let leaves = |start: &StateID| !dfa.is_start_state(dfa.next_state(*start, byte));
+        *begins = starts.iter().any(leaves);
+    }
+    begins
+}
 
 #[cfg(test)]
 mod tests {
