@@ -70,9 +70,11 @@ impl<S: Default> Front<S> {
     /// Take a frame.
     pub(super) fn frame(&mut self, frame: &Frame<'_>, listener: &mut impl Listener<S>) {
         self.tick(frame.ts, listener);
-        let packet = match decode::frame(frame) {
+        // Looked at where it was made: a packet is large.
+        let decoded = decode::frame(frame);
+        let packet = match &decoded {
             Ok(packet) => packet,
-            Err(why) => return self.decoded.count(why),
+            Err(why) => return self.decoded.count(*why),
         };
         // A later fragment has no ports to be filtered by: it is judged with the first one's datagram.
         let later = packet
@@ -86,19 +88,19 @@ impl<S: Default> Front<S> {
             };
             if !filter.passes(frame.link, frame.wire_len, bytes) {
                 if packet.ip.fragment.is_some() {
-                    self.defragmenter.ignore(&packet);
+                    self.defragmenter.ignore(packet);
                 }
                 return;
             }
         }
-        if self.copies.is_copy(frame, &packet) {
+        if self.copies.is_copy(frame, packet) {
             return self.decoded.copies += 1;
         }
         self.decoded.packets += 1;
         self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
         self.decoded.snaplen_bytes += u64::from(packet.cut);
-        listener.packet(frame, &packet);
-        self.packet(&packet, listener);
+        listener.packet(frame, packet);
+        self.packet(packet, listener);
     }
 
     fn packet(&mut self, packet: &Packet<'_>, listener: &mut impl Listener<S>) {
