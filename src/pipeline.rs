@@ -197,7 +197,7 @@ impl Pipeline {
     /// Take a frame through the spine. (While another thread reads ahead, none is taken.)
     pub fn frame(&mut self, frame: &Frame<'_>) {
         match &mut self.way {
-            Way::Messages(messages) => messages.front.frame(frame, &mut messages.desk),
+            Way::Messages(messages) => messages.front.frame(&[], frame, &mut messages.desk),
             Way::Behind(_) => {}
             Way::Packets(singles) => singles.frame(frame),
         }
@@ -206,7 +206,7 @@ impl Pipeline {
     /// Note that it is `now`: live, when nothing comes.
     pub fn tick(&mut self, now: Timestamp) {
         if let Way::Messages(messages) = &mut self.way {
-            messages.front.tick(now, &mut messages.desk);
+            messages.front.tick(&[], now, &mut messages.desk);
         }
     }
 

@@ -110,24 +110,24 @@ impl Task {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            match files.next_frame() {
-                Ok(Next::Frame(frame)) => {
+            match files.next_kept() {
+                Ok((Next::Frame(frame), block)) => {
                     courier.at(&frame);
-                    front.frame(&frame, &mut courier);
+                    front.frame(block, &frame, &mut courier);
                     if !courier.batch.is_full() {
                         continue;
                     }
                 }
-                Ok(Next::Idle) => {}
-                Ok(Next::End) => break Ok(()),
+                Ok((Next::Idle, _)) => {}
+                Ok((Next::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            send(&mut files, &front, &mut courier);
+            send(&mut files, &mut front, &mut courier);
         };
-        send(&mut files, &front, &mut courier);
+        send(&mut files, &mut front, &mut courier);
         courier.behind_frames();
         front.finish(&mut courier);
-        send(&mut files, &front, &mut courier);
+        send(&mut files, &mut front, &mut courier);
         drop(courier);
         drop(full);
         // Nobody waits for it when the run has failed.
@@ -142,7 +142,7 @@ impl Task {
 /// Send what was told of the frames since the last time.
 fn send<F: FnMut(Batch) -> Batch>(
     files: &mut Savefiles,
-    front: &Front<Told>,
+    front: &mut Front<Told>,
     courier: &mut Courier<F>,
 ) {
     courier.batch.stats = Stats {
@@ -151,6 +151,7 @@ fn send<F: FnMut(Batch) -> Batch>(
     };
     courier.batch.progress = files.progress();
     courier.batch.warnings.extend(files.take_warnings());
+    front.settle(files.kept());
     let block = files.exchange(courier.spare());
     courier.send(block);
 }

@@ -67,9 +67,14 @@ impl<S: Default> Front<S> {
         )
     }
 
-    /// Take a frame.
-    pub(super) fn frame(&mut self, frame: &Frame<'_>, listener: &mut impl Listener<S>) {
-        self.tick(frame.ts, listener);
+    /// Take a frame. It may lie in a `block` that stays until [`Self::settle`].
+    pub(super) fn frame(
+        &mut self,
+        block: &[u8],
+        frame: &Frame<'_>,
+        listener: &mut impl Listener<S>,
+    ) {
+        self.tick(block, frame.ts, listener);
         // Looked at where it was made: a packet is large.
         let decoded = decode::frame(frame);
         let packet = match &decoded {
@@ -100,48 +105,58 @@ impl<S: Default> Front<S> {
         self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
         self.decoded.snaplen_bytes += u64::from(packet.cut);
         listener.packet(frame, packet);
-        self.packet(packet, listener);
+        self.packet(block, packet, listener);
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, listener: &mut impl Listener<S>) {
+    fn packet(&mut self, block: &[u8], packet: &Packet<'_>, listener: &mut impl Listener<S>) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
         if packet.ip.fragment.is_none() {
-            return push(reassembler, packet, listener);
+            return push(reassembler, block, packet, listener);
         }
-        match defragmenter.push(packet, &mut |piece| apart(reassembler, piece, listener)) {
+        match defragmenter.push(packet, &mut |piece| {
+            apart(reassembler, block, piece, listener);
+        }) {
             Defragmented::Waiting => {}
-            Defragmented::Apart => apart(reassembler, packet, listener),
+            Defragmented::Apart => apart(reassembler, block, packet, listener),
             Defragmented::Whole {
                 first,
                 bytes,
                 frames,
             } => {
                 listener.whole(frames);
-                push(reassembler, &decode::datagram(&first, bytes), listener);
+                reassembler.settle(block);
+                push(reassembler, &[], &decode::datagram(&first, bytes), listener);
                 listener.whole(&[]);
             }
         }
     }
 
     /// Note that it is `now`.
-    pub(super) fn tick(&mut self, now: Timestamp, listener: &mut impl Listener<S>) {
+    pub(super) fn tick(&mut self, block: &[u8], now: Timestamp, listener: &mut impl Listener<S>) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
         listener.now(now);
-        defragmenter.expire(now, &mut |piece| apart(reassembler, piece, listener));
-        reassembler.expire(now, |flow, state, event| {
+        defragmenter.expire(now, &mut |piece| {
+            apart(reassembler, block, piece, listener);
+        });
+        reassembler.expire_from(block, now, |flow, state, event| {
             listener.event(flow, state, &event);
         });
         while let Some(flow) = listener.due(now) {
             reassembler.visit(flow, |flow, state| listener.idle(now, flow, state));
         }
+    }
+
+    /// The block goes that frames were taken from.
+    pub(super) fn settle(&mut self, block: &[u8]) {
+        self.reassembler.settle(block);
     }
 
     /// The capture is over: everything that waits is told.
@@ -151,7 +166,7 @@ impl<S: Default> Front<S> {
             reassembler,
             ..
         } = self;
-        defragmenter.finish(&mut |piece| apart(reassembler, piece, listener));
+        defragmenter.finish(&mut |piece| apart(reassembler, &[], piece, listener));
         reassembler.finish(|flow, state, event| listener.event(flow, state, &event));
     }
 
@@ -179,10 +194,11 @@ impl<S: Default> Front<S> {
 
 fn push<S: Default>(
     reassembler: &mut Reassembler<S>,
+    block: &[u8],
     packet: &Packet<'_>,
     listener: &mut impl Listener<S>,
 ) {
-    reassembler.push(packet, |flow, state, event| {
+    reassembler.push_from(block, packet, |flow, state, event| {
         listener.event(flow, state, &event);
     });
 }
@@ -190,6 +206,7 @@ fn push<S: Default>(
 /// A fragment that has no datagram is searched alone, as one of its two ends' other messages.
 fn apart<S: Default>(
     reassembler: &mut Reassembler<S>,
+    block: &[u8],
     piece: &Packet<'_>,
     listener: &mut impl Listener<S>,
 ) {
@@ -198,7 +215,7 @@ fn apart<S: Default>(
         payload: piece.ip_payload,
         ..*piece
     };
-    reassembler.push(&alone, |flow, state, event| match event {
+    reassembler.push_from(block, &alone, |flow, state, event| match event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
             let event = StreamEvent::Aside {
                 dir,

@@ -2,8 +2,10 @@
 //!
 //! All arithmetic is on 64-bit offsets; a 32-bit sequence number is placed by its signed distance from the next byte
 //! expected, so a wrap is nothing special (RFC 9293 section 3.4). In its rooms: `start` (the SYN, and what it may carry),
-//! `end` (the FIN), `known` (bytes that were seen before, or are taken for lost), `gaps` (holes, and how long they are waited for).
+//! `deliver` (bytes that have their turn), `end` (the FIN), `known` (bytes that were seen before, or are taken for lost),
+//! `gaps` (holes, and how long they are waited for).
 
+mod deliver;
 mod end;
 mod gaps;
 mod known;
@@ -11,7 +13,7 @@ mod start;
 
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
-use crate::stream::{Aside, Carrier, GapReason, StreamEvent};
+use crate::stream::{Aside, Carrier, GapReason};
 
 use super::queue::{Facts, Queue};
 use super::tail::{CONTEXT, Tail, Tails};
@@ -373,7 +375,7 @@ impl Half {
             return;
         };
         // The tail ends with this segment's bytes, when they were delivered.
-        let tail = self.tail.bytes();
+        let tail = self.tail();
         let context = tail.strip_suffix(bytes).unwrap_or_default();
         let context = context
             .get(context.len().saturating_sub(CONTEXT)..)
@@ -412,25 +414,6 @@ impl Half {
             self.conflict((low, low + old.len() as u64), &old, low, turn);
         }
         self.await_hole(turn);
-    }
-
-    /// Pass on bytes that have their turn.
-    pub(super) fn deliver(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
-        if bytes.is_empty() {
-            return;
-        }
-        let offset = self.told(self.next);
-        let open = self.next.saturating_sub(self.acked);
-        self.next = self.next.saturating_add(bytes.len() as u64);
-        (turn.say)(StreamEvent::Data {
-            dir: turn.dir,
-            offset,
-            bytes,
-            by,
-        });
-        // Copied last: a load that has to wait for stores would wait for all of these.
-        self.tail
-            .push(bytes, open.saturating_add(bytes.len() as u64), turn.tails);
     }
 }
 

@@ -8,6 +8,8 @@ mod fragments;
 mod half;
 mod handshake;
 mod index;
+mod lent;
+mod over;
 mod pair;
 mod predict;
 mod queue;
@@ -123,6 +125,17 @@ impl<S: Default> Reassembler<S> {
     pub fn push(
         &mut self,
         packet: &Packet<'_>,
+        deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
+        self.push_from(&[], packet, deliver);
+    }
+
+    /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
+    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be.
+    pub fn push_from(
+        &mut self,
+        block: &[u8],
+        packet: &Packet<'_>,
         mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
         let by = carrier(packet);
@@ -136,13 +149,14 @@ impl<S: Default> Reassembler<S> {
                 let again = self.begins_anew(old, &segment, src, by);
                 client = again.client;
                 if again.anew {
+                    self.settle(block);
                     self.close(old, Ending::Abandoned, GapReason::End, &mut deliver);
                     self.table.remove(old);
                     slot = None;
                 }
             }
             let slot = slot.unwrap_or_else(|| self.open(key, src, dst, &segment, client, by));
-            self.segment(slot, &segment, src, by, &mut deliver);
+            self.segment(slot, &segment, src, by, block, &mut deliver);
         } else {
             let slot = slot.unwrap_or_else(|| self.open_datagrams(key, src, dst, packet, by));
             self.table.touch(slot, Stage::Open);
@@ -164,12 +178,18 @@ impl<S: Default> Reassembler<S> {
             deliver(&entry.flow, &mut entry.state, event);
         }
         self.alarms.sweep(&mut self.table);
-        self.make_room(&mut deliver);
+        self.make_room(block, &mut deliver);
     }
 
     /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
-    pub fn expire(
+    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+        self.expire_from(&[], now, deliver);
+    }
+
+    /// The same between packets whose bytes may lie in a `block`.
+    pub fn expire_from(
         &mut self,
+        block: &[u8],
         now: Timestamp,
         mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
@@ -180,6 +200,7 @@ impl<S: Default> Reassembler<S> {
                 && entry.alarm == Some(moment)
             {
                 entry.alarm = None;
+                self.settle(block);
                 self.review(slot, now, &mut deliver);
             }
         }
@@ -196,6 +217,7 @@ impl<S: Default> Reassembler<S> {
             while let Some((slot, ts)) = self.table.oldest(stage)
                 && now.since(ts) >= patience
             {
+                self.settle(block);
                 self.forget(slot, Ending::Abandoned, GapReason::End, &mut deliver);
             }
         }
@@ -226,8 +248,18 @@ impl<S: Default> Reassembler<S> {
         segment: &Segment<'_>,
         src: Endpoint,
         by: Carrier,
+        block: &[u8],
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let dir = direction(&entry.flow, src);
+        if entry.predicts(segment, dir, self.shared.policy) {
+            entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
+            return self.table.touch(slot, Stage::Open);
+        }
+        self.settle(block);
         let Some(entry) = self.table.get(slot) else {
             return;
         };
@@ -235,10 +267,6 @@ impl<S: Default> Reassembler<S> {
             entry.learn_roles(segment, src);
         }
         let dir = direction(&entry.flow, src);
-        if entry.predicts(segment, dir, self.shared.policy) {
-            entry.go_on(segment, dir, by, &mut self.shared, deliver);
-            return self.table.touch(slot, Stage::Open);
-        }
         if entry.flow.handshake.done.is_none() {
             entry.time_handshake(segment, dir, by);
         }
@@ -376,50 +404,6 @@ impl<S: Default> Reassembler<S> {
             *alarm = Some(moment);
             self.alarms.set(moment, flow.slot, flow.id);
         }
-    }
-
-    /// Say everything that waits in a flow, and end it.
-    fn close(
-        &mut self,
-        slot: usize,
-        how: Ending,
-        reason: GapReason,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
-    ) {
-        let Some(entry) = self.table.get(slot) else {
-            return;
-        };
-        let by = entry.last;
-        let Entry {
-            flow,
-            state,
-            halves,
-            ..
-        } = entry;
-        let reset = halves.iter().any(|half| half.reset_since().is_some());
-        let how = if reset { Ending::Reset } else { how };
-        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
-        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
-        for (dir, half) in [Direction::ToServer, Direction::ToClient]
-            .into_iter()
-            .zip(halves)
-        {
-            turn.dir = dir;
-            half.end(how, reason, &mut turn);
-            half.release(&mut turn);
-        }
-        say(StreamEvent::Over { how, by });
-    }
-
-    fn forget(
-        &mut self,
-        slot: usize,
-        how: Ending,
-        reason: GapReason,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
-    ) {
-        self.close(slot, how, reason, deliver);
-        self.table.remove(slot);
     }
 }
 

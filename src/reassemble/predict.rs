@@ -32,12 +32,13 @@ impl<S> Entry<S> {
             && peer.has_sent(tcp.ack)
     }
 
-    /// Take a segment that was [predicted](Self::predicts).
+    /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays.
     pub(super) fn go_on(
         &mut self,
         segment: &Segment<'_>,
         dir: Direction,
         by: Carrier,
+        block: &[u8],
         shared: &mut Shared,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
@@ -56,6 +57,7 @@ impl<S> Entry<S> {
             Direction::ToServer => (to_server, to_client),
             Direction::ToClient => (to_client, to_server),
         };
+        let id = (flow.slot, flow.id);
         *two_sided |= peer.is_started();
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
         if segment.payload().is_empty() {
@@ -65,6 +67,6 @@ impl<S> Entry<S> {
         let mut turn = shared.turn(dir.reverse(), by, &mut say);
         peer.note_acknowledged(segment.tcp.ack, &mut turn);
         turn.dir = dir;
-        own.deliver(segment.payload(), by, &mut turn);
+        own.deliver_from(block, segment.payload(), by, id, &mut turn);
     }
 }

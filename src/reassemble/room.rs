@@ -9,12 +9,17 @@ use super::table::Stage;
 
 impl<S: Default> Reassembler<S> {
     /// Keep to the limits.
-    pub(super) fn make_room(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+    pub(super) fn make_room(
+        &mut self,
+        block: &[u8],
+        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
         while self.table.len(Stage::Embryo) > self.shared.limits.embryos {
             let Some((slot, _)) = self.table.oldest(Stage::Embryo) else {
                 break;
             };
             self.shared.stats.evicted_embryos += 1;
+            self.settle(block);
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
         }
         while self.table.len(Stage::Open) + self.table.len(Stage::Closed) > self.shared.limits.flows
@@ -31,12 +36,15 @@ impl<S: Default> Reassembler<S> {
             {
                 self.shared.stats.evicted_flows += 1;
             }
+            self.settle(block);
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
         }
         if self.shared.tails.size > self.shared.limits.tails {
+            self.settle(block);
             self.shed_tails();
         }
         if self.shared.queued > self.shared.limits.memory {
+            self.settle(block);
             self.shed_queues(deliver);
         }
     }

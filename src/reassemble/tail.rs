@@ -3,19 +3,43 @@
 //! Bytes that the receiver acknowledged cannot be replaced any more, so what is not acknowledged is kept, up to a bound,
 //! and a little in front of it as context.
 
+use std::ops::Range;
+
+use crate::flow::Direction;
+
 /// The last delivered bytes of one direction; the last of them stands in front of the next offset.
 #[derive(Default)]
 pub(super) struct Tail {
     bytes: Vec<u8>,
+    /// Bytes behind these that were delivered and lie where they were read.
+    fresh: usize,
 }
 
 /// The buffers of all tails.
 #[derive(Default)]
 pub(super) struct Tails {
+    /// Delivered bytes that were not copied yet, of all directions, in their order.
+    pub(super) fresh: Vec<Fresh>,
     /// Buffers not in use.
     spare: Vec<Vec<u8>>,
     /// Bytes of the buffers in use.
     pub(super) size: usize,
+}
+
+/// Delivered bytes that lie in a block of a file, which is still there.
+pub(super) struct Fresh {
+    /// Slot and id of their flow, and their direction.
+    pub(super) flow: (u32, u64),
+    pub(super) dir: Direction,
+    /// Where in the block they are.
+    pub(super) at: Range<usize>,
+}
+
+/// Where in `block` these bytes are, if they are.
+pub(super) fn place(block: &[u8], bytes: &[u8]) -> Option<Range<usize>> {
+    let start = bytes.as_ptr().addr().checked_sub(block.as_ptr().addr())?;
+    let end = start.checked_add(bytes.len())?;
+    (end <= block.len()).then_some(start..end)
 }
 
 /// Bytes of context kept in front of what is not acknowledged.
@@ -27,10 +51,32 @@ const SPARE_SIZE: usize = 16 << 10;
 /// Buffers that wait to be used again.
 const SPARES: usize = 64;
 
+/// How much of a tail counts, when so many of its last bytes are not acknowledged.
+fn counts(open: u64) -> usize {
+    usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST)
+}
+
 impl Tail {
-    /// The bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The bytes that count; `open` is how many of all are not acknowledged.
+    pub(super) fn bytes(&self, open: u64) -> &[u8] {
+        debug_assert!(self.fresh == 0, "what was lent is settled first");
+        let from = self.bytes.len().saturating_sub(counts(open));
+        self.bytes.get(from..).unwrap_or_default()
+    }
+
+    /// Note that bytes were delivered which are kept where they are until [`Self::settle`].
+    pub(super) fn lend(&mut self, len: usize) {
+        self.fresh += len;
+    }
+
+    /// Copy the first bytes that were lent, if they count; `open` is how many of all are not acknowledged.
+    pub(super) fn settle(&mut self, bytes: &[u8], open: u64, tails: &mut Tails) {
+        self.fresh = self.fresh.saturating_sub(bytes.len());
+        if self.fresh >= counts(open) {
+            self.bytes.clear();
+        } else {
+            self.push(bytes, open, tails);
+        }
     }
 
     /// Add delivered bytes; `open` is how many of all are not acknowledged.
@@ -39,7 +85,7 @@ impl Tail {
         if before == 0 {
             self.bytes = tails.spare.pop().unwrap_or_default();
         }
-        let keep = usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST);
+        let keep = counts(open);
         let (len, capacity) = (self.bytes.len() + bytes.len(), self.bytes.capacity());
         let spare = len.saturating_sub(keep).min(self.bytes.len());
         if len > capacity && capacity >= 2 * CONTEXT && spare >= capacity / 4 {

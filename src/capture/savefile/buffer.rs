@@ -53,6 +53,11 @@ impl Buffer {
         self.start > 0
     }
 
+    /// All that was consumed and is still in its place.
+    pub(super) fn consumed(&self) -> &[u8] {
+        &self.bytes[..self.start]
+    }
+
     /// Go on in other memory; gives the old one, with all that was consumed where it was.
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         let old = std::mem::replace(&mut self.bytes, memory);

@@ -84,12 +84,63 @@ impl Savefiles {
         }
     }
 
+    /// The frames that were lent since the last [`Self::exchange`], with what is between them.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        let file = self.current.as_ref();
+        file.map_or(&[], |file| file.buffer.consumed())
+    }
+
     /// Read on into `memory`; gives the block with the frames that were lent since the last call, each at its old address.
     pub fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         match &mut self.current {
             Some(file) => file.buffer.exchange(memory),
             None => memory,
         }
+    }
+
+    /// The next frame, and [what is kept](Self::kept): it is in there.
+    ///
+    /// # Errors
+    /// See [`Source::next_frame`].
+    pub fn next_kept(&mut self) -> Result<(Next<'_>, &[u8]), CaptureError> {
+        let record = loop {
+            let Some(file) = &mut self.current else {
+                return Ok((Next::End, &[]));
+            };
+            match file.step(&mut self.interfaces)? {
+                Step::Frame(record) => break record,
+                Step::Again => {}
+                Step::Wait => return Ok((Next::Idle, &[])),
+                // It is asked again, and says so again, when its last frames are taken.
+                Step::End | Step::Damaged(_) if self.keeps && file.buffer.has_consumed() => {
+                    return Ok((Next::Idle, &[]));
+                }
+                Step::End => {
+                    self.close();
+                    self.advance();
+                }
+                Step::Damaged(damage) => {
+                    self.warn(damage);
+                    self.close();
+                    self.advance();
+                }
+            }
+        };
+        let Some(file) = &mut self.current else {
+            return Ok((Next::End, &[]));
+        };
+        file.frames += 1;
+        self.stats.frames += 1;
+        let frame = Frame {
+            number: self.stats.frames,
+            ts: record.ts,
+            interface: record.interface,
+            link: record.link,
+            wire_len: record.wire_len,
+            bytes: file.buffer.slice(record.start, record.length),
+        };
+        Ok((Next::Frame(frame), file.buffer.consumed()))
     }
 
     /// Go to the next file; `false` when there is none.
@@ -189,42 +240,7 @@ impl Savefiles {
 
 impl Source for Savefiles {
     fn next_frame(&mut self) -> Result<Next<'_>, CaptureError> {
-        let record = loop {
-            let Some(file) = &mut self.current else {
-                return Ok(Next::End);
-            };
-            match file.step(&mut self.interfaces)? {
-                Step::Frame(record) => break record,
-                Step::Again => {}
-                Step::Wait => return Ok(Next::Idle),
-                // It is asked again, and says so again, when its last frames are taken.
-                Step::End | Step::Damaged(_) if self.keeps && file.buffer.has_consumed() => {
-                    return Ok(Next::Idle);
-                }
-                Step::End => {
-                    self.close();
-                    self.advance();
-                }
-                Step::Damaged(damage) => {
-                    self.warn(damage);
-                    self.close();
-                    self.advance();
-                }
-            }
-        };
-        let Some(file) = &mut self.current else {
-            return Ok(Next::End);
-        };
-        file.frames += 1;
-        self.stats.frames += 1;
-        Ok(Next::Frame(Frame {
-            number: self.stats.frames,
-            ts: record.ts,
-            interface: record.interface,
-            link: record.link,
-            wire_len: record.wire_len,
-            bytes: file.buffer.slice(record.start, record.length),
-        }))
+        self.next_kept().map(|(next, _)| next)
     }
 
     fn stats(&mut self) -> CaptureStats {

@@ -75,12 +75,12 @@ impl Half {
             return;
         }
         turn.stats.retransmitted += 1;
-        let kept = self.next.saturating_sub(self.tail.bytes().len() as u64);
+        let kept = self.next.saturating_sub(self.tail().len() as u64);
         let low = offset.max(kept);
         if low < end {
             unknown = unknown.saturating_sub(end - low);
             let from = usize::try_from(low - kept).unwrap_or(usize::MAX);
-            let old = self.tail.bytes().get(from..).unwrap_or_default();
+            let old = self.tail().get(from..).unwrap_or_default();
             let new = slice(low, end);
             if let Some(first) = new.iter().zip(old).position(|(new, old)| new != old) {
                 let copy = slice(low, u64::MAX);
@@ -106,7 +106,7 @@ impl Half {
         let loser = copy.get(skip..).unwrap_or_default();
         let told = self.told(from);
         let next = self.next;
-        let tail = self.tail.bytes();
+        let tail = self.tail.bytes(self.open());
         let trouble = self.trouble.get_or_insert_default();
         trouble.conflicts = trouble.conflicts.saturating_add(1);
         trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(loser.len());

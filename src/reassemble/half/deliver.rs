@@ -1,0 +1,66 @@
+//! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can be compared.
+
+use crate::reassemble::tail::{Fresh, Tails, place};
+use crate::reassemble::turn::Turn;
+use crate::stream::{Carrier, StreamEvent};
+
+use super::Half;
+
+impl Half {
+    /// Pass on bytes that have their turn.
+    pub(super) fn deliver(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.tell(bytes, by, turn);
+        // Copied last: a load that has to wait for stores would wait for all of these.
+        self.tail.push(bytes, self.open(), turn.tails);
+    }
+
+    /// The same for bytes that may lie in a `block` which stays: what counts of them is copied before it goes.
+    pub(in crate::reassemble) fn deliver_from(
+        &mut self,
+        block: &[u8],
+        bytes: &[u8],
+        by: Carrier,
+        flow: (u32, u64),
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(at) = place(block, bytes) else {
+            return self.deliver(bytes, by, turn);
+        };
+        if !bytes.is_empty() {
+            self.tell(bytes, by, turn);
+            self.tail.lend(bytes.len());
+            let dir = turn.dir;
+            turn.tails.fresh.push(Fresh { flow, dir, at });
+        }
+    }
+
+    /// Copy bytes that were delivered from a block which goes.
+    pub(in crate::reassemble) fn settle(&mut self, bytes: &[u8], tails: &mut Tails) {
+        let open = self.open();
+        self.tail.settle(bytes, open, tails);
+    }
+
+    fn tell(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+        let offset = self.told(self.next);
+        self.next = self.next.saturating_add(bytes.len() as u64);
+        (turn.say)(StreamEvent::Data {
+            dir: turn.dir,
+            offset,
+            bytes,
+            by,
+        });
+    }
+
+    /// Delivered bytes that are not acknowledged.
+    pub(super) fn open(&self) -> u64 {
+        self.next.saturating_sub(self.acked)
+    }
+
+    /// The last delivered bytes.
+    pub(super) fn tail(&self) -> &[u8] {
+        self.tail.bytes(self.open())
+    }
+}

@@ -1,0 +1,31 @@
+//! Delivered bytes that still lie in the block of the file they were read into: copied when that goes, as far as they count then.
+
+use super::Reassembler;
+
+impl<S: Default> Reassembler<S> {
+    /// The block goes that bytes were delivered from since the last call: copy what has to be remembered of them.
+    #[inline]
+    pub fn settle(&mut self, block: &[u8]) {
+        if !self.shared.tails.fresh.is_empty() {
+            self.copy_fresh(block);
+        }
+    }
+
+    fn copy_fresh(&mut self, block: &[u8]) {
+        let tails = &mut self.shared.tails;
+        let mut all = std::mem::take(&mut tails.fresh);
+        for fresh in all.drain(..) {
+            let (slot, id) = fresh.flow;
+            if let Some(entry) = self.table.get(slot as usize)
+                && entry.flow.id == id
+            {
+                let bytes = block.get(fresh.at);
+                debug_assert!(bytes.is_some(), "the block is the one they were lent from");
+                entry
+                    .half(fresh.dir)
+                    .settle(bytes.unwrap_or_default(), tails);
+            }
+        }
+        tails.fresh = all;
+    }
+}

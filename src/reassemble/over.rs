@@ -1,0 +1,53 @@
+//! Flows that are over: what waits in them is said, and they are forgotten.
+
+use crate::flow::{Direction, Flow};
+use crate::stream::{Ending, GapReason, StreamEvent};
+
+use super::Reassembler;
+use super::table::Entry;
+
+impl<S: Default> Reassembler<S> {
+    /// Say everything that waits in a flow, and end it.
+    pub(super) fn close(
+        &mut self,
+        slot: usize,
+        how: Ending,
+        reason: GapReason,
+        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let by = entry.last;
+        let Entry {
+            flow,
+            state,
+            halves,
+            ..
+        } = entry;
+        let reset = halves.iter().any(|half| half.reset_since().is_some());
+        let how = if reset { Ending::Reset } else { how };
+        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
+        for (dir, half) in [Direction::ToServer, Direction::ToClient]
+            .into_iter()
+            .zip(halves)
+        {
+            turn.dir = dir;
+            half.end(how, reason, &mut turn);
+            half.release(&mut turn);
+        }
+        say(StreamEvent::Over { how, by });
+    }
+
+    pub(super) fn forget(
+        &mut self,
+        slot: usize,
+        how: Ending,
+        reason: GapReason,
+        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
+        self.close(slot, how, reason, deliver);
+        self.table.remove(slot);
+    }
+}
