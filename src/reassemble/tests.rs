@@ -7,6 +7,7 @@
 //! 5000; `isn 4294967290` is another one for the client.
 
 mod charts;
+pub(super) mod predicted;
 mod rules;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
