@@ -141,6 +141,68 @@ fn what_is_out_of_order_is_shown_the_same_by_one_thread_and_by_two() {
     }
 }
 
+/// A capture file of raw IP packets with their times in milliseconds.
+fn timed(path: &Path, packets: &[(u32, Vec<u8>)]) {
+    let mut bytes = Vec::new();
+    let mut put = |fields: &[u32], packet: &[u8]| {
+        bytes.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
+        bytes.extend(packet);
+    };
+    put(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 101], &[]);
+    for (millis, packet) in packets {
+        let len = u32::try_from(packet.len()).expect("a packet is short");
+        put(&[millis / 1000, millis % 1000 * 1000, len, len], packet);
+    }
+    fs::write(path, bytes).expect("a file in the target directory can be written");
+}
+
+#[test]
+fn what_one_frame_lets_go_is_shown_the_same_however_much_it_is() {
+    let folder = scratch("threads-let-go");
+    let hours = 2 * 3_600_000;
+    let begun = |port: u16| tcp(true, 10_000 + port, PSH | ACK, 1000, 1, b"some text");
+    let behind = |at: u32, port: u16| {
+        let seq = 1100 + at * 1400;
+        tcp(true, 10_000 + port, PSH | ACK, seq, 1, &[b'x'; 1400])
+    };
+    // More ends than one batch has, let go by a frame without bytes, behind some whose block is not yet sent.
+    let quiet = (0..5000).map(|port| (0, begun(port)));
+    let last = (0..100).map(|port| (1, begun(port)));
+    let ended: Vec<_> = quiet.chain(last).chain([(hours, Vec::new())]).collect();
+    // More bytes behind holes than one batch has.
+    let holes = (0..60).flat_map(|port| {
+        let rest = (0..40).map(move |at| (1, behind(at, port)));
+        [(0, begun(port))].into_iter().chain(rest)
+    });
+    let holes: Vec<_> = holes
+        .chain([(hours, begun(99)), (hours, begun(98))])
+        .collect();
+    for (name, packets) in [("ended.pcap", ended), ("holes.pcap", holes)] {
+        let file = folder.join(name);
+        timed(&file, &packets);
+        for way in ["--count ''", "--json e", "-q x", "--wire --and e -A 1 some"] {
+            let [one, two] = ["1", "2"]
+                .map(|threads| run(&format!("--threads {threads} {way} {}", file.display())));
+            assert!(!one.stdout.is_empty(), "{way} {name}");
+            // Not with what they are: it is long.
+            assert!(one.stdout == two.stdout, "{way} {name}");
+        }
+    }
+}
+
+#[test]
+fn what_was_lost_is_counted_where_no_packet_was_read() {
+    let folder = scratch("threads-nothing");
+    let file = folder.join("cut.pcap");
+    write(&file, &[]);
+    let mut bytes = fs::read(&file).expect("it was written");
+    bytes.extend([1, 2, 3, 4, 5]);
+    fs::write(&file, bytes).expect("a file in the target directory can be written");
+    expect_the_same(&file.display().to_string());
+    let two = run(&format!("--threads 2 --json '' {}", file.display()));
+    assert!(text(&two.stdout).contains("\"cut_files\":1"));
+}
+
 #[test]
 fn what_ends_a_run_early_is_one_threads() {
     let file = "pcaps/french-website.pcap";

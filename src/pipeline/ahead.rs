@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::capture::savefile::Savefiles;
 use crate::capture::{CaptureError, Next, Progress, Source as _, Warning};
+use crate::frame::Frame;
 use crate::stats::Stats;
 
 use super::batch::{Batch, Courier, Told};
@@ -23,6 +24,8 @@ use super::{Messages, Pipeline, Way};
 
 /// Batches that wait at most, each with a block of the file.
 const WAITING: usize = 3;
+/// When more bytes of streams wait, what a frame lets go may be too much for one batch.
+const MUCH: usize = 1 << 20;
 
 /// The thread: started once, before the sandbox is closed, it reads whatever is to be read.
 pub struct Ahead {
@@ -112,8 +115,22 @@ impl Task {
             }
             match files.next_kept() {
                 Ok((Next::Frame(frame), block)) => {
-                    courier.at(&frame);
-                    front.frame(block, &frame, &mut courier);
+                    if front.waiting() <= MUCH {
+                        courier.at(&frame);
+                        front.frame(block, &frame, &mut courier);
+                    } else if courier.is_apart() {
+                        front.frame(&[], &frame, &mut courier);
+                    } else {
+                        // What was told of the block goes first: then batches are sent while the frame is at hand.
+                        let bytes = frame.bytes.to_vec();
+                        let frame = Frame {
+                            bytes: &bytes,
+                            ..frame
+                        };
+                        send(&mut files, &mut front, &mut courier);
+                        courier.apart();
+                        front.frame(&[], &frame, &mut courier);
+                    }
                     if !courier.batch.is_full() {
                         continue;
                     }
@@ -125,7 +142,7 @@ impl Task {
             send(&mut files, &mut front, &mut courier);
         };
         send(&mut files, &mut front, &mut courier);
-        courier.behind_frames();
+        courier.apart();
         front.finish(&mut courier);
         send(&mut files, &mut front, &mut courier);
         drop(courier);
@@ -205,11 +222,14 @@ impl Pipeline {
             Err(RecvTimeoutError::Timeout) => News::Silence,
             Err(RecvTimeoutError::Disconnected) => match behind.reading.end.recv() {
                 Ok(Over {
-                    files,
+                    mut files,
                     front,
                     result,
                 }) => {
-                    behind.stats = front.stats();
+                    behind.stats = Stats {
+                        capture: files.stats(),
+                        ..front.stats()
+                    };
                     News::Over(files, result)
                 }
                 // It has said why.

@@ -123,8 +123,8 @@ pub(super) struct Courier<F> {
     now: Timestamp,
     ticks: bool,
     due: bool,
-    /// Addresses of the frame at hand.
-    frame: std::ops::Range<usize>,
+    /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no block, and all bytes are copied.
+    frame: Option<std::ops::Range<usize>>,
     /// Packets that bring nothing are told.
     bare: bool,
     /// What is recorded, if anything is.
@@ -142,7 +142,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             now: Timestamp::default(),
             ticks: false,
             due: false,
-            frame: 0..0,
+            frame: None,
             bare,
             recorded,
             packet: false,
@@ -152,12 +152,17 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
     /// What is told from here on is told of this frame.
     pub(super) fn at(&mut self, frame: &Frame<'_>) {
         let start = frame.bytes.as_ptr().addr();
-        self.frame = start..start.saturating_add(frame.bytes.len());
+        self.frame = Some(start..start.saturating_add(frame.bytes.len()));
     }
 
-    /// Nothing of a frame is told from here on.
-    pub(super) fn behind_frames(&mut self) {
-        self.frame = 0..0;
+    /// What is told from here on lies in no block. All that was told of one must be sent.
+    pub(super) fn apart(&mut self) {
+        self.frame = None;
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_apart(&self) -> bool {
+        self.frame.is_none()
     }
 
     /// The memory of a block that was sent before, to be used again.
@@ -171,7 +176,10 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         self.batch.block = block;
         if !self.batch.is_empty() {
             let sent = std::mem::take(&mut self.batch);
+            let (stats, progress) = (sent.stats, sent.progress);
             self.batch = (self.send)(sent);
+            // As long as nobody says more.
+            (self.batch.stats, self.batch.progress) = (stats, progress);
         }
     }
 
@@ -195,7 +203,10 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
 
     fn place(&mut self, bytes: &[u8]) -> Place {
         let (at, len) = (bytes.as_ptr().addr(), bytes.len());
-        if self.frame.contains(&at) && at.saturating_add(len) <= self.frame.end {
+        if let Some(frame) = &self.frame
+            && frame.contains(&at)
+            && at.saturating_add(len) <= frame.end
+        {
             return Place::Block { at, len };
         }
         let start = self.batch.copies.len();
@@ -254,8 +265,8 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
         }
         let place = self.place(event.bytes());
         self.record(learns, What::Event(flow.slot, event.lending(&[]), place));
-        // The rest of a capture that is over may be large: flow by flow it is sent.
-        if self.frame.is_empty() && self.batch.is_full() {
+        // What is let go at once may be large: event by event it is sent, where no block has to wait for its frames.
+        if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
             self.send(spare);
         }

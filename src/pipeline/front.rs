@@ -175,6 +175,11 @@ impl<S: Default> Front<S> {
         self.reassembler.visit(flow, look);
     }
 
+    /// Bytes that wait, and may all be told at the next frame.
+    pub(super) fn waiting(&self) -> usize {
+        self.reassembler.waiting()
+    }
+
     /// The counters of this part.
     pub(super) fn stats(&self) -> Stats {
         let fragments = self.defragmenter.stats();

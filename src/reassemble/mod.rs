@@ -115,12 +115,6 @@ impl<S: Default> Reassembler<S> {
         self.shared.stats
     }
 
-    /// Bytes of streams that are held: out of order, or for comparison.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.shared.queued + self.shared.tails.size
-    }
-
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
     pub fn push(
         &mut self,
@@ -202,6 +196,7 @@ impl<S: Default> Reassembler<S> {
                 entry.alarm = None;
                 self.settle(block);
                 self.review(slot, now, &mut deliver);
+                self.limit_tails();
             }
         }
         // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.

@@ -8,6 +8,7 @@ use crate::policy::Checksum;
 use crate::stream::Aside;
 
 use super::half::Half;
+use super::predict::short_ways;
 use super::turn::{Segment, Turn};
 
 /// Whether a segment means something for its stream. What cannot is said by itself: no receiver takes it.
@@ -42,10 +43,10 @@ pub(super) fn settle(
     two_sided: bool,
     turn: &mut Turn<'_>,
 ) {
-    if one.is_plain() && other.is_plain() {
+    if short_ways() && one.is_plain() && other.is_plain() {
         return;
     }
-    if !(one.is_untroubled() && other.is_untroubled()) {
+    if !(short_ways() && one.is_untroubled() && other.is_untroubled()) {
         return untangle(one, other, packet, two_sided, turn);
     }
     // It ends in order: nothing waits for anything but the end.

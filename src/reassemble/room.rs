@@ -8,6 +8,18 @@ use super::half::Half;
 use super::table::Stage;
 
 impl<S: Default> Reassembler<S> {
+    /// Bytes of streams that are held: out of order, or for comparison.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shared.queued + self.shared.tails.size
+    }
+
+    /// Bytes of streams that wait for their turn: so many may be said at once.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.queued
+    }
+
     /// Keep to the limits.
     pub(super) fn make_room(
         &mut self,
@@ -41,11 +53,18 @@ impl<S: Default> Reassembler<S> {
         }
         if self.shared.tails.size > self.shared.limits.tails {
             self.settle(block);
-            self.shed_tails();
         }
+        self.limit_tails();
         if self.shared.queued > self.shared.limits.memory {
             self.settle(block);
             self.shed_queues(deliver);
+        }
+    }
+
+    /// Keep to the limit of delivered bytes that are kept: many flows may get theirs at one moment.
+    pub(super) fn limit_tails(&mut self) {
+        if self.shared.tails.size > self.shared.limits.tails {
+            self.shed_tails();
         }
     }
 

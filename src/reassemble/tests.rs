@@ -8,6 +8,7 @@
 
 mod charts;
 mod lent;
+pub(super) mod predicted;
 mod rules;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

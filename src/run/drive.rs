@@ -102,6 +102,10 @@ impl Drive {
                     if let Some(gauge) = &mut self.gauge {
                         gauge.look(progress);
                     }
+                    if !warnings.is_empty() {
+                        // It is about what came behind what was told.
+                        pipeline.flush();
+                    }
                     for warning in warnings {
                         self.notes.warn(&warning.to_string());
                     }

@@ -94,8 +94,9 @@ impl Savefiles {
     /// Read on into `memory`; gives the block with the frames that were lent since the last call, each at its old address.
     pub fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         match &mut self.current {
-            Some(file) => file.buffer.exchange(memory),
-            None => memory,
+            // Where no frame was lent there is no block to give, and a record of which a part is here need not move.
+            Some(file) if file.buffer.has_consumed() => file.buffer.exchange(memory),
+            _ => memory,
         }
     }
 

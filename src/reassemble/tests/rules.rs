@@ -244,6 +244,39 @@ fn packet(tcp: Tcp, payload: &[u8]) -> Packet<'_> {
     }
 }
 
+#[test]
+fn delivered_bytes_are_bounded_when_time_lets_go_of_many_flows_at_once() {
+    let limits = Limits {
+        tails: 64 << 10,
+        ..Limits::default()
+    };
+    let mut reassembler: Reassembler<()> =
+        Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
+    let behind = [b'x'; 4000];
+    for port in 0..100 {
+        // The second and the third wait behind a hole of a byte.
+        for (seq, bytes) in [(1000, &b"ab"[..]), (1003, &behind[..]), (5003, &behind[..])] {
+            let tcp = Tcp {
+                ports: Ports {
+                    src: 40_000 + port,
+                    dst: 80,
+                },
+                seq,
+                ack: 0,
+                flags: TcpFlags::ACK,
+                window: 1000,
+                window_scale: None,
+                urgent: 0,
+            };
+            reassembler.push(&packet(tcp, bytes), |_, (), _| {});
+        }
+    }
+    assert!(reassembler.waiting() > 100 * 8000, "they wait");
+    reassembler.expire(Timestamp::from_nanos(60_000_000_000), |_, (), _| {});
+    assert_eq!(reassembler.waiting(), 0, "they were let go");
+    assert!(reassembler.held() <= 64 << 10);
+}
+
 /// Named: `syn_flood_10M`, `flow_flood_with_data_10M`.
 #[test]
 fn floods_of_syns_and_flows_are_bounded() {
