@@ -98,12 +98,16 @@ fn start() -> (Child, Frames) {
     (child, Frames::to(input))
 }
 
-/// Nanoseconds that a process has been on a processor.
+/// Nanoseconds that the threads of a process have been on a processor.
 fn processor(child: &Child) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{}/schedstat", child.id()));
-    text.ok()
-        .and_then(|text| text.split(' ').next()?.parse().ok())
-        .expect("Linux tells how long a process ran")
+    let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("it runs");
+    let ran = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    let ran: u64 = ran.sum();
+    assert!(ran > 0, "Linux tells how long a thread ran");
+    ran
 }
 
 /// The most KiB that a process had in memory; nothing when it is over.
