@@ -30,7 +30,7 @@ use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
 use half::{Half, earlier};
-use pair::{meant, settle};
+use pair::{meant, settle, sides};
 use table::{Entry, Key, Stage, Table};
 use tail::Tails;
 use turn::{Segment, Turn, carrier, direction};
@@ -289,11 +289,7 @@ impl<S: Default> Reassembler<S> {
             say(StreamEvent::Bare { dir, by });
         }
         let mut turn = self.shared.turn(dir, by, &mut say);
-        let [to_server, to_client] = halves;
-        let (own, peer) = match dir {
-            Direction::ToServer => (to_server, to_client),
-            Direction::ToClient => (to_client, to_server),
-        };
+        let (own, peer) = sides(halves, dir);
         let meant = meant(own, segment, &mut turn);
         if meant {
             own.heard(segment);

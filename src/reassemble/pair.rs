@@ -3,6 +3,7 @@
 //! Bytes that were sent by someone who had seen bytes of the other side come behind those. So a reader gets the question in
 //! front of its answer, however the capture was shuffled.
 
+use crate::flow::Direction;
 use crate::packet::TcpFlags;
 use crate::policy::Checksum;
 use crate::stream::Aside;
@@ -10,6 +11,15 @@ use crate::stream::Aside;
 use super::half::Half;
 use super::predict::short_ways;
 use super::turn::{Segment, Turn};
+
+/// The half that sends in direction `dir`, and its peer.
+pub(super) fn sides(halves: &mut [Half; 2], dir: Direction) -> (&mut Half, &mut Half) {
+    let [to_server, to_client] = halves;
+    match dir {
+        Direction::ToServer => (to_server, to_client),
+        Direction::ToClient => (to_client, to_server),
+    }
+}
 
 /// Whether a segment means something for its stream. What cannot is said by itself: no receiver takes it.
 #[inline]

@@ -8,6 +8,7 @@ use crate::policy::{Checksum, Policy};
 use crate::stream::{Carrier, StreamEvent};
 
 use super::Shared;
+use super::pair::sides;
 use super::table::{Entry, Stage};
 use super::turn::Segment;
 
@@ -52,14 +53,11 @@ impl<S> Entry<S> {
         let Self {
             flow,
             state,
-            halves: [to_server, to_client],
+            halves,
             two_sided,
             ..
         } = self;
-        let (own, peer) = match dir {
-            Direction::ToServer => (to_server, to_client),
-            Direction::ToClient => (to_client, to_server),
-        };
+        let (own, peer) = sides(halves, dir);
         let id = (flow.slot, flow.id);
         *two_sided |= peer.is_started();
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);

@@ -36,18 +36,6 @@ impl Buffer {
         }
     }
 
-    /// Grow to full size, in the memory of an earlier file if there is one.
-    pub(super) fn enlarge(&mut self, mut memory: Vec<u8>) {
-        if memory.len() < ROOM {
-            memory.resize(ROOM, 0);
-        }
-        let length = self.end - self.start;
-        memory[..length].copy_from_slice(&self.bytes[self.start..self.end]);
-        self.before += self.start as u64;
-        (self.start, self.end) = (0, length);
-        self.bytes = memory;
-    }
-
     /// Whether something was consumed that is still in its place.
     pub(super) fn has_consumed(&self) -> bool {
         self.start > 0
@@ -58,7 +46,7 @@ impl Buffer {
         &self.bytes[..self.start]
     }
 
-    /// Go on in other memory; gives the old one, with all that was consumed where it was.
+    /// Go on in other memory, of full size; gives the old one, with all that was consumed where it was.
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         let old = std::mem::replace(&mut self.bytes, memory);
         let left = &old[self.start..self.end];

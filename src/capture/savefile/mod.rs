@@ -152,7 +152,8 @@ impl Savefiles {
         });
         self.current = self.waiting.pop();
         if let Some(file) = &mut self.current {
-            file.buffer.enlarge(memory.unwrap_or_default());
+            // Until now it had room for its header only.
+            file.buffer.exchange(memory.unwrap_or_default());
             file.buffer.keeps = self.keeps;
         }
         self.current.is_some()
