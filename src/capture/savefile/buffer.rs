@@ -99,6 +99,12 @@ impl Buffer {
         debug_assert!(self.start <= self.end);
     }
 
+    /// Whether the window holds `length` bytes, after [reading on](Self::fill) if need be.
+    #[inline]
+    pub(super) fn holds(&mut self, length: usize) -> io::Result<bool> {
+        Ok(self.window().len() >= length || self.fill(length)?)
+    }
+
     /// Read until the window holds `length` bytes; `false` when the file ends before.
     ///
     /// Moves what is left to the front first: after this, nothing lent before is in its place. A buffer that

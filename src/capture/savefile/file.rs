@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::buffer::Buffer;
 use super::input::Input;
-use super::{Damage, Interfaces, Step, pcap, pcapng};
+use super::{Damage, Interfaces, Record, Step, pcap, pcapng};
 use crate::capture::{CaptureError, Looks};
 
 /// One file, opened.
@@ -105,6 +105,15 @@ impl OpenFile {
         let reader = pcap::Reader::new(header);
         buffer.consume(pcap::HEADER);
         Ok(reader.map(Format::Pcap))
+    }
+
+    /// The next record, when that can be told at a glance.
+    #[inline]
+    pub(super) fn at_hand(&mut self) -> Option<Record> {
+        match &self.format {
+            Some(Format::Pcap(reader)) => reader.at_hand(&mut self.buffer),
+            _ => None,
+        }
     }
 
     /// One record, or one block, or why not.

@@ -104,29 +104,18 @@ impl Savefiles {
     ///
     /// # Errors
     /// See [`Source::next_frame`].
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "so that what it gives is not stored to be loaded again at once"
+    )]
     pub fn next_kept(&mut self) -> Result<(Next<'_>, &[u8]), CaptureError> {
-        let record = loop {
-            let Some(file) = &mut self.current else {
-                return Ok((Next::End, &[]));
-            };
-            match file.step(&mut self.interfaces)? {
-                Step::Frame(record) => break record,
-                Step::Again => {}
-                Step::Wait => return Ok((Next::Idle, &[])),
-                // It is asked again, and says so again, when its last frames are taken.
-                Step::End | Step::Damaged(_) if self.keeps && file.buffer.has_consumed() => {
-                    return Ok((Next::Idle, &[]));
-                }
-                Step::End => {
-                    self.close();
-                    self.advance();
-                }
-                Step::Damaged(damage) => {
-                    self.warn(damage);
-                    self.close();
-                    self.advance();
-                }
-            }
+        let record = match self.current.as_mut().and_then(OpenFile::at_hand) {
+            Some(record) => record,
+            None => match self.seek()? {
+                Ok(record) => record,
+                Err(none) => return Ok((none, &[])),
+            },
         };
         let Some(file) = &mut self.current else {
             return Ok((Next::End, &[]));
@@ -142,6 +131,31 @@ impl Savefiles {
             bytes: file.buffer.slice(record.start, record.length),
         };
         Ok((Next::Frame(frame), file.buffer.consumed()))
+    }
+
+    /// Go on to the next record, over all that is none; or why there is none now.
+    fn seek(&mut self) -> Result<Result<Record, Next<'static>>, CaptureError> {
+        while let Some(file) = &mut self.current {
+            match file.step(&mut self.interfaces)? {
+                Step::Frame(record) => return Ok(Ok(record)),
+                Step::Again => {}
+                Step::Wait => return Ok(Err(Next::Idle)),
+                // It is asked again, and says so again, when its last frames are taken.
+                Step::End | Step::Damaged(_) if self.keeps && file.buffer.has_consumed() => {
+                    return Ok(Err(Next::Idle));
+                }
+                Step::End => {
+                    self.close();
+                    self.advance();
+                }
+                Step::Damaged(damage) => {
+                    self.warn(damage);
+                    self.close();
+                    self.advance();
+                }
+            }
+        }
+        Ok(Err(Next::End))
     }
 
     /// Go to the next file; `false` when there is none.

@@ -96,51 +96,86 @@ impl Reader {
         buffer: &mut Buffer,
         announce: impl FnOnce(LinkType, u32) -> Option<u32>,
     ) -> io::Result<Step> {
-        let Some(interface) = self.interface else {
+        if self.interface.is_none() {
             self.interface = Some(announce(self.link, self.snaplen).unwrap_or_default());
             return Ok(Step::Again);
-        };
-        if buffer.window().len() < self.record_header && !buffer.fill(self.record_header)? {
+        }
+        match self.at_hand(buffer) {
+            Some(record) => Ok(Step::Frame(record)),
+            None => self.fetch(buffer),
+        }
+    }
+
+    /// The next record, when all of it is in the buffer and nothing is wrong with it.
+    #[inline]
+    pub(super) fn at_hand(&self, buffer: &mut Buffer) -> Option<Record> {
+        let interface = self.interface?;
+        let header = self.header(buffer.window().first_chunk()?);
+        let length = header.captured as usize;
+        let whole = self.record_header + length;
+        if length > RECORD_BYTES || buffer.window().len() < whole {
+            return None;
+        }
+        let start = buffer.start() + self.record_header;
+        buffer.consume(whole);
+        Some(Record {
+            ts: header.ts,
+            interface,
+            link: self.link,
+            wire_len: header.wire_len.max(header.captured),
+            start,
+            length,
+        })
+    }
+
+    /// Read on until the next record is there, or say why there is none.
+    #[cold]
+    fn fetch(&self, buffer: &mut Buffer) -> io::Result<Step> {
+        if !buffer.holds(self.record_header)? {
             return Ok(if buffer.window().is_empty() {
                 Step::End
             } else {
                 Step::Damaged(Damage::Cut)
             });
         }
-        let Some(header) = buffer.window().first_chunk::<16>() else {
+        let Some(header) = buffer.window().first_chunk() else {
             return Ok(Step::Damaged(Damage::Cut));
         };
-        let mut captured = word(self.big_endian, header, 8);
-        let mut wire_len = word(self.big_endian, header, 12);
+        let captured = self.header(header).captured;
+        if captured as usize > RECORD_BYTES {
+            return Ok(Step::Damaged(Damage::Length(captured)));
+        }
+        if !buffer.holds(self.record_header + captured as usize)? {
+            return Ok(Step::Damaged(Damage::Cut));
+        }
+        let record = self.at_hand(buffer);
+        Ok(record.map_or(Step::Damaged(Damage::Cut), Step::Frame))
+    }
+
+    #[inline]
+    fn header(&self, header: &[u8; 16]) -> Header {
+        let word = |at| word(self.big_endian, header, at);
+        let (mut captured, mut wire_len) = (word(8), word(12));
         match self.lengths {
             Lengths::CapturedFirst => {}
             Lengths::SmallerIsCaptured if captured <= wire_len => {}
             _ => (captured, wire_len) = (wire_len, captured),
         }
-        let seconds = i64::from(word(self.big_endian, header, 0));
-        let ts = Timestamp::new(
-            seconds,
-            i64::from(word(self.big_endian, header, 4)) * self.unit,
-        );
-        if captured as usize > RECORD_BYTES {
-            return Ok(Step::Damaged(Damage::Length(captured)));
+        // Of 32-bit seconds and fractions the sum is far from 64 bits.
+        let nanos = i64::from(word(0)) * 1_000_000_000 + i64::from(word(4)) * self.unit;
+        Header {
+            ts: Timestamp::from_nanos(nanos),
+            captured,
+            wire_len,
         }
-        let length = captured as usize;
-        let whole = self.record_header + length;
-        if buffer.window().len() < whole && !buffer.fill(whole)? {
-            return Ok(Step::Damaged(Damage::Cut));
-        }
-        let start = buffer.start() + self.record_header;
-        buffer.consume(whole);
-        Ok(Step::Frame(Record {
-            ts,
-            interface,
-            link: self.link,
-            wire_len: wire_len.max(captured),
-            start,
-            length,
-        }))
     }
+}
+
+/// What the header of a record says.
+struct Header {
+    ts: Timestamp,
+    captured: u32,
+    wire_len: u32,
 }
 
 #[inline]

@@ -86,7 +86,7 @@ impl Reader {
         if self.skipping > 0 {
             return self.skip(buffer);
         }
-        if buffer.window().len() < 12 && !buffer.fill(12)? {
+        if !buffer.holds(12)? {
             return Ok(if buffer.window().is_empty() {
                 Step::End
             } else {
@@ -116,7 +116,7 @@ impl Reader {
         if length > LARGEST {
             return Ok(Step::Damaged(Damage::Length(said)));
         }
-        if buffer.window().len() < length && !buffer.fill(length)? {
+        if !buffer.holds(length)? {
             return Ok(Step::Damaged(Damage::Cut));
         }
         let block = &buffer.window()[..length];
@@ -146,7 +146,7 @@ impl Reader {
     }
 
     fn skip(&mut self, buffer: &mut Buffer) -> io::Result<Step> {
-        if buffer.window().is_empty() && !buffer.fill(1)? {
+        if !buffer.holds(1)? {
             return Ok(Step::Damaged(Damage::Cut));
         }
         let count = buffer
