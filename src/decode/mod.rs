@@ -1,8 +1,9 @@
 //! *decode*: frames become packets. Pure; any bytes give a packet or a named reason why not, and nothing panics.
 //!
 //! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]), then [`ip`], then
-//! [`transport`]; and again, when a [`tunnel`] has a packet inside.
+//! [`transport`]; and again, when a [`tunnel`] has a packet inside. The most [`common`] frame is taken apart in one step.
 
+mod common;
 mod ieee80211;
 mod ip;
 mod link;
@@ -19,8 +20,28 @@ use crate::packet::{Ip, Packet, Undecoded};
 ///
 /// # Errors
 /// Why there is none.
+#[inline]
 pub fn frame<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
-    packet(frame, ip::Extensions::Skip)
+    let Some(common::Parts {
+        ip,
+        transport,
+        ip_payload,
+        payload,
+    }) = common::decode(frame)
+    else {
+        return packet(frame, ip::Extensions::Skip);
+    };
+    Ok(Packet {
+        frame: frame.number,
+        ts: frame.ts,
+        path: 0,
+        tunnels: 0,
+        ip,
+        transport,
+        ip_payload,
+        payload,
+        cut: 0,
+    })
 }
 
 /// The packet in a frame as ngrep sees it: behind the IPv6 header stands the payload, unless that is a fragment header.
@@ -59,6 +80,7 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     }
 }
 
+#[inline(never)]
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
     let link = link::decode(frame)?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
@@ -66,7 +88,7 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
     let mut result = layer((frame.number, frame.ts), &link, missing, extensions);
     if let Ok(packet) = &mut result
         && extensions == ip::Extensions::Skip
-        && tunnel::is_likely(packet)
+        && tunnel::is_likely(packet.ip.protocol, packet.transport)
     {
         unwrap(packet);
     }

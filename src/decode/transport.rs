@@ -8,6 +8,11 @@ use crate::packet::{Ports, Tcp, TcpFlags, Transport, protocol};
 ///
 /// A header that is cut or contradicts itself gives [`Transport::Other`] with all the bytes as payload, so that they are
 /// searched all the same.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "it is a match on a byte, and the common one of its arms is to be one piece with its caller"
+)]
 pub(super) fn decode(number: u8, bytes: &[u8]) -> (Transport, &[u8]) {
     let known = match number {
         protocol::TCP => tcp(bytes),
@@ -23,16 +28,13 @@ pub(super) fn decode(number: u8, bytes: &[u8]) -> (Transport, &[u8]) {
     known.unwrap_or((Transport::Other, bytes))
 }
 
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "most packets are TCP")]
 fn tcp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     let header = TcpHeaderSlice::from_slice(bytes).ok()?;
     let flags = TcpFlags(*bytes.get(13)?);
     // Only a SYN carries the option, so only there the options are walked.
-    let window_scale = flags.has(TcpFlags::SYN).then(|| {
-        header.options_iterator().find_map(|option| match option {
-            Ok(TcpOptionElement::WindowScale(shift)) => Some(shift),
-            _ => None,
-        })
-    });
+    let window_scale = flags.has(TcpFlags::SYN).then(|| window_scale(&header));
     let tcp = Tcp {
         ports: Ports {
             src: header.source_port(),
@@ -48,7 +50,17 @@ fn tcp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     Some((Transport::Tcp(tcp), bytes.get(header.slice().len()..)?))
 }
 
+/// RFC 7323 section 2.2.
+#[inline(never)]
+fn window_scale(header: &TcpHeaderSlice<'_>) -> Option<u8> {
+    header.options_iterator().find_map(|option| match option {
+        Ok(TcpOptionElement::WindowScale(shift)) => Some(shift),
+        _ => None,
+    })
+}
+
 /// UDP's own length ends the payload only when it lies inside of the datagram (RFC 768; 0 is a jumbogram, RFC 2675).
+#[inline]
 fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     let [s0, s1, d0, d1, l0, l1, _, _, rest @ ..] = bytes else {
         return None;
