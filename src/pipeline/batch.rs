@@ -16,6 +16,8 @@ use super::recorder::{Pair, Scope};
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
+    /// Moments at which nothing was told, in the order of the records that come behind them.
+    pub(super) quiet: Vec<Timestamp>,
     /// What became known of flows, in the order of the records that say so.
     pub(super) flows: Vec<Flow>,
     /// The packets, where they are told, in the order of the records that follow one.
@@ -34,6 +36,8 @@ pub(super) struct Batch {
 pub(super) struct Record {
     /// What it is by then.
     pub(super) now: Timestamp,
+    /// So many of the batch's quiet moments passed before.
+    pub(super) quiet: u32,
     /// It has just become that.
     pub(super) ticks: bool,
     /// Of what time alone ends, the streams' part was told: now the listener's own.
@@ -92,12 +96,13 @@ impl Batch {
     }
 
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.warnings.is_empty()
+        self.records.is_empty() && self.quiet.is_empty() && self.warnings.is_empty()
     }
 
     /// Make it ready to be filled again.
     pub(super) fn clear(&mut self) {
         self.records.clear();
+        self.quiet.clear();
         self.flows.clear();
         self.packets.clear();
         self.copies.clear();
@@ -121,6 +126,8 @@ pub(super) struct Courier<F> {
     /// Takes a batch, gives an empty one.
     send: F,
     now: Timestamp,
+    /// Quiet moments since the last record.
+    quiet: u32,
     ticks: bool,
     due: bool,
     /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no block, and all bytes are copied.
@@ -140,6 +147,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             batch: Batch::default(),
             send,
             now: Timestamp::default(),
+            quiet: 0,
             ticks: false,
             due: false,
             frame: None,
@@ -173,6 +181,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
     /// Send what there is, with the block that its frames lie in.
     pub(super) fn send(&mut self, block: Vec<u8>) {
         self.settle();
+        // What is behind the last record needs none.
+        self.quiet = 0;
         self.batch.block = block;
         if !self.batch.is_empty() {
             let sent = std::mem::take(&mut self.batch);
@@ -184,8 +194,13 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
     }
 
     /// Time that nothing was told of is told now, and a packet that brought nothing.
+    #[inline]
     fn settle(&mut self) {
-        if self.ticks || self.due || self.packet {
+        if self.ticks && self.due && !self.packet {
+            (self.ticks, self.due) = (false, false);
+            self.batch.quiet.push(self.now);
+            self.quiet += 1;
+        } else if self.ticks || self.due || self.packet {
             self.record(false, What::Time);
         }
     }
@@ -193,6 +208,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
     fn record(&mut self, learns: bool, what: What) {
         self.batch.records.push(Record {
             now: self.now,
+            quiet: std::mem::take(&mut self.quiet),
             ticks: std::mem::take(&mut self.ticks),
             due: std::mem::take(&mut self.due),
             learns,

@@ -41,7 +41,11 @@ impl Behind {
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
+        let mut quiet = batch.quiet.iter();
         for record in &batch.records {
+            for now in quiet.by_ref().take(record.quiet as usize) {
+                self.quiet(*now);
+            }
             if record.ticks {
                 self.desk.at(record.now);
             }
@@ -74,6 +78,9 @@ impl Behind {
                 }
             }
         }
+        for now in quiet {
+            self.quiet(*now);
+        }
         let news = (batch.progress, std::mem::take(&mut batch.warnings));
         // Where the other thread is gone nobody wants it.
         let _ = self.reading.empty.send(batch);
@@ -87,6 +94,12 @@ impl Behind {
         {
             look(&known.flow, &mut known.memory);
         }
+    }
+
+    /// A moment at which nothing was told.
+    fn quiet(&mut self, now: Timestamp) {
+        self.desk.at(now);
+        self.pass(now);
     }
 
     /// What time alone ends.
