@@ -43,6 +43,11 @@ impl Conversation {
         }
     }
 
+    /// Passes over a datagram of which nothing is to be said: it is counted.
+    pub fn pass_over(&mut self) {
+        self.exchanges = self.exchanges.saturating_add(1);
+    }
+
     /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call. The decoders of
     /// all conversations of a run share `decoders`.
     ///

@@ -168,6 +168,10 @@ impl Desk {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts
             }
+            StreamEvent::Datagram { bytes, .. } if self.passes_over(state, bytes) => {
+                conversation.pass_over();
+                return self.pass_over(state);
+            }
             StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
         };
         let limits = self.orders.limits;

@@ -116,6 +116,13 @@ impl Query {
         holds
     }
 
+    /// Whether a text that lies in one piece does not hold, as far as that can be told at a glance.
+    #[must_use]
+    pub fn misses(&self, text: &[u8]) -> bool {
+        let mut wanted = self.terms.iter().filter(|term| term.wanted);
+        wanted.any(|term| term.automaton.misses(text))
+    }
+
     /// The matches in one piece of text that starts at `offset`, none empty, appended to `extents`.
     pub(super) fn extents(&self, text: &[u8], offset: usize, extents: &mut Vec<Range<usize>>) {
         if let Some(regex) = &self.shown {

@@ -47,6 +47,9 @@ pub(super) struct Scan {
 const CLOSE: usize = 16;
 const THICK: usize = 127;
 
+/// Pieces up to this many bytes are looked over at first. Where a needle is in one, the way to it is gone twice.
+const SHORT: usize = 4096;
+
 /// The largest automaton, in bytes; and the largest memory for its making.
 const DFA: usize = 10 << 20;
 const DETERMINIZE: usize = 32 << 20;
@@ -120,7 +123,44 @@ impl Automaton {
 
     /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece before), and how many bytes
     /// in front of that end it begins at the earliest.
+    #[inline]
     pub(super) fn feed(&self, scan: &mut Scan, bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
+        if !self.passes_over(scan, bytes) {
+            self.walk(scan, bytes, found);
+        }
+    }
+
+    /// Whether there is no match in a text that lies in one piece, as far as that can be told without walking over it.
+    pub(super) fn misses(&self, text: &[u8]) -> bool {
+        let prefilter = self.prefilter.as_ref();
+        prefilter.is_some_and(|prefilter| prefilter.find(text, Span::from(0..text.len())).is_none())
+    }
+
+    /// Read on over a short piece in which no match begins, if none is begun: most are like that.
+    fn passes_over(&self, scan: &mut Scan, bytes: &[u8]) -> bool {
+        let Some(last) = bytes.last().filter(|_| bytes.len() <= SHORT) else {
+            return false;
+        };
+        if !self.dfa.is_start_state(scan.state) || !self.misses(bytes) || self.may_begin_in(bytes) {
+            return false;
+        }
+        *scan = Scan {
+            state: self.behind[usize::from(*last)],
+            last: Some(*last),
+            since_start: 0,
+        };
+        true
+    }
+
+    /// Whether a needle may begin in a piece and be cut by its end.
+    fn may_begin_in(&self, bytes: &[u8]) -> bool {
+        let tail = bytes.len().saturating_sub(self.needle.saturating_sub(1));
+        let begins = |byte: &u8| self.begins[usize::from(*byte)];
+        bytes[tail..].iter().any(begins)
+    }
+
+    /// Read on, step by step or from needle to needle.
+    fn walk(&self, scan: &mut Scan, bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
         let mut state = scan.state;
         // Where in `bytes` the state was last a start state; negative: in an earlier piece.
         let mut start_at = -(scan.since_start as i64);
@@ -163,8 +203,7 @@ impl Automaton {
                         }
                         _ => {
                             jump_from = bytes.len();
-                            let begins = |byte: &u8| self.begins[usize::from(*byte)];
-                            match bytes[tail..].iter().any(begins) {
+                            match self.may_begin_in(&bytes[at..]) {
                                 true => tail,
                                 false => bytes.len(),
                             }
@@ -518,6 +557,24 @@ mod tests {
                 prop_assert_eq!(whole.is_empty(), cut.is_empty(), "{} {:?}", pattern, pieces);
             } else {
                 prop_assert_eq!(whole, cut, "{} {:?}", pattern, pieces);
+            }
+            prop_assert!(!automaton.misses(&text) || !compiled.regex.is_match(&text), "{} {:?}", pattern, text);
+        }
+
+        /// At a glance or step by step, a piece leaves the same behind.
+        #[test]
+        fn a_piece_that_is_passed_over_is_as_if_it_was_walked(
+            pattern in any_pattern(),
+            pieces in prop::collection::vec(prop::collection::vec(prop::sample::select(b"aabbc \r\nA\x00\xff".to_vec()), 1..9), 1..4),
+        ) {
+            let (automaton, _) = automaton(&pattern);
+            let (mut passed, mut walked) = (automaton.start(), automaton.start());
+            for piece in &pieces {
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                automaton.feed(&mut passed, piece, &mut |end, len| one.push((end, len)));
+                automaton.walk(&mut walked, piece, &mut |end, len| other.push((end, len)));
+                prop_assert_eq!(one, other);
+                prop_assert_eq!(format!("{passed:?}"), format!("{walked:?}"));
             }
         }
     }

@@ -54,6 +54,22 @@ impl Desk {
         *state.open(dir) = Some(open);
     }
 
+    /// Whether a datagram can be passed over: certainly it has no match, and nobody wants one that has none.
+    pub(super) fn passes_over(&self, state: &State, datagram: &[u8]) -> bool {
+        let orders = &self.orders;
+        !orders.invert
+            && orders.before == 0
+            && state.neighbours.is_none()
+            && orders.query.misses(datagram)
+    }
+
+    /// Of a datagram that is passed over nothing stays but its number.
+    pub(super) fn pass_over(&mut self, state: &mut State) {
+        self.next_number();
+        self.output.messages += 1;
+        state.begun = true;
+    }
+
     /// A message is over: decide, show, forget.
     pub(super) fn close(&mut self, flow: &Flow, state: &mut State, dir: Direction, complete: bool) {
         let Some(mut open) = state.open(dir).take() else {
