@@ -80,33 +80,40 @@ impl Packet<'_> {
         else {
             return false;
         };
-        let mut pseudo = u64::from(self.ip.protocol);
+        let mut pseudo = u64::from(u16::from(self.ip.protocol).to_be());
         for addr in [self.ip.src, self.ip.dst] {
             pseudo += match addr {
                 IpAddr::V4(addr) => sum(&addr.octets()),
                 IpAddr::V6(addr) => sum(&addr.octets()),
             };
         }
-        let whole = pseudo + self.ip_payload.len() as u64;
+        let whole = pseudo + u64::from((self.ip_payload.len() as u32).to_be());
         // The field is one of the summed words: of a right segment the sum is all ones.
-        let right = fold(whole + sum(self.ip_payload)) == 0xffff;
+        if fold(whole + sum(self.ip_payload)) == 0xffff {
+            return false;
+        }
         // Segments that the card will cut as well are summed without their length.
         let field = fold(sum(field));
-        !right && field != fold(whole) && field != fold(pseudo)
+        field != fold(whole) && field != fold(pseudo)
     }
 }
 
-/// The sum of 16-bit words in network order, an odd last byte in front of a zero (RFC 1071): taken two words at a time, which makes
-/// the same sum when its carries are added back in.
+/// The sum of 16-bit words as they lie in memory, an odd last byte in front of a zero: taken two words at a time, which makes the
+/// same sum when its carries are added back in. In either byte order it is the same but for the order of its own bytes (RFC 1071
+/// section 2).
 fn sum(bytes: &[u8]) -> u64 {
     let (pairs, rest) = bytes.as_chunks::<4>();
     let pairs: u64 = pairs
         .iter()
-        .map(|pair| u64::from(u32::from_be_bytes(*pair)))
+        .map(|pair| u64::from(u32::from_ne_bytes(*pair)))
         .sum();
-    let mut last = [0; 4];
-    last[..rest.len()].copy_from_slice(rest);
-    pairs + u64::from(u32::from_be_bytes(last))
+    let last = match *rest {
+        [a] => [a, 0, 0, 0],
+        [a, b] => [a, b, 0, 0],
+        [a, b, c] => [a, b, c, 0],
+        _ => [0; 4],
+    };
+    pairs + u64::from(u32::from_ne_bytes(last))
 }
 
 /// Carries added back in, to 16 bits.

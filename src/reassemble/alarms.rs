@@ -23,6 +23,7 @@ impl Alarms {
     }
 
     /// The next one whose moment has come by `now`.
+    #[inline]
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Alarm> {
         let Reverse((moment, ..)) = *self.0.peek()?;
         if moment > now {
@@ -32,7 +33,11 @@ impl Alarms {
     }
 
     /// Drop what stands for nothing, when there is much of it beside what the flows need.
+    #[inline]
     pub(super) fn sweep<S>(&mut self, table: &mut Table<S>) {
+        if self.0.len() <= SPARE {
+            return;
+        }
         let stages = [Stage::Embryo, Stage::Open, Stage::Closed];
         let flows: usize = stages.into_iter().map(|stage| table.len(stage)).sum();
         if self.0.len() > flows.saturating_mul(2).saturating_add(SPARE) {

@@ -11,6 +11,8 @@ mod gaps;
 mod known;
 mod start;
 
+pub(super) use start::Start;
+
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, Carrier, GapReason};
@@ -294,8 +296,9 @@ impl Half {
     /// Give back what is held.
     pub(super) fn release(&mut self, turn: &mut Turn<'_>) {
         self.tail.release(turn.tails);
-        *turn.queued = turn.queued.saturating_sub(self.queued());
-        self.trouble = None;
+        if let Some(trouble) = self.trouble.take() {
+            *turn.queued = turn.queued.saturating_sub(trouble.queue.size());
+        }
     }
 
     /// Forget the delivered bytes.

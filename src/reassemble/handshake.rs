@@ -5,8 +5,8 @@ use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
 use super::Reassembler;
-use super::half::Half;
-use super::table::{Entry, Key, Stage};
+use super::half::{Half, Start};
+use super::table::{Entry, Key, Place, Stage};
 use super::turn::{Segment, direction};
 
 /// After this silence a SYN is believed at once.
@@ -44,7 +44,7 @@ impl<S: Default> Reassembler<S> {
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
-                && entry.half(dir).is_beyond(segment);
+                && entry.halves.half(dir).is_beyond(segment);
             stats.resets_ignored += u64::from(goes_on);
             return Again {
                 anew: goes_on,
@@ -56,13 +56,13 @@ impl<S: Default> Reassembler<S> {
             let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
             return anew(entry.pending.is_some_and(answers));
         }
-        if entry.half(dir).is_isn(segment.tcp.seq) && entry.stage != Stage::Closed {
+        if entry.halves.half(dir).is_isn(segment.tcp.seq) && entry.stage != Stage::Closed {
             return anew(false);
         }
         if entry.stage == Stage::Closed || by.ts.since(entry.last.ts) > QUIET {
             return anew(true);
         }
-        if entry.half(dir).is_started() {
+        if entry.halves.half(dir).is_started() {
             entry.pending = Some(segment.tcp.seq);
             stats.resyncs_ignored += 1;
         }
@@ -72,7 +72,7 @@ impl<S: Default> Reassembler<S> {
     /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on with an older one.
     pub(super) fn open(
         &mut self,
-        key: Key,
+        key: (Key, Place),
         src: Endpoint,
         dst: Endpoint,
         segment: &Segment<'_>,
@@ -94,10 +94,28 @@ impl<S: Default> Reassembler<S> {
         self.insert(key, ends, roles, segment.packet, by, stage)
     }
 
+    /// A flow for a TCP connection that begins with this [plain SYN](Segment::is_plain_syn).
+    pub(super) fn open_with_syn(
+        &mut self,
+        key: (Key, Place),
+        src: Endpoint,
+        dst: Endpoint,
+        segment: &Segment<'_>,
+        by: Carrier,
+    ) -> usize {
+        let (roles, stage) = (Roles::Seen, Stage::Embryo);
+        let slot = self.insert(key, (src, dst), roles, segment.packet, by, stage);
+        if let Some(entry) = self.table.get(slot) {
+            entry.halves.begin(Start::of(segment));
+            entry.time_handshake(segment, Direction::ToServer, by);
+        }
+        slot
+    }
+
     /// A flow for datagrams: who sends first is the client.
     pub(super) fn open_datagrams(
         &mut self,
-        key: Key,
+        key: (Key, Place),
         src: Endpoint,
         dst: Endpoint,
         packet: &Packet<'_>,
@@ -108,7 +126,7 @@ impl<S: Default> Reassembler<S> {
 
     fn insert(
         &mut self,
-        key: Key,
+        key: (Key, Place),
         (client, server): (Endpoint, Endpoint),
         roles: Roles,
         packet: &Packet<'_>,
@@ -136,31 +154,36 @@ impl<S: Default> Reassembler<S> {
 impl<S> Entry<S> {
     /// Note the moments of the handshake that this segment is part of.
     pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: Carrier) {
-        let before = self.flow.handshake;
         let handshake = &mut self.flow.handshake;
-        match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK), dir) {
-            (true, false, Direction::ToServer) => match handshake.syn {
-                None => handshake.syn = Some(by.ts),
-                Some(_) if handshake.answered.is_none() => {
-                    handshake.repeats = handshake.repeats.saturating_add(1);
-                }
-                Some(_) => {}
-            },
-            (true, true, Direction::ToClient) => {
-                handshake.answered.get_or_insert(by.ts);
+        let changed = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK), dir) {
+            (true, false, Direction::ToServer) if handshake.syn.is_none() => {
+                handshake.syn = Some(by.ts);
+                true
             }
-            (false, true, Direction::ToServer) if handshake.answered.is_some() => {
-                handshake.done.get_or_insert(by.ts);
+            (true, false, Direction::ToServer) if handshake.answered.is_none() => {
+                let before = handshake.repeats;
+                handshake.repeats = before.saturating_add(1);
+                handshake.repeats != before
             }
-            _ => {}
-        }
-        let changed = u32::from(self.flow.handshake != before);
-        self.flow.changes = self.flow.changes.wrapping_add(changed);
+            (true, true, Direction::ToClient) if handshake.answered.is_none() => {
+                handshake.answered = Some(by.ts);
+                true
+            }
+            (false, true, Direction::ToServer)
+                if handshake.answered.is_some() && handshake.done.is_none() =>
+            {
+                handshake.done = Some(by.ts);
+                true
+            }
+            _ => false,
+        };
+        self.flow.changes = self.flow.changes.wrapping_add(u32::from(changed));
     }
 
     /// A SYN tells the roles, as long as nothing was said by guessed ones.
     pub(super) fn learn_roles(&mut self, segment: &Segment<'_>, src: Endpoint) {
-        let untouched = self.halves.iter().all(Half::is_untouched);
+        let halves = self.halves.both();
+        let untouched = halves.iter().all(Half::is_untouched);
         if self.flow.roles == Roles::Seen || !untouched {
             return;
         }
@@ -169,7 +192,7 @@ impl<S> Entry<S> {
         let client_sends = !segment.has(TcpFlags::ACK);
         if client_sends != (src == self.flow.client) {
             std::mem::swap(&mut self.flow.client, &mut self.flow.server);
-            self.halves.swap(0, 1);
+            halves.swap(0, 1);
         }
     }
 }

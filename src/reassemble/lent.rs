@@ -22,6 +22,7 @@ impl<S: Default> Reassembler<S> {
                 let bytes = block.get(fresh.at);
                 debug_assert!(bytes.is_some(), "the block is the one they were lent from");
                 entry
+                    .halves
                     .half(fresh.dir)
                     .settle(bytes.unwrap_or_default(), tails);
             }

@@ -6,6 +6,7 @@
 mod alarms;
 mod fragments;
 mod half;
+mod halves;
 mod handshake;
 mod index;
 mod lent;
@@ -135,24 +136,37 @@ impl<S: Default> Reassembler<S> {
         let by = carrier(packet);
         let (src, dst) = packet.ends();
         let key = Key::new(packet.ip.protocol, packet.path, src, dst);
-        let mut slot = self.table.find(&key);
+        let mut found = self.table.find(&key);
         if let Transport::Tcp(tcp) = packet.transport {
             let segment = Segment { packet, tcp };
             let mut client = None;
-            if let Some(old) = slot {
+            if let Ok(old) = found {
                 let again = self.begins_anew(old, &segment, src, by);
                 client = again.client;
                 if again.anew {
                     self.settle(block);
                     self.close(old, Ending::Abandoned, GapReason::End, &mut deliver);
                     self.table.remove(old);
-                    slot = None;
+                    found = Err(self.table.place(&key));
                 }
             }
-            let slot = slot.unwrap_or_else(|| self.open(key, src, dst, &segment, client, by));
-            self.segment(slot, &segment, src, by, block, &mut deliver);
+            match found {
+                Err(place) if segment.is_plain_syn(self.shared.policy) => {
+                    let slot = self.open_with_syn((key, place), src, dst, &segment, by);
+                    if let Some(Entry { flow, state, .. }) = self.table.get(slot) {
+                        let dir = Direction::ToServer;
+                        deliver(flow, state, StreamEvent::Bare { dir, by });
+                    }
+                }
+                Err(place) => {
+                    let slot = self.open((key, place), src, dst, &segment, client, by);
+                    self.segment(slot, &segment, src, by, block, &mut deliver);
+                }
+                Ok(slot) => self.segment(slot, &segment, src, by, block, &mut deliver),
+            }
         } else {
-            let slot = slot.unwrap_or_else(|| self.open_datagrams(key, src, dst, packet, by));
+            let slot = found
+                .unwrap_or_else(|place| self.open_datagrams((key, place), src, dst, packet, by));
             self.table.touch(slot, Stage::Open);
             let Some(entry) = self.table.get(slot) else {
                 return;
@@ -254,7 +268,14 @@ impl<S: Default> Reassembler<S> {
             entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, Stage::Open);
         }
-        self.settle(block);
+        if entry.predicts_answer(segment, dir, self.shared.policy) {
+            entry.answer(segment, by, deliver);
+            return self.table.touch(slot, Stage::Open);
+        }
+        // What brings no bytes, and lets none go that wait, has nothing to be compared with those that were delivered.
+        if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
+            self.settle(block);
+        }
         let Some(entry) = self.table.get(slot) else {
             return;
         };
@@ -273,7 +294,7 @@ impl<S: Default> Reassembler<S> {
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
         let repeated = self.shared.stats.retransmitted;
-        entry.two_sided |= entry.half(dir.reverse()).is_started();
+        entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = by;
         let mut stage = entry.stage;
         let Entry {
@@ -289,7 +310,7 @@ impl<S: Default> Reassembler<S> {
             say(StreamEvent::Bare { dir, by });
         }
         let mut turn = self.shared.turn(dir, by, &mut say);
-        let (own, peer) = sides(halves, dir);
+        let (own, peer) = sides(halves.both(), dir);
         let meant = meant(own, segment, &mut turn);
         if meant {
             own.heard(segment);
@@ -370,7 +391,7 @@ impl<S: Default> Reassembler<S> {
         } = entry;
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
         let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
-        let [to_server, to_client] = halves;
+        let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *two_sided, &mut turn);
         let over = |half: &Half| {
             half.reset_since()

@@ -25,17 +25,26 @@ impl<S: Default> Reassembler<S> {
             halves,
             ..
         } = entry;
-        let reset = halves.iter().any(|half| half.reset_since().is_some());
+        let reset = halves
+            .made()
+            .iter()
+            .any(|half| half.reset_since().is_some());
         let how = if reset { Ending::Reset } else { how };
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
-        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
-        for (dir, half) in [Direction::ToServer, Direction::ToClient]
-            .into_iter()
-            .zip(halves)
-        {
-            turn.dir = dir;
-            half.end(how, reason, &mut turn);
-            half.release(&mut turn);
+        if halves.begun().is_some() {
+            let dir = Direction::ToServer;
+            say(StreamEvent::End { dir, how, by });
+        }
+        if let [to_server, to_client] = halves.made_mut() {
+            let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
+            for (dir, half) in [
+                (Direction::ToServer, to_server),
+                (Direction::ToClient, to_client),
+            ] {
+                turn.dir = dir;
+                half.end(how, reason, &mut turn);
+                half.release(&mut turn);
+            }
         }
         say(StreamEvent::Over { how, by });
     }

@@ -1,6 +1,6 @@
 //! *Header prediction* (V. Jacobson, 4BSD TCP Header Prediction, 1990): most segments are the next ones of a connection in which
-//! nothing is out of the ordinary, or acknowledge what came. They are told apart with a few comparisons, and taken without
-//! the questions whose answers are known then.
+//! nothing is out of the ordinary, or acknowledge what came; and most connections begin with a SYN that says nothing else. They
+//! are told apart with a few comparisons, and taken without the questions whose answers are known then.
 
 use crate::flow::{Direction, Flow};
 use crate::packet::TcpFlags;
@@ -15,23 +15,75 @@ use super::turn::Segment;
 /// Flags that say nothing about a stream's bytes: PSH, and the two of congestion notification (RFC 3168).
 const WITHOUT_MEANING: u8 = TcpFlags::PSH.0 | TcpFlags::ECE.0 | TcpFlags::CWR.0;
 
+impl Segment<'_> {
+    /// Whether it has these flags and says nothing else that matters.
+    fn is_plain(&self, flags: TcpFlags, policy: Policy) -> bool {
+        short_ways()
+            && self.tcp.flags.0 & !WITHOUT_MEANING == flags.0
+            && self.tcp.window > 0
+            && self.cut() == 0
+            && policy.checksum != Checksum::On
+    }
+
+    /// Whether it is a SYN with nothing to it: a flow that it [opens](super::Reassembler::open_with_syn) is
+    /// what all the rules together would make of it.
+    pub(super) fn is_plain_syn(&self, policy: Policy) -> bool {
+        self.payload().is_empty() && self.is_plain(TcpFlags::SYN, policy)
+    }
+}
+
 impl<S> Entry<S> {
     /// Whether a segment is one that was to be expected: [`Self::go_on`] does with it what all the rules together would.
     pub(super) fn predicts(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
-        let (tcp, [to_server, to_client]) = (&segment.tcp, &self.halves);
+        let [to_server, to_client] = self.halves.made() else {
+            return false;
+        };
+        let tcp = &segment.tcp;
         let (own, peer) = match dir {
             Direction::ToServer => (to_server, to_client),
             Direction::ToClient => (to_client, to_server),
         };
-        short_ways()
-            && tcp.flags.0 & !WITHOUT_MEANING == TcpFlags::ACK.0
-            && tcp.window > 0
+        segment.is_plain(TcpFlags::ACK, policy)
             && self.stage == Stage::Open
             && !self.reset
-            && policy.checksum != Checksum::On
-            && segment.cut() == 0
             && own.expects(tcp.seq)
             && peer.has_sent(tcp.ack)
+    }
+
+    /// Whether a segment is the server's answer to the plain SYN that opened the flow: [`Self::answer`] does with it what all the
+    /// rules together would.
+    pub(super) fn predicts_answer(
+        &self,
+        segment: &Segment<'_>,
+        dir: Direction,
+        policy: Policy,
+    ) -> bool {
+        const SYN_ACK: TcpFlags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::ACK.0);
+        self.halves
+            .begun()
+            .is_some_and(|start| start.base == segment.tcp.ack)
+            && dir == Direction::ToClient
+            && segment.payload().is_empty()
+            && segment.is_plain(SYN_ACK, policy)
+    }
+
+    /// Take the [predicted](Self::predicts_answer) answer to a SYN.
+    pub(super) fn answer(
+        &mut self,
+        segment: &Segment<'_>,
+        by: Carrier,
+        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
+        #[cfg(test)]
+        super::tests::predicted::taken();
+        let dir = Direction::ToClient;
+        self.last = by;
+        self.two_sided = true;
+        self.time_handshake(segment, dir, by);
+        deliver(&self.flow, &mut self.state, StreamEvent::Bare { dir, by });
+        let server = self.halves.half(dir);
+        server.heard(segment);
+        server.start(segment);
     }
 
     /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays.
@@ -57,7 +109,7 @@ impl<S> Entry<S> {
             two_sided,
             ..
         } = self;
-        let (own, peer) = sides(halves, dir);
+        let (own, peer) = sides(halves.both(), dir);
         let id = (flow.slot, flow.id);
         *two_sided |= peer.is_started();
         let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);

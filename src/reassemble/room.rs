@@ -76,7 +76,7 @@ impl<S: Default> Reassembler<S> {
                 && self.shared.tails.size > self.shared.limits.tails / 2
             {
                 if let Some(entry) = self.table.get(slot) {
-                    for half in &mut entry.halves {
+                    for half in entry.halves.made_mut() {
                         half.release_tail(&mut self.shared.tails);
                     }
                 }
@@ -90,10 +90,9 @@ impl<S: Default> Reassembler<S> {
     fn shed_queues(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {
-            let held = self
-                .table
-                .get(slot)
-                .map_or(0, |entry| entry.halves.iter().map(Half::queued).sum());
+            let held = self.table.get(slot).map_or(0, |entry| {
+                entry.halves.made().iter().map(Half::queued).sum()
+            });
             if held > 0 {
                 holders.push((held, slot));
             }

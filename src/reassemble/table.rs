@@ -1,49 +1,64 @@
 //! All flows: found by their ends, kept in the order of their last packets, bounded in number.
 
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 
-use crate::flow::{Direction, Endpoint, Flow};
+use crate::flow::{Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::stream::Carrier;
 
-use super::half::Half;
+use super::halves::Halves;
 use super::index::Index;
 
 /// What names a flow: protocol, path, and its two ends in an order that does not depend on the direction. As plain numbers, since
 /// one is made and compared for each packet.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Key {
     low: u128,
     high: u128,
-    /// Of the low end, then of the high one.
-    ports: [u16; 2],
-    path: u32,
-    protocol: u8,
-    /// The addresses are IPv6 ones.
-    wide: bool,
+    /// The ports of the low end and of the high one, and the path.
+    ports: u64,
+    /// The protocol, and whether the addresses are IPv6 ones.
+    kind: u16,
 }
 
 impl Key {
+    #[inline]
     pub(super) fn new(protocol: u8, path: u32, one: Endpoint, other: Endpoint) -> Self {
-        let [one, other] = [one, other].map(|end| (number(end.addr), end.port, end.addr.is_ipv6()));
-        let ((low, low_port, wide), (high, high_port, _)) = match one <= other {
+        let wide = one.addr.is_ipv6();
+        let [one, other] = [one, other].map(|end| (number(end.addr), end.port));
+        let ((low, low_port), (high, high_port)) = match one <= other {
             true => (one, other),
             false => (other, one),
         };
+        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32;
         Self {
             low,
             high,
-            ports: [low_port, high_port],
-            path,
-            protocol,
-            wide,
+            ports: ports | u64::from(path),
+            kind: u16::from_be_bytes([protocol, u8::from(wide)]),
         }
     }
 }
 
+/// In few steps: the addresses of most keys are short.
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        if let (Ok(low), Ok(high)) = (u32::try_from(self.low), u32::try_from(self.high)) {
+            hasher.write_u64(u64::from(low) << 32 | u64::from(high));
+        } else {
+            hasher.write_u128(self.low);
+            hasher.write_u128(self.high);
+        }
+        hasher.write_u64(self.ports);
+        hasher.write_u16(self.kind);
+    }
+}
+
+#[inline]
 fn number(addr: IpAddr) -> u128 {
     match addr {
         IpAddr::V4(addr) => u128::from(addr.to_bits()),
@@ -56,7 +71,7 @@ pub(super) struct Entry<S> {
     pub(super) key: Key,
     pub(super) flow: Flow,
     pub(super) state: S,
-    pub(super) halves: [Half; 2],
+    pub(super) halves: Halves,
     /// The latest packet.
     pub(super) last: Carrier,
     pub(super) stage: Stage,
@@ -70,8 +85,8 @@ pub(super) struct Entry<S> {
     pub(super) alarm: Option<Timestamp>,
     /// When it was put into its place in the order.
     linked: Timestamp,
-    newer: Option<usize>,
-    older: Option<usize>,
+    newer: Option<u32>,
+    older: Option<u32>,
 }
 
 /// How far a flow is; each stage has its own order of last packets, and its own patience.
@@ -83,16 +98,6 @@ pub(super) enum Stage {
     Open,
     /// It ended, and absorbs late packets.
     Closed,
-}
-
-impl<S> Entry<S> {
-    pub(super) fn half(&mut self, dir: Direction) -> &mut Half {
-        let [to_server, to_client] = &mut self.halves;
-        match dir {
-            Direction::ToServer => to_server,
-            Direction::ToClient => to_client,
-        }
-    }
 }
 
 /// Nanoseconds by which the order of flows may be wrong.
@@ -109,11 +114,15 @@ pub(super) struct Table<S> {
     recent: Option<(Key, usize)>,
 }
 
+/// The hash of a key, which another table gives another one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Place(u32);
+
 /// A list of slots, from the one that was quiet for longest to the newest.
 #[derive(Clone, Copy, Default)]
 struct Order {
-    oldest: Option<usize>,
-    newest: Option<usize>,
+    oldest: Option<u32>,
+    newest: Option<u32>,
     len: usize,
 }
 
@@ -131,31 +140,34 @@ impl<S> Default for Table<S> {
 }
 
 impl<S> Table<S> {
-    pub(super) fn find(&mut self, key: &Key) -> Option<usize> {
+    /// The slot of the flow with this key, or where one would have its place.
+    pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
         if let Some((recent, slot)) = &self.recent
             && recent == key
         {
-            return Some(*slot);
+            return Ok(*slot);
         }
         let slots = &self.slots;
         let holds = |slot: usize| matches!(slots.get(slot), Some(Some(entry)) if entry.key == *key);
-        let slot = self.index.find(self.place(key), holds)?;
+        let place = self.place(key);
+        let slot = self.index.find(place.0, holds).ok_or(place)?;
         self.recent = Some((*key, slot));
-        Some(slot)
+        Ok(slot)
     }
 
-    /// The hash of a key, which another table gives another one.
-    pub(super) fn place(&self, key: &Key) -> u32 {
-        self.hasher.hash_one(key) as u32
+    /// Where a key has its place.
+    pub(super) fn place(&self, key: &Key) -> Place {
+        Place(self.hasher.hash_one(key) as u32)
     }
 
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
+    /// Add a flow, which is not in it.
     pub(super) fn insert(
         &mut self,
-        key: Key,
+        (key, place): (Key, Place),
         flow: Flow,
         state: S,
         last: Carrier,
@@ -165,16 +177,16 @@ impl<S> Table<S> {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        if let Some(place) = self.slots.get_mut(slot) {
+        if let Some(free) = self.slots.get_mut(slot) {
             // Made in its place: an entry is large.
-            *place = Some(Entry {
+            *free = Some(Entry {
                 key,
                 flow: Flow {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
                 },
                 state,
-                halves: [Half::default(), Half::default()],
+                halves: Halves::default(),
                 last,
                 stage,
                 pending: None,
@@ -186,7 +198,7 @@ impl<S> Table<S> {
                 older: None,
             });
         }
-        self.index.insert(self.place(&key), slot);
+        self.index.insert(place.0, slot);
         self.link(slot, stage);
         self.recent = Some((key, slot));
         slot
@@ -205,16 +217,12 @@ impl<S> Table<S> {
     }
 
     /// A packet of the flow came: it is the newest of its stage.
+    #[inline]
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
         let Some(entry) = self.get(slot) else { return };
-        let old = std::mem::replace(&mut entry.stage, stage);
         // A flow's place need not be exact: moved at every packet, it would cost more than the packet.
-        let moved = entry.last.ts.since(entry.linked);
-        if old == stage && moved < EXACT {
+        if entry.stage == stage && entry.last.ts.since(entry.linked) < EXACT {
             return;
-        }
-        if let Some(entry) = self.get(slot) {
-            entry.stage = old;
         }
         self.unlink(slot);
         if let Some(entry) = self.get(slot) {
@@ -225,14 +233,14 @@ impl<S> Table<S> {
 
     /// The flow of a stage that was quiet for longest, and since when.
     pub(super) fn oldest(&mut self, stage: Stage) -> Option<(usize, Timestamp)> {
-        let slot = self.order(stage).oldest?;
+        let slot = self.order(stage).oldest? as usize;
         let ts = self.get(slot)?.last.ts;
         Some((slot, ts))
     }
 
     /// The flow of the same stage whose last packet came next.
     pub(super) fn newer(&mut self, slot: usize) -> Option<usize> {
-        self.get(slot)?.newer
+        self.get(slot)?.newer.map(|newer| newer as usize)
     }
 
     pub(super) fn len(&mut self, stage: Stage) -> usize {
@@ -260,29 +268,31 @@ impl<S> Table<S> {
 
     fn link(&mut self, slot: usize, stage: Stage) {
         let order = self.order(stage);
-        let before = order.newest.replace(slot);
-        order.oldest.get_or_insert(slot);
+        let own = slot as u32;
+        let before = order.newest.replace(own);
+        order.oldest.get_or_insert(own);
         order.len += 1;
         if let Some(entry) = self.get(slot) {
             entry.older = before;
             entry.newer = None;
             entry.linked = entry.last.ts;
         }
-        if let Some(entry) = before.and_then(|before| self.get(before)) {
-            entry.newer = Some(slot);
+        if let Some(entry) = before.and_then(|before| self.get(before as usize)) {
+            entry.newer = Some(own);
         }
     }
 
     fn unlink(&mut self, slot: usize) {
         let Some(entry) = self.get(slot) else { return };
         let (stage, older, newer) = (entry.stage, entry.older, entry.newer);
-        if let Some(entry) = older.and_then(|older| self.get(older)) {
+        if let Some(entry) = older.and_then(|older| self.get(older as usize)) {
             entry.newer = newer;
         }
-        if let Some(entry) = newer.and_then(|newer| self.get(newer)) {
+        if let Some(entry) = newer.and_then(|newer| self.get(newer as usize)) {
             entry.older = older;
         }
         let order = self.order(stage);
+        let slot = slot as u32;
         if order.oldest == Some(slot) {
             order.oldest = newer;
         }

@@ -11,8 +11,9 @@ use crate::flow::Direction;
 #[derive(Default)]
 pub(super) struct Tail {
     bytes: Vec<u8>,
-    /// Bytes behind these that were delivered and lie where they were read.
-    fresh: usize,
+    /// Bytes behind these that were delivered and lie where they were read; and how many of the first of them were forgotten since.
+    fresh: u32,
+    void: u32,
 }
 
 /// The buffers of all tails.
@@ -66,13 +67,16 @@ impl Tail {
 
     /// Note that bytes were delivered which are kept where they are until [`Self::settle`].
     pub(super) fn lend(&mut self, len: usize) {
-        self.fresh += len;
+        self.fresh += len as u32;
     }
 
     /// Copy the first bytes that were lent, if they count; `open` is how many of all are not acknowledged.
     pub(super) fn settle(&mut self, bytes: &[u8], open: u64, tails: &mut Tails) {
-        self.fresh = self.fresh.saturating_sub(bytes.len());
-        if self.fresh >= counts(open) {
+        let len = bytes.len() as u32;
+        self.fresh = self.fresh.saturating_sub(len);
+        if self.void > 0 {
+            self.void = self.void.saturating_sub(len);
+        } else if self.fresh as usize >= counts(open) {
             self.bytes.clear();
         } else {
             self.push(bytes, open, tails);
@@ -99,8 +103,9 @@ impl Tail {
         tails.size = tails.size - before + self.bytes.capacity();
     }
 
-    /// Give the buffer back.
+    /// Give the buffer back, and forget what was lent.
     pub(super) fn release(&mut self, tails: &mut Tails) {
+        self.void = self.fresh;
         if self.bytes.capacity() == 0 {
             return;
         }

@@ -16,6 +16,10 @@ impl Half {
         if !self.started || self.ended {
             return;
         }
+        if self.trouble.is_none() && self.fin.is_none() {
+            // Nothing waits.
+            return self.say_end(how, turn.by, turn);
+        }
         if let Some(trouble) = &mut self.trouble {
             trouble.syn_data = None;
         }

@@ -70,11 +70,12 @@ impl Half {
         if let Some(fin) = self.fin {
             offset = offset.min(fin.saturating_add(1));
         }
-        if offset > self.acked {
-            self.acked = offset;
+        let before = self.acked_bytes();
+        self.acked = self.acked.max(offset);
+        if self.acked_bytes() > before {
             (turn.say)(StreamEvent::Acked {
                 dir: turn.dir,
-                offset: self.told(offset),
+                offset: self.told(self.acked_bytes()),
                 by: turn.by,
             });
         }

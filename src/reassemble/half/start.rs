@@ -7,17 +7,53 @@ use crate::stream::Aside;
 
 use super::{Half, JOINED};
 
+/// All that a plain SYN says of its direction.
+#[derive(Clone, Copy)]
+pub(in crate::reassemble) struct Start {
+    /// The sequence number of offset 0.
+    pub(in crate::reassemble) base: u32,
+    window: u16,
+    scale: u8,
+    sums: bool,
+}
+
+impl Start {
+    pub(in crate::reassemble) fn of(segment: &Segment<'_>) -> Self {
+        Self {
+            base: segment.first(),
+            window: segment.tcp.window,
+            // Without the option there is no shift.
+            scale: segment.tcp.window_scale.unwrap_or(0),
+            sums: !segment.packet.is_damaged(),
+        }
+    }
+}
+
 /// Sequence numbers that are kept to choose from.
 const CANDIDATES: usize = 4;
 
 impl Half {
+    /// Start with a SYN.
+    pub(in crate::reassemble) fn start(&mut self, segment: &Segment<'_>) {
+        self.started = true;
+        self.base = segment.first();
+        self.sums = !segment.packet.is_damaged();
+    }
+
+    /// Begin with what a plain SYN said.
+    pub(in crate::reassemble) fn begin(&mut self, start: Start) {
+        self.started = true;
+        self.base = start.base;
+        self.sums = start.sums;
+        self.window = start.window;
+        self.scale = Some(start.scale);
+    }
+
     /// Take a SYN; false when it is not this stream's.
     pub(super) fn synchronise(&mut self, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
         let first = segment.first();
         if !self.started {
-            self.started = true;
-            self.base = first;
-            self.sums = !segment.packet.is_damaged();
+            self.start(segment);
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
                 self.trouble().syn_data = Some(segment.payload().len() as u64);

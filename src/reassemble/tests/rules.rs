@@ -144,7 +144,7 @@ fn stream_6_gib_synthetic() {
     }
     assert_eq!(last, ((6 << 15) - 1, 1));
     let entry = player.reassembler.table.get(0).unwrap();
-    assert_eq!(entry.half(C).delivered(), 6 << 30);
+    assert_eq!(entry.halves.half(C).delivered(), 6 << 30);
 }
 
 /// Named: `port_0`, `same_ip_same_port_self_connect`.
@@ -349,7 +349,7 @@ fn places_of_flows_cannot_be_foretold() {
         port,
     };
     let key = Key::new(protocol::TCP, 0, end(1), end(2));
-    let places: HashSet<u32> = (0..8)
+    let places: HashSet<table::Place> = (0..8)
         .map(|_| table::Table::<()>::default().place(&key))
         .collect();
     assert_eq!(places.len(), 8);

@@ -1,0 +1,67 @@
+//! Both directions of a connection, made when they are needed: a datagram has none, and of most SYNs of a flood nothing more
+//! is heard. What is not made is not written, so that a flood stays in the cache.
+
+use crate::flow::Direction;
+
+use super::half::{Half, Start};
+
+/// Both directions of a flow. By default, nothing was heard of them.
+#[derive(Default)]
+pub(super) struct Halves {
+    /// The client's plain SYN, when nothing else was heard.
+    begun: Option<Start>,
+    /// To the server, and to the client.
+    made: Option<[Half; 2]>,
+}
+
+impl Halves {
+    /// Note a client's plain SYN, of which nothing was heard before.
+    pub(super) fn begin(&mut self, start: Start) {
+        self.begun = Some(start);
+    }
+
+    /// The client's plain SYN, when nothing else was heard.
+    pub(super) fn begun(&self) -> Option<Start> {
+        self.begun
+    }
+
+    /// Those that were made.
+    pub(super) fn made(&self) -> &[Half] {
+        self.made.as_ref().map_or(&[], |both| both)
+    }
+
+    /// Those that were made.
+    pub(super) fn made_mut(&mut self) -> &mut [Half] {
+        self.made.as_mut().map_or(&mut [], |both| both)
+    }
+
+    /// Whether nothing waits or is missing in them.
+    pub(super) fn are_untroubled(&self) -> bool {
+        self.made().iter().all(Half::is_untroubled)
+    }
+
+    /// Both of them, which are made if need be.
+    pub(super) fn both(&mut self) -> &mut [Half; 2] {
+        if self.made.is_none() {
+            self.make();
+        }
+        self.made.get_or_insert_default()
+    }
+
+    /// One of them, which is made if need be.
+    pub(super) fn half(&mut self, dir: Direction) -> &mut Half {
+        let [to_server, to_client] = self.both();
+        match dir {
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
+        }
+    }
+
+    fn make(&mut self) {
+        // Made in their place: they are large.
+        let [client, _] = self.made.insert(Default::default());
+        if let Some(start) = self.begun.take() {
+            client.begin(start);
+        }
+    }
+}
