@@ -2,6 +2,8 @@
 //!
 //! Bytes of frames are not copied: the block of the file that the frames lie in goes along.
 
+use std::sync::Arc;
+
 use crate::capture::{Progress, Warning};
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
@@ -23,7 +25,7 @@ pub(super) struct Batch {
     /// The packets, where they are told, in the order of the records that follow one.
     pub(super) packets: Vec<Seen>,
     /// The part of the file that the frames lie in.
-    pub(super) block: Vec<u8>,
+    pub(super) block: Arc<Vec<u8>>,
     /// Bytes that lie in no frame of the block: they had to wait, or were put together.
     pub(super) copies: Vec<u8>,
     /// The front's counters by now, and the source's.
@@ -79,15 +81,26 @@ impl Batch {
     /// The bytes of a place.
     pub(super) fn bytes(&self, place: Place) -> &[u8] {
         let (part, start, len) = match place {
-            Place::Block { at, len } => {
-                let start = at.wrapping_sub(self.block.as_ptr().addr());
-                (&self.block, start, len)
-            }
+            Place::Block { at, len } => (&*self.block, self.offset(at), len),
             Place::Copies { start, len } => (&self.copies, start, len),
         };
         let bytes = start.checked_add(len).and_then(|end| part.get(start..end));
         debug_assert!(bytes.is_some(), "the bytes of an event are in its batch");
         bytes.unwrap_or_default()
+    }
+
+    /// Where in the block an address is.
+    pub(super) fn offset(&self, at: usize) -> usize {
+        at.wrapping_sub(self.block.as_ptr().addr())
+    }
+
+    /// Bytes of the block that are frames of its packets.
+    pub(super) fn told(&self) -> usize {
+        let lens = self.packets.iter().map(|seen| match seen.place {
+            Place::Block { len, .. } => len,
+            Place::Copies { .. } => 0,
+        });
+        lens.sum()
     }
 
     /// Whether it is time to send it: there is much in it.
@@ -175,7 +188,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
 
     /// The memory of a block that was sent before, to be used again.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.batch.block)
+        // Where it is kept by someone it is not to be had.
+        Arc::try_unwrap(std::mem::take(&mut self.batch.block)).unwrap_or_default()
     }
 
     /// Send what there is, with the block that its frames lie in.
@@ -183,7 +197,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         self.settle();
         // What is behind the last record needs none.
         self.quiet = 0;
-        self.batch.block = block;
+        self.batch.block = Arc::new(block);
         if !self.batch.is_empty() {
             let sent = std::mem::take(&mut self.batch);
             let (stats, progress) = (sent.stats, sent.progress);

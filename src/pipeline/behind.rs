@@ -2,7 +2,7 @@
 
 use crate::capture::{Progress, Warning};
 use crate::flow::Flow;
-use crate::frame::{Frame, Timestamp};
+use crate::frame::Timestamp;
 use crate::stats::Stats;
 use crate::stream::StreamEvent;
 
@@ -40,6 +40,7 @@ impl Behind {
     /// Take all that a batch tells.
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
+        let kept = self.desk.show.keep(&batch);
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
         let mut quiet = batch.quiet.iter();
         for record in &batch.records {
@@ -55,12 +56,7 @@ impl Behind {
             if record.packet
                 && let Some(seen) = packets.next()
             {
-                let bytes = batch.bytes(seen.place);
-                let frame = Frame {
-                    bytes,
-                    ..seen.frame
-                };
-                self.desk.show.remember(&frame, seen.pair);
+                self.desk.show.remember_seen(seen, &batch, kept);
             }
             match &record.what {
                 What::Time => {}
@@ -82,6 +78,9 @@ impl Behind {
             self.quiet(*now);
         }
         let news = (batch.progress, std::mem::take(&mut batch.warnings));
+        if kept.is_some() {
+            batch.block = self.desk.show.spare().into();
+        }
         // Where the other thread is gone nobody wants it.
         let _ = self.reading.empty.send(batch);
         news

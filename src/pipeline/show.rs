@@ -7,6 +7,7 @@ use crate::frame::{Frame, Timestamp};
 use crate::hit::{Companion, Hit, Pair};
 use crate::render::Renderer;
 
+use super::batch::{Batch, Place, Seen};
 use super::recorder::{self, Recorder, Scope};
 use super::streams::Streams;
 use super::{Pipeline, Way};
@@ -71,6 +72,36 @@ impl Show {
             let result = recorder.remember(frame, pair);
             self.note(result);
         }
+    }
+
+    /// Keep the block of a batch, if most of it is packets that are to be remembered; gives its number with the recorder.
+    pub(super) fn keep(&mut self, batch: &Batch) -> Option<u64> {
+        let recorder = self.recorder.as_mut()?;
+        recorder.keep(&batch.block, batch.told())
+    }
+
+    /// The same for a packet of a batch, whose block was kept or not.
+    pub(super) fn remember_seen(&mut self, seen: &Seen, batch: &Batch, kept: Option<u64>) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let frame = Frame {
+            bytes: batch.bytes(seen.place),
+            ..seen.frame
+        };
+        let result = match (seen.place, kept) {
+            (Place::Block { at, .. }, Some(block)) => {
+                recorder.remember_kept(&frame, seen.pair, (block, batch.offset(at)))
+            }
+            _ => recorder.remember(&frame, seen.pair),
+        };
+        self.note(result);
+    }
+
+    /// The memory of a block that was kept and is not any more, if there is one.
+    pub(super) fn spare(&mut self) -> Vec<u8> {
+        let recorder = self.recorder.as_mut();
+        recorder.map_or_else(Vec::new, Recorder::spare)
     }
 
     pub(super) fn save(&mut self, flow: &Flow, frames: &[u64]) {

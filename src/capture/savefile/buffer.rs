@@ -50,8 +50,12 @@ impl Buffer {
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         let old = std::mem::replace(&mut self.bytes, memory);
         let left = &old[self.start..self.end];
-        if self.bytes.len() < left.len().max(ROOM) {
-            self.bytes.resize(left.len().max(ROOM), 0);
+        let room = left.len().max(ROOM);
+        if self.bytes.is_empty() {
+            // The system's zeros: not written before they are read into.
+            self.bytes = vec![0; room];
+        } else if self.bytes.len() < room {
+            self.bytes.resize(room, 0);
         }
         self.bytes[..left.len()].copy_from_slice(left);
         self.before += self.start as u64;

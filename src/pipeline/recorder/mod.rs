@@ -3,14 +3,19 @@
 //! A match is known only packets later, so recent frames are remembered, up to [`crate::limits::Limits::recorder`] bytes
 //! over all flows; what fell out of that before it was wanted is counted.
 
+mod blocks;
+
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::capture::dump::Dump;
 use crate::capture::{Interface, MAX_SNAPLEN};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::{Frame, LinkType, Timestamp};
 use crate::packet::Packet;
+
+use blocks::{Blocks, Place};
 
 /// How much of a match is saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,12 +39,12 @@ pub struct Recorder {
     scope: Scope,
     room: usize,
     recent: VecDeque<Remembered>,
-    /// Their bytes, one behind the other.
-    bytes: VecDeque<u8>,
+    /// How many bytes they have.
+    size: usize,
+    /// Where those are.
+    blocks: Blocks,
     /// Their flows, with [`Scope::Flow`].
     pairs: VecDeque<Pair>,
-    /// Bytes that were forgotten: what is first in `bytes` was that many behind the first of all.
-    passed: u64,
     /// Flows with a match, of which all further packets are wanted.
     wanted: HashSet<Pair>,
     /// The same, from the one that was wanted first: it goes when there are too many.
@@ -54,9 +59,7 @@ const WANTED: usize = 1 << 17;
 struct Remembered {
     number: u64,
     ts: Timestamp,
-    /// Its first byte, counted from the first that was ever remembered.
-    start: u64,
-    len: usize,
+    place: Place,
     interface: u32,
     link: LinkType,
     wire_len: u32,
@@ -95,10 +98,9 @@ impl Recorder {
             scope,
             room,
             recent: VecDeque::new(),
-            // All that it will ever need: what is not used is not there. One frame stands over before others go.
-            bytes: VecDeque::with_capacity(room + MAX_SNAPLEN as usize),
+            size: 0,
+            blocks: Blocks::default(),
             pairs: VecDeque::new(),
-            passed: 0,
             wanted: HashSet::new(),
             order: VecDeque::new(),
             forgotten: 0,
@@ -116,6 +118,42 @@ impl Recorder {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn remember(&mut self, frame: &Frame<'_>, pair: Option<Pair>) -> io::Result<()> {
+        self.note(frame, pair, None)
+    }
+
+    /// The same for a frame that lies in a [kept](Self::keep) block, from `start` on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn remember_kept(
+        &mut self,
+        frame: &Frame<'_>,
+        pair: Option<Pair>,
+        (block, start): (u64, usize),
+    ) -> io::Result<()> {
+        let len = frame.bytes.len();
+        self.note(frame, pair, Some(Place { block, start, len }))
+    }
+
+    /// Keep a block of which so many bytes are frames to be remembered; gives its number. None: they are too few, and are to be
+    /// copied, so that all blocks together are not much larger than what is remembered.
+    pub(super) fn keep(&mut self, block: &Arc<Vec<u8>>, frames: usize) -> Option<u64> {
+        // Of flows that are wanted nothing is remembered: of their blocks next to nothing may be.
+        let most = self.scope == Scope::Message && frames > block.len() / 4 * 3;
+        most.then(|| self.blocks.keep(Arc::clone(block)))
+    }
+
+    /// The memory of a block that is needed no more, if there is one.
+    pub(super) fn spare(&mut self) -> Vec<u8> {
+        self.blocks.spare()
+    }
+
+    fn note(
+        &mut self,
+        frame: &Frame<'_>,
+        pair: Option<Pair>,
+        place: Option<Place>,
+    ) -> io::Result<()> {
         if let Some(pair) = pair {
             if self.wanted.contains(&pair) {
                 return put(&mut self.dump, frame);
@@ -125,20 +163,22 @@ impl Recorder {
         self.recent.push_back(Remembered {
             number: frame.number,
             ts: frame.ts,
-            start: self.passed + self.bytes.len() as u64,
-            len: frame.bytes.len(),
+            place: place.unwrap_or_else(|| self.blocks.copy(frame.bytes)),
             interface: frame.interface,
             link: frame.link,
             wire_len: frame.wire_len,
             written: false,
         });
-        self.bytes.extend(frame.bytes);
-        while self.bytes.len() > self.room && self.recent.len() > 1 {
-            if let Some(oldest) = self.recent.pop_front() {
-                self.pairs.pop_front();
-                self.bytes.drain(..oldest.len);
-                self.passed += oldest.len as u64;
-            }
+        self.size += frame.bytes.len();
+        while self.size > self.room
+            && self.recent.len() > 1
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.pairs.pop_front();
+            self.size -= oldest.place.len;
+        }
+        if let Some(oldest) = self.recent.front() {
+            self.blocks.forget_before(oldest.place.block);
         }
         Ok(())
     }
@@ -212,25 +252,13 @@ impl Recorder {
         if std::mem::replace(&mut remembered.written, true) {
             return Ok(());
         }
-        let start = (remembered.start - self.passed) as usize;
-        let (front, back) = self.bytes.as_slices();
-        let (mut whole, place) = (Vec::new(), start..start + remembered.len);
-        let bytes = match place.start.checked_sub(front.len()) {
-            Some(start) => &back[start..start + remembered.len],
-            None if place.end <= front.len() => &front[place],
-            // The bytes lie in a ring, and this frame around its end.
-            None => {
-                whole.extend(self.bytes.range(place));
-                &whole
-            }
-        };
         let frame = Frame {
             number: remembered.number,
             ts: remembered.ts,
             interface: remembered.interface,
             link: remembered.link,
             wire_len: remembered.wire_len,
-            bytes,
+            bytes: self.blocks.bytes(remembered.place),
         };
         put(&mut self.dump, &frame)
     }
@@ -275,37 +303,27 @@ mod tests {
         vec![number as u8; 60 + number as usize % 50]
     }
 
-    #[test]
-    fn frames_are_whole_wherever_they_lie_in_the_ring_and_old_ones_are_counted() {
+    fn frame(number: u64, bytes: &[u8]) -> Frame<'_> {
+        Frame {
+            number,
+            ts: Timestamp::default(),
+            interface: 0,
+            link: LinkType::ETHERNET,
+            wire_len: bytes.len() as u32,
+            bytes,
+        }
+    }
+
+    fn recorder(room: usize) -> (Recorder, Shared) {
         let file = Shared::default();
         let out: Box<dyn Write + Send> = Box::new(file.clone());
-        let link = LinkType::ETHERNET;
-        let dump = Dump::new(out, DumpFormat::Pcap, Flush::Gathered, link, MAX_SNAPLEN).unwrap();
-        let mut recorder = Recorder::new(dump, Scope::Message, 1000);
-        // As many bytes as the ring has, some times over.
-        let last = 12_000;
-        let mut expected = Vec::new();
-        for number in 1..=last {
-            let bytes = bytes(number);
-            let frame = Frame {
-                number,
-                ts: Timestamp::default(),
-                interface: 0,
-                link,
-                wire_len: bytes.len() as u32,
-                bytes: &bytes,
-            };
-            recorder.remember(&frame, None).unwrap();
-            if number % 3 == 0 {
-                // The second time it is written already.
-                recorder.save_frames(&[number - 2, number, number]).unwrap();
-                expected.extend([number - 2, number].map(self::bytes).concat());
-            }
-        }
-        assert_eq!(recorder.forgotten(), 0);
-        recorder.save_frames(&[1, last - 20]).unwrap();
-        assert_eq!(recorder.forgotten(), 2);
-        recorder.flush().unwrap();
+        let (format, link) = (DumpFormat::Pcap, LinkType::ETHERNET);
+        let dump = Dump::new(out, format, Flush::Gathered, link, MAX_SNAPLEN).unwrap();
+        (Recorder::new(dump, Scope::Message, room), file)
+    }
+
+    /// The frames in a file, one behind the other.
+    fn written(file: &Shared) -> Vec<u8> {
         let file = file.0.lock().unwrap();
         let mut written = Vec::new();
         let mut rest = &file[24..];
@@ -314,6 +332,58 @@ mod tests {
             written.extend_from_slice(&behind[..len]);
             rest = &behind[len..];
         }
-        assert!(written == expected);
+        written
+    }
+
+    #[test]
+    fn frames_are_whole_wherever_they_lie_and_old_ones_are_counted() {
+        // As many bytes as some blocks have.
+        let last = 12_000;
+        for kept in [false, true] {
+            let (mut recorder, file) = recorder(1000);
+            let mut expected = Vec::new();
+            // Every other block is kept, the others' frames are copied.
+            for first in (1..=last).step_by(7) {
+                let numbers = first..(first + 7).min(last + 1);
+                let frames: Vec<Vec<u8>> = numbers.clone().map(bytes).collect();
+                let block = Arc::new(frames.concat());
+                let number = (kept && first % 2 == 0)
+                    .then(|| recorder.keep(&block, block.len()))
+                    .flatten();
+                let mut start = 0;
+                for (one, bytes) in numbers.zip(&frames) {
+                    let frame = frame(one, bytes);
+                    match number {
+                        Some(block) => recorder.remember_kept(&frame, None, (block, start)),
+                        None => recorder.remember(&frame, None),
+                    }
+                    .unwrap();
+                    start += bytes.len();
+                    if one % 3 == 0 {
+                        // The second time it is written already.
+                        recorder.save_frames(&[one - 2, one, one]).unwrap();
+                        expected.extend([one - 2, one].map(self::bytes).concat());
+                    }
+                }
+                assert!(recorder.blocks.len() <= 20, "blocks that nobody needs go");
+            }
+            assert_eq!(recorder.forgotten(), 0);
+            recorder.save_frames(&[1, last - 20]).unwrap();
+            assert_eq!(recorder.forgotten(), 2);
+            recorder.flush().unwrap();
+            assert!(written(&file) == expected);
+        }
+    }
+
+    #[test]
+    fn a_block_with_little_in_it_is_not_kept() {
+        let (mut recorder, _) = recorder(1000);
+        let block = Arc::new(vec![0; 1000]);
+        assert_eq!(recorder.keep(&block, 0), None);
+        assert_eq!(recorder.keep(&block, 700), None);
+        assert_eq!(recorder.keep(&block, 800), Some(0));
+        let (mut of_flows, _) = self::recorder(1000);
+        of_flows.scope = Scope::Flow;
+        assert_eq!(of_flows.keep(&block, 1000), None);
     }
 }
