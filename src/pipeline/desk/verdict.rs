@@ -110,14 +110,15 @@ impl Desk {
         if let Some(exchange) = answered.filter(|_| over) {
             self.waiting.done(exchange.number);
         }
-        let manner = Manner {
+        // Made where it is wanted: of most messages nothing is told.
+        let manner = |open: &Open| Manner {
             complete,
-            times: answered.map(|exchange| telling::times(flow, &exchange, Some(&open))),
+            times: answered.map(|exchange| telling::times(flow, &exchange, Some(open))),
             ..Manner::MATCH
         };
-        let context = Manner {
+        let context = |open: &Open| Manner {
             why: Why::Context,
-            ..manner
+            ..manner(open)
         };
         let found =
             open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
@@ -125,18 +126,15 @@ impl Desk {
         let standing = self.standing(exchange.as_ref(), &open);
         let holds = found && standing == Standing::Holds;
         if self.orders.pairs && side != Side::Speaks {
-            let manner = if found { manner } else { context };
+            let manner = if found { manner(&open) } else { context(&open) };
             self.close_in_pair(flow, state, &mut open, exchange.as_ref(), &manner, standing);
         } else if open.portions {
             self.show.save(flow, &open.frames);
-            self.tell(
-                flow,
-                &mut open,
-                &Manner {
-                    portion: Portion::Last,
-                    ..manner
-                },
-            );
+            let manner = Manner {
+                portion: Portion::Last,
+                ..manner(&open)
+            };
+            self.tell(flow, &mut open, &manner);
         } else if holds && self.is_taking() {
             self.count_hit(flow, state, &open.frames);
             self.expect_answer(flow, state, &open);
@@ -148,14 +146,17 @@ impl Desk {
                     self.owed += 1;
                 }
             }
+            let manner = manner(&open);
             self.tell(flow, &mut open, &manner);
         } else if found && side == Side::Asks && standing == Standing::Open && self.is_taking() {
             // It is shown when the conditions on its answer are known to hold.
             if let Some(exchange) = state.exchange(ordinal) {
                 exchange.matched = true;
             }
+            let manner = manner(&open);
             self.keep_question(flow, state, &mut open, &manner);
         } else if question_shown && self.orders.pair {
+            let context = context(&open);
             self.tell(flow, &mut open, &context);
         } else if state
             .neighbours
@@ -163,12 +164,17 @@ impl Desk {
             .is_some_and(|neighbours| neighbours.context.passes())
         {
             self.following -= 1;
+            let context = context(&open);
             self.tell(flow, &mut open, &context);
         } else {
             if question_shown && self.orders.companions {
+                let manner = manner(&open);
                 self.answer(flow, &mut open, &manner);
             }
-            self.remember(flow, state, &mut open, &context);
+            if self.orders.pair || self.orders.before > 0 {
+                let context = context(&open);
+                self.remember(flow, state, &mut open, &context);
+            }
         }
         if over && let Some(exchange) = exchange {
             self.drop_question(state, exchange.number);
