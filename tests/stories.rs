@@ -98,6 +98,26 @@ fn who_is_waited_for_is_told_when_the_run_ends_before_the_answer() {
     );
 }
 
+/// A capture of two interfaces may have the acknowledgement in front of what it acknowledges.
+#[test]
+fn a_question_is_acknowledged_whichever_was_captured_first() {
+    let path = scratch("acknowledged").join("late.pcap");
+    let question = b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let end = 1001 + question.len() as u32;
+    let packets = [
+        tcp(true, 40_000, SYN, 1000, 0, b""),
+        tcp(false, 40_000, SYN | ACK, 5000, 1001, b""),
+        tcp(false, 40_000, ACK, 5001, end, b""),
+        tcp(true, 40_000, PSH | ACK, 1001, 5001, question),
+    ];
+    write(&path, &packets);
+    for threads in [1, 2] {
+        let output = run(&format!("--threads {threads} slow {}", path.display()));
+        let said = text(&output.stderr);
+        assert!(said.contains("34 B sent and acknowledged;"), "{said}");
+    }
+}
+
 #[test]
 fn a_slow_request_is_shown_as_soon_as_it_is_slow() {
     let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");

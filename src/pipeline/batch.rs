@@ -280,9 +280,7 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
         let untold = match event {
             StreamEvent::Bare { .. } => !self.bare,
             // Of a flow of which nothing was told, the end is not missed.
-            StreamEvent::Acked { .. } | StreamEvent::End { .. } | StreamEvent::Over { .. } => {
-                told.0.is_none()
-            }
+            StreamEvent::End { .. } | StreamEvent::Over { .. } => told.0.is_none(),
             _ => false,
         };
         if untold {

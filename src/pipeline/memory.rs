@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) ended: [bool; 2],
     /// Where the bytes end that each direction has said so far.
     pub(super) reached: [u64; 2],
+    /// Up to where the receiver acknowledged each direction's bytes, and when it last did.
+    pub(super) acked: [(u64, Timestamp); 2],
     /// Exchanges whose final answer is not over.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.

@@ -19,6 +19,7 @@ const KEPT: usize = 16 << 20;
 
 /// The receiver of `dir` has acknowledged what lies in front of `offset`.
 pub(super) fn acknowledged(state: &mut State, dir: Direction, offset: u64, ts: Timestamp) {
+    state.acked[dir.index()] = (offset, ts);
     for exchange in &mut state.exchanges {
         if exchange.asked_whole.is_some() && exchange.asking == dir && exchange.asked_end <= offset
         {

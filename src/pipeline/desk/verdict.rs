@@ -85,10 +85,15 @@ impl Desk {
             Side::Speaks => open.unit.mark(state.mark(dir)),
             Side::Asks => {
                 let reached = state.reached[dir.index()];
+                let (acked, heard) = state.acked[dir.index()];
                 if let Some(exchange) = state.exchange(ordinal) {
                     exchange.asked_whole = Some(open.last.ts);
                     exchange.asked_flags = open.last.flags;
                     exchange.asked_end = reached;
+                    if acked >= reached {
+                        // Before the question was whole: the capture saw that late.
+                        exchange.acknowledged.get_or_insert(heard.max(open.last.ts));
+                    }
                     exchange.sent = open.unit.said();
                 }
             }
