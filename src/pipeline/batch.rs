@@ -94,16 +94,16 @@ impl Batch {
         at.wrapping_sub(self.block.as_ptr().addr())
     }
 
-    /// Bytes of the block that are frames of its packets.
-    pub(super) fn told(&self) -> usize {
+    /// Bytes of the block that are frames of the packets. None: some lie elsewhere.
+    pub(super) fn told(&self) -> Option<usize> {
         let lens = self.packets.iter().map(|seen| match seen.place {
-            Place::Block { len, .. } => len,
-            Place::Copies { .. } => 0,
+            Place::Block { len, .. } => Some(len),
+            Place::Copies { .. } => None,
         });
         lens.sum()
     }
 
-    /// Whether it is time to send it: there is much in it.
+    /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than frames in a block.)
     pub(super) fn is_full(&self) -> bool {
         self.records.len() >= RECORDS || self.copies.len() >= COPIES
     }
@@ -298,5 +298,36 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
             let spare = self.spare();
             self.send(spare);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(place: Place) -> Seen {
+        let frame = Frame {
+            number: 1,
+            ts: Timestamp::default(),
+            interface: 0,
+            link: crate::frame::LinkType::RAW,
+            wire_len: 0,
+            bytes: &[],
+        };
+        let pair = None;
+        Seen { frame, place, pair }
+    }
+
+    /// Those that are copied would come to lie behind the block, and in front of its other frames.
+    #[test]
+    fn a_block_of_a_batch_with_copied_packets_is_not_to_be_kept() {
+        let block = |len| seen(Place::Block { at: 0, len });
+        let mut batch = Batch::default();
+        batch.packets.extend([block(60), block(40)]);
+        assert_eq!(batch.told(), Some(100));
+        batch
+            .packets
+            .push(seen(Place::Copies { start: 0, len: 10 }));
+        assert_eq!(batch.told(), None);
     }
 }

@@ -77,7 +77,7 @@ impl Show {
     /// Keep the block of a batch, if most of it is packets that are to be remembered; gives its number with the recorder.
     pub(super) fn keep(&mut self, batch: &Batch) -> Option<u64> {
         let recorder = self.recorder.as_mut()?;
-        recorder.keep(&batch.block, batch.told())
+        recorder.keep(&batch.block, batch.told()?)
     }
 
     /// The same for a packet of a batch, whose block was kept or not.

@@ -32,6 +32,7 @@ use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 use alarms::Alarms;
 use half::{Half, earlier};
 use pair::{meant, settle, sides};
+use predict::WITHOUT_MEANING;
 use table::{Entry, Key, Stage, Table};
 use tail::Tails;
 use turn::{Segment, Turn, carrier, direction};
@@ -333,7 +334,8 @@ impl<S: Default> Reassembler<S> {
                 own.take(segment, needs, peer.reached(), &mut turn);
             }
             if stage == Stage::Embryo
-                && (dir == Direction::ToClient || segment.tcp.flags.0 != TcpFlags::SYN.0)
+                && (dir == Direction::ToClient
+                    || segment.tcp.flags.0 & !WITHOUT_MEANING != TcpFlags::SYN.0)
             {
                 stage = Stage::Open;
             }

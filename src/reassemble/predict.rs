@@ -13,7 +13,7 @@ use super::table::{Entry, Stage};
 use super::turn::Segment;
 
 /// Flags that say nothing about a stream's bytes: PSH, and the two of congestion notification (RFC 3168).
-const WITHOUT_MEANING: u8 = TcpFlags::PSH.0 | TcpFlags::ECE.0 | TcpFlags::CWR.0;
+pub(super) const WITHOUT_MEANING: u8 = TcpFlags::PSH.0 | TcpFlags::ECE.0 | TcpFlags::CWR.0;
 
 impl Segment<'_> {
     /// Whether it has these flags and says nothing else that matters.
@@ -124,8 +124,8 @@ impl<S> Entry<S> {
     }
 }
 
-/// Whether the short ways are taken, here and where both halves [settle](super::pair::settle): always, but in the test that
-/// compares them with the long ones.
+/// Whether the short ways are taken, here, where both halves [settle](super::pair::settle), and where one
+/// [ends](super::half::Half::end): always, but in the test that compares them with the long ones.
 #[cfg(not(test))]
 pub(super) const fn short_ways() -> bool {
     true

@@ -13,8 +13,9 @@ const ROOM: usize = 256 << 10;
 pub(super) struct Place {
     /// Number of the block.
     pub(super) block: u64,
-    pub(super) start: usize,
-    pub(super) len: usize,
+    /// Small numbers, as no block is as large as the largest record and a read buffer: many places are remembered.
+    pub(super) start: u32,
+    pub(super) len: u32,
 }
 
 /// The blocks, in the order of their numbers.
@@ -33,9 +34,9 @@ impl Blocks {
     /// Copy a frame.
     pub(super) fn copy(&mut self, bytes: &[u8]) -> Place {
         if self.open.len() + bytes.len() > ROOM {
-            self.fill();
+            self.seal();
         }
-        let (start, len) = (self.open.len(), bytes.len());
+        let (start, len) = (self.open.len() as u32, bytes.len() as u32);
         self.open.extend_from_slice(bytes);
         let block = self.first + self.full.len() as u64;
         Place { block, start, len }
@@ -43,21 +44,25 @@ impl Blocks {
 
     /// Keep a block; gives its number.
     pub(super) fn keep(&mut self, block: Arc<Vec<u8>>) -> u64 {
-        self.fill();
+        self.seal();
         self.full.push_back(block);
         self.first + self.full.len() as u64 - 1
     }
 
     /// The bytes of a place in a block that is still there.
     pub(super) fn bytes(&self, place: Place) -> &[u8] {
-        let at = usize::try_from(place.block.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let block = self.full.get(at).map_or(&self.open, |block| block);
-        let bytes = block.get(place.start..place.start + place.len);
+        let (start, len) = (place.start as usize, place.len as usize);
+        let at = place.block.checked_sub(self.first);
+        let block = at.and_then(|at| match self.full.get(at as usize) {
+            Some(block) => Some(&**block),
+            None => (at == self.full.len() as u64).then_some(&self.open),
+        });
+        let bytes = block.and_then(|block| block.get(start..start + len));
         debug_assert!(bytes.is_some(), "what is remembered is there");
         bytes.unwrap_or_default()
     }
 
-    /// Let the blocks in front of the one with this number go.
+    /// Let the blocks in front of the one with this number go, in which the oldest frame is: later ones are in no earlier block.
     pub(super) fn forget_before(&mut self, number: u64) {
         while self.first < number
             && let Some(block) = self.full.pop_front()
@@ -69,9 +74,13 @@ impl Blocks {
         }
     }
 
-    /// The memory of a block that went, if there is one.
+    /// The memory of a block that went, if there is one and it is no larger than usual.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        mem::take(&mut self.spare)
+        let memory = mem::take(&mut self.spare);
+        match memory.capacity() <= 2 * ROOM {
+            true => memory,
+            false => Vec::new(),
+        }
     }
 
     #[cfg(test)]
@@ -79,15 +88,19 @@ impl Blocks {
         self.full.len()
     }
 
-    /// The open block is full enough.
-    fn fill(&mut self) {
+    /// Nothing more is copied into the open block: another one is opened.
+    fn seal(&mut self) {
         if self.open.is_empty() {
             return;
         }
         let mut memory = self.spare();
         memory.clear();
         memory.reserve(ROOM);
-        let full = mem::replace(&mut self.open, memory);
+        let mut full = mem::replace(&mut self.open, memory);
+        // Not where it is nearly full: it is moved for that.
+        if full.len() < full.capacity() / 4 * 3 {
+            full.shrink_to_fit();
+        }
         self.full.push_back(Arc::new(full));
     }
 }

@@ -131,7 +131,7 @@ impl Recorder {
         pair: Option<Pair>,
         (block, start): (u64, usize),
     ) -> io::Result<()> {
-        let len = frame.bytes.len();
+        let (start, len) = (start as u32, frame.bytes.len() as u32);
         self.note(frame, pair, Some(Place { block, start, len }))
     }
 
@@ -160,10 +160,13 @@ impl Recorder {
             }
             self.pairs.push_back(pair);
         }
+        let place = place.unwrap_or_else(|| self.blocks.copy(frame.bytes));
+        let last = self.recent.back().map_or(0, |last| last.place.block);
+        debug_assert!(last <= place.block, "blocks go in their order");
         self.recent.push_back(Remembered {
             number: frame.number,
             ts: frame.ts,
-            place: place.unwrap_or_else(|| self.blocks.copy(frame.bytes)),
+            place,
             interface: frame.interface,
             link: frame.link,
             wire_len: frame.wire_len,
@@ -175,7 +178,7 @@ impl Recorder {
             && let Some(oldest) = self.recent.pop_front()
         {
             self.pairs.pop_front();
-            self.size -= oldest.place.len;
+            self.size -= oldest.place.len as usize;
         }
         if let Some(oldest) = self.recent.front() {
             self.blocks.forget_before(oldest.place.block);

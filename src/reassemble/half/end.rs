@@ -1,5 +1,6 @@
 //! How a direction ends: by a FIN that nothing contradicts, by what happens to its flow, with all that waits said.
 
+use crate::reassemble::predict::short_ways;
 use crate::reassemble::turn::{Segment, Turn};
 use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
 
@@ -16,7 +17,7 @@ impl Half {
         if !self.started || self.ended {
             return;
         }
-        if self.trouble.is_none() && self.fin.is_none() {
+        if short_ways() && self.trouble.is_none() && self.fin.is_none() {
             // Nothing waits.
             return self.say_end(how, turn.by, turn);
         }
@@ -80,9 +81,12 @@ impl Half {
             return bytes;
         }
         if offset <= fin && !self.ended {
+            let acked = self.acked_bytes();
             self.fin = None;
             self.fin_by = Carrier::default();
             turn.stats.fins_ignored += 1;
+            // Its number may be acknowledged: now it is that of a byte.
+            self.say_acknowledged(acked, turn);
             return bytes;
         }
         let own = usize::try_from(fin.saturating_sub(offset)).unwrap_or(usize::MAX);

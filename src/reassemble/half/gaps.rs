@@ -72,13 +72,7 @@ impl Half {
         }
         let before = self.acked_bytes();
         self.acked = self.acked.max(offset);
-        if self.acked_bytes() > before {
-            (turn.say)(StreamEvent::Acked {
-                dir: turn.dir,
-                offset: self.told(self.acked_bytes()),
-                by: turn.by,
-            });
-        }
+        self.say_acknowledged(before, turn);
         if self.acked_bytes() > self.next && !self.ended {
             let now = turn.now();
             let hole = self.trouble().hole.get_or_insert(Hole {
@@ -239,8 +233,20 @@ impl Half {
         }
     }
 
+    /// Say up to where bytes are acknowledged, if that is farther than `before`.
+    pub(super) fn say_acknowledged(&self, before: u64, turn: &mut Turn<'_>) {
+        let acked = self.acked_bytes();
+        if acked > before {
+            (turn.say)(StreamEvent::Acked {
+                dir: turn.dir,
+                offset: self.told(acked),
+                by: turn.by,
+            });
+        }
+    }
+
     /// Bytes that are acknowledged: without the FIN.
-    fn acked_bytes(&self) -> u64 {
+    pub(super) fn acked_bytes(&self) -> u64 {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
