@@ -2,12 +2,13 @@
 //!
 //! It runs some blocks ahead and no further. Whatever ends the run, what was read is told to its end.
 
+use std::hint;
 use std::io;
 use std::mem;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use super::{Messages, Pipeline, Way};
 
 /// Batches that wait at most, each with a block of the file.
 const WAITING: usize = 3;
+/// Looks for the next batch, some tens of nanoseconds each: less than a tenth of a millisecond.
+const LOOKS: u32 = 2000;
 /// When more bytes of streams wait, what a frame lets go may be too much for one batch.
 const MUCH: usize = 1 << 20;
 
@@ -59,6 +62,8 @@ pub(super) struct Reading {
     pub(super) empty: Sender<Batch>,
     end: Receiver<Over>,
     stop: Arc<AtomicBool>,
+    /// How often the next batch is looked for before it is waited for.
+    looks: u32,
 }
 
 /// What the other thread has to say.
@@ -200,6 +205,7 @@ impl Pipeline {
                 empty: taken,
                 end: over,
                 stop,
+                looks: LOOKS,
             };
             self.way = Way::Behind(Box::new(Behind::new(desk, reading)));
         }
@@ -214,7 +220,7 @@ impl Pipeline {
         let Way::Behind(behind) = &mut self.way else {
             return News::Silence;
         };
-        match behind.reading.full.recv_timeout(patience) {
+        match behind.reading.receive(patience) {
             Ok(batch) => {
                 let (progress, warnings) = behind.take(batch);
                 News::Read(progress, warnings)
@@ -243,6 +249,30 @@ impl Pipeline {
         if let Way::Behind(behind) = &mut self.way {
             behind.reading.stop.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+impl Reading {
+    /// The next batch; waits for `patience` at most.
+    fn receive(&mut self, patience: Duration) -> Result<Batch, RecvTimeoutError> {
+        // A thread that sleeps has to be woken by the one that reads, each time. One that gets batch upon batch stays awake for a
+        // moment, for as long as that takes to read a block.
+        let looks = if patience.is_zero() { 1 } else { self.looks };
+        for _ in 0..looks {
+            match self.full.try_recv() {
+                Ok(batch) => {
+                    self.looks = LOOKS;
+                    return Ok(batch);
+                }
+                Err(TryRecvError::Empty) => hint::spin_loop(),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            }
+        }
+        if patience.is_zero() {
+            return Err(RecvTimeoutError::Timeout);
+        }
+        self.looks = 0;
+        self.full.recv_timeout(patience)
     }
 }
 
