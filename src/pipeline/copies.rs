@@ -51,14 +51,17 @@ impl Copies {
     /// Whether the packet was used already, from another interface.
     #[inline]
     pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
-        self.several |= self.live && frame.interface > 0;
-        let own = self.several.then_some(u64::from(frame.interface));
-        let place = place(frame).or(own);
-        place.is_some_and(|place| self.was_seen(place, frame, packet))
+        let cooked = matches!(frame.link, LinkType::LINUX_SLL | LinkType::LINUX_SLL2);
+        // Nothing else tells where a file's frame was seen.
+        (self.live || cooked) && self.was_used(frame, packet)
     }
 
-    /// Whether the packet was used already, from another place than this one.
-    fn was_seen(&mut self, place: u64, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
+    fn was_used(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
+        self.several |= self.live && frame.interface > 0;
+        let own = self.several.then_some(u64::from(frame.interface));
+        let Some(place) = place(frame).or(own) else {
+            return false;
+        };
         let id = identification(frame);
         let hash = self.hash(packet, id);
         let now = frame.ts.nanos();
@@ -107,7 +110,6 @@ impl Copies {
 }
 
 /// The interface of a frame, as far as its link header tells: that of Linux' `any`.
-#[inline]
 fn place(frame: &Frame<'_>) -> Option<u64> {
     // The number of the interface (SLL2), or the way, the type of the hardware and its address (SLL).
     let bytes = match frame.link {
