@@ -260,21 +260,21 @@ impl Reading {
         // A thread that sleeps has to be woken by the one that reads, each time. One that gets batch upon batch stays awake for a
         // moment, for as long as that takes to read a block.
         let looks = if patience.is_zero() { 1 } else { self.looks };
-        for _ in 0..looks {
-            match self.full.try_recv() {
-                Ok(batch) => {
-                    self.looks = LOOKS;
-                    return Ok(batch);
-                }
-                Err(TryRecvError::Empty) => hint::spin_loop(),
-                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+        let awake = (0..looks).find_map(|_| match self.full.try_recv() {
+            Ok(batch) => Some(Ok(batch)),
+            Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
+            Err(TryRecvError::Empty) => {
+                hint::spin_loop();
+                None
             }
-        }
-        if patience.is_zero() {
-            return Err(RecvTimeoutError::Timeout);
-        }
-        self.looks = 0;
-        self.full.recv_timeout(patience)
+        });
+        let received = match awake {
+            Some(received) => received,
+            None if patience.is_zero() => return Err(RecvTimeoutError::Timeout),
+            None => self.full.recv_timeout(patience),
+        };
+        self.looks = if received.is_ok() { LOOKS } else { 0 };
+        received
     }
 }
 
