@@ -257,8 +257,8 @@ impl Pipeline {
 impl Reading {
     /// The next batch; waits for `patience` at most.
     fn receive(&mut self, patience: Duration) -> Result<Batch, RecvTimeoutError> {
-        // A thread that sleeps has to be woken by the one that reads, each time. One that gets batch upon batch stays awake for a
-        // moment, for as long as that takes to read a block.
+        // A thread that sleeps has to be woken by the one that reads, each time. One that found a batch while it was awake stays
+        // awake for a moment; where that was in vain, blocks take longer than that, and it sleeps at once until it is late again.
         let looks = if patience.is_zero() { 1 } else { self.looks };
         let awake = (0..looks).find_map(|_| match self.full.try_recv() {
             Ok(batch) => Some(Ok(batch)),
@@ -268,13 +268,17 @@ impl Reading {
                 None
             }
         });
-        let received = match awake {
-            Some(received) => received,
-            None if patience.is_zero() => return Err(RecvTimeoutError::Timeout),
-            None => self.full.recv_timeout(patience),
-        };
-        self.looks = if received.is_ok() { LOOKS } else { 0 };
-        received
+        match awake {
+            Some(received) => {
+                self.looks = LOOKS;
+                received
+            }
+            None if patience.is_zero() => Err(RecvTimeoutError::Timeout),
+            None => {
+                self.looks = 0;
+                self.full.recv_timeout(patience)
+            }
+        }
     }
 }
 
