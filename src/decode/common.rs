@@ -6,21 +6,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::frame::{Frame, LinkType};
-use crate::packet::{Ip, Transport, protocol};
+use crate::packet::{Ip, Packet, protocol};
 
 use super::{transport, tunnel};
 
-/// The parts of a packet in such a frame.
-pub(super) struct Parts<'a> {
-    pub(super) ip: Ip,
-    pub(super) transport: Transport,
-    pub(super) ip_payload: &'a [u8],
-    pub(super) payload: &'a [u8],
-}
-
-/// Take a frame of this kind apart. `None`: it may be any other.
+/// The packet in a frame of this kind. `None`: it may be any other.
 #[inline]
-pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Parts<'a>> {
+pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
     let (headers, behind) = frame.bytes.split_first_chunk::<34>()?;
     let [
         ..,
@@ -70,11 +62,16 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Parts<'a>> {
         ttl,
         fragment: None,
     };
-    Some(Parts {
+    Some(Packet {
+        frame: frame.number,
+        ts: frame.ts,
+        path: 0,
+        tunnels: 0,
         ip,
         transport,
         ip_payload,
         payload,
+        cut: 0,
     })
 }
 

@@ -15,7 +15,6 @@ pub(super) struct Link<'a> {
 }
 
 /// Take the link layer off.
-#[inline]
 pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<Link<'a>, Undecoded> {
     let bytes = frame.bytes;
     match frame.link {
@@ -66,11 +65,8 @@ const fn is_tag(ether_type: u16) -> bool {
     matches!(ether_type, 0x8100 | 0x88a8 | 0x9100)
 }
 
-#[inline]
 pub(super) fn ethernet(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     match at(bytes, 12)? {
-        // At once, since most frames are these.
-        0x0800 | 0x86dd => Ok(plain(behind(bytes, 14)?)),
         // IEEE 802.3: a length, then LLC; SNAP carries an EtherType (RFC 1042).
         length if length <= 1500 => snap(behind(bytes, 14)?),
         kind => ether_type(kind, behind(bytes, 14)?),

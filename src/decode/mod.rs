@@ -22,26 +22,10 @@ use crate::packet::{Ip, Packet, Undecoded};
 /// Why there is none.
 #[inline]
 pub fn frame<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
-    let Some(common::Parts {
-        ip,
-        transport,
-        ip_payload,
-        payload,
-    }) = common::decode(frame)
-    else {
-        return packet(frame, ip::Extensions::Skip);
-    };
-    Ok(Packet {
-        frame: frame.number,
-        ts: frame.ts,
-        path: 0,
-        tunnels: 0,
-        ip,
-        transport,
-        ip_payload,
-        payload,
-        cut: 0,
-    })
+    match common::decode(frame) {
+        Some(packet) => Ok(packet),
+        None => packet(frame, ip::Extensions::Skip),
+    }
 }
 
 /// The packet in a frame as ngrep sees it: behind the IPv6 header stands the payload, unless that is a fragment header.

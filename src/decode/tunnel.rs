@@ -19,12 +19,8 @@ pub(super) fn is_likely(protocol: u8, transport: Transport) -> bool {
 }
 
 /// Ports that IANA gave to tunnels.
-#[inline]
 const fn is_known(port: u16) -> bool {
-    // Told in one step for most.
-    2152 <= port
-        && port <= 8472
-        && matches!(port, 2152 | 3544 | 4754 | 4789 | 5072 | 6081 | 6635 | 8472)
+    matches!(port, 2152 | 3544 | 4754 | 4789 | 5072 | 6081 | 6635 | 8472)
 }
 
 /// What is inside of a packet, when that is a tunnel's.

@@ -91,7 +91,7 @@ impl Show {
         };
         let result = match (seen.place, kept) {
             (Place::Block { at, .. }, Some(block)) => {
-                recorder.remember_kept(&frame, seen.pair, (block, batch.offset(at)))
+                recorder.remember_kept(&frame, (block, batch.offset(at)))
             }
             _ => recorder.remember(&frame, seen.pair),
         };

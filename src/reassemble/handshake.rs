@@ -5,7 +5,7 @@ use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
 use super::Reassembler;
-use super::half::{Half, Start};
+use super::half::Half;
 use super::table::{Entry, Key, Place, Stage};
 use super::turn::{Segment, direction};
 
@@ -92,24 +92,6 @@ impl<S: Default> Reassembler<S> {
         let stage = if embryo { Stage::Embryo } else { Stage::Open };
         let ends = if client_sends { (src, dst) } else { (dst, src) };
         self.insert(key, ends, roles, segment.packet, by, stage)
-    }
-
-    /// A flow for a TCP connection that begins with this [plain SYN](Segment::is_plain_syn).
-    pub(super) fn open_with_syn(
-        &mut self,
-        key: (Key, Place),
-        src: Endpoint,
-        dst: Endpoint,
-        segment: &Segment<'_>,
-        by: Carrier,
-    ) -> usize {
-        let (roles, stage) = (Roles::Seen, Stage::Embryo);
-        let slot = self.insert(key, (src, dst), roles, segment.packet, by, stage);
-        if let Some(entry) = self.table.get(slot) {
-            entry.halves.begin(Start::of(segment));
-            entry.time_handshake(segment, Direction::ToServer, by);
-        }
-        slot
     }
 
     /// A flow for datagrams: who sends first is the client.

@@ -152,16 +152,13 @@ impl<S: Default> Reassembler<S> {
                 }
             }
             match found {
-                Err(place) if segment.is_plain_syn(self.shared.policy) => {
-                    let slot = self.open_with_syn((key, place), src, dst, &segment, by);
-                    if let Some(Entry { flow, state, .. }) = self.table.get(slot) {
-                        let dir = Direction::ToServer;
-                        deliver(flow, state, StreamEvent::Bare { dir, by });
-                    }
-                }
                 Err(place) => {
                     let slot = self.open((key, place), src, dst, &segment, client, by);
-                    self.segment(slot, &segment, src, by, block, &mut deliver);
+                    let plain = segment.is_plain_syn(self.shared.policy);
+                    match self.table.get(slot) {
+                        Some(entry) if plain => entry.begin(&segment, by, &mut deliver),
+                        _ => self.segment(slot, &segment, src, by, block, &mut deliver),
+                    }
                 }
                 Ok(slot) => self.segment(slot, &segment, src, by, block, &mut deliver),
             }

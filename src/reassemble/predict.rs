@@ -8,6 +8,7 @@ use crate::policy::{Checksum, Policy};
 use crate::stream::{Carrier, StreamEvent};
 
 use super::Shared;
+use super::half::Start;
 use super::pair::sides;
 use super::table::{Entry, Stage};
 use super::turn::Segment;
@@ -25,8 +26,8 @@ impl Segment<'_> {
             && policy.checksum != Checksum::On
     }
 
-    /// Whether it is a SYN with nothing to it: a flow that it [opens](super::Reassembler::open_with_syn) is
-    /// what all the rules together would make of it.
+    /// Whether it is a SYN with nothing to it: of a flow that it has opened [`Entry::begin`] makes what all the rules together
+    /// would.
     pub(super) fn is_plain_syn(&self, policy: Policy) -> bool {
         self.payload().is_empty() && self.is_plain(TcpFlags::SYN, policy)
     }
@@ -48,6 +49,21 @@ impl<S> Entry<S> {
             && !self.reset
             && own.expects(tcp.seq)
             && peer.has_sent(tcp.ack)
+    }
+
+    /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow.
+    pub(super) fn begin(
+        &mut self,
+        segment: &Segment<'_>,
+        by: Carrier,
+        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+    ) {
+        #[cfg(test)]
+        super::tests::predicted::taken();
+        let dir = Direction::ToServer;
+        self.time_handshake(segment, dir, by);
+        deliver(&self.flow, &mut self.state, StreamEvent::Bare { dir, by });
+        self.halves.begin(Start::of(segment));
     }
 
     /// Whether a segment is the server's answer to the plain SYN that opened the flow: [`Self::answer`] does with it what all the
@@ -81,9 +97,7 @@ impl<S> Entry<S> {
         self.two_sided = true;
         self.time_handshake(segment, dir, by);
         deliver(&self.flow, &mut self.state, StreamEvent::Bare { dir, by });
-        let server = self.halves.half(dir);
-        server.heard(segment);
-        server.start(segment);
+        self.halves.half(dir).begin(Start::of(segment));
     }
 
     /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays.

@@ -100,10 +100,7 @@ impl Reader {
             self.interface = Some(announce(self.link, self.snaplen).unwrap_or_default());
             return Ok(Step::Again);
         }
-        match self.at_hand(buffer) {
-            Some(record) => Ok(Step::Frame(record)),
-            None => self.fetch(buffer),
-        }
+        self.fetch(buffer)
     }
 
     /// The next record, when all of it is in the buffer and nothing is wrong with it.

@@ -176,10 +176,7 @@ impl Desk {
                 let manner = manner(&open);
                 self.answer(flow, &mut open, &manner);
             }
-            if self.orders.pair || self.orders.before > 0 {
-                let context = context(&open);
-                self.remember(flow, state, &mut open, &context);
-            }
+            self.remember(flow, state, &mut open, context);
         }
         if over && let Some(exchange) = exchange {
             self.drop_question(state, exchange.number);
@@ -284,14 +281,21 @@ impl Desk {
     }
 
     /// Keep a message that is not shown for those that may want it.
-    fn remember(&mut self, flow: &Flow, state: &mut State, open: &mut Open, manner: &Manner) {
+    fn remember(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        open: &mut Open,
+        manner: impl Fn(&Open) -> Manner,
+    ) {
         let question = self.orders.pair && open.begin.kind.side == Side::Asks;
+        let before = self.orders.before;
+        if !question && before == 0 {
+            return;
+        }
+        let manner = &manner(open);
         if question {
             return self.keep_question(flow, state, open, manner);
-        }
-        let before = self.orders.before;
-        if before == 0 {
-            return;
         }
         // For `-O` alone they are noted, but a neighbour's packets are not saved.
         let asked = self.orders.frames;

@@ -128,11 +128,10 @@ impl Recorder {
     pub(super) fn remember_kept(
         &mut self,
         frame: &Frame<'_>,
-        pair: Option<Pair>,
         (block, start): (u64, usize),
     ) -> io::Result<()> {
         let (start, len) = (start as u32, frame.bytes.len() as u32);
-        self.note(frame, pair, Some(Place { block, start, len }))
+        self.note(frame, None, Some(Place { block, start, len }))
     }
 
     /// Keep a block of which so many bytes are frames to be remembered; gives its number. None: they are too few, and are to be
@@ -357,7 +356,7 @@ mod tests {
                 for (one, bytes) in numbers.zip(&frames) {
                     let frame = frame(one, bytes);
                     match number {
-                        Some(block) => recorder.remember_kept(&frame, None, (block, start)),
+                        Some(block) => recorder.remember_kept(&frame, (block, start)),
                         None => recorder.remember(&frame, None),
                     }
                     .unwrap();

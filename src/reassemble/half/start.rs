@@ -33,13 +33,6 @@ impl Start {
 const CANDIDATES: usize = 4;
 
 impl Half {
-    /// Start with a SYN.
-    pub(in crate::reassemble) fn start(&mut self, segment: &Segment<'_>) {
-        self.started = true;
-        self.base = segment.first();
-        self.sums = !segment.packet.is_damaged();
-    }
-
     /// Begin with what a plain SYN said.
     pub(in crate::reassemble) fn begin(&mut self, start: Start) {
         self.started = true;
@@ -53,7 +46,9 @@ impl Half {
     pub(super) fn synchronise(&mut self, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
         let first = segment.first();
         if !self.started {
-            self.start(segment);
+            self.started = true;
+            self.base = first;
+            self.sums = !segment.packet.is_damaged();
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
                 self.trouble().syn_data = Some(segment.payload().len() as u64);
