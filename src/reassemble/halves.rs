@@ -15,9 +15,12 @@ pub(super) struct Halves {
 }
 
 impl Halves {
-    /// Note a client's plain SYN, of which nothing was heard before.
-    pub(super) fn begin(&mut self, start: Start) {
-        self.begun = Some(start);
+    /// Begin one of them, of which nothing was heard before, with its plain SYN: the client's, or the server's behind that.
+    pub(super) fn begin(&mut self, dir: Direction, start: Start) {
+        match dir {
+            Direction::ToServer => self.begun = Some(start),
+            Direction::ToClient => self.half(dir).begin(start),
+        }
     }
 
     /// The client's plain SYN, when nothing else was heard.

@@ -156,7 +156,9 @@ impl<S: Default> Reassembler<S> {
                     let slot = self.open((key, place), src, dst, &segment, client, by);
                     let plain = segment.is_plain_syn(self.shared.policy);
                     match self.table.get(slot) {
-                        Some(entry) if plain => entry.begin(&segment, by, &mut deliver),
+                        Some(entry) if plain => {
+                            entry.begin(&segment, Direction::ToServer, by, &mut deliver);
+                        }
                         _ => self.segment(slot, &segment, src, by, block, &mut deliver),
                     }
                 }
@@ -267,7 +269,7 @@ impl<S: Default> Reassembler<S> {
             return self.table.touch(slot, Stage::Open);
         }
         if entry.predicts_answer(segment, dir, self.shared.policy) {
-            entry.answer(segment, by, deliver);
+            entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
         // What brings no bytes, and lets none go that wait, has nothing to be compared with those that were delivered.

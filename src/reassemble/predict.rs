@@ -51,22 +51,25 @@ impl<S> Entry<S> {
             && peer.has_sent(tcp.ack)
     }
 
-    /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow.
+    /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow, or the [predicted](Self::predicts_answer) answer
+    /// to it.
     pub(super) fn begin(
         &mut self,
         segment: &Segment<'_>,
+        dir: Direction,
         by: Carrier,
         deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
     ) {
         #[cfg(test)]
         super::tests::predicted::taken();
-        let dir = Direction::ToServer;
+        self.last = by;
+        self.two_sided |= dir == Direction::ToClient;
         self.time_handshake(segment, dir, by);
         deliver(&self.flow, &mut self.state, StreamEvent::Bare { dir, by });
-        self.halves.begin(Start::of(segment));
+        self.halves.begin(dir, Start::of(segment));
     }
 
-    /// Whether a segment is the server's answer to the plain SYN that opened the flow: [`Self::answer`] does with it what all the
+    /// Whether a segment is the server's answer to the plain SYN that opened the flow: [`Self::begin`] does with it what all the
     /// rules together would.
     pub(super) fn predicts_answer(
         &self,
@@ -81,23 +84,6 @@ impl<S> Entry<S> {
             && dir == Direction::ToClient
             && segment.payload().is_empty()
             && segment.is_plain(SYN_ACK, policy)
-    }
-
-    /// Take the [predicted](Self::predicts_answer) answer to a SYN.
-    pub(super) fn answer(
-        &mut self,
-        segment: &Segment<'_>,
-        by: Carrier,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
-    ) {
-        #[cfg(test)]
-        super::tests::predicted::taken();
-        let dir = Direction::ToClient;
-        self.last = by;
-        self.two_sided = true;
-        self.time_handshake(segment, dir, by);
-        deliver(&self.flow, &mut self.state, StreamEvent::Bare { dir, by });
-        self.halves.half(dir).begin(Start::of(segment));
     }
 
     /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays.
