@@ -44,6 +44,7 @@ impl Half {
     }
 
     fn tell(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+        debug_assert!(!self.ended, "nothing comes behind the end");
         let offset = self.told(self.next);
         self.next = self.next.saturating_add(bytes.len() as u64);
         (turn.say)(StreamEvent::Data {

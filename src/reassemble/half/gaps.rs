@@ -30,6 +30,9 @@ impl Half {
         let Ok(ahead) = u64::try_from(distance) else {
             return;
         };
+        if self.ended {
+            return;
+        }
         let trouble = self.trouble();
         let next = first.wrapping_add(len as u32);
         let run = match trouble.far {
@@ -256,6 +259,9 @@ impl Half {
 
     /// If something waits behind a hole, the hole at `next` is waited for from now on.
     pub(super) fn await_hole(&mut self, turn: &Turn<'_>) {
+        if self.ended {
+            return;
+        }
         let (next, acked) = (self.next, self.acked_bytes());
         let Some(trouble) = &mut self.trouble else {
             return;
@@ -271,6 +277,7 @@ impl Half {
 
     /// Give up the next `len` bytes.
     pub(super) fn lose(&mut self, len: u64, reason: GapReason, turn: &mut Turn<'_>) {
+        debug_assert!(!self.ended, "nothing is missing behind the end");
         let trouble = self.trouble.get_or_insert_default();
         trouble.hole = None;
         if len == 0 {

@@ -520,6 +520,20 @@ fn start_end_and_reuse() {
             FOUR,
         ),
         (
+            "rst_then_more_acknowledged",
+            "hs; C+0 AAAA; C:R:5:0; wait 1100; S a8; wait 200; S a8",
+            "C data AAAA; C end Reset; S end Reset",
+            FOUR,
+        ),
+        (
+            "fin_then_a_run_far_ahead",
+            "hs; C+0 AAAA !F; S:A:5001:6; \
+             C+9000000 a; C+9000001 b; C+9000002 c; C+9000003 d; C+9000004 e; C+9000005 f; C+9000006 g; C+9000007 h; \
+             C+9000008 i; C+9000009 j; C+9000010 k; C+9000011 l; C+9000012 m; C+9000013 n; C+9000014 o; C+9000015 p",
+            "C data AAAA; C end Fin; C OutOfWindow abcdefghijklmnop",
+            FOUR,
+        ),
+        (
             "rst_with_data",
             "hs; C:R:1:0 bye; wait 1100",
             "C WithRst bye; C end Reset; S end Reset",
