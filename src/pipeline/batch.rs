@@ -22,6 +22,8 @@ pub(super) struct Batch {
     pub(super) quiet: Vec<Timestamp>,
     /// What became known of flows, in the order of the records that say so.
     pub(super) flows: Vec<Flow>,
+    /// Frames from which something was put together, in the order of the records that say of how many.
+    pub(super) fragments: Vec<u64>,
     /// The packets, where they are told, in the order of the records that follow one.
     pub(super) packets: Vec<Seen>,
     /// The part of the file that the frames lie in.
@@ -34,7 +36,7 @@ pub(super) struct Batch {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// One thing that is told.
+/// One thing that is told. It owns nothing, so that thousands are forgotten at once.
 pub(super) struct Record {
     /// What it is by then.
     pub(super) now: Timestamp,
@@ -62,8 +64,8 @@ pub(super) struct Seen {
 pub(super) enum What {
     /// Nothing but the time.
     Time,
-    /// What follows was put together from these frames.
-    Whole(Vec<u64>),
+    /// What follows was put together from so many of the batch's next fragments.
+    Whole(usize),
     /// An event of the flow in this slot, without its bytes, and where those are.
     Event(u32, StreamEvent<'static>, Place),
 }
@@ -117,6 +119,7 @@ impl Batch {
         self.records.clear();
         self.quiet.clear();
         self.flows.clear();
+        self.fragments.clear();
         self.packets.clear();
         self.copies.clear();
         self.copies.shrink_to(COPIES);
@@ -273,9 +276,15 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
     }
 
     fn whole(&mut self, frames: &[u64]) {
-        self.record(false, What::Whole(frames.to_vec()));
+        self.batch.fragments.extend_from_slice(frames);
+        self.record(false, What::Whole(frames.len()));
     }
 
+    #[allow(
+        clippy::inline_always,
+        reason = "most of it is not told, which is seen where it is made: then it need not be"
+    )]
+    #[inline(always)]
     fn event(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
         let untold = match event {
             StreamEvent::Bare { .. } => !self.bare,
@@ -283,9 +292,15 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
             StreamEvent::End { .. } | StreamEvent::Over { .. } => told.0.is_none(),
             _ => false,
         };
-        if untold {
-            return;
+        if !untold {
+            self.tell(flow, told, event);
         }
+    }
+}
+
+impl<F: FnMut(Batch) -> Batch> Courier<F> {
+    #[inline(never)]
+    fn tell(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
         let learns = told.0 != Some(flow.changes);
         if learns {
             told.0 = Some(flow.changes);

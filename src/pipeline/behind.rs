@@ -42,7 +42,7 @@ impl Behind {
         self.stats = batch.stats;
         let kept = self.desk.show.keep(&batch);
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
-        let mut quiet = batch.quiet.iter();
+        let (mut quiet, mut fragments) = (batch.quiet.iter(), batch.fragments.iter());
         for record in &batch.records {
             for now in quiet.by_ref().take(record.quiet as usize) {
                 self.quiet(*now);
@@ -60,9 +60,9 @@ impl Behind {
             }
             match &record.what {
                 What::Time => {}
-                What::Whole(frames) => {
+                What::Whole(count) => {
                     self.desk.fragments.clear();
-                    self.desk.fragments.extend_from_slice(frames);
+                    self.desk.fragments.extend(fragments.by_ref().take(*count));
                 }
                 What::Event(slot, event, place) => {
                     if record.learns

@@ -147,7 +147,7 @@ impl<S: Default> Front<S> {
             apart(reassembler, block, piece, listener);
         });
         reassembler.expire_from(block, now, |flow, state, event| {
-            listener.event(flow, state, &event);
+            listener.event(flow, state, event);
         });
         while let Some(flow) = listener.due(now) {
             reassembler.visit(flow, |flow, state| listener.idle(now, flow, state));
@@ -167,7 +167,7 @@ impl<S: Default> Front<S> {
             ..
         } = self;
         defragmenter.finish(&mut |piece| apart(reassembler, &[], piece, listener));
-        reassembler.finish(|flow, state, event| listener.event(flow, state, &event));
+        reassembler.finish(|flow, state, event| listener.event(flow, state, event));
     }
 
     /// Look at a flow by its slot and id.
@@ -204,7 +204,7 @@ fn push<S: Default>(
     listener: &mut impl Listener<S>,
 ) {
     reassembler.push_from(block, packet, |flow, state, event| {
-        listener.event(flow, state, &event);
+        listener.event(flow, state, event);
     });
 }
 
@@ -220,7 +220,7 @@ fn apart<S: Default>(
         payload: piece.ip_payload,
         ..*piece
     };
-    reassembler.push_from(block, &alone, |flow, state, event| match event {
+    reassembler.push_from(block, &alone, |flow, state, event| match *event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
             let event = StreamEvent::Aside {
                 dir,
@@ -233,6 +233,6 @@ fn apart<S: Default>(
             };
             listener.event(flow, state, &event);
         }
-        event => listener.event(flow, state, &event),
+        _ => listener.event(flow, state, event),
     });
 }

@@ -6,8 +6,9 @@ use crate::stream::Carrier;
 
 use super::Reassembler;
 use super::half::Half;
-use super::table::{Entry, Key, Place, Stage};
-use super::turn::{Segment, direction};
+use super::key::Key;
+use super::table::{Entry, Place, Stage};
+use super::turn::Segment;
 
 /// After this silence a SYN is believed at once.
 const QUIET: i64 = 60_000_000_000;
@@ -23,13 +24,7 @@ pub(super) struct Again {
 
 impl<S: Default> Reassembler<S> {
     /// Whether a segment begins a new connection on the ports of an old one.
-    pub(super) fn begins_anew(
-        &mut self,
-        slot: usize,
-        segment: &Segment<'_>,
-        src: Endpoint,
-        by: Carrier,
-    ) -> Again {
+    pub(super) fn begins_anew(&mut self, slot: usize, segment: &Segment<'_>, by: Carrier) -> Again {
         let stats = &mut self.shared.stats;
         let anew = |anew: bool| Again { anew, client: None };
         let Some(entry) = self.table.get(slot) else {
@@ -39,7 +34,7 @@ impl<S: Default> Reassembler<S> {
         if ordinary || segment.has(TcpFlags::RST) {
             return anew(false);
         }
-        let dir = direction(&entry.flow, src);
+        let dir = entry.direction(segment.sender);
         if !segment.has(TcpFlags::SYN) {
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
@@ -73,12 +68,11 @@ impl<S: Default> Reassembler<S> {
     pub(super) fn open(
         &mut self,
         key: (Key, Place),
-        src: Endpoint,
-        dst: Endpoint,
         segment: &Segment<'_>,
         client: Option<Endpoint>,
         by: Carrier,
     ) -> usize {
+        let (src, dst) = segment.packet.ends();
         let (client_sends, roles) = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK)) {
             (true, acks) => (!acks, Roles::Seen),
             // Servers have the low, known ports; between two high ones the first sender is the client.
@@ -98,12 +92,10 @@ impl<S: Default> Reassembler<S> {
     pub(super) fn open_datagrams(
         &mut self,
         key: (Key, Place),
-        src: Endpoint,
-        dst: Endpoint,
         packet: &Packet<'_>,
         by: Carrier,
     ) -> usize {
-        self.insert(key, (src, dst), Roles::Guessed, packet, by, Stage::Open)
+        self.insert(key, packet.ends(), Roles::Guessed, packet, by, Stage::Open)
     }
 
     fn insert(
@@ -163,7 +155,7 @@ impl<S> Entry<S> {
     }
 
     /// A SYN tells the roles, as long as nothing was said by guessed ones.
-    pub(super) fn learn_roles(&mut self, segment: &Segment<'_>, src: Endpoint) {
+    pub(super) fn learn_roles(&mut self, segment: &Segment<'_>) {
         let halves = self.halves.both();
         let untouched = halves.iter().all(Half::is_untouched);
         if self.flow.roles == Roles::Seen || !untouched {
@@ -172,9 +164,9 @@ impl<S> Entry<S> {
         self.flow.roles = Roles::Seen;
         self.flow.changes = self.flow.changes.wrapping_add(1);
         let client_sends = !segment.has(TcpFlags::ACK);
-        if client_sends != (src == self.flow.client) {
-            std::mem::swap(&mut self.flow.client, &mut self.flow.server);
-            halves.swap(0, 1);
+        if client_sends != (self.direction(segment.sender) == Direction::ToServer) {
+            self.swap_ends();
+            self.halves.both().swap(0, 1);
         }
     }
 }

@@ -8,7 +8,7 @@ mod fragments;
 mod half;
 mod halves;
 mod handshake;
-mod index;
+mod key;
 mod lent;
 mod over;
 mod pair;
@@ -21,7 +21,7 @@ mod turn;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use crate::flow::{Direction, Endpoint, Flow};
+use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 use crate::packet::{Packet, TcpFlags, Transport};
@@ -31,11 +31,12 @@ use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
 use half::{Half, earlier};
+use key::Key;
 use pair::{meant, settle, sides};
 use predict::WITHOUT_MEANING;
-use table::{Entry, Key, Stage, Table};
+use table::{Entry, Stage, Table};
 use tail::Tails;
-use turn::{Segment, Turn, carrier, direction};
+use turn::{Segment, Turn, carrier};
 
 /// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
 pub struct Reassembler<S> {
@@ -64,7 +65,7 @@ impl Shared {
         &'t mut self,
         dir: Direction,
         by: Carrier,
-        say: &'t mut dyn FnMut(StreamEvent<'_>),
+        say: &'t mut dyn FnMut(&StreamEvent<'_>),
     ) -> Turn<'t> {
         Turn {
             dir,
@@ -121,7 +122,7 @@ impl<S: Default> Reassembler<S> {
     pub fn push(
         &mut self,
         packet: &Packet<'_>,
-        deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         self.push_from(&[], packet, deliver);
     }
@@ -132,17 +133,20 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         block: &[u8],
         packet: &Packet<'_>,
-        mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         let by = carrier(packet);
-        let (src, dst) = packet.ends();
-        let key = Key::new(packet.ip.protocol, packet.path, src, dst);
+        let (key, sender) = Key::of(packet);
         let mut found = self.table.find(&key);
         if let Transport::Tcp(tcp) = packet.transport {
-            let segment = Segment { packet, tcp };
+            let segment = Segment {
+                packet,
+                tcp,
+                sender,
+            };
             let mut client = None;
             if let Ok(old) = found {
-                let again = self.begins_anew(old, &segment, src, by);
+                let again = self.begins_anew(old, &segment, by);
                 client = again.client;
                 if again.anew {
                     self.settle(block);
@@ -153,26 +157,25 @@ impl<S: Default> Reassembler<S> {
             }
             match found {
                 Err(place) => {
-                    let slot = self.open((key, place), src, dst, &segment, client, by);
+                    let slot = self.open((key, place), &segment, client, by);
                     let plain = segment.is_plain_syn(self.shared.policy);
                     match self.table.get(slot) {
                         Some(entry) if plain => {
                             entry.begin(&segment, Direction::ToServer, by, &mut deliver);
                         }
-                        _ => self.segment(slot, &segment, src, by, block, &mut deliver),
+                        _ => self.segment(slot, &segment, by, block, &mut deliver),
                     }
                 }
-                Ok(slot) => self.segment(slot, &segment, src, by, block, &mut deliver),
+                Ok(slot) => self.segment(slot, &segment, by, block, &mut deliver),
             }
         } else {
-            let slot = found
-                .unwrap_or_else(|place| self.open_datagrams((key, place), src, dst, packet, by));
+            let slot = found.unwrap_or_else(|place| self.open_datagrams((key, place), packet, by));
             self.table.touch(slot, Stage::Open);
             let Some(entry) = self.table.get(slot) else {
                 return;
             };
             entry.last = by;
-            let dir = direction(&entry.flow, src);
+            let dir = entry.direction(sender);
             let cut = u64::from(packet.cut);
             let event = match packet.payload {
                 [] => StreamEvent::Bare { dir, by },
@@ -183,14 +186,14 @@ impl<S: Default> Reassembler<S> {
                     by,
                 },
             };
-            deliver(&entry.flow, &mut entry.state, event);
+            deliver(&entry.flow, &mut entry.state, &event);
         }
         self.alarms.sweep(&mut self.table);
         self.make_room(block, &mut deliver);
     }
 
     /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
-    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
         self.expire_from(&[], now, deliver);
     }
 
@@ -199,7 +202,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         block: &[u8],
         now: Timestamp,
-        mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         while let Some((moment, slot, id)) = self.alarms.due(now) {
             let slot = slot as usize;
@@ -233,7 +236,7 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// The capture is over: everything that waits is said, flow by flow.
-    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
         for slot in self.table.all() {
             self.forget(slot, Ending::Capture, GapReason::End, &mut deliver);
         }
@@ -255,15 +258,14 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         slot: usize,
         segment: &Segment<'_>,
-        src: Endpoint,
         by: Carrier,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
         };
-        let dir = direction(&entry.flow, src);
+        let dir = entry.direction(segment.sender);
         if entry.predicts(segment, dir, self.shared.policy) {
             entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, Stage::Open);
@@ -280,9 +282,9 @@ impl<S: Default> Reassembler<S> {
             return;
         };
         if segment.has(TcpFlags::SYN) {
-            entry.learn_roles(segment, src);
+            entry.learn_roles(segment);
         }
-        let dir = direction(&entry.flow, src);
+        let dir = entry.direction(segment.sender);
         if entry.flow.handshake.done.is_none() {
             entry.time_handshake(segment, dir, by);
         }
@@ -305,9 +307,9 @@ impl<S: Default> Reassembler<S> {
             alarm,
             ..
         } = entry;
-        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
         if segment.payload().is_empty() {
-            say(StreamEvent::Bare { dir, by });
+            say(&StreamEvent::Bare { dir, by });
         }
         let mut turn = self.shared.turn(dir, by, &mut say);
         let (own, peer) = sides(halves.both(), dir);
@@ -372,7 +374,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         slot: usize,
         now: Timestamp,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
@@ -390,7 +392,7 @@ impl<S: Default> Reassembler<S> {
             reset,
             ..
         } = entry;
-        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
         let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
         let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *two_sided, &mut turn);
@@ -398,7 +400,8 @@ impl<S: Default> Reassembler<S> {
             half.reset_since()
                 .is_some_and(|since| by.ts.since(since) >= time::CLOSE_GRACE)
         };
-        if over(to_server) || over(to_client) {
+        let is_over = over(to_server) || over(to_client);
+        if is_over {
             *reset = true;
             for (dir, half) in [
                 (Direction::ToServer, &mut *to_server),
@@ -416,6 +419,9 @@ impl<S: Default> Reassembler<S> {
         if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE))) {
             *alarm = Some(moment);
             self.alarms.set(moment, flow.slot, flow.id);
+        }
+        if is_over {
+            self.table.touch(slot, Stage::Closed);
         }
     }
 }

@@ -13,7 +13,7 @@ impl<S: Default> Reassembler<S> {
         slot: usize,
         how: Ending,
         reason: GapReason,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
@@ -30,10 +30,10 @@ impl<S: Default> Reassembler<S> {
             .iter()
             .any(|half| half.reset_since().is_some());
         let how = if reset { Ending::Reset } else { how };
-        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
         if halves.begun().is_some() {
             let dir = Direction::ToServer;
-            say(StreamEvent::End { dir, how, by });
+            say(&StreamEvent::End { dir, how, by });
         }
         if let [to_server, to_client] = halves.made_mut() {
             let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
@@ -46,7 +46,7 @@ impl<S: Default> Reassembler<S> {
                 half.release(&mut turn);
             }
         }
-        say(StreamEvent::Over { how, by });
+        say(&StreamEvent::Over { how, by });
     }
 
     pub(super) fn forget(
@@ -54,7 +54,7 @@ impl<S: Default> Reassembler<S> {
         slot: usize,
         how: Ending,
         reason: GapReason,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         self.close(slot, how, reason, deliver);
         self.table.remove(slot);

@@ -58,14 +58,14 @@ impl<S> Entry<S> {
         segment: &Segment<'_>,
         dir: Direction,
         by: Carrier,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         #[cfg(test)]
         super::tests::predicted::taken();
         self.last = by;
         self.two_sided |= dir == Direction::ToClient;
         self.time_handshake(segment, dir, by);
-        deliver(&self.flow, &mut self.state, StreamEvent::Bare { dir, by });
+        deliver(&self.flow, &mut self.state, &StreamEvent::Bare { dir, by });
         self.halves.begin(dir, Start::of(segment));
     }
 
@@ -94,7 +94,7 @@ impl<S> Entry<S> {
         by: Carrier,
         block: &[u8],
         shared: &mut Shared,
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         #[cfg(test)]
         super::tests::predicted::taken();
@@ -112,9 +112,9 @@ impl<S> Entry<S> {
         let (own, peer) = sides(halves.both(), dir);
         let id = (flow.slot, flow.id);
         *two_sided |= peer.is_started();
-        let mut say = |event: StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
         if segment.payload().is_empty() {
-            say(StreamEvent::Bare { dir, by });
+            say(&StreamEvent::Bare { dir, by });
         }
         own.heard(segment);
         let mut turn = shared.turn(dir.reverse(), by, &mut say);

@@ -24,7 +24,7 @@ impl<S: Default> Reassembler<S> {
     pub(super) fn make_room(
         &mut self,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         while self.table.len(Stage::Embryo) > self.shared.limits.embryos {
             let Some((slot, _)) = self.table.oldest(Stage::Embryo) else {
@@ -87,7 +87,7 @@ impl<S: Default> Reassembler<S> {
 
     /// Forget the flows in which most waits, until there is some room: honest ones hold little (Dharmapurikar and Paxson 2005).
     /// A walk over all flows frees an eighth of the memory, so that it is seldom.
-    fn shed_queues(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, StreamEvent<'_>)) {
+    fn shed_queues(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {
             let held = self.table.get(slot).map_or(0, |entry| {

@@ -1,74 +1,23 @@
 //! All flows: found by their ends, kept in the order of their last packets, bounded in number.
 
-use std::hash::{BuildHasher as _, Hash, Hasher};
-use std::net::IpAddr;
+use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 
-use crate::flow::{Endpoint, Flow};
+use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::stream::Carrier;
 
 use super::halves::Halves;
-use super::index::Index;
-
-/// What names a flow: protocol, path, and its two ends in an order that does not depend on the direction. As plain numbers, since
-/// one is made and compared for each packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Key {
-    low: u128,
-    high: u128,
-    /// The ports of the low end and of the high one, and the path.
-    ports: u64,
-    /// The protocol, and whether the addresses are IPv6 ones.
-    kind: u16,
-}
-
-impl Key {
-    #[inline]
-    pub(super) fn new(protocol: u8, path: u32, one: Endpoint, other: Endpoint) -> Self {
-        let wide = one.addr.is_ipv6();
-        let [one, other] = [one, other].map(|end| (number(end.addr), end.port));
-        let ((low, low_port), (high, high_port)) = match one <= other {
-            true => (one, other),
-            false => (other, one),
-        };
-        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32;
-        Self {
-            low,
-            high,
-            ports: ports | u64::from(path),
-            kind: u16::from_be_bytes([protocol, u8::from(wide)]),
-        }
-    }
-}
-
-/// In few steps: the addresses of most keys are short.
-impl Hash for Key {
-    #[inline]
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        if let (Ok(low), Ok(high)) = (u32::try_from(self.low), u32::try_from(self.high)) {
-            hasher.write_u64(u64::from(low) << 32 | u64::from(high));
-        } else {
-            hasher.write_u128(self.low);
-            hasher.write_u128(self.high);
-        }
-        hasher.write_u64(self.ports);
-        hasher.write_u16(self.kind);
-    }
-}
-
-#[inline]
-fn number(addr: IpAddr) -> u128 {
-    match addr {
-        IpAddr::V4(addr) => u128::from(addr.to_bits()),
-        IpAddr::V6(addr) => addr.to_bits(),
-    }
-}
+use super::key::{Key, Sender};
 
 /// A flow and what is known of it.
 pub(super) struct Entry<S> {
-    pub(super) key: Key,
+    key: Key,
+    place: Place,
+    /// Which end of the key the flow's client is.
+    client: Sender,
     pub(super) flow: Flow,
     pub(super) state: S,
     pub(super) halves: Halves,
@@ -89,6 +38,20 @@ pub(super) struct Entry<S> {
     older: Option<u32>,
 }
 
+impl<S> Entry<S> {
+    /// Which way a packet of this sender goes.
+    #[inline]
+    pub(super) fn direction(&self, sender: Sender) -> Direction {
+        sender.direction(self.client)
+    }
+
+    /// Client and server are the other way round.
+    pub(super) fn swap_ends(&mut self) {
+        std::mem::swap(&mut self.flow.client, &mut self.flow.server);
+        self.client = Sender::client_of(&self.flow);
+    }
+}
+
 /// How far a flow is; each stage has its own order of last packets, and its own patience.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
@@ -100,6 +63,8 @@ pub(super) enum Stage {
     Closed,
 }
 
+/// Places of the index to begin with.
+const FEW: usize = 64;
 /// Nanoseconds by which the order of flows may be wrong.
 const EXACT: i64 = 100_000_000;
 
@@ -107,7 +72,9 @@ const EXACT: i64 = 100_000_000;
 pub(super) struct Table<S> {
     slots: Vec<Option<Entry<S>>>,
     free: Vec<usize>,
-    index: Index,
+    /// The slots by their places. At most half of it is taken: then what is taken out leaves next to no mark behind, over which
+    /// later look-ups would have to walk.
+    index: HashTable<u32>,
     hasher: RandomState,
     orders: [Order; 3],
     /// The flow found last: traffic comes in runs.
@@ -116,7 +83,7 @@ pub(super) struct Table<S> {
 
 /// The hash of a key, which another table gives another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Place(u32);
+pub(super) struct Place(u64);
 
 /// A list of slots, from the one that was quiet for longest to the newest.
 #[derive(Clone, Copy, Default)]
@@ -131,7 +98,7 @@ impl<S> Default for Table<S> {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            index: Index::default(),
+            index: HashTable::new(),
             hasher: RandomState::default(),
             orders: [Order::default(); 3],
             recent: None,
@@ -141,23 +108,26 @@ impl<S> Default for Table<S> {
 
 impl<S> Table<S> {
     /// The slot of the flow with this key, or where one would have its place.
+    #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
-        if let Some((recent, slot)) = &self.recent
-            && recent == key
-        {
-            return Ok(*slot);
+        match &self.recent {
+            Some((recent, slot)) if recent == key => Ok(*slot),
+            _ => self.look_up(key),
         }
+    }
+
+    fn look_up(&mut self, key: &Key) -> Result<usize, Place> {
         let slots = &self.slots;
-        let holds = |slot: usize| matches!(slots.get(slot), Some(Some(entry)) if entry.key == *key);
+        let holds = |slot: &u32| matches!(slots.get(*slot as usize), Some(Some(entry)) if entry.key == *key);
         let place = self.place(key);
-        let slot = self.index.find(place.0, holds).ok_or(place)?;
+        let slot = *self.index.find(place.0, holds).ok_or(place)? as usize;
         self.recent = Some((*key, slot));
         Ok(slot)
     }
 
     /// Where a key has its place.
     pub(super) fn place(&self, key: &Key) -> Place {
-        Place(self.hasher.hash_one(key) as u32)
+        Place(self.hasher.hash_one(key))
     }
 
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
@@ -181,6 +151,8 @@ impl<S> Table<S> {
             // Made in its place: an entry is large.
             *free = Some(Entry {
                 key,
+                place,
+                client: Sender::client_of(&flow),
                 flow: Flow {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
@@ -198,7 +170,15 @@ impl<S> Table<S> {
                 older: None,
             });
         }
-        self.index.insert(place.0, slot);
+        let slots = &self.slots;
+        let hash = |slot: &u32| {
+            let entry = slots.get(*slot as usize).and_then(Option::as_ref);
+            entry.map_or(0, |entry| entry.place.0)
+        };
+        if 2 * self.index.len() >= self.index.capacity() {
+            self.index.reserve(self.index.len().max(FEW), hash);
+        }
+        self.index.insert_unique(place.0, slot as u32, hash);
         self.link(slot, stage);
         self.recent = Some((key, slot));
         slot
@@ -206,11 +186,14 @@ impl<S> Table<S> {
 
     pub(super) fn remove(&mut self, slot: usize) {
         self.unlink(slot);
-        if let Some(place) = self.slots.get_mut(slot)
-            && place.is_some()
+        if let Some(taken) = self.slots.get_mut(slot)
+            && let Some(Entry { place, .. }) = taken
         {
-            *place = None;
-            self.index.remove(slot);
+            let own = |other: &u32| *other as usize == slot;
+            if let Ok(found) = self.index.find_entry(place.0, own) {
+                found.remove();
+            }
+            *taken = None;
             self.recent = None;
             self.free.push(slot);
         }

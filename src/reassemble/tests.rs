@@ -85,13 +85,13 @@ impl Player {
         let said = &mut self.said;
         self.reassembler
             .expire(Timestamp::from_nanos(self.now), |_, (), event| {
-                tell(&event, said);
+                tell(event, said);
             });
     }
 
     fn finish(mut self) -> String {
         let said = &mut self.said;
-        self.reassembler.finish(|_, (), event| tell(&event, said));
+        self.reassembler.finish(|_, (), event| tell(event, said));
         assert_eq!(self.reassembler.held(), 0, "all is given back");
         self.said.retain(|line| !line.ends_with("end Capture"));
         self.said.join("; ")
@@ -228,7 +228,7 @@ impl Player {
         let (said, clients) = (&mut self.said, &mut self.clients);
         self.reassembler.push(&packet, |flow, (), event| {
             clients.push(flow.client.port);
-            tell(&event, said);
+            tell(event, said);
         });
     }
 }

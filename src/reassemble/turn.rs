@@ -1,6 +1,6 @@
 //! What a half-stream works with while it has its turn: one segment, and what all flows share.
 
-use crate::flow::{Direction, Endpoint, Flow};
+use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::limits::Limits;
 use crate::packet::{Packet, Tcp, TcpFlags, Transport};
@@ -8,6 +8,7 @@ use crate::policy::{Checksum, Policy};
 use crate::stats::ReassemblyStats;
 use crate::stream::{Aside, Carrier, StreamEvent};
 
+use super::key::Sender;
 use super::tail::Tails;
 
 /// A TCP segment.
@@ -15,6 +16,7 @@ use super::tail::Tails;
 pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) tcp: Tcp,
+    pub(super) sender: Sender,
 }
 
 impl<'a> Segment<'a> {
@@ -55,7 +57,7 @@ pub(super) struct Turn<'t> {
     pub(super) queued: &'t mut usize,
     /// Delivered bytes that are kept in all flows.
     pub(super) tails: &'t mut Tails,
-    pub(super) say: &'t mut dyn FnMut(StreamEvent<'_>),
+    pub(super) say: &'t mut dyn FnMut(&StreamEvent<'_>),
 }
 
 impl Turn<'_> {
@@ -87,7 +89,7 @@ impl Turn<'_> {
             return;
         }
         self.stats.asides += 1;
-        (self.say)(StreamEvent::Aside {
+        (self.say)(&StreamEvent::Aside {
             dir: self.dir,
             offset,
             bytes,
@@ -96,15 +98,6 @@ impl Turn<'_> {
             why,
             by: self.by,
         });
-    }
-}
-
-/// Which way a packet from `src` goes in its flow.
-pub(super) fn direction(flow: &Flow, src: Endpoint) -> Direction {
-    if src == flow.client {
-        Direction::ToServer
-    } else {
-        Direction::ToClient
     }
 }
 

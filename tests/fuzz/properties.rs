@@ -175,7 +175,7 @@ pub fn reassemble(data: &[u8]) {
     };
     let mut reassembler: Reassembler<[u64; 2]> = Reassembler::new(limits, policy, time::IDLE_FILE);
     // What is true of a place depends on where the stream was joined.
-    let hear = |_: &Flow, next: &mut [u64; 2], event: StreamEvent<'_>| match event {
+    let hear = |_: &Flow, next: &mut [u64; 2], event: &StreamEvent<'_>| match *event {
         StreamEvent::Data {
             dir, offset, bytes, ..
         } => {

@@ -47,7 +47,7 @@ impl Half {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let offset = self.told(self.next);
         self.next = self.next.saturating_add(bytes.len() as u64);
-        (turn.say)(StreamEvent::Data {
+        (turn.say)(&StreamEvent::Data {
             dir: turn.dir,
             offset,
             bytes,

@@ -60,22 +60,26 @@ impl Half {
                 turn.aside(Aside::AfterFin, at, &piece.bytes);
             }
         }
-        (turn.say)(StreamEvent::End {
+        (turn.say)(&StreamEvent::End {
             dir: turn.dir,
             how,
             by,
         });
     }
 
-    /// The part of a segment's bytes in front of the FIN; what is behind it is said apart. A FIN that is not acknowledged
-    /// and whose place is taken by a byte was not the stream's.
+    /// The part of a segment's bytes in front of the FIN, or of the end of a direction that ended without one; what is behind it is
+    /// said apart. A FIN that is not acknowledged and whose place is taken by a byte was not the stream's.
     pub(super) fn within_end<'b>(
         &mut self,
         offset: u64,
         bytes: &'b [u8],
         turn: &mut Turn<'_>,
     ) -> &'b [u8] {
-        let Some(fin) = self.fin else { return bytes };
+        let fin = match self.fin {
+            Some(fin) => fin,
+            None if self.ended => self.next,
+            None => return bytes,
+        };
         let end = offset.saturating_add(bytes.len() as u64);
         if end <= fin {
             return bytes;

@@ -93,7 +93,7 @@ impl Half {
             && offset > self.acked
         {
             self.acked = offset;
-            (turn.say)(StreamEvent::Acked {
+            (turn.say)(&StreamEvent::Acked {
                 dir: turn.dir,
                 offset: self.told(offset),
                 by: turn.by,
@@ -240,7 +240,7 @@ impl Half {
     pub(super) fn say_acknowledged(&self, before: u64, turn: &mut Turn<'_>) {
         let acked = self.acked_bytes();
         if acked > before {
-            (turn.say)(StreamEvent::Acked {
+            (turn.say)(&StreamEvent::Acked {
                 dir: turn.dir,
                 offset: self.told(acked),
                 by: turn.by,
@@ -289,7 +289,7 @@ impl Half {
         self.next = self.next.saturating_add(len);
         trouble.lost.add(low, self.next);
         self.tail.release(turn.tails);
-        (turn.say)(StreamEvent::Gap {
+        (turn.say)(&StreamEvent::Gap {
             dir: turn.dir,
             offset: self.told(low),
             len,

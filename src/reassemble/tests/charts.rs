@@ -526,6 +526,18 @@ fn start_end_and_reuse() {
             FOUR,
         ),
         (
+            "rst_then_the_syn_again_with_data",
+            "hs; C:R:1:0; S:R:5001:0; C+0 AAAA; wait 1100; C:S:0:0 AAAABB",
+            "C data AAAA; C end Reset; S end Reset; C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "rst_then_a_syn_of_the_server_with_data",
+            "hs; S+0 AAAA; C:R:1:0; wait 1100; S:SA:5000:1 AAAABB",
+            "S data AAAA; C end Reset; S end Reset; S AfterFin BB",
+            WHOLE,
+        ),
+        (
             "fin_then_a_run_far_ahead",
             "hs; C+0 AAAA !F; S:A:5001:6; \
              C+9000000 a; C+9000001 b; C+9000002 c; C+9000003 d; C+9000004 e; C+9000005 f; C+9000006 g; C+9000007 h; \

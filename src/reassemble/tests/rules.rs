@@ -168,7 +168,7 @@ fn port_0_and_same_ip_same_port_self_connect() {
             urgent: 0,
         };
         reassembler.push(&packet(tcp, payload), |_, (), event| {
-            tell(&event, &mut said);
+            tell(event, &mut said);
         });
     }
     assert_eq!(said, ["C data AAAABB"]);
@@ -344,11 +344,16 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
 /// Named: `hash_collision_keys`. Where a flow lies in the table is a secret of each run.
 #[test]
 fn places_of_flows_cannot_be_foretold() {
-    let end = |port| Endpoint {
-        addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port,
+    let tcp = Tcp {
+        ports: Ports { src: 1, dst: 2 },
+        seq: 0,
+        ack: 0,
+        flags: TcpFlags::SYN,
+        window: 0,
+        window_scale: None,
+        urgent: 0,
     };
-    let key = Key::new(protocol::TCP, 0, end(1), end(2));
+    let (key, _) = Key::of(&packet(tcp, b""));
     let places: HashSet<table::Place> = (0..8)
         .map(|_| table::Table::<()>::default().place(&key))
         .collect();
@@ -473,7 +478,7 @@ proptest! {
         let mut seen = HashSet::new();
         let mut next = 0;
         let mut rewound = false;
-        let mut hear = |event: StreamEvent<'_>| match event {
+        let mut hear = |event: &StreamEvent<'_>| match *event {
             StreamEvent::Data { dir: C, offset, bytes, .. } => {
                 rewound |= offset != next;
                 next = offset + bytes.len() as u64;
