@@ -3,54 +3,77 @@
 //! Nothing here knows what is inside the bytes; that is [`crate::packet`].
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 /// A moment of capture time, in nanoseconds since 1970-01-01 UTC.
 ///
 /// All clocks of the program are made of these: no stage behind the source asks the operating system for the time.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
-pub struct Timestamp(i64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(
+    /// The nanoseconds, counted from the earliest moment and never 0: so none at all, in an `Option`, needs no room of its own.
+    NonZeroU64,
+);
 
 impl Timestamp {
-    /// From nanoseconds since 1970.
+    /// From nanoseconds since 1970. `i64::MIN` is taken for the moment behind it.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
-        Self(nanos)
+        match NonZeroU64::new(nanos.cast_unsigned() ^ SIGN) {
+            Some(nanos) => Self(nanos),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// From seconds and nanoseconds since 1970; what does not fit is held at the end of the range.
     #[must_use]
     pub const fn new(seconds: i64, nanos: i64) -> Self {
-        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        Self::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
     /// Nanoseconds since 1970.
     #[must_use]
     pub const fn nanos(self) -> i64 {
-        self.0
+        (self.0.get() ^ SIGN).cast_signed()
     }
 
     /// Whole seconds since 1970, rounded down.
     #[must_use]
     pub const fn seconds(self) -> i64 {
-        self.0.div_euclid(1_000_000_000)
+        self.nanos().div_euclid(1_000_000_000)
     }
 
     /// The nanoseconds behind [`Self::seconds`], 0 to 999,999,999.
     #[must_use]
     pub const fn subsec_nanos(self) -> u32 {
-        self.0.rem_euclid(1_000_000_000) as u32
+        self.nanos().rem_euclid(1_000_000_000) as u32
     }
 
     /// Nanoseconds from `earlier` to `self`; negative when the capture's clock went back.
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
+        self.nanos().saturating_sub(earlier.nanos())
     }
 
     /// This moment and `nanos` more.
     #[must_use]
     pub const fn plus(self, nanos: i64) -> Self {
-        Self(self.0.saturating_add(nanos))
+        Self::from_nanos(self.nanos().saturating_add(nanos))
+    }
+}
+
+/// The bit by which signed numbers become unsigned ones in the same order.
+const SIGN: u64 = 1 << 63;
+
+/// 1970-01-01.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_nanos(0)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.nanos()).finish()
     }
 }
 

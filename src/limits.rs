@@ -28,6 +28,9 @@ pub struct Limits {
     pub flows: usize,
     /// Connections of which only a SYN was seen.
     pub embryos: usize,
+    /// Connections that are over, remembered for what may come late ([`time::LINGER`]): as many as end meanwhile where 3000 a second
+    /// do. Of older ones nothing is lost but the knowledge that what comes still is late, so that none of them is counted.
+    pub closed: usize,
     /// Bytes that wait behind a hole, for each direction, with what it costs to keep each segment: some 7000 tiny ones.
     pub reorder_bytes: usize,
     /// Delivered bytes of all streams that are kept to compare later copies with them.
@@ -61,6 +64,7 @@ impl Default for Limits {
             memory: 128 << 20,
             flows: 81_920,
             embryos: 16_384,
+            closed: 16_384,
             reorder_bytes: 1 << 20,
             tails: 16 << 20,
             fragment_bytes: 4 << 20,

@@ -115,15 +115,18 @@ impl Half {
                 .is_none_or(|trouble| trouble.is_over())
     }
 
-    /// Whether it goes on in order, and this is the sequence number of its next byte.
+    /// Whether it is not over, as far as it says, and this is the sequence number of its next byte.
     pub(super) fn expects(&self, seq: u32) -> bool {
-        self.is_plain() && !self.ended && self.is_next(seq)
+        self.fin.is_none() && !self.ended && self.is_next(seq)
     }
 
-    /// Whether nothing is out of the ordinary in it, and all in front of `ack` was delivered.
+    /// Whether all in front of `ack` was delivered, or is the FIN behind that.
     pub(super) fn has_sent(&self, ack: u32) -> bool {
-        let delivered = |place: i64| place <= self.next.cast_signed();
-        self.is_plain() && !self.ended && self.place(ack).is_none_or(delivered)
+        let end = self
+            .next
+            .saturating_add(u64::from(self.fin == Some(self.next)));
+        let sent = |place: i64| place <= end.cast_signed();
+        self.place(ack).is_none_or(sent)
     }
 
     /// Whether a segment brings bytes that were not delivered yet.

@@ -51,10 +51,13 @@ impl<S: Default> Reassembler<S> {
             let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
             return anew(entry.pending.is_some_and(answers));
         }
-        if entry.halves.half(dir).is_isn(segment.tcp.seq) && entry.stage != Stage::Closed {
+        if entry.stage == Stage::Closed {
+            return anew(true);
+        }
+        if entry.halves.half(dir).is_isn(segment.tcp.seq) {
             return anew(false);
         }
-        if entry.stage == Stage::Closed || by.ts.since(entry.last.ts) > QUIET {
+        if by.ts.since(entry.last.ts) > QUIET {
             return anew(true);
         }
         if entry.halves.half(dir).is_started() {

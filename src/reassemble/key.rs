@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use crate::flow::{Direction, Flow};
-use crate::packet::Packet;
+use crate::packet::{Ip, Packet, Ports};
 
 /// As plain numbers, since one is made and compared for each packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,35 +28,45 @@ impl Key {
     /// The key of a packet's flow, and which end of it sent the packet.
     #[inline]
     pub(super) fn of(packet: &Packet<'_>) -> (Self, Sender) {
-        let (ip, ports) = (&packet.ip, packet.ports());
-        let wide = ip.src.is_ipv6();
-        let src = (number(&ip.src), ports.src);
-        let dst = (number(&ip.dst), ports.dst);
-        let (low, high, sender) = match src <= dst {
-            true => (src, dst, Sender::Low),
-            false => (dst, src, Sender::High),
+        let Ip {
+            src, dst, protocol, ..
+        } = &packet.ip;
+        let Ports { src: from, dst: to } = packet.ports();
+        Self::between((src, from), (dst, to), *protocol, packet.path)
+    }
+
+    /// The key of a flow, and which end of it the client is.
+    pub(super) fn of_flow(flow: &Flow) -> (Self, Sender) {
+        let [client, server] = [&flow.client, &flow.server].map(|end| (&end.addr, end.port));
+        Self::between(client, server, flow.protocol, flow.path)
+    }
+
+    /// The key of what goes between two ends, and which of them the first is.
+    #[inline]
+    fn between(
+        one: (&IpAddr, u16),
+        other: (&IpAddr, u16),
+        protocol: u8,
+        path: u32,
+    ) -> (Self, Sender) {
+        let wide = one.0.is_ipv6();
+        let [one, other] = [one, other].map(|(addr, port)| (number(addr), port));
+        let (low, high, first) = match one <= other {
+            true => (one, other, Sender::Low),
+            false => (other, one, Sender::High),
         };
         let ports = u64::from(low.1) << 48 | u64::from(high.1) << 32;
         let key = Self {
             low: low.0,
             high: high.0,
-            ports: ports | u64::from(packet.path),
-            kind: u16::from_be_bytes([ip.protocol, u8::from(wide)]),
+            ports: ports | u64::from(path),
+            kind: u16::from_be_bytes([protocol, u8::from(wide)]),
         };
-        (key, sender)
+        (key, first)
     }
 }
 
 impl Sender {
-    /// The client of a flow.
-    pub(super) fn client_of(flow: &Flow) -> Self {
-        let [client, server] = [flow.client, flow.server].map(|end| (number(&end.addr), end.port));
-        match client <= server {
-            true => Self::Low,
-            false => Self::High,
-        }
-    }
-
     /// Which way it sends where this is the client.
     #[inline]
     pub(super) fn direction(self, client: Self) -> Direction {

@@ -1,6 +1,7 @@
 //! Delivered bytes that still lie in the block of the file they were read into: copied when that goes, as far as they count then.
 
 use super::Reassembler;
+use super::table::Entry;
 
 impl<S: Default> Reassembler<S> {
     /// The block goes that bytes were delivered from since the last call: copy what has to be remembered of them.
@@ -8,6 +9,14 @@ impl<S: Default> Reassembler<S> {
     pub fn settle(&mut self, block: &[u8]) {
         if !self.shared.tails.fresh.is_empty() {
             self.copy_fresh(block);
+        }
+    }
+
+    /// The same in front of the end of a flow, if anything of it may be compared with what was delivered.
+    pub(super) fn settle_for(&mut self, slot: usize, block: &[u8]) {
+        let untroubled = |entry: &mut Entry<S>| entry.halves.are_untroubled();
+        if !self.table.get(slot).is_some_and(untroubled) {
+            self.settle(block);
         }
     }
 

@@ -149,8 +149,8 @@ impl<S: Default> Reassembler<S> {
                 let again = self.begins_anew(old, &segment, by);
                 client = again.client;
                 if again.anew {
-                    self.settle(block);
-                    self.close(old, Ending::Abandoned, GapReason::End, &mut deliver);
+                    let (how, reason) = (Ending::Abandoned, GapReason::End);
+                    self.close(old, how, reason, block, &mut deliver);
                     self.table.remove(old);
                     found = Err(self.table.place(&key));
                 }
@@ -229,8 +229,7 @@ impl<S: Default> Reassembler<S> {
             while let Some((slot, ts)) = self.table.oldest(stage)
                 && now.since(ts) >= patience
             {
-                self.settle(block);
-                self.forget(slot, Ending::Abandoned, GapReason::End, &mut deliver);
+                self.forget(slot, Ending::Abandoned, GapReason::End, block, &mut deliver);
             }
         }
     }
@@ -238,7 +237,7 @@ impl<S: Default> Reassembler<S> {
     /// The capture is over: everything that waits is said, flow by flow.
     pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
         for slot in self.table.all() {
-            self.forget(slot, Ending::Capture, GapReason::End, &mut deliver);
+            self.forget(slot, Ending::Capture, GapReason::End, &[], &mut deliver);
         }
     }
 
@@ -267,8 +266,8 @@ impl<S: Default> Reassembler<S> {
         };
         let dir = entry.direction(segment.sender);
         if entry.predicts(segment, dir, self.shared.policy) {
-            entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
-            return self.table.touch(slot, Stage::Open);
+            let stage = entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
+            return self.table.touch(slot, stage);
         }
         if entry.predicts_answer(segment, dir, self.shared.policy) {
             entry.begin(segment, dir, by, deliver);

@@ -13,8 +13,10 @@ impl<S: Default> Reassembler<S> {
         slot: usize,
         how: Ending,
         reason: GapReason,
+        block: &[u8],
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
+        self.settle_for(slot, block);
         let Some(entry) = self.table.get(slot) else {
             return;
         };
@@ -54,9 +56,10 @@ impl<S: Default> Reassembler<S> {
         slot: usize,
         how: Ending,
         reason: GapReason,
+        block: &[u8],
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
-        self.close(slot, how, reason, deliver);
+        self.close(slot, how, reason, block, deliver);
         self.table.remove(slot);
     }
 }

@@ -9,7 +9,7 @@ use crate::stream::{Carrier, StreamEvent};
 
 use super::Shared;
 use super::half::Start;
-use super::pair::sides;
+use super::pair::{settle, sides};
 use super::table::{Entry, Stage};
 use super::turn::Segment;
 
@@ -36,19 +36,33 @@ impl Segment<'_> {
 impl<S> Entry<S> {
     /// Whether a segment is one that was to be expected: [`Self::go_on`] does with it what all the rules together would.
     pub(super) fn predicts(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
+        const FIN_ACK: TcpFlags = TcpFlags(TcpFlags::FIN.0 | TcpFlags::ACK.0);
         let [to_server, to_client] = self.halves.made() else {
             return false;
         };
-        let tcp = &segment.tcp;
         let (own, peer) = match dir {
             Direction::ToServer => (to_server, to_client),
             Direction::ToClient => (to_client, to_server),
         };
-        segment.is_plain(TcpFlags::ACK, policy)
-            && self.stage == Stage::Open
-            && !self.reset
-            && own.expects(tcp.seq)
-            && peer.has_sent(tcp.ack)
+        let tcp = &segment.tcp;
+        let (acks, ends) = (
+            segment.is_plain(TcpFlags::ACK, policy),
+            segment.is_plain(FIN_ACK, policy),
+        );
+        if !(acks || ends) || self.reset || self.stage == Stage::Embryo || !peer.has_sent(tcp.ack) {
+            return false;
+        }
+        if acks && own.is_plain() && peer.is_plain() {
+            return own.expects(tcp.seq) && !peer.is_ended();
+        }
+        // It ends in order.
+        let carries = ends || !segment.payload().is_empty();
+        (own.expects(tcp.seq) || !carries)
+            && self.two_sided
+            && own.is_started()
+            && own.is_untroubled()
+            && peer.is_started()
+            && peer.is_untroubled()
     }
 
     /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow, or the [predicted](Self::predicts_answer) answer
@@ -86,7 +100,7 @@ impl<S> Entry<S> {
             && segment.is_plain(SYN_ACK, policy)
     }
 
-    /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays.
+    /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays. Says how far the flow is then.
     pub(super) fn go_on(
         &mut self,
         segment: &Segment<'_>,
@@ -95,7 +109,7 @@ impl<S> Entry<S> {
         block: &[u8],
         shared: &mut Shared,
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
-    ) {
+    ) -> Stage {
         #[cfg(test)]
         super::tests::predicted::taken();
         self.last = by;
@@ -107,6 +121,7 @@ impl<S> Entry<S> {
             state,
             halves,
             two_sided,
+            stage,
             ..
         } = self;
         let (own, peer) = sides(halves.both(), dir);
@@ -121,6 +136,14 @@ impl<S> Entry<S> {
         peer.note_acknowledged(segment.tcp.ack, &mut turn);
         turn.dir = dir;
         own.deliver_from(block, segment.payload(), by, id, &mut turn);
+        if segment.has(TcpFlags::FIN) {
+            own.finish_here(segment, &mut turn);
+        }
+        settle(own, peer, true, *two_sided, &mut turn);
+        match own.is_closing() && peer.is_closing() {
+            true => Stage::Closed,
+            false => *stage,
+        }
     }
 }
 

@@ -31,10 +31,11 @@ impl<S: Default> Reassembler<S> {
                 break;
             };
             self.shared.stats.evicted_embryos += 1;
-            self.settle(block);
-            self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
+            self.forget(slot, Ending::Abandoned, GapReason::Evicted, block, deliver);
         }
-        while self.table.len(Stage::Open) + self.table.len(Stage::Closed) > self.shared.limits.flows
+        let (flows, closed) = (self.shared.limits.flows, self.shared.limits.closed);
+        while self.table.len(Stage::Closed) > closed
+            || self.table.len(Stage::Open) + self.table.len(Stage::Closed) > flows
         {
             let oldest = self
                 .table
@@ -48,16 +49,14 @@ impl<S: Default> Reassembler<S> {
             {
                 self.shared.stats.evicted_flows += 1;
             }
-            self.settle(block);
-            self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
+            self.forget(slot, Ending::Abandoned, GapReason::Evicted, block, deliver);
         }
         if self.shared.tails.size > self.shared.limits.tails {
             self.settle(block);
         }
         self.limit_tails();
         if self.shared.queued > self.shared.limits.memory {
-            self.settle(block);
-            self.shed_queues(deliver);
+            self.shed_queues(block, deliver);
         }
     }
 
@@ -87,7 +86,11 @@ impl<S: Default> Reassembler<S> {
 
     /// Forget the flows in which most waits, until there is some room: honest ones hold little (Dharmapurikar and Paxson 2005).
     /// A walk over all flows frees an eighth of the memory, so that it is seldom.
-    fn shed_queues(&mut self, deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+    fn shed_queues(
+        &mut self,
+        block: &[u8],
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+    ) {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {
             let held = self.table.get(slot).map_or(0, |entry| {
@@ -103,7 +106,7 @@ impl<S: Default> Reassembler<S> {
                 break;
             }
             self.shared.stats.evicted_flows += 1;
-            self.forget(slot, Ending::Abandoned, GapReason::Evicted, deliver);
+            self.forget(slot, Ending::Abandoned, GapReason::Evicted, block, deliver);
         }
     }
 }

@@ -14,9 +14,8 @@ use super::key::{Key, Sender};
 
 /// A flow and what is known of it.
 pub(super) struct Entry<S> {
-    key: Key,
     place: Place,
-    /// Which end of the key the flow's client is.
+    /// Which end of its key the flow's client is.
     client: Sender,
     pub(super) flow: Flow,
     pub(super) state: S,
@@ -48,7 +47,7 @@ impl<S> Entry<S> {
     /// Client and server are the other way round.
     pub(super) fn swap_ends(&mut self) {
         std::mem::swap(&mut self.flow.client, &mut self.flow.server);
-        self.client = Sender::client_of(&self.flow);
+        self.client = Key::of_flow(&self.flow).1;
     }
 }
 
@@ -118,8 +117,11 @@ impl<S> Table<S> {
 
     fn look_up(&mut self, key: &Key) -> Result<usize, Place> {
         let slots = &self.slots;
-        let holds = |slot: &u32| matches!(slots.get(*slot as usize), Some(Some(entry)) if entry.key == *key);
         let place = self.place(key);
+        let holds = |slot: &u32| {
+            let entry = slots.get(*slot as usize).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
+        };
         let slot = *self.index.find(place.0, holds).ok_or(place)? as usize;
         self.recent = Some((*key, slot));
         Ok(slot)
@@ -150,9 +152,8 @@ impl<S> Table<S> {
         if let Some(free) = self.slots.get_mut(slot) {
             // Made in its place: an entry is large.
             *free = Some(Entry {
-                key,
                 place,
-                client: Sender::client_of(&flow),
+                client: Key::of_flow(&flow).1,
                 flow: Flow {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow

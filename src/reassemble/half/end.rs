@@ -99,6 +99,15 @@ impl Half {
         own
     }
 
+    /// A FIN behind all that was delivered.
+    pub(in crate::reassemble) fn finish_here(
+        &mut self,
+        segment: &Segment<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.finish(self.next, segment, turn);
+    }
+
     /// A FIN whose octet stands at `end`.
     pub(super) fn finish(&mut self, end: u64, segment: &Segment<'_>, turn: &mut Turn<'_>) {
         if self.ended || self.fin.is_some() {

@@ -92,12 +92,9 @@ impl Half {
         if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
             && offset > self.acked
         {
+            let before = self.acked_bytes();
             self.acked = offset;
-            (turn.say)(&StreamEvent::Acked {
-                dir: turn.dir,
-                offset: self.told(offset),
-                by: turn.by,
-            });
+            self.say_acknowledged(before, turn);
         }
     }
 

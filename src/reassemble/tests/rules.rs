@@ -315,6 +315,42 @@ fn floods_of_syns_and_flows_are_bounded() {
     assert!(reassembler.stats().evicted_flows >= 70);
 }
 
+/// However many connections end, only the latest are remembered to absorb what comes late.
+#[test]
+fn connections_that_are_over_are_bounded() {
+    let limits = Limits {
+        closed: 10,
+        ..Limits::default()
+    };
+    let mut reassembler: Reassembler<()> =
+        Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
+    let fin = TcpFlags(TcpFlags::FIN.0 | TcpFlags::ACK.0);
+    let mut over = 0;
+    let mut flows_after = |port, flags, seq| {
+        let tcp = Tcp {
+            ports: Ports { src: port, dst: 80 },
+            seq,
+            ack: 0,
+            flags,
+            window: 1000,
+            window_scale: None,
+            urgent: 0,
+        };
+        reassembler.push(&packet(tcp, b""), |_, (), event| {
+            over += u32::from(matches!(event, StreamEvent::Over { .. }));
+        });
+        let closed = reassembler.table.len(Stage::Closed);
+        (reassembler.stats().flows, closed)
+    };
+    for port in 1..=100 {
+        flows_after(port, TcpFlags::SYN, 1);
+        flows_after(port, fin, 2);
+    }
+    assert_eq!(flows_after(100, fin, 2), (100, 10), "it is known");
+    assert_eq!(flows_after(1, fin, 2).0, 101, "it was forgotten");
+    assert_eq!((over, reassembler.stats().evicted_flows), (91, 0));
+}
+
 #[test]
 fn too_much_that_waits_is_given_up_where_most_waits() {
     let limits = Limits {
