@@ -9,7 +9,11 @@ use super::ieee80211;
 use super::link::{self, Link, plain};
 
 /// Whether a packet is worth a closer look: most are not, and all are asked.
-#[inline]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "asked for in a call, what the transport header says would have to be written down for it"
+)]
 pub(super) fn is_likely(protocol: u8, transport: Transport) -> bool {
     match transport {
         Transport::Udp(ports) => is_known(ports.dst) || is_known(ports.src),

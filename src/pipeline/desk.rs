@@ -203,8 +203,9 @@ impl Desk {
         }
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how);
+            let other = state.ended[dir.reverse().index()];
             state.ended[dir.index()] = true;
-            if state.ended == [true; 2] {
+            if other {
                 // The flow is remembered for a while, for what comes late; what was said in it is not.
                 return self.retire(conversation);
             }

@@ -185,6 +185,10 @@ impl State {
             .exchanges
             .iter()
             .position(|exchange| exchange.ordinal == ordinal)?;
-        self.exchanges.remove(at)
+        match at {
+            // Mostly; and it is cheaper.
+            0 => self.exchanges.pop_front(),
+            at => self.exchanges.remove(at),
+        }
     }
 }

@@ -69,9 +69,11 @@ pub(super) struct Fields<'h> {
 impl<'h> Fields<'h> {
     /// Reads the fields of a whole head. `answer`: it is an answer's.
     pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
-        strict::<64>(head, answer)
-            .or_else(|| strict::<256>(head, answer))
-            .unwrap_or_else(|| Self::lenient(head))
+        let mut fields = Self::default();
+        if strict::<64>(head, answer, &mut fields) || with_many(head, answer, &mut fields) {
+            return fields;
+        }
+        Self::lenient(head)
     }
 
     /// The rule that they break in a message of `HTTP/1.minor`, in a few words.
@@ -185,8 +187,8 @@ fn broken_rule(head: &[u8]) -> &'static str {
     }
 }
 
-/// Reads a head by the rules, with room for `N` fields; `None` when it breaks them or has more.
-fn strict<const N: usize>(head: &[u8], answer: bool) -> Option<Fields<'_>> {
+/// Reads a head by the rules, with room for `N` fields; false, and nothing is noted, when it breaks them or has more.
+fn strict<'h, const N: usize>(head: &'h [u8], answer: bool, fields: &mut Fields<'h>) -> bool {
     // Left as it is until a field is put there: it is larger than most heads.
     let mut room = [const { MaybeUninit::uninit() }; N];
     let config = ParserConfig::default();
@@ -200,13 +202,19 @@ fn strict<const N: usize>(head: &[u8], answer: bool) -> Option<Fields<'_>> {
     };
     match result {
         Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        Ok(_) | Err(_) => return None,
+        Ok(_) | Err(_) => return false,
     }
-    let mut fields = Fields::default();
     for header in found {
         fields.note(header.name.as_bytes(), header.value);
     }
-    Some(fields)
+    true
+}
+
+/// Reads a head by the rules that may have many fields. By itself, so that others do without the room.
+#[cold]
+#[inline(never)]
+fn with_many<'h>(head: &'h [u8], answer: bool, fields: &mut Fields<'h>) -> bool {
+    strict::<256>(head, answer, fields)
 }
 
 /// A header field: where its name and its value are in the head.

@@ -206,12 +206,18 @@ impl Dissector for Http1 {
     }
 
     fn renew(&mut self) {
-        self.pairing.renew();
-        let pairing = std::mem::take(&mut self.pairing);
-        *self = Self {
+        let Self {
+            halves,
+            bodies,
+            long_heads,
+            asker,
             pairing,
-            ..Self::default()
-        };
+        } = self;
+        *halves = Both::default();
+        *bodies = Both::default();
+        *long_heads = Both::default();
+        *asker = None;
+        pairing.renew();
     }
 }
 

@@ -19,11 +19,11 @@ impl Http1 {
         let asker = *self
             .asker
             .get_or_insert(if answer { dir.reverse() } else { dir });
-        let mut half = Half {
-            answer,
-            contrary: (asker == dir) == answer,
-            ..Half::default()
-        };
+        // Written where it stays.
+        let half = self.halves.of_mut(dir);
+        *half = Half::default();
+        half.answer = answer;
+        half.contrary = (asker == dir) == answer;
         let exchange = if answer {
             half.asked = if half.contrary {
                 None
@@ -40,7 +40,6 @@ impl Http1 {
             }
             Some(half.exchange)
         };
-        *self.halves.of_mut(dir) = half;
         voice.begin(
             dir,
             &input.first,
@@ -68,13 +67,13 @@ impl Http1 {
         };
         let head = window.get(..end).unwrap_or(window);
         voice.text(dir, Part::Head, head);
-        let half = *self.halves.of(dir);
+        let &Half { answer, asked, .. } = self.halves.of(dir);
         let line = head.get(..line_end(head, 0)).unwrap_or_default();
-        let fields = Fields::of(head, half.answer);
+        let fields = Fields::of(head, answer);
         let bare = search.bare.then_some("lines that end without CR");
-        let framing = if half.answer {
+        let framing = if answer {
             StatusLine::of(line).map(|line| {
-                let method = half.asked.map_or(Method::Other, |asked| asked.method);
+                let method = asked.map_or(Method::Other, |asked| asked.method);
                 self.answer(dir, &line, &fields, bare, voice);
                 Framing::of_answer(&fields, line.status, method)
             })

@@ -144,13 +144,16 @@ fn request_line(bytes: &[u8]) -> Verdict {
             _ => Verdict::NotForUs,
         };
     };
-    // Asked first, so that the verdict is the same however much of the line is there.
+    let end = memchr(b'\n', target);
+    // Asked first, so that the verdict is the same however much of the line is there; and of all bytes, which is faster than to stop.
     let steers = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
-    if target.iter().take_while(|byte| **byte != b'\n').any(steers) {
+    let seen = target.get(..end.unwrap_or(target.len()));
+    if seen.is_some_and(|seen| seen.iter().fold(false, |any, byte| any | steers(byte))) {
         return Verdict::NotForUs;
     }
-    if let Some(end) = memchr(b'\n', window) {
-        let line = window.get(..end).unwrap_or_default();
+    if let Some(end) = end {
+        let line = window.get(..token.saturating_add(1).saturating_add(end));
+        let line = line.unwrap_or_default();
         return match RequestLine::of(line) {
             Some(line) if line.is_plausible() || METHODS.contains(&method) => Verdict::Certain,
             _ => Verdict::NotForUs,
@@ -252,9 +255,12 @@ impl<'h> StatusLine<'h> {
             b"ICY" => None,
             _ => return None,
         };
-        let code = std::str::from_utf8(words.get(..3)?).ok()?;
+        let status = words.get(..3)?.iter().try_fold(0, |status, digit| {
+            let digit = char::from(*digit).to_digit(10)?;
+            Some(status * 10 + digit as u16)
+        })?;
         Some(Self {
-            status: code.parse().ok()?,
+            status,
             words,
             minor,
         })

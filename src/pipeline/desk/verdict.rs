@@ -109,16 +109,16 @@ impl Desk {
         };
         self.give_back_room(state);
         let over = side == Side::Answers && !open.brief.interim;
-        let question_shown = over && exchange.is_some_and(|exchange| exchange.shown);
+        let question_shown = over && exchange.as_ref().is_some_and(|exchange| exchange.shown);
         self.owed -= u64::from(question_shown);
-        let answered = exchange.filter(|_| side == Side::Answers);
+        let answered = exchange.as_ref().filter(|_| side == Side::Answers);
         if let Some(exchange) = answered.filter(|_| over) {
             self.waiting.done(exchange.number);
         }
         // Made where it is wanted: of most messages nothing is told.
         let manner = |open: &Open| Manner {
             complete,
-            times: answered.map(|exchange| telling::times(flow, &exchange, Some(open))),
+            times: answered.map(|exchange| telling::times(flow, exchange, Some(open))),
             ..Manner::MATCH
         };
         let context = |open: &Open| Manner {
@@ -144,7 +144,7 @@ impl Desk {
             self.count_hit(flow, state, &open.frames);
             self.expect_answer(flow, state, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
-                self.question(flow, state, dir.reverse(), &exchange);
+                self.question(flow, state, dir.reverse(), exchange);
                 if let Some(exchange) = state.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
                     exchange.shown = true;
@@ -178,7 +178,7 @@ impl Desk {
             }
             self.remember(flow, state, &mut open, context);
         }
-        if over && let Some(exchange) = exchange {
+        if over && let Some(exchange) = &exchange {
             self.drop_question(state, exchange.number);
         }
         if self.spare.len() < SPARE {
