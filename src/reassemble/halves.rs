@@ -33,9 +33,9 @@ impl Halves {
         self.made.as_ref().map_or(&[], |both| both)
     }
 
-    /// Those that were made.
-    pub(super) fn made_mut(&mut self) -> &mut [Half] {
-        self.made.as_mut().map_or(&mut [], |both| both)
+    /// Both of them, if they were made.
+    pub(super) fn both_made(&mut self) -> Option<&mut [Half; 2]> {
+        self.made.as_mut()
     }
 
     /// Whether nothing waits or is missing in them.

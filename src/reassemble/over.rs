@@ -37,7 +37,7 @@ impl<S: Default> Reassembler<S> {
             let dir = Direction::ToServer;
             say(&StreamEvent::End { dir, how, by });
         }
-        if let [to_server, to_client] = halves.made_mut() {
+        if let Some([to_server, to_client]) = halves.both_made() {
             let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
             for (dir, half) in [
                 (Direction::ToServer, to_server),

@@ -124,7 +124,10 @@ impl<S> Entry<S> {
             stage,
             ..
         } = self;
-        let (own, peer) = sides(halves.both(), dir);
+        let Some(both) = halves.both_made() else {
+            return *stage;
+        };
+        let (own, peer) = sides(both, dir);
         let id = (flow.slot, flow.id);
         *two_sided |= peer.is_started();
         let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
@@ -138,6 +141,9 @@ impl<S> Entry<S> {
         own.deliver_from(block, segment.payload(), by, id, &mut turn);
         if segment.has(TcpFlags::FIN) {
             own.finish_here(segment, &mut turn);
+        }
+        if own.is_plain() && peer.is_plain() {
+            return *stage;
         }
         settle(own, peer, true, *two_sided, &mut turn);
         match own.is_closing() && peer.is_closing() {

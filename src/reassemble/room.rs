@@ -75,7 +75,7 @@ impl<S: Default> Reassembler<S> {
                 && self.shared.tails.size > self.shared.limits.tails / 2
             {
                 if let Some(entry) = self.table.get(slot) {
-                    for half in entry.halves.made_mut() {
+                    for half in entry.halves.both_made().into_iter().flatten() {
                         half.release_tail(&mut self.shared.tails);
                     }
                 }

@@ -100,8 +100,12 @@ impl<'h> Fields<'h> {
 
     /// What is to be undone to the body.
     pub(super) fn plan(&self) -> Plan {
+        let codings = match self.content.is_none() && self.transfer.is_none() {
+            true => Codings::default(),
+            false => self.content.then(self.transfer),
+        };
         Plan {
-            codings: self.content.then(self.transfer),
+            codings,
             charset: self.media.and_then(charset_of),
         }
     }

@@ -44,6 +44,11 @@ impl Codings {
         self
     }
 
+    /// Nothing was named.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.len == 0 && !self.unknown && !self.chunked
+    }
+
     /// All can be undone.
     pub(crate) const fn are_known(&self) -> bool {
         !self.unknown
