@@ -24,12 +24,13 @@ pub const ZSTD_WINDOW: u64 = 8 << 20;
 pub struct Limits {
     /// Bytes of all streams together: queued, held, open messages (`--mem`).
     pub memory: usize,
-    /// Flows remembered at once (`--max-flows`); the longest quiet one goes first.
+    /// Flows remembered at once (`--max-flows`), [closed](Self::closed) ones among them; the longest quiet one goes first, those first
+    /// that are closed.
     pub flows: usize,
     /// Connections of which only a SYN was seen.
     pub embryos: usize,
     /// Connections that are over, remembered for what may come late ([`time::LINGER`]): as many as end meanwhile where 3000 a second
-    /// do. Of older ones nothing is lost but the knowledge that what comes still is late, so that none of them is counted.
+    /// do. With an older one only the knowledge goes that what still comes is late; it is counted if it waited for anything else.
     pub closed: usize,
     /// Bytes that wait behind a hole, for each direction, with what it costs to keep each segment: some 7000 tiny ones.
     pub reorder_bytes: usize,

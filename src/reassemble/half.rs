@@ -106,7 +106,8 @@ impl Half {
         self.started
     }
 
-    /// Whether it goes on in order, and nothing is out of the ordinary.
+    /// Whether it goes on in order as far as it says, and nothing is out of the ordinary. (It may have [ended](Self::is_ended) by what
+    /// happened to its flow.)
     pub(super) fn is_plain(&self) -> bool {
         self.fin.is_none()
             && self

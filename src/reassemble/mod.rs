@@ -304,6 +304,7 @@ impl<S: Default> Reassembler<S> {
             halves,
             two_sided,
             alarm,
+            reset,
             ..
         } = entry;
         let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
@@ -352,6 +353,12 @@ impl<S: Default> Reassembler<S> {
         settle(own, peer, true, *two_sided, &mut turn);
         if own.is_closing() && (peer.is_closing() || !peer.is_started()) {
             stage = Stage::Closed;
+        } else if stage == Stage::Closed
+            && !*reset
+            && own.reset_since().or(peer.reset_since()).is_none()
+        {
+            // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was not the stream's.
+            stage = Stage::Open;
         }
         let moment = earlier(own.next_review(*two_sided), peer.next_review(*two_sided));
         if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE)))
@@ -414,7 +421,8 @@ impl<S: Default> Reassembler<S> {
             to_server.next_review(*two_sided),
             to_client.next_review(*two_sided),
         );
-        // Not at once: what could be done by now is done.
+        // Not at once: what could be done by now is done. And not when it is over: of a side that said nothing but a RST no end is said.
+        let moment = moment.filter(|_| !is_over);
         if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE))) {
             *alarm = Some(moment);
             self.alarms.set(moment, flow.slot, flow.id);

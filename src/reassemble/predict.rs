@@ -1,6 +1,6 @@
 //! *Header prediction* (V. Jacobson, 4BSD TCP Header Prediction, 1990): most segments are the next ones of a connection in which
-//! nothing is out of the ordinary, or acknowledge what came; and most connections begin with a SYN that says nothing else. They
-//! are told apart with a few comparisons, and taken without the questions whose answers are known then.
+//! nothing is out of the ordinary, or acknowledge what came; and most connections begin with a SYN that says nothing else, and end
+//! with a FIN of each side. They are told apart with a few comparisons, and taken without the questions whose answers are known then.
 
 use crate::flow::{Direction, Flow};
 use crate::packet::TcpFlags;
@@ -55,7 +55,7 @@ impl<S> Entry<S> {
         if acks && own.is_plain() && peer.is_plain() {
             return own.expects(tcp.seq) && !peer.is_ended();
         }
-        // It ends in order.
+        // It ends in order: with this FIN, or by an acknowledgement of one.
         let carries = ends || !segment.payload().is_empty();
         (own.expects(tcp.seq) || !carries)
             && self.two_sided

@@ -5,7 +5,7 @@ use crate::stream::{Ending, GapReason, StreamEvent};
 
 use super::Reassembler;
 use super::half::Half;
-use super::table::Stage;
+use super::table::{Entry, Stage};
 
 impl<S: Default> Reassembler<S> {
     /// Bytes of streams that are held: out of order, or for comparison.
@@ -42,13 +42,8 @@ impl<S: Default> Reassembler<S> {
                 .oldest(Stage::Closed)
                 .or_else(|| self.table.oldest(Stage::Open));
             let Some((slot, _)) = oldest else { break };
-            if self
-                .table
-                .get(slot)
-                .is_some_and(|entry| entry.stage != Stage::Closed)
-            {
-                self.shared.stats.evicted_flows += 1;
-            }
+            let costs = |entry: &mut Entry<S>| !entry.is_over();
+            self.shared.stats.evicted_flows += u64::from(self.table.get(slot).is_some_and(costs));
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, block, deliver);
         }
         if self.shared.tails.size > self.shared.limits.tails {

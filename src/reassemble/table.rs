@@ -9,6 +9,7 @@ use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::stream::Carrier;
 
+use super::half::Half;
 use super::halves::Halves;
 use super::key::{Key, Sender};
 
@@ -42,6 +43,12 @@ impl<S> Entry<S> {
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
         sender.direction(self.client)
+    }
+
+    /// Whether nothing more is waited for: all that is left of it is to absorb what comes late.
+    pub(super) fn is_over(&self) -> bool {
+        let over = |half: &Half| half.is_closing() || !half.is_started();
+        self.stage == Stage::Closed && self.halves.made().iter().all(over)
     }
 
     /// Client and server are the other way round.

@@ -53,6 +53,7 @@ impl Half {
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
             self.lose(to.saturating_sub(self.next), GapReason::Overflow, turn);
         }
+        self.await_hole(turn);
     }
 
     /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it is not believed.

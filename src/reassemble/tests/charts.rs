@@ -546,6 +546,18 @@ fn start_end_and_reuse() {
             FOUR,
         ),
         (
+            "half_close_first_then_a_slow_answer",
+            "C+0 AAAA !F; S+0a5 more; wait 6000; S+4a5 rest",
+            "C data AAAA; S data more; C end Fin; S data rest",
+            WHOLE,
+        ),
+        (
+            "fin_withdrawn_then_slow",
+            "C+0 AAAA !F; C+4 BBBB; wait 6000; C+8 CC",
+            "C data AAAABBBBCC",
+            FOUR,
+        ),
+        (
             "rst_with_data",
             "hs; C:R:1:0 bye; wait 1100",
             "C WithRst bye; C end Reset; S end Reset",

@@ -213,3 +213,41 @@ fn what_is_predicted_is_what_all_the_rules_together_do() {
         "next to nothing was predicted"
     );
 }
+
+/// Bytes far ahead become the stream, but not all of them were captured that the receiver acknowledged: what is missing behind them is
+/// waited for, and nothing is predicted meanwhile.
+#[test]
+fn a_run_far_ahead_of_which_more_is_acknowledged_is_no_end_of_trouble() {
+    let step = |dir, flags, at, ack, len, window, millis| Step {
+        dir,
+        at,
+        ack,
+        len,
+        flags,
+        window,
+        scale: Some(10),
+        cut: 0,
+        urgent: 0,
+        bad: false,
+        other: false,
+        millis,
+    };
+    let far = |at: i32| step(C, 0x10, 10_000_000 + at, 0, 1, 1, 0);
+    let mut steps = vec![
+        step(C, 0x02, 0, 0, 0, 1, 0),
+        step(S, 0x12, 0, 0, 0, 1, 0),
+        step(S, 0x10, 0, 0, 0, 1, 0),
+    ];
+    steps.extend((0..14).map(far));
+    steps.push(step(S, 0x10, 0, 20_000_000, 0, 65_535, 0));
+    steps.push(step(S, 0x10, 0, 0, 0, 1, 0));
+    steps.extend((14..18).map(far));
+    steps.push(step(S, 0x10, 0, 0, 0, 1, 60));
+    let [long, short] = [false, true].map(|way| {
+        SHORT.set(way);
+        run(&steps, false, 1000, Policy::default())
+    });
+    assert_eq!(long, short);
+    let lost = |line: &&String| line.contains("Gap") && line.contains("Acked");
+    assert_eq!(long.iter().filter(lost).count(), 1, "{long:#?}");
+}

@@ -77,6 +77,17 @@ fn alarms_do_not_pile_up() {
     }
 }
 
+/// A connection that was refused has an end of one side only; nobody looks at it over and over to find another.
+#[test]
+fn a_refused_connection_is_at_rest() {
+    let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
+    player.play("C:S:0:0; S:RA:0:1; wait 500");
+    assert_eq!(player.reassembler.alarms.len(), 1);
+    player.play("wait 1100");
+    assert_eq!(player.reassembler.alarms.len(), 0);
+    assert_eq!(player.finish(), "C end Reset");
+}
+
 #[test]
 fn urgent_64k_budget() {
     let mut player = connected(Form::AsIs, Limits::default());
@@ -348,7 +359,12 @@ fn connections_that_are_over_are_bounded() {
     }
     assert_eq!(flows_after(100, fin, 2), (100, 10), "it is known");
     assert_eq!(flows_after(1, fin, 2).0, 101, "it was forgotten");
-    assert_eq!((over, reassembler.stats().evicted_flows), (91, 0));
+    for port in 200..=215 {
+        flows_after(port, TcpFlags::SYN, 1);
+        // It may be a lie, for which it is remembered a second longer.
+        flows_after(port, TcpFlags::RST, 2);
+    }
+    assert_eq!((over, reassembler.stats().evicted_flows), (107, 6));
 }
 
 #[test]
