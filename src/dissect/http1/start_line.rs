@@ -1,6 +1,6 @@
 //! The *start line*: by which HTTP is recognised, and what it says. Pure functions of bytes.
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
 use super::super::Verdict;
 
@@ -170,6 +170,11 @@ fn request_line(bytes: &[u8]) -> Verdict {
     }
 }
 
+/// Where the first space is: behind a word, which is short.
+fn space(line: &[u8]) -> Option<usize> {
+    line.iter().position(|byte| *byte == b' ')
+}
+
 /// A byte of a token (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -190,8 +195,7 @@ impl<'h> RequestLine<'h> {
     /// Reads a line (without its line feed) that may have more spaces than it should.
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
-        let space = memrchr(b' ', line)?;
-        let (rest, version) = line.split_at_checked(space)?;
+        let (rest, version) = line.split_at_checked(line.len().checked_sub(9)?)?;
         let [
             b' ',
             b'H',
@@ -206,7 +210,7 @@ impl<'h> RequestLine<'h> {
         else {
             return None;
         };
-        let (method, target) = rest.split_at_checked(memchr(b' ', rest)?)?;
+        let (method, target) = rest.split_at_checked(space(rest)?)?;
         let target = target.trim_ascii();
         let whole = !method.is_empty() && !target.is_empty();
         whole.then_some(Self {
@@ -239,7 +243,7 @@ impl<'h> StatusLine<'h> {
     /// Reads a line (without its line feed).
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
-        let (version, words) = line.split_at_checked(memchr(b' ', line)?)?;
+        let (version, words) = line.split_at_checked(space(line)?)?;
         let words = words.trim_ascii_start();
         let minor = match version {
             [
