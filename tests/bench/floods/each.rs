@@ -21,7 +21,7 @@ const KINDS: [Kind; 12] = [
     ("the same behind an exchange", FLOWS, exchanged, 0),
     ("the same in a question's wait", FLOWS, asked, 0),
     ("the same in an answer's body", FLOWS, answering, 1000),
-    ("closed connection", FLOWS, closed, 0),
+    ("closed connection", [4000, 16_000], closed, 0),
     ("pair of ports with a datagram", FLOWS, datagram, 0),
     ("one more open question", [8000, 64_000], pipelined, 0),
     (
