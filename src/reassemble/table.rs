@@ -293,3 +293,60 @@ impl<S> Table<S> {
         order.len = order.len.saturating_sub(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::flow::{Endpoint, Handshake, Roles, Troubles};
+    use crate::packet::protocol;
+
+    fn flow(number: u32) -> Flow {
+        let end = |addr: u32, port| Endpoint {
+            addr: IpAddr::V4(Ipv4Addr::from_bits(addr)),
+            port,
+        };
+        Flow {
+            id: u64::from(number),
+            slot: 0,
+            protocol: protocol::TCP,
+            client: end(0x0a00_0001 + number, 40_000),
+            server: end(0xc0a8_0001, 80),
+            path: 0,
+            roles: Roles::Seen,
+            handshake: Handshake::default(),
+            troubles: Troubles::default(),
+            changes: 0,
+        }
+    }
+
+    /// Marks of flows that went would make each look-up dearer than the one before, and the table larger.
+    #[test]
+    fn flows_that_went_leave_nothing_behind() {
+        let mut table = Table::default();
+        let mut most = 0;
+        for number in 0..200_000_u32 {
+            let (key, _) = Key::of_flow(&flow(number));
+            let place = table.find(&key).unwrap_err();
+            table.insert(
+                (key, place),
+                flow(number),
+                (),
+                Carrier::default(),
+                Stage::Open,
+            );
+            if let Some(old) = number.checked_sub(1000) {
+                let slot = table.find(&Key::of_flow(&flow(old)).0).unwrap();
+                assert_eq!(
+                    table.get(slot).map(|entry| entry.flow.id),
+                    Some(u64::from(old))
+                );
+                table.remove(slot);
+            }
+            most = most.max(table.index.capacity());
+        }
+        assert_eq!((table.index.len(), table.all().len()), (1000, 1000));
+        assert!(most < 8 * 1000 && table.slots.len() <= 1001, "{most}");
+    }
+}
