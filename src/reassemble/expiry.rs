@@ -1,0 +1,115 @@
+//! What time alone brings: what was waited for long enough is given up, and flows that were quiet for too long are forgotten.
+
+use crate::flow::{Direction, Flow};
+use crate::frame::Timestamp;
+use crate::limits::time;
+use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
+
+use super::Reassembler;
+use super::half::{Half, earlier};
+use super::pair::settle;
+use super::table::{Entry, Stage};
+
+/// Nanoseconds between two looks for quiet flows.
+const SWEEP: u64 = 100_000_000;
+
+impl<S: Default> Reassembler<S> {
+    /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
+    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+        self.expire_from(&[], now, deliver);
+    }
+
+    /// The same between packets whose bytes may lie in a `block`.
+    pub fn expire_from(
+        &mut self,
+        block: &[u8],
+        now: Timestamp,
+        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+    ) {
+        while let Some((moment, slot, id)) = self.alarms.due(now) {
+            let slot = slot as usize;
+            if let Some(entry) = self.table.get(slot)
+                && entry.flow.id == id
+                && entry.alarm == Some(moment)
+            {
+                entry.alarm = None;
+                self.settle(block);
+                self.review(slot, now, &mut deliver);
+                self.limit_tails();
+            }
+        }
+        // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.
+        if now.since(self.swept).unsigned_abs() < SWEEP {
+            return;
+        }
+        self.swept = now;
+        for (stage, patience) in [
+            (Stage::Closed, time::LINGER),
+            (Stage::Embryo, time::EMBRYO),
+            (Stage::Open, self.idle),
+        ] {
+            while let Some((slot, ts)) = self.table.oldest(stage)
+                && now.since(ts) >= patience
+            {
+                self.forget(slot, Ending::Abandoned, GapReason::End, block, &mut deliver);
+            }
+        }
+    }
+
+    /// Time has passed for a flow.
+    fn review(
+        &mut self,
+        slot: usize,
+        now: Timestamp,
+        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+    ) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let by = Carrier {
+            ts: entry.last.ts.max(now),
+            ..entry.last
+        };
+        let Entry {
+            flow,
+            state,
+            halves,
+            two_sided,
+            alarm,
+            reset,
+            ..
+        } = entry;
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
+        let [to_server, to_client] = halves.both();
+        settle(to_server, to_client, false, *two_sided, &mut turn);
+        let over = |half: &Half| {
+            half.reset_since()
+                .is_some_and(|since| by.ts.since(since) >= time::CLOSE_GRACE)
+        };
+        let is_over = over(to_server) || over(to_client);
+        if is_over {
+            *reset = true;
+            for (dir, half) in [
+                (Direction::ToServer, &mut *to_server),
+                (Direction::ToClient, &mut *to_client),
+            ] {
+                turn.dir = dir;
+                half.end(Ending::Reset, GapReason::End, &mut turn);
+            }
+        }
+        let moment = earlier(
+            to_server.next_review(*two_sided),
+            to_client.next_review(*two_sided),
+        );
+        // Not at once: what could be done by now is done. And not when it is over: of a side that said nothing but a RST no end is said.
+        let moment = moment.filter(|_| !is_over);
+        if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE))) {
+            *alarm = Some(moment);
+            self.alarms.set(moment, flow.slot, flow.id);
+        }
+        if is_over {
+            self.table.touch(slot, Stage::Closed);
+        }
+    }
+}
