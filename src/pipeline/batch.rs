@@ -222,6 +222,23 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         }
     }
 
+    /// Tell an event, and what became known of its flow.
+    #[inline(never)]
+    fn tell(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
+        let learns = told.0 != Some(flow.changes);
+        if learns {
+            told.0 = Some(flow.changes);
+            self.batch.flows.push(*flow);
+        }
+        let place = self.place(event.bytes());
+        self.record(learns, What::Event(flow.slot, event.lending(&[]), place));
+        // What is let go at once may be large: event by event it is sent, where no block has to wait for its frames.
+        if self.frame.is_none() && self.batch.is_full() {
+            let spare = self.spare();
+            self.send(spare);
+        }
+    }
+
     fn record(&mut self, learns: bool, what: What) {
         self.batch.records.push(Record {
             now: self.now,
@@ -294,24 +311,6 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
         };
         if !untold {
             self.tell(flow, told, event);
-        }
-    }
-}
-
-impl<F: FnMut(Batch) -> Batch> Courier<F> {
-    #[inline(never)]
-    fn tell(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
-        let learns = told.0 != Some(flow.changes);
-        if learns {
-            told.0 = Some(flow.changes);
-            self.batch.flows.push(*flow);
-        }
-        let place = self.place(event.bytes());
-        self.record(learns, What::Event(flow.slot, event.lending(&[]), place));
-        // What is let go at once may be large: event by event it is sent, where no block has to wait for its frames.
-        if self.frame.is_none() && self.batch.is_full() {
-            let spare = self.spare();
-            self.send(spare);
         }
     }
 }

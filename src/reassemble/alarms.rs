@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::table::{Stage, Table};
+use crate::flow::Flow;
 use crate::frame::Timestamp;
 
 /// Alarms that may stand for nothing, beside two for each flow.
@@ -18,8 +19,12 @@ pub(super) struct Alarms(BinaryHeap<Reverse<Alarm>>);
 type Alarm = (Timestamp, u32, u64);
 
 impl Alarms {
-    pub(super) fn set(&mut self, moment: Timestamp, slot: u32, id: u64) {
-        self.0.push(Reverse((moment, slot, id)));
+    /// Have a flow looked at at `moment`, unless `alarm`, the one of it that counts, is sooner.
+    pub(super) fn set(&mut self, alarm: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
+        if alarm.is_none_or(|alarm| moment < alarm) {
+            *alarm = Some(moment);
+            self.0.push(Reverse((moment, flow.slot, flow.id)));
+        }
     }
 
     /// The next one whose moment has come by `now`.

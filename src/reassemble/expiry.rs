@@ -6,8 +6,8 @@ use crate::limits::time;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use super::Reassembler;
-use super::half::{Half, earlier};
-use super::pair::settle;
+use super::half::Half;
+use super::pair::{next_review, settle};
 use super::table::{Entry, Stage};
 
 /// Nanoseconds between two looks for quiet flows.
@@ -98,18 +98,11 @@ impl<S: Default> Reassembler<S> {
                 half.end(Ending::Reset, GapReason::End, &mut turn);
             }
         }
-        let moment = earlier(
-            to_server.next_review(*two_sided),
-            to_client.next_review(*two_sided),
-        );
-        // Not at once: what could be done by now is done. And not when it is over: of a side that said nothing but a RST no end is said.
-        let moment = moment.filter(|_| !is_over);
-        if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE))) {
-            *alarm = Some(moment);
-            self.alarms.set(moment, flow.slot, flow.id);
-        }
         if is_over {
+            // It is not looked at again: of a side that said nothing but a RST no end is said.
             self.table.touch(slot, Stage::Closed);
+        } else if let Some(moment) = next_review(to_server, to_client, *two_sided, by.ts) {
+            self.alarms.set(alarm, moment, flow);
         }
     }
 }

@@ -24,16 +24,15 @@ pub use fragments::{Defragmented, Defragmenter};
 
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::limits::{Limits, time};
+use crate::limits::Limits;
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
-use half::earlier;
 use key::Key;
-use pair::{meant, settle, sides};
+use pair::{meant, next_review, settle, sides};
 use predict::WITHOUT_MEANING;
 use table::{Entry, Stage, Table};
 use tail::Tails;
@@ -317,12 +316,8 @@ impl<S: Default> Reassembler<S> {
             // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was not the stream's.
             stage = Stage::Open;
         }
-        let moment = earlier(own.next_review(*two_sided), peer.next_review(*two_sided));
-        if let Some(moment) = moment.map(|moment| moment.max(by.ts.plus(time::GAP_GRACE)))
-            && alarm.is_none_or(|alarm| moment < alarm)
-        {
-            *alarm = Some(moment);
-            self.alarms.set(moment, flow.slot, flow.id);
+        if let Some(moment) = next_review(own, peer, *two_sided, by.ts) {
+            self.alarms.set(alarm, moment, flow);
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

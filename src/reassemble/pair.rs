@@ -4,11 +4,13 @@
 //! front of its answer, however the capture was shuffled.
 
 use crate::flow::Direction;
+use crate::frame::Timestamp;
+use crate::limits::time;
 use crate::packet::TcpFlags;
 use crate::policy::Checksum;
 use crate::stream::Aside;
 
-use super::half::Half;
+use super::half::{Half, earlier};
 use super::predict::short_ways;
 use super::turn::{Segment, Turn};
 
@@ -87,4 +89,15 @@ fn untangle(one: &mut Half, other: &mut Half, packet: bool, two_sided: bool, tur
         }
         packet = false;
     }
+}
+
+/// When the two are to be looked at again. Not at once: what could be done by `now` is done.
+pub(super) fn next_review(
+    one: &Half,
+    other: &Half,
+    two_sided: bool,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let moment = earlier(one.next_review(two_sided), other.next_review(two_sided))?;
+    Some(moment.max(now.plus(time::GAP_GRACE)))
 }

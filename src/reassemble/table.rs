@@ -126,8 +126,8 @@ impl<S> Table<S> {
         let slots = &self.slots;
         let place = self.place(key);
         let holds = |slot: &u32| {
-            let entry = slots.get(*slot as usize).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
+            taken(slots, *slot)
+                .is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
         };
         let slot = *self.index.find(place.0, holds).ok_or(place)? as usize;
         self.recent = Some((*key, slot));
@@ -179,10 +179,7 @@ impl<S> Table<S> {
             });
         }
         let slots = &self.slots;
-        let hash = |slot: &u32| {
-            let entry = slots.get(*slot as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| entry.place.0)
-        };
+        let hash = |slot: &u32| taken(slots, *slot).map_or(0, |entry| entry.place.0);
         if 2 * self.index.len() >= self.index.capacity() {
             self.index.reserve(self.index.len().max(FEW), hash);
         }
@@ -292,6 +289,10 @@ impl<S> Table<S> {
         }
         order.len = order.len.saturating_sub(1);
     }
+}
+
+fn taken<S>(slots: &[Option<Entry<S>>], slot: u32) -> Option<&Entry<S>> {
+    slots.get(slot as usize)?.as_ref()
 }
 
 #[cfg(test)]

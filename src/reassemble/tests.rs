@@ -14,6 +14,7 @@ mod rules;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
+use crate::limits::time;
 use crate::packet::{Ip, Ports, Tcp, protocol};
 use crate::policy::{Checksum, Overlap};
 

@@ -66,7 +66,9 @@ impl Length {
         value
             .split(|byte| *byte == b',')
             .fold(self, |length, item| {
-                match (length, decimal(item.trim_ascii())) {
+                let item = item.trim_ascii();
+                let len = number(item, 10).filter(|_| !item.is_empty());
+                match (length, len) {
                     (Self::None, Some(len)) => Self::Known(len),
                     (Self::Known(known), Some(len)) if known == len => length,
                     _ => Self::Unclear,
@@ -117,19 +119,14 @@ pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     if !matches!(rest.trim_ascii().first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0_u64, |size, digit| {
-        let digit = char::from(*digit).to_digit(16)?;
-        size.checked_mul(16)?.checked_add(u64::from(digit))
-    })
+    number(digits, 16)
 }
 
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
+/// The number that these digits of base `radix` are, 0 for none; `None` for anything else, and for what does not fit.
+pub(super) fn number(digits: &[u8], radix: u32) -> Option<u64> {
     digits.iter().try_fold(0_u64, |number, digit| {
-        let digit = char::from(*digit).to_digit(10)?;
-        number.checked_mul(10)?.checked_add(u64::from(digit))
+        let digit = char::from(*digit).to_digit(radix)?;
+        number.checked_mul(radix.into())?.checked_add(digit.into())
     })
 }
 

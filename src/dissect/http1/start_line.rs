@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::super::Verdict;
+use super::body::number;
 
 /// Bytes of a start line that are looked at to recognise it.
 const LOOK: usize = 256;
@@ -259,12 +260,9 @@ impl<'h> StatusLine<'h> {
             b"ICY" => None,
             _ => return None,
         };
-        let status = words.get(..3)?.iter().try_fold(0, |status, digit| {
-            let digit = char::from(*digit).to_digit(10)?;
-            Some(status * 10 + digit as u16)
-        })?;
+        let status = number(words.get(..3)?, 10)?;
         Some(Self {
-            status,
+            status: u16::try_from(status).ok()?,
             words,
             minor,
         })

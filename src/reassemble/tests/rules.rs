@@ -234,6 +234,19 @@ fn roles_come_from_the_handshake_then_from_ports() {
     }
 }
 
+/// The header of a segment from a port to a server that has no more room.
+fn from(port: u16, flags: TcpFlags, seq: u32) -> Tcp {
+    Tcp {
+        ports: Ports { src: port, dst: 80 },
+        seq,
+        ack: 0,
+        flags,
+        window: 0,
+        window_scale: None,
+        urgent: 0,
+    }
+}
+
 fn packet(tcp: Tcp, payload: &[u8]) -> Packet<'_> {
     let addr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Packet {
@@ -307,15 +320,7 @@ fn floods_of_syns_and_flows_are_bounded() {
             (TcpFlags::ACK, &[b'x'; 1000]),
         ] {
             if flags == TcpFlags::SYN || port > 100 {
-                let tcp = Tcp {
-                    ports: Ports { src: port, dst: 80 },
-                    seq: 0,
-                    ack: 0,
-                    flags,
-                    window: 0,
-                    window_scale: None,
-                    urgent: 0,
-                };
+                let tcp = from(port, flags, 0);
                 reassembler.push(&packet(tcp, payload), |_, (), _| ());
                 assert!(reassembler.shared.tails.size < 4096 + 16_384);
             }
@@ -339,13 +344,8 @@ fn connections_that_are_over_are_bounded() {
     let mut over = 0;
     let mut flows_after = |port, flags, seq| {
         let tcp = Tcp {
-            ports: Ports { src: port, dst: 80 },
-            seq,
-            ack: 0,
-            flags,
             window: 1000,
-            window_scale: None,
-            urgent: 0,
+            ..from(port, flags, seq)
         };
         reassembler.push(&packet(tcp, b""), |_, (), event| {
             over += u32::from(matches!(event, StreamEvent::Over { .. }));
@@ -377,15 +377,7 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
         Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
     for port in 1..=2000_u16 {
         for (seq, len) in [(0, 1), (100, usize::from(port) % 700 + 1)] {
-            let tcp = Tcp {
-                ports: Ports { src: port, dst: 80 },
-                seq,
-                ack: 0,
-                flags: TcpFlags::ACK,
-                window: 0,
-                window_scale: None,
-                urgent: 0,
-            };
+            let tcp = from(port, TcpFlags::ACK, seq);
             reassembler.push(&packet(tcp, &vec![b'x'; len]), |_, (), _| ());
             assert!(reassembler.shared.queued <= 100_000);
         }
@@ -396,16 +388,7 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
 /// Named: `hash_collision_keys`. Where a flow lies in the table is a secret of each run.
 #[test]
 fn places_of_flows_cannot_be_foretold() {
-    let tcp = Tcp {
-        ports: Ports { src: 1, dst: 2 },
-        seq: 0,
-        ack: 0,
-        flags: TcpFlags::SYN,
-        window: 0,
-        window_scale: None,
-        urgent: 0,
-    };
-    let (key, _) = Key::of(&packet(tcp, b""));
+    let (key, _) = Key::of(&packet(from(1, TcpFlags::SYN, 0), b""));
     let places: HashSet<table::Place> = (0..8)
         .map(|_| table::Table::<()>::default().place(&key))
         .collect();
