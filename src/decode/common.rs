@@ -6,19 +6,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::frame::{Frame, LinkType};
-use crate::packet::{Ip, Packet, Undecoded, protocol};
+use crate::packet::{Ip, Packet, protocol};
 
 use super::{transport, tunnel};
 
-/// The packet in a frame of this kind; or what `any` other kind of frame gives. (It makes what the caller wants: packets are large.)
+/// The packet in a frame of this kind. `None`: it may be any other.
 #[inline]
-pub(super) fn decode<'a>(
-    frame: &Frame<'a>,
-    any: impl FnOnce() -> Result<Packet<'a>, Undecoded>,
-) -> Result<Packet<'a>, Undecoded> {
-    let Some((headers, behind)) = frame.bytes.split_first_chunk::<34>() else {
-        return any();
-    };
+pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    let (headers, behind) = frame.bytes.split_first_chunk::<34>()?;
     let [
         ..,
         0x08,
@@ -45,22 +40,20 @@ pub(super) fn decode<'a>(
         d3,
     ] = *headers
     else {
-        return any();
+        return None;
     };
     let is_piece = u16::from_be_bytes([f0, f1]) & 0x3fff != 0;
     if frame.link != LinkType::ETHERNET
         || is_piece
         || !matches!(protocol, protocol::TCP | protocol::UDP)
     {
-        return any();
+        return None;
     }
     let total = usize::from(u16::from_be_bytes([t0, t1]));
-    let Some(ip_payload) = total.checked_sub(20).and_then(|len| behind.get(..len)) else {
-        return any();
-    };
+    let ip_payload = behind.get(..total.checked_sub(20)?)?;
     let (transport, payload) = transport::decode(protocol, ip_payload);
     if tunnel::is_likely(protocol, transport) {
-        return any();
+        return None;
     }
     let ip = Ip {
         src: IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3)),
@@ -69,7 +62,7 @@ pub(super) fn decode<'a>(
         ttl,
         fragment: None,
     };
-    Ok(Packet {
+    Some(Packet {
         frame: frame.number,
         ts: frame.ts,
         path: 0,
@@ -128,7 +121,7 @@ mod tests {
             };
             let (made, layers) = (decode::frame(&frame), packet(&frame, Extensions::Skip));
             prop_assert_eq!(format!("{made:?}"), format!("{layers:?}"));
-            if super::decode(&frame, || Err(Undecoded::Malformed)).is_err() {
+            if super::decode(&frame).is_none() {
                 let plain = (link, kind, first, offset) == (1, [8, 0], 0x45, 0x50) && rest.len() > 6;
                 let whole = plain && wrong <= 0 && fragment[0] & 0x20 == 0 && fragment[1] == 0;
                 let known = ports[0] == 0x12 && protocol == 17;

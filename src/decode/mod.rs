@@ -22,7 +22,10 @@ use crate::packet::{Ip, Packet, Undecoded};
 /// Why there is none.
 #[inline]
 pub fn frame<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
-    common::decode(frame, || packet(frame, ip::Extensions::Skip))
+    match common::decode(frame) {
+        Some(packet) => Ok(packet),
+        None => packet(frame, ip::Extensions::Skip),
+    }
 }
 
 /// The packet in a frame as ngrep sees it: behind the IPv6 header stands the payload, unless that is a fragment header.
