@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::stream::GapReason;
+use crate::stream::{Carrier, GapReason};
 
 /// What sort of message it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,7 +27,7 @@ pub enum Side {
     Speaks,
 }
 
-/// A piece of a message, in this order: one `Begin`; any number of the others; one `End`.
+/// A piece of a message, in this order: one `Begin`; any number of the others; one `End`. Or all of it at once: `Whole`.
 /// One direction of a flow has at most one open message; the two directions interleave freely.
 #[derive(Clone, Copy, Debug)]
 pub enum Said<'a> {
@@ -61,6 +61,59 @@ pub enum Said<'a> {
         /// It was seen to its end by its own framing. False when the stream ended, broke or was given up in it.
         complete: bool,
     },
+    /// A message, from its first byte to its last.
+    Whole(Whole<'a>),
+}
+
+/// A message that lies in one piece, and whose body is told as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
+    /// How it begins.
+    pub begin: Begin,
+    /// The packet of its first byte.
+    pub first: &'a Carrier,
+    /// All of its text, of which the first `head` bytes are its head.
+    pub text: &'a [u8],
+    /// See there.
+    pub head: usize,
+    /// As in [`Said::Brief`].
+    pub brief: Brief,
+    /// As in [`Said::Brief`].
+    pub title: &'a [u8],
+}
+
+impl Whole<'_> {
+    /// The same in pieces, each with its packet; the message's last byte came with `by`.
+    pub fn in_pieces(&self, by: &Carrier, mut say: impl FnMut(&Carrier, Said<'_>)) {
+        let (head, body) = self.text.split_at_checked(self.head).unwrap_or((self.text, &[]));
+        let (brief, title) = (self.brief, self.title);
+        say(self.first, Said::Begin(self.begin));
+        say(
+            by,
+            Said::Text {
+                part: Part::Head,
+                bytes: head,
+            },
+        );
+        say(by, Said::Brief { brief, title });
+        if !body.is_empty() {
+            say(
+                by,
+                Said::Text {
+                    part: Part::Body,
+                    bytes: body,
+                },
+            );
+            say(
+                by,
+                Said::Body(BodyFacts {
+                    wire: body.len() as u64,
+                    state: Decoding::AsSent,
+                }),
+            );
+        }
+        say(by, Said::End { complete: true });
+    }
 }
 
 /// How a message begins.

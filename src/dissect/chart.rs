@@ -211,6 +211,9 @@ pub(super) struct Chart {
 
 impl Chart {
     fn hear(&mut self, dir: Direction, by: &Carrier, said: &Said<'_>) {
+        if let Said::Whole(whole) = said {
+            return whole.in_pieces(by, |by, said| self.hear(dir, by, &said));
+        }
         let arrow = ['>', '<'][dir.index()];
         let open = &mut self.open[dir.index()];
         assert_eq!(
@@ -222,6 +225,7 @@ impl Chart {
         let text = self.text.take();
         let mut line = format!("{arrow} ");
         match *said {
+            Said::Whole(_) => unreachable!("it was heard in pieces"),
             Said::Begin(begin) => {
                 *open = true;
                 self.frames.push(by.frame);

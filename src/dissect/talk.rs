@@ -516,7 +516,9 @@ mod tests {
             Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
             Said::End { .. } => heard.push(')'),
-            Said::Brief { .. } | Said::Body(_) => unreachable!("a toy has neither"),
+            Said::Brief { .. } | Said::Body(_) | Said::Whole(_) => {
+                unreachable!("a toy has none of these")
+            }
         };
         let mut voice = Voice {
             wire: false,

@@ -117,9 +117,6 @@ impl Task {
         });
         files.keep();
         let result = loop {
-            if stop.load(Ordering::Relaxed) {
-                break Ok(());
-            }
             match files.next_kept() {
                 Ok((Next::Frame(frame), block)) => {
                     if front.waiting() <= MUCH {
@@ -147,6 +144,10 @@ impl Task {
                 Err(error) => break Err(error),
             }
             send(&mut files, &mut front, &mut courier);
+            // Not for each frame: the other thread writes near it.
+            if stop.load(Ordering::Relaxed) {
+                break Ok(());
+            }
         };
         send(&mut files, &mut front, &mut courier);
         courier.apart();

@@ -2,6 +2,7 @@
 
 mod alone;
 mod exchanges;
+mod glance;
 mod orders;
 mod timers;
 mod verdict;
@@ -285,6 +286,12 @@ impl Desk {
                 open.body = facts;
             }
             Said::End { complete } => self.end(flow, state, dir, by, complete),
+            Said::Whole(whole) if self.overlooks(state, &whole) => {
+                self.overlook(flow, state, dir, by, &whole);
+            }
+            Said::Whole(whole) => {
+                whole.in_pieces(by, |by, said| self.said(flow, state, dir, by, said));
+            }
         }
     }
 
@@ -316,7 +323,7 @@ impl Desk {
         if begin.kind.side == Side::Asks
             && let Some(ordinal) = begin.exchange
         {
-            self.ask(flow, state, ordinal, number, dir, by);
+            self.ask(flow, state, ordinal, number, dir, by, b"");
         }
         let first = !std::mem::replace(&mut state.begun, true);
         let mut open = self.spare.pop().unwrap_or_default();

@@ -178,6 +178,23 @@ impl State {
             .find(|exchange| exchange.ordinal == ordinal)
     }
 
+    /// The question of an exchange is whole: its last packet, and how many bytes it has.
+    pub(super) fn asked(&mut self, ordinal: Option<u64>, dir: Direction, last: Last, sent: u64) {
+        let reached = self.reached[dir.index()];
+        let (acked, heard) = self.acked[dir.index()];
+        let Some(exchange) = self.exchange(ordinal) else {
+            return;
+        };
+        exchange.asked_whole = Some(last.ts);
+        exchange.asked_flags = last.flags;
+        exchange.asked_end = reached;
+        if acked >= reached {
+            // Before the question was whole: the capture saw that late.
+            exchange.acknowledged.get_or_insert(heard.max(last.ts));
+        }
+        exchange.sent = sent;
+    }
+
     /// Forget an exchange; says what it was.
     pub(super) fn close(&mut self, ordinal: Option<u64>) -> Option<Exchange> {
         let ordinal = ordinal?;

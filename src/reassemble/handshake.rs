@@ -23,17 +23,13 @@ pub(super) struct Again {
 }
 
 impl<S: Default> Reassembler<S> {
-    /// Whether a segment begins a new connection on the ports of an old one.
+    /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports of an old one.
     pub(super) fn begins_anew(&mut self, slot: usize, segment: &Segment<'_>, by: Carrier) -> Again {
         let stats = &mut self.shared.stats;
         let anew = |anew: bool| Again { anew, client: None };
         let Some(entry) = self.table.get(slot) else {
             return anew(false);
         };
-        let ordinary = !segment.has(TcpFlags::SYN) && !entry.reset;
-        if ordinary || segment.has(TcpFlags::RST) {
-            return anew(false);
-        }
         let dir = entry.direction(segment.sender);
         if !segment.has(TcpFlags::SYN) {
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
@@ -129,6 +125,12 @@ impl<S: Default> Reassembler<S> {
 }
 
 impl<S> Entry<S> {
+    /// Whether a segment goes on with this connection, without further questions.
+    #[inline]
+    pub(super) fn is_ordinary(&self, segment: &Segment<'_>) -> bool {
+        (!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST)
+    }
+
     /// Note the moments of the handshake that this segment is part of.
     pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: Carrier) {
         let handshake = &mut self.flow.handshake;

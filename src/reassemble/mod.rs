@@ -136,14 +136,19 @@ impl<S: Default> Reassembler<S> {
         let by = carrier(packet);
         let (key, sender) = Key::of(packet);
         let mut found = self.table.find(&key);
-        if let Transport::Tcp(tcp) = packet.transport {
+        if let Transport::Tcp(tcp) = &packet.transport {
             let segment = Segment {
                 packet,
                 tcp,
                 sender,
             };
             let mut client = None;
-            if let Ok(old) = found {
+            if let Ok(old) = found
+                && self
+                    .table
+                    .get(old)
+                    .is_some_and(|entry| !entry.is_ordinary(&segment))
+            {
                 let again = self.begins_anew(old, &segment, by);
                 client = again.client;
                 if again.anew {

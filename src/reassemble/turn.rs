@@ -15,7 +15,7 @@ use super::tail::Tails;
 #[derive(Clone, Copy)]
 pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
-    pub(super) tcp: Tcp,
+    pub(super) tcp: &'a Tcp,
     pub(super) sender: Sender,
 }
 

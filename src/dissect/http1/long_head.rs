@@ -10,8 +10,8 @@ use super::decoded::{Charset, Plan};
 use super::head::{Fields, line_end};
 use super::pairing::Method;
 use super::start_line::{RequestLine, StatusLine};
-use super::{Http1, Stage};
-use crate::message::Part;
+use super::{Http1, Stage, describe};
+use crate::message::{Part, Said};
 
 /// Why such a message is odd.
 const WHY: &str = "a head of more than 64 KiB";
@@ -83,24 +83,26 @@ impl Http1 {
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
         let line = part.get(..line_end(part, 0)).unwrap_or_default();
         let fields = Fields::lenient(part);
-        let answers = if half.answer {
+        let mut room = [0; describe::TITLE];
+        let read = if half.answer {
             StatusLine::of(line).map(|line| {
                 let method = half.asked.map_or(Method::Other, |asked| asked.method);
-                voice.text(dir, Part::Head, part);
-                self.answer(dir, &line, &fields, Some(WHY), voice);
-                Some((line.status, method))
+                let brief = self.answer(dir, &line, &fields, Some(WHY), voice);
+                (brief, line.words, Some((line.status, method)))
             })
         } else {
             RequestLine::of(line).map(|line| {
-                voice.text(dir, Part::Head, part);
-                self.request(dir, &line, &fields, Some(WHY), voice);
-                None
+                let brief = self.request(dir, &line, &fields, Some(WHY), voice);
+                let title = describe::request_title(&line, fields.host, &mut room);
+                (brief, title, None)
             })
         };
-        let Some(answers) = answers else {
+        let Some((brief, title, answers)) = read else {
             voice.text(dir, Part::Head, window);
             return Err(self.give_up(dir, window.len(), voice));
         };
+        voice.text(dir, Part::Head, part);
+        voice.say(dir, Said::Brief { brief, title });
         *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
             charset: fields.plan().charset,
             fields: fields.without_text(),

@@ -108,7 +108,7 @@ impl Dissector for Http1 {
     fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
         match self.halves.of(input.dir).stage {
             Stage::Start => self.start(input, voice),
-            Stage::Head(search) => self.head(input, search, voice),
+            Stage::Head(search) => self.head(input, search, None, voice),
             Stage::LongHead => self.long_head(input, voice),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
@@ -240,8 +240,8 @@ impl Http1 {
         };
         match verdict {
             Verdict::Certain => {
-                self.begin(input, voice);
-                self.head(input, EndSearch::default(), voice)
+                let begin = self.begin(input, voice);
+                self.head(input, EndSearch::default(), Some(begin), voice)
             }
             Verdict::Likely { need } => Ok(Progress::need(0, need)),
             Verdict::Unsure { need } if !half.tunnel => Ok(Progress::need(0, need)),

@@ -9,11 +9,11 @@ use super::pairing::Method;
 use super::start_line::{RequestLine, StatusLine, is_answer};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
-use crate::message::{Brief, Part, Said};
+use crate::message::{Begin, Brief, Part, Said, Whole};
 
 impl Http1 {
-    /// A message begins in front of `input`.
-    pub(super) fn begin(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) {
+    /// A message begins in front of `input`: how, is yet to be told.
+    pub(super) fn begin(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Begin {
         let dir = input.dir;
         let answer = is_answer(input.bytes);
         let asker = *self
@@ -40,25 +40,30 @@ impl Http1 {
             }
             Some(half.exchange)
         };
-        voice.begin(
-            dir,
-            &input.first,
-            if answer { RESPONSE } else { REQUEST },
+        Begin {
+            kind: if answer { RESPONSE } else { REQUEST },
             exchange,
-            false,
-        );
+            continues: false,
+        }
     }
 
-    /// Looks for the end of the head, and reads it.
+    /// Looks for the end of the head, and reads it. `begin`: that the message begins is yet to be told.
     pub(super) fn head(
         &mut self,
         input: &Input<'_>,
         mut search: EndSearch,
+        begin: Option<Begin>,
         voice: &mut Voice<'_>,
     ) -> Result<Progress, Malformed> {
         let (dir, limit) = (input.dir, voice.limits.head);
         let window = input.bytes.get(..limit).unwrap_or(input.bytes);
+        let tell_begin = |voice: &mut Voice<'_>| {
+            if let Some(begin) = begin {
+                voice.say_by(dir, &input.first, Said::Begin(begin));
+            }
+        };
         let Some(end) = search.end(window) else {
+            tell_begin(voice);
             if window.len() < limit {
                 self.halves.of_mut(dir).stage = Stage::Head(search);
                 return Ok(Progress::need(0, window.len().saturating_add(1)));
@@ -66,27 +71,51 @@ impl Http1 {
             return self.begin_long_head(input, window, voice);
         };
         let head = window.get(..end).unwrap_or(window);
-        voice.text(dir, Part::Head, head);
         let &Half { answer, asked, .. } = self.halves.of(dir);
         let line = head.get(..line_end(head, 0)).unwrap_or_default();
         let fields = Fields::of(head, answer);
         let bare = search.bare.then_some("lines that end without CR");
-        let framing = if answer {
+        let mut room = [0; describe::TITLE];
+        let read = if answer {
             StatusLine::of(line).map(|line| {
                 let method = asked.map_or(Method::Other, |asked| asked.method);
-                self.answer(dir, &line, &fields, bare, voice);
-                Framing::of_answer(&fields, line.status, method)
+                let brief = self.answer(dir, &line, &fields, bare, voice);
+                let framing = Framing::of_answer(&fields, line.status, method);
+                (brief, line.words, framing)
             })
         } else {
             RequestLine::of(line).map(|line| {
-                self.request(dir, &line, &fields, bare, voice);
-                Framing::of_request(&fields)
+                let brief = self.request(dir, &line, &fields, bare, voice);
+                let title = describe::request_title(&line, fields.host, &mut room);
+                (brief, title, Framing::of_request(&fields))
             })
         };
-        match framing {
-            Some(framing) => self.behind_head(dir, end, framing, fields.plan(), voice),
-            None => Err(self.give_up(dir, end, voice)),
+        let Some((brief, title, framing)) = read else {
+            tell_begin(voice);
+            voice.text(dir, Part::Head, head);
+            return Err(self.give_up(dir, end, voice));
+        };
+        let plan = fields.plan();
+        if let Some(begin) = begin
+            && let Some(text) = whole(input.bytes, end, framing)
+            && plan.is_none()
+        {
+            self.halves.of_mut(dir).reset();
+            let whole = Whole {
+                begin,
+                first: &input.first,
+                text,
+                head: end,
+                brief,
+                title,
+            };
+            voice.say(dir, Said::Whole(whole));
+            return Ok(Progress::need(text.len(), 1));
         }
+        tell_begin(voice);
+        voice.text(dir, Part::Head, head);
+        voice.say(dir, Said::Brief { brief, title });
+        self.behind_head(dir, end, framing, plan, voice)
     }
 
     /// Goes on behind a head, which ends behind `end` bytes.
@@ -134,7 +163,7 @@ impl Http1 {
         }
     }
 
-    /// A request's head is known; `odd` is what was seen to break a rule before its fields were read.
+    /// What is known of a request by its head; `odd` is what was seen to break a rule before its fields were read.
     pub(super) fn request(
         &mut self,
         dir: Direction,
@@ -142,7 +171,7 @@ impl Http1 {
         fields: &Fields<'_>,
         odd: Option<&'static str>,
         voice: &mut Voice<'_>,
-    ) {
+    ) -> Brief {
         let half = self.halves.of(dir);
         self.pairing.name(half.exchange, Method::of(line.method));
         let odd = half
@@ -155,21 +184,13 @@ impl Http1 {
                 lower.then_some("a method in lower case")
             });
         count_odd(odd, voice);
-        let mut room = [0; describe::TITLE];
-        let title = describe::request_title(line, fields.host, &mut room);
-        voice.say(
-            dir,
-            Said::Brief {
-                brief: Brief {
-                    odd,
-                    ..Brief::default()
-                },
-                title,
-            },
-        );
+        Brief {
+            odd,
+            ..Brief::default()
+        }
     }
 
-    /// An answer's head is known.
+    /// What is known of an answer by its head.
     pub(super) fn answer(
         &mut self,
         dir: Direction,
@@ -177,7 +198,7 @@ impl Http1 {
         fields: &Fields<'_>,
         odd: Option<&'static str>,
         voice: &mut Voice<'_>,
-    ) {
+    ) -> Brief {
         let half = self.halves.of(dir);
         let interim = matches!(line.status, 100 | 102..=199);
         let odd = half
@@ -195,18 +216,22 @@ impl Http1 {
             }
         }
         count_odd(odd, voice);
-        voice.say(
-            dir,
-            Said::Brief {
-                brief: Brief {
-                    status: line.status,
-                    interim,
-                    odd,
-                },
-                title: line.words,
-            },
-        );
+        Brief {
+            status: line.status,
+            interim,
+            odd,
+        }
     }
+}
+
+/// The text of a message with a head of `end` bytes, if all of it is in `bytes`.
+fn whole(bytes: &[u8], end: usize, framing: Framing) -> Option<&[u8]> {
+    let body = match framing {
+        Framing::None => 0,
+        Framing::Length(len) => usize::try_from(len).ok()?,
+        Framing::Chunked | Framing::UntilClose | Framing::Tunnel | Framing::Unclear => return None,
+    };
+    bytes.get(..end.checked_add(body)?)
 }
 
 fn count_odd(odd: Option<&'static str>, voice: &mut Voice<'_>) {

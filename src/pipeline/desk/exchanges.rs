@@ -29,7 +29,11 @@ pub(super) fn acknowledged(state: &mut State, dir: Direction, offset: u64, ts: T
 }
 
 impl Desk {
-    /// A question begins.
+    /// A question begins. Its title may not be known yet.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what is known of a question, each from another place"
+    )]
     pub(super) fn ask(
         &mut self,
         flow: &Flow,
@@ -38,6 +42,7 @@ impl Desk {
         number: u64,
         dir: Direction,
         by: &Carrier,
+        title: &[u8],
     ) {
         if state.exchanges.len() >= self.orders.limits.exchanges
             && let Some(forgotten) = state.exchanges.pop_front()
@@ -50,8 +55,10 @@ impl Desk {
             state.exchanges = self.rooms.pop().unwrap_or_default();
             state.exchanges.reserve_exact(1);
         }
-        let exchange = Exchange::new(number, ordinal, dir, by, flow.troubles);
-        state.exchanges.push_back(exchange);
+        state.exchanges.push_back(Exchange {
+            title: Title::new(title),
+            ..Exchange::new(number, ordinal, dir, by, flow.troubles)
+        });
     }
 
     /// A quiet flow keeps no room for its next exchange: there may be very many.

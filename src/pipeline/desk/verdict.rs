@@ -54,49 +54,16 @@ impl Desk {
         *state.open(dir) = Some(open);
     }
 
-    /// Whether a datagram can be passed over: certainly it has no match, and nobody wants one that has none.
-    pub(super) fn passes_over(&self, state: &State, datagram: &[u8]) -> bool {
-        let orders = &self.orders;
-        !orders.invert
-            && orders.before == 0
-            && state.neighbours.is_none()
-            && orders.query.misses(datagram)
-    }
-
-    /// Of a datagram that is passed over nothing stays but its number.
-    pub(super) fn pass_over(&mut self, state: &mut State) {
-        self.next_number();
-        self.output.messages += 1;
-        state.begun = true;
-    }
-
     /// A message is over: decide, show, forget.
     pub(super) fn close(&mut self, flow: &Flow, state: &mut State, dir: Direction, complete: bool) {
         let Some(mut open) = state.open(dir).take() else {
             return;
         };
         let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
-        self.output.messages += 1;
-        if state.tls {
-            self.output.tls += 1;
-            self.output.tls_port = flow.server.port;
-        }
+        self.count_message(flow, state);
         match side {
             Side::Speaks => open.unit.mark(state.mark(dir)),
-            Side::Asks => {
-                let reached = state.reached[dir.index()];
-                let (acked, heard) = state.acked[dir.index()];
-                if let Some(exchange) = state.exchange(ordinal) {
-                    exchange.asked_whole = Some(open.last.ts);
-                    exchange.asked_flags = open.last.flags;
-                    exchange.asked_end = reached;
-                    if acked >= reached {
-                        // Before the question was whole: the capture saw that late.
-                        exchange.acknowledged.get_or_insert(heard.max(open.last.ts));
-                    }
-                    exchange.sent = open.unit.said();
-                }
-            }
+            Side::Asks => state.asked(ordinal, dir, open.last, open.unit.said()),
             Side::Answers => {}
         }
         let exchange = match side {
@@ -183,6 +150,14 @@ impl Desk {
         }
         if self.spare.len() < SPARE {
             self.spare.push(open);
+        }
+    }
+
+    pub(super) fn count_message(&mut self, flow: &Flow, state: &State) {
+        self.output.messages += 1;
+        if state.tls {
+            self.output.tls += 1;
+            self.output.tls_port = flow.server.port;
         }
     }
 

@@ -40,6 +40,13 @@ pub(super) struct Plan {
     pub(super) charset: Option<Charset>,
 }
 
+impl Plan {
+    /// Nothing is: the body is told as it is sent.
+    pub(super) fn is_none(&self) -> bool {
+        self.codings.undoable().is_empty() && self.charset.is_none()
+    }
+}
+
 /// The body of a direction's open message. Its calls: [`Self::begin`] behind the head, any number of the others,
 /// [`Self::finish`] behind the last byte, and [`Self::facts`] when the message ends.
 #[derive(Default)]
@@ -63,10 +70,10 @@ impl Body {
     /// A body begins.
     pub(super) fn begin(&mut self, plan: Plan, voice: &Voice<'_>) {
         *self = Self::default();
-        let codings = plan.codings.undoable();
-        if codings.is_empty() && plan.charset.is_none() {
+        if plan.is_none() {
             return;
         }
+        let codings = plan.codings.undoable();
         let mut stages = Vec::with_capacity(codings.len());
         for coding in codings.iter().rev().flatten() {
             let Some(stage) = Stage::new(*coding, voice.decoders, voice.limits.decoders) else {

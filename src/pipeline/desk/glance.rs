@@ -1,0 +1,76 @@
+//! What is passed over at a glance: it lies in one piece, has certainly no match, and nobody wants what has none.
+
+use crate::flow::{Direction, Flow};
+use crate::message::{Side, Whole};
+use crate::pipeline::memory::State;
+use crate::stream::Carrier;
+
+use super::Desk;
+
+impl Desk {
+    /// Whether a datagram can be passed over.
+    pub(super) fn passes_over(&self, state: &State, datagram: &[u8]) -> bool {
+        let orders = &self.orders;
+        !orders.invert
+            && orders.before == 0
+            && state.neighbours.is_none()
+            && orders.query.misses(datagram)
+    }
+
+    /// Of a datagram that is passed over nothing stays but its number.
+    pub(super) fn pass_over(&mut self, state: &mut State) {
+        self.next_number();
+        self.output.messages += 1;
+        state.begun = true;
+    }
+
+    /// Whether a message can be passed over: it is not wanted because of another one either.
+    pub(super) fn overlooks(&self, state: &mut State, whole: &Whole<'_>) -> bool {
+        let orders = &self.orders;
+        orders.conditions.is_empty()
+            && !orders.pairs
+            && !orders.pair
+            && !state
+                .exchange(whole.begin.exchange)
+                .is_some_and(|exchange| exchange.shown)
+            && self.passes_over(state, whole.text)
+    }
+
+    /// Of a message that is passed over only what its answer needs stays.
+    pub(super) fn overlook(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        by: &Carrier,
+        whole: &Whole<'_>,
+    ) {
+        self.release(flow, state, dir, true);
+        state.begun = true;
+        state.holed[dir.index()] = false;
+        self.count_message(flow, state);
+        let ordinal = whole.begin.exchange;
+        match whole.begin.kind.side {
+            Side::Asks => {
+                let number = self.next_number();
+                if let Some(ordinal) = ordinal {
+                    self.ask(flow, state, ordinal, number, dir, whole.first, whole.title);
+                }
+                state.asked(ordinal, dir, by.into(), whole.text.len() as u64);
+            }
+            Side::Answers if state.exchange(ordinal).is_none() => {
+                self.next_number();
+            }
+            Side::Answers if whole.brief.interim => {}
+            Side::Answers => {
+                if let Some(exchange) = state.close(ordinal) {
+                    self.waiting.done(exchange.number);
+                }
+            }
+            Side::Speaks => {
+                self.next_number();
+            }
+        }
+        self.give_back_room(state);
+    }
+}
