@@ -85,7 +85,10 @@ pub struct Whole<'a> {
 impl Whole<'_> {
     /// The same in pieces, each with its packet; the message's last byte came with `by`.
     pub fn in_pieces(&self, by: &Carrier, mut say: impl FnMut(&Carrier, Said<'_>)) {
-        let (head, body) = self.text.split_at_checked(self.head).unwrap_or((self.text, &[]));
+        let (head, body) = self
+            .text
+            .split_at_checked(self.head)
+            .unwrap_or((self.text, &[]));
         let (brief, title) = (self.brief, self.title);
         say(self.first, Said::Begin(self.begin));
         say(

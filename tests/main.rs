@@ -21,6 +21,7 @@
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `threads`: two threads show what one does
 //! - `tidy`: the shape of the source
+//! - `whole`: messages that come in one piece
 
 mod allocations;
 mod captures;
@@ -46,6 +47,7 @@ mod stories;
 mod streams;
 mod threads;
 mod tidy;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

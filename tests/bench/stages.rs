@@ -183,6 +183,10 @@ impl Exchanges {
                 &event,
                 &mut |_, _, said| match said {
                     Said::Begin(begin) => self.kind = begin.kind,
+                    Said::Whole(whole) => {
+                        self.kind = whole.begin.kind;
+                        self.count += 1;
+                    }
                     Said::End { .. } => self.count += 1,
                     _ => (),
                 },

@@ -439,33 +439,39 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
                 &mut stats,
                 &flow,
                 &event,
-                &mut |dir, _, what| {
-                    let dir = dir.index();
-                    match what {
-                        Said::Begin(begin) => said.push(format!("{dir} ({}", begin.kind.name)),
-                        Said::Text { part, bytes } => {
-                            bytes_said += bytes.len();
-                            let head = format!("{dir} {part:?} ");
-                            let text = bytes.escape_ascii().to_string();
-                            match said.last_mut().filter(|last| last.starts_with(&head)) {
-                                Some(last) => last.push_str(&text),
-                                None => said.push(head + &text),
+                &mut |dir, by, what| {
+                    let mut hear = |_: &Carrier, what: Said<'_>| {
+                        let dir = dir.index();
+                        match what {
+                            Said::Begin(begin) => said.push(format!("{dir} ({}", begin.kind.name)),
+                            Said::Text { part, bytes } => {
+                                bytes_said += bytes.len();
+                                let head = format!("{dir} {part:?} ");
+                                let text = bytes.escape_ascii().to_string();
+                                match said.last_mut().filter(|last| last.starts_with(&head)) {
+                                    Some(last) => last.push_str(&text),
+                                    None => said.push(head + &text),
+                                }
+                                brotli |= said
+                                    .last()
+                                    .is_some_and(|text| text.to_ascii_lowercase().contains("br"));
                             }
-                            brotli |= said
-                                .last()
-                                .is_some_and(|text| text.to_ascii_lowercase().contains("br"));
+                            Said::Body(facts) => {
+                                coded |= facts.state != Decoding::AsSent;
+                                exact &= match facts.state {
+                                    Decoding::Cut | Decoding::NoRoom => false,
+                                    Decoding::Broken => !brotli,
+                                    _ => true,
+                                };
+                                said.push(format!("{dir} {facts:?}"));
+                            }
+                            Said::End { complete } => said.push(format!("{dir} ) {complete}")),
+                            Said::Brief { .. } | Said::Missing { .. } | Said::Whole(_) => {}
                         }
-                        Said::Body(facts) => {
-                            coded |= facts.state != Decoding::AsSent;
-                            exact &= match facts.state {
-                                Decoding::Cut | Decoding::NoRoom => false,
-                                Decoding::Broken => !brotli,
-                                _ => true,
-                            };
-                            said.push(format!("{dir} {facts:?}"));
-                        }
-                        Said::End { complete } => said.push(format!("{dir} ) {complete}")),
-                        _ => {}
+                    };
+                    match what {
+                        Said::Whole(whole) => whole.in_pieces(by, hear),
+                        piece => hear(by, piece),
                     }
                 },
             );

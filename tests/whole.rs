@@ -1,0 +1,156 @@
+//! Messages that lie in one piece, of which most are passed over at a glance, are shown as those that come byte by byte.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::frames::{ACK, Numbers, PSH, SYN, tcp, write};
+use super::{run, scratch, text};
+
+/// Ways to look at a capture: what is wanted of a message that does not match differs from one to the other.
+const WAYS: [&str; 22] = [
+    "needle",
+    "-t needle",
+    "-i NEEDLE",
+    "-A 1 needle",
+    "-B 1 needle",
+    "-v needle",
+    "-n 2 needle",
+    "-S 30 needle",
+    "--pair needle",
+    "--and hay needle",
+    "--not hay needle",
+    "--status 2xx needle",
+    "--method GET needle",
+    "--header X:needle needle",
+    "--only resp needle",
+    "-t -W log needle",
+    "--json needle",
+    "--json ''",
+    "--list needle",
+    "--har - needle",
+    "--count needle",
+    "-o needle",
+];
+
+/// A question and the messages that answer it: with a needle or without, in the head or in the body.
+fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut word = || ["hay", "hay", "hay", "needle"][numbers.below(4)];
+    let (path, field, body) = (word(), word(), word());
+    let question = match numbers.below(5) {
+        0 => format!(
+            "POST /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+        1 => format!("HEAD /{path} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        2 => format!("GET /{path} HTTP/1.0\nX-Bare: {field}\n\n"),
+        _ => format!("GET /{path} HTTP/1.1\r\nHost: a\r\nX: {field}\r\n\r\n"),
+    };
+    let mut word = || ["hay", "hay", "hay", "needle"][numbers.below(4)];
+    let (field, body) = (word(), word());
+    let len = body.len();
+    let head = question.starts_with("HEAD");
+    let body = if head { "" } else { body };
+    let last = match numbers.below(6) {
+        0 => format!("HTTP/1.1 204 No Content\r\nX: {field}\r\n\r\n"),
+        1 if !head => format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{len:x}\r\n{body}\r\n0\r\n\r\n"
+        ),
+        2 => format!(
+            "HTTP/1.1 404 Not Found\r\nContent-Length: {len}\r\nContent-Length: {len}\r\n\r\n{body}"
+        ),
+        3 => format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nContent-Type: text/plain; charset=latin1\r\n\r\n{body}"
+        ),
+        _ => format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nX: {field}\r\n\r\n{body}"),
+    };
+    let mut answers = vec![last.into_bytes()];
+    if numbers.below(6) == 0 {
+        answers.insert(0, b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+    }
+    (question.into_bytes(), answers)
+}
+
+/// A capture of some connections, with at most `most` bytes in a segment. All of a message comes at one moment, but for the first
+/// bytes of some, which come alone.
+fn capture(path: &Path, seed: u64, most: usize) {
+    let mut numbers = Numbers(seed);
+    let (mut packets, mut moments) = (Vec::new(), Vec::new());
+    let mut now = 0_u32;
+    for port in 40_000..40_012 {
+        let mut next = [100_u32, 500];
+        packets.push(tcp(true, port, SYN, 99, 0, b""));
+        packets.push(tcp(false, port, SYN | ACK, 499, 100, b""));
+        moments.extend([now; 2]);
+        let mut say = |up: bool, bytes: &[u8], first: usize| {
+            let (first, rest) = bytes.split_at(first);
+            for bytes in [first, rest] {
+                now += 7;
+                for piece in bytes.chunks(most) {
+                    let [own, peer] = if up { next } else { [next[1], next[0]] };
+                    packets.push(tcp(up, port, PSH | ACK, own, peer, piece));
+                    moments.push(now);
+                    next[usize::from(!up)] = own + u32::try_from(piece.len()).expect("it is short");
+                }
+            }
+        };
+        // The first is answered before it was asked; some are asked before the one in front of them is answered.
+        if port % 4 == 0 {
+            say(false, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0);
+        }
+        for _ in 0..numbers.below(8) {
+            let asked: Vec<_> = (0..=numbers.below(3))
+                .map(|_| exchange(&mut numbers))
+                .collect();
+            let mut first = || [0, 0, 0, 4, 15][numbers.below(5)];
+            for (question, _) in &asked {
+                say(true, question, first());
+            }
+            for answer in asked.iter().flat_map(|(_, answers)| answers) {
+                say(false, answer, first());
+            }
+        }
+    }
+    write(path, &packets);
+    let mut file = fs::read(path).expect("it was written");
+    let mut at = 24;
+    for moment in moments {
+        file[at + 4..at + 8].copy_from_slice(&(moment * 1000).to_le_bytes());
+        file[at..at + 4].copy_from_slice(&1_700_000_000_u32.to_le_bytes());
+        let len: [u8; 4] = file[at + 8..at + 12].try_into().expect("four bytes");
+        at += 16 + u32::from_le_bytes(len) as usize;
+    }
+    fs::write(path, file).expect("it can be written again");
+}
+
+/// What is shown, but for what tells of segments: how many there were, and which.
+fn shown(way: &str, path: &Path) -> String {
+    let ran = run(&format!("-q {way} {}", path.display()));
+    let out = text(&ran.stdout).replace(&path.display().to_string(), "FILE");
+    let lines = out.lines().map(|line| {
+        let Ok(mut json) = serde_json::from_str::<serde_json::Value>(line) else {
+            return line.to_owned();
+        };
+        let data = json.get_mut("data").and_then(|data| data.as_object_mut());
+        if let Some(data) = data {
+            data.remove("frames");
+            data.remove("packets");
+        }
+        json.to_string()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn messages_in_one_piece_are_shown_as_those_in_many() {
+    let folder: PathBuf = scratch("whole");
+    let (whole, cut) = (folder.join("whole.pcap"), folder.join("cut.pcap"));
+    for seed in 1..=6 {
+        capture(&whole, seed, 1400);
+        capture(&cut, seed, 1);
+        for way in WAYS {
+            let [whole, cut] = [&whole, &cut].map(|path| shown(way, path));
+            assert_eq!(whole, cut, "{way}, seed {seed}");
+            assert!(!whole.is_empty(), "{way}, seed {seed}");
+        }
+    }
+}
