@@ -83,8 +83,7 @@ impl<S: Default> Reassembler<S> {
         let client_sends = client.map_or(client_sends, |client| client == src);
         let embryo = roles == Roles::Seen && client_sends && segment.payload().is_empty();
         let stage = if embryo { Stage::Embryo } else { Stage::Open };
-        let ends = if client_sends { (src, dst) } else { (dst, src) };
-        self.insert(key, ends, roles, segment.packet, by, stage)
+        self.insert(key, client_sends, roles, segment.packet, by, stage)
     }
 
     /// A flow for datagrams: who sends first is the client.
@@ -94,13 +93,13 @@ impl<S: Default> Reassembler<S> {
         packet: &Packet<'_>,
         by: Carrier,
     ) -> usize {
-        self.insert(key, packet.ends(), Roles::Guessed, packet, by, Stage::Open)
+        self.insert(key, true, Roles::Guessed, packet, by, Stage::Open)
     }
 
     fn insert(
         &mut self,
         key: (Key, Place),
-        (client, server): (Endpoint, Endpoint),
+        client_sends: bool,
         roles: Roles,
         packet: &Packet<'_>,
         by: Carrier,
@@ -108,6 +107,8 @@ impl<S: Default> Reassembler<S> {
     ) -> usize {
         self.last_id += 1;
         self.shared.stats.flows += 1;
+        let (src, dst) = packet.ends();
+        let (client, server) = if client_sends { (src, dst) } else { (dst, src) };
         let flow = Flow {
             id: self.last_id,
             slot: 0,

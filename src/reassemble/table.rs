@@ -16,6 +16,8 @@ use super::key::{Key, Sender};
 /// A flow and what is known of it.
 pub(super) struct Entry<S> {
     place: Place,
+    /// Where it is in the index.
+    bucket: u32,
     /// Which end of its key the flow's client is.
     client: Sender,
     pub(super) flow: Flow,
@@ -160,6 +162,7 @@ impl<S> Table<S> {
             // Made in its place: an entry is large.
             *free = Some(Entry {
                 place,
+                bucket: 0,
                 client: Key::of_flow(&flow).1,
                 flow: Flow {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
@@ -178,12 +181,15 @@ impl<S> Table<S> {
                 older: None,
             });
         }
-        let slots = &self.slots;
-        let hash = |slot: &u32| taken(slots, *slot).map_or(0, |entry| entry.place.0);
-        if 2 * self.index.len() >= self.index.capacity() {
-            self.index.reserve(self.index.len().max(FEW), hash);
+        if self.index.capacity() < (2 * self.index.len()).max(FEW) {
+            self.rearrange();
         }
-        self.index.insert_unique(place.0, slot as u32, hash);
+        // There is room: nothing else moves.
+        let indexed = self.index.insert_unique(place.0, slot as u32, |_| 0);
+        let bucket = indexed.bucket_index() as u32;
+        if let Some(entry) = self.get(slot) {
+            entry.bucket = bucket;
+        }
         self.link(slot, stage);
         self.recent = Some((key, slot));
         slot
@@ -192,15 +198,31 @@ impl<S> Table<S> {
     pub(super) fn remove(&mut self, slot: usize) {
         self.unlink(slot);
         if let Some(taken) = self.slots.get_mut(slot)
-            && let Some(Entry { place, .. }) = taken
+            && let Some(Entry { bucket, .. }) = taken
         {
-            let own = |other: &u32| *other as usize == slot;
-            if let Ok(found) = self.index.find_entry(place.0, own) {
+            // Not looked for, and not looked at: it is mostly far away.
+            if let Ok(found) = self.index.get_bucket_entry(*bucket as usize) {
+                debug_assert_eq!(*found.get() as usize, slot, "it is where it was put");
                 found.remove();
             }
             *taken = None;
             self.recent = None;
             self.free.push(slot);
+        }
+    }
+
+    /// Make room in the index, by which all that is in it moves.
+    #[cold]
+    fn rearrange(&mut self) {
+        let Self { slots, index, .. } = self;
+        let hash = |slot: &u32| taken(slots, *slot).map_or(0, |entry| entry.place.0);
+        index.reserve(index.len().max(FEW), hash);
+        for bucket in 0..index.num_buckets() {
+            if let Some(slot) = index.get_bucket(bucket)
+                && let Some(Some(entry)) = slots.get_mut(*slot as usize)
+            {
+                entry.bucket = bucket as u32;
+            }
         }
     }
 
