@@ -23,9 +23,9 @@ pub struct Carrier {
 /// What the reassembler says of a flow, one call each, in causal order.
 ///
 /// `offset` counts the bytes of one direction from its first byte (the one behind the SYN), 0 upwards, in 64 bits;
-/// the bytes are lent for the call.
+/// the bytes are lent for the call, and so is their packet.
 #[derive(Clone, Copy, Debug)]
-pub enum StreamEvent<'a> {
+pub enum Event<B, C> {
     /// The next bytes of a direction, in order, each exactly once. `by.flags` has PSH when the segment that ends here had it.
     Data {
         /// Direction.
@@ -33,27 +33,27 @@ pub enum StreamEvent<'a> {
         /// Offset of the first of `bytes`.
         offset: u64,
         /// The bytes, never empty.
-        bytes: &'a [u8],
+        bytes: B,
         /// The segment that brought them (queued segments keep their own).
-        by: Carrier,
+        by: C,
     },
     /// The payload of a datagram, never empty.
     Datagram {
         /// Direction.
         dir: Direction,
         /// Payload.
-        bytes: &'a [u8],
+        bytes: B,
         /// Bytes behind these that the snap length cut off.
         cut: u64,
         /// Its packet.
-        by: Carrier,
+        by: C,
     },
     /// A packet without payload (a SYN, a bare acknowledgement, an empty datagram).
     Bare {
         /// Direction.
         dir: Direction,
         /// The packet.
-        by: Carrier,
+        by: C,
     },
     /// Bytes of a direction that will not come: the next [`Self::Data`] starts `len` further on.
     Gap {
@@ -66,7 +66,7 @@ pub enum StreamEvent<'a> {
         /// Why they are given up.
         reason: GapReason,
         /// The latest packet of the flow.
-        by: Carrier,
+        by: C,
     },
     /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
     Aside {
@@ -75,7 +75,7 @@ pub enum StreamEvent<'a> {
         /// Where they claim to belong.
         offset: u64,
         /// The bytes, with the stream's around them where there are some.
-        bytes: &'a [u8],
+        bytes: B,
         /// How many of `bytes` are the stream's, in front: only a match that reaches beyond them is new.
         context: usize,
         /// How many of `bytes` are the stream's, behind.
@@ -83,7 +83,7 @@ pub enum StreamEvent<'a> {
         /// Why they have no place.
         why: Aside,
         /// Their segment.
-        by: Carrier,
+        by: C,
     },
     /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows).
     Acked {
@@ -92,7 +92,7 @@ pub enum StreamEvent<'a> {
         /// First offset that is not acknowledged.
         offset: u64,
         /// The packet with the acknowledgement.
-        by: Carrier,
+        by: C,
     },
     /// Nothing more comes in this direction. Said once for each direction that ever was said to have anything.
     End {
@@ -101,16 +101,19 @@ pub enum StreamEvent<'a> {
         /// Why.
         how: Ending,
         /// The latest packet of the flow.
-        by: Carrier,
+        by: C,
     },
     /// The flow is forgotten: this is the last that is said of it. Said once for each flow, TCP or not.
     Over {
         /// Why.
         how: Ending,
         /// The latest packet of the flow.
-        by: Carrier,
+        by: C,
     },
 }
+
+/// As it is told.
+pub type StreamEvent<'a> = Event<&'a [u8], &'a Carrier>;
 
 impl StreamEvent<'_> {
     /// The bytes it lends; `[]` for what has none.
@@ -127,20 +130,34 @@ impl StreamEvent<'_> {
             | Self::Over { .. } => &[],
         }
     }
+}
 
-    /// The same with other bytes: those that it lent, from where they are now.
-    #[must_use]
-    pub const fn lending(self, bytes: &[u8]) -> StreamEvent<'_> {
+impl<B, C> Event<B, C> {
+    /// The packet that brought it.
+    pub const fn by(&self) -> &C {
         match self {
-            Self::Data {
-                dir, offset, by, ..
-            } => StreamEvent::Data {
+            Self::Data { by, .. }
+            | Self::Datagram { by, .. }
+            | Self::Bare { by, .. }
+            | Self::Gap { by, .. }
+            | Self::Aside { by, .. }
+            | Self::Acked { by, .. }
+            | Self::End { by, .. }
+            | Self::Over { by, .. } => by,
+        }
+    }
+
+    /// The same with other bytes in place of its own, if it has any, and with another packet.
+    #[inline]
+    pub fn with<Bytes, By>(&self, bytes: Bytes, by: By) -> Event<Bytes, By> {
+        match *self {
+            Self::Data { dir, offset, .. } => Event::Data {
                 dir,
                 offset,
                 bytes,
                 by,
             },
-            Self::Datagram { dir, cut, by, .. } => StreamEvent::Datagram {
+            Self::Datagram { dir, cut, .. } => Event::Datagram {
                 dir,
                 bytes,
                 cut,
@@ -152,9 +169,8 @@ impl StreamEvent<'_> {
                 context,
                 after,
                 why,
-                by,
                 ..
-            } => StreamEvent::Aside {
+            } => Event::Aside {
                 dir,
                 offset,
                 bytes,
@@ -163,23 +179,23 @@ impl StreamEvent<'_> {
                 why,
                 by,
             },
-            Self::Bare { dir, by } => StreamEvent::Bare { dir, by },
+            Self::Bare { dir, .. } => Event::Bare { dir, by },
             Self::Gap {
                 dir,
                 offset,
                 len,
                 reason,
-                by,
-            } => StreamEvent::Gap {
+                ..
+            } => Event::Gap {
                 dir,
                 offset,
                 len,
                 reason,
                 by,
             },
-            Self::Acked { dir, offset, by } => StreamEvent::Acked { dir, offset, by },
-            Self::End { dir, how, by } => StreamEvent::End { dir, how, by },
-            Self::Over { how, by } => StreamEvent::Over { how, by },
+            Self::Acked { dir, offset, .. } => Event::Acked { dir, offset, by },
+            Self::End { dir, how, .. } => Event::End { dir, how, by },
+            Self::Over { how, .. } => Event::Over { how, by },
         }
     }
 }

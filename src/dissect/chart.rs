@@ -98,12 +98,12 @@ impl Play {
                         offset: 0,
                         len,
                         reason: GapReason::Acked,
-                        by,
+                        by: &by,
                     });
                 }
                 &Step::End(dir, how) => {
                     let by = self.carrier(TcpFlags::FIN);
-                    self.event(&StreamEvent::End { dir, how, by });
+                    self.event(&StreamEvent::End { dir, how, by: &by });
                 }
                 Step::Pause(millis) => {
                     self.now = self.now.plus(millis * 1_000_000);
@@ -134,7 +134,7 @@ impl Play {
                 dir,
                 offset: 0,
                 bytes: now,
-                by,
+                by: &by,
             });
         }
     }

@@ -72,7 +72,7 @@ impl Conversation {
         };
         match *event {
             StreamEvent::Data { dir, bytes, by, .. } => {
-                voice.by = by;
+                voice.by = *by;
                 self.talk
                     .get_or_insert_default()
                     .data(dir, bytes, &mut voice);
@@ -84,13 +84,13 @@ impl Conversation {
                 by,
                 ..
             } => {
-                voice.by = by;
+                voice.by = *by;
                 self.talk
                     .get_or_insert_default()
                     .gap(dir, len, reason, &mut voice);
             }
             StreamEvent::End { dir, how, by } => {
-                voice.by = by;
+                voice.by = *by;
                 if let Some(talk) = &mut self.talk {
                     talk.end(dir, how, &mut voice);
                 }
@@ -101,7 +101,7 @@ impl Conversation {
                 cut,
                 by,
             } => {
-                voice.by = by;
+                voice.by = *by;
                 raw::datagram(flow, dir, bytes, cut, &mut voice);
             }
             StreamEvent::Bare { .. }

@@ -384,7 +384,7 @@ mod tests {
                 dir: Direction::ToServer,
                 bytes: b"hi",
                 cut,
-                by,
+                by: &by,
             };
             play.event_of(number, &event);
             let end: &[&str] = if cut == 0 {

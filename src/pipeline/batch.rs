@@ -9,7 +9,7 @@ use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
 use crate::packet::Packet;
 use crate::stats::Stats;
-use crate::stream::StreamEvent;
+use crate::stream::{Carrier, Event, StreamEvent};
 
 use super::front::Listener;
 use super::recorder::{Pair, Scope};
@@ -40,6 +40,9 @@ pub(super) struct Batch {
 pub(super) struct Record {
     /// What it is by then.
     pub(super) now: Timestamp,
+    /// Of an event: the packet, and where the bytes are.
+    pub(super) by: Carrier,
+    pub(super) place: Place,
     /// So many of the batch's quiet moments passed before.
     pub(super) quiet: u32,
     /// It has just become that.
@@ -66,27 +69,30 @@ pub(super) enum What {
     Time,
     /// What follows was put together from so many of the batch's next fragments.
     Whole(usize),
-    /// An event of the flow in this slot, without its bytes, and where those are.
-    Event(u32, StreamEvent<'static>, Place),
+    /// An event of the flow in this slot.
+    Event(u32, Event<(), ()>),
 }
 
 /// Where bytes are.
-#[derive(Clone, Copy)]
-pub(super) enum Place {
-    /// In the block: the address of the first, which stays the same when the block goes to another thread.
-    Block { at: usize, len: usize },
-    /// In the copies.
-    Copies { start: usize, len: usize },
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    /// Of the first of them: its place in the copies, or its address in the block, which stays the same when the block goes to another
+    /// thread.
+    pub(super) at: usize,
+    pub(super) len: usize,
+    /// They are in the block.
+    pub(super) in_block: bool,
 }
 
 impl Batch {
     /// The bytes of a place.
     pub(super) fn bytes(&self, place: Place) -> &[u8] {
-        let (part, start, len) = match place {
-            Place::Block { at, len } => (&*self.block, self.offset(at), len),
-            Place::Copies { start, len } => (&self.copies, start, len),
+        let (part, start) = match place.in_block {
+            true => (&*self.block, self.offset(place.at)),
+            false => (&self.copies, place.at),
         };
-        let bytes = start.checked_add(len).and_then(|end| part.get(start..end));
+        let end = start.checked_add(place.len);
+        let bytes = end.and_then(|end| part.get(start..end));
         debug_assert!(bytes.is_some(), "the bytes of an event are in its batch");
         bytes.unwrap_or_default()
     }
@@ -98,11 +104,10 @@ impl Batch {
 
     /// Bytes of the block that are frames of the packets. None: some lie elsewhere.
     pub(super) fn told(&self) -> Option<usize> {
-        let lens = self.packets.iter().map(|seen| match seen.place {
-            Place::Block { len, .. } => Some(len),
-            Place::Copies { .. } => None,
-        });
-        lens.sum()
+        let places = self.packets.iter().map(|seen| seen.place);
+        places
+            .map(|place| place.in_block.then_some(place.len))
+            .sum()
     }
 
     /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than frames in a block.)
@@ -218,7 +223,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             self.batch.quiet.push(self.now);
             self.quiet += 1;
         } else if self.ticks || self.due || self.packet {
-            self.record(false, What::Time);
+            self.record(&Carrier::default(), Place::default(), false, What::Time);
         }
     }
 
@@ -231,7 +236,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             self.batch.flows.push(*flow);
         }
         let place = self.place(event.bytes());
-        self.record(learns, What::Event(flow.slot, event.lending(&[]), place));
+        let what = What::Event(flow.slot, event.with((), ()));
+        self.record(event.by(), place, learns, what);
         // What is let go at once may be large: event by event it is sent, where no block has to wait for its frames.
         if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
@@ -239,9 +245,11 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         }
     }
 
-    fn record(&mut self, learns: bool, what: What) {
+    fn record(&mut self, by: &Carrier, place: Place, learns: bool, what: What) {
         self.batch.records.push(Record {
             now: self.now,
+            by: *by,
+            place,
             quiet: std::mem::take(&mut self.quiet),
             ticks: std::mem::take(&mut self.ticks),
             due: std::mem::take(&mut self.due),
@@ -257,11 +265,19 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             && frame.contains(&at)
             && at.saturating_add(len) <= frame.end
         {
-            return Place::Block { at, len };
+            return Place {
+                at,
+                len,
+                in_block: true,
+            };
         }
-        let start = self.batch.copies.len();
+        let at = self.batch.copies.len();
         self.batch.copies.extend_from_slice(bytes);
-        Place::Copies { start, len }
+        Place {
+            at,
+            len,
+            in_block: false,
+        }
     }
 }
 
@@ -294,7 +310,8 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
 
     fn whole(&mut self, frames: &[u64]) {
         self.batch.fragments.extend_from_slice(frames);
-        self.record(false, What::Whole(frames.len()));
+        let what = What::Whole(frames.len());
+        self.record(&Carrier::default(), Place::default(), false, what);
     }
 
     #[allow(
@@ -335,13 +352,17 @@ mod tests {
     /// Those that are copied would come to lie behind the block, and in front of its other frames.
     #[test]
     fn a_block_of_a_batch_with_copied_packets_is_not_to_be_kept() {
-        let block = |len| seen(Place::Block { at: 0, len });
+        let place = |len, in_block| Place {
+            at: 0,
+            len,
+            in_block,
+        };
         let mut batch = Batch::default();
-        batch.packets.extend([block(60), block(40)]);
-        assert_eq!(batch.told(), Some(100));
         batch
             .packets
-            .push(seen(Place::Copies { start: 0, len: 10 }));
+            .extend([60, 40].map(|len| seen(place(len, true))));
+        assert_eq!(batch.told(), Some(100));
+        batch.packets.push(seen(place(10, false)));
         assert_eq!(batch.told(), None);
     }
 }

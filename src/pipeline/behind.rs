@@ -64,13 +64,14 @@ impl Behind {
                     self.desk.fragments.clear();
                     self.desk.fragments.extend(fragments.by_ref().take(*count));
                 }
-                What::Event(slot, event, place) => {
+                What::Event(slot, event) => {
                     if record.learns
                         && let Some(flow) = flows.next()
                     {
                         self.learn(*flow);
                     }
-                    self.event(*slot, &event.lending(batch.bytes(*place)));
+                    let bytes = batch.bytes(record.place);
+                    self.event(*slot, &event.with(bytes, &record.by));
                 }
             }
         }

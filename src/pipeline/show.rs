@@ -7,7 +7,7 @@ use crate::frame::{Frame, Timestamp};
 use crate::hit::{Companion, Hit, Pair};
 use crate::render::Renderer;
 
-use super::batch::{Batch, Place, Seen};
+use super::batch::{Batch, Seen};
 use super::recorder::{self, Recorder, Scope};
 use super::streams::Streams;
 use super::{Pipeline, Way};
@@ -89,9 +89,9 @@ impl Show {
             bytes: batch.bytes(seen.place),
             ..seen.frame
         };
-        let result = match (seen.place, kept) {
-            (Place::Block { at, .. }, Some(block)) => {
-                recorder.remember_kept(&frame, (block, batch.offset(at)))
+        let result = match kept {
+            Some(block) if seen.place.in_block => {
+                recorder.remember_kept(&frame, (block, batch.offset(seen.place.at)))
             }
             _ => recorder.remember(&frame, seen.pair),
         };

@@ -80,7 +80,7 @@ impl<S: Default> Reassembler<S> {
             ..
         } = entry;
         let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
-        let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
+        let mut turn = self.shared.turn(Direction::ToServer, &by, &mut say);
         let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *two_sided, &mut turn);
         let over = |half: &Half| {

@@ -245,7 +245,7 @@ impl Half {
             self.settle_syn_data(offset, segment, turn);
         }
         let fact = Facts {
-            by: turn.by,
+            by: *turn.by,
             needs,
             cut: segment.cut(),
             weak: false,
@@ -275,7 +275,7 @@ impl Half {
             trouble.hole = None;
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
-            self.deliver(fresh, piece.facts.by, turn);
+            self.deliver(fresh, &piece.facts.by, turn);
             if piece.facts.cut > 0 {
                 self.lose(piece.facts.cut, GapReason::Snaplen, turn);
             }
@@ -288,7 +288,7 @@ impl Half {
     /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
     pub(super) fn note_end(&mut self, turn: &Turn<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
-            self.fin_by = turn.by;
+            self.fin_by = *turn.by;
         }
     }
 
@@ -363,7 +363,7 @@ impl Half {
             if let Some(trouble) = &mut self.trouble {
                 trouble.hole = None;
             }
-            self.deliver(fresh, facts.by, turn);
+            self.deliver(fresh, &facts.by, turn);
             if facts.cut > 0 {
                 self.lose(facts.cut, GapReason::Snaplen, turn);
             }

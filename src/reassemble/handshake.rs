@@ -24,7 +24,12 @@ pub(super) struct Again {
 
 impl<S: Default> Reassembler<S> {
     /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports of an old one.
-    pub(super) fn begins_anew(&mut self, slot: usize, segment: &Segment<'_>, by: Carrier) -> Again {
+    pub(super) fn begins_anew(
+        &mut self,
+        slot: usize,
+        segment: &Segment<'_>,
+        by: &Carrier,
+    ) -> Again {
         let stats = &mut self.shared.stats;
         let anew = |anew: bool| Again { anew, client: None };
         let Some(entry) = self.table.get(slot) else {
@@ -69,7 +74,7 @@ impl<S: Default> Reassembler<S> {
         key: (Key, Place),
         segment: &Segment<'_>,
         client: Option<Endpoint>,
-        by: Carrier,
+        by: &Carrier,
     ) -> usize {
         let (src, dst) = segment.packet.ends();
         let (client_sends, roles) = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK)) {
@@ -91,7 +96,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         key: (Key, Place),
         packet: &Packet<'_>,
-        by: Carrier,
+        by: &Carrier,
     ) -> usize {
         self.insert(key, true, Roles::Guessed, packet, by, Stage::Open)
     }
@@ -102,7 +107,7 @@ impl<S: Default> Reassembler<S> {
         client_sends: bool,
         roles: Roles,
         packet: &Packet<'_>,
-        by: Carrier,
+        by: &Carrier,
         stage: Stage,
     ) -> usize {
         self.last_id += 1;
@@ -133,7 +138,7 @@ impl<S> Entry<S> {
     }
 
     /// Note the moments of the handshake that this segment is part of.
-    pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: Carrier) {
+    pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: &Carrier) {
         let handshake = &mut self.flow.handshake;
         let changed = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK), dir) {
             (true, false, Direction::ToServer) if handshake.syn.is_none() => {

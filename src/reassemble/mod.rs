@@ -64,7 +64,7 @@ impl Shared {
     fn turn<'t>(
         &'t mut self,
         dir: Direction,
-        by: Carrier,
+        by: &'t Carrier,
         say: &'t mut dyn FnMut(&StreamEvent<'_>),
     ) -> Turn<'t> {
         Turn {
@@ -133,7 +133,7 @@ impl<S: Default> Reassembler<S> {
         packet: &Packet<'_>,
         mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
-        let by = carrier(packet);
+        let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
         let mut found = self.table.find(&key);
         if let Transport::Tcp(tcp) = &packet.transport {
@@ -177,7 +177,7 @@ impl<S: Default> Reassembler<S> {
             let Some(entry) = self.table.get(slot) else {
                 return;
             };
-            entry.last = by;
+            entry.last = *by;
             let dir = entry.direction(sender);
             let cut = u64::from(packet.cut);
             let event = match packet.payload {
@@ -218,7 +218,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         slot: usize,
         segment: &Segment<'_>,
-        by: Carrier,
+        by: &Carrier,
         block: &[u8],
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
@@ -257,7 +257,7 @@ impl<S: Default> Reassembler<S> {
         *changes = changes.wrapping_add(stalled);
         let repeated = self.shared.stats.retransmitted;
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
-        entry.last = by;
+        entry.last = *by;
         let mut stage = entry.stage;
         let Entry {
             flow,

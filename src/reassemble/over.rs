@@ -20,13 +20,14 @@ impl<S: Default> Reassembler<S> {
         let Some(entry) = self.table.get(slot) else {
             return;
         };
-        let by = entry.last;
         let Entry {
             flow,
             state,
             halves,
+            last,
             ..
         } = entry;
+        let by = &*last;
         let reset = halves
             .made()
             .iter()

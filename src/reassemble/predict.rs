@@ -71,12 +71,12 @@ impl<S> Entry<S> {
         &mut self,
         segment: &Segment<'_>,
         dir: Direction,
-        by: Carrier,
+        by: &Carrier,
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
         #[cfg(test)]
         super::tests::predicted::taken();
-        self.last = by;
+        self.last = *by;
         self.two_sided |= dir == Direction::ToClient;
         self.time_handshake(segment, dir, by);
         deliver(&self.flow, &mut self.state, &StreamEvent::Bare { dir, by });
@@ -105,14 +105,14 @@ impl<S> Entry<S> {
         &mut self,
         segment: &Segment<'_>,
         dir: Direction,
-        by: Carrier,
+        by: &Carrier,
         block: &[u8],
         shared: &mut Shared,
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) -> Stage {
         #[cfg(test)]
         super::tests::predicted::taken();
-        self.last = by;
+        self.last = *by;
         if self.flow.handshake.done.is_none() {
             self.time_handshake(segment, dir, by);
         }

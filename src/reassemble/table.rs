@@ -151,7 +151,7 @@ impl<S> Table<S> {
         (key, place): (Key, Place),
         flow: Flow,
         state: S,
-        last: Carrier,
+        last: &Carrier,
         stage: Stage,
     ) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -170,7 +170,7 @@ impl<S> Table<S> {
                 },
                 state,
                 halves: Halves::default(),
-                last,
+                last: *last,
                 stage,
                 pending: None,
                 two_sided: false,
@@ -356,7 +356,7 @@ mod tests {
                 (key, place),
                 flow(number),
                 (),
-                Carrier::default(),
+                &Carrier::default(),
                 Stage::Open,
             );
             if let Some(old) = number.checked_sub(1000) {

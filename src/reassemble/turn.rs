@@ -47,7 +47,7 @@ pub(super) struct Turn<'t> {
     /// Whose turn it is.
     pub(super) dir: Direction,
     /// The packet in hand, or the flow's latest one.
-    pub(super) by: Carrier,
+    pub(super) by: &'t Carrier,
     /// How far behind the next byte a segment may lie: what the receiver's window allows, and some more.
     pub(super) reach: u64,
     pub(super) limits: &'t Limits,

@@ -173,7 +173,7 @@ impl Exchanges {
                 dir,
                 offset: self.offset * bytes.len() as u64,
                 bytes,
-                by: Carrier::default(),
+                by: &Carrier::default(),
             };
             self.conversation.on_event(
                 limits,

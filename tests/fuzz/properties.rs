@@ -430,7 +430,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
                 dir,
                 offset,
                 bytes: piece,
-                by: Carrier::default(),
+                by: &Carrier::default(),
             };
             offset += piece.len() as u64;
             conversation.on_event(

@@ -8,7 +8,7 @@ use super::Half;
 
 impl Half {
     /// Pass on bytes that have their turn.
-    pub(super) fn deliver(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+    pub(super) fn deliver(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         if bytes.is_empty() {
             return;
         }
@@ -22,7 +22,7 @@ impl Half {
         &mut self,
         block: &[u8],
         bytes: &[u8],
-        by: Carrier,
+        by: &Carrier,
         flow: (u32, u64),
         turn: &mut Turn<'_>,
     ) {
@@ -43,7 +43,7 @@ impl Half {
         self.tail.settle(bytes, open, tails);
     }
 
-    fn tell(&mut self, bytes: &[u8], by: Carrier, turn: &mut Turn<'_>) {
+    fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let offset = self.told(self.next);
         self.next = self.next.saturating_add(bytes.len() as u64);

@@ -41,11 +41,11 @@ impl Half {
             Some(fin) if fin == self.next => (Ending::Fin, self.fin_by),
             _ => (how, Carrier::default()),
         };
-        let by = if by.frame == 0 { turn.by } else { by };
+        let by = if by.frame == 0 { turn.by } else { &by };
         self.say_end(how, by, turn);
     }
 
-    pub(super) fn say_end(&mut self, how: Ending, by: Carrier, turn: &mut Turn<'_>) {
+    pub(super) fn say_end(&mut self, how: Ending, by: &Carrier, turn: &mut Turn<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
@@ -119,7 +119,7 @@ impl Half {
         }
         self.fin = Some(end);
         if end == self.next {
-            self.fin_by = turn.by;
+            self.fin_by = *turn.by;
         }
     }
 }

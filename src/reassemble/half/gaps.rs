@@ -157,14 +157,13 @@ impl Half {
 
     /// The same for a direction without trouble, in which only the end can be waited for.
     pub(in crate::reassemble) fn review_end(&mut self, turn: &mut Turn<'_>) {
-        // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
-        if self.fin == Some(self.next) && self.acked > self.next {
-            self.say_end(Ending::Fin, self.fin_by, turn);
+        if self.fin != Some(self.next) {
+            return;
         }
-        let closed =
-            self.fin == Some(self.next) && turn.now().since(self.fin_by.ts) >= time::CLOSE_GRACE;
-        if closed && !self.ended {
-            self.say_end(Ending::Fin, self.fin_by, turn);
+        // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
+        let by = self.fin_by;
+        if self.acked > self.next || turn.now().since(by.ts) >= time::CLOSE_GRACE {
+            self.say_end(Ending::Fin, &by, turn);
         }
     }
 
@@ -189,7 +188,7 @@ impl Half {
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
     pub(in crate::reassemble) fn reset(&mut self, turn: &Turn<'_>) {
-        self.trouble().reset.get_or_insert(turn.by);
+        self.trouble().reset.get_or_insert(*turn.by);
     }
 
     /// Since when it is thought to be reset.
