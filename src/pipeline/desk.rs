@@ -147,7 +147,7 @@ impl Desk {
             state,
         } = memory;
         let now = match *event {
-            StreamEvent::Bare { dir, by } => return self.bare(flow, dir, &by),
+            StreamEvent::Bare { dir, by } => return self.bare(flow, dir, by),
             StreamEvent::Acked { dir, offset, by } => {
                 return acknowledged(state, dir, offset, by.ts);
             }
@@ -155,7 +155,7 @@ impl Desk {
                 self.retire(conversation);
                 return self.over(flow, state, how);
             }
-            StreamEvent::Aside { by, .. } => return self.aside(flow, event, &by),
+            StreamEvent::Aside { by, .. } => return self.aside(flow, event, by),
             StreamEvent::Gap { dir, by, .. } => {
                 self.release(flow, state, dir, false);
                 by.ts
