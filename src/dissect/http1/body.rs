@@ -63,6 +63,10 @@ pub(super) enum Length {
 impl Length {
     /// With one more field; it may be a list.
     pub(super) fn and(self, value: &[u8]) -> Self {
+        // Most messages have one, of one number.
+        if let (Self::None, [_, ..], Some(len)) = (self, value, number(value, 10)) {
+            return Self::Known(len);
+        }
         value
             .split(|byte| *byte == b',')
             .fold(self, |length, item| {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::decoded::{Codings, charset_parameter};
-use super::head::{FieldLine, FieldLines, line_end};
+use super::head::{FieldLine, FieldLines, first_line};
 use super::start_line::{RequestLine, StatusLine};
 use crate::message::{Description, Fact, Kind, Role, Side};
 
@@ -91,7 +91,7 @@ pub(super) fn request_title<'t>(
 
 /// See [`crate::dissect::describe`].
 pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
-    let line = head.get(..line_end(head, 0)).unwrap_or_default();
+    let line = first_line(head);
     let mut about = About {
         head,
         description: Description::default(),

@@ -11,6 +11,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
 use super::decoded::{Charset, Codings, Plan, charset_of};
+use super::start_line::{RequestLine, StartLine, StatusLine};
 
 /// A search for a head's end that goes on where it stopped.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -66,16 +67,51 @@ pub(super) struct Fields<'h> {
     pub(super) odd: Option<&'static str>,
 }
 
-impl<'h> Fields<'h> {
-    /// Reads the fields of a whole head. `answer`: it is an answer's.
-    pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
-        let mut fields = Self::default();
-        if strict::<64>(head, answer, &mut fields) || with_many(head, answer, &mut fields) {
-            return fields;
-        }
-        Self::lenient(head)
+/// A whole head.
+#[derive(Debug)]
+pub(super) struct Head<'h> {
+    /// Its bytes, with the empty line behind it.
+    pub(super) len: usize,
+    /// Its start line; `None` when that cannot be read.
+    pub(super) line: Option<StartLine<'h>>,
+    /// Its fields.
+    pub(super) fields: Fields<'h>,
+}
+
+impl<'h> Head<'h> {
+    /// Reads the head that `bytes` begin with, if all of it is there, keeps the rules and has not too many fields: most are like
+    /// that. `answer`: it is an answer's.
+    pub(super) fn at_once(bytes: &'h [u8], answer: bool) -> Option<Self> {
+        strict::<64>(bytes, answer)
     }
 
+    /// Reads `head`, which is whole and no more than that.
+    pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
+        let strictly = strict::<64>(head, answer).or_else(|| with_many(head, answer));
+        strictly
+            .filter(|read| read.len == head.len())
+            .unwrap_or_else(|| Self {
+                len: head.len(),
+                line: StartLine::of(first_line(head), answer),
+                fields: Fields::lenient(head),
+            })
+    }
+}
+
+/// Whether a line of a head ends without CR.
+pub(super) fn has_bare_line_end(head: &[u8]) -> bool {
+    let is_bare = |(before, byte): (&u8, &u8)| *byte == b'\n' && *before != b'\r';
+    // Of all bytes, which is faster than to stop.
+    let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
+    pairs.fold(false, |any, pair| any | is_bare(pair))
+}
+
+/// The start line of a head, with its line end.
+pub(super) fn first_line(head: &[u8]) -> &[u8] {
+    head.get(..line_end(head, 0)).unwrap_or_default()
+}
+
+impl<'h> Fields<'h> {
     /// The rule that they break in a message of `HTTP/1.minor`, in a few words.
     pub(super) fn oddity(&self, minor: u8) -> Option<&'static str> {
         let coded = self.coding != Coding::None;
@@ -191,34 +227,50 @@ fn broken_rule(head: &[u8]) -> &'static str {
     }
 }
 
-/// Reads a head by the rules, with room for `N` fields; false, and nothing is noted, when it breaks them or has more.
-fn strict<'h, const N: usize>(head: &'h [u8], answer: bool, fields: &mut Fields<'h>) -> bool {
+/// Reads the head that `bytes` begin with by the rules, with room for `N` fields; `None` when it breaks them, has more, or is not
+/// all there.
+fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
     // Left as it is until a field is put there: it is larger than most heads.
     let mut room = [const { MaybeUninit::uninit() }; N];
     let config = ParserConfig::default();
     let (mut response, mut request) = (Response::new(&mut []), Request::new(&mut []));
     let (result, found) = if answer {
-        let result = config.parse_response_with_uninit_headers(&mut response, head, &mut room);
+        let result = config.parse_response_with_uninit_headers(&mut response, bytes, &mut room);
         (result, &*response.headers)
     } else {
-        let result = config.parse_request_with_uninit_headers(&mut request, head, &mut room);
+        let result = config.parse_request_with_uninit_headers(&mut request, bytes, &mut room);
         (result, &*request.headers)
     };
-    match result {
-        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        Ok(_) | Err(_) => return false,
-    }
+    let Ok(httparse::Status::Complete(len)) = result else {
+        return None;
+    };
+    let mut fields = Fields::default();
     for header in found {
         fields.note(header.name.as_bytes(), header.value);
     }
-    true
+    let line = if answer {
+        let line = first_line(bytes);
+        StatusLine::of_parts(line, response.code?, response.version?).map(StartLine::Answer)
+    } else {
+        Some(StartLine::Request(RequestLine {
+            method: request.method?.as_bytes(),
+            target: request.path?.as_bytes(),
+            minor: request.version?,
+        }))
+    };
+    debug_assert_eq!(
+        line,
+        StartLine::of(first_line(bytes), answer),
+        "start lines are read alike"
+    );
+    Some(Head { len, line, fields })
 }
 
 /// Reads a head by the rules that may have many fields. By itself, so that others do without the room.
 #[cold]
 #[inline(never)]
-fn with_many<'h>(head: &'h [u8], answer: bool, fields: &mut Fields<'h>) -> bool {
-    strict::<256>(head, answer, fields)
+fn with_many(head: &[u8], answer: bool) -> Option<Head<'_>> {
+    strict::<256>(head, answer)
 }
 
 /// A header field: where its name and its value are in the head.

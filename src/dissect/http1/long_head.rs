@@ -7,7 +7,7 @@ use super::super::voice::Voice;
 use super::super::{Input, Malformed, Progress};
 use super::body::Framing;
 use super::decoded::{Charset, Plan};
-use super::head::{Fields, line_end};
+use super::head::{Fields, first_line};
 use super::pairing::Method;
 use super::start_line::{RequestLine, StatusLine};
 use super::{Http1, Stage, describe};
@@ -81,7 +81,7 @@ impl Http1 {
         let half = *self.halves.of(dir);
         let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
-        let line = part.get(..line_end(part, 0)).unwrap_or_default();
+        let line = first_line(part);
         let fields = Fields::lenient(part);
         let mut room = [0; describe::TITLE];
         let read = if half.answer {

@@ -4,9 +4,9 @@ use super::super::voice::Voice;
 use super::super::{Input, Malformed, Progress, Then};
 use super::body::Framing;
 use super::decoded::Plan;
-use super::head::{EndSearch, Fields, line_end};
+use super::head::{EndSearch, Fields, Head, has_bare_line_end};
 use super::pairing::Method;
-use super::start_line::{RequestLine, StatusLine, is_answer};
+use super::start_line::{RequestLine, StartLine, StatusLine, is_answer};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
 use crate::message::{Begin, Brief, Part, Said, Whole};
@@ -62,7 +62,17 @@ impl Http1 {
                 voice.say_by(dir, &input.first, Said::Begin(begin));
             }
         };
-        let Some(end) = search.end(window) else {
+        let &Half { answer, asked, .. } = self.halves.of(dir);
+        let at_once = begin.and_then(|_| Head::at_once(window, answer));
+        let (head, bare) = if let Some(head) = at_once {
+            let bare = has_bare_line_end(window.get(..head.len).unwrap_or_default());
+            debug_assert_eq!(search.end(window), Some(head.len), "heads end alike");
+            debug_assert_eq!(search.bare, bare, "their line ends are alike");
+            (head, bare)
+        } else if let Some(end) = search.end(window) {
+            let head = window.get(..end).unwrap_or(window);
+            (Head::of(head, answer), search.bare)
+        } else {
             tell_begin(voice);
             if window.len() < limit {
                 self.halves.of_mut(dir).stage = Stage::Head(search);
@@ -70,25 +80,28 @@ impl Http1 {
             }
             return self.begin_long_head(input, window, voice);
         };
+        let Head {
+            len: end,
+            line,
+            fields,
+        } = head;
         let head = window.get(..end).unwrap_or(window);
-        let &Half { answer, asked, .. } = self.halves.of(dir);
-        let line = head.get(..line_end(head, 0)).unwrap_or_default();
-        let fields = Fields::of(head, answer);
-        let bare = search.bare.then_some("lines that end without CR");
-        let mut room = [0; describe::TITLE];
-        let read = if answer {
-            StatusLine::of(line).map(|line| {
+        let bare = bare.then_some("lines that end without CR");
+        let mut room;
+        let read = match &line {
+            Some(StartLine::Answer(line)) => {
                 let method = asked.map_or(Method::Other, |asked| asked.method);
-                let brief = self.answer(dir, &line, &fields, bare, voice);
+                let brief = self.answer(dir, line, &fields, bare, voice);
                 let framing = Framing::of_answer(&fields, line.status, method);
-                (brief, line.words, framing)
-            })
-        } else {
-            RequestLine::of(line).map(|line| {
-                let brief = self.request(dir, &line, &fields, bare, voice);
-                let title = describe::request_title(&line, fields.host, &mut room);
-                (brief, title, Framing::of_request(&fields))
-            })
+                Some((brief, line.words, framing))
+            }
+            Some(StartLine::Request(line)) => {
+                let brief = self.request(dir, line, &fields, bare, voice);
+                room = [0; describe::TITLE];
+                let title = describe::request_title(line, fields.host, &mut room);
+                Some((brief, title, Framing::of_request(&fields)))
+            }
+            None => None,
         };
         let Some((brief, title, framing)) = read else {
             tell_begin(voice);

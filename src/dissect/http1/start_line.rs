@@ -176,9 +176,55 @@ fn space(line: &[u8]) -> Option<usize> {
     line.iter().position(|byte| *byte == b' ')
 }
 
-/// A byte of a token (RFC 9110 section 5.6.2).
+/// Whether each byte may be in a token (RFC 9110 section 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        token[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte += 1;
+    }
+    token
+};
+
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// The start line of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum StartLine<'h> {
+    /// Of a request.
+    Request(RequestLine<'h>),
+    /// Of an answer.
+    Answer(StatusLine<'h>),
+}
+
+impl<'h> StartLine<'h> {
+    /// Reads a line, of an answer or of a request.
+    pub(super) fn of(line: &'h [u8], answer: bool) -> Option<Self> {
+        match answer {
+            true => StatusLine::of(line).map(Self::Answer),
+            false => RequestLine::of(line).map(Self::Request),
+        }
+    }
 }
 
 /// The start line of a request.
@@ -241,6 +287,15 @@ pub(super) struct StatusLine<'h> {
 }
 
 impl<'h> StatusLine<'h> {
+    /// Of a line that keeps the rules, of which status and version are known.
+    pub(super) fn of_parts(line: &'h [u8], status: u16, minor: u8) -> Option<Self> {
+        Some(Self {
+            status,
+            words: line.get(b"HTTP/1.1 ".len()..)?.trim_ascii_end(),
+            minor: Some(minor),
+        })
+    }
+
     /// Reads a line (without its line feed).
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
