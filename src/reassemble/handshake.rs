@@ -6,7 +6,7 @@ use crate::stream::Carrier;
 
 use super::Reassembler;
 use super::half::Half;
-use super::key::Key;
+use super::key::{Key, Sender};
 use super::table::{Entry, Place, Stage};
 use super::turn::Segment;
 
@@ -88,23 +88,30 @@ impl<S: Default> Reassembler<S> {
         let client_sends = client.map_or(client_sends, |client| client == src);
         let embryo = roles == Roles::Seen && client_sends && segment.payload().is_empty();
         let stage = if embryo { Stage::Embryo } else { Stage::Open };
-        self.insert(key, client_sends, roles, segment.packet, by, stage)
+        let sender = segment.sender;
+        let client = match client_sends {
+            true => sender,
+            false => key.0.peer(sender),
+        };
+        self.insert(key, (sender, client), roles, segment.packet, by, stage)
     }
 
     /// A flow for datagrams: who sends first is the client.
     pub(super) fn open_datagrams(
         &mut self,
         key: (Key, Place),
+        sender: Sender,
         packet: &Packet<'_>,
         by: &Carrier,
     ) -> usize {
-        self.insert(key, true, Roles::Guessed, packet, by, Stage::Open)
+        let ends = (sender, sender);
+        self.insert(key, ends, Roles::Guessed, packet, by, Stage::Open)
     }
 
     fn insert(
         &mut self,
         key: (Key, Place),
-        client_sends: bool,
+        (sender, client): (Sender, Sender),
         roles: Roles,
         packet: &Packet<'_>,
         by: &Carrier,
@@ -113,20 +120,30 @@ impl<S: Default> Reassembler<S> {
         self.last_id += 1;
         self.shared.stats.flows += 1;
         let (src, dst) = packet.ends();
-        let (client, server) = if client_sends { (src, dst) } else { (dst, src) };
+        let ends = if client == sender {
+            (src, dst)
+        } else {
+            (dst, src)
+        };
         let flow = Flow {
             id: self.last_id,
             slot: 0,
             protocol: packet.ip.protocol,
-            client,
-            server,
+            client: ends.0,
+            server: ends.1,
             path: packet.path,
             roles,
             handshake: Handshake::default(),
             troubles: Troubles::default(),
             changes: 0,
         };
-        self.table.insert(key, flow, S::default(), by, stage)
+        debug_assert_eq!(
+            Key::of_flow(&flow).1,
+            client,
+            "the client is one end of the key"
+        );
+        self.table
+            .insert(key, client, flow, S::default(), by, stage)
     }
 }
 

@@ -41,6 +41,16 @@ impl Key {
         Self::between(client, server, flow.protocol, flow.path)
     }
 
+    /// Which end the packets of this one go to. Where both ends are one, so are these.
+    #[inline]
+    pub(super) fn peer(&self, sender: Sender) -> Sender {
+        let [low, high] = [self.ports >> 48, self.ports >> 32 & 0xffff];
+        match sender {
+            Sender::Low if self.low != self.high || low != high => Sender::High,
+            _ => Sender::Low,
+        }
+    }
+
     /// The key of what goes between two ends, and which of them the first is.
     #[inline]
     fn between(

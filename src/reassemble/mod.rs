@@ -172,7 +172,8 @@ impl<S: Default> Reassembler<S> {
                 Ok(slot) => self.segment(slot, &segment, by, block, &mut deliver),
             }
         } else {
-            let slot = found.unwrap_or_else(|place| self.open_datagrams((key, place), packet, by));
+            let slot =
+                found.unwrap_or_else(|place| self.open_datagrams((key, place), sender, packet, by));
             self.table.touch(slot, Stage::Open);
             let Some(entry) = self.table.get(slot) else {
                 return;

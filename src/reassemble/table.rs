@@ -149,6 +149,7 @@ impl<S> Table<S> {
     pub(super) fn insert(
         &mut self,
         (key, place): (Key, Place),
+        client: Sender,
         flow: Flow,
         state: S,
         last: &Carrier,
@@ -163,7 +164,7 @@ impl<S> Table<S> {
             *free = Some(Entry {
                 place,
                 bucket: 0,
-                client: Key::of_flow(&flow).1,
+                client,
                 flow: Flow {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
@@ -354,6 +355,7 @@ mod tests {
             let place = table.find(&key).unwrap_err();
             table.insert(
                 (key, place),
+                Key::of_flow(&flow(number)).1,
                 flow(number),
                 (),
                 &Carrier::default(),
