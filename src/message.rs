@@ -1,6 +1,7 @@
 //! The *message*: what a person would call one thing that was said. A request, an answer, a burst, a datagram.
 //!
-//! A message is told in pieces ([`Said`]), so that one of any size is searched to its last byte in constant memory.
+//! A message is told in pieces ([`Said`]), so that one of any size is searched to its last byte in constant memory; one that lies in
+//! one piece is told at once.
 
 use std::ops::Range;
 

@@ -71,11 +71,11 @@ fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 /// A capture of some connections, with at most `most` bytes in a segment. All of a message comes at one moment, but for the first
-/// bytes of some, which come alone.
-fn capture(path: &Path, seed: u64, most: usize) {
+/// bytes of some, which come alone. Gives the numbers of each message's frames.
+fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
     let mut numbers = Numbers(seed);
     let (mut packets, mut moments) = (Vec::new(), Vec::new());
-    let mut now = 0_u32;
+    let (mut now, mut frames) = (0_u32, Vec::new());
     for port in 40_000..40_012 {
         let mut next = [100_u32, 500];
         packets.push(tcp(true, port, SYN, 99, 0, b""));
@@ -83,6 +83,7 @@ fn capture(path: &Path, seed: u64, most: usize) {
         moments.extend([now; 2]);
         let mut say = |up: bool, bytes: &[u8], first: usize| {
             let (first, rest) = bytes.split_at(first);
+            let before = packets.len() as u64;
             for bytes in [first, rest] {
                 now += 7;
                 for piece in bytes.chunks(most) {
@@ -92,6 +93,7 @@ fn capture(path: &Path, seed: u64, most: usize) {
                     next[usize::from(!up)] = own + u32::try_from(piece.len()).expect("it is short");
                 }
             }
+            frames.push((before + 1..=packets.len() as u64).collect());
         };
         // The first is answered before it was asked; some are asked before the one in front of them is answered.
         if port % 4 == 0 {
@@ -120,6 +122,7 @@ fn capture(path: &Path, seed: u64, most: usize) {
         at += 16 + u32::from_le_bytes(len) as usize;
     }
     fs::write(path, file).expect("it can be written again");
+    frames
 }
 
 /// What is shown, but for what tells of segments: how many there were, and which.
@@ -151,6 +154,30 @@ fn messages_in_one_piece_are_shown_as_those_in_many() {
             let [whole, cut] = [&whole, &cut].map(|path| shown(way, path));
             assert_eq!(whole, cut, "{way}, seed {seed}");
             assert!(!whole.is_empty(), "{way}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn each_packet_that_brought_bytes_of_a_message_is_one_of_its_frames() {
+    let path = scratch("whole-frames").join("some.pcap");
+    for (seed, most) in [(1, 1400), (2, 1), (3, 1), (4, 5), (5, 40)] {
+        let mut expected = capture(&path, seed, most);
+        for threads in [1, 2] {
+            let ran = run(&format!(
+                "-q --threads {threads} --json '' {}",
+                path.display()
+            ));
+            let lines = text(&ran.stdout);
+            let frames = lines.lines().filter_map(|line| {
+                let json: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                let frames = json["data"].get("frames")?.as_array()?.iter();
+                Some(frames.filter_map(serde_json::Value::as_u64).collect())
+            });
+            let mut told: Vec<Vec<u64>> = frames.collect();
+            told.sort();
+            expected.sort();
+            assert_eq!(told, expected, "seed {seed}, {most} bytes");
         }
     }
 }

@@ -142,6 +142,12 @@ impl Conversation {
         self.talk.as_ref()?.open_burst_since()
     }
 
+    /// What brought the first of a direction's bytes that wait for more to be told, if any do.
+    #[must_use]
+    pub fn waits_since(&self, dir: Direction) -> Option<&Carrier> {
+        self.talk.as_ref()?.waits_since(dir)
+    }
+
     /// Bytes of memory held for bytes that wait.
     #[must_use]
     pub fn held(&self) -> usize {

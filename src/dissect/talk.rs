@@ -43,6 +43,12 @@ impl Talk {
         }
     }
 
+    /// See [`super::Conversation::waits_since`].
+    pub(super) fn waits_since(&self, dir: Direction) -> Option<&Carrier> {
+        let half = self.halves.of(dir);
+        (!half.waiting.is_empty()).then_some(&half.first)
+    }
+
     /// Bytes of memory held for bytes that wait.
     pub(super) fn held(&self) -> usize {
         let of = |half: &Half| half.waiting.capacity();

@@ -40,8 +40,9 @@ pub(super) struct Batch {
 pub(super) struct Record {
     /// What it is by then.
     pub(super) now: Timestamp,
-    /// Of an event: the packet, and where the bytes are.
+    /// The packet of an event.
     pub(super) by: Carrier,
+    /// Where its bytes are, if it has any.
     pub(super) place: Place,
     /// So many of the batch's quiet moments passed before.
     pub(super) quiet: u32,

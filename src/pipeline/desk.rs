@@ -2,6 +2,7 @@
 
 mod alone;
 mod exchanges;
+mod frames;
 mod glance;
 mod orders;
 mod timers;
@@ -26,6 +27,7 @@ use super::memory::{Last, Memory, Open, State};
 use super::recorder::Recorder;
 use super::show::Show;
 use exchanges::acknowledged;
+use frames::keep_untold;
 pub(super) use orders::Orders;
 pub use waiting::Unanswered;
 use waiting::Waiting;
@@ -171,7 +173,7 @@ impl Desk {
             }
             StreamEvent::Datagram { bytes, .. } if self.passes_over(state, bytes) => {
                 conversation.pass_over();
-                return self.pass_over(state);
+                return self.pass_over_datagram(state);
             }
             StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
         };
@@ -187,6 +189,11 @@ impl Desk {
         if self.orders.wire {
             conversation.stay_raw();
         }
+        if let StreamEvent::Data { dir, by, .. } = *event
+            && self.wants_frames()
+        {
+            self.bring(state, dir, by);
+        }
         conversation.on_event(
             &limits,
             decoders,
@@ -198,6 +205,7 @@ impl Desk {
             },
         );
         self.dissecting = Some(dissecting);
+        keep_untold(state, conversation);
         if let StreamEvent::Gap { dir, .. } = *event {
             self.orders.query.mark_gap(state.mark(dir));
             state.holed[dir.index()] = true;
@@ -208,6 +216,7 @@ impl Desk {
             state.ended[dir.index()] = true;
             if other {
                 // The flow is remembered for a while, for what comes late; what was said in it is not.
+                state.untold = None;
                 return self.retire(conversation);
             }
         }
@@ -261,13 +270,13 @@ impl Desk {
                 open.last = by.into();
                 open.fresh = true;
                 let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
-                if self.show.recorder.is_some() || self.orders.frames {
-                    open.note_frame(by.frame, &self.fragments);
-                }
                 open.unit
                     .feed(&self.orders.query, &self.orders.keep, part, bytes);
                 let full = open.unit.is_full();
                 state.tls |= tls;
+                if self.wants_frames() {
+                    self.note_frames(state, dir, by);
+                }
                 if full {
                     self.portion(flow, state, dir);
                 }
@@ -285,9 +294,12 @@ impl Desk {
                 let Some(open) = state.open(dir) else { return };
                 open.body = facts;
             }
-            Said::End { complete } => self.end(flow, state, dir, by, complete),
-            Said::Whole(whole) if self.overlooks(state, &whole) => {
-                self.overlook(flow, state, dir, by, &whole);
+            Said::End { complete } => {
+                self.end_frames(state, dir);
+                self.end(flow, state, dir, by, complete);
+            }
+            Said::Whole(whole) if self.passes_over_message(state, &whole) => {
+                self.pass_over_message(flow, state, dir, by, &whole);
             }
             Said::Whole(whole) => {
                 whole.in_pieces(by, |by, said| self.said(flow, state, dir, by, said));

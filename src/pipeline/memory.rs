@@ -31,7 +31,7 @@ impl Memory {
 #[derive(Default)]
 pub(super) struct State {
     /// The open (or held) message of each direction.
-    open: [Option<Box<Open>>; 2],
+    pub(super) open: [Option<Box<Open>>; 2],
     /// How far each direction's text was searched, where it goes on over messages.
     marks: [Bookmark; 2],
     /// Bytes are missing where each direction's mark is.
@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.
     pub(super) neighbours: Option<Box<Neighbours>>,
+    /// Frames of each direction with bytes of which nothing was told yet, where they are wanted.
+    pub(super) untold: Option<Box<[Vec<u64>; 2]>>,
     /// The flow's first message was begun.
     pub(super) begun: bool,
     /// A burst of the flow began as a record of TLS.
@@ -102,7 +104,7 @@ pub(super) struct Last {
 }
 
 /// Frames of one message that are noted.
-const FRAMES: usize = 65_536;
+pub(super) const FRAMES: usize = 65_536;
 
 impl Open {
     /// Begin to be another message; the unit is begun by the caller.
@@ -128,14 +130,15 @@ impl Open {
         self.fresh && !self.held && self.begin.kind.side == Side::Answers && self.unit.holds(query)
     }
 
-    /// Note which frame brought bytes; `fragments` are those of a datagram that was put together.
-    pub(super) fn note_frame(&mut self, frame: u64, fragments: &[u64]) {
-        if self.frames.last() != Some(&frame) && self.frames.len() < FRAMES {
-            match fragments {
-                [] => self.frames.push(frame),
-                fragments => self.frames.extend_from_slice(fragments),
-            }
-        }
+    /// Note frames that brought bytes: those of the list that are not noted yet.
+    pub(super) fn note_frames(&mut self, frames: &[u64]) {
+        let last = self.frames.last();
+        let noted = last.and_then(|last| frames.iter().rposition(|frame| frame == last));
+        let new = frames
+            .get(noted.map_or(0, |at| at + 1)..)
+            .unwrap_or_default();
+        let room = FRAMES.saturating_sub(self.frames.len()).min(new.len());
+        self.frames.extend_from_slice(&new[..room]);
     }
 }
 

@@ -148,7 +148,8 @@ impl<S: Default> Reassembler<S> {
 }
 
 impl<S> Entry<S> {
-    /// Whether a segment goes on with this connection, without further questions.
+    /// Whether a segment cannot begin another connection on the same ports: it has no SYN and this one did not end by a RST, or it is a
+    /// RST itself.
     #[inline]
     pub(super) fn is_ordinary(&self, segment: &Segment<'_>) -> bool {
         (!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST)

@@ -34,7 +34,7 @@ impl Desk {
         open.start(ASIDE, self.next_number(), dir, by);
         open.aside = Some(why);
         if self.orders.frames {
-            open.note_frame(by.frame, &self.fragments);
+            open.note_frames(self.frames_of(&[by.frame]));
         }
         open.unit.begin(&self.orders.query, None);
         open.unit
@@ -67,7 +67,7 @@ impl Desk {
             let mut open = self.spare.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir, by);
             if self.orders.frames {
-                open.note_frame(by.frame, &[]);
+                open.note_frames(&[by.frame]);
             }
             open.unit.begin(&self.orders.query, None);
             self.tell(

@@ -8,24 +8,24 @@ use crate::stream::Carrier;
 use super::Desk;
 
 impl Desk {
-    /// Whether a datagram can be passed over.
-    pub(super) fn passes_over(&self, state: &State, datagram: &[u8]) -> bool {
+    /// Whether a text can be passed over that has no part in an exchange: a datagram.
+    pub(super) fn passes_over(&self, state: &State, text: &[u8]) -> bool {
         let orders = &self.orders;
         !orders.invert
             && orders.before == 0
             && state.neighbours.is_none()
-            && orders.query.misses(datagram)
+            && orders.query.misses(text)
     }
 
     /// Of a datagram that is passed over nothing stays but its number.
-    pub(super) fn pass_over(&mut self, state: &mut State) {
+    pub(super) fn pass_over_datagram(&mut self, state: &mut State) {
         self.next_number();
         self.output.messages += 1;
         state.begun = true;
     }
 
     /// Whether a message can be passed over: it is not wanted because of another one either.
-    pub(super) fn overlooks(&self, state: &mut State, whole: &Whole<'_>) -> bool {
+    pub(super) fn passes_over_message(&self, state: &mut State, whole: &Whole<'_>) -> bool {
         let orders = &self.orders;
         orders.conditions.is_empty()
             && !orders.pairs
@@ -37,7 +37,7 @@ impl Desk {
     }
 
     /// Of a message that is passed over only what its answer needs stays.
-    pub(super) fn overlook(
+    pub(super) fn pass_over_message(
         &mut self,
         flow: &Flow,
         state: &mut State,
@@ -48,6 +48,7 @@ impl Desk {
         self.release(flow, state, dir, true);
         state.begun = true;
         state.holed[dir.index()] = false;
+        self.end_frames(state, dir);
         self.count_message(flow, state);
         let ordinal = whole.begin.exchange;
         match whole.begin.kind.side {

@@ -6,6 +6,7 @@ use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::pipeline::memory::{Memory, State};
 
+use super::frames::keep_untold;
 use super::{Desk, Dissecting};
 
 impl Desk {
@@ -50,6 +51,7 @@ impl Desk {
             self.said(flow, state, dir, by, said);
         });
         self.dissecting = Some(dissecting);
+        keep_untold(state, conversation);
         if self.orders.live {
             self.slow(now, flow, state);
             for dir in [Direction::ToServer, Direction::ToClient] {
