@@ -11,7 +11,7 @@
 //!
 //! All read the same file from the page cache, in turn; the tables have medians and ratios. `SPYGREP_BENCH_RUNS` says how often
 //! (5), `SPYGREP_BENCH_MIB` how large the files are (256), `SPYGREP_BENCH_DIR` where they lie (in the target directory; they are
-//! made once, from a fixed seed).
+//! made once, from a fixed seed). Two threads want two cores: how many there really were is told below the table.
 
 mod asked;
 mod capture;
@@ -158,6 +158,7 @@ fn workloads_table(plan: &Plan) -> bool {
         "needles",
     ]);
     let mut good = true;
+    let mut cores = vec![runs::cores()];
     for workload in plan.workloads(&[]) {
         let Made {
             path,
@@ -188,7 +189,11 @@ fn workloads_table(plan: &Plan) -> bool {
             mebibytes(ngreps_peak),
             format!("{found} of {needles}"),
         ]);
+        cores.push(runs::cores());
     }
     table.print();
+    let least = cores.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = cores.iter().copied().fold(0.0, f64::max);
+    println!("Meanwhile two busy threads did {least:.1} to {most:.1} times the work of one.");
     good
 }

@@ -144,3 +144,27 @@ pub(crate) fn peak_of_child(file: &str, call: &[String]) {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("Linux counts");
     println!("{}", usage.max_rss());
 }
+
+/// How much two busy threads get done at once, over one: 2 where each has a core of its own, 1 where they share one.
+pub(crate) fn cores() -> f64 {
+    let start = Instant::now();
+    busy();
+    let one = start.elapsed();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(busy);
+        busy();
+    });
+    2.0 * one.as_secs_f64() / start.elapsed().as_secs_f64()
+}
+
+/// Additions that do not wait for each other, some hundredths of a second of them.
+fn busy() {
+    let mut sums = [0_u64; 8];
+    for step in 0..20_000_000_u64 {
+        for sum in &mut sums {
+            *sum = sum.wrapping_add(std::hint::black_box(step));
+        }
+    }
+    std::hint::black_box(sums);
+}
