@@ -132,6 +132,10 @@ impl Open {
 
     /// Note frames that brought bytes: those of the list that are not noted yet.
     pub(super) fn note_frames(&mut self, frames: &[u64]) {
+        // Looked for only where it is near the end: what was noted before is.
+        if self.frames.len() >= FRAMES {
+            return;
+        }
         let last = self.frames.last();
         let noted = last.and_then(|last| frames.iter().rposition(|frame| frame == last));
         let new = frames

@@ -8,6 +8,9 @@ use crate::stream::Carrier;
 
 use super::{Desk, is_burst};
 
+/// Frames for which a direction keeps room.
+const FEW: usize = 16;
+
 impl Desk {
     /// Somebody wants to know them.
     pub(super) fn wants_frames(&self) -> bool {
@@ -66,7 +69,10 @@ pub(super) fn keep_untold(state: &mut State, conversation: &Conversation) {
                 let told = untold.iter().position(|frame| *frame == first.frame);
                 untold.drain(..told.unwrap_or_default());
             }
-            None => untold.clear(),
+            None => {
+                untold.clear();
+                untold.shrink_to(FEW);
+            }
         }
     }
 }
