@@ -64,15 +64,12 @@ pub(super) fn keep_untold(state: &mut State, conversation: &Conversation) {
             return;
         };
         let untold = &mut untold[dir.index()];
-        match conversation.waits_since(dir) {
-            Some(first) => {
-                let told = untold.iter().position(|frame| *frame == first.frame);
-                untold.drain(..told.unwrap_or_default());
-            }
-            None => {
-                untold.clear();
-                untold.shrink_to(FEW);
-            }
+        if let Some(first) = conversation.waits_since(dir) {
+            let told = untold.iter().position(|frame| *frame == first.frame);
+            untold.drain(..told.unwrap_or_default());
+        } else {
+            untold.clear();
+            untold.shrink_to(FEW);
         }
     }
 }
