@@ -85,10 +85,11 @@ impl<'h> Head<'h> {
         strict::<64>(bytes, answer)
     }
 
-    /// Reads `head`, which is whole and no more than that.
+    /// Reads `head`, which is whole and no more than that. By itself, so that others do without the room for many fields.
+    #[cold]
+    #[inline(never)]
     pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
-        let strictly = strict::<64>(head, answer).or_else(|| with_many(head, answer));
-        strictly
+        strict::<256>(head, answer)
             .filter(|read| read.len == head.len())
             .unwrap_or_else(|| Self {
                 len: head.len(),
@@ -264,13 +265,6 @@ fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
         "start lines are read alike"
     );
     Some(Head { len, line, fields })
-}
-
-/// Reads a head by the rules that may have many fields. By itself, so that others do without the room.
-#[cold]
-#[inline(never)]
-fn with_many(head: &[u8], answer: bool) -> Option<Head<'_>> {
-    strict::<256>(head, answer)
 }
 
 /// A header field: where its name and its value are in the head.

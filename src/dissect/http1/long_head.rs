@@ -9,7 +9,7 @@ use super::body::Framing;
 use super::decoded::{Charset, Plan};
 use super::head::{Fields, first_line};
 use super::pairing::Method;
-use super::start_line::{RequestLine, StatusLine};
+use super::start_line::StartLine;
 use super::{Http1, Stage, describe};
 use crate::message::{Part, Said};
 
@@ -81,25 +81,19 @@ impl Http1 {
         let half = *self.halves.of(dir);
         let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
-        let line = first_line(part);
-        let fields = Fields::lenient(part);
-        let mut room = [0; describe::TITLE];
-        let read = if half.answer {
-            StatusLine::of(line).map(|line| {
-                let method = half.asked.map_or(Method::Other, |asked| asked.method);
-                let brief = self.answer(dir, &line, &fields, Some(WHY), voice);
-                (brief, line.words, Some((line.status, method)))
-            })
-        } else {
-            RequestLine::of(line).map(|line| {
-                let brief = self.request(dir, &line, &fields, Some(WHY), voice);
-                let title = describe::request_title(&line, fields.host, &mut room);
-                (brief, title, None)
-            })
-        };
-        let Some((brief, title, answers)) = read else {
+        let Some(line) = StartLine::of(first_line(part), half.answer) else {
             voice.text(dir, Part::Head, window);
             return Err(self.give_up(dir, window.len(), voice));
+        };
+        let fields = Fields::lenient(part);
+        let mut room = [0; describe::TITLE];
+        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut room, voice);
+        let answers = match line {
+            StartLine::Request(_) => None,
+            StartLine::Answer(line) => {
+                let method = half.asked.map_or(Method::Other, |asked| asked.method);
+                Some((line.status, method))
+            }
         };
         voice.text(dir, Part::Head, part);
         voice.say(dir, Said::Brief { brief, title });

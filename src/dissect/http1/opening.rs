@@ -87,26 +87,19 @@ impl Http1 {
         } = head;
         let head = window.get(..end).unwrap_or(window);
         let bare = bare.then_some("lines that end without CR");
-        let mut room;
-        let read = match &line {
-            Some(StartLine::Answer(line)) => {
-                let method = asked.map_or(Method::Other, |asked| asked.method);
-                let brief = self.answer(dir, line, &fields, bare, voice);
-                let framing = Framing::of_answer(&fields, line.status, method);
-                Some((brief, line.words, framing))
-            }
-            Some(StartLine::Request(line)) => {
-                let brief = self.request(dir, line, &fields, bare, voice);
-                room = [0; describe::TITLE];
-                let title = describe::request_title(line, fields.host, &mut room);
-                Some((brief, title, Framing::of_request(&fields)))
-            }
-            None => None,
-        };
-        let Some((brief, title, framing)) = read else {
+        let Some(line) = line else {
             tell_begin(voice);
             voice.text(dir, Part::Head, head);
             return Err(self.give_up(dir, end, voice));
+        };
+        let mut room = [0; describe::TITLE];
+        let (brief, title) = self.brief(dir, &line, &fields, bare, &mut room, voice);
+        let framing = match line {
+            StartLine::Request(_) => Framing::of_request(&fields),
+            StartLine::Answer(line) => {
+                let method = asked.map_or(Method::Other, |asked| asked.method);
+                Framing::of_answer(&fields, line.status, method)
+            }
         };
         let plan = fields.plan();
         if let Some(begin) = begin
@@ -176,8 +169,28 @@ impl Http1 {
         }
     }
 
-    /// What is known of a request by its head; `odd` is what was seen to break a rule before its fields were read.
-    pub(super) fn request(
+    /// What is known of a message by its head, and its title, which may be put together in `room`; `odd` is what was seen to break a
+    /// rule before its fields were read.
+    pub(super) fn brief<'t>(
+        &mut self,
+        dir: Direction,
+        line: &StartLine<'t>,
+        fields: &Fields<'_>,
+        odd: Option<&'static str>,
+        room: &'t mut [u8; describe::TITLE],
+        voice: &mut Voice<'_>,
+    ) -> (Brief, &'t [u8]) {
+        match line {
+            StartLine::Request(line) => {
+                let brief = self.request(dir, line, fields, odd, voice);
+                (brief, describe::request_title(line, fields.host, room))
+            }
+            StartLine::Answer(line) => (self.answer(dir, line, fields, odd, voice), line.words),
+        }
+    }
+
+    /// What is known of a request.
+    fn request(
         &mut self,
         dir: Direction,
         line: &RequestLine<'_>,
@@ -203,8 +216,8 @@ impl Http1 {
         }
     }
 
-    /// What is known of an answer by its head.
-    pub(super) fn answer(
+    /// What is known of an answer.
+    fn answer(
         &mut self,
         dir: Direction,
         line: &StatusLine<'_>,

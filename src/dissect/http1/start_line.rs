@@ -179,27 +179,15 @@ fn space(line: &[u8]) -> Option<usize> {
 /// Whether each byte may be in a token (RFC 9110 section 5.6.2).
 const TOKEN: [bool; 256] = {
     let mut token = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 0x80 {
-        token[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            );
-        byte += 1;
+    let mut at = 0;
+    while at < token.len() {
+        token[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    let mut marks: &[u8] = b"!#$%&'*+-.^_`|~";
+    while let [mark, rest @ ..] = marks {
+        token[*mark as usize] = true;
+        marks = rest;
     }
     token
 };
