@@ -6,7 +6,8 @@ use crate::flow::Direction;
 use crate::pipeline::memory::{FRAMES, State};
 use crate::stream::Carrier;
 
-use super::{Desk, is_burst};
+use super::Desk;
+use super::messages::is_burst;
 
 /// Frames for which a direction keeps room.
 const FEW: usize = 16;

@@ -50,27 +50,21 @@ impl Desk {
         state.holed[dir.index()] = false;
         self.end_frames(state, dir);
         self.count_message(flow, state);
+        let number = self.number(state, &whole.begin);
         let ordinal = whole.begin.exchange;
         match whole.begin.kind.side {
             Side::Asks => {
-                let number = self.next_number();
                 if let Some(ordinal) = ordinal {
                     self.ask(flow, state, ordinal, number, dir, whole.first, whole.title);
                 }
                 state.asked(ordinal, dir, by.into(), whole.text.len() as u64);
             }
-            Side::Answers if state.exchange(ordinal).is_none() => {
-                self.next_number();
-            }
-            Side::Answers if whole.brief.interim => {}
-            Side::Answers => {
+            Side::Answers if !whole.brief.interim => {
                 if let Some(exchange) = state.close(ordinal) {
                     self.waiting.done(exchange.number);
                 }
             }
-            Side::Speaks => {
-                self.next_number();
-            }
+            Side::Answers | Side::Speaks => {}
         }
         self.give_back_room(state);
     }
