@@ -45,15 +45,20 @@ pub(crate) fn tcp(up: bool, port: u16, flags: u8, seq: u32, ack: u32, payload: &
 
 /// A capture file of raw IP packets, a millisecond apart.
 pub(crate) fn write(path: &Path, packets: &[Vec<u8>]) {
+    write_at(path, (0..).zip(packets));
+}
+
+/// A capture file of raw IP packets, each at its millisecond.
+pub(crate) fn write_at<'p>(path: &Path, packets: impl Iterator<Item = (u32, &'p Vec<u8>)>) {
     let mut bytes = Vec::new();
     for field in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 101] {
         bytes.extend(field.to_le_bytes());
     }
-    for (number, packet) in (0_u32..).zip(packets) {
+    for (moment, packet) in packets {
         let len = u32::try_from(packet.len()).expect("a packet is short");
         for field in [
-            1_700_000_000 + number / 1000,
-            number % 1000 * 1000,
+            1_700_000_000 + moment / 1000,
+            moment % 1000 * 1000,
             len,
             len,
         ] {

@@ -1,9 +1,8 @@
 //! Messages that lie in one piece, of which most are passed over at a glance, are shown as those that come byte by byte.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::frames::{ACK, Numbers, PSH, SYN, tcp, write};
+use super::frames::{ACK, Numbers, PSH, SYN, tcp, write_at};
 use super::{run, scratch, text};
 
 /// Ways to look at a capture: what is wanted of a message that does not match differs from one to the other.
@@ -74,13 +73,12 @@ fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
 /// bytes of some, which come alone. Gives the numbers of each message's frames.
 fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
     let mut numbers = Numbers(seed);
-    let (mut packets, mut moments) = (Vec::new(), Vec::new());
-    let (mut now, mut frames) = (0_u32, Vec::new());
+    let (mut packets, mut frames) = (Vec::new(), Vec::new());
+    let mut now = 0;
     for port in 40_000..40_012 {
         let mut next = [100_u32, 500];
-        packets.push(tcp(true, port, SYN, 99, 0, b""));
-        packets.push(tcp(false, port, SYN | ACK, 499, 100, b""));
-        moments.extend([now; 2]);
+        packets.push((now, tcp(true, port, SYN, 99, 0, b"")));
+        packets.push((now, tcp(false, port, SYN | ACK, 499, 100, b"")));
         let mut say = |up: bool, bytes: &[u8], first: usize| {
             let (first, rest) = bytes.split_at(first);
             let before = packets.len() as u64;
@@ -88,8 +86,7 @@ fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
                 now += 7;
                 for piece in bytes.chunks(most) {
                     let [own, peer] = if up { next } else { [next[1], next[0]] };
-                    packets.push(tcp(up, port, PSH | ACK, own, peer, piece));
-                    moments.push(now);
+                    packets.push((now, tcp(up, port, PSH | ACK, own, peer, piece)));
                     next[usize::from(!up)] = own + u32::try_from(piece.len()).expect("it is short");
                 }
             }
@@ -112,16 +109,7 @@ fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
             }
         }
     }
-    write(path, &packets);
-    let mut file = fs::read(path).expect("it was written");
-    let mut at = 24;
-    for moment in moments {
-        file[at + 4..at + 8].copy_from_slice(&(moment * 1000).to_le_bytes());
-        file[at..at + 4].copy_from_slice(&1_700_000_000_u32.to_le_bytes());
-        let len: [u8; 4] = file[at + 8..at + 12].try_into().expect("four bytes");
-        at += 16 + u32::from_le_bytes(len) as usize;
-    }
-    fs::write(path, file).expect("it can be written again");
+    write_at(path, packets.iter().map(|(now, packet)| (*now, packet)));
     frames
 }
 
