@@ -14,7 +14,7 @@ use std::sync::mpsc::{
 use std::thread::Builder;
 use std::time::Duration;
 
-use crate::capture::savefile::Savefiles;
+use crate::capture::savefile::{Savefiles, Stretches};
 use crate::capture::{CaptureError, Next, Progress, Source as _, Warning};
 use crate::frame::Frame;
 use crate::stats::Stats;
@@ -64,6 +64,8 @@ pub(super) struct Reading {
     pub(super) empty: Sender<Batch>,
     end: Receiver<Over>,
     stop: Arc<AtomicBool>,
+    /// What this thread may read of the files.
+    stretches: Arc<Stretches>,
     /// How often the next batch is looked for before it is waited for.
     looks: u32,
 }
@@ -115,7 +117,6 @@ impl Task {
             batch.clear();
             batch
         });
-        files.keep();
         let result = loop {
             match files.next_kept() {
                 Ok((Next::Frame(frame), block)) => {
@@ -177,8 +178,9 @@ fn send<F: FnMut(Batch) -> Batch>(
     courier.batch.progress = files.progress();
     courier.batch.warnings.extend(files.take_warnings());
     front.settle(files.kept());
+    let lacks = files.lacks();
     let block = files.exchange(courier.spare());
-    courier.send(block);
+    courier.send(block, lacks);
 }
 
 impl Pipeline {
@@ -191,6 +193,7 @@ impl Pipeline {
             let (taken, empty) = channel();
             let (end, over) = channel();
             let stop = Arc::new(AtomicBool::new(false));
+            let stretches = files.share(desk.sought().filter(|_| front.takes_all()));
             let task = Task {
                 files: Box::new(mem::take(files)),
                 front: front.carrying(),
@@ -208,6 +211,7 @@ impl Pipeline {
                 empty: taken,
                 end: over,
                 stop,
+                stretches,
                 looks: LOOKS,
             };
             self.way = Way::Behind(Box::new(Behind::new(desk, reading)));
@@ -260,26 +264,27 @@ impl Reading {
     fn receive(&mut self, patience: Duration) -> Result<Batch, RecvTimeoutError> {
         // A thread that sleeps has to be woken by the one that reads, each time. One that found a batch while it was awake stays
         // awake for a moment; where that was in vain, blocks take longer than that, and it sleeps at once until it is late again.
-        let looks = if patience.is_zero() { 1 } else { self.looks };
-        let awake = (0..looks).find_map(|_| match self.full.try_recv() {
-            Ok(batch) => Some(Ok(batch)),
-            Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
-            Err(TryRecvError::Empty) => {
-                hint::spin_loop();
-                None
-            }
-        });
-        match awake {
-            Some(received) => {
-                self.looks = LOOKS;
-                received
-            }
-            None if patience.is_zero() => Err(RecvTimeoutError::Timeout),
-            None => {
-                self.looks = 0;
-                self.full.recv_timeout(patience)
+        let mut looks = if patience.is_zero() { 1 } else { self.looks };
+        loop {
+            match self.full.try_recv() {
+                Ok(batch) => {
+                    self.looks = LOOKS;
+                    return Ok(batch);
+                }
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(TryRecvError::Empty) if !patience.is_zero() && self.stretches.help() => {}
+                Err(TryRecvError::Empty) if looks > 1 => {
+                    looks -= 1;
+                    hint::spin_loop();
+                }
+                Err(TryRecvError::Empty) => break,
             }
         }
+        if patience.is_zero() {
+            return Err(RecvTimeoutError::Timeout);
+        }
+        self.looks = 0;
+        self.full.recv_timeout(patience)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Bytes of frames are not copied: the block of the file that the frames lie in goes along.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::capture::{Progress, Warning};
@@ -28,6 +29,8 @@ pub(super) struct Batch {
     pub(super) packets: Vec<Seen>,
     /// The part of the file that the frames lie in.
     pub(super) block: Arc<Vec<u8>>,
+    /// What is sought is certainly not in there.
+    pub(super) lacks: bool,
     /// Bytes that lie in no frame of the block: they had to wait, or were put together.
     pub(super) copies: Vec<u8>,
     /// The front's counters by now, and the source's.
@@ -111,6 +114,17 @@ impl Batch {
             .sum()
     }
 
+    /// Addresses of the bytes in which what is sought certainly is not.
+    pub(super) fn lacking(&self) -> Range<usize> {
+        match self.lacks {
+            true => {
+                let addresses = self.block.as_ptr_range();
+                addresses.start.addr()..addresses.end.addr()
+            }
+            false => 0..0,
+        }
+    }
+
     /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than frames in a block.)
     pub(super) fn is_full(&self) -> bool {
         self.records.len() >= RECORDS || self.copies.len() >= COPIES
@@ -153,7 +167,7 @@ pub(super) struct Courier<F> {
     ticks: bool,
     due: bool,
     /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no block, and all bytes are copied.
-    frame: Option<std::ops::Range<usize>>,
+    frame: Option<Range<usize>>,
     /// Packets that bring nothing are told.
     bare: bool,
     /// What is recorded, if anything is.
@@ -201,12 +215,13 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         Arc::try_unwrap(std::mem::take(&mut self.batch.block)).unwrap_or_default()
     }
 
-    /// Send what there is, with the block that its frames lie in.
-    pub(super) fn send(&mut self, block: Vec<u8>) {
+    /// Send what there is, with the block that its frames lie in, and whether that certainly lacks what is sought.
+    pub(super) fn send(&mut self, block: Vec<u8>, lacks: bool) {
         self.settle();
         // What is behind the last record needs none.
         self.quiet = 0;
         self.batch.block = Arc::new(block);
+        self.batch.lacks = lacks;
         if !self.batch.is_empty() {
             let sent = std::mem::take(&mut self.batch);
             let (stats, progress) = (sent.stats, sent.progress);
@@ -242,7 +257,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         // What is let go at once may be large: event by event it is sent, where no block has to wait for its frames.
         if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
-            self.send(spare);
+            self.send(spare, false);
         }
     }
 

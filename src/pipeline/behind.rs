@@ -41,6 +41,7 @@ impl Behind {
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
         let kept = self.desk.show.keep(&batch);
+        self.desk.lacking = batch.lacking();
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
         let (mut quiet, mut fragments) = (batch.quiet.iter(), batch.fragments.iter());
         for record in &batch.records {
@@ -78,6 +79,8 @@ impl Behind {
         for now in quiet {
             self.quiet(*now);
         }
+        // The memory is used again.
+        self.desk.lacking = 0..0;
         let news = (batch.progress, std::mem::take(&mut batch.warnings));
         if kept.is_some() {
             batch.block = self.desk.show.spare().into();

@@ -11,6 +11,7 @@ mod verdict;
 mod waiting;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::dissect::{Budget, Conversation};
 use crate::exchange::Exchange;
@@ -64,6 +65,8 @@ pub(super) struct Desk {
     pub(super) wants_ticks: bool,
     /// Frames of the fragments that the datagram in hand was put together from.
     pub(super) fragments: Vec<u64>,
+    /// Addresses of bytes in which no match begins: another thread has looked at them.
+    pub(super) lacking: Range<usize>,
 }
 
 /// What the dissectors of all flows share.
@@ -98,6 +101,7 @@ impl Desk {
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
+            lacking: 0..0,
         }
     }
 
@@ -140,6 +144,9 @@ impl Desk {
         if let Some(streams) = &mut self.show.streams {
             let result = streams.event(flow, event);
             self.show.note(result);
+        }
+        if self.orders.query.learns() {
+            self.orders.query.learn(event.bytes());
         }
         let Memory {
             conversation,

@@ -67,6 +67,11 @@ impl<S: Default> Front<S> {
         )
     }
 
+    /// Whether all packets are taken: there is no filter.
+    pub(super) fn takes_all(&self) -> bool {
+        self.filter.is_none()
+    }
+
     /// Take a frame. It may lie in a `block` that stays until [`Self::settle`].
     pub(super) fn frame(
         &mut self,

@@ -6,6 +6,7 @@
 mod conditions;
 mod context;
 mod pattern;
+mod prefilter;
 mod query;
 mod streaming;
 mod unit;
@@ -13,5 +14,6 @@ mod unit;
 pub use conditions::{Conditions, FIELDS, FactIs, FieldIs, Standing, Test};
 pub use context::Context;
 pub use pattern::{Options, PatternError};
+pub use prefilter::Glance;
 pub use query::{Asked, Bookmark, Query};
 pub use unit::{Keep, Shown, Unit};

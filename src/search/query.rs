@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::pattern::{Options, Pattern, PatternError};
+use super::prefilter::Glance;
 use super::streaming::{Automaton, Scan};
 
 /// What the user asked, as typed.
@@ -24,6 +25,7 @@ pub struct Query {
     terms: Vec<Term>,
     /// The patterns whose extents are shown.
     shown: Option<regex::bytes::Regex>,
+    learns: bool,
 }
 
 /// One pattern of a question.
@@ -87,7 +89,12 @@ impl Query {
         for pattern in &asked.not {
             terms.push(one(std::slice::from_ref(pattern), false)?);
         }
-        Ok(Self { terms, shown })
+        let learns = terms.iter().any(|term| term.automaton.learns());
+        Ok(Self {
+            terms,
+            shown,
+            learns,
+        })
     }
 
     /// Whether everything matches.
@@ -123,6 +130,30 @@ impl Query {
         wanted.any(|term| term.automaton.misses(text))
     }
 
+    /// What tells that of large pieces of any bytes, not only of texts. None: it would not pay.
+    #[must_use]
+    pub fn glance(&self) -> Option<Glance> {
+        match &*self.terms {
+            [term] if term.wanted => term.automaton.glance(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is to [learn](Self::learn) from texts.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.learns
+    }
+
+    /// Learn from a text that it is asked of what is rare in such texts: then it takes less time.
+    #[cold]
+    pub fn learn(&mut self, text: &[u8]) {
+        for term in &mut self.terms {
+            term.automaton.learn(text);
+        }
+        self.learns = self.terms.iter().any(|term| term.automaton.learns());
+    }
+
     /// The matches in one piece of text that starts at `offset`, none empty, appended to `extents`.
     pub(super) fn extents(&self, text: &[u8], offset: usize, extents: &mut Vec<Range<usize>>) {
         if let Some(regex) = &self.shown {
@@ -148,11 +179,13 @@ impl Query {
         }
     }
 
-    /// Read on. `found` is told of each match to be shown, as [`Automaton::feed`] tells it.
+    /// Read on. `found` is told of each match to be shown, as [`Automaton::feed`] tells it. `lacks`: what [`Self::glance`] gave has
+    /// seen that nothing is in the bytes.
     pub(super) fn feed(
         &self,
         progress: &mut [Progress],
         bytes: &[u8],
+        lacks: bool,
         found: &mut dyn FnMut(usize, usize),
     ) {
         for (term, progress) in self.terms.iter().zip(progress) {
@@ -160,13 +193,13 @@ impl Query {
             // Only the first term can be the one that is shown.
             if self.shown.is_some() && std::ptr::eq(term, &raw const self.terms[0]) {
                 term.automaton
-                    .feed(&mut progress.scan, bytes, &mut |end, len| {
+                    .feed(&mut progress.scan, bytes, lacks, &mut |end, len| {
                         *any = true;
                         found(end, len);
                     });
             } else {
                 term.automaton
-                    .feed(&mut progress.scan, bytes, &mut |_, _| *any = true);
+                    .feed(&mut progress.scan, bytes, lacks, &mut |_, _| *any = true);
             }
         }
     }

@@ -7,12 +7,12 @@
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson;
-use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
-use regex_automata::{Anchored, MatchKind, Span};
+use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::Hir;
-use regex_syntax::hir::literal::{Extractor, Literal};
+
+use super::prefilter::{Glance, Prefilter};
 
 /// An automaton for one set of patterns.
 #[derive(Debug)]
@@ -90,10 +90,10 @@ impl Automaton {
             *state = start(Some(byte))?;
         }
         let properties = hir.properties();
-        let prefilter = prefilter(hir);
+        let prefilter = Prefilter::new(hir);
         Ok(Self {
             begins: begins(&dfa, fresh, &behind),
-            needle: prefilter.as_ref().map_or(0, Prefilter::max_needle_len),
+            needle: prefilter.as_ref().map_or(0, Prefilter::longest),
             prefilter,
             fresh,
             behind,
@@ -122,26 +122,50 @@ impl Automaton {
     }
 
     /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece before), and how many bytes
-    /// in front of that end it begins at the earliest.
+    /// in front of that end it begins at the earliest. `lacks`: [at a glance](Self::glance) nothing is in the bytes.
     #[inline]
-    pub(super) fn feed(&self, scan: &mut Scan, bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
-        if !self.passes_over(scan, bytes) {
-            self.walk(scan, bytes, found);
+    pub(super) fn feed(
+        &self,
+        scan: &mut Scan,
+        bytes: &[u8],
+        lacks: bool,
+        found: &mut dyn FnMut(usize, usize),
+    ) {
+        if !self.passes_over(scan, bytes, lacks) {
+            self.walk(scan, bytes, lacks, found);
+        }
+    }
+
+    /// See [`Prefilter::glance`].
+    pub(super) fn glance(&self) -> Option<Glance> {
+        self.prefilter.as_ref().and_then(Prefilter::glance)
+    }
+
+    /// See [`Prefilter::learns`].
+    pub(super) fn learns(&self) -> bool {
+        self.prefilter.as_ref().is_some_and(Prefilter::learns)
+    }
+
+    /// See [`Prefilter::learn`].
+    pub(super) fn learn(&mut self, bytes: &[u8]) {
+        if let Some(prefilter) = &mut self.prefilter {
+            prefilter.learn(bytes);
         }
     }
 
     /// Whether there is no match in a text that lies in one piece, as far as that can be told without walking over it.
     pub(super) fn misses(&self, text: &[u8]) -> bool {
         let prefilter = self.prefilter.as_ref();
-        prefilter.is_some_and(|prefilter| prefilter.find(text, Span::from(0..text.len())).is_none())
+        prefilter.is_some_and(|prefilter| prefilter.find(text).is_none())
     }
 
     /// Read on over a short piece in which no match begins, if none is begun: most are like that.
-    fn passes_over(&self, scan: &mut Scan, bytes: &[u8]) -> bool {
-        let Some(last) = bytes.last().filter(|_| bytes.len() <= SHORT) else {
+    fn passes_over(&self, scan: &mut Scan, bytes: &[u8], lacks: bool) -> bool {
+        let Some(last) = bytes.last().filter(|_| lacks || bytes.len() <= SHORT) else {
             return false;
         };
-        if !self.dfa.is_start_state(scan.state) || !self.misses(bytes) || self.may_begin_in(bytes) {
+        let misses = || lacks || self.misses(bytes);
+        if !self.dfa.is_start_state(scan.state) || !misses() || self.may_begin_in(bytes) {
             return false;
         }
         *scan = Scan {
@@ -160,7 +184,13 @@ impl Automaton {
     }
 
     /// Read on, step by step or from needle to needle.
-    fn walk(&self, scan: &mut Scan, bytes: &[u8], found: &mut dyn FnMut(usize, usize)) {
+    fn walk(
+        &self,
+        scan: &mut Scan,
+        bytes: &[u8],
+        lacks: bool,
+        found: &mut dyn FnMut(usize, usize),
+    ) {
         let mut state = scan.state;
         // Where in `bytes` the state was last a start state; negative: in an earlier piece.
         let mut start_at = -(scan.since_start as i64);
@@ -179,27 +209,24 @@ impl Automaton {
                 if let Some(prefilter) = &self.prefilter
                     && at >= jump_from
                 {
-                    let next = prefilter.find(
-                        bytes,
-                        Span {
-                            start: at,
-                            end: bytes.len(),
-                        },
-                    );
+                    let next = match lacks {
+                        true => None,
+                        false => prefilter.find(&bytes[at..]).map(|next| at + next),
+                    };
                     // A needle may be cut by the end of the piece, and lie in front of a whole one: the last bytes are walked.
                     let tail = bytes
                         .len()
                         .saturating_sub(self.needle.saturating_sub(1))
                         .max(at);
                     let to = match next {
-                        Some(span) if span.start <= tail => {
+                        Some(next) if next <= tail => {
                             // Where needles are as thick as hay, looking for them costs more than walking.
-                            thick = match span.start - at < CLOSE {
+                            thick = match next - at < CLOSE {
                                 true => (2 * thick + 1).min(THICK),
                                 false => 0,
                             };
-                            jump_from = span.start + 1 + thick;
-                            span.start
+                            jump_from = next + 1 + thick;
+                            next
                         }
                         _ => {
                             jump_from = bytes.len();
@@ -310,47 +337,6 @@ impl Automaton {
     }
 }
 
-/// Finds where a match can begin.
-fn prefilter(hir: &Hir) -> Option<Prefilter> {
-    let usual = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir)?;
-    let longer = needles(hir)
-        .and_then(|needles| Prefilter::new(MatchKind::LeftmostFirst, &needles))
-        .filter(Prefilter::is_fast);
-    longer.or(Some(usual))
-}
-
-/// What the matches begin with, when they begin in several ways. Of each way the usual prefilter seeks four bytes, and stops
-/// at each word that begins so.
-fn needles(hir: &Hir) -> Option<Vec<Vec<u8>>> {
-    let whole = Extractor::new().extract(hir);
-    let mut short = whole.clone();
-    short.optimize_for_prefix_by_preference();
-    let (whole, short) = (whole.literals()?, short.literals()?);
-    let begins = |long: &Literal, short: &Literal| long.as_bytes().starts_with(short.as_bytes());
-    let all = whole
-        .iter()
-        .all(|long| short.iter().any(|short| begins(long, short)));
-    if short.len() < 2 || !all {
-        return None;
-    }
-    let shared = |short: &Literal| {
-        let mut group = whole.iter().filter(|long| begins(long, short));
-        let first = group.next().map_or(short, |first| first).as_bytes();
-        let len = group.fold(first.len().min(NEEDLE), |len, other| {
-            let pairs = first.iter().zip(other.as_bytes());
-            pairs
-                .take(len)
-                .take_while(|(one, other)| one == other)
-                .count()
-        });
-        first[..len].to_vec()
-    };
-    Some(short.iter().map(shared).collect())
-}
-
-/// Bytes of a needle at most: that many are walked at the end of each piece.
-const NEEDLE: usize = 12;
-
 /// For each byte, whether it leads from any start state to something else.
 fn begins(dfa: &dense::DFA<Vec<u32>>, fresh: StateID, behind: &[StateID; 256]) -> Box<[bool; 256]> {
     let mut starts = vec![fresh];
@@ -387,7 +373,9 @@ mod tests {
         let mut scan = automaton.start();
         let (mut ends, mut offset) = (Vec::new(), 0);
         for piece in pieces {
-            automaton.feed(&mut scan, piece, &mut |end, _| ends.push(offset + end));
+            automaton.feed(&mut scan, piece, false, &mut |end, _| {
+                ends.push(offset + end);
+            });
             offset += piece.len();
         }
         if automaton.ends_at_end(&scan) {
@@ -438,26 +426,6 @@ mod tests {
     }
 
     #[test]
-    fn needles_are_as_long_as_what_they_share() {
-        let table: [(&str, Option<&[&str]>); 4] = [
-            ("needle-[0-9]", None),
-            ("needle-[0-9]|haystack", Some(&["needle-", "haystack"])),
-            (
-                "pitchforks|pitchfork-of-the-barn|a-b",
-                Some(&["pitchforks", "pitchfork-of", "a-b"]),
-            ),
-            ("[a-z]+x|needle", None),
-        ];
-        for (pattern, expected) in table {
-            let (_, pattern) = automaton(pattern);
-            let found = needles(&pattern.hir);
-            let expected =
-                expected.map(|all| all.iter().map(|it| it.as_bytes().to_vec()).collect());
-            assert_eq!(found, expected, "{pattern:?}");
-        }
-    }
-
-    #[test]
     fn boundary_word() {
         let (automaton, _) = automaton(r"\bfoo\b");
         assert!(ends(&automaton, &[b"foo", b"d"]).is_empty());
@@ -478,9 +446,9 @@ mod tests {
             let (automaton, _) = automaton(pattern);
             let mut scan = automaton.start();
             let mut found = false;
-            automaton.feed(&mut scan, before, &mut |_, _| found = true);
+            automaton.feed(&mut scan, before, false, &mut |_, _| found = true);
             found |= automaton.gap(&mut scan);
-            automaton.feed(&mut scan, after, &mut |_, _| found = true);
+            automaton.feed(&mut scan, after, false, &mut |_, _| found = true);
             found | automaton.ends_at_end(&scan)
         };
         assert!(!behind_gap("SECRET", b"SEC", b"RET"));
@@ -513,7 +481,7 @@ mod tests {
         ] {
             let (automaton, _) = automaton(pattern);
             let mut scan = automaton.start();
-            automaton.feed(&mut scan, text, &mut |_, _| ());
+            automaton.feed(&mut scan, text, false, &mut |_, _| ());
             assert_eq!(automaton.is_open(&scan), open, "{pattern} {text:?}");
         }
     }
@@ -568,13 +536,16 @@ mod tests {
             pieces in prop::collection::vec(prop::collection::vec(prop::sample::select(b"aabbc \r\nA\x00\xff".to_vec()), 1..9), 1..4),
         ) {
             let (automaton, _) = automaton(&pattern);
-            let (mut passed, mut walked) = (automaton.start(), automaton.start());
+            let (mut passed, mut glanced, mut walked) = (automaton.start(), automaton.start(), automaton.start());
             for piece in &pieces {
-                let (mut one, mut other) = (Vec::new(), Vec::new());
-                automaton.feed(&mut passed, piece, &mut |end, len| one.push((end, len)));
-                automaton.walk(&mut walked, piece, &mut |end, len| other.push((end, len)));
-                prop_assert_eq!(one, other);
+                let (mut one, mut two, mut three) = (Vec::new(), Vec::new(), Vec::new());
+                automaton.feed(&mut passed, piece, false, &mut |end, len| one.push((end, len)));
+                automaton.feed(&mut glanced, piece, automaton.misses(piece), &mut |end, len| two.push((end, len)));
+                automaton.walk(&mut walked, piece, false, &mut |end, len| three.push((end, len)));
+                prop_assert_eq!(&one, &three);
+                prop_assert_eq!(&two, &three);
                 prop_assert_eq!(format!("{passed:?}"), format!("{walked:?}"));
+                prop_assert_eq!(format!("{glanced:?}"), format!("{walked:?}"));
             }
         }
     }

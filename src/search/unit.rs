@@ -83,8 +83,8 @@ impl Unit {
         self.tail.clear();
     }
 
-    /// Search and keep the next bytes.
-    pub fn feed(&mut self, query: &Query, keep: &Keep, part: Part, bytes: &[u8]) {
+    /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in them.
+    pub fn feed(&mut self, query: &Query, keep: &Keep, part: Part, bytes: &[u8], lacks: bool) {
         let bytes = match keep.first {
             Some(first) => {
                 let said = self.head_said as u64 + self.body;
@@ -101,7 +101,7 @@ impl Unit {
         }
         let mut progress = std::mem::take(&mut self.progress);
         if part == Part::Head {
-            query.feed(&mut progress, bytes, &mut |_, _| ());
+            query.feed(&mut progress, bytes, lacks, &mut |_, _| ());
             let room = keep.head.saturating_sub(self.head);
             let (kept, skipped) = bytes.split_at(room.min(bytes.len()));
             self.keep(kept);
@@ -110,16 +110,16 @@ impl Unit {
         } else {
             let room = keep.body.saturating_sub(self.body_kept);
             if room >= bytes.len() {
-                query.feed(&mut progress, bytes, &mut |_, _| ());
+                query.feed(&mut progress, bytes, lacks, &mut |_, _| ());
                 self.keep(bytes);
                 self.body_kept += bytes.len();
             } else {
                 let (kept, rest) = bytes.split_at(room);
-                query.feed(&mut progress, kept, &mut |_, _| ());
+                query.feed(&mut progress, kept, lacks, &mut |_, _| ());
                 self.keep(kept);
                 self.body_kept += kept.len();
                 let mut done = 0;
-                query.feed(&mut progress, rest, &mut |end, len| {
+                query.feed(&mut progress, rest, lacks, &mut |end, len| {
                     if keep.around {
                         done = self.excerpt(rest, done, end, len);
                     }
@@ -289,6 +289,9 @@ impl Unit {
 
     /// Bytes behind the kept start in which nothing (more) was found.
     fn pass(&mut self, bytes: &[u8]) {
+        if self.wanted == 0 {
+            return self.skip(bytes);
+        }
         let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         let (kept, rest) = bytes.split_at(line.min(self.wanted).min(bytes.len()));
         self.keep(kept);
@@ -383,7 +386,7 @@ mod tests {
         unit.begin(query, None);
         for (part, text) in [(Part::Head, head), (Part::Body, body)] {
             for piece in text.as_bytes().chunks(chunk) {
-                unit.feed(query, &KEEP, part, piece);
+                unit.feed(query, &KEEP, part, piece, false);
             }
         }
         unit
@@ -427,9 +430,9 @@ mod tests {
         let query = query("needle");
         let mut unit = Unit::default();
         unit.begin(&query, None);
-        unit.feed(&query, &KEEP, Part::Body, b"a nee");
+        unit.feed(&query, &KEEP, Part::Body, b"a nee", false);
         unit.missing(&query, 7, GapReason::Acked);
-        unit.feed(&query, &KEEP, Part::Body, b"dle");
+        unit.feed(&query, &KEEP, Part::Body, b"dle", false);
         unit.end(&query, true);
         assert!(!unit.holds(&query));
         assert_eq!(kept(&mut unit, &query), "a nee!7!dle");
@@ -443,7 +446,7 @@ mod tests {
         let mut mark = Bookmark::default();
         unit.mark(&mut mark);
         unit.begin(&query, Some(&mark));
-        unit.feed(&query, &KEEP, Part::Body, b"dle b");
+        unit.feed(&query, &KEEP, Part::Body, b"dle b", false);
         assert!(unit.holds(&query) && !unit.is_open(&query));
     }
 
@@ -456,8 +459,8 @@ mod tests {
         };
         let mut unit = Unit::default();
         unit.begin(&query, None);
-        unit.feed(&query, &keep, Part::Head, b"GET /\n");
-        unit.feed(&query, &keep, Part::Body, b"needle");
+        unit.feed(&query, &keep, Part::Head, b"GET /\n", false);
+        unit.feed(&query, &keep, Part::Body, b"needle", false);
         assert!(!unit.holds(&query));
         assert_eq!(kept(&mut unit, &query), "GET /\nneed");
     }
@@ -495,7 +498,7 @@ mod tests {
         let text = "id=12345 and more\n".repeat(20_000);
         let mut shown = Vec::new();
         for piece in text.as_bytes().chunks(5) {
-            unit.feed(&query, &KEEP, Part::Body, piece);
+            unit.feed(&query, &KEEP, Part::Body, piece, false);
             if unit.is_full() {
                 let view = unit.show(&query);
                 shown.extend(view.matches.iter().map(Range::len));
@@ -513,11 +516,11 @@ mod tests {
         let mut unit = Unit::default();
         unit.begin(&query, None);
         for _ in 0..20_000 {
-            unit.feed(&query, &KEEP, Part::Body, b"x");
+            unit.feed(&query, &KEEP, Part::Body, b"x", false);
             unit.missing(&query, 1, GapReason::Acked);
         }
         assert!(unit.show(&query).text.pieces.len() <= PIECES + 2);
-        unit.feed(&query, &KEEP, Part::Body, b"a needle");
+        unit.feed(&query, &KEEP, Part::Body, b"a needle", false);
         assert!(unit.holds(&query));
     }
 
@@ -533,6 +536,7 @@ mod tests {
                 &KEEP,
                 Part::Body,
                 b"a needle in a very long haystack\n",
+                false,
             );
             if unit.is_full() {
                 matches += unit.show(&query).matches.len();

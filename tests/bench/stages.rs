@@ -248,7 +248,7 @@ fn search_a_segment(bencher: Bencher<'_, '_>, pattern: &str) {
     unit.begin(&query, None);
     bencher
         .counter(BytesCount::of_slice(&bytes))
-        .bench_local(|| unit.feed(&query, &keep, Part::Body, black_box(&bytes)));
+        .bench_local(|| unit.feed(&query, &keep, Part::Body, black_box(&bytes), false));
     assert!(!unit.holds(&query), "nothing is there to be found");
 }
 

@@ -1,25 +1,34 @@
 //! The read buffer: frames are lent out of it where they lie.
 
 use std::io::{self, Read};
+use std::mem;
+use std::sync::Arc;
 
 use super::input::Input;
+use super::stretches::{MARGIN, Stretches};
 
 /// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the cache.
 const ROOM: usize = 256 << 10;
 /// Bytes asked for while only the header is wanted.
-const HEAD: usize = 4 << 10;
+const HEAD: usize = if cfg!(test) { 32 } else { 4 << 10 };
 
 /// A window on a capture file that only moves forward.
 pub(super) struct Buffer {
     input: Input,
+    /// The file, where it is read together with another thread.
+    stretches: Option<Arc<Stretches>>,
     bytes: Vec<u8>,
+    /// The first byte that is of the file.
+    first: usize,
     start: usize,
     end: usize,
-    /// Unpacked bytes of the file before `bytes[0]`.
+    /// Unpacked bytes of the file before `bytes[first]`.
     before: u64,
+    /// What is here certainly lacks what is sought.
+    lacks: bool,
     ended: bool,
     /// What is consumed stays in its place until it is taken with [`Self::exchange`].
-    pub(super) keeps: bool,
+    keeps: bool,
 }
 
 impl Buffer {
@@ -27,10 +36,13 @@ impl Buffer {
     pub(super) fn new(input: Input) -> Self {
         Self {
             input,
+            stretches: None,
             bytes: Vec::new(),
+            first: 0,
             start: 0,
             end: 0,
             before: 0,
+            lacks: false,
             ended: false,
             keeps: false,
         }
@@ -38,19 +50,36 @@ impl Buffer {
 
     /// Whether something was consumed that is still in its place.
     pub(super) fn has_consumed(&self) -> bool {
-        self.start > 0
+        self.start > self.first
     }
 
-    /// All that was consumed and is still in its place.
+    /// [Keep](Self::keeps) what is consumed, and read on together with another thread, where this is a file for that.
+    pub(super) fn share(&mut self, stretches: &Arc<Stretches>) {
+        self.keeps = true;
+        let file = self.input.plain().filter(|_| !self.ended);
+        stretches.turn_to(file.cloned(), self.input.bytes_read());
+        self.stretches = file.map(|_| Arc::clone(stretches));
+    }
+
+    /// All that was consumed and is still in its place, perhaps with something in front of it.
     pub(super) fn consumed(&self) -> &[u8] {
         &self.bytes[..self.start]
     }
 
+    /// Whether that certainly lacks what is sought.
+    pub(super) fn lacks(&self) -> bool {
+        self.lacks
+    }
+
     /// Go on in other memory, of full size; gives the old one, with all that was consumed where it was.
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
-        let old = std::mem::replace(&mut self.bytes, memory);
+        let old = mem::replace(&mut self.bytes, memory);
         let left = &old[self.start..self.end];
-        let room = left.len().max(ROOM);
+        let room = match self.stretches {
+            // What is read next brings its own.
+            Some(_) => left.len(),
+            None => left.len().max(ROOM),
+        };
         if self.bytes.is_empty() {
             // The system's zeros: not written before they are read into.
             self.bytes = vec![0; room];
@@ -58,8 +87,8 @@ impl Buffer {
             self.bytes.resize(room, 0);
         }
         self.bytes[..left.len()].copy_from_slice(left);
-        self.before += self.start as u64;
-        (self.start, self.end) = (0, left.len());
+        self.before += (self.start - self.first) as u64;
+        (self.first, self.start, self.end) = (0, 0, left.len());
         old
     }
 
@@ -93,7 +122,7 @@ impl Buffer {
 
     /// Unpacked bytes of the file consumed so far.
     pub(super) fn position(&self) -> u64 {
-        self.before + self.start as u64
+        self.before + (self.start - self.first) as u64
     }
 
     /// Move the window forward, by no more than it holds.
@@ -118,10 +147,13 @@ impl Buffer {
         if self.keeps && self.has_consumed() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        if self.stretches.is_some() {
+            return self.fill_together(length);
+        }
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
-            self.before += self.start as u64;
-            (self.start, self.end) = (0, self.end - self.start);
+            self.before += (self.start - self.first) as u64;
+            (self.first, self.start, self.end) = (0, 0, self.end - self.start);
         }
         if self.bytes.len() < length.max(HEAD) {
             self.bytes.resize(length.max(HEAD), 0);
@@ -140,5 +172,36 @@ impl Buffer {
             }
         }
         Ok(true)
+    }
+
+    /// The same with what this thread or the other one has read of the file.
+    fn fill_together(&mut self, length: usize) -> io::Result<bool> {
+        while self.window().len() < length
+            && !self.ended
+            && let Some(stretches) = &self.stretches
+        {
+            let mut stretch = stretches.next()?;
+            self.input.passed(stretch.length);
+            self.ended = stretch.length == 0;
+            let left = &self.bytes[self.start..self.end];
+            let come = stretch.memory.get(MARGIN..).unwrap_or_default();
+            let come = come.get(..stretch.length).unwrap_or_default();
+            self.lacks = stretches.lack([left, come], [self.lacks, stretch.lacks]);
+            if let Some(start) = MARGIN.checked_sub(left.len())
+                && !self.ended
+            {
+                // Less is moved where what is left goes in front of what comes.
+                stretch.memory[start..MARGIN].copy_from_slice(left);
+                self.before += (self.start - self.first) as u64;
+                (self.first, self.start, self.end) = (start, start, MARGIN + stretch.length);
+                stretches.give_back(mem::replace(&mut self.bytes, stretch.memory));
+            } else {
+                self.bytes.truncate(self.end);
+                self.bytes.extend_from_slice(come);
+                self.end = self.bytes.len();
+                stretches.give_back(stretch.memory);
+            }
+        }
+        Ok(self.window().len() >= length)
     }
 }

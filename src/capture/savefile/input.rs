@@ -28,6 +28,8 @@ pub(super) struct Input {
     pub(super) total: Option<u64>,
     /// Whether what is read had to be unpacked.
     pub(super) packed: bool,
+    /// The file itself, if it is a regular one, which is read from its beginning.
+    file: Option<Arc<File>>,
 }
 
 enum Stage {
@@ -44,7 +46,8 @@ enum Stage {
 impl Input {
     /// Open a file; `-` is standard input.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = if path == Path::new("-") {
+        let standard = path == Path::new("-");
+        let file = if standard {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
         } else {
             File::open(path)?
@@ -56,7 +59,11 @@ impl Input {
         let read = Arc::new(AtomicU64::new(0));
         let total = metadata.is_file().then_some(metadata.len());
         let counted = Arc::clone(&read);
+        let mut regular = None;
         let reader: Box<dyn Read + Send> = if metadata.is_file() {
+            let file = Arc::new(file);
+            // Standard input may begin anywhere, and who gave it may read on behind us.
+            regular = (!standard).then(|| Arc::clone(&file));
             Box::new(Counted {
                 reader: file,
                 counted,
@@ -75,6 +82,7 @@ impl Input {
             read,
             total,
             packed: false,
+            file: regular,
         })
     }
 
@@ -90,12 +98,25 @@ impl Input {
             read: Arc::default(),
             total: None,
             packed: false,
+            file: None,
         }
     }
 
     /// Bytes taken from the file so far, before unpacking.
     pub(super) fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// The file, where it can be read on without this, from [`Self::bytes_read`] on: it is a regular one and not packed, as far as
+    /// is known once it was read from.
+    pub(super) fn plain(&self) -> Option<&Arc<File>> {
+        let reading = matches!(self.stage, Stage::Reading(_)) && !self.packed;
+        self.file.as_ref().filter(|_| reading)
+    }
+
+    /// So many bytes were read without this.
+    pub(super) fn passed(&self, count: usize) {
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     /// Find out how the file is packed.

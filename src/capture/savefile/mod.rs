@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::frame::{Frame, LinkType, Timestamp};
 use crate::limits;
@@ -17,12 +18,14 @@ use crate::stats::CaptureStats;
 use super::{CaptureError, Interface, Next, Progress, Source, Warning};
 use file::{Format, OpenFile};
 use input::Packing;
+pub use stretches::{Sought, Stretches};
 
 mod buffer;
 mod file;
 mod input;
 mod pcap;
 mod pcapng;
+mod stretches;
 #[cfg(test)]
 mod tests;
 mod zstd;
@@ -40,8 +43,8 @@ pub struct Savefiles {
     read_before: u64,
     /// Bytes of all files, if all are regular ones.
     total: Option<u64>,
-    /// Frames stay in their place, see [`Self::keep`].
-    keeps: bool,
+    /// Frames stay in their place, and plain files are read together with another thread, see [`Self::share`].
+    stretches: Option<Arc<Stretches>>,
 }
 
 impl Savefiles {
@@ -71,24 +74,36 @@ impl Savefiles {
             warnings: Vec::new(),
             read_before: 0,
             total,
-            keeps: false,
+            stretches: None,
         }
     }
 
     /// From now on frames stay where they are, in a block of memory, until it is taken with [`Self::exchange`]. Before the
-    /// source can read on it must be: until then it has [nothing](Next::Idle).
-    pub fn keep(&mut self) {
-        self.keeps = true;
+    /// source can read on it must be: until then it has [nothing](Next::Idle). What it reads of plain files it reads together
+    /// with the thread that gets these: whenever it has nothing else to do, it may [help](Stretches::help); and what is
+    /// sought is looked for in them, see [`Self::lacks`].
+    pub fn share(&mut self, sought: Option<Sought>) -> Arc<Stretches> {
+        let stretches = Arc::new(Stretches::new(sought));
         if let Some(file) = &mut self.current {
-            file.buffer.keeps = true;
+            file.buffer.share(&stretches);
         }
+        self.stretches = Some(Arc::clone(&stretches));
+        stretches
     }
 
-    /// The frames that were lent since the last [`Self::exchange`], with what is between them.
+    /// The frames that were lent since the last [`Self::exchange`], with what is between and around them.
     #[must_use]
     pub fn kept(&self) -> &[u8] {
         let file = self.current.as_ref();
         file.map_or(&[], |file| file.buffer.consumed())
+    }
+
+    /// Whether those certainly lack what is sought.
+    #[must_use]
+    pub fn lacks(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|file| file.buffer.lacks())
     }
 
     /// Read on into `memory`; gives the block with the frames that were lent since the last call, each at its old address.
@@ -141,7 +156,9 @@ impl Savefiles {
                 Step::Again => {}
                 Step::Wait => return Ok(Err(Next::Idle)),
                 // It is asked again, and says so again, when its last frames are taken.
-                Step::End | Step::Damaged(_) if self.keeps && file.buffer.has_consumed() => {
+                Step::End | Step::Damaged(_)
+                    if self.stretches.is_some() && file.buffer.has_consumed() =>
+                {
                     return Ok(Err(Next::Idle));
                 }
                 Step::End => {
@@ -167,8 +184,10 @@ impl Savefiles {
         self.current = self.waiting.pop();
         if let Some(file) = &mut self.current {
             // Until now it had room for its header only.
+            if let Some(stretches) = &self.stretches {
+                file.buffer.share(stretches);
+            }
             file.buffer.exchange(memory.unwrap_or_default());
-            file.buffer.keeps = self.keeps;
         }
         self.current.is_some()
     }

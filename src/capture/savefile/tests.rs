@@ -1,6 +1,7 @@
 //! Files made of bytes, read whole, in pieces and damaged.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -48,6 +49,65 @@ fn drain(source: &mut Savefiles) -> Result<Vec<Seen>, CaptureError> {
 fn read(bytes: Vec<u8>) -> (Vec<Seen>, Vec<String>) {
     let mut source = source(vec![bytes]);
     let seen = drain(&mut source).unwrap();
+    let warnings = source.take_warnings();
+    (seen, warnings.iter().map(ToString::to_string).collect())
+}
+
+/// The same of files that another thread helps to read, as long as it is not at something else. Where a block is said to lack the
+/// needle, no frame in it has one.
+fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<String>) {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("spygrep-together-{number}-{}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    let paths: Vec<_> = (0..files.len())
+        .map(|index| directory.join(format!("{index}.pcap")))
+        .collect();
+    for (path, bytes) in paths.iter().zip(files) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let mut source = Savefiles::open(&paths).unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+
+    let lacks = move |bytes: &[u8]| !bytes.windows(needle.len()).any(|part| part == needle);
+    let stretches = source.share(Some(Sought {
+        lacks: Box::new(lacks),
+        reach: needle.len() - 1,
+    }));
+    let (mut seen, mut told, mut memory) = (Vec::<Seen>::new(), 0, Vec::new());
+    // It goes also when something here fails.
+    let wanted = Arc::new(());
+    let helps = Arc::downgrade(&wanted);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut turns = 0_u32;
+            while helps.strong_count() > 0 {
+                turns += 1;
+                if turns.is_multiple_of(3) || !stretches.help() {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        loop {
+            match source.next_kept().unwrap() {
+                (Next::Frame(f), block) => {
+                    assert!(block.as_ptr_range().contains(&f.bytes.as_ptr()) || f.bytes.is_empty());
+                    let bytes = f.bytes.to_vec();
+                    let ts = f.ts.nanos();
+                    seen.push((f.number, ts, f.interface, f.link.0, f.wire_len, bytes));
+                    continue;
+                }
+                (Next::Idle, _) => {}
+                (Next::End, _) => break,
+            }
+            let lacking = source.lacks();
+            assert!(!lacking || seen[told..].iter().all(|frame| lacks(&frame.5)));
+            told = seen.len();
+            memory = source.exchange(memory);
+        }
+        drop(wanted);
+    });
     let warnings = source.take_warnings();
     (seen, warnings.iter().map(ToString::to_string).collect())
 }
@@ -545,5 +605,31 @@ proptest! {
         let mut source = source(vec![file]);
         let _ = drain(&mut source);
         prop_assert!(source.take_warnings().len() <= 2);
+    }
+
+    #[test]
+    fn frames_do_not_depend_on_who_reads_them(
+        files in prop::collection::vec(some_file(), 1..4),
+        cut in any::<prop::sample::Index>(),
+        large in prop::collection::vec(prop::sample::select(b"abcdefgh".to_vec()), 0..1000),
+    ) {
+        let mut files = files;
+        files.push([
+            LITTLE.pcap_header(0xa1b2_c3d4, 4, 65535, 1),
+            large.chunks(9).flat_map(|bytes| LITTLE.record(1, 2, 3, bytes)).collect(),
+            LITTLE.record(1, 2, 3, &large),
+            LITTLE.record(1, 2, 3, &large[large.len() / 2..]),
+        ].concat());
+        let last = files.last_mut().unwrap();
+        last.truncate(24 + cut.index(last.len() - 23));
+        let mut alone = source(files.clone());
+        let seen = drain(&mut alone).unwrap();
+        let warnings: Vec<_> = alone.take_warnings().iter().map(|warning| warning.text.clone()).collect();
+        let (together, said) = read_together(&files, b"abc");
+        prop_assert_eq!(together, seen);
+        prop_assert_eq!(said.len(), warnings.len());
+        for (said, warning) in said.iter().zip(&warnings) {
+            prop_assert!(said.ends_with(warning), "{} {}", said, warning);
+        }
     }
 }

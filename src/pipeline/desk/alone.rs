@@ -37,8 +37,9 @@ impl Desk {
             open.note_frames(self.frames_of(&[by.frame]));
         }
         open.unit.begin(&self.orders.query, None);
+        let query = &self.orders.query;
         open.unit
-            .feed(&self.orders.query, &self.orders.keep, Part::Body, bytes);
+            .feed(query, &self.orders.keep, Part::Body, bytes, false);
         open.unit.end(&self.orders.query, false);
         self.output.messages += 1;
         if open.unit.holds(&self.orders.query) != self.orders.invert && self.is_taking() {

@@ -1,5 +1,6 @@
 //! What is passed over at a glance: it lies in one piece, has certainly no match, and nobody wants what has none.
 
+use crate::capture::savefile::Sought;
 use crate::flow::{Direction, Flow};
 use crate::message::{Side, Whole};
 use crate::pipeline::memory::State;
@@ -8,13 +9,29 @@ use crate::stream::Carrier;
 use super::Desk;
 
 impl Desk {
+    /// What may be looked for in whole blocks of a file.
+    pub(in crate::pipeline) fn sought(&self) -> Option<Sought> {
+        let glance = self.orders.query.glance()?;
+        Some(Sought {
+            reach: glance.reach(),
+            lacks: Box::new(move |bytes| glance.lacks(bytes)),
+        })
+    }
+
     /// Whether a text can be passed over that has no part in an exchange: a datagram.
     pub(super) fn passes_over(&self, state: &State, text: &[u8]) -> bool {
         let orders = &self.orders;
         !orders.invert
             && orders.before == 0
             && state.neighbours.is_none()
-            && orders.query.misses(text)
+            && (self.lacks(text) || orders.query.misses(text))
+    }
+
+    /// Whether it is known that no match begins in these bytes.
+    pub(super) fn lacks(&self, bytes: &[u8]) -> bool {
+        let addresses = bytes.as_ptr_range();
+        let (start, end) = (addresses.start.addr(), addresses.end.addr());
+        self.lacking.start <= start && end <= self.lacking.end
     }
 
     /// Of a datagram that is passed over nothing stays but its number.

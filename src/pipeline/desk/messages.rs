@@ -25,12 +25,13 @@ impl Desk {
         match said {
             Said::Begin(begin) => self.begin(flow, state, dir, by, begin),
             Said::Text { part, bytes } => {
+                let lacks = self.lacks(bytes);
                 let Some(open) = state.open(dir) else { return };
                 open.last = by.into();
                 open.fresh = true;
                 let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
-                open.unit
-                    .feed(&self.orders.query, &self.orders.keep, part, bytes);
+                let query = &self.orders.query;
+                open.unit.feed(query, &self.orders.keep, part, bytes, lacks);
                 let full = open.unit.is_full();
                 state.tls |= tls;
                 if self.wants_frames() {

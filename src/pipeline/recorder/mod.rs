@@ -138,7 +138,7 @@ impl Recorder {
     /// copied, so that all blocks together are not much larger than what is remembered.
     pub(super) fn keep(&mut self, block: &Arc<Vec<u8>>, frames: usize) -> Option<u64> {
         // Of flows that are wanted nothing is remembered: of their blocks next to nothing may be.
-        let most = self.scope == Scope::Message && frames > block.len() / 4 * 3;
+        let most = self.scope == Scope::Message && frames > block.len() / 3 * 2;
         most.then(|| self.blocks.keep(Arc::clone(block)))
     }
 
