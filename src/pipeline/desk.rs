@@ -77,6 +77,8 @@ struct Dissecting {
     decoders: Budget,
 }
 
+/// Bytes that the search learns from, at least: in less the time for them is not in the search.
+const LESSON: usize = 64;
 /// Open messages, and rooms for exchanges, kept for use again.
 const SPARE: usize = 64;
 
@@ -145,7 +147,7 @@ impl Desk {
             let result = streams.event(flow, event);
             self.show.note(result);
         }
-        if self.orders.query.learns() {
+        if self.orders.query.learns() && event.bytes().len() >= LESSON {
             self.orders.query.learn(event.bytes());
         }
         let Memory {

@@ -5,10 +5,8 @@ use std::mem;
 use std::sync::Arc;
 
 use super::input::Input;
-use super::stretches::{MARGIN, Stretches};
+use super::stretches::{LENGTH, MARGIN, Stretches};
 
-/// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the cache.
-const ROOM: usize = 256 << 10;
 /// Bytes asked for while only the header is wanted.
 const HEAD: usize = if cfg!(test) { 32 } else { 4 << 10 };
 
@@ -17,6 +15,8 @@ pub(super) struct Buffer {
     input: Input,
     /// The file, where it is read together with another thread.
     stretches: Option<Arc<Stretches>>,
+    /// Memory for what is left of a block until more of the file comes.
+    small: Vec<u8>,
     bytes: Vec<u8>,
     /// The first byte that is of the file.
     first: usize,
@@ -37,6 +37,7 @@ impl Buffer {
         Self {
             input,
             stretches: None,
+            small: Vec::new(),
             bytes: Vec::new(),
             first: 0,
             start: 0,
@@ -73,23 +74,27 @@ impl Buffer {
 
     /// Go on in other memory, of full size; gives the old one, with all that was consumed where it was.
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
-        let old = mem::replace(&mut self.bytes, memory);
-        let left = &old[self.start..self.end];
-        let room = match self.stretches {
-            // What is read next brings its own.
-            Some(_) => left.len(),
-            None => left.len().max(ROOM),
-        };
-        if self.bytes.is_empty() {
-            // The system's zeros: not written before they are read into.
-            self.bytes = vec![0; room];
-        } else if self.bytes.len() < room {
-            self.bytes.resize(room, 0);
+        let left = &self.bytes[self.start..self.end];
+        let mut next = memory;
+        if let Some(stretches) = &self.stretches {
+            // What comes next brings its own.
+            stretches.give_back(next);
+            next = mem::take(&mut self.small);
+            next.clear();
+            next.extend_from_slice(left);
+        } else {
+            let room = left.len().max(LENGTH);
+            if next.is_empty() {
+                // The system's zeros: not written before they are read into.
+                next = vec![0; room];
+            } else if next.len() < room {
+                next.resize(room, 0);
+            }
+            next[..left.len()].copy_from_slice(left);
         }
-        self.bytes[..left.len()].copy_from_slice(left);
         self.before += (self.start - self.first) as u64;
         (self.first, self.start, self.end) = (0, 0, left.len());
-        old
+        mem::replace(&mut self.bytes, next)
     }
 
     /// The memory, for the next file.
@@ -194,9 +199,12 @@ impl Buffer {
                 stretch.memory[start..MARGIN].copy_from_slice(left);
                 self.before += (self.start - self.first) as u64;
                 (self.first, self.start, self.end) = (start, start, MARGIN + stretch.length);
-                stretches.give_back(mem::replace(&mut self.bytes, stretch.memory));
+                self.small = mem::replace(&mut self.bytes, stretch.memory);
             } else {
+                // Not more than is needed: it may be kept for long.
+                let more = (length - left.len()).max(come.len());
                 self.bytes.truncate(self.end);
+                self.bytes.reserve_exact(more);
                 self.bytes.extend_from_slice(come);
                 self.end = self.bytes.len();
                 stretches.give_back(stretch.memory);

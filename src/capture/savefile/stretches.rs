@@ -10,11 +10,11 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a stretch: large enough that the calls cost nothing, small enough to stay in the cache. In tests of this library a
+/// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the cache. In tests of this library a
 /// small file has many.
-const LENGTH: usize = if cfg!(test) { 96 } else { 256 << 10 };
-/// Room in front of a stretch, for the beginning of a record that ends in it.
-pub(super) const MARGIN: usize = LENGTH / 8;
+pub(super) const LENGTH: usize = if cfg!(test) { 96 } else { 256 << 10 };
+/// Room in front of a stretch, for the beginning of a record that ends in it: for any but the very largest.
+pub(super) const MARGIN: usize = LENGTH / 4 + LENGTH / 64;
 /// Stretches that are read or being read, and not taken.
 const WAITING: usize = 3;
 /// Stretches that are not looked at, one behind the other, at most.
@@ -71,6 +71,8 @@ pub(super) struct Stretch {
     pub(super) length: usize,
     /// They certainly lack what is looked for.
     pub(super) lacks: bool,
+    /// It was read, or begun to be, before all in front of it was.
+    early: bool,
     error: Option<io::Error>,
 }
 
@@ -84,6 +86,7 @@ struct Claim {
     memory: Vec<u8>,
     /// It is to be looked at.
     look: bool,
+    early: bool,
 }
 
 impl Stretches {
@@ -109,37 +112,28 @@ impl Stretches {
     pub(super) fn next(&self) -> io::Result<Stretch> {
         let mut state = self.lock();
         loop {
-            match state.waiting.front() {
-                Some(Some(_)) => break,
-                // Whether it is this one, or one behind it that the other thread is not at.
-                _ => match state.claim() {
-                    Some(claim) => {
-                        self.tell(&state);
-                        drop(state);
-                        self.read(claim);
-                        state = self.lock();
-                    }
-                    None if state.waiting.is_empty() => return Ok(Stretch::default()),
-                    None => {
-                        let woken = self.read.wait(state);
-                        state = woken.unwrap_or_else(PoisonError::into_inner);
-                    }
-                },
+            if let Some(Some(_)) = state.waiting.front() {
+                let mut stretch = state.take();
+                self.tell(&state);
+                match stretch.error.take() {
+                    // The file may have more of it since then.
+                    _ if stretch.length == 0 && stretch.early => state.give_back(stretch.memory),
+                    // It comes again behind what was read.
+                    Some(error) if stretch.length == 0 => return Err(error),
+                    _ => return Ok(stretch),
+                }
+            } else if let Some(claim) = state.claim() {
+                // It is the first one, or one behind it while the other thread is at that.
+                self.tell(&state);
+                drop(state);
+                self.read(claim);
+                state = self.lock();
+            } else if state.waiting.is_empty() {
+                return Ok(Stretch::default());
+            } else {
+                let woken = self.read.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
             }
-        }
-        let mut stretch = state.waiting.pop_front().flatten().unwrap_or_default();
-        state.taken += 1;
-        state.position += stretch.length as u64;
-        if stretch.length < LENGTH {
-            // More may be there by now, but not where those behind it begin.
-            let position = state.position;
-            state.go_on_at(position);
-        }
-        self.tell(&state);
-        match stretch.error.take() {
-            // It comes again behind what was read.
-            Some(error) if stretch.length == 0 => Err(error),
-            _ => Ok(stretch),
         }
     }
 
@@ -165,7 +159,9 @@ impl Stretches {
             &front[front.len().saturating_sub(*reach)..],
             &behind[..behind.len().min(*reach)],
         ];
-        said[1] && (said[0] || lacks(front)) && lacks(&cut.concat())
+        // A large record comes in many pieces: what is in front of them is not looked at each time.
+        let front_lacks = || said[0] || (front.len() <= LENGTH && lacks(front));
+        said[1] && front_lacks() && lacks(&cut.concat())
     }
 
     /// Memory that is not needed any more.
@@ -222,6 +218,18 @@ impl State {
         }
     }
 
+    /// Take the first one, which is read.
+    fn take(&mut self) -> Stretch {
+        let stretch = self.waiting.pop_front().flatten().unwrap_or_default();
+        self.taken += 1;
+        self.position += stretch.length as u64;
+        if stretch.length < LENGTH {
+            // More may be there by now, but not where those behind it begin.
+            self.go_on_at(self.position);
+        }
+        stretch
+    }
+
     fn wants(&self) -> bool {
         self.file.is_some() && !self.short && self.waiting.len() < WAITING
     }
@@ -238,6 +246,7 @@ impl State {
             position: self.position + ahead * LENGTH as u64,
             memory: self.spare.pop().unwrap_or_default(),
             look: self.blind == 0,
+            early: ahead > 0,
         };
         self.blind = self.blind.saturating_sub(1);
         self.waiting.push_back(None);
@@ -254,7 +263,8 @@ impl State {
     }
 
     fn give_back(&mut self, memory: Vec<u8>) {
-        if self.spare.len() <= WAITING && (MARGIN + LENGTH..=2 * LENGTH).contains(&memory.len()) {
+        let usual = MARGIN + LENGTH <= memory.len() && memory.capacity() <= 2 * LENGTH;
+        if self.spare.len() <= WAITING && usual {
             self.spare.push(memory);
         }
     }
@@ -266,6 +276,7 @@ impl Claim {
             file,
             position,
             mut memory,
+            early,
             ..
         } = self;
         if memory.is_empty() {
@@ -274,6 +285,7 @@ impl Claim {
         }
         let mut stretch = Stretch {
             memory,
+            early,
             ..Stretch::default()
         };
         let mut room = &mut stretch.memory[MARGIN..MARGIN + LENGTH];
@@ -376,6 +388,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_no_end_when_all_in_front_was_read_is_none() {
+        let bytes = numbers(2 * LENGTH + 5);
+        let (mut written, read) = file("no-end", &[]);
+        let stretches = Stretches::default();
+        stretches.turn_to(Some(read), 0);
+        let first = stretches.lock().claim().unwrap();
+        assert!(stretches.help(), "the second one, which is not there yet");
+        written.write_all(&bytes).unwrap();
+        stretches.read(first);
+        assert!(all(&stretches) == bytes);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_error_each_time() {
         let folder = Arc::new(File::open(std::env::temp_dir()).unwrap());
         let stretches = Stretches::default();
@@ -406,6 +431,9 @@ mod tests {
             assert_eq!(stretches.lack(pieces, said), expected, "{front}|{behind}");
         }
         assert!(!Stretches::default().lack([b"", b""], [true, true]));
+        let large = vec![b'x'; LENGTH + 1];
+        assert!(stretches.lack([&large, b"y"], [true, true]));
+        assert!(!stretches.lack([&large, b"y"], [false, true]), "not again");
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<St
         reach: needle.len() - 1,
     }));
     let (mut seen, mut told, mut memory) = (Vec::<Seen>::new(), 0, Vec::new());
+    let mut roomy = 0;
     // It goes also when something here fails.
     let wanted = Arc::new(());
     let helps = Arc::downgrade(&wanted);
@@ -105,10 +106,15 @@ fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<St
             assert!(!lacking || seen[told..].iter().all(|frame| lacks(&frame.5)));
             told = seen.len();
             memory = source.exchange(memory);
+            roomy += usize::from(memory.capacity() > 2 * memory.len().max(200));
         }
         drop(wanted);
     });
     let warnings = source.take_warnings();
+    assert!(
+        roomy <= warnings.len(),
+        "only of a record that is cut there is room left"
+    );
     (seen, warnings.iter().map(ToString::to_string).collect())
 }
 

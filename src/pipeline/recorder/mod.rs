@@ -137,8 +137,9 @@ impl Recorder {
     /// Keep a block of which so many bytes are frames to be remembered; gives its number. None: they are too few, and are to be
     /// copied, so that all blocks together are not much larger than what is remembered.
     pub(super) fn keep(&mut self, block: &Arc<Vec<u8>>, frames: usize) -> Option<u64> {
-        // Of flows that are wanted nothing is remembered: of their blocks next to nothing may be.
-        let most = self.scope == Scope::Message && frames > block.len() / 3 * 2;
+        // A block of the file has a margin in front, and may have room behind. (Of flows that are wanted nothing is remembered: of
+        // their blocks next to nothing may be.)
+        let most = self.scope == Scope::Message && frames > block.capacity() / 5 * 3;
         most.then(|| self.blocks.keep(Arc::clone(block)))
     }
 
@@ -382,8 +383,11 @@ mod tests {
         let (mut recorder, _) = recorder(1000);
         let block = Arc::new(vec![0; 1000]);
         assert_eq!(recorder.keep(&block, 0), None);
-        assert_eq!(recorder.keep(&block, 700), None);
-        assert_eq!(recorder.keep(&block, 800), Some(0));
+        assert_eq!(recorder.keep(&block, 600), None);
+        assert_eq!(recorder.keep(&block, 700), Some(0));
+        let mut roomy = Vec::with_capacity(2000);
+        roomy.resize(1000, 0);
+        assert_eq!(recorder.keep(&Arc::new(roomy), 1000), None);
         let (mut of_flows, _) = self::recorder(1000);
         of_flows.scope = Scope::Flow;
         assert_eq!(of_flows.keep(&block, 1000), None);
