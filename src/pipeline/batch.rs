@@ -72,7 +72,7 @@ pub(super) enum What {
     /// Nothing but the time.
     Time,
     /// What follows was put together from so many of the batch's next fragments.
-    Whole(usize),
+    Fragments(usize),
     /// An event of the flow in this slot.
     Event(u32, Event<(), ()>),
 }
@@ -326,7 +326,7 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
 
     fn whole(&mut self, frames: &[u64]) {
         self.batch.fragments.extend_from_slice(frames);
-        let what = What::Whole(frames.len());
+        let what = What::Fragments(frames.len());
         self.record(&Carrier::default(), Place::default(), false, what);
     }
 

@@ -61,7 +61,7 @@ impl Behind {
             }
             match &record.what {
                 What::Time => {}
-                What::Whole(count) => {
+                What::Fragments(count) => {
                     self.desk.fragments.clear();
                     self.desk.fragments.extend(fragments.by_ref().take(*count));
                 }
