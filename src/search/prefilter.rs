@@ -29,7 +29,6 @@ pub(super) struct Needle {
     bytes: Box<[u8]>,
     finder: Finder<'static>,
     counted: Counted,
-    learned: bool,
 }
 
 /// How often each byte was seen.
@@ -58,12 +57,10 @@ impl Prefilter {
                 each: [0; 256],
                 all: 0,
             };
-            let learned = false;
             return Some(Self::One(Box::new(Needle {
                 bytes,
                 finder,
                 counted,
-                learned,
             })));
         }
         let kind = MatchKind::LeftmostFirst;
@@ -97,7 +94,7 @@ impl Prefilter {
     /// Whether it can learn from what it is asked about.
     pub(super) fn learns(&self) -> bool {
         match self {
-            Self::One(needle) => !needle.learned,
+            Self::One(needle) => needle.learns(),
             Self::Several(_) => false,
         }
     }
@@ -124,14 +121,20 @@ impl Prefilter {
 }
 
 impl Needle {
+    fn learns(&self) -> bool {
+        self.counted.all < SAMPLE
+    }
+
     fn learn(&mut self, bytes: &[u8]) {
+        if !self.learns() {
+            return;
+        }
         let sample = &bytes[..bytes.len().min(SAMPLE - self.counted.all)];
         for byte in sample {
             self.counted.each[usize::from(*byte)] += 1;
         }
         self.counted.all += sample.len();
-        if self.counted.all >= SAMPLE {
-            self.learned = true;
+        if !self.learns() {
             let ranks = self.counted.ranks();
             let builder = FinderBuilder::new();
             self.finder = builder.build_forward_with_ranker_owned(ranks, self.bytes.clone());

@@ -92,7 +92,7 @@ impl Buffer {
             }
             next[..left.len()].copy_from_slice(left);
         }
-        self.before += (self.start - self.first) as u64;
+        self.before = self.position();
         (self.first, self.start, self.end) = (0, 0, left.len());
         mem::replace(&mut self.bytes, next)
     }
@@ -157,7 +157,7 @@ impl Buffer {
         }
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
-            self.before += (self.start - self.first) as u64;
+            self.before = self.position();
             (self.first, self.start, self.end) = (0, 0, self.end - self.start);
         }
         if self.bytes.len() < length.max(HEAD) {
@@ -189,15 +189,14 @@ impl Buffer {
             self.input.passed(stretch.length);
             self.ended = stretch.length == 0;
             let left = &self.bytes[self.start..self.end];
-            let come = stretch.memory.get(MARGIN..).unwrap_or_default();
-            let come = come.get(..stretch.length).unwrap_or_default();
+            let come = stretch.bytes();
             self.lacks = stretches.lack([left, come], [self.lacks, stretch.lacks]);
             if let Some(start) = MARGIN.checked_sub(left.len())
                 && !self.ended
             {
                 // Less is moved where what is left goes in front of what comes.
                 stretch.memory[start..MARGIN].copy_from_slice(left);
-                self.before += (self.start - self.first) as u64;
+                self.before = self.position();
                 (self.first, self.start, self.end) = (start, start, MARGIN + stretch.length);
                 self.small = mem::replace(&mut self.bytes, stretch.memory);
             } else {

@@ -171,13 +171,13 @@ impl Stretches {
 
     fn read(&self, claim: Claim) {
         let (round, number) = (claim.round, claim.number);
-        let looked = claim.look;
+        let sought = self.sought.as_ref().filter(|_| claim.look);
         let mut stretch = claim.read();
-        if looked && let Some(sought) = &self.sought {
-            stretch.lacks = (sought.lacks)(&stretch.memory[MARGIN..MARGIN + stretch.length]);
+        if let Some(sought) = sought {
+            stretch.lacks = (sought.lacks)(stretch.bytes());
         }
         let mut state = self.lock();
-        if looked {
+        if sought.is_some() {
             state.note(stretch.lacks);
         }
         // In its round it is not taken before it is read.
@@ -203,6 +203,14 @@ impl Stretches {
     fn lock(&self) -> MutexGuard<'_, State> {
         // What a thread leaves behind that panicked is as good as before: nothing in here does.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stretch {
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        let behind = self.memory.get(MARGIN..).unwrap_or_default();
+        behind.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -336,7 +344,7 @@ mod tests {
             if stretch.length == 0 {
                 return all;
             }
-            all.extend(&stretch.memory[MARGIN..MARGIN + stretch.length]);
+            all.extend(stretch.bytes());
             stretches.give_back(stretch.memory);
         }
     }
