@@ -1,0 +1,101 @@
+//! The bytes of a segment, at their offset: delivered, queued, or known.
+
+use crate::packet::TcpFlags;
+use crate::reassemble::queue::Facts;
+use crate::reassemble::tail::CONTEXT;
+use crate::reassemble::turn::{Segment, Turn};
+use crate::stream::{Aside, GapReason};
+
+use super::Half;
+
+impl Half {
+    /// Bytes at their offset: delivered, queued, or known.
+    pub(super) fn bytes(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        facts: Facts,
+        segment: &Segment<'_>,
+        reached: u64,
+        turn: &mut Turn<'_>,
+    ) {
+        if bytes.is_empty() {
+            return;
+        }
+        let end = offset.saturating_add(bytes.len() as u64);
+        if offset < self.next {
+            self.again(offset, bytes, turn);
+            if end <= self.next {
+                return;
+            }
+        }
+        let seen = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let (at, fresh) = (offset.max(self.next), bytes.get(seen..).unwrap_or_default());
+        let clear = self.trouble.as_ref().is_none_or(|trouble| {
+            trouble.syn_data.is_none() && trouble.queue.first().is_none_or(|first| first >= end)
+        });
+        if at == self.next && clear && facts.needs <= reached {
+            // In order, and nothing of it waits: passed on as it lies.
+            if let Some(trouble) = &mut self.trouble {
+                trouble.hole = None;
+            }
+            self.deliver(fresh, &facts.by, turn);
+            if facts.cut > 0 {
+                self.lose(facts.cut, GapReason::Snaplen, turn);
+            }
+        } else {
+            self.queue(at, fresh, facts, segment, turn);
+        }
+        if segment.has(TcpFlags::URG) {
+            self.without_urgent(segment, bytes, turn);
+        }
+    }
+
+    /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what it reads then is searched too.
+    fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], turn: &mut Turn<'_>) {
+        let last = usize::from(segment.tcp.urgent).wrapping_sub(1);
+        let Some((before, [_, after @ ..])) = bytes.split_at_checked(last) else {
+            return;
+        };
+        // The tail ends with this segment's bytes, when they were delivered.
+        let tail = self.tail();
+        let context = tail.strip_suffix(bytes).unwrap_or_default();
+        let context = context
+            .get(context.len().saturating_sub(CONTEXT)..)
+            .unwrap_or_default();
+        let variant = [context, before, after].concat();
+        let offset = self.told(self.next.saturating_sub(bytes.len() as u64));
+        // Only a match over the place of the byte is new.
+        let (context, after) = (
+            context.len() + before.len().saturating_sub(1),
+            after.len().saturating_sub(1),
+        );
+        turn.aside_in_context(Aside::Urgent, offset, &variant, context, after);
+    }
+
+    fn queue(
+        &mut self,
+        at: u64,
+        fresh: &[u8],
+        mut facts: Facts,
+        segment: &Segment<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if at > self.next {
+            turn.stats.out_of_order += 1;
+        }
+        facts.weak |= self.sums && turn.is_damaged(segment);
+        let overlap = turn.policy.overlap;
+        let trouble = self.trouble.get_or_insert_default();
+        let size = trouble.queue.size();
+        let losers = trouble.queue.insert(at, fresh, facts, overlap);
+        *turn.queued = (*turn.queued + trouble.queue.size()).saturating_sub(size);
+        if let Some(contended) = losers.new {
+            self.conflict(contended, fresh, at, turn);
+        }
+        for (low, old) in losers.old {
+            self.conflict((low, low + old.len() as u64), &old, low, turn);
+        }
+        self.await_hole(turn);
+    }
+}
