@@ -1,4 +1,4 @@
-//! The memory of a run is bounded, whatever comes: small ones of the floods of `tests/bench/floods.rs`, through a pipe, so that
+//! The memory of a run is bounded, whatever comes: small ones of the floods of `benches/floods`, through a pipe, so that
 //! no page of a file counts. Each flood is larger than its bound, so what keeps all of it fails.
 
 use std::fs;

@@ -191,7 +191,7 @@ fn nothing_is_left_to_do() {
 #[test]
 fn what_the_fuzz_targets_are_locked_to_has_every_library() {
     let read = |path: &str| fs::read_to_string(project().join(path)).expect("it is text");
-    let (manifest, lock) = (read("Cargo.toml"), read("tests/fuzz/Cargo.lock"));
+    let (manifest, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
     let libraries = manifest
         .split("[dependencies]")
         .nth(1)
@@ -205,7 +205,7 @@ fn what_the_fuzz_targets_are_locked_to_has_every_library() {
     {
         assert!(
             lock.contains(&format!("\nname = \"{library}\"\n")),
-            "tests/fuzz/Cargo.lock lacks {library}"
+            "fuzz/Cargo.lock lacks {library}"
         );
     }
 }

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let words = words.into_iter().filter(|word| word != "--bench");
     let (switches, names): (Vec<_>, Vec<_>) = words.partition(|word| word.starts_with('-'));
     if let Err(wrong) = understood(&switches, &names) {
-        eprintln!("what is {wrong}? See the head of tests/bench/throughput/main.rs");
+        eprintln!("what is {wrong}? See the head of benches/throughput/main.rs");
         return ExitCode::from(2);
     }
     let plan = Plan::of(names);

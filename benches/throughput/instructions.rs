@@ -1,7 +1,7 @@
 //! How many instructions a packet takes: what two builds can be compared by without noise, on a machine that others use too.
 //!
 //! Valgrind counts, on small captures, with what the start of the program takes (an empty capture) taken off. The numbers
-//! belong to a compiler and a kind of processor: where `tests/bench/instructions.txt` was made on another, write it anew from
+//! belong to a compiler and a kind of processor: where `benches/instructions.txt` was made on another, write it anew from
 //! the commit before, with `--instructions --write`, and compare with that.
 
 use std::fs;
@@ -70,7 +70,7 @@ pub(crate) fn table(plan: &Plan, write: bool) -> bool {
 }
 
 fn committed() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/instructions.txt")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.txt")
 }
 
 /// What stands at the head of the file.
