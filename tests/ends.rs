@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid};
+use nix::unistd::Pid;
 
 use crate::frames::ip;
 use crate::live::Listening;
-use crate::{run, scratch, spygrep, text};
+use crate::{needs_root, run, scratch, spygrep, text};
 
 /// Long enough for the slowest machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -178,6 +178,7 @@ fn killed_at_any_moment_what_was_saved_is_read_up_to_the_last_whole_packet() {
 }
 
 #[test]
+#[ignore = "needs root: captures on lo"]
 fn a_hit_that_is_shown_live_is_in_the_file_whatever_happens_then() {
     let folder = scratch("killed-live");
     for name in ["live.pcap", "live.pcapng"] {
@@ -193,9 +194,7 @@ fn a_hit_that_is_shown_live_is_in_the_file_whatever_happens_then() {
             "port",
             &filter,
         ];
-        let Some(mut listening) = Listening::start(&words) else {
-            return;
-        };
+        let mut listening = Listening::start(&words);
         for number in 1..=20 {
             let payload = format!("needle {number}, whole");
             let to = ("127.0.0.1", port);
@@ -385,15 +384,13 @@ fn a_reader_that_goes_ends_it_quietly() {
 struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {
-    fn new(folder: &'a Path, kibibytes: u32) -> Option<Self> {
+    fn new(folder: &'a Path, kibibytes: u32) -> Self {
+        needs_root();
         let size = format!("size={kibibytes}k");
         let flags = MsFlags::empty();
-        let made = Uid::effective().is_root()
-            && mount(Some("tmpfs"), folder, Some("tmpfs"), flags, Some(&size[..])).is_ok();
-        if !made {
-            println!("skipped: no file system can be made here");
-        }
-        made.then_some(Self(folder))
+        mount(Some("tmpfs"), folder, Some("tmpfs"), flags, Some(&size[..]))
+            .expect("root may mount a file system");
+        Self(folder)
     }
 }
 
@@ -405,11 +402,10 @@ impl Drop for Disk<'_> {
 }
 
 #[test]
+#[ignore = "needs root: mounts a file system"]
 fn a_full_disk_is_said_by_the_name_of_the_file_and_what_was_saved_is_read() {
     let folder = scratch("full");
-    let Some(disk) = Disk::new(&folder, 64) else {
-        return;
-    };
+    let disk = Disk::new(&folder, 64);
     for name in ["full.pcap", "full.pcapng"] {
         let path = folder.join(name);
         let (child, input) = piped(&[
@@ -547,11 +543,8 @@ fn an_error_comes_behind_the_pager() {
         .current_dir(crate::project())
         .env("PAGER", &pager)
         .stdin(Stdio::null())
-        .output();
-    let Ok(output) = output else {
-        println!("skipped: there is no script(1) to make a terminal");
-        return;
-    };
+        .output()
+        .expect("script(1) of util-linux makes a terminal");
     let shown = text(&output.stdout);
     let place = |part: &str| {
         shown

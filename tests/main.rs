@@ -78,6 +78,14 @@ fn spygrep() -> Command {
     command
 }
 
+/// To be called first in each test that is `#[ignore = "needs root: ..."]`: it fails where it could check nothing.
+fn needs_root() {
+    assert!(
+        nix::unistd::Uid::effective().is_root(),
+        "run as root, or without --ignored and --include-ignored"
+    );
+}
+
 /// Run the program with arguments that a shell would split at blanks and quotes.
 fn run(arguments: &str) -> Output {
     spygrep()
