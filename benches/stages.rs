@@ -1,4 +1,5 @@
-//! What single stages take: `cargo bench --bench stages`. Frames, segments and messages a second stand beside the times.
+//! What single stages take: `cargo bench --bench stages`. Frames, segments and messages a second
+//! stand beside the times.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -83,7 +84,8 @@ fn decode_a_frame(bencher: Bencher<'_, '_>, (protocol, len): (u8, usize)) {
         .bench_local(|| decode::frame(black_box(&frame)).map(|packet| packet.payload.len()));
 }
 
-/// A segment that comes in order, and its acknowledgement: two packets. So many connections take turns.
+/// A segment that comes in order, and its acknowledgement: two packets. So many connections take
+/// turns.
 #[divan::bench(args = [1, 1000, 50_000])]
 fn reassemble_a_segment_and_an_ack(bencher: Bencher<'_, '_>, connections: u32) {
     let bytes = ethernet(TCP, &text(SEGMENT));

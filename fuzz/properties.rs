@@ -1,5 +1,5 @@
-//! What must hold for any bytes, one function for each parser. The fuzzer calls them with what it invents, and
-//! `cargo test` with generated and mutated bytes, so that both hold the same things.
+//! What must hold for any bytes, one function for each parser. The fuzzer calls them with what it
+//! invents, and `cargo test` with generated and mutated bytes, so that both hold the same things.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -157,8 +157,9 @@ pub fn defragment(data: &[u8]) {
     defragmenter.finish(&mut lost);
 }
 
-/// Segments of two honest hosts, cut, lost, repeated and shuffled in any way, with lies about everything but the bytes:
-/// what is delivered is in order and true, and nothing is held in the end.
+/// Segments of two honest hosts, cut, lost, repeated and shuffled in any way, with lies about
+/// everything but the bytes: what is delivered is in order and true, and nothing is held in the
+/// end.
 pub fn reassemble(data: &[u8]) {
     let mut input = Input(data);
     let isn = [0, 1000, u32::MAX - 30, u32::MAX][usize::from(input.byte()) % 4];
@@ -351,7 +352,8 @@ pub fn savefile(data: &[u8]) {
     }
 }
 
-/// What is said of two streams does not depend on how they were cut, and it is no more than was sent, unless it was coded.
+/// What is said of two streams does not depend on how they were cut, and it is no more than was
+/// sent, unless it was coded.
 pub fn http(data: &[u8]) {
     let mut input = Input(data);
     let asks = usize::from(input.byte()) << 4;
@@ -393,8 +395,9 @@ fn same(question: &[u8], answer: &[u8], step: usize) {
     }
 }
 
-/// What is said of a question and its answer, each in pieces of `step` bytes: the text of each message by parts. And
-/// whether that is all that can be said: where a bomb is cut, and where brotli data break, depends on the pieces.
+/// What is said of a question and its answer, each in pieces of `step` bytes: the text of each
+/// message by parts. And whether that is all that can be said: where a bomb is cut, and where
+/// brotli data break, depends on the pieces.
 fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
     let end = |last, port| Endpoint {
         addr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),

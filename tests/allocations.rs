@@ -1,4 +1,5 @@
-//! In-order bytes that match nothing cost no heap: after a connection is warm, its segments allocate nothing at all.
+//! In-order bytes that match nothing cost no heap: after a connection is warm, its segments
+//! allocate nothing at all.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

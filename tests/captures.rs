@@ -1,9 +1,10 @@
 //! Streams and exchanges of captures that we did not make, against tables of what is in them.
 //!
-//! The captures are not ours to give away: they lie outside of the repository, in the folder that `SPYGREP_CAPTURES` names or
-//! in `../shared/captures`, and the tests are ignored unless asked for. Rows are held where the tools that made the table agree
-//! on the bytes (GOLD, AGREE), and where copies conflict (POLICY) to the copy that came first; exchanges where they agree on all
-//! of it (A).
+//! The captures are not ours to give away: they lie outside of the repository, in the folder that
+//! `SPYGREP_CAPTURES` names or in `../shared/captures`, and the tests are ignored unless asked for.
+//! Rows are held where the tools that made the table agree on the bytes (GOLD, AGREE), and where
+//! copies conflict (POLICY) to the copy that came first; exchanges where they agree on all of it
+//! (A).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -103,7 +104,8 @@ fn captures() -> (PathBuf, HashMap<String, PathBuf>) {
     (shared, files)
 }
 
-/// An exchange as a row of the table: client, server, method, host, target, status, size, and the start of the body's sum.
+/// An exchange as a row of the table: client, server, method, host, target, status, size, and the
+/// start of the body's sum.
 type Exchange = [String; 8];
 
 /// The exchanges of a capture, as `--json` tells them.
@@ -142,7 +144,8 @@ fn exchanges(name: &str, capture: &Path) -> Vec<Exchange> {
             let file = scratch("captures-body").join("body");
             fs::write(&file, bytes).expect("a scratch file can be written");
             row[5] = http["status"].to_string();
-            // The table's makers leave characters as they are sent; a body that is only turned into UTF-8 has its sent size there.
+            // The table's makers leave characters as they are sent; a body that is only turned into
+            // UTF-8 has its sent size there.
             let coded = header(http, "Content-Encoding").is_some();
             let turned = body["state"] == "decoded" && !coded;
             row[6] = body[if turned { "wire_size" } else { "size" }].to_string();

@@ -1,5 +1,6 @@
-//! Why nothing is shown, and what is lost: on a terminal, and on interfaces made for it. Ignored unless asked for: it needs
-//! root and ip(8). Every text on invented systems: `src/run/doctor/tests.rs`.
+//! Why nothing is shown, and what is lost: on a terminal, and on interfaces made for it. Ignored
+//! unless asked for: it needs root and ip(8). Every text on invented systems:
+//! `src/run/doctor/tests.rs`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -200,7 +201,8 @@ fn an_interface_that_goes_down_or_away_is_said_within_two_seconds() {
     assert_eq!(run.end().0, Some(2));
 }
 
-/// Datagrams sent while the program does not run overflow any buffer: what it found and what it says is lost are all.
+/// Datagrams sent while the program does not run overflow any buffer: what it found and what it
+/// says is lost are all.
 #[test]
 #[ignore = "needs root: makes interfaces"]
 fn what_is_reported_as_lost_is_what_is_missing() {

@@ -1,5 +1,6 @@
-//! How a run ends: by each signal, with a pipe that says no more or is not read, by a full disk, by SIGKILL. Always in the
-//! sandbox, which is the default. What needs root says so and passes over where it is not.
+//! How a run ends: by each signal, with a pipe that says no more or is not read, by a full disk, by
+//! SIGKILL. Always in the sandbox, which is the default. What needs root says so and passes over
+//! where it is not.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -50,7 +51,8 @@ fn record(second: u32, payload: &[u8]) -> Vec<u8> {
     record
 }
 
-/// The program with pipes at all its ends; what it is given is not at its end before `ChildStdin` is dropped.
+/// The program with pipes at all its ends; what it is given is not at its end before `ChildStdin`
+/// is dropped.
 fn piped(arguments: &[&str]) -> (Child, ChildStdin) {
     let mut child = spygrep()
         .args(arguments)
@@ -109,8 +111,8 @@ fn has_tcpdump() -> bool {
     here
 }
 
-/// The packets of a file that was perhaps cut, by our own reader and by tcpdump, who both may say that its end is cut, and
-/// nothing else.
+/// The packets of a file that was perhaps cut, by our own reader and by tcpdump, who both may say
+/// that its end is cut, and nothing else.
 fn packets(path: &Path) -> u64 {
     let output = run(&format!("--count '' -I {}", path.display()));
     let said = text(&output.stderr);
@@ -277,7 +279,8 @@ fn a_pipe_that_stays_open_is_shown_at_once_asked_about_and_left_by_each_signal()
     }
 }
 
-/// Packets that keep coming, and never so many that it is time to look at the clock for their number.
+/// Packets that keep coming, and never so many that it is time to look at the clock for their
+/// number.
 #[test]
 fn a_pipe_that_trickles_is_shown_while_it_does() {
     let (mut child, mut input) = piped(&["needle", "-I", "-"]);
@@ -298,7 +301,8 @@ fn a_pipe_that_trickles_is_shown_while_it_does() {
     trickling.join().expect("it only writes");
 }
 
-/// At its own speed, a record waits for as long as it did on the wire, but not a person who wants to leave.
+/// At its own speed, a record waits for as long as it did on the wire, but not a person who wants
+/// to leave.
 #[test]
 fn a_replay_is_left_while_it_waits() {
     let path = scratch("replay").join("replay.pcap");

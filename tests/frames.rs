@@ -7,7 +7,8 @@ pub(crate) const SYN: u8 = 2;
 pub(crate) const PSH: u8 = 8;
 pub(crate) const ACK: u8 = 16;
 
-/// An IPv4 packet between 192.0.2.1 (`up`) and 192.0.2.2; `fragment` is identification, and flags with offset.
+/// An IPv4 packet between 192.0.2.1 (`up`) and 192.0.2.2; `fragment` is identification, and flags
+/// with offset.
 pub(crate) fn ip(up: bool, protocol: u8, fragment: (u16, u16), payload: &[u8]) -> Vec<u8> {
     let (client, server) = ([192, 0, 2, 1], [192, 0, 2, 2]);
     let (src, dst) = if up {

@@ -1,4 +1,5 @@
-//! What the program says of itself: help, version, man page, completions, `--explain`, `-L`, and the README's table of options.
+//! What the program says of itself: help, version, man page, completions, `--explain`, `-L`, and
+//! the README's table of options.
 //!
 //! `UPDATE_GOLDEN=1 cargo test help` writes the table in the README anew.
 

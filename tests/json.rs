@@ -1,4 +1,5 @@
-//! `--json`: every line is what `docs/spygrep.schema.json` says, for every capture at hand; and what the lines say.
+//! `--json`: every line is what `docs/spygrep.schema.json` says, for every capture at hand; and
+//! what the lines say.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -250,7 +251,8 @@ fn answer(fields: &[u8], body: &[u8]) -> Vec<u8> {
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
 
-/// All values of a byte; a line end has a blank behind it, so that it stands in the value of a field that is folded.
+/// All values of a byte; a line end has a blank behind it, so that it stands in the value of a
+/// field that is folded.
 fn all_bytes() -> Vec<u8> {
     let mut all: Vec<u8> = (0..=255).filter(|byte| *byte != b'\r').collect();
     let at = all

@@ -1,4 +1,5 @@
-//! The one integration crate. Its modules run the built program, but for `tidy`, which reads the source.
+//! The one integration crate. Its modules run the built program, but for `tidy`, which reads the
+//! source.
 //!
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `parity`: `--ngrep` against what ngrep really prints
@@ -14,7 +15,6 @@
 //! - `allocations`: no heap in the steady state
 //! - `stories`: coded bodies, slow answers, what is waited for, conditions
 //! - `share`: HTTP archives, curl commands, and no secrets in them
-//! - `licences`: what the libraries may be, by `deny.toml`
 //! - `live`: on loopback, where the tests run as root
 //! - `memory`: it is bounded, whatever comes
 //! - `frames`: packets made to order, for the others
@@ -33,7 +33,6 @@ mod frames;
 mod golden;
 mod help;
 mod json;
-mod licences;
 mod live;
 mod memory;
 mod named;
@@ -78,7 +77,8 @@ fn spygrep() -> Command {
     command
 }
 
-/// To be called first in each test that is `#[ignore = "needs root: ..."]`: it fails where it could check nothing.
+/// To be called first in each test that is `#[ignore = "needs root: ..."]`: it fails where it could
+/// check nothing.
 fn needs_root() {
     assert!(
         nix::unistd::Uid::effective().is_root(),

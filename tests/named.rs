@@ -1,4 +1,5 @@
-//! The named tests that go through the whole program: packets made here, and what is printed of them.
+//! The named tests that go through the whole program: packets made here, and what is printed of
+//! them.
 //!
 //! The list of all names is `tests/named.txt`; that each has its test is held here too.
 
@@ -592,7 +593,8 @@ fn endless_segments(bytes: &[u8]) -> Vec<Vec<u8>> {
     connection(&bytes.chunks(1400).collect::<Vec<_>>())
 }
 
-/// Named: `gzip_bomb`. 1 MB that becomes 1 GiB of zeros is decoded up to its limit, and what follows is read.
+/// Named: `gzip_bomb`. 1 MB that becomes 1 GiB of zeros is decoded up to its limit, and what
+/// follows is read.
 #[test]
 fn a_bomb_is_cut_and_the_next_message_is_read() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());

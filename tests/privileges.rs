@@ -1,6 +1,7 @@
 //! What is left of root's rights, what the sandbox refuses, and that a run has all it needs in it.
 //!
-//! Most are ignored unless asked for: they need root, to become somebody else and to give a copy of the program rights.
+//! Most are ignored unless asked for: they need root, to become somebody else and to give a copy of
+//! the program rights.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -19,8 +20,8 @@ const GROUP: u32 = 54_322;
 
 /// A copy of the program that everybody may run, in a folder of its own.
 ///
-/// Made by cp(1): a file that this process has open for writing is inherited by whatever another test starts at that moment,
-/// and cannot be executed until that one has closed it.
+/// Made by cp(1): a file that this process has open for writing is inherited by whatever another
+/// test starts at that moment, and cannot be executed until that one has closed it.
 pub(crate) fn copy(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("spygrep-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
@@ -106,7 +107,8 @@ fn from_inside_the_sandbox_nothing_can_be_opened_sent_or_run() {
         assert!(out.contains("not here") && rows.len() >= 37, "{out}");
         assert_eq!(inside.status.code(), Some(i32::from(!all)), "{out}");
     }
-    // That a refusal is the sandbox's doing: without it, the same tries go through. Another user's rights refuse a few.
+    // That a refusal is the sandbox's doing: without it, the same tries go through. Another user's
+    // rights refuse a few.
     let (out, rows) = table(&run("--sandbox-selftest --no-sandbox"));
     let through = rows.iter().filter(|(_, refused)| !refused).count();
     assert!(through >= 25, "{out}");

@@ -1,4 +1,5 @@
-//! The properties of the fuzz targets, on bytes that are generated and on seeds that are changed here and there.
+//! The properties of the fuzz targets, on bytes that are generated and on seeds that are changed
+//! here and there.
 
 #[allow(unreachable_pub, reason = "the fuzz targets use it as a library")]
 #[path = "../fuzz/properties.rs"]

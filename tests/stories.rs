@@ -1,4 +1,5 @@
-//! The talk's questions, asked of real programs: which word is in a body however it was coded and cut, who is slow, what is waited for.
+//! The talk's questions, asked of real programs: which word is in a body however it was coded and
+//! cut, who is slow, what is waited for.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

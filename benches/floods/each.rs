@@ -1,8 +1,9 @@
 //! What one more of something costs: `cargo bench --bench floods -- --each`.
 //!
-//! spygrep is given few of a kind, then (in a run of its own) many, and the difference of the peaks of its memory is divided by
-//! the difference of the numbers. So it is all that a flow, a segment or a message takes, with its place in every table and
-//! what the allocator adds; tables grow by doubling, which makes it a few tenths more or less for other numbers.
+//! spygrep is given few of a kind, then (in a run of its own) many, and the difference of the peaks
+//! of its memory is divided by the difference of the numbers. So it is all that a flow, a segment
+//! or a message takes, with its place in every table and what the allocator adds; tables grow by
+//! doubling, which makes it a few tenths more or less for other numbers.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use crate::floods::{ANSWER, ASK, fragment};
 use crate::frames::{ACK, FIN, Frames, PSH, SERVER, SYN};
 use crate::{memory, processor, start};
 
-/// A kind of thing: what it is, how few and how many, the packets of the one of that number, and the bytes of text it holds.
+/// A kind of thing: what it is, how few and how many, the packets of the one of that number, and
+/// the bytes of text it holds.
 type Kind = (&'static str, [u64; 2], fn(&mut Frames, u64), u64);
 
 /// None has so many that a bound bites.
@@ -56,7 +58,8 @@ pub(crate) fn table() {
     }
 }
 
-/// The peak memory in KiB once so many were read, while the input is still open: what ends with it is not counted.
+/// The peak memory in KiB once so many were read, while the input is still open: what ends with it
+/// is not counted.
 fn peak(count: u64, make: fn(&mut Frames, u64)) -> u64 {
     let (mut child, mut frames) = start();
     (0..count).for_each(|number| make(&mut frames, number));

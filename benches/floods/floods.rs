@@ -6,7 +6,8 @@ const MILLION: u64 = 1_000_000;
 /// Bytes of a segment behind the hole.
 const BEHIND: u32 = 1024;
 
-/// A workload: its name, how many packets it has, which is its packet of that number, and the memory it may cost in MiB.
+/// A workload: its name, how many packets it has, which is its packet of that number, and the
+/// memory it may cost in MiB.
 pub(crate) type Flood = (&'static str, u64, fn(&mut Frames, u64), u64);
 
 pub(crate) const FLOODS: [Flood; 8] = [

@@ -1,12 +1,14 @@
 //! What hostile traffic costs: `cargo bench --bench floods`.
 //!
-//! Each workload is made here and written into spygrep's standard input, a pipe, so that no page of a file counts as memory. The
-//! table has the peak memory, and the processor time for a packet in the first million packets and in the last (in the first
-//! quarter and the last, where there are fewer than four million): what is kept does not make the next packet dearer.
+//! Each workload is made here and written into spygrep's standard input, a pipe, so that no page of
+//! a file counts as memory. The table has the peak memory, and the processor time for a packet in
+//! the first million packets and in the last (in the first quarter and the last, where there are
+//! fewer than four million): what is kept does not make the next packet dearer.
 //!
-//! `cargo bench --bench floods -- NAME ...` runs some of them, in the order of the table. `... -- --write NAME PACKETS` writes so
-//! many packets to standard output instead: for a profiler that counts instructions, where time is not exact enough.
-//! `... -- --each` prints what one more flow, segment or message costs instead: see [`each`].
+//! `cargo bench --bench floods -- NAME ...` runs some of them, in the order of the table. `... --
+//! --write NAME PACKETS` writes so many packets to standard output instead: for a profiler that
+//! counts instructions, where time is not exact enough. `... -- --each` prints what one more flow,
+//! segment or message costs instead: see [`each`].
 
 mod each;
 mod floods;

@@ -1,4 +1,5 @@
-//! Kinds of pattern and kinds of output, against ngrep's with the same pattern and in its own way to print.
+//! Kinds of pattern and kinds of output, against ngrep's with the same pattern and in its own way
+//! to print.
 
 use std::path::Path;
 

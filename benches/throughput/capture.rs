@@ -1,4 +1,5 @@
-//! A capture file that is being made: frames, pseudo-random numbers from a fixed seed, text with needles in it.
+//! A capture file that is being made: frames, pseudo-random numbers from a fixed seed, text with
+//! needles in it.
 
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;

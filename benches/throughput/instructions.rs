@@ -1,8 +1,10 @@
-//! How many instructions a packet takes: what two builds can be compared by without noise, on a machine that others use too.
+//! How many instructions a packet takes: what two builds can be compared by without noise, on a
+//! machine that others use too.
 //!
-//! Valgrind counts, on small captures, with what the start of the program takes (an empty capture) taken off. The numbers
-//! belong to a compiler and a kind of processor: where `benches/instructions.txt` was made on another, write it anew from
-//! the commit before, with `--instructions --write`, and compare with that.
+//! Valgrind counts, on small captures, with what the start of the program takes (an empty capture)
+//! taken off. The numbers belong to a compiler and a kind of processor: where
+//! `benches/instructions.txt` was made on another, write it anew from the commit before, with
+//! `--instructions --write`, and compare with that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,8 @@ const SHOWN: [(&str, &str, &[&str]); 3] = [
     ("small", "shown", &[""]),
 ];
 
-/// Compare with the committed numbers, or with `write` replace them. False: something takes more than is allowed.
+/// Compare with the committed numbers, or with `write` replace them. False: something takes more
+/// than is allowed.
 pub(crate) fn table(plan: &Plan, write: bool) -> bool {
     assert!(is_there("valgrind"), "valgrind counts the instructions");
     let before = fs::read_to_string(committed()).unwrap_or_default();

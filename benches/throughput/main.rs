@@ -5,13 +5,15 @@
 //! cargo bench --bench throughput -- [WORKLOAD ...] --instructions [--write]
 //! ```
 //!
-//! Without a switch: wall time of spygrep, ngrep and a bare read loop on libpcap, the peak memory of the first two, and whether
-//! all needles were found. `--peers`: tcpdump, tshark, tcpflow, httpry. `--patterns` and `--views`: kinds of pattern and of
-//! output, against ngrep's. `--all`: all of these. `--instructions`: see [`instructions`].
+//! Without a switch: wall time of spygrep, ngrep and a bare read loop on libpcap, the peak memory
+//! of the first two, and whether all needles were found. `--peers`: tcpdump, tshark, tcpflow,
+//! httpry. `--patterns` and `--views`: kinds of pattern and of output, against ngrep's. `--all`:
+//! all of these. `--instructions`: see [`instructions`].
 //!
-//! All read the same file from the page cache, in turn; the tables have medians and ratios. `SPYGREP_BENCH_RUNS` says how often
-//! (5), `SPYGREP_BENCH_MIB` how large the files are (256), `SPYGREP_BENCH_DIR` where they lie (in the target directory; they are
-//! made once, from a fixed seed). Two threads want two cores: how many there really were is told below the table.
+//! All read the same file from the page cache, in turn; the tables have medians and ratios.
+//! `SPYGREP_BENCH_RUNS` says how often (5), `SPYGREP_BENCH_MIB` how large the files are (256),
+//! `SPYGREP_BENCH_DIR` where they lie (in the target directory; they are made once, from a fixed
+//! seed). Two threads want two cores: how many there really were is told below the table.
 
 mod asked;
 mod capture;

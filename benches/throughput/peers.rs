@@ -8,7 +8,8 @@ use crate::table::{Table, ratio, seconds};
 use crate::workloads::Made;
 use crate::{PATTERN, Plan};
 
-/// A program that does something of the kind: its name, the arguments in front of the file's name, and those behind it.
+/// A program that does something of the kind: its name, the arguments in front of the file's name,
+/// and those behind it.
 type Peer = (
     &'static str,
     &'static [&'static str],
@@ -18,7 +19,8 @@ type Peer = (
 /// Each is run once, and not for longer: in a flood of SYNs tcpdump would go on for hours.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// tcpdump and tcpflow print the payload, to be searched by another program; httpry prints the heads of HTTP.
+/// tcpdump and tcpflow print the payload, to be searched by another program; httpry prints the
+/// heads of HTTP.
 const PEERS: [Peer; 4] = [
     ("tcpdump", &["-nn", "-A", "-r"], &[]),
     (

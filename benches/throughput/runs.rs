@@ -30,8 +30,8 @@ fn call(program: &str, arguments: &[&str], file: &Path) -> Call {
         .collect()
 }
 
-/// Median wall time of each call, run in turn so many times, with `output` as their output; nothing for no call. One call of each goes in
-/// front, so that the file and the programs are in memory.
+/// Median wall time of each call, run in turn so many times, with `output` as their output; nothing
+/// for no call. One call of each goes in front, so that the file and the programs are in memory.
 pub(crate) fn medians<const N: usize>(
     calls: [Option<&Call>; N],
     runs: usize,
@@ -112,9 +112,9 @@ pub(crate) fn lines(call: &Call) -> u64 {
     memchr::memchr_iter(b'\n', &text).count() as u64
 }
 
-/// The most kibibytes that a call has in memory while it reads `file` from a pipe, so that no page of a file counts as its
-/// memory. The kernel tells the most of all children that a process had, so each call gets a process of its own to be the
-/// child of: [`peak_of_child`].
+/// The most kibibytes that a call has in memory while it reads `file` from a pipe, so that no page
+/// of a file counts as its memory. The kernel tells the most of all children that a process had, so
+/// each call gets a process of its own to be the child of: [`peak_of_child`].
 pub(crate) fn peak(call: &Call, file: &Path) -> u64 {
     let own = std::env::current_exe().expect("the program has a path");
     let mut command = Command::new(own);
@@ -145,7 +145,8 @@ pub(crate) fn peak_of_child(file: &str, call: &[String]) {
     println!("{}", usage.max_rss());
 }
 
-/// How much two busy threads get done at once, over one: 2 where each has a core of its own, 1 where they share one.
+/// How much two busy threads get done at once, over one: 2 where each has a core of its own, 1
+/// where they share one.
 pub(crate) fn cores() -> f64 {
     let start = Instant::now();
     busy();

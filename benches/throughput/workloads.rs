@@ -1,4 +1,5 @@
-//! The workloads: what each puts into its capture file. Those that say nothing else hold HTTP answers with needles in them.
+//! The workloads: what each puts into its capture file. Those that say nothing else hold HTTP
+//! answers with needles in them.
 
 use std::fs::{self, File};
 use std::io;
@@ -40,14 +41,16 @@ impl Workload {
         Self { name, make }
     }
 
-    /// The capture of about so many mebibytes, made if it is not there. What is in it stands in a file beside it.
+    /// The capture of about so many mebibytes, made if it is not there. What is in it stands in a
+    /// file beside it.
     pub(crate) fn file(&self, folder: &Path, mebibytes: u64) -> Made {
         let path = folder.join(format!("{}-{mebibytes}.pcap", self.name));
         let beside = path.with_extension("counts");
         let counts = fs::read_to_string(&beside).ok().filter(|_| path.exists());
         let counts = counts.unwrap_or_else(|| {
             let capture = if let Ok(there) = fs::metadata(&path) {
-                // Made by an earlier benchmark, that did not count: the same frames are counted without being written.
+                // Made by an earlier benchmark, that did not count: the same frames are counted
+                // without being written.
                 let capture = self.fill(io::sink(), mebibytes);
                 let same = capture.written == there.len();
                 assert!(same, "{} is of another size", path.display());
@@ -120,7 +123,8 @@ fn head(len: usize) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len}\r\n\r\n").into()
 }
 
-/// The next bytes of an answer in segments of `size`; each `every`th of them is acknowledged (0: none).
+/// The next bytes of an answer in segments of `size`; each `every`th of them is acknowledged (0:
+/// none).
 fn tell(capture: &mut Capture, ends: &mut Ends, bytes: &[u8], size: usize, every: usize) {
     for (segment, number) in bytes.chunks(size).zip(1..) {
         capture.tcp(false, ACK, ends.down, ends.up, segment);
@@ -144,7 +148,8 @@ fn http(capture: &mut Capture) {
     close(capture, &ends);
 }
 
-/// A download of 16 MB, in segments as a network card joins them: 16 times 1448 bytes, every second one acknowledged.
+/// A download of 16 MB, in segments as a network card joins them: 16 times 1448 bytes, every second
+/// one acknowledged.
 fn bulk(capture: &mut Capture) {
     const PIECES: usize = 800;
     const PIECE: usize = 20_000;
@@ -194,8 +199,9 @@ fn flows(capture: &mut Capture) {
     close(capture, &ends);
 }
 
-/// As [`http`], over a bad line: of a thousand segments 10 are lost and sent again eight segments later, 20 overtake their
-/// predecessor, 10 come twice, 5 are sent again with the end of the segment before, and 1 is missed by the capture alone.
+/// As [`http`], over a bad line: of a thousand segments 10 are lost and sent again eight segments
+/// later, 20 overtake their predecessor, 10 come twice, 5 are sent again with the end of the
+/// segment before, and 1 is missed by the capture alone.
 fn messy(capture: &mut Capture) {
     let mut ends = connect(capture);
     for number in 0..100 {
@@ -221,7 +227,8 @@ fn messy(capture: &mut Capture) {
     close(capture, &ends);
 }
 
-/// The segments of so many bytes in the order in which they are captured, and those that are not captured.
+/// The segments of so many bytes in the order in which they are captured, and those that are not
+/// captured.
 fn disorder(capture: &mut Capture, len: usize) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     let (mut sent, mut late, mut missed) = (Vec::new(), Vec::new(), Vec::new());
     for (number, start) in (0..len).step_by(1460).enumerate() {
@@ -257,7 +264,8 @@ fn syns(capture: &mut Capture) {
     capture.between(ends, 6, &[&header(ports, SYN, mixed, 0)]);
 }
 
-/// A keep-alive connection of 10 exchanges with bodies of 400 bytes, each byte a segment of its own.
+/// A keep-alive connection of 10 exchanges with bodies of 400 bytes, each byte a segment of its
+/// own.
 fn bytes(capture: &mut Capture) {
     let mut ends = connect(capture);
     for number in 0..10 {
