@@ -1,7 +1,4 @@
-//! What the program says of itself: help, version, man page, completions, `--explain`, `-L`, and
-//! the README's table of options.
-//!
-//! `UPDATE_GOLDEN=1 cargo test help` writes the table in the README anew.
+//! The help of the program: help, version, man page, completions, `--explain`, `-L`, progress.
 
 use std::fs;
 use std::io::Write as _;
@@ -102,25 +99,6 @@ fn the_man_page_and_the_completions_are_well_formed() {
         let script = said(&format!("--generate complete-{shell}"));
         check(shell, &["-n"], &script);
     }
-}
-
-#[test]
-fn the_table_of_options_in_the_readme_is_the_programs() {
-    const MARKS: [&str; 2] = ["<!-- options -->\n", "<!-- end of options -->\n"];
-    let path = project().join("README.md");
-    let readme = fs::read_to_string(&path).expect("there is a README");
-    let (before, rest) = readme.split_once(MARKS[0]).expect("the table has a mark");
-    let (table, after) = rest.split_once(MARKS[1]).expect("the table has an end");
-    let wanted = format!("\n{}\n", spygrep::cli::generate::table());
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let [begin, end] = MARKS;
-        fs::write(&path, format!("{before}{begin}{wanted}{end}{after}")).expect("written");
-        return;
-    }
-    assert!(
-        table == wanted,
-        "UPDATE_GOLDEN=1 cargo test help writes it anew"
-    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::spygrep;
 
 /// A flood: its name, how many packets it has, which is its packet of that number (an IPv4 packet),
-/// and the MiB it may cost (PRODUCT.md, section 10).
+/// and the MiB it may cost (see docs/security.md).
 type Flood = (&'static str, u32, fn(u32) -> Vec<u8>, u64);
 
 const FLOODS: [Flood; 3] = [
