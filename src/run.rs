@@ -109,7 +109,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // With it comes the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     let mut ahead = None;
-    rights::enclose(config.walls, &input, streams.as_ref(), || {
+    rights::enclose(config.layers, &input, streams.as_ref(), || {
         // Where no thread can be started, this one does it all.
         ahead = config.ahead.then(Ahead::start).and_then(Result::ok);
     });

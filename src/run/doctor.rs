@@ -8,7 +8,7 @@ mod rounds;
 
 use std::net::IpAddr;
 
-use crate::capture::system::{Carried, Elsewhere, Listener};
+use crate::capture::netinfo::{InterfaceTraffic, ListeningSocket, OtherNamespace};
 use crate::packet::protocol;
 
 use filter::Asked;
@@ -32,13 +32,13 @@ pub(super) struct Quiet<'a> {
     /// Whole seconds since the start.
     pub(super) seconds: u64,
     /// Who listens now.
-    pub(super) listeners: &'a [Listener],
+    pub(super) listeners: &'a [ListeningSocket],
     /// What the interfaces had carried at the start.
-    pub(super) before: &'a [Carried],
+    pub(super) before: &'a [InterfaceTraffic],
     /// And now.
-    pub(super) now: &'a [Carried],
+    pub(super) now: &'a [InterfaceTraffic],
     /// Other network namespaces.
-    pub(super) elsewhere: &'a [Elsewhere],
+    pub(super) other_namespaces: &'a [OtherNamespace],
 }
 
 /// Nothing arrives: what that may come from.
@@ -60,12 +60,12 @@ pub(super) fn nothing(quiet: &Quiet<'_>) -> Vec<String> {
 
 /// Who serves the ports that are asked for, and where that can be seen.
 fn served(quiet: &Quiet<'_>, asked: &Asked, lines: &mut Vec<String>) {
-    let wanted = |listener: &&Listener| asked.wants(listener.protocol, listener.port);
-    let here: Vec<&Listener> = quiet.listeners.iter().filter(wanted).collect();
+    let wanted = |listener: &&ListeningSocket| asked.wants(listener.protocol, listener.port);
+    let here: Vec<&ListeningSocket> = quiet.listeners.iter().filter(wanted).collect();
     let Some(first) = here.first() else {
         let ports = asked.ports();
         lines.push(format!("nobody listens on {ports} here"));
-        let mut others = quiet.elsewhere.iter();
+        let mut others = quiet.other_namespaces.iter();
         if let Some(other) = others.find(|other| other.listeners.iter().any(|one| wanted(&one))) {
             lines.push(format!(
                 "somebody does in another network namespace: sudo nsenter -t {} -n spygrep {}",
@@ -75,7 +75,7 @@ fn served(quiet: &Quiet<'_>, asked: &Asked, lines: &mut Vec<String>) {
         return;
     };
     // IPv6 alone is served by what listens on one of its addresses; on `::` IPv4 is, too, as a rule.
-    let six = |listener: &&&Listener| listener.address.is_ipv6();
+    let six = |listener: &&&ListeningSocket| listener.address.is_ipv6();
     if asked.only_ipv4
         && let Some(listener) = here.iter().find(six)
         && (!listener.address.is_unspecified() || here.iter().all(|one| six(&one)))
@@ -116,7 +116,7 @@ fn served(quiet: &Quiet<'_>, asked: &Asked, lines: &mut Vec<String>) {
 }
 
 /// `127.0.0.1:5000`, `[::1]:5000`, `port 5000`.
-fn place(listener: &Listener) -> String {
+fn place(listener: &ListeningSocket) -> String {
     match listener.address {
         address if address.is_unspecified() => format!("port {}", listener.port),
         address => std::net::SocketAddr::new(address, listener.port).to_string(),
@@ -124,7 +124,7 @@ fn place(listener: &Listener) -> String {
 }
 
 /// The interface that one must use to reach a listener; `None` for one on all addresses.
-fn device_of<'a>(quiet: &'a Quiet<'_>, listener: &Listener) -> Option<&'a str> {
+fn device_of<'a>(quiet: &'a Quiet<'_>, listener: &ListeningSocket) -> Option<&'a str> {
     let address = listener.address;
     if address.is_unspecified() {
         // All of them lead to it when all are captured from.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::capture::devices;
-use crate::capture::system::{Carried, System};
+use crate::capture::netinfo::{InterfaceTraffic, NetInfo};
 use crate::cli::config::About;
 use crate::stats::Stats;
 
@@ -25,10 +25,10 @@ pub(in crate::run) struct Rounds {
     devices: Vec<String>,
     filter: Option<String>,
     pattern: String,
-    system: System,
+    netinfo: NetInfo,
     addresses: Vec<(String, IpAddr)>,
     /// What the interfaces had carried at the start.
-    before: Vec<Carried>,
+    before: Vec<InterfaceTraffic>,
     started: Instant,
     looked: Instant,
     /// When the first packet had come.
@@ -48,7 +48,7 @@ impl Rounds {
         filter: Option<&str>,
         pattern: &str,
     ) -> Self {
-        let mut system = System::open();
+        let mut netinfo = NetInfo::open();
         let now = Instant::now();
         Self {
             about: about.clone(),
@@ -56,8 +56,8 @@ impl Rounds {
             filter: filter.map(str::to_owned),
             pattern: pattern.to_owned(),
             addresses: addresses(),
-            before: system.carried(),
-            system,
+            before: netinfo.traffic(),
+            netinfo,
             started: now,
             looked: now,
             arrived: None,
@@ -121,7 +121,7 @@ impl Rounds {
     }
 
     fn nothing(&mut self) -> Vec<String> {
-        let (listeners, now) = (self.system.listeners(), self.system.carried());
+        let (listeners, now) = (self.netinfo.listeners(), self.netinfo.traffic());
         nothing(&Quiet {
             devices: &self.devices,
             addresses: &self.addresses,
@@ -131,7 +131,7 @@ impl Rounds {
             listeners: &listeners,
             before: &self.before,
             now: &now,
-            elsewhere: self.system.elsewhere(),
+            other_namespaces: self.netinfo.other_namespaces(),
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn tcp(address: &str, port: u16) -> Listener {
-    Listener {
+fn tcp(address: &str, port: u16) -> ListeningSocket {
+    ListeningSocket {
         protocol: protocol::TCP,
         address: address.parse().unwrap(),
         port,
@@ -11,12 +11,12 @@ fn tcp(address: &str, port: u16) -> Listener {
 }
 
 /// `lo 214, docker0 0` as counters.
-fn carried(text: &str) -> Vec<Carried> {
+fn carried(text: &str) -> Vec<InterfaceTraffic> {
     let parts = text.split(", ").filter(|part| !part.is_empty());
     parts
         .map(|part| {
             let (name, packets) = part.split_once(' ').unwrap();
-            Carried {
+            InterfaceTraffic {
                 name: name.to_owned(),
                 packets: packets.parse().unwrap(),
             }
@@ -33,12 +33,12 @@ fn nothing_arrives() {
     ]
     .map(|(name, address)| (name.to_owned(), address.parse().unwrap()))
     .into();
-    let elsewhere = [
-        Elsewhere {
+    let other_namespaces = [
+        OtherNamespace {
             pid: 17,
             listeners: vec![tcp("0.0.0.0", 1)],
         },
-        Elsewhere {
+        OtherNamespace {
             pid: 4711,
             listeners: vec![tcp("0.0.0.0", 7000)],
         },
@@ -185,10 +185,10 @@ fn nothing_arrives() {
             listeners: &here,
             before: &carried(now)
                 .into_iter()
-                .map(|one| Carried { packets: 0, ..one })
+                .map(|one| InterfaceTraffic { packets: 0, ..one })
                 .collect::<Vec<_>>(),
             now: &carried(now),
-            elsewhere: &elsewhere,
+            other_namespaces: &other_namespaces,
         });
         let first = match filter {
             "" => format!("nothing on {devices} for 3 s"),
@@ -211,7 +211,7 @@ fn what_was_carried_before_does_not_count() {
         listeners: &[],
         before: &carried("lo 200, eth0 10"),
         now: &carried("lo 205, eth0 10, veth9 2"),
-        elsewhere: &[],
+        other_namespaces: &[],
     };
     assert_eq!(
         nothing(&quiet)[1],
