@@ -5,7 +5,7 @@
 
 mod classic;
 mod curl;
-mod difference;
+mod diff;
 mod escape;
 mod har;
 mod heading;
@@ -227,9 +227,7 @@ fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
         (What::Har, _) => Box::new(har::Har::new(settings, out)),
         (What::Curl(number), _) => Box::new(curl::Curl::new(settings, number, out)),
         (What::Overview(every), _) => Box::new(overview::Overview::new(settings, every, out)),
-        (What::Difference(numbers), _) => {
-            Box::new(difference::Difference::new(settings, numbers, out))
-        }
+        (What::Difference(numbers), _) => Box::new(diff::Diff::new(settings, numbers, out)),
         (What::Records, View::Spy) => Box::new(spy::Spy::new(settings, out)),
         (What::Records, _) => Box::new(classic::Classic::new(settings, out)),
         (What::Matches(with_flow), _) => Box::new(matches::Matches::new(settings, with_flow, out)),
