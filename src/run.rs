@@ -61,7 +61,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let line = StatusLine::default();
     let notes = Notes {
         quiet: config.quiet || render.packets,
-        masked: render.masked,
+        redact: render.redact,
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };

@@ -101,7 +101,7 @@ pub(super) fn render(
             Some(ColorName::Never) => false,
             _ => io::stdout().is_terminal(),
         },
-        masked: masked(args, what),
+        redact: redact(args, what),
         fields: args.show_header.clone(),
         live,
         two_runs: false,
@@ -167,7 +167,7 @@ fn only_messages(args: &Args, what: What, view: View) -> Result<(), Problem> {
 }
 
 /// What is passed on to others has no secrets in it unless that is wanted.
-fn masked(args: &Args, what: What) -> bool {
+fn redact(args: &Args, what: What) -> bool {
     let passed_on = matches!(what, What::Har | What::Curl(_) | What::Difference(_));
     args.exchanges.redact || (passed_on && !args.exchanges.show_secrets)
 }

@@ -13,7 +13,6 @@ mod hex;
 mod human;
 mod json;
 mod log;
-mod masked;
 mod matches;
 mod out;
 mod overview;
@@ -37,7 +36,7 @@ pub use heading::Clock;
 pub use human::{duration, size};
 pub use out::Out;
 pub use quote::single as quoted;
-pub use redact::text as without_secrets;
+pub use redact::redacted;
 pub use settings::{Body, Settings, Time, View, What};
 
 use crate::frame::Timestamp;
@@ -209,12 +208,12 @@ pub enum Ending {
 /// The renderer for `settings`, writing to `out`.
 #[must_use]
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
-    let (masked, what) = (settings.masked, settings.what);
+    let (redact, what) = (settings.redact, settings.what);
     let plain = plain(settings, out);
     // What compares values must see them, and masks what it shows itself.
     let compares = matches!(what, What::Difference(_));
-    match masked && !compares {
-        true => Box::new(masked::Masked::new(plain, what)),
+    match redact && !compares {
+        true => Box::new(redact::Redacting::new(plain, what)),
         false => plain,
     }
 }

@@ -110,8 +110,8 @@ pub struct Settings {
     pub timing: bool,
     /// JSON, forms and multipart bodies by line.
     pub pretty: bool,
-    /// Secrets are masked.
-    pub masked: bool,
+    /// Redact secrets.
+    pub redact: bool,
     /// Names of header fields that are columns of the log.
     pub fields: Vec<String>,
     /// Packets come from an interface: ngrep's closing line is wanted.
@@ -144,7 +144,7 @@ impl Default for Settings {
             max_body: Limits::default().body,
             timing: false,
             pretty: false,
-            masked: false,
+            redact: false,
             fields: Vec::new(),
             live: false,
             two_runs: false,

@@ -18,7 +18,7 @@ pub(super) struct Notes {
     pub(super) color: bool,
     pub(super) line: StatusLine,
     /// Secrets are hidden in what is said of messages.
-    pub(super) masked: bool,
+    pub(super) redact: bool,
 }
 
 impl Notes {
@@ -127,8 +127,8 @@ impl Notes {
         let requests = count(many, "request has", "requests have");
         self.say("", 0, &format!("{requests} no answer yet:"));
         for question in first {
-            let title = match self.masked {
-                true => render::without_secrets(&question.title),
+            let title = match self.redact {
+                true => render::redacted(&question.title),
                 false => (&question.title[..]).into(),
             };
             self.more(&format!(

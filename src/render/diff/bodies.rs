@@ -18,7 +18,7 @@ const MAX_LINE: usize = 240;
 const CONTEXT: usize = 40;
 
 /// Compares two bodies. Also returns whether there may be differences in parts that were not kept.
-pub(super) fn rows(a: &Message, b: &Message, masked: bool) -> (Vec<DiffRow>, bool) {
+pub(super) fn rows(a: &Message, b: &Message, redact: bool) -> (Vec<DiffRow>, bool) {
     if a.body_size == 0 && b.body_size == 0 {
         return (Vec::new(), false);
     }
@@ -27,8 +27,8 @@ pub(super) fn rows(a: &Message, b: &Message, masked: bool) -> (Vec<DiffRow>, boo
     if a.body_size == 0 || b.body_size == 0 {
         rows.push(DiffRow::differs(
             b"body",
-            summary(a, masked),
-            summary(b, masked),
+            summary(a, redact),
+            summary(b, redact),
         ));
         return (rows, false);
     }
@@ -45,10 +45,10 @@ pub(super) fn rows(a: &Message, b: &Message, masked: bool) -> (Vec<DiffRow>, boo
     }
     match (is_text(a) && is_text(b), whole) {
         (false, _) => binary(a, b, &mut rows),
-        (true, false) => text(a, b, masked, &mut rows),
+        (true, false) => text(a, b, redact, &mut rows),
         (true, true) => match (Tree::of(a.body()), Tree::of(b.body())) {
-            (Some(one), Some(other)) => json(&one, &other, masked, &mut rows),
-            _ => text(a, b, masked, &mut rows),
+            (Some(one), Some(other)) => json(&one, &other, redact, &mut rows),
+            _ => text(a, b, redact, &mut rows),
         },
     }
     if !whole {
@@ -71,14 +71,14 @@ fn is_text(message: &Message) -> bool {
 }
 
 /// A body on one line; empty if there is no body.
-fn summary(message: &Message, masked: bool) -> Vec<Vec<u8>> {
+fn summary(message: &Message, redact: bool) -> Vec<Vec<u8>> {
     if message.body_size == 0 {
         return Vec::new();
     }
     let lines = lines::of(message.body());
     vec![match lines.as_slice() {
         [line] if message.whole && is_text(message) && line.len() <= MAX_LINE => {
-            secrets::display(masked, b"", line).into_owned()
+            secrets::display(redact, b"", line).into_owned()
         }
         _ => describe(message).into_bytes(),
     }]
@@ -111,7 +111,7 @@ fn first_difference(a: &[u8], b: &[u8]) -> usize {
         .count()
 }
 
-fn json(a: &Tree<'_>, b: &Tree<'_>, masked: bool, rows: &mut Vec<DiffRow>) {
+fn json(a: &Tree<'_>, b: &Tree<'_>, redact: bool, rows: &mut Vec<DiffRow>) {
     let (changes, count) = tree::changes(a, b, MAX_HUNKS);
     if count == 0 {
         rows.push(DiffRow::same(
@@ -122,7 +122,7 @@ fn json(a: &Tree<'_>, b: &Tree<'_>, masked: bool, rows: &mut Vec<DiffRow>) {
         let shown = |value: &Option<Vec<u8>>| {
             value
                 .as_ref()
-                .map(|value| secrets::display(masked, &change.name, value).into_owned())
+                .map(|value| secrets::display(redact, &change.name, value).into_owned())
         };
         let (one, other) = (shown(&change.a), shown(&change.b));
         let from = window_start(one.as_deref(), other.as_deref());
@@ -133,7 +133,7 @@ fn json(a: &Tree<'_>, b: &Tree<'_>, masked: bool, rows: &mut Vec<DiffRow>) {
     more(count, rows);
 }
 
-fn text(a: &Message, b: &Message, masked: bool, rows: &mut Vec<DiffRow>) {
+fn text(a: &Message, b: &Message, redact: bool, rows: &mut Vec<DiffRow>) {
     let (in_a, in_b) = (lines::of(a.body()), lines::of(b.body()));
     let hunks = lines::hunks(&in_a, &in_b);
     if hunks.is_empty() {
@@ -146,7 +146,7 @@ fn text(a: &Message, b: &Message, masked: bool, rows: &mut Vec<DiffRow>) {
     }
     let one_line = in_a.len() <= 1 && in_b.len() <= 1;
     for hunk in hunks.iter().take(MAX_HUNKS) {
-        rows.push(by_line(&in_a, &in_b, hunk, one_line, masked));
+        rows.push(by_line(&in_a, &in_b, hunk, one_line, redact));
     }
     more(hunks.len(), rows);
 }
@@ -161,7 +161,7 @@ fn more(count: usize, rows: &mut Vec<DiffRow>) {
 }
 
 /// The row of a hunk.
-fn by_line(a: &[&[u8]], b: &[&[u8]], (in_a, in_b): &Hunk, one_line: bool, masked: bool) -> DiffRow {
+fn by_line(a: &[&[u8]], b: &[&[u8]], (in_a, in_b): &Hunk, one_line: bool, redact: bool) -> DiffRow {
     let of_a = a.get(in_a.clone()).unwrap_or_default();
     let of_b = b.get(in_b.clone()).unwrap_or_default();
     let from = match (of_a, of_b) {
@@ -169,7 +169,7 @@ fn by_line(a: &[&[u8]], b: &[&[u8]], (in_a, in_b): &Hunk, one_line: bool, masked
         _ => 0,
     };
     let side = |lines: &[&[u8]]| {
-        let shown = |line: &&[u8]| cut(&secrets::display(masked, b"", line), from);
+        let shown = |line: &&[u8]| cut(&secrets::display(redact, b"", line), from);
         let mut side: Vec<Vec<u8>> = lines.iter().take(MAX_LINES).map(shown).collect();
         if lines.len() > MAX_LINES {
             side.push(format!("... {} more lines", lines.len() - MAX_LINES).into_bytes());

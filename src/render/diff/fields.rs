@@ -44,10 +44,10 @@ const NOISE_PREFIXES: [&str; 5] = [
 ];
 
 /// Compares two heads; `line` is the name of the row for the start line.
-pub(super) fn rows(a: &Message, b: &Message, line: &str, masked: bool) -> Vec<DiffRow> {
+pub(super) fn rows(a: &Message, b: &Message, line: &str, redact: bool) -> Vec<DiffRow> {
     let mut rows = Vec::new();
     let (one, other) = (a.start_line(), b.start_line());
-    let shown = |text| secrets::display(masked, b"", text).into_owned();
+    let shown = |text| secrets::display(redact, b"", text).into_owned();
     rows.push(match one == other {
         true => DiffRow::same(shown(one)),
         false => DiffRow::differs(line.as_bytes(), vec![shown(one)], vec![shown(other)]),
@@ -71,7 +71,7 @@ pub(super) fn rows(a: &Message, b: &Message, line: &str, masked: bool) -> Vec<Di
             values(&in_a, name),
             values(&in_b, name),
             noise,
-            masked,
+            redact,
             &mut rows,
         );
     }
@@ -102,10 +102,10 @@ fn field(
     mut in_a: Vec<&[u8]>,
     mut in_b: Vec<&[u8]>,
     noise: bool,
-    masked: bool,
+    redact: bool,
     rows: &mut Vec<DiffRow>,
 ) {
-    let shown = |value: &[u8]| secrets::display(masked, name, value).into_owned();
+    let shown = |value: &[u8]| secrets::display(redact, name, value).into_owned();
     let mut left = std::collections::HashMap::<&[u8], usize>::new();
     for value in &in_b {
         *left.entry(value).or_default() += 1;

@@ -92,7 +92,7 @@ impl Diff {
 
     /// Compares two exchanges, writes the result and finishes.
     fn compare(&mut self, a: &Exchange, b: &Exchange) -> io::Result<()> {
-        let comparison = Comparison::of(a, b, self.settings.masked);
+        let comparison = Comparison::of(a, b, self.settings.redact);
         comparison.write(&self.settings, self.out.text());
         self.outcome = Some(match comparison.verdict() {
             Verdict::Same => Ok(true),
@@ -161,7 +161,7 @@ impl Diff {
         for paired in paired {
             let (sign, paint, exchange) = match &paired {
                 Paired::Both(a, b) => {
-                    let comparison = Comparison::of(a, b, settings.masked);
+                    let comparison = Comparison::of(a, b, settings.redact);
                     let verdict = comparison.verdict();
                     if verdict != Verdict::Same {
                         if !out.is_empty() {
@@ -181,7 +181,7 @@ impl Diff {
             if !std::mem::replace(&mut listed, true) && !out.is_empty() {
                 out.push(b'\n');
             }
-            let method_url = secrets::display(settings.masked, b"", exchange.method_url.as_bytes());
+            let method_url = secrets::display(settings.redact, b"", exchange.method_url.as_bytes());
             painted(settings.color, Some(paint), out, |out| {
                 settings.escape.write_str(
                     &format!("{sign} only in {}: #{} ", exchange.origin, exchange.number),

@@ -32,10 +32,10 @@ pub(super) enum Verdict {
 }
 
 impl<'e> Comparison<'e> {
-    pub(super) fn of(a: &'e Exchange, b: &'e Exchange, masked: bool) -> Self {
-        let (request, unsure) = messages(a.request.as_ref(), b.request.as_ref(), "request", masked);
+    pub(super) fn of(a: &'e Exchange, b: &'e Exchange, redact: bool) -> Self {
+        let (request, unsure) = messages(a.request.as_ref(), b.request.as_ref(), "request", redact);
         let (response, response_unsure) =
-            messages(a.response.as_ref(), b.response.as_ref(), "answer", masked);
+            messages(a.response.as_ref(), b.response.as_ref(), "answer", redact);
         Self {
             a,
             b,
@@ -105,15 +105,15 @@ fn messages(
     a: Option<&Message>,
     b: Option<&Message>,
     role: &str,
-    masked: bool,
+    redact: bool,
 ) -> (Vec<DiffRow>, bool) {
     let start =
-        |message: &Message| vec![secrets::display(masked, b"", message.start_line()).into_owned()];
+        |message: &Message| vec![secrets::display(redact, b"", message.start_line()).into_owned()];
     match (a, b) {
         (Some(a), Some(b)) => {
             let line = format!("{} line", if role == "request" { role } else { "status" });
-            let mut rows = fields::rows(a, b, &line, masked);
-            let (of_bodies, unsure) = bodies::rows(a, b, masked);
+            let mut rows = fields::rows(a, b, &line, redact);
+            let (of_bodies, unsure) = bodies::rows(a, b, redact);
             rows.extend(of_bodies);
             (rows, unsure)
         }
@@ -145,8 +145,8 @@ impl Page<'_> {
 
     fn title(&mut self, a: &Exchange, b: &Exchange) {
         let shown = |exchange: &Exchange| {
-            let masked = self.settings.masked;
-            let method_url = secrets::display(masked, b"", exchange.method_url.as_bytes());
+            let redact = self.settings.redact;
+            let method_url = secrets::display(redact, b"", exchange.method_url.as_bytes());
             escaped(self.settings, &method_url)
         };
         let who = |name: &str, exchange: &Exchange| {
@@ -208,7 +208,7 @@ impl Page<'_> {
         let text = escaped(self.settings, likely.text.as_bytes());
         self.text(&format!("\n  likely: {text}\n"), None);
         let command = likely.field.and_then(|(name, value)| {
-            let value = secrets::display(self.settings.masked, name.as_bytes(), &value);
+            let value = secrets::display(self.settings.redact, name.as_bytes(), &value);
             likely_cause::command(&a.method_url, &name, &value)
         });
         // Escaping changes the command, so it would not send what was sent.

@@ -1,4 +1,4 @@
-//! Masks secrets in displayed values. Values are compared unmasked, so different secrets are still
+//! Redacts secrets in displayed values. Values are compared as captured, so different secrets are still
 //! reported as different.
 
 use std::borrow::Cow;
@@ -6,17 +6,17 @@ use std::borrow::Cow;
 use crate::render::redact;
 
 /// Returns the displayed form of a value: of a header field, of a JSON member, or without a name.
-pub(super) fn display<'v>(masked: bool, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
-    if !masked {
+pub(super) fn display<'v>(redact: bool, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
+    if !redact {
         return Cow::Borrowed(value);
     }
     if name.is_empty() {
-        return redact::text(value);
+        return redact::redacted(value);
     }
     // The name decides whether a value is a secret.
     let lead = [name, b": "].concat();
     let line = [&lead, value].concat();
-    match redact::text(&line) {
+    match redact::redacted(&line) {
         Cow::Borrowed(_) => Cow::Borrowed(value),
         Cow::Owned(line) => Cow::Owned(line.get(lead.len()..).unwrap_or_default().to_vec()),
     }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked_by_their_names() {
+    fn secrets_are_redacted_by_their_names() {
         let table: &[(&str, &str, &str)] = &[
             ("Authorization", "Bearer abcdefgh", "Bearer ***8***"),
             ("Cookie", "sid=abcdefgh", "sid=***8***"),
