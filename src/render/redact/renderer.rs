@@ -11,7 +11,7 @@ use crate::stats::Stats;
 
 use super::{Input, Redaction, Syntax, redacted};
 use crate::render::parts::field;
-use crate::render::{Banner, Ending, Renderer, Wants, What};
+use crate::render::{Banner, Ending, OutputKind, Renderer, Wants};
 
 /// Wraps a renderer so that it never receives secrets.
 pub(in crate::render) struct Redacting {
@@ -23,10 +23,10 @@ pub(in crate::render) struct Redacting {
 
 impl Redacting {
     /// `what` is the output of `inner`.
-    pub(in crate::render) fn new(inner: Box<dyn Renderer>, what: What) -> Self {
+    pub(in crate::render) fn new(inner: Box<dyn Renderer>, what: OutputKind) -> Self {
         Self {
             inner,
-            announce: matches!(what, What::Har | What::Curl(_)),
+            announce: matches!(what, OutputKind::Har | OutputKind::Curl(_)),
             secrets: 0,
         }
     }
