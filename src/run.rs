@@ -1,7 +1,7 @@
 //! A run: everything is prepared, rights are given up, frames are [driven](drive) through the pipeline, and its end is told. With its
 //! rooms the only place that asks the clock.
 
-mod doctor;
+mod diagnose;
 mod drive;
 mod losses;
 mod notes;
@@ -21,7 +21,7 @@ use crate::frame::Timestamp;
 use crate::pipeline::{Ahead, Pace, Pipeline};
 use crate::render::{self, Ending, Out};
 
-use doctor::Rounds;
+use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
 use losses::Losses;
 use notes::Notes;
@@ -66,13 +66,15 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         line: line.clone(),
     };
     // What follows can no longer be asked without root.
-    let rounds = match &input {
-        Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => Some(Rounds::begin(
-            &config.about,
-            names,
-            config.filter.as_deref(),
-            &config.pattern,
-        )),
+    let schedule = match &input {
+        Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => {
+            Some(Schedule::begin(
+                &config.about,
+                names,
+                config.filter.as_deref(),
+                &config.pattern,
+            ))
+        }
         _ => None,
     };
     // Before the pager is started, which lets its user run programs.
@@ -121,7 +123,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes: notes.clone(),
         signals,
         clock: Clock::default(),
-        rounds,
+        schedule,
         losses: Losses::new(config.filter.clone(), config.about.buffer),
     };
     if let Some(first) = first {
@@ -168,14 +170,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
     let snaplens = input.source().interfaces().iter().map(|one| one.snaplen);
     let snaplen = snaplens.min().unwrap_or_default();
-    if let Some(text) = doctor::cut(snaplen, stats.decode.snaplen_bytes, live) {
+    if let Some(text) = diagnose::truncated(snaplen, stats.decode.snaplen_bytes, live) {
         notes.hint(&text);
     }
     let outcome = pipeline.renderer().outcome();
-    let unmatched = match (&mut drive.rounds, live || outcome.is_some()) {
-        (Some(rounds), _) => rounds.end(&stats),
+    let unmatched = match (&mut drive.schedule, live || outcome.is_some()) {
+        (Some(schedule), _) => schedule.end(&stats),
         (None, true) => None,
-        (None, false) => doctor::not_in_file(
+        (None, false) => diagnose::files(
             &config.about,
             &config.pattern,
             config.filter.as_deref(),

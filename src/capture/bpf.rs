@@ -22,7 +22,7 @@ pub(super) struct Program {
     needs_kernel: bool,
 }
 
-/// An instruction of the classic Berkeley packet filter (McCanne and Jacobson, USENIX 1993).
+/// An instruction of the classic Berkeley packet filter (USENIX Winter 1993).
 #[derive(Clone, Copy, Debug)]
 struct Instruction {
     code: u16,

@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn what_only_the_kernel_knows_is_left_to_it() {
         if Filter::check("inbound", LinkType::ETHERNET).is_err() {
-            return; // a system whose kernel does not know it either
+            return; // this system does not support it
         }
         assert!(passes(
             &mut Filter::for_devices("inbound"),

@@ -57,7 +57,7 @@ pub struct Config {
     pub layers: Layers,
     /// Whom to become.
     pub user: Option<String>,
-    /// What the doctor is to know.
+    /// Input of the diagnosis of a run without output.
     pub about: About,
     /// Things the user may want to know, at most once.
     pub hints: Vec<String>,

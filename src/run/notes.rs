@@ -8,7 +8,7 @@ use crate::pipeline::Unanswered;
 use crate::render;
 use crate::stats::Stats;
 
-use super::doctor;
+use super::diagnose;
 use super::status::StatusLine;
 
 /// What is said on standard error.
@@ -114,7 +114,7 @@ impl Notes {
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
-        let copies = doctor::copies(stats.decode.copies);
+        let copies = diagnose::duplicates(stats.decode.copies);
         line.extend(copies.map(|text| format!(" · {text}")));
         self.say("", 0, &line);
     }

@@ -6,7 +6,7 @@
 //! differences, so that two runs of the same program compare as equal. [`exchange`] holds what is
 //! kept of an exchange; [`fields`] and [`bodies`] compare it, the latter by [`tree`] or by
 //! [`lines`]; [`page`] lays out the result and [`likely_cause`] explains it; [`candidates`] and
-//! [`file_pairs`] select what is compared. Knows HTTP where it compares heads.
+//! [`file_pairs`] select what is compared. Only the comparison of heads depends on HTTP.
 
 mod bodies;
 mod candidates;

@@ -1,5 +1,5 @@
-//! Redacts secrets in displayed values. Values are compared as captured, so different secrets are still
-//! reported as different.
+//! Redacts secrets in displayed values. Values are compared as captured, so different secrets are
+//! still reported as different.
 
 use std::borrow::Cow;
 

@@ -16,7 +16,7 @@ use crate::render::{Banner, Ending, OutputKind, Renderer, Wants};
 /// Wraps a renderer so that it never receives secrets.
 pub(in crate::render) struct Redacting {
     inner: Box<dyn Renderer>,
-    /// Redaction is the default of this output, so the user is told about it.
+    /// Redaction is this output's default, so the closing remarks mention it.
     announce: bool,
     secrets: u64,
 }

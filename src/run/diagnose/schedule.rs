@@ -1,4 +1,5 @@
-//! When the doctor is asked: on a terminal, live, each thing once a run.
+//! Decides when to diagnose: only on a terminal, and each text once in a run. Files are diagnosed
+//! at their end.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -8,40 +9,40 @@ use crate::capture::netinfo::{InterfaceTraffic, NetInfo};
 use crate::cli::config::About;
 use crate::stats::Stats;
 
-use super::{Quiet, TLS, Unmatched, none_passes, nothing, unmatched};
+use super::{NoTraffic, TLS, Unmatched, no_traffic, none_passes, unmatched};
 
-/// Nothing arrived for so long.
-const SILENCE: Duration = Duration::from_secs(3);
-/// Packets arrived for so long, and nothing was shown.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often that is told again, on the status line.
-const AGAIN: Duration = Duration::from_secs(30);
-/// How often it is looked.
-const EVERY: Duration = Duration::from_millis(200);
+/// Time without a packet before [`no_traffic`] is shown.
+const NO_TRAFFIC_AFTER: Duration = Duration::from_secs(3);
+/// Time with packets but without a match before [`unmatched`] is shown.
+const UNMATCHED_AFTER: Duration = Duration::from_secs(5);
+/// Interval for updating that text on the status line.
+const STATUS_INTERVAL: Duration = Duration::from_secs(30);
+/// Minimum interval between checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What the doctor knows of a run, and has said.
-pub(in crate::run) struct Rounds {
+/// State of the diagnosis during a live run.
+pub(in crate::run) struct Schedule {
     about: About,
     devices: Vec<String>,
     filter: Option<String>,
     pattern: String,
     netinfo: NetInfo,
     addresses: Vec<(String, IpAddr)>,
-    /// What the interfaces had carried at the start.
+    /// Packets of the interfaces at the start.
     before: Vec<InterfaceTraffic>,
     started: Instant,
-    looked: Instant,
-    /// When the first packet had come.
-    arrived: Option<Instant>,
-    silent: bool,
+    last_check: Instant,
+    /// When the first packet was noticed.
+    first_packet: Option<Instant>,
+    no_traffic_shown: bool,
     unmatched: Option<Instant>,
-    tls: bool,
-    /// What stands on the status line while nothing else is waited for.
+    tls_shown: bool,
+    /// Text for the status line while nothing else is shown there.
     status: Option<String>,
 }
 
-impl Rounds {
-    /// Ask the system what can only be asked with root's rights, and what is there before the run.
+impl Schedule {
+    /// Opens what needs root, and records the state before the run.
     pub(in crate::run) fn begin(
         about: &About,
         devices: &[String],
@@ -59,48 +60,48 @@ impl Rounds {
             before: netinfo.traffic(),
             netinfo,
             started: now,
-            looked: now,
-            arrived: None,
-            silent: false,
+            last_check: now,
+            first_packet: None,
+            no_traffic_shown: false,
             unmatched: None,
-            tls: false,
+            tls_shown: false,
             status: None,
         }
     }
 
-    /// Whether it is time to look.
+    /// Returns whether a check is due, and restarts the interval.
     pub(in crate::run) fn is_due(&mut self) -> bool {
-        let due = self.looked.elapsed() >= EVERY;
+        let due = self.last_check.elapsed() >= CHECK_INTERVAL;
         if due {
-            self.looked = Instant::now();
+            self.last_check = Instant::now();
         }
         due
     }
 
-    /// What is to be said now.
-    pub(in crate::run) fn look(&mut self, stats: &Stats) -> Option<Vec<String>> {
+    /// Returns the text that is due now, if any.
+    pub(in crate::run) fn check(&mut self, stats: &Stats) -> Option<Vec<String>> {
         if stats.decode.packets == 0 {
-            let due = !self.silent && self.started.elapsed() >= SILENCE;
-            self.silent |= due;
-            return due.then(|| self.nothing());
+            let due = !self.no_traffic_shown && self.started.elapsed() >= NO_TRAFFIC_AFTER;
+            self.no_traffic_shown |= due;
+            return due.then(|| self.no_traffic());
         }
-        if stats.output.tls_shown > 0 && !std::mem::replace(&mut self.tls, true) {
+        if stats.output.tls_shown > 0 && !std::mem::replace(&mut self.tls_shown, true) {
             return Some(vec![TLS.to_owned()]);
         }
-        let arrived = *self.arrived.get_or_insert_with(Instant::now);
+        let first_packet = *self.first_packet.get_or_insert_with(Instant::now);
         if stats.output.matched > 0 {
             self.status = None;
             return None;
         }
-        let since = self.unmatched.map_or(arrived, |said| said);
+        let since = self.unmatched.map_or(first_packet, |shown| shown);
         let wait = match self.unmatched {
-            None => PATIENCE,
-            Some(_) => AGAIN,
+            None => UNMATCHED_AFTER,
+            Some(_) => STATUS_INTERVAL,
         };
         if since.elapsed() < wait {
             return None;
         }
-        let lines = unmatched(&seen(&self.about, &self.pattern, stats))?;
+        let lines = unmatched(&unmatched_input(&self.about, &self.pattern, stats))?;
         if self.unmatched.replace(Instant::now()).is_none() {
             return Some(lines);
         }
@@ -108,21 +109,21 @@ impl Rounds {
         None
     }
 
-    /// What stands on the status line.
+    /// Text for the status line.
     pub(in crate::run) fn status(&self) -> Option<&str> {
         self.status.as_deref()
     }
 
-    /// At the end, what was not said while there was time.
+    /// Returns, at the end of the run, the text for which there was no time before.
     pub(in crate::run) fn end(&mut self, stats: &Stats) -> Option<Vec<String>> {
         (stats.output.matched == 0 && self.unmatched.is_none())
-            .then(|| unmatched(&seen(&self.about, &self.pattern, stats)))
+            .then(|| unmatched(&unmatched_input(&self.about, &self.pattern, stats)))
             .flatten()
     }
 
-    fn nothing(&mut self) -> Vec<String> {
+    fn no_traffic(&mut self) -> Vec<String> {
         let (listeners, now) = (self.netinfo.listeners(), self.netinfo.traffic());
-        nothing(&Quiet {
+        no_traffic(&NoTraffic {
             devices: &self.devices,
             addresses: &self.addresses,
             filter: self.filter.as_deref(),
@@ -136,8 +137,8 @@ impl Rounds {
     }
 }
 
-/// At the end of files in which nothing matched.
-pub(in crate::run) fn not_in_file(
+/// Diagnoses, at the end of files, why nothing matched.
+pub(in crate::run) fn files(
     about: &About,
     pattern: &str,
     filter: Option<&str>,
@@ -146,13 +147,13 @@ pub(in crate::run) fn not_in_file(
     let frames = stats.capture.frames;
     match (stats.output.matched, stats.decode.packets) {
         (0, 0) => none_passes(frames, filter).map(|line| vec![line]),
-        (0, _) => unmatched(&seen(about, pattern, stats)),
+        (0, _) => unmatched(&unmatched_input(about, pattern, stats)),
         _ => None,
     }
 }
 
-/// A run's numbers, for [`unmatched`].
-fn seen<'a>(about: &About, pattern: &'a str, stats: &Stats) -> Unmatched<'a> {
+/// Takes the input of [`unmatched`] from the counters.
+fn unmatched_input<'a>(about: &About, pattern: &'a str, stats: &Stats) -> Unmatched<'a> {
     Unmatched {
         pattern,
         case_sensitive: about.case_sensitive,
