@@ -300,7 +300,7 @@ fn create_file(path: &Path, force: bool) -> io::Result<File> {
             }
             let file = options.open(path)?;
             if is_unsafe_target(path, &file.metadata()?)? {
-                return Err(io::Error::other("it belongs to another user"));
+                return Err(io::Error::other("it belongs to somebody else"));
             }
             file.set_len(0).or_else(|error| match metadata.is_file() {
                 true => Err(error),

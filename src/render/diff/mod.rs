@@ -215,7 +215,7 @@ impl Diff {
                     0 => format!("there is no exchange #{number} here; there is none at all"),
                     last if number < last => {
                         format!(
-                            "#{number} is not an exchange of a request and a response, or is not selected"
+                            "#{number} is no exchange of a request and a response, or is not selected"
                         )
                     }
                     last => format!("there is no exchange #{number} here; the last is #{last}"),
