@@ -1,5 +1,5 @@
 //! Why nothing is shown, and what is lost: on a terminal, and on interfaces made for it. Needs root; says so and passes over
-//! where it has none, or where no interfaces can be made. Every text on invented systems: `src/run/diagnose/tests.rs`.
+//! where it has none, or where no interfaces can be made. Every text on invented systems: `src/run/doctor/tests.rs`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -108,7 +108,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn no_controlling_character_passes() {
+    fn no_character_at_all_passes_that_steers() {
         for c in '\u{80}'..=char::MAX {
             let character = Character::of(c);
             assert!(is_harmless(c) || !character.printable, "{c:?}");
