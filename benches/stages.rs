@@ -15,7 +15,7 @@ use spygrep::message::{BodyFacts, Brief, Kind, Part, Said};
 use spygrep::packet::{Packet, TcpFlags, Transport};
 use spygrep::policy::Policy;
 use spygrep::reassemble::Reassembler;
-use spygrep::render::{self, Out, View, What};
+use spygrep::render::{self, Out, OutputKind, View};
 use spygrep::search::{Asked, Keep, Options, Query, Unit};
 use spygrep::stats::DissectStats;
 use spygrep::stream::{Carrier, StreamEvent};
@@ -304,8 +304,8 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
     let plain = render::Settings::default();
     let settings = render::Settings {
         what: match view {
-            "--json" => What::Json,
-            _ => What::Records,
+            "--json" => OutputKind::Json,
+            _ => OutputKind::Records,
         },
         view: match view {
             "log" => View::Log,

@@ -13,7 +13,7 @@ use clap::{ArgAction, Parser};
 
 pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
 pub use names::{
-    BodyName, ChecksumName, ColorName, Generated, OverlapName, ViewName, WallsName, Way,
+    BodyName, ChecksumName, ColorName, Generated, LayersName, OverlapName, ViewName, Way,
 };
 
 /// See what your programs say over the network.
@@ -346,7 +346,7 @@ pub struct Args {
     pub force: bool,
     /// Go into the sandbox, try what it must refuse, and print what came of it.
     #[arg(long = "sandbox-selftest", value_name = "WALLS", num_args = 0..=1, require_equals = true, default_missing_value = "all", hide = true)]
-    pub selftest: Option<WallsName>,
+    pub selftest: Option<LayersName>,
 
     /// Accepted for ngrep's sake: addresses are shown as they are.
     #[arg(short = 'r', hide = true)]

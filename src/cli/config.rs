@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::capture::live::Live;
-use crate::capture::privileges::sandbox::Walls;
+use crate::capture::privileges::sandbox::Layers;
 use crate::capture::savefile::Savefiles;
 use crate::capture::{Source, devices};
 use crate::frame::LinkType;
@@ -14,7 +14,7 @@ use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
 use crate::search::Query;
 
-use super::args::{Args, WallsName};
+use super::args::{Args, LayersName};
 use super::meant::{Meant, meant};
 use super::problem::Problem;
 use super::{appearance, opened, words};
@@ -53,11 +53,11 @@ pub struct Config {
     pub pager: bool,
     /// Keep root.
     pub keep_root: bool,
-    /// The walls of the sandbox.
-    pub walls: Walls,
+    /// The layers of the sandbox.
+    pub layers: Layers,
     /// Whom to become.
     pub user: Option<String>,
-    /// What the doctor is to know.
+    /// Input of the diagnosis of a run without output.
     pub about: About,
     /// Things the user may want to know, at most once.
     pub hints: Vec<String>,
@@ -290,20 +290,20 @@ fn configure_run(
         ahead: !live && !ngrep && two_threads(args),
         pager: args.pager && !live,
         keep_root: args.keep_root,
-        walls: walls(args),
+        layers: layers(args),
         user: args.user.clone(),
         hints,
     })
 }
 
-/// Which walls the sandbox has.
+/// The layers of the sandbox to enter.
 #[must_use]
-pub fn walls(args: &Args) -> Walls {
+pub fn layers(args: &Args) -> Layers {
     match args.selftest {
-        _ if args.no_sandbox => Walls::None,
-        Some(WallsName::Landlock) => Walls::Landlock,
-        Some(WallsName::Seccomp) => Walls::Seccomp,
-        Some(WallsName::All) | None => Walls::All,
+        _ if args.no_sandbox => Layers::None,
+        Some(LayersName::Landlock) => Layers::Landlock,
+        Some(LayersName::Seccomp) => Layers::Seccomp,
+        Some(LayersName::All) | None => Layers::All,
     }
 }
 

@@ -126,7 +126,7 @@ impl Problem {
                     user: &crate::capture::privileges::current_user(),
                     line: &words::line(),
                     program: &program,
-                    container: crate::capture::system::in_container(),
+                    container: crate::capture::netinfo::in_container(),
                 })
             }
             CaptureError::SetId => {

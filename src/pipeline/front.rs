@@ -92,7 +92,7 @@ impl<S: Default> Front<S> {
             .fragment
             .is_some_and(|fragment| fragment.offset > 0);
         if let Some(filter) = self.filter.as_mut().filter(|_| !later) {
-            let bytes = match filter.wants_tags() {
+            let bytes = match filter.needs_vlan_tags() {
                 true => frame.bytes,
                 false => decode::untagged(frame, &mut self.scratch),
             };

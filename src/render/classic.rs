@@ -1,5 +1,6 @@
-//! ngrep's four layouts and its dump. With `--ngrep` byte for byte, marks and banner included; else on messages: no marks,
-//! every match coloured, a record always ends its line.
+//! ngrep's four layouts and its hex dump. With `--ngrep` the output is byte for byte ngrep's,
+//! including marks and banner; otherwise on messages: no marks, every match coloured, and every
+//! record ends its line.
 
 mod rows;
 
@@ -15,16 +16,16 @@ use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, h
 
 use rows::rows;
 
-/// The layouts.
+/// The renderer of ngrep's layouts.
 pub(super) struct Classic {
     settings: Settings,
     out: Out,
     clock: Clock,
 }
 
-/// ngrep's colours.
-const ON: &[u8] = b"\x1b[01;31m";
-const OFF: &[u8] = b"\x1b[00m";
+/// ngrep's escape sequences for a match.
+const COLOR_ON: &[u8] = b"\x1b[01;31m";
+const COLOR_OFF: &[u8] = b"\x1b[00m";
 
 impl Classic {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
@@ -35,14 +36,14 @@ impl Classic {
         }
     }
 
-    /// Columns of text in the normal layout: ngrep leaves five.
+    /// Width of the text in the normal layout: five columns less than the terminal, as in ngrep.
     fn width(&self) -> usize {
         self.settings.columns.saturating_sub(5).max(1)
     }
 
-    /// The kept pieces of a message, each with the matches in it. Marks are put between them.
+    /// Writes the kept pieces of a message with their matches, and marks between them.
     fn text(&mut self, hit: &Hit<'_>) {
-        // ngrep colours the first match only.
+        // ngrep colours only the first match.
         let matches = if self.settings.packets {
             &hit.matches[..hit.matches.len().min(1)]
         } else {
@@ -95,7 +96,7 @@ impl Classic {
         let coloured = if settings.color { matches } else { &[] };
         if settings.hex {
             hex::rows(bytes, coloured, &escape, text, &mut |cell, text| {
-                lit(text, |text| text.extend_from_slice(cell));
+                in_ngrep_color(text, |text| text.extend_from_slice(cell));
             });
             return;
         }
@@ -106,14 +107,14 @@ impl Classic {
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                     let ends = line.ends_with(b"\n");
                     let shown = &line[..line.len() - usize::from(ends)];
-                    marked(shown, at, matches, settings, text);
+                    highlighted(shown, at, matches, settings, text);
                     if ends {
                         text.push(b'\n');
                     }
                     at += line.len();
                 }
             }
-            View::Single | View::None => marked(bytes, 0, matches, settings, text),
+            View::Single | View::None => highlighted(bytes, 0, matches, settings, text),
         }
     }
 }
@@ -182,7 +183,7 @@ impl Renderer for Classic {
         if has_text {
             self.text(hit);
             let text = self.out.text();
-            // The byline layout ends with a line end of its own, whatever the payload's last byte is.
+            // The byline layout always adds a line end, even after a payload that ends in one.
             match view {
                 View::Byline | View::Single | View::None if !self.settings.hex => text.push(b'\n'),
                 _ => {}
@@ -210,10 +211,10 @@ impl Renderer for Classic {
             text.push(b'\n');
         }
         text.extend_from_slice(format!("{line} #{}", companion.number).as_bytes());
-        let answers = companion.kind.side == Side::Answers;
-        text.extend_from_slice(if answers { b" <- " } else { b" -> " });
+        let is_response = companion.kind.side == Side::Answers;
+        text.extend_from_slice(if is_response { b" <- " } else { b" -> " });
         escape.write(companion.title, text);
-        if answers {
+        if is_response {
             let took = companion
                 .times
                 .and_then(|times| times.total())
@@ -259,15 +260,15 @@ impl Renderer for Classic {
     }
 }
 
-/// Append what `write` appends, in ngrep's colour.
-fn lit(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    text.extend_from_slice(ON);
+/// Appends what `write` appends, in ngrep's colour.
+fn in_ngrep_color(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    text.extend_from_slice(COLOR_ON);
     write(text);
-    text.extend_from_slice(OFF);
+    text.extend_from_slice(COLOR_OFF);
 }
 
-/// `bytes`, which start at `offset` of what the matches lie in, with each match in colour.
-fn marked(
+/// Appends `bytes`, which start at `offset` relative to `matches`, with each match in colour.
+fn highlighted(
     bytes: &[u8],
     offset: usize,
     matches: &[Range<usize>],
@@ -278,7 +279,7 @@ fn marked(
     super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
         let shown = &bytes[part.start - offset..part.end - offset];
         if settings.packets && settings.color && paint == Some(Paint::Match) {
-            lit(text, |text| escape.write_on(shown, &mut marks, text));
+            in_ngrep_color(text, |text| escape.write_on(shown, &mut marks, text));
         } else {
             painted(settings.color, paint, text, |text| {
                 escape.write_on(shown, &mut marks, text);

@@ -58,7 +58,7 @@ impl Json {
             Why::Match => "match",
             Why::Context | Why::Empty => "context",
         };
-        let masked = self.settings.masked;
+        let masked = self.settings.redact;
         let mut moments = std::mem::take(&mut self.moments);
         let result = self.line(kind, |line| {
             Record { hit, kept, masked }.write(line, &mut moments);

@@ -7,7 +7,7 @@ use crate::flow::Endpoint;
 use crate::hit::{Hit, Why};
 use crate::stats::Stats;
 
-use super::{Out, Renderer, Settings, Wants, What, heading};
+use super::{Out, OutputKind, Renderer, Settings, Wants, heading};
 
 /// The view.
 pub(super) struct Tally {
@@ -31,7 +31,7 @@ impl Tally {
 
 impl Renderer for Tally {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
-        if self.settings.what != What::Conversations || hit.why != Why::Match {
+        if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {
             return Ok(());
         }
         let mut line = hit.heading;
@@ -52,7 +52,7 @@ impl Renderer for Tally {
     }
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
-        if self.settings.what == What::Count {
+        if self.settings.what == OutputKind::Count {
             self.out
                 .text()
                 .extend_from_slice(format!("{}\n", stats.output.matched).as_bytes());

@@ -11,7 +11,7 @@ use crate::frame::Timestamp;
 use crate::pipeline::{News, Pipeline};
 use crate::render::{Ending, Renderer};
 
-use super::doctor::Rounds;
+use super::diagnose::Schedule;
 use super::losses::Losses;
 use super::notes::Notes;
 use super::progress::Gauge;
@@ -43,7 +43,7 @@ pub(super) struct Drive {
     pub(super) signals: Signals,
     pub(super) clock: Clock,
     /// Says why nothing is shown, where somebody reads it.
-    pub(super) rounds: Option<Rounds>,
+    pub(super) schedule: Option<Schedule>,
     pub(super) losses: Losses,
 }
 
@@ -181,14 +181,14 @@ impl Drive {
                 stats.capture = input.source().stats();
                 self.notes.counters(&stats);
             }
-            if let Some(rounds) = &mut self.rounds
-                && rounds.is_due()
-                && let Some(lines) = rounds.look(&pipeline.stats())
+            if let Some(schedule) = &mut self.schedule
+                && schedule.is_due()
+                && let Some(lines) = schedule.check(&pipeline.stats())
             {
                 self.notes.hints(&lines);
             }
             if let Some(watch) = &mut self.watch {
-                let status = self.rounds.as_ref().and_then(Rounds::status);
+                let status = self.schedule.as_ref().and_then(Schedule::status);
                 watch.look(pipeline, status);
             }
             if idle || flushed.elapsed() >= FLUSH {

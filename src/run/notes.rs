@@ -8,7 +8,7 @@ use crate::pipeline::Unanswered;
 use crate::render;
 use crate::stats::Stats;
 
-use super::doctor;
+use super::diagnose;
 use super::status::StatusLine;
 
 /// What is said on standard error.
@@ -18,7 +18,7 @@ pub(super) struct Notes {
     pub(super) color: bool,
     pub(super) line: StatusLine,
     /// Secrets are hidden in what is said of messages.
-    pub(super) masked: bool,
+    pub(super) redact: bool,
 }
 
 impl Notes {
@@ -114,7 +114,7 @@ impl Notes {
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
-        let copies = doctor::copies(stats.decode.copies);
+        let copies = diagnose::duplicates(stats.decode.copies);
         line.extend(copies.map(|text| format!(" · {text}")));
         self.say("", 0, &line);
     }
@@ -127,8 +127,8 @@ impl Notes {
         let requests = count(many, "request has", "requests have");
         self.say("", 0, &format!("{requests} no answer yet:"));
         for question in first {
-            let title = match self.masked {
-                true => render::without_secrets(&question.title),
+            let title = match self.redact {
+                true => render::redacted(&question.title),
                 false => (&question.title[..]).into(),
             };
             self.more(&format!(

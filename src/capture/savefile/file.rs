@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::buffer::Buffer;
 use super::input::Input;
 use super::{Damage, Interfaces, Record, Step, pcap, pcapng};
-use crate::capture::{CaptureError, Looks};
+use crate::capture::{CaptureError, FormatError};
 
 /// One file, opened.
 pub(super) struct OpenFile {
@@ -27,7 +27,7 @@ impl OpenFile {
         let input = Input::open(path).map_err(|source| match source.kind() {
             io::ErrorKind::IsADirectory => CaptureError::NotACapture {
                 path: path.to_owned(),
-                what: Looks::Directory,
+                what: FormatError::Directory,
             },
             _ => CaptureError::Io {
                 path: path.to_owned(),
@@ -65,7 +65,7 @@ impl OpenFile {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if self.is_packing(&error) => Err(CaptureError::NotACapture {
                 path: self.path.clone(),
-                what: Looks::Packed,
+                what: FormatError::Packed,
             }),
             Err(source) => Err(CaptureError::Io {
                 path: self.path.clone(),
@@ -74,33 +74,33 @@ impl OpenFile {
         }
     }
 
-    fn format(&mut self) -> io::Result<Result<Format, Looks>> {
+    fn format(&mut self) -> io::Result<Result<Format, FormatError>> {
         let buffer = &mut self.buffer;
         buffer.fill(4)?;
         if buffer.window().is_empty() {
-            return Ok(Err(Looks::Empty));
+            return Ok(Err(FormatError::Empty));
         }
         if buffer.window().starts_with(&pcapng::MAGIC) {
             if !buffer.fill(12)? {
-                return Ok(Err(Looks::Cut));
+                return Ok(Err(FormatError::Cut));
             }
             let known = pcapng::is_section(buffer.window());
             return Ok(if known {
                 Ok(Format::Pcapng(pcapng::Reader::default()))
             } else {
-                Err(Looks::Unknown)
+                Err(FormatError::Unknown)
             });
         }
         if pcap::magic(buffer.window()).is_none() {
             return Ok(Err(if is_text(buffer.window()) {
-                Looks::Text
+                FormatError::Text
             } else {
-                Looks::Unknown
+                FormatError::Unknown
             }));
         }
         buffer.fill(pcap::HEADER)?;
         let Some(header) = buffer.window().first_chunk() else {
-            return Ok(Err(Looks::Cut));
+            return Ok(Err(FormatError::Cut));
         };
         let reader = pcap::Reader::new(header);
         buffer.consume(pcap::HEADER);

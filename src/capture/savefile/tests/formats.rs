@@ -6,7 +6,7 @@ use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::*;
-use crate::capture::{Looks, MAX_SNAPLEN};
+use crate::capture::{FormatError, MAX_SNAPLEN};
 
 /// Named: `nsec_pcap`, `swapped`.
 #[test]
@@ -237,15 +237,15 @@ fn what_is_no_capture_is_refused_with_a_reason() {
     let version = LITTLE.pcap_header(0xa1b2_c3d4, 9, 65535, 1);
     let mut damaged_gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0];
     damaged_gzip.extend([0xff; 40]);
-    let cases: [(&[u8], Looks); 8] = [
-        (b"", Looks::Empty),
-        (b"GET / HTTP/1.1\r\n", Looks::Text),
-        ("grüße".as_bytes(), Looks::Text),
-        (&[0; 100], Looks::Unknown),
-        (&version[..23], Looks::Cut),
-        (&version, Looks::Version),
-        (&[0x0a, 0x0d, 0x0d, 0x0a, 1], Looks::Cut),
-        (&damaged_gzip, Looks::Packed),
+    let cases: [(&[u8], FormatError); 8] = [
+        (b"", FormatError::Empty),
+        (b"GET / HTTP/1.1\r\n", FormatError::Text),
+        ("grüße".as_bytes(), FormatError::Text),
+        (&[0; 100], FormatError::Unknown),
+        (&version[..23], FormatError::Cut),
+        (&version, FormatError::Version),
+        (&[0x0a, 0x0d, 0x0d, 0x0a, 1], FormatError::Cut),
+        (&damaged_gzip, FormatError::Packed),
     ];
     for (bytes, expected) in cases {
         match drain(&mut source(vec![bytes.to_vec()])) {
@@ -274,14 +274,14 @@ fn paths_are_opened_checked_and_measured() {
     assert!(matches!(
         error(&directory),
         CaptureError::NotACapture {
-            what: Looks::Directory,
+            what: FormatError::Directory,
             ..
         }
     ));
     assert!(matches!(
         error(&text),
         CaptureError::NotACapture {
-            what: Looks::Text,
+            what: FormatError::Text,
             ..
         }
     ));

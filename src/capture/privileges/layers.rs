@@ -1,4 +1,5 @@
-//! The two walls of the sandbox on Linux: Landlock, and the list of system calls.
+//! The two layers of the sandbox on Linux: Landlock, and the seccomp list of system calls. Both
+//! only ever restrict; a kernel without one yields [`LayerState::Missing`].
 
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
@@ -14,9 +15,9 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
-use super::sandbox::{Needs, State, Wall, Walls};
+use super::sandbox::{LayerState, Layers, Needs, SandboxState};
 
-/// The newest Landlock that is asked for. A kernel with less gives what it has.
+/// Newest Landlock ABI requested. An older kernel enforces what it supports.
 const NEWEST: ABI = ABI::V7;
 const ALL: [ABI; 7] = [
     ABI::V1,
@@ -28,9 +29,10 @@ const ALL: [ABI; 7] = [
     ABI::V7,
 ];
 
-/// Calls that are let through whatever they are asked: reading, waiting and mapping what is open already, memory, time, signals
-/// to be caught, the end. Threads and processes cannot be started, descriptors not be copied.
-const CALLS: &[libc::c_long] = &[
+/// Calls allowed with any arguments: reading, polling and mapping what is already open, memory,
+/// time, signal handling, and exit. Threads and processes cannot be started, and descriptors cannot
+/// be duplicated.
+const ALLOWED_CALLS: &[libc::c_long] = &[
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_pread64,
@@ -41,7 +43,7 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_ppoll,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
-    // libpcap: its ring's statistics, and whether the device is still there
+    // libpcap: statistics of its ring buffer, and whether the device still exists
     libc::SYS_getsockopt,
     libc::SYS_getsockname,
     libc::SYS_recvfrom,
@@ -60,7 +62,7 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_gettimeofday,
     libc::SYS_nanosleep,
     libc::SYS_sched_yield,
-    // signals, panics, the end
+    // signals, panics, exit
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -70,60 +72,61 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_gettid,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // the pager's end
+    // exit of the pager
     libc::SYS_wait4,
 ];
 
-/// `ioctl`s that only ask: whether it is a terminal (`TCGETS`, `TCGETS2`), and how wide (`TIOCGWINSZ`); and libpcap, when a
-/// socket has an error, whether the device is up (`SIOCGIFFLAGS`).
-const ASKED: [u64; 4] = [0x5401, 0x802c_542a, 0x5413, 0x8913];
+/// `ioctl`s that only query: whether a descriptor is a terminal (`TCGETS`, `TCGETS2`), its width
+/// (`TIOCGWINSZ`), and, by libpcap after a socket error, whether the device is up (`SIOCGIFFLAGS`).
+const ALLOWED_IOCTLS: [u64; 4] = [0x5401, 0x802c_542a, 0x5413, 0x8913];
 
-pub(super) fn offered() -> State {
-    // A ruleset that is made and thrown away holds nobody.
+pub(super) fn available() -> SandboxState {
+    // Creating a ruleset tests the kernel's support; it restricts nothing until it is applied.
     let newest = ALL.into_iter().rev().find(|abi| {
         let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-        full(ruleset, *abi).and_then(Ruleset::create).is_ok()
+        handle_all(ruleset, *abi).and_then(Ruleset::create).is_ok()
     });
     let seccomp = match std::fs::metadata("/proc/sys/kernel/seccomp/actions_avail") {
-        Ok(_) => Wall::Up(held(number_of_calls())),
-        Err(_) => Wall::Missing("the kernel has none".to_owned()),
+        Ok(_) => LayerState::Up(seccomp_text(number_of_calls())),
+        Err(_) => LayerState::Missing("the kernel has none".to_owned()),
     };
-    State {
-        landlock: newest.map_or_else(absent, |abi| Wall::Up(kept(abi))),
+    SandboxState {
+        landlock: newest.map_or_else(absent, |abi| LayerState::Up(landlock_text(abi))),
         seccomp,
     }
 }
 
-pub(super) fn raise(walls: Walls, needs: &Needs<'_>, threads: impl FnOnce()) -> State {
-    let State { landlock, .. } = offered();
-    let landlock = match walls {
-        Walls::All | Walls::Landlock => match restrict(needs) {
+pub(super) fn enter(layers: Layers, needs: &Needs<'_>, threads: impl FnOnce()) -> SandboxState {
+    let SandboxState { landlock, .. } = available();
+    let landlock = match layers {
+        Layers::All | Layers::Landlock => match restrict(needs) {
             Ok(RulesetStatus::NotEnforced) => absent(),
             Ok(_) => landlock,
-            Err(error) => Wall::Missing(error.to_string()),
+            Err(error) => LayerState::Missing(error.to_string()),
         },
-        _ => Wall::Off,
+        _ => LayerState::Off,
     };
     threads();
-    // No processes: for an ordinary user the third wall. It is no failure where the limit cannot be set.
+    // No new processes: a third layer, effective for ordinary users. Ignore failure: the others
+    // suffice.
     let _ = setrlimit(Resource::RLIMIT_NPROC, 0, 0);
-    let seccomp = match walls {
-        Walls::All | Walls::Seccomp => match program(needs).and_then(|program| {
+    let seccomp = match layers {
+        Layers::All | Layers::Seccomp => match program(needs).and_then(|program| {
             seccompiler::apply_filter_all_threads(&program).map_err(|error| error.to_string())
         }) {
-            Ok(()) => Wall::Up(held(number_of_calls())),
-            Err(why) => Wall::Missing(why),
+            Ok(()) => LayerState::Up(seccomp_text(number_of_calls())),
+            Err(why) => LayerState::Missing(why),
         },
-        _ => Wall::Off,
+        _ => LayerState::Off,
     };
-    State { landlock, seccomp }
+    SandboxState { landlock, seccomp }
 }
 
-fn absent() -> Wall {
-    Wall::Missing("the kernel has none, or it is switched off".to_owned())
+fn absent() -> LayerState {
+    LayerState::Missing("the kernel has none, or it is switched off".to_owned())
 }
 
-fn kept(abi: ABI) -> String {
+fn landlock_text(abi: ABI) -> String {
     let what = match abi {
         ABI::V1 | ABI::V2 | ABI::V3 => "no files",
         ABI::V4 | ABI::V5 => "no files, no TCP",
@@ -132,7 +135,7 @@ fn kept(abi: ABI) -> String {
     format!("{what} (ABI {})", abi as i32)
 }
 
-fn held(calls: usize) -> String {
+fn seccomp_text(calls: usize) -> String {
     format!("{calls} system calls and no others")
 }
 
@@ -140,8 +143,8 @@ fn number_of_calls() -> usize {
     rules(&Needs::default()).map_or(0, |rules| rules.len())
 }
 
-/// Everything that this Landlock can refuse.
-fn full(ruleset: Ruleset, abi: ABI) -> Result<Ruleset, RulesetError> {
+/// Handles every access right of this ABI, so that all are denied by default.
+fn handle_all(ruleset: Ruleset, abi: ABI) -> Result<Ruleset, RulesetError> {
     let ruleset = ruleset.handle_access(AccessFs::from_all(abi))?;
     let net = AccessNet::from_all(abi);
     let ruleset = if net.is_empty() {
@@ -157,10 +160,10 @@ fn full(ruleset: Ruleset, abi: ABI) -> Result<Ruleset, RulesetError> {
     }
 }
 
-/// Deny all, but what is made in the folder.
+/// Denies everything except creating files in the directory.
 fn restrict(needs: &Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-    let mut ruleset = full(ruleset, NEWEST)?.create()?;
+    let mut ruleset = handle_all(ruleset, NEWEST)?.create()?;
     if let Some(folder) = needs.folder {
         let access = AccessFs::MakeReg | AccessFs::WriteFile | AccessFs::Truncate;
         ruleset = ruleset.add_rule(PathBeneath::new(folder, access))?;
@@ -168,7 +171,7 @@ fn restrict(needs: &Needs<'_>) -> Result<RulesetStatus, RulesetError> {
     Ok(ruleset.restrict_self()?.ruleset)
 }
 
-/// The list as a program for the kernel.
+/// Compiles the list of system calls for the kernel.
 fn program(needs: &Needs<'_>) -> Result<BpfProgram, String> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
     let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
@@ -180,7 +183,7 @@ fn program(needs: &Needs<'_>) -> Result<BpfProgram, String> {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// The list: calls, and on which conditions (none: on any).
+/// System calls with their conditions; an empty list allows any arguments.
 fn rules(needs: &Needs<'_>) -> Result<Rules, seccompiler::BackendError> {
     let is = |argument, value| {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
@@ -190,9 +193,12 @@ fn rules(needs: &Needs<'_>) -> Result<Rules, seccompiler::BackendError> {
         let value = u64::from(value.cast_unsigned());
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
     };
-    let mut rules: Rules = CALLS.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: Rules = ALLOWED_CALLS
+        .iter()
+        .map(|call| (*call, Vec::new()))
+        .collect();
 
-    let quiet = needs
+    let not_a_device = needs
         .devices
         .iter()
         .map(|device| {
@@ -201,23 +207,23 @@ fn rules(needs: &Needs<'_>) -> Result<Rules, seccompiler::BackendError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     for call in [libc::SYS_write, libc::SYS_writev] {
-        let rule = match quiet.is_empty() {
+        let rule = match not_a_device.is_empty() {
             true => Vec::new(),
-            false => vec![SeccompRule::new(quiet.clone())?],
+            false => vec![SeccompRule::new(not_a_device.clone())?],
         };
         rules.insert(call, rule);
     }
 
-    // Memory that can be written never becomes code.
+    // Executable mappings are refused, so written memory cannot become code.
     let no_code = SeccompRule::new(vec![masked(2, libc::PROT_EXEC, 0)?])?;
     rules.insert(libc::SYS_mmap, vec![no_code.clone()]);
     rules.insert(libc::SYS_mprotect, vec![no_code]);
 
-    let asked = ASKED
+    let ioctls = ALLOWED_IOCTLS
         .iter()
         .map(|request| SeccompRule::new(vec![is(1, *request)?]))
         .collect::<Result<Vec<_>, _>>()?;
-    rules.insert(libc::SYS_ioctl, asked);
+    rules.insert(libc::SYS_ioctl, ioctls);
 
     let flags = [libc::F_GETFD, libc::F_GETFL]
         .iter()
@@ -225,7 +231,7 @@ fn rules(needs: &Needs<'_>) -> Result<Rules, seccompiler::BackendError> {
         .collect::<Result<Vec<_>, _>>()?;
     rules.insert(libc::SYS_fcntl, flags);
 
-    // A panic that aborts sends itself a signal.
+    // A panic that aborts sends a signal to the process itself.
     let own = u64::from(std::process::id());
     let own = SeccompRule::new(vec![is(0, own)?])?;
     rules.insert(libc::SYS_tgkill, vec![own]);
@@ -233,13 +239,13 @@ fn rules(needs: &Needs<'_>) -> Result<Rules, seccompiler::BackendError> {
     if let Some(folder) = needs.folder {
         let folder = u64::from(folder.as_raw_fd().cast_unsigned());
         let only = libc::O_ACCMODE | libc::O_NOFOLLOW;
-        let made = vec![
+        let create = vec![
             is(0, folder)?,
             masked(2, only, libc::O_WRONLY | libc::O_NOFOLLOW)?,
         ];
-        rules.insert(libc::SYS_openat, vec![SeccompRule::new(made)?]);
-        let looked = SeccompRule::new(vec![is(0, folder)?])?;
-        rules.insert(libc::SYS_newfstatat, vec![looked]);
+        rules.insert(libc::SYS_openat, vec![SeccompRule::new(create)?]);
+        let stat = SeccompRule::new(vec![is(0, folder)?])?;
+        rules.insert(libc::SYS_newfstatat, vec![stat]);
     }
     Ok(rules)
 }

@@ -1,66 +1,67 @@
-//! What the difference of two answers is likely to come from: said only where a fixed table has it, and always as *likely*. It
-//! names fields and statuses of HTTP.
+//! The likely cause of a difference between two responses. Reported only if a fixed table of rules
+//! has it, and always marked as *likely*; the rules name header fields and statuses of HTTP.
 
 use super::exchange::{Exchange, Message};
 use super::fields;
 use crate::render::quote::single;
 
-/// A line of the table: what differs in the answers, and which fields of the requests are known to bring that about.
-struct Clue {
-    /// `the answers differ in ...`
-    what: &'static str,
-    /// Whether that is so.
+/// A rule: a difference between responses, and the request fields known to cause it.
+struct Rule {
+    /// Completes `the answers differ in ...`.
+    differs_in: &'static str,
+    /// Returns whether the responses differ in this.
     applies: fn(&Message, &Message) -> bool,
-    /// The fields, at least one of which must differ.
-    ask: &'static [&'static str],
-    /// The requests' bodies may be it as well.
+    /// Request fields, at least one of which must differ.
+    request_fields: &'static [&'static str],
+    /// Different request bodies may be the cause as well.
     body: bool,
 }
 
-/// The table; the first line that applies is said. Statuses come first: with them everything else differs, too.
-const CLUES: [Clue; 8] = [
-    Clue {
-        what: "who is let in",
-        applies: |a, b| statuses(a, b, |status| matches!(status, 401 | 403), is_good),
-        ask: &["Authorization", "Cookie", "X-Api-Key"],
+/// The rules; the first that applies is reported. Statuses come first, because a different status
+/// changes everything else too.
+const RULES: [Rule; 8] = [
+    Rule {
+        differs_in: "who is let in",
+        applies: |a, b| statuses(a, b, |status| matches!(status, 401 | 403), is_success),
+        request_fields: &["Authorization", "Cookie", "X-Api-Key"],
         body: false,
     },
-    Clue {
-        what: "whether there is something new",
+    Rule {
+        differs_in: "whether there is something new",
         applies: |a, b| statuses(a, b, |status| status == 304, |status| status == 200),
-        ask: &["If-None-Match", "If-Modified-Since"],
+        request_fields: &["If-None-Match", "If-Modified-Since"],
         body: false,
     },
-    Clue {
-        what: "whether the request was understood",
-        applies: |a, b| statuses(a, b, |status| matches!(status, 400 | 415), is_good),
-        ask: &["Content-Type"],
+    Rule {
+        differs_in: "whether the request was understood",
+        applies: |a, b| statuses(a, b, |status| matches!(status, 400 | 415), is_success),
+        request_fields: &["Content-Type"],
         body: true,
     },
-    Clue {
-        what: "where they lead",
+    Rule {
+        differs_in: "where they lead",
         applies: |a, b| differ(a, b, "location"),
-        ask: &["Host", "X-Forwarded-Proto"],
+        request_fields: &["Host", "X-Forwarded-Proto"],
         body: false,
     },
-    Clue {
-        what: "language",
+    Rule {
+        differs_in: "language",
         applies: |a, b| {
             differ(a, b, "content-language")
                 || (varies(a, b).iter().any(|name| is(name, "accept-language"))
                     && differ_at_all(a, b))
         },
-        ask: &["Accept-Language"],
+        request_fields: &["Accept-Language"],
         body: false,
     },
-    Clue {
-        what: "media type",
+    Rule {
+        differs_in: "media type",
         applies: |a, b| differ(a, b, "content-type"),
-        ask: &["Accept"],
+        request_fields: &["Accept"],
         body: false,
     },
-    Clue {
-        what: "what they allow other origins",
+    Rule {
+        differs_in: "what they allow other origins",
         applies: |a, b| {
             let allows = |(name, _): &(&[u8], &[u8])| {
                 name.to_ascii_lowercase().starts_with(b"access-control-")
@@ -75,94 +76,95 @@ const CLUES: [Clue; 8] = [
             };
             all(a) != all(b)
         },
-        ask: &["Origin"],
+        request_fields: &["Origin"],
         body: false,
     },
-    Clue {
-        what: "compression",
+    Rule {
+        differs_in: "compression",
         applies: |a, b| differ(a, b, "content-encoding"),
-        ask: &["Accept-Encoding"],
+        request_fields: &["Accept-Encoding"],
         body: false,
     },
 ];
 
-/// What is likely.
+/// A likely cause.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Likely {
-    /// A sentence.
-    pub(super) says: String,
-    /// When it is one field with one value: A's, or B's if A has none.
+pub(super) struct LikelyCause {
+    /// The sentence to show.
+    pub(super) text: String,
+    /// The field with A's value, or B's if A has none, if exactly one field with one value is the
+    /// cause.
     pub(super) field: Option<(String, Vec<u8>)>,
 }
 
-/// What the difference of two exchanges is likely to come from.
-pub(super) fn likely(a: &Exchange, b: &Exchange) -> Option<Likely> {
-    let (asked_a, asked_b) = (a.question.as_ref()?, b.question.as_ref()?);
-    let (answer_a, answer_b) = (a.answer.as_ref()?, b.answer.as_ref()?);
-    for clue in &CLUES {
-        if !(clue.applies)(answer_a, answer_b) {
+/// Returns the likely cause of the difference between two exchanges.
+pub(super) fn likely_cause(a: &Exchange, b: &Exchange) -> Option<LikelyCause> {
+    let (request_a, request_b) = (a.request.as_ref()?, b.request.as_ref()?);
+    let (response_a, response_b) = (a.response.as_ref()?, b.response.as_ref()?);
+    for rule in &RULES {
+        if !(rule.applies)(response_a, response_b) {
             continue;
         }
-        let mut reasons: Vec<String> = clue
-            .ask
+        let mut reasons: Vec<String> = rule
+            .request_fields
             .iter()
-            .filter_map(|name| reason(asked_a, asked_b, name))
+            .filter_map(|name| reason(request_a, request_b, name))
             .collect();
-        let body = clue.body && asked_a.body() != asked_b.body();
-        let one = clue
-            .ask
+        let body = rule.body && request_a.body() != request_b.body();
+        let one = rule
+            .request_fields
             .iter()
-            .find(|name| reason(asked_a, asked_b, name).is_some());
+            .find(|name| reason(request_a, request_b, name).is_some());
         let one = one.filter(|_| reasons.len() == 1 && !body);
         if body {
             reasons.push("the bodies that they sent differ".into());
         }
         if !reasons.is_empty() {
-            return Some(Likely {
-                says: format!(
+            return Some(LikelyCause {
+                text: format!(
                     "the answers differ in {} and {}.",
-                    clue.what,
+                    rule.differs_in,
                     reasons.join(", ")
                 ),
-                field: one.and_then(|name| value(asked_a, asked_b, name)),
+                field: one.and_then(|name| value(request_a, request_b, name)),
             });
         }
     }
-    by_vary(asked_a, asked_b, answer_a, answer_b)
+    by_vary(request_a, request_b, response_a, response_b)
 }
 
-/// The last line of the table: what the server says that it looks at.
+/// The last rule: request fields that the server lists in `Vary`.
 fn by_vary(
-    asked_a: &Message,
-    asked_b: &Message,
-    answer_a: &Message,
-    answer_b: &Message,
-) -> Option<Likely> {
-    if !differ_at_all(answer_a, answer_b) {
+    request_a: &Message,
+    request_b: &Message,
+    response_a: &Message,
+    response_b: &Message,
+) -> Option<LikelyCause> {
+    if !differ_at_all(response_a, response_b) {
         return None;
     }
-    // Compression is undone before anything is compared.
-    let names = varies(answer_a, answer_b);
+    // Bodies are compared decompressed, so `Accept-Encoding` is not a cause.
+    let names = varies(response_a, response_b);
     let names = names.iter().filter(|name| !is(name, "accept-encoding"));
     let found: Vec<(&str, String)> = names
         .take(VARY)
-        .filter_map(|name| Some((name.as_str(), reason(asked_a, asked_b, name)?)))
+        .filter_map(|name| Some((name.as_str(), reason(request_a, request_b, name)?)))
         .collect();
     let (one, _) = found.first()?;
     let reasons: Vec<&str> = found.iter().map(|(_, reason)| reason.as_str()).collect();
-    Some(Likely {
-        says: format!(
+    Some(LikelyCause {
+        text: format!(
             "the answers differ and {}, which the server says it looks at (Vary).",
             reasons.join(", ")
         ),
-        field: value(asked_a, asked_b, one).filter(|_| found.len() == 1),
+        field: value(request_a, request_b, one).filter(|_| found.len() == 1),
     })
 }
 
-/// Fields of `Vary` that are looked at.
+/// Maximum number of names read from a `Vary` field.
 const VARY: usize = 16;
 
-/// How a field of the questions differs, if it does.
+/// Describes how a request field differs, if it does.
 fn reason(a: &Message, b: &Message, name: &str) -> Option<String> {
     let (in_a, in_b) = (a.values(name.as_bytes()), b.values(name.as_bytes()));
     if in_a == in_b {
@@ -187,11 +189,11 @@ fn is(name: &str, other: &str) -> bool {
     name.eq_ignore_ascii_case(other)
 }
 
-fn is_good(status: u16) -> bool {
+fn is_success(status: u16) -> bool {
     matches!(status, 200..=299)
 }
 
-/// Whether one answer's status is like this and the other's like that.
+/// Returns whether one status matches `this` and the other `that`.
 fn statuses(a: &Message, b: &Message, this: fn(u16) -> bool, that: fn(u16) -> bool) -> bool {
     (this(a.status) && that(b.status)) || (that(a.status) && this(b.status))
 }
@@ -200,9 +202,9 @@ fn differ(a: &Message, b: &Message, name: &str) -> bool {
     a.values(name.as_bytes()) != b.values(name.as_bytes())
 }
 
-/// Whether two answers differ in more than what always does.
+/// Returns whether two responses differ in more than noise.
 fn differ_at_all(a: &Message, b: &Message) -> bool {
-    let telling = |message: &Message| -> Vec<(Vec<u8>, Vec<u8>)> {
+    let significant = |message: &Message| -> Vec<(Vec<u8>, Vec<u8>)> {
         let fields = message.fields().filter(|(name, _)| !fields::is_noise(name));
         let mut fields: Vec<_> = fields
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
@@ -210,10 +212,10 @@ fn differ_at_all(a: &Message, b: &Message) -> bool {
         fields.sort_unstable();
         fields
     };
-    a.status != b.status || a.body() != b.body() || telling(a) != telling(b)
+    a.status != b.status || a.body() != b.body() || significant(a) != significant(b)
 }
 
-/// The names in the answers' `Vary`.
+/// Names in the `Vary` fields of both responses.
 fn varies(a: &Message, b: &Message) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for value in a.values(b"vary").into_iter().chain(b.values(b"vary")) {
@@ -227,9 +229,10 @@ fn varies(a: &Message, b: &Message) -> Vec<String> {
     names
 }
 
-/// The command that asks as the one side did, but for this field: one to paste, so it is given only when it is exact.
-pub(super) fn command(asks: &str, name: &str, value: &[u8]) -> Option<String> {
-    let (method, url) = asks.split_once(' ')?;
+/// Returns a curl command with the same method and URL and this header field. It is meant for
+/// pasting, so there is none unless it is exact.
+pub(super) fn command(method_url: &str, name: &str, value: &[u8]) -> Option<String> {
+    let (method, url) = method_url.split_once(' ')?;
     let head = match method {
         "GET" => "",
         "HEAD" => "-I ",
@@ -241,13 +244,13 @@ pub(super) fn command(asks: &str, name: &str, value: &[u8]) -> Option<String> {
     if !is_url || name.is_empty() || !name.bytes().all(token) {
         return None;
     }
-    // curl takes brackets in a URL for patterns.
+    // curl expands brackets in a URL as patterns.
     let globs = if url.contains(['[', ']', '{', '}']) {
         "-g "
     } else {
         ""
     };
-    // And a field without a value for one that is not to be sent.
+    // curl removes a field given with a colon and no value; a semicolon sends it empty.
     let field = if value.is_empty() {
         format!("{name};")
     } else {
@@ -272,22 +275,22 @@ fn plain_or_quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn exchange(request: &str, answer: &str) -> Exchange {
+    fn exchange(request: &str, response: &str) -> Exchange {
         let fields = |text: &str| -> String {
             let (fields, body) = text.split_once(" || ").unwrap_or((text, ""));
             let lines = fields.split(" | ").filter(|line| !line.is_empty());
             let lines: String = lines.map(|line| format!("{line}\r\n")).collect();
             format!("{lines}\r\n{body}")
         };
-        let (status, rest) = answer.split_once(' ').unwrap_or((answer, ""));
-        let question = format!("GET /x HTTP/1.1\r\n{}", fields(request));
-        let answer = format!("HTTP/1.1 {status} Words\r\n{}", fields(rest));
-        Exchange::made(1, &question, &answer)
+        let (status, rest) = response.split_once(' ').unwrap_or((response, ""));
+        let request = format!("GET /x HTTP/1.1\r\n{}", fields(request));
+        let response = format!("HTTP/1.1 {status} Words\r\n{}", fields(rest));
+        Exchange::parsed(1, &request, &response)
     }
 
     #[test]
-    fn only_what_the_table_has_is_said() {
-        // Request and answer of A, of B, what is said, and the field that is to be tried.
+    fn only_rules_of_the_table_are_reported() {
+        // Request and response of A, of B, the sentence, and the field to try.
         let table = [
             (
                 "Accept-Language: en",
@@ -393,7 +396,7 @@ mod tests {
                 "the answers differ and A and B sent different X-Tenant, which the server says it looks at (Vary).",
                 "X-Tenant: a",
             ),
-            // Nothing is said of what may have many reasons.
+            // Differences with many possible causes yield nothing.
             (
                 "User-Agent: a",
                 "200 || a",
@@ -414,9 +417,12 @@ mod tests {
                 "",
             ),
         ];
-        for (ask_a, answer_a, ask_b, answer_b, says, field) in table {
-            let got = likely(&exchange(ask_a, answer_a), &exchange(ask_b, answer_b));
-            let text = got.as_ref().map_or("", |likely| &likely.says);
+        for (request_a, response_a, request_b, response_b, says, field) in table {
+            let got = likely_cause(
+                &exchange(request_a, response_a),
+                &exchange(request_b, response_b),
+            );
+            let text = got.as_ref().map_or("", |likely| &likely.text);
             assert_eq!(text, says);
             let tried = got
                 .and_then(|likely| likely.field)
@@ -460,8 +466,12 @@ mod tests {
             ("GET http://h/", "A", b"\xff", None),
             ("GET", "A", b"b", None),
         ];
-        for (asks, name, value, want) in table {
-            assert_eq!(command(asks, name, value).as_deref(), want, "{asks}");
+        for (method_url, name, value, want) in table {
+            assert_eq!(
+                command(method_url, name, value).as_deref(),
+                want,
+                "{method_url}"
+            );
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The writer of capture files for `-O`: classic pcap, byte for byte libpcap's, or pcapng, which may hold several link types.
+//! Writes capture files for `-O`: classic pcap, byte for byte as libpcap writes it, or pcapng,
+//! which can hold several link types. A file is created readable by its owner only, and never
+//! through a symbolic link.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -13,13 +15,13 @@ use crate::unwritten::Named;
 
 use super::{Interface, privileges};
 
-/// Bytes that are gathered before they are written, with [`Flush::Gathered`].
-const GATHER: usize = 64 << 10;
+/// Bytes buffered before a write, with [`Flush::Buffered`].
+const BUFFER: usize = 64 << 10;
 
-/// The format of a written capture file.
+/// Format of a written capture file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DumpFormat {
-    /// Classic pcap with microseconds: what libpcap, and so ngrep, writes.
+pub enum FileFormat {
+    /// Classic pcap with microseconds, the format that libpcap and therefore ngrep writes.
     Pcap,
     /// Classic pcap with nanoseconds.
     PcapNanos,
@@ -27,8 +29,8 @@ pub enum DumpFormat {
     Pcapng,
 }
 
-impl DumpFormat {
-    /// pcapng when the name ends in `.pcapng`, else classic pcap with microseconds.
+impl FileFormat {
+    /// Returns pcapng if the name ends in `.pcapng`, otherwise classic pcap with microseconds.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         let pcapng = path
@@ -41,42 +43,43 @@ impl DumpFormat {
 /// When written packets reach the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flush {
-    /// Each one at once, so that another program may follow the file.
+    /// Immediately, so that another program can follow the file.
     EachPacket,
-    /// When 64 KiB have gathered, at [`Dump::flush`] and at the end.
-    Gathered,
+    /// When 64 KiB are buffered, on [`CaptureWriter::flush`] and at the end.
+    Buffered,
 }
 
 /// Writes frames to a capture file.
-pub struct Dump<W: Write> {
+pub struct CaptureWriter<W: Write> {
     out: W,
-    format: DumpFormat,
+    format: FileFormat,
     flush: Flush,
     link: LinkType,
     snaplen: u32,
-    /// What is not written yet.
+    /// Bytes not yet written.
     pending: Vec<u8>,
-    /// The run's interface numbers in the order of their pcapng descriptions.
+    /// Interface numbers of the run and their link types, in the order of their pcapng
+    /// descriptions.
     described: Vec<(u32, LinkType)>,
     written: u64,
     refused: u64,
 }
 
-impl<W: Write> Dump<W> {
-    /// Begin a file; its header is written at once. `link` and `snaplen` are the input's, of its first interface; pcapng takes
-    /// those of the others from their packets.
+impl<W: Write> CaptureWriter<W> {
+    /// Starts a file and writes its header. `link` and `snaplen` are those of the input's first
+    /// interface; pcapng takes those of the others from their packets.
     ///
     /// # Errors
     /// The header cannot be written.
     pub fn new(
         out: W,
-        format: DumpFormat,
+        format: FileFormat,
         flush: Flush,
         link: LinkType,
         snaplen: u32,
     ) -> io::Result<Self> {
         let (pending, described) = (Vec::new(), Vec::new());
-        let mut dump = Self {
+        let mut writer = Self {
             out,
             format,
             flush,
@@ -88,36 +91,37 @@ impl<W: Write> Dump<W> {
             refused: 0,
         };
         match format {
-            DumpFormat::Pcap => dump.classic_header(0xa1b2_c3d4),
-            DumpFormat::PcapNanos => dump.classic_header(0xa1b2_3c4d),
-            DumpFormat::Pcapng => {
-                dump.words(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d]);
-                dump.halves(&[1, 0]);
-                dump.words(&[u32::MAX, u32::MAX, 28]);
-                // libpcap reads no file without an interface, not even to find it empty.
-                dump.describe(link, None);
-                dump.described.push((0, link));
+            FileFormat::Pcap => writer.classic_header(0xa1b2_c3d4),
+            FileFormat::PcapNanos => writer.classic_header(0xa1b2_3c4d),
+            FileFormat::Pcapng => {
+                writer.u32s(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d]);
+                writer.u16s(&[1, 0]);
+                writer.u32s(&[u32::MAX, u32::MAX, 28]);
+                // libpcap rejects a file without an interface, even if it has no packets.
+                writer.describe(link, None);
+                writer.described.push((0, link));
             }
         }
-        dump.flush()?;
-        Ok(dump)
+        writer.flush()?;
+        Ok(writer)
     }
 
-    /// Write a frame; `interface` is the one it came from. `false` when a classic file cannot hold its link type: it is counted.
+    /// Writes a frame that came from `interface`. Returns `false`, and counts the frame, if a
+    /// classic file cannot hold its link type.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(&mut self, frame: &Frame<'_>, interface: Option<&Interface>) -> io::Result<bool> {
-        if self.format == DumpFormat::Pcapng {
+        if self.format == FileFormat::Pcapng {
             self.pcapng_packet(frame, interface);
         } else if frame.link == self.link {
             let fraction = frame.ts.subsec_nanos();
-            let fraction = if self.format == DumpFormat::Pcap {
+            let fraction = if self.format == FileFormat::Pcap {
                 fraction / 1000
             } else {
                 fraction
             };
-            self.words(&[
+            self.u32s(&[
                 frame.ts.seconds().cast_unsigned() as u32,
                 fraction,
                 frame.bytes.len() as u32,
@@ -129,45 +133,46 @@ impl<W: Write> Dump<W> {
             return Ok(false);
         }
         self.written += 1;
-        if self.flush == Flush::EachPacket || self.pending.len() >= GATHER {
+        if self.flush == Flush::EachPacket || self.pending.len() >= BUFFER {
             self.flush()?;
         }
         Ok(true)
     }
 
-    /// Hand everything on to the file.
+    /// Writes all buffered bytes to the file.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         let result = self
             .out
             .write_all(&self.pending)
             .and_then(|()| self.out.flush());
-        // After a failure as well: half a packet must not be followed by itself.
+        // Also after a failure: a packet written in part must not be written again.
         self.pending.clear();
         result
     }
 
-    /// Packets written.
+    /// Number of packets written.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Packets that a classic file could not hold, because their link type is another one than the file's.
+    /// Number of packets not written because their link type differs from that of a classic file.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
     fn classic_header(&mut self, magic: u32) {
-        self.words(&[magic]);
-        self.halves(&[2, 4]);
-        self.words(&[0, 0, self.snaplen, self.link.0]);
+        self.u32s(&[magic]);
+        self.u16s(&[2, 4]);
+        self.u32s(&[0, 0, self.snaplen, self.link.0]);
     }
 
-    /// Enhanced Packet Block, behind its interface's description if that is new.
+    /// Writes an Enhanced Packet Block, after an Interface Description Block if the interface is
+    /// new.
     fn pcapng_packet(&mut self, frame: &Frame<'_>, interface: Option<&Interface>) {
         let key = (frame.interface, frame.link);
         let known = self.described.iter().position(|one| *one == key);
@@ -179,7 +184,7 @@ impl<W: Write> Dump<W> {
         let ticks = frame.ts.nanos().max(0).cast_unsigned();
         let (captured, padded) = (frame.bytes.len(), frame.bytes.len().next_multiple_of(4));
         let length = padded as u32 + 32;
-        self.words(&[
+        self.u32s(&[
             6,
             length,
             number as u32,
@@ -191,10 +196,11 @@ impl<W: Write> Dump<W> {
         self.pending.extend_from_slice(frame.bytes);
         self.pending
             .resize(self.pending.len() + padded - captured, 0);
-        self.words(&[length]);
+        self.u32s(&[length]);
     }
 
-    /// Interface Description Block: link type, snap length, `if_name`, `if_tsresol` 9, end of options.
+    /// Writes an Interface Description Block: link type, snap length, `if_name`, `if_tsresol` 9,
+    /// end of options.
     fn describe(&mut self, link: LinkType, interface: Option<&Interface>) {
         let name = interface
             .and_then(|one| one.name.as_deref())
@@ -207,54 +213,56 @@ impl<W: Write> Dump<W> {
             4 + name.len().next_multiple_of(4)
         };
         let length = (20 + named + 8 + 4) as u32;
-        self.words(&[1, length]);
-        self.halves(&[link.0 as u16, 0]);
-        self.words(&[interface.map_or(self.snaplen, |one| one.snaplen)]);
+        self.u32s(&[1, length]);
+        self.u16s(&[link.0 as u16, 0]);
+        self.u32s(&[interface.map_or(self.snaplen, |one| one.snaplen)]);
         if !name.is_empty() {
-            self.halves(&[2, name.len() as u16]);
+            self.u16s(&[2, name.len() as u16]);
             self.pending.extend_from_slice(name);
             self.pending.resize(
                 self.pending.len() + name.len().next_multiple_of(4) - name.len(),
                 0,
             );
         }
-        self.halves(&[9, 1]);
+        self.u16s(&[9, 1]);
         self.pending.extend_from_slice(&[9, 0, 0, 0]);
-        self.halves(&[0, 0]);
-        self.words(&[length]);
+        self.u16s(&[0, 0]);
+        self.u32s(&[length]);
     }
 
-    fn words(&mut self, words: &[u32]) {
-        for word in words {
-            self.pending.extend_from_slice(&word.to_le_bytes());
+    fn u32s(&mut self, values: &[u32]) {
+        for value in values {
+            self.pending.extend_from_slice(&value.to_le_bytes());
         }
     }
 
-    fn halves(&mut self, halves: &[u16]) {
-        for half in halves {
-            self.pending.extend_from_slice(&half.to_le_bytes());
+    fn u16s(&mut self, values: &[u16]) {
+        for value in values {
+            self.pending.extend_from_slice(&value.to_le_bytes());
         }
     }
 }
 
-impl<W: Write> Drop for Dump<W> {
+impl<W: Write> Drop for CaptureWriter<W> {
     fn drop(&mut self) {
-        // A way out after an error; who wants to hear of a failure calls `flush` first.
+        // Only reached without a flush after an error; callers that handle failures call `flush`
+        // first.
         let _ = self.flush();
     }
 }
 
-/// Create the file to write to, or with `force` empty an existing one; `-` is standard output.
+/// Creates the file to write to, or with `force` truncates an existing one; `-` is standard output.
 ///
-/// Only its owner may read it, for it holds other people's traffic. A symbolic link is not followed, because the directory
-/// may belong to somebody else and we may be root; the system's own links (`/dev/stdout`, `/dev/fd/3`) are. For the same
-/// reason a file of somebody else's in a folder where everybody may make files (`/tmp`) is not written to. Under `sudo` a
-/// new file belongs to the user who called it.
+/// The file is readable by its owner only, because it holds other people's traffic. Symbolic links
+/// are not followed, because the directory may belong to another user while this process is root;
+/// links of the system (`/dev/stdout`, `/dev/fd/3`) are. For the same reason, an existing file of
+/// another user in a directory that everybody can write to (`/tmp`) is refused. Under `sudo`, a new
+/// file belongs to the user who ran it.
 ///
-/// Errors of writing to it have its name ([`crate::unwritten::Unwritten`]).
+/// Write errors name the path ([`crate::unwritten::Unwritten`]).
 ///
 /// # Errors
-/// It cannot be created.
+/// The file cannot be created.
 pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));
@@ -267,13 +275,13 @@ pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
 fn create_file(path: &Path, force: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
-    if is_systems(path) {
+    if is_system_path(path) {
         return options.open(path);
     }
     options.custom_flags(OFlag::O_NOFOLLOW.bits());
     match options.clone().create_new(true).open(path) {
         Ok(file) => {
-            if let Some((user, group)) = privileges::caller() {
+            if let Some((user, group)) = privileges::sudo_user() {
                 fchown(&file, Some(user), Some(group))?;
             }
             Ok(file)
@@ -286,10 +294,12 @@ fn create_file(path: &Path, force: bool) -> io::Result<File> {
                 ));
             }
             if metadata.is_file() && !force {
-                return Err(io::Error::other("it is there; --force writes over it"));
+                return Err(io::Error::other(
+                    "it already exists; use --force to overwrite it",
+                ));
             }
             let file = options.open(path)?;
-            if is_a_trap(path, &file.metadata()?)? {
+            if is_unsafe_target(path, &file.metadata()?)? {
                 return Err(io::Error::other("it belongs to somebody else"));
             }
             file.set_len(0).or_else(|error| match metadata.is_file() {
@@ -302,26 +312,34 @@ fn create_file(path: &Path, force: bool) -> io::Result<File> {
     }
 }
 
-/// The links and devices that the system itself has, which nobody can have put there.
-fn is_systems(path: &Path) -> bool {
-    let made_by_all = ["/dev/shm", "/dev/mqueue"];
+/// Returns whether a path is one of the system's own links and devices, which no other user can
+/// have created.
+fn is_system_path(path: &Path) -> bool {
+    let world_writable = ["/dev/shm", "/dev/mqueue"];
     path.starts_with("/dev")
         && !path.components().any(|part| part == Component::ParentDir)
-        && !made_by_all.iter().any(|folder| path.starts_with(folder))
+        && !world_writable
+            .iter()
+            .any(|directory| path.starts_with(directory))
 }
 
-/// Whether a file in a folder of everybody's is neither ours nor the folder owner's: who put it there would read our bytes.
-fn is_a_trap(path: &Path, file: &Metadata) -> io::Result<bool> {
-    const STICKY_FOR_ALL: u32 = 0o1002;
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
+/// Returns whether a file in a directory writable by everybody belongs neither to this user nor to
+/// the directory's owner. Whoever created it there could read what is written to it.
+fn is_unsafe_target(path: &Path, file: &Metadata) -> io::Result<bool> {
+    const STICKY_WORLD_WRITABLE: u32 = 0o1002;
+    let directory = match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
         _ => Path::new("."),
     }
     .metadata()?;
     let owner = file.uid();
-    let ours =
-        owner == geteuid().as_raw() || privileges::caller().is_some_and(|(user, _)| user == owner);
-    Ok(folder.mode() & STICKY_FOR_ALL == STICKY_FOR_ALL && !ours && owner != folder.uid())
+    let ours = owner == geteuid().as_raw()
+        || privileges::sudo_user().is_some_and(|(user, _)| user == owner);
+    Ok(
+        directory.mode() & STICKY_WORLD_WRITABLE == STICKY_WORLD_WRITABLE
+            && !ours
+            && owner != directory.uid(),
+    )
 }
 
 #[cfg(test)]
@@ -342,9 +360,10 @@ mod tests {
         }
     }
 
-    fn dump(format: DumpFormat, flush: Flush, frames: &[Frame<'_>]) -> (Vec<u8>, u64) {
+    fn written(format: FileFormat, flush: Flush, frames: &[Frame<'_>]) -> (Vec<u8>, u64) {
         let mut out = Vec::new();
-        let mut dump = Dump::new(&mut out, format, flush, LinkType::ETHERNET, 65535).unwrap();
+        let mut writer =
+            CaptureWriter::new(&mut out, format, flush, LinkType::ETHERNET, 65535).unwrap();
         let interface = Interface {
             source: String::new(),
             name: Some("eth0".to_owned()),
@@ -352,12 +371,13 @@ mod tests {
             snaplen: 7,
         };
         for frame in frames {
-            dump.write(frame, (frame.interface == 1).then_some(&interface))
+            writer
+                .write(frame, (frame.interface == 1).then_some(&interface))
                 .unwrap();
         }
-        dump.flush().unwrap();
-        let refused = dump.refused();
-        drop(dump);
+        writer.flush().unwrap();
+        let refused = writer.refused();
+        drop(writer);
         (out, refused)
     }
 
@@ -374,10 +394,10 @@ mod tests {
             frame(0, LinkType::ETHERNET, b"abc"),
             frame(0, LinkType::RAW, b"no"),
         ];
-        let (out, refused) = dump(DumpFormat::Pcap, Flush::Gathered, &frames);
+        let (out, refused) = written(FileFormat::Pcap, Flush::Buffered, &frames);
         assert_eq!(out, [&header[..], &record].concat());
         assert_eq!(refused, 1);
-        let (out, _) = dump(DumpFormat::PcapNanos, Flush::EachPacket, &frames);
+        let (out, _) = written(FileFormat::PcapNanos, Flush::EachPacket, &frames);
         assert_eq!(out[..4], [0x4d, 0x3c, 0xb2, 0xa1]);
         assert_eq!(out[28..32], 500_000_600u32.to_le_bytes());
     }
@@ -390,9 +410,10 @@ mod tests {
             frame(0, LinkType::ETHERNET, b"defgh"),
             frame(1, LinkType::RAW, b""),
         ];
-        let (out, refused) = dump(DumpFormat::Pcapng, Flush::EachPacket, &frames);
+        let (out, refused) = written(FileFormat::Pcapng, Flush::EachPacket, &frames);
         assert_eq!(refused, 0);
-        let path = std::env::temp_dir().join(format!("spygrep-dump-{}.pcapng", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("spygrep-writer-{}.pcapng", std::process::id()));
         std::fs::write(&path, out).unwrap();
         let mut source = Savefiles::open(&[&path]).unwrap();
         std::fs::remove_file(&path).unwrap();
@@ -431,30 +452,30 @@ mod tests {
         let frame = frame(0, LinkType::ETHERNET, &[0; 984]);
         for (flush, expected) in [
             (Flush::EachPacket, vec![24, 1000, 1000, 1000]),
-            (Flush::Gathered, vec![24, 3000]),
+            (Flush::Buffered, vec![24, 3000]),
         ] {
             let mut writes = Vec::new();
-            let mut dump = Dump::new(
+            let mut writer = CaptureWriter::new(
                 Writes(&mut writes),
-                DumpFormat::Pcap,
+                FileFormat::Pcap,
                 flush,
                 LinkType::ETHERNET,
                 0,
             )
             .unwrap();
             for _ in 0..3 {
-                dump.write(&frame, None).unwrap();
+                writer.write(&frame, None).unwrap();
             }
-            if flush == Flush::Gathered {
-                dump.flush().unwrap();
+            if flush == Flush::Buffered {
+                writer.flush().unwrap();
             }
-            drop(dump);
+            drop(writer);
             assert_eq!(writes, expected);
         }
     }
 
     #[test]
-    fn files_are_private_emptied_and_never_behind_a_link() {
+    fn files_are_private_truncated_and_never_opened_through_a_link() {
         let directory = std::env::temp_dir().join(format!("spygrep-create-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let (file, link) = (directory.join("file"), directory.join("link"));
@@ -472,8 +493,8 @@ mod tests {
 
     #[test]
     fn the_name_decides_the_format() {
-        assert_eq!(DumpFormat::of(Path::new("a.PcapNG")), DumpFormat::Pcapng);
-        assert_eq!(DumpFormat::of(Path::new("a.pcap")), DumpFormat::Pcap);
-        assert_eq!(DumpFormat::of(Path::new("-")), DumpFormat::Pcap);
+        assert_eq!(FileFormat::of(Path::new("a.PcapNG")), FileFormat::Pcapng);
+        assert_eq!(FileFormat::of(Path::new("a.pcap")), FileFormat::Pcap);
+        assert_eq!(FileFormat::of(Path::new("-")), FileFormat::Pcap);
     }
 }

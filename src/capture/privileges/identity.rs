@@ -1,12 +1,13 @@
-//! What rights this process has for capturing: the effective capabilities of Linux.
+//! The user and the capture capabilities of this process, as text for `--explain`. Only reads
+//! `/proc/self/status`; nothing is changed.
 
-/// `CAP_NET_ADMIN` and `CAP_NET_RAW`, as bits.
+/// `CAP_NET_ADMIN` and `CAP_NET_RAW`: bit numbers (linux/capability.h) and names.
 const CAPABILITIES: [(u32, &str); 2] = [(12, "cap_net_admin"), (13, "cap_net_raw")];
 
-/// Who this process is, and which of the capabilities that have to do with networks it holds, in words:
-/// `root with cap_net_admin, cap_net_raw`.
+/// Describes the user of this process and its effective network capabilities, for example `root
+/// with cap_net_admin, cap_net_raw`.
 #[must_use]
-pub fn held() -> String {
+pub fn describe_process() -> String {
     let uid = nix::unistd::geteuid();
     let user = nix::unistd::User::from_uid(uid).ok().flatten();
     let user = user.map_or_else(|| format!("user {uid}"), |user| user.name);
@@ -23,7 +24,7 @@ pub fn held() -> String {
     }
 }
 
-/// The effective set in the text of `/proc/self/status`.
+/// Parses the effective set from the text of `/proc/self/status`.
 fn effective(status: &str) -> Option<u64> {
     let line = status
         .lines()

@@ -1,18 +1,20 @@
-//! Texts compared by line. Lines that each text has once hold them together (the "patience" way of comparing); between two of
-//! them it goes on with what is there once in that place. The work is bounded by the number of lines, whatever they are.
+//! Compares texts by line, with a patience diff: lines that occur once in each text are anchors,
+//! and the ranges between anchors are compared again. The time is bounded by the number of lines,
+//! whatever they contain.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Lines of A, and of B, that are not the same in the other.
+/// Ranges of lines of A and of B that differ.
 pub(super) type Hunk = (Range<usize>, Range<usize>);
 
-/// How often a stretch without common lines is looked at more closely.
-const ROUNDS: usize = 16;
-/// Pairs of lines up to which a stretch is compared each with each.
-const PAIRS: usize = 4096;
+/// Maximum depth of the comparison.
+const MAX_DEPTH: usize = 16;
+/// Maximum number of pairs of lines for which a range is compared exactly (longest common
+/// subsequence).
+const MAX_PAIRS: usize = 4096;
 
-/// The lines of a text, without their ends.
+/// Splits a text into lines without their ends.
 pub(super) fn of(text: &[u8]) -> Vec<&[u8]> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
@@ -23,16 +25,16 @@ pub(super) fn of(text: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// The hunks between two texts, in order.
+/// Returns the differing ranges of two texts, in order.
 pub(super) fn hunks(a: &[&[u8]], b: &[&[u8]]) -> Vec<Hunk> {
     let mut hunks = Vec::new();
-    let mut stretches = vec![(0..a.len(), 0..b.len(), ROUNDS)];
-    while let Some((in_a, in_b, rounds)) = stretches.pop() {
-        let (in_a, in_b) = trimmed(a, b, in_a, in_b);
+    let mut ranges = vec![(0..a.len(), 0..b.len(), MAX_DEPTH)];
+    while let Some((in_a, in_b, depth)) = ranges.pop() {
+        let (in_a, in_b) = trim(a, b, in_a, in_b);
         if in_a.is_empty() && in_b.is_empty() {
             continue;
         }
-        let pairs = match in_a.is_empty() || in_b.is_empty() || rounds == 0 {
+        let pairs = match in_a.is_empty() || in_b.is_empty() || depth == 0 {
             true => Vec::new(),
             false => anchors(a, b, &in_a, &in_b),
         };
@@ -40,21 +42,21 @@ pub(super) fn hunks(a: &[&[u8]], b: &[&[u8]]) -> Vec<Hunk> {
             hunks.push((in_a, in_b));
             continue;
         }
-        // The first stretch is looked at first.
+        // Push in reverse, so that the first range is compared first.
         let (mut at_a, mut at_b) = (in_a.start, in_b.start);
         let mut between = Vec::new();
         for (one, other) in pairs {
-            between.push((at_a..one, at_b..other, rounds - 1));
+            between.push((at_a..one, at_b..other, depth - 1));
             (at_a, at_b) = (one + 1, other + 1);
         }
-        between.push((at_a..in_a.end, at_b..in_b.end, rounds - 1));
-        stretches.extend(between.into_iter().rev());
+        between.push((at_a..in_a.end, at_b..in_b.end, depth - 1));
+        ranges.extend(between.into_iter().rev());
     }
     hunks
 }
 
-/// Without the same lines at both ends.
-fn trimmed(
+/// Removes equal lines at both ends.
+fn trim(
     a: &[&[u8]],
     b: &[&[u8]],
     in_a: Range<usize>,
@@ -73,17 +75,17 @@ fn trimmed(
     )
 }
 
-/// Pairs of the same line that hold two stretches together, in order in both.
+/// Returns pairs of equal lines that anchor two ranges, in order in both.
 fn anchors(
     a: &[&[u8]],
     b: &[&[u8]],
     in_a: &Range<usize>,
     in_b: &Range<usize>,
 ) -> Vec<(usize, usize)> {
-    if in_a.len().saturating_mul(in_b.len()) <= PAIRS {
-        return common(a, b, in_a, in_b);
+    if in_a.len().saturating_mul(in_b.len()) <= MAX_PAIRS {
+        return longest_common(a, b, in_a, in_b);
     }
-    // Where a line is in each, and how often.
+    // Last position and number of occurrences of each line in both ranges.
     let mut places: HashMap<&[u8], [(usize, usize); 2]> = HashMap::new();
     for (side, lines, range) in [(0, a, in_a), (1, b, in_b)] {
         for at in range.clone() {
@@ -100,12 +102,13 @@ fn anchors(
     };
     let mut pairs: Vec<(usize, usize)> = places.values().filter_map(once).collect();
     pairs.sort_unstable();
-    rising(&pairs)
+    longest_increasing(&pairs)
 }
 
-/// The longest part of the pairs whose second numbers rise.
-fn rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    // For each length the pair that ends such a part lowest; for each pair the one before it.
+/// Longest subsequence whose second numbers increase.
+fn longest_increasing(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    // `ends` holds, for each length, the pair with the lowest second number that ends such a
+    // subsequence; `before` holds the predecessor of each pair.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
     let second = |at: usize| pairs.get(at).map_or(0, |pair| pair.1);
@@ -127,8 +130,8 @@ fn rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     chain
 }
 
-/// The longest common part of two short stretches.
-fn common(
+/// Longest common subsequence of two short ranges.
+fn longest_common(
     a: &[&[u8]],
     b: &[&[u8]],
     in_a: &Range<usize>,
@@ -136,7 +139,7 @@ fn common(
 ) -> Vec<(usize, usize)> {
     let width = in_b.len() + 1;
     let same = |one: usize, other: usize| a.get(in_a.start + one) == b.get(in_b.start + other);
-    // How many lines the stretches behind this place have in common.
+    // Length of the longest common subsequence of the lines from each pair of positions on.
     let mut longest = vec![0_usize; width * (in_a.len() + 1)];
     let of = |table: &[usize], one: usize, other: usize| {
         table.get(one * width + other).copied().unwrap_or(0)
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_held_together_by_lines_that_are_there_once() {
+    fn a_long_text_is_anchored_by_lines_that_occur_once() {
         let text = |odd: usize| -> String {
             (0..500)
                 .map(|at| {
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_with_nothing_in_common_take_no_long_time() {
+    fn texts_with_nothing_in_common_are_compared_quickly() {
         let text = |name: &str| -> String {
             (0..200_000)
                 .map(|at| format!("{name}{}\n", at % 7))

@@ -1,5 +1,5 @@
-//! JSON texts compared by key path: the order of an object's members is no difference, that of an array's is. Numbers are
-//! compared as they are written, strings as they are meant.
+//! Compares JSON texts by key path. The order of an object's members does not matter, that of an
+//! array's elements does; numbers are compared as written, strings unescaped.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -7,40 +7,40 @@ use std::ops::Range;
 
 use crate::render::readable::tokens::{Token, Tokens};
 
-/// Values of one text; with more it is compared by line.
-const NODES: usize = 1 << 18;
-/// Bytes of a name in a path.
+/// Maximum number of values of a text; larger texts are compared by line.
+const MAX_NODES: usize = 1 << 18;
+/// Maximum bytes of a name in a displayed path.
 const NAME: usize = 64;
 
-/// A text as a tree. A value's children stand behind it.
+/// A JSON text as a tree. The children of a value follow it in `nodes`.
 pub(super) struct Tree<'a> {
     text: &'a [u8],
     nodes: Vec<Node>,
 }
 
-/// A value.
+/// A JSON value.
 struct Node {
-    /// Its name in the object that it is in, with quotes; empty in an array.
+    /// Its name in the enclosing object, with quotes; empty in an array.
     key: Range<usize>,
-    /// A scalar's text, a container's first bracket.
+    /// Text of a scalar; opening bracket of a container.
     text: Range<usize>,
-    /// Where in the list the values behind it and its children begin.
+    /// Index after the value's last descendant.
     end: usize,
     container: bool,
 }
 
-/// A difference: the path, and the text on each side; `None` where there is no such value.
+/// A difference: its path and the text on each side; `None` if a side lacks the value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Change {
     pub(super) path: Vec<u8>,
-    /// The last name of the path, as it is meant; empty when it has none.
+    /// Last name in the path, unescaped; empty if it has none.
     pub(super) name: Vec<u8>,
     pub(super) a: Option<Vec<u8>>,
     pub(super) b: Option<Vec<u8>>,
 }
 
 impl<'a> Tree<'a> {
-    /// The tree of a text that is one JSON value.
+    /// Parses a text that is exactly one JSON value.
     pub(super) fn of(text: &'a [u8]) -> Option<Self> {
         let mut nodes: Vec<Node> = Vec::new();
         let mut open = Vec::new();
@@ -50,7 +50,7 @@ impl<'a> Tree<'a> {
             match token {
                 Token::Key => key = range,
                 Token::Open | Token::Scalar => {
-                    if nodes.len() == NODES {
+                    if nodes.len() == MAX_NODES {
                         return None;
                     }
                     let container = token == Token::Open;
@@ -76,7 +76,7 @@ impl<'a> Tree<'a> {
         tokens.is_whole().then_some(Self { text, nodes })
     }
 
-    /// A value's children.
+    /// Indices of a value's children.
     fn children(&self, at: usize) -> impl Iterator<Item = usize> {
         let end = self.nodes.get(at).map_or(0, |node| node.end);
         let mut next = at + 1;
@@ -93,10 +93,10 @@ impl<'a> Tree<'a> {
 
     fn key(&self, at: usize) -> Cow<'a, [u8]> {
         let node = self.nodes.get(at);
-        meant(node.map_or(&[], |node| self.bytes(&node.key)))
+        unescaped(node.map_or(&[], |node| self.bytes(&node.key)))
     }
 
-    /// What a value is: a scalar's text; of a container the bracket.
+    /// Text of a scalar; opening bracket of a container.
     fn scalar(&self, at: usize) -> &'a [u8] {
         self.nodes
             .get(at)
@@ -121,8 +121,8 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// A string without quotes and escapes, where it has any and they mean something; else as it is written.
-fn meant(text: &[u8]) -> Cow<'_, [u8]> {
+/// Unescapes a JSON string; returns other scalars and invalid strings as written.
+fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     match text {
         [b'"', inside @ .., b'"'] if !inside.contains(&b'\\') => Cow::Borrowed(inside),
         [b'"', ..] => serde_json::from_slice::<String>(text)
@@ -131,13 +131,13 @@ fn meant(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The differences, in A's order and then B's, the first `most` of them; and how many there are.
-pub(super) fn changes(a: &Tree<'_>, b: &Tree<'_>, most: usize) -> (Vec<Change>, usize) {
+/// Returns the first `max` differences, in A's order and then B's, and the number of all.
+pub(super) fn changes(a: &Tree<'_>, b: &Tree<'_>, max: usize) -> (Vec<Change>, usize) {
     let mut comparison = Comparison {
         a,
         b,
         path: Vec::new(),
-        most,
+        max,
         changes: Vec::new(),
         count: 0,
     };
@@ -148,25 +148,26 @@ pub(super) fn changes(a: &Tree<'_>, b: &Tree<'_>, most: usize) -> (Vec<Change>, 
 struct Comparison<'t, 'a> {
     a: &'t Tree<'a>,
     b: &'t Tree<'a>,
-    /// The steps from the top to the value in hand.
+    /// Steps from the root to the current value.
     path: Vec<Step>,
-    most: usize,
+    max: usize,
     changes: Vec<Change>,
     count: usize,
 }
 
 #[derive(Clone, Copy)]
 enum Step {
-    /// A member, named as this value of A is.
+    /// A member, named like this value of A.
     InA(usize),
-    /// A member, named as this value of B is.
+    /// A member, named like this value of B.
     InB(usize),
-    /// An element.
+    /// An element of an array.
     Index(usize),
 }
 
 impl Comparison<'_, '_> {
-    /// Two values of the same path. As deep as the brackets, which is bounded.
+    /// Compares two values with the same path. Recursion is as deep as the brackets, which the
+    /// tokenizer bounds.
     fn values(&mut self, at_a: usize, at_b: usize) {
         let (a, b) = (self.a, self.b);
         match (a.is_container(at_a), b.is_container(at_b)) {
@@ -180,7 +181,7 @@ impl Comparison<'_, '_> {
             (false, false) => {
                 let (one, other) = (a.scalar(at_a), b.scalar(at_b));
                 let alike = one.starts_with(b"\"") == other.starts_with(b"\"");
-                if one != other && !(alike && meant(one) == meant(other)) {
+                if one != other && !(alike && unescaped(one) == unescaped(other)) {
                     self.change(Some(at_a), Some(at_b));
                 }
             }
@@ -188,7 +189,7 @@ impl Comparison<'_, '_> {
         }
     }
 
-    /// Of members with the same name the first is compared with the first, and so on.
+    /// Members with the same name are compared in order.
     fn members(&mut self, at_a: usize, at_b: usize) {
         let (a, b) = (self.a, self.b);
         let mut named: HashMap<Cow<'_, [u8]>, VecDeque<usize>> = HashMap::new();
@@ -231,9 +232,9 @@ impl Comparison<'_, '_> {
 
     fn change(&mut self, at_a: Option<usize>, at_b: Option<usize>) {
         self.count += 1;
-        if self.changes.len() < self.most {
+        if self.changes.len() < self.max {
             self.changes.push(Change {
-                path: self.spelled(),
+                path: self.path_text(),
                 name: self.name(),
                 a: at_a.map(|at| self.a.short(at)),
                 b: at_b.map(|at| self.b.short(at)),
@@ -251,8 +252,8 @@ impl Comparison<'_, '_> {
         name.unwrap_or_default().into_owned()
     }
 
-    /// The path as jq writes it.
-    fn spelled(&self) -> Vec<u8> {
+    /// The path in jq's syntax.
+    fn path_text(&self) -> Vec<u8> {
         let mut path = Vec::new();
         for step in &self.path {
             let key = match step {
@@ -288,7 +289,7 @@ impl Comparison<'_, '_> {
 mod tests {
     use super::*;
 
-    /// `PATH: A | B`, by line.
+    /// `PATH: A | B` for each difference.
     fn differences(a: &str, b: &str) -> String {
         let (a, b) = (Tree::of(a.as_bytes()), Tree::of(b.as_bytes()));
         let (changes, _) = changes(&a.unwrap(), &b.unwrap(), 20);
@@ -321,7 +322,7 @@ mod tests {
             (r#"["caf\u00e9"]"#, "[\"café\"]", ""),
             (r#"{"\u0061":1}"#, r#"{"a":1}"#, ""),
             (r#"["\ud800"]"#, r#"["x"]"#, r#"[0]: "\ud800" | "x""#),
-            // As doubles these are the same.
+            // Equal as doubles.
             (
                 "[12345678901234567890123]",
                 "[12345678901234567890124]",
@@ -350,7 +351,7 @@ mod tests {
     fn what_is_no_json_or_too_much_of_it_has_no_tree() {
         assert!(Tree::of(b"<html>").is_none());
         assert!(Tree::of(b"[1").is_none());
-        let many = format!("[{}1]", "1,".repeat(NODES));
+        let many = format!("[{}1]", "1,".repeat(MAX_NODES));
         assert!(Tree::of(many.as_bytes()).is_none());
     }
 }

@@ -1,7 +1,8 @@
-//! What Linux says of a device in sysfs: whether it is up, and what it lost itself.
+//! A device's state and loss counters in Linux sysfs. The files are opened once, with the device,
+//! and read repeatedly, because nothing can be opened in the sandbox.
 //!
-//! The files are opened once, with the device, and read again and again: in the sandbox nothing can be opened. libpcap opens
-//! its two counters each time, cannot there, and would then count backwards.
+//! libpcap opens its two loss counters on each query; in the sandbox that fails, and its total
+//! would then go backwards.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,33 +10,34 @@ use std::path::Path;
 
 /// `IFF_UP` in a device's flags.
 const UP: u64 = 1;
-/// The counters that libpcap adds up for its "dropped by the interface".
+/// The counters that libpcap adds up for `ps_ifdrop`.
 const LOST: [&str; 2] = ["rx_missed_errors", "rx_fifo_errors"];
 
-/// How a device is.
+/// State of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Condition {
-    /// Switched on.
+pub(super) enum DeviceState {
+    /// Up.
     Up,
-    /// Switched off.
+    /// Down.
     Down,
-    /// No longer there; one that comes back under its name is another one.
+    /// Removed. A device that later takes its name is a different one.
     Gone,
 }
 
-/// The open files of one device.
+/// The open sysfs files of one device.
 #[derive(Debug)]
-pub(super) struct Gauges {
+pub(super) struct SysfsDevice {
     flags: File,
     lost: Vec<File>,
-    /// What the counters said at the start.
+    /// Sum of the counters when the device was opened.
     before: u64,
 }
 
-impl Gauges {
-    /// Of a device; `None` for what is no device of sysfs (`any`, another namespace's), and where there is no sysfs.
+impl SysfsDevice {
+    /// Opens the files of a device; `None` if it is not in sysfs (`any`, or another namespace's) or
+    /// if there is no sysfs.
     pub(super) fn open(name: &str) -> Option<Self> {
-        super::system::is_own(name)
+        super::netinfo::in_own_namespace(name)
             .then(|| Self::open_in(Path::new("/sys/class/net"), name))
             .flatten()
     }
@@ -48,32 +50,32 @@ impl Gauges {
         let lost = LOST
             .iter()
             .filter_map(|counter| File::open(folder.join("statistics").join(counter)).ok());
-        let mut gauges = Self {
+        let mut sysfs = Self {
             flags: File::open(folder.join("flags")).ok()?,
             lost: lost.collect(),
             before: 0,
         };
-        gauges.before = gauges.lost();
-        Some(gauges)
+        sysfs.before = sysfs.lost();
+        Some(sysfs)
     }
 
-    /// How the device is now.
-    pub(super) fn condition(&self) -> Condition {
+    /// Current state of the device.
+    pub(super) fn state(&self) -> DeviceState {
         match number(&self.flags) {
-            None => Condition::Gone,
-            Some(flags) if flags & UP == 0 => Condition::Down,
-            Some(_) => Condition::Up,
+            None => DeviceState::Gone,
+            Some(flags) if flags & UP == 0 => DeviceState::Down,
+            Some(_) => DeviceState::Up,
         }
     }
 
-    /// Frames that the device itself lost since it was opened.
+    /// Frames that the device dropped since [`Self::open`].
     pub(super) fn lost(&self) -> u64 {
         let sum: u64 = self.lost.iter().filter_map(number).sum();
         sum.saturating_sub(self.before)
     }
 }
 
-/// The number that a file of sysfs consists of, `12` or `0x1003`. A device that is gone fails to be read.
+/// Reads the number in a sysfs file, `12` or `0x1003`. Fails once the device has been removed.
 fn number(file: &File) -> Option<u64> {
     let mut bytes = [0; 32];
     let length = file.read_at(&mut bytes, 0).ok()?;
@@ -91,22 +93,22 @@ mod tests {
 
     #[test]
     fn a_device_is_up_or_down_and_its_losses_count_from_the_start() {
-        let root = std::env::temp_dir().join(format!("spygrep-gauges-{}", std::process::id()));
+        let root = std::env::temp_dir().join(format!("spygrep-sysfs-{}", std::process::id()));
         let counters = root.join("eth9/statistics");
         fs::create_dir_all(&counters).unwrap();
         let set = |file: &str, text: &str| fs::write(root.join("eth9").join(file), text).unwrap();
         set("flags", "0x1003\n");
         set("statistics/rx_missed_errors", "7\n");
         set("statistics/rx_fifo_errors", "1\n");
-        let gauges = Gauges::open_in(&root, "eth9").unwrap();
-        assert_eq!((gauges.condition(), gauges.lost()), (Condition::Up, 0));
+        let sysfs = SysfsDevice::open_in(&root, "eth9").unwrap();
+        assert_eq!((sysfs.state(), sysfs.lost()), (DeviceState::Up, 0));
         set("statistics/rx_missed_errors", "9\n");
         set("flags", "0x1002\n");
-        assert_eq!((gauges.condition(), gauges.lost()), (Condition::Down, 2));
+        assert_eq!((sysfs.state(), sysfs.lost()), (DeviceState::Down, 2));
         set("flags", "");
-        assert_eq!(gauges.condition(), Condition::Gone);
+        assert_eq!(sysfs.state(), DeviceState::Gone);
         for name in ["any", "../eth9", ".."] {
-            assert!(Gauges::open_in(&root, name).is_none(), "{name}");
+            assert!(SysfsDevice::open_in(&root, name).is_none(), "{name}");
         }
         fs::remove_dir_all(&root).unwrap();
     }

@@ -1,18 +1,22 @@
-//! What differs between two exchanges (`--diff`), or between the exchanges of two files. It names HTTP where it compares heads.
+//! Compares two exchanges (`--diff`), or the exchanges of two files, and prints what differs.
+//! Memory is bounded whatever the input; exchanges that exceed it are counted and reported as not
+//! compared.
 //!
-//! What differs in each two exchanges (`Date`, ids) is shown, dimmed, and is no difference: two runs of the same program are
-//! to be the same. [`exchange`] is what is kept; [`fields`] and [`bodies`] compare it, the latter by [`tree`] or by [`lines`];
-//! [`page`] lays it out and [`likely`] guesses; [`candidates`] and [`runs`] choose what is compared.
+//! Values that differ between any two exchanges (`Date`, ids) are shown dimmed and do not count as
+//! differences, so that two runs of the same program compare as equal. [`exchange`] holds what is
+//! kept of an exchange; [`fields`] and [`bodies`] compare it, the latter by [`tree`] or by
+//! [`lines`]; [`page`] lays out the result and [`likely_cause`] explains it; [`candidates`] and
+//! [`file_pairs`] select what is compared. Only the comparison of heads depends on HTTP.
 
 mod bodies;
 mod candidates;
 mod exchange;
 mod fields;
-mod likely;
+mod file_pairs;
+mod likely_cause;
 mod lines;
 mod page;
 mod row;
-mod runs;
 mod secrets;
 mod tree;
 
@@ -25,54 +29,54 @@ use crate::stats::Stats;
 
 use super::style::{Paint, painted};
 use super::{Banner, Ending, Out, Renderer, Settings, Wants};
-use candidates::{Became, Candidates};
+use candidates::{Added, Candidates};
 use exchange::Exchange;
+use file_pairs::{FilePairs, Paired};
 use page::{Comparison, Verdict};
-use runs::{Runs, Said};
 
-/// The output.
-pub(super) struct Difference {
+/// The `--diff` output.
+pub(super) struct Diff {
     settings: Settings,
     out: Out,
-    chosen: Chosen,
-    /// The names of the inputs that were begun.
+    selection: Selection,
+    /// Names of the inputs read so far.
     inputs: Vec<String>,
-    /// The highest number seen.
+    /// Highest exchange number seen.
     last: u64,
     outcome: Option<Result<bool, String>>,
     news: VecDeque<String>,
 }
 
 /// Which exchanges are compared.
-enum Chosen {
-    /// Those of these numbers, with two files each in its own.
+enum Selection {
+    /// The exchanges with these numbers; with two files, one of each.
     Numbers([u64; 2], [Option<Rc<Exchange>>; 2]),
-    /// Two that ask for the same.
-    Alike(Candidates),
-    /// All of two files.
-    Runs(Runs),
+    /// The first two exchanges with the same method and URL.
+    SameUrl(Candidates),
+    /// All exchanges of two files.
+    Files(FilePairs),
 }
 
-/// News that wait to be asked for.
+/// Maximum number of status messages that are queued.
 const NEWS: usize = 8;
 
-impl Difference {
+impl Diff {
     pub(super) fn new(settings: Settings, numbers: Option<(u64, u64)>, out: Out) -> Self {
-        let (chosen, news) = match numbers {
+        let (selection, news) = match numbers {
             Some((a, b)) => (
-                Chosen::Numbers([a, b], [None, None]),
+                Selection::Numbers([a, b], [None, None]),
                 Some(format!("waiting for exchanges #{a} and #{b} ...")),
             ),
-            None if settings.two_runs => (Chosen::Runs(Runs::default()), None),
+            None if settings.two_runs => (Selection::Files(FilePairs::default()), None),
             None => (
-                Chosen::Alike(Candidates::default()),
+                Selection::SameUrl(Candidates::default()),
                 Some("waiting for two requests to the same URL ...".into()),
             ),
         };
         Self {
             settings,
             out,
-            chosen,
+            selection,
             inputs: Vec::new(),
             last: 0,
             outcome: None,
@@ -80,15 +84,15 @@ impl Difference {
         }
     }
 
-    fn tell(&mut self, news: String) {
+    fn announce(&mut self, news: String) {
         if self.news.len() < NEWS {
             self.news.push_back(news);
         }
     }
 
-    /// Compare two exchanges, show what differs, and be done.
+    /// Compares two exchanges, writes the result and finishes.
     fn compare(&mut self, a: &Exchange, b: &Exchange) -> io::Result<()> {
-        let comparison = Comparison::of(a, b, self.settings.masked);
+        let comparison = Comparison::of(a, b, self.settings.redact);
         comparison.write(&self.settings, self.out.text());
         self.outcome = Some(match comparison.verdict() {
             Verdict::Same => Ok(true),
@@ -101,15 +105,15 @@ impl Difference {
     fn numbered(&mut self, pair: &Pair<'_>) -> io::Result<()> {
         let (run, two_runs) = (self.inputs.len(), self.settings.two_runs);
         let file = self.inputs.last().filter(|_| two_runs).cloned();
-        let Chosen::Numbers(wanted, found) = &mut self.chosen else {
+        let Selection::Numbers(wanted, found) = &mut self.selection else {
             return Ok(());
         };
         let mut got = None;
-        for (side, (number, place)) in wanted.iter().zip(found.iter_mut()).enumerate() {
+        for (side, (number, slot)) in wanted.iter().zip(found.iter_mut()).enumerate() {
             if pair.number == *number && (!two_runs || run == side + 1) {
                 let exchange = Rc::new(Exchange::of(pair, file.as_deref()));
-                got = Some(format!("got #{number} {}", exchange.asks));
-                *place = Some(exchange);
+                got = Some(format!("got #{number} {}", exchange.method_url));
+                *slot = Some(exchange);
             }
         }
         if let [Some(a), Some(b)] = found {
@@ -117,36 +121,36 @@ impl Difference {
             return self.compare(&a, &b);
         }
         if let Some(got) = got {
-            self.tell(format!("{got}, waiting for the other one ..."));
+            self.announce(format!("{got}, waiting for the other one ..."));
         }
         Ok(())
     }
 
     fn candidate(&mut self, pair: &Pair<'_>) -> io::Result<()> {
-        let Chosen::Alike(candidates) = &mut self.chosen else {
+        let Selection::SameUrl(candidates) = &mut self.selection else {
             return Ok(());
         };
         let exchange = Exchange::of(pair, None);
-        let (number, asks) = (exchange.number, exchange.asks.clone());
-        match candidates.take(exchange) {
-            Became::First => self.tell(format!("got #{number} {asks}, waiting for another one ...")),
-            Became::Alike(first) => self.tell(format!(
-                "got #{number}, of the same program as #{}; waiting for one of another, Ctrl-C compares these two",
+        let (number, method_url) = (exchange.number, exchange.method_url.clone());
+        match candidates.add(exchange) {
+            Added::First => self.announce(format!("got #{number} {method_url}, waiting for another one ...")),
+            Added::SameProgram(first) => self.announce(format!(
+                "got #{number}, from the same program as #{}; waiting for another program (Ctrl-C compares these two)",
                 first.number
             )),
-            Became::Other(a, b) if a.number > b.number => return self.compare(&b, &a),
-            Became::Other(a, b) => return self.compare(&a, &b),
-            Became::Nothing => {}
+            Added::Compare(a, b) if a.number > b.number => return self.compare(&b, &a),
+            Added::Compare(a, b) => return self.compare(&a, &b),
+            Added::Ignored => {}
         }
         Ok(())
     }
 
-    /// All exchanges of two runs are there.
-    fn runs(&mut self) -> io::Result<()> {
-        let Chosen::Runs(runs) = &mut self.chosen else {
+    /// Compares the exchanges of two files, once both have been read.
+    fn compare_files(&mut self) -> io::Result<()> {
+        let Selection::Files(pairs) = &mut self.selection else {
             return Ok(());
         };
-        let (said, left_out) = (runs.compare(), runs.left_out());
+        let (paired, left_out) = (pairs.compare(), pairs.left_out());
         let mut worst = match left_out {
             0 => Verdict::Same,
             _ => Verdict::Unsure,
@@ -154,10 +158,10 @@ impl Difference {
         let settings = &self.settings;
         let out = self.out.text();
         let mut listed = false;
-        for said in said {
-            let (sign, paint, exchange) = match &said {
-                Said::Both(a, b) => {
-                    let comparison = Comparison::of(a, b, settings.masked);
+        for paired in paired {
+            let (sign, paint, exchange) = match &paired {
+                Paired::Both(a, b) => {
+                    let comparison = Comparison::of(a, b, settings.redact);
                     let verdict = comparison.verdict();
                     if verdict != Verdict::Same {
                         if !out.is_empty() {
@@ -169,21 +173,21 @@ impl Difference {
                     worst = worst.max(verdict);
                     continue;
                 }
-                Said::OnlyFirst(a) => ('-', Paint::OnlyA, a),
-                Said::OnlySecond(b) => ('+', Paint::OnlyB, b),
+                Paired::OnlyFirst(a) => ('-', Paint::OnlyA, a),
+                Paired::OnlySecond(b) => ('+', Paint::OnlyB, b),
             };
             worst = Verdict::Different;
-            // One behind the other they are a list.
+            // Consecutive unpaired exchanges form a list without blank lines.
             if !std::mem::replace(&mut listed, true) && !out.is_empty() {
                 out.push(b'\n');
             }
-            let asks = secrets::shown(settings.masked, b"", exchange.asks.as_bytes());
+            let method_url = secrets::display(settings.redact, b"", exchange.method_url.as_bytes());
             painted(settings.color, Some(paint), out, |out| {
                 settings.escape.write_str(
-                    &format!("{sign} only in {}: #{} ", exchange.place, exchange.number),
+                    &format!("{sign} only in {}: #{} ", exchange.origin, exchange.number),
                     out,
                 );
-                settings.escape.write(&asks, out);
+                settings.escape.write(&method_url, out);
             });
             out.push(b'\n');
         }
@@ -198,10 +202,10 @@ impl Difference {
         self.out.record()
     }
 
-    /// What stood in the way of a comparison.
-    fn trouble(&self) -> String {
-        match &self.chosen {
-            Chosen::Numbers(wanted, found) => {
+    /// Why no comparison was made.
+    fn failure(&self) -> String {
+        match &self.selection {
+            Selection::Numbers(wanted, found) => {
                 let mut missing = wanted
                     .iter()
                     .zip(found)
@@ -211,28 +215,28 @@ impl Difference {
                     0 => format!("there is no exchange #{number} here; there is none at all"),
                     last if number < last => {
                         format!(
-                            "#{number} is no exchange of a request and an answer, or is not among those asked for"
+                            "#{number} is no exchange of a request and a response, or is not selected"
                         )
                     }
                     last => format!("there is no exchange #{number} here; the last is #{last}"),
                 }
             }
-            Chosen::Alike(candidates) => match candidates.forgotten() {
+            Selection::SameUrl(candidates) => match candidates.evicted() {
                 0 => "no two exchanges ask for the same; name two by their numbers: --diff 1,2"
                     .into(),
                 many => format!(
-                    "no two exchanges ask for the same; {many} were forgotten before another could: name two by their numbers, --diff 1,2"
+                    "no two exchanges ask for the same; {many} were dropped to bound memory: name two by their numbers, --diff 1,2"
                 ),
             },
-            Chosen::Runs(_) => "there are no two files to compare".into(),
+            Selection::Files(_) => "there are no two files to compare".into(),
         }
     }
 }
 
-/// Said when no difference was found, and not everything was compared.
+/// Reported if no difference was found but not everything was compared.
 const UNSURE: &str = "the same as far as they were kept; to keep more: --max-body 10M";
 
-impl Renderer for Difference {
+impl Renderer for Diff {
     fn begin(&mut self, banner: &Banner) -> io::Result<()> {
         let name = banner.source.strip_prefix("input: ");
         self.inputs.push(name.unwrap_or(&banner.source).to_owned());
@@ -252,12 +256,12 @@ impl Renderer for Difference {
         self.last = self.last.max(pair.number);
         let file = self.inputs.last().cloned();
         let second = self.inputs.len() > 1;
-        match &mut self.chosen {
-            Chosen::Numbers(..) => self.numbered(pair),
-            Chosen::Alike(_) if pair.question.is_none() => Ok(()),
-            Chosen::Alike(_) => self.candidate(pair),
-            Chosen::Runs(runs) => {
-                runs.take(second, Exchange::of(pair, file.as_deref()));
+        match &mut self.selection {
+            Selection::Numbers(..) => self.numbered(pair),
+            Selection::SameUrl(_) if pair.question.is_none() => Ok(()),
+            Selection::SameUrl(_) => self.candidate(pair),
+            Selection::Files(pairs) => {
+                pairs.add(second, Exchange::of(pair, file.as_deref()));
                 Ok(())
             }
         }
@@ -268,11 +272,11 @@ impl Renderer for Difference {
     }
 
     fn outcome(&self) -> Option<Result<bool, String>> {
-        Some(self.outcome.clone().unwrap_or_else(|| Err(self.trouble())))
+        Some(self.outcome.clone().unwrap_or_else(|| Err(self.failure())))
     }
 
     fn end(&mut self, why: &Ending) -> io::Result<()> {
-        // What the files have only one of is not known then.
+        // Exchanges that only one file has are unknown then.
         if self.settings.two_runs && self.outcome.is_none() && *why == Ending::Stopped {
             self.outcome = Some(Err("stopped before both files were read".into()));
         }
@@ -286,14 +290,14 @@ impl Renderer for Difference {
     fn finish(&mut self, _stats: &Stats) -> io::Result<()> {
         let over = !self.settings.two_runs || self.inputs.len() > 1;
         if over && self.outcome.is_none() {
-            match &mut self.chosen {
-                Chosen::Alike(candidates) => {
-                    if let Some((a, b)) = candidates.alike() {
+            match &mut self.selection {
+                Selection::SameUrl(candidates) => {
+                    if let Some((a, b)) = candidates.same_url() {
                         self.compare(&a, &b)?;
                     }
                 }
-                Chosen::Runs(_) => self.runs()?,
-                Chosen::Numbers(..) => {}
+                Selection::Files(_) => self.compare_files()?,
+                Selection::Numbers(..) => {}
             }
         }
         self.out.flush()

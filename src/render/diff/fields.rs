@@ -1,11 +1,12 @@
-//! Heads compared: start lines, and fields by name. Names are compared without case; the order of fields is no difference,
-//! but of several values of one name the first is compared with the first. It names fields of HTTP.
+//! Compares heads: start lines, and header fields by name. Names are compared case-insensitively,
+//! and the order of fields with different names does not matter.
 
 use super::exchange::Message;
-use super::row::{Found, Row};
+use super::row::{DiffRow, RowKind};
 use super::secrets;
 
-/// Fields that differ in each two exchanges, and tell nothing; so do those with one of [`NOISE_PREFIXES`].
+/// Fields that differ between any two exchanges and carry no information, in addition to
+/// [`NOISE_PREFIXES`].
 const NOISE: [&str; 25] = [
     "date",
     "age",
@@ -33,7 +34,7 @@ const NOISE: [&str; 25] = [
     "sec-websocket-accept",
     "idempotency-key",
 ];
-/// Ids of tracers and clouds.
+/// Prefixes of the ids of tracers and cloud providers.
 const NOISE_PREFIXES: [&str; 5] = [
     "x-b3-",
     "x-amzn-trace-id",
@@ -42,14 +43,14 @@ const NOISE_PREFIXES: [&str; 5] = [
     "x-datadog-",
 ];
 
-/// The rows of two heads; `line` is what the start line is called.
-pub(super) fn rows(a: &Message, b: &Message, line: &str, masked: bool) -> Vec<Row> {
+/// Compares two heads; `line` is the name of the row for the start line.
+pub(super) fn rows(a: &Message, b: &Message, line: &str, redact: bool) -> Vec<DiffRow> {
     let mut rows = Vec::new();
     let (one, other) = (a.start_line(), b.start_line());
-    let shown = |text| secrets::shown(masked, b"", text).into_owned();
+    let shown = |text| secrets::display(redact, b"", text).into_owned();
     rows.push(match one == other {
-        true => Row::same(shown(one)),
-        false => Row::differs(line.as_bytes(), vec![shown(one)], vec![shown(other)]),
+        true => DiffRow::same(shown(one)),
+        false => DiffRow::differs(line.as_bytes(), vec![shown(one)], vec![shown(other)]),
     });
     let mut names: Vec<&[u8]> = Vec::new();
     let mut known = std::collections::HashSet::new();
@@ -58,9 +59,10 @@ pub(super) fn rows(a: &Message, b: &Message, line: &str, masked: bool) -> Vec<Ro
             names.push(name);
         }
     }
-    // The length says something only where there is no body that says it better.
+    // `Content-Length` matters only without a body, whose row would report the size.
     let has_body = a.body_size > 0 || b.body_size > 0;
-    // All values by name at once: heads are hostile, and a look through each for each name is too much.
+    // Group values by name once: a hostile head can have many names, and one pass for each would be
+    // quadratic.
     let (in_a, in_b) = (by_name(a), by_name(b));
     for name in names {
         let noise = is_noise(name) && (has_body || !name.eq_ignore_ascii_case(b"content-length"));
@@ -69,7 +71,7 @@ pub(super) fn rows(a: &Message, b: &Message, line: &str, masked: bool) -> Vec<Ro
             values(&in_a, name),
             values(&in_b, name),
             noise,
-            masked,
+            redact,
             &mut rows,
         );
     }
@@ -93,16 +95,17 @@ fn values<'m>(all: &ByName<'m>, name: &[u8]) -> Vec<&'m [u8]> {
     found.cloned().unwrap_or_default()
 }
 
-/// The rows of the fields of one name. A value that both have is in one row, wherever it stands.
+/// Compares the fields of one name. Equal values share a row, whatever their order; the others are
+/// compared pairwise in order.
 fn field(
     name: &[u8],
     mut in_a: Vec<&[u8]>,
     mut in_b: Vec<&[u8]>,
     noise: bool,
-    masked: bool,
-    rows: &mut Vec<Row>,
+    redact: bool,
+    rows: &mut Vec<DiffRow>,
 ) {
-    let shown = |value: &[u8]| secrets::shown(masked, name, value).into_owned();
+    let shown = |value: &[u8]| secrets::display(redact, name, value).into_owned();
     let mut left = std::collections::HashMap::<&[u8], usize>::new();
     for value in &in_b {
         *left.entry(value).or_default() += 1;
@@ -112,7 +115,7 @@ fn field(
         Some(count @ 1..) => {
             *count -= 1;
             *both.entry(value).or_default() += 1;
-            rows.push(Row::same([name, b": ", &shown(value)].concat()));
+            rows.push(DiffRow::same([name, b": ", &shown(value)].concat()));
             false
         }
         _ => true,
@@ -132,15 +135,19 @@ fn field(
                 .into_iter()
                 .collect()
         };
-        rows.push(Row {
+        rows.push(DiffRow {
             absent: "(not sent)",
-            found: if noise { Found::Noise } else { Found::Differs },
-            ..Row::differs(name, side(&in_a), side(&in_b))
+            kind: if noise {
+                RowKind::Noise
+            } else {
+                RowKind::Differs
+            },
+            ..DiffRow::differs(name, side(&in_a), side(&in_b))
         });
     }
 }
 
-/// Whether a field differs in each two exchanges.
+/// Returns whether a field differs between any two exchanges.
 pub(super) fn is_noise(name: &[u8]) -> bool {
     let starts = |prefix: &&str| {
         name.get(..prefix.len())
@@ -156,25 +163,25 @@ pub(super) fn is_noise(name: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The rows of two heads with these fields, in a line.
+    /// The rows of two heads with these fields, on one line.
     fn compared(a: &str, b: &str) -> String {
         let message = |fields: &str| {
             let lines = fields.split(" | ").filter(|line| !line.is_empty());
             let lines: String = lines.map(|line| format!("{line}\r\n")).collect();
-            Message::made(&format!("HTTP/1.1 200 OK\r\n{lines}\r\nbody"))
+            Message::parsed(&format!("HTTP/1.1 200 OK\r\n{lines}\r\nbody"))
         };
         let side = |lines: &[Vec<u8>]| {
             lines.first().map_or("-".into(), |line| {
                 String::from_utf8_lossy(line).into_owned()
             })
         };
-        let text = |row: &Row| {
+        let text = |row: &DiffRow| {
             let name = String::from_utf8_lossy(&row.name).into_owned();
-            match row.found {
-                Found::Same => format!("= {name}"),
-                Found::Differs => format!("~ {name} {} {}", side(&row.a), side(&row.b)),
-                Found::Noise => format!("noise {name} {} {}", side(&row.a), side(&row.b)),
-                Found::Note => name,
+            match row.kind {
+                RowKind::Same => format!("= {name}"),
+                RowKind::Differs => format!("~ {name} {} {}", side(&row.a), side(&row.b)),
+                RowKind::Noise => format!("noise {name} {} {}", side(&row.a), side(&row.b)),
+                RowKind::Note => name,
             }
         };
         let rows = rows(&message(a), &message(b), "status line", false);
@@ -207,23 +214,23 @@ mod tests {
     }
 
     #[test]
-    fn a_length_without_a_body_is_no_noise() {
+    fn a_length_without_a_body_is_not_noise() {
         let head =
-            |len: u8| Message::made(&format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n"));
+            |len: u8| Message::parsed(&format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n"));
         let rows = rows(&head(1), &head(2), "status line", false);
-        assert_eq!(rows[1].found, Found::Differs);
+        assert_eq!(rows[1].kind, RowKind::Differs);
     }
 
     #[test]
     fn start_lines_are_compared_whole() {
-        let answer = |status: &str| Message::made(&format!("HTTP/1.1 {status}\r\n\r\n"));
+        let response = |status: &str| Message::parsed(&format!("HTTP/1.1 {status}\r\n\r\n"));
         let rows = rows(
-            &answer("200 OK"),
-            &answer("404 Not Found"),
+            &response("200 OK"),
+            &response("404 Not RowKind"),
             "status line",
             false,
         );
         assert_eq!(rows[0].name, b"status line");
-        assert_eq!(rows[0].b, [b"HTTP/1.1 404 Not Found".to_vec()]);
+        assert_eq!(rows[0].b, [b"HTTP/1.1 404 Not RowKind".to_vec()]);
     }
 }

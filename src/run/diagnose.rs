@@ -1,134 +1,137 @@
-//! The doctor: says why nothing is shown. Each text is a pure function of what is known of the system and of the run.
+//! Diagnoses why a run shows nothing, or loses packets, and suggests what to do. Each text is a
+//! pure function of the counters and of what the system reports, has at most [`LINES`] lines and
+//! can be pasted where it is a command.
 //!
-//! First what is wrong, then what to do, ready to paste; never more than [`LINES`] lines. `filter`: what a capture filter asks for;
-//! `rounds`: when which of them is due.
+//! `filter` extracts ports and protocols from a capture filter; `schedule` decides when which text
+//! is due.
 
 mod filter;
-mod rounds;
+mod schedule;
 
 use std::net::IpAddr;
 
-use crate::capture::system::{Carried, Elsewhere, Listener};
+use crate::capture::netinfo::{InterfaceTraffic, ListeningSocket, OtherNamespace};
 use crate::packet::protocol;
 
-use filter::Asked;
-pub(super) use rounds::{Rounds, not_in_file};
+use filter::FilterTerms;
+pub(super) use schedule::{Schedule, files};
 
-/// Lines of one text.
+/// Maximum lines of one text.
 const LINES: usize = 6;
-/// Interfaces of which the packets are told.
+/// Number of interfaces whose packets are listed.
 const BUSIEST: usize = 3;
 
-/// What is known when nothing arrived.
-pub(super) struct Quiet<'a> {
-    /// The interfaces that are captured from.
+/// Input of [`no_traffic`]: the system and the run, while no packet has arrived.
+pub(super) struct NoTraffic<'a> {
+    /// Interfaces of the capture.
     pub(super) devices: &'a [String],
     /// Names and addresses of all interfaces.
     pub(super) addresses: &'a [(String, IpAddr)],
     /// The capture filter as typed.
     pub(super) filter: Option<&'a str>,
-    /// The words behind the program's name, quoted for a shell.
+    /// The arguments of the program, quoted for a shell.
     pub(super) line: &'a str,
     /// Whole seconds since the start.
     pub(super) seconds: u64,
-    /// Who listens now.
-    pub(super) listeners: &'a [Listener],
-    /// What the interfaces had carried at the start.
-    pub(super) before: &'a [Carried],
-    /// And now.
-    pub(super) now: &'a [Carried],
+    /// Listening sockets now.
+    pub(super) listeners: &'a [ListeningSocket],
+    /// Packets of the interfaces at the start.
+    pub(super) before: &'a [InterfaceTraffic],
+    /// Packets of the interfaces now.
+    pub(super) now: &'a [InterfaceTraffic],
     /// Other network namespaces.
-    pub(super) elsewhere: &'a [Elsewhere],
+    pub(super) other_namespaces: &'a [OtherNamespace],
 }
 
-/// Nothing arrives: what that may come from.
-pub(super) fn nothing(quiet: &Quiet<'_>) -> Vec<String> {
-    let on = quiet.devices.join(", ");
-    let passes = quiet
+/// Explains why no packet arrives.
+pub(super) fn no_traffic(input: &NoTraffic<'_>) -> Vec<String> {
+    let on = input.devices.join(", ");
+    let passes = input
         .filter
         .map_or_else(String::new, |text| format!(" that passes \"{text}\""));
-    let mut lines = vec![format!("nothing on {on} for {} s{passes}", quiet.seconds)];
-    if let Some(asked) = quiet.filter.map(Asked::of)
-        && asked.has_ports()
+    let mut lines = vec![format!("nothing on {on} for {} s{passes}", input.seconds)];
+    if let Some(terms) = input.filter.map(FilterTerms::of)
+        && terms.has_ports()
     {
-        served(quiet, &asked, &mut lines);
+        service_hints(input, &terms, &mut lines);
     }
-    lines.extend(traffic(quiet));
+    lines.extend(traffic(input));
     lines.truncate(LINES);
     lines
 }
 
-/// Who serves the ports that are asked for, and where that can be seen.
-fn served(quiet: &Quiet<'_>, asked: &Asked, lines: &mut Vec<String>) {
-    let wanted = |listener: &&Listener| asked.wants(listener.protocol, listener.port);
-    let here: Vec<&Listener> = quiet.listeners.iter().filter(wanted).collect();
+/// Adds whether the filter's ports are served, and on which interface their traffic is.
+fn service_hints(input: &NoTraffic<'_>, terms: &FilterTerms, lines: &mut Vec<String>) {
+    let selected = |listener: &&ListeningSocket| terms.selects(listener.protocol, listener.port);
+    let here: Vec<&ListeningSocket> = input.listeners.iter().filter(selected).collect();
     let Some(first) = here.first() else {
-        let ports = asked.ports();
-        lines.push(format!("nobody listens on {ports} here"));
-        let mut others = quiet.elsewhere.iter();
-        if let Some(other) = others.find(|other| other.listeners.iter().any(|one| wanted(&one))) {
+        let ports = terms.ports();
+        lines.push(format!("nothing listens on {ports} here"));
+        let mut others = input.other_namespaces.iter();
+        if let Some(other) = others.find(|other| other.listeners.iter().any(|one| selected(&one))) {
             lines.push(format!(
-                "somebody does in another network namespace: sudo nsenter -t {} -n spygrep {}",
-                other.pid, quiet.line
+                "a process in another network namespace does: sudo nsenter -t {} -n spygrep {}",
+                other.pid, input.line
             ));
         }
         return;
     };
-    // IPv6 alone is served by what listens on one of its addresses; on `::` IPv4 is, too, as a rule.
-    let six = |listener: &&&Listener| listener.address.is_ipv6();
-    if asked.only_ipv4
+    // An IPv6-only service listens on one of its IPv6 addresses; one on `::` usually serves IPv4
+    // too.
+    let six = |listener: &&&ListeningSocket| listener.address.is_ipv6();
+    if terms.only_ipv4
         && let Some(listener) = here.iter().find(six)
         && (!listener.address.is_unspecified() || here.iter().all(|one| six(&one)))
     {
         let also = if here.len() > 1 { " as well" } else { "" };
-        let filter = quiet.filter.unwrap_or_default();
+        let filter = input.filter.unwrap_or_default();
         lines.push(format!(
             "it listens on {}{also}; the filter \"{filter}\" excludes IPv6",
             listener.address
         ));
     }
-    let sees = |name: &str| quiet.devices.iter().any(|one| one == name || one == "any");
+    let sees = |name: &str| input.devices.iter().any(|one| one == name || one == "any");
     let seen = here.iter().any(|listener| {
-        let device = device_of(quiet, listener);
+        let device = interface_of(input, listener);
         device.is_some_and(&sees)
     });
     if seen {
         lines.push(format!(
-            "{} is served here, but nobody asks for it",
-            place(first)
+            "{} is served here, but receives no requests",
+            address_text(first)
         ));
         return;
     }
-    match device_of(quiet, first) {
+    match interface_of(input, first) {
         Some(device) => lines.push(format!(
             "{} is served here: that traffic is on {device}   ->  -d {device}   (or -d any)",
-            place(first)
+            address_text(first)
         )),
         None if !sees("lo") => lines.push(format!(
-            "{} is served here on all addresses: what this machine asks itself is on lo   ->  -d lo   (or -d any)",
-            place(first)
+            "{} is served here on all addresses: this machine's own requests are on lo   ->  -d lo   (or -d any)",
+            address_text(first)
         )),
         None => lines.push(format!(
-            "{} is served here on all addresses: others may ask on another interface   ->  -d any",
-            place(first)
+            "{} is served here on all addresses: requests may arrive on another interface   ->  -d any",
+            address_text(first)
         )),
     }
 }
 
-/// `127.0.0.1:5000`, `[::1]:5000`, `port 5000`.
-fn place(listener: &Listener) -> String {
+/// Formats an address: `127.0.0.1:5000`, `[::1]:5000`, `port 5000`.
+fn address_text(listener: &ListeningSocket) -> String {
     match listener.address {
         address if address.is_unspecified() => format!("port {}", listener.port),
         address => std::net::SocketAddr::new(address, listener.port).to_string(),
     }
 }
 
-/// The interface that one must use to reach a listener; `None` for one on all addresses.
-fn device_of<'a>(quiet: &'a Quiet<'_>, listener: &Listener) -> Option<&'a str> {
+/// Returns the interface through which a socket is reached; `None` if it listens on all addresses.
+fn interface_of<'a>(input: &'a NoTraffic<'_>, listener: &ListeningSocket) -> Option<&'a str> {
     let address = listener.address;
     if address.is_unspecified() {
-        // All of them lead to it when all are captured from.
-        return quiet
+        // A capture on all interfaces includes the right one.
+        return input
             .devices
             .iter()
             .any(|one| one == "any")
@@ -137,18 +140,18 @@ fn device_of<'a>(quiet: &'a Quiet<'_>, listener: &Listener) -> Option<&'a str> {
     if address.is_loopback() {
         return Some("lo");
     }
-    let mut addresses = quiet.addresses.iter();
+    let mut addresses = input.addresses.iter();
     let found = addresses.find(|(_, one)| *one == address);
     found.map(|(name, _)| name.as_str())
 }
 
-/// What the interfaces carried in the same time.
-fn traffic(quiet: &Quiet<'_>) -> Option<String> {
-    let mut carried: Vec<(&str, u64)> = quiet
+/// Lists what the interfaces carried in the meantime.
+fn traffic(input: &NoTraffic<'_>) -> Option<String> {
+    let mut carried: Vec<(&str, u64)> = input
         .now
         .iter()
         .map(|now| {
-            let mut before = quiet.before.iter();
+            let mut before = input.before.iter();
             let before = before.find(|before| before.name == now.name);
             let before = before.map_or(0, |before| before.packets);
             (now.name.as_str(), now.packets.saturating_sub(before))
@@ -158,8 +161,8 @@ fn traffic(quiet: &Quiet<'_>) -> Option<String> {
         return None;
     }
     carried.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
-    let any = quiet.devices.iter().any(|one| one == "any");
-    let ours = |name: &str| any || quiet.devices.iter().any(|one| one == name);
+    let any = input.devices.iter().any(|one| one == "any");
+    let ours = |name: &str| any || input.devices.iter().any(|one| one == name);
     let own: u64 = carried
         .iter()
         .filter(|(name, _)| ours(name))
@@ -180,31 +183,31 @@ fn traffic(quiet: &Quiet<'_>) -> Option<String> {
         ),
         (own, _) => format!(
             "in the same time {} carried {}; none of them passes",
-            quiet.devices.join(", "),
+            input.devices.join(", "),
             packets_of(own)
         ),
     })
 }
 
-/// What is known when packets arrive and nothing is shown.
+/// Input of [`unmatched`]: the run, while packets arrive and nothing is shown.
 pub(super) struct Unmatched<'a> {
-    /// The pattern as typed; empty when there is none.
+    /// The pattern as typed; empty without a pattern.
     pub(super) pattern: &'a str,
-    /// Case matters to it.
+    /// The pattern is case-sensitive.
     pub(super) case_sensitive: bool,
     /// Exchanges must meet conditions.
     pub(super) conditions: bool,
-    /// What does not match is looked for.
+    /// Matches are inverted (`-v`).
     pub(super) invert: bool,
     /// Packets that passed the filter.
     pub(super) packets: u64,
     /// Messages that were searched.
     pub(super) messages: u64,
-    /// Those of them that are TLS, and a server's port of those.
+    /// Number of TLS messages among them, and a server port of theirs.
     pub(super) tls: (u64, u16),
 }
 
-/// Packets arrive, nothing matches. `None` when there is nothing to say (yet).
+/// Explains why nothing matches. `None` if there is nothing to explain yet.
 pub(super) fn unmatched(run: &Unmatched<'_>) -> Option<Vec<String>> {
     if run.packets == 0 {
         return None;
@@ -248,13 +251,13 @@ pub(super) fn unmatched(run: &Unmatched<'_>) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// Files have packets, and none is looked at. `None` for files without any.
+/// Explains why no packet of the files was used. `None` for files without packets.
 pub(super) fn none_passes(frames: u64, filter: Option<&str>) -> Option<String> {
     let packets = packets_of(frames);
     Some(match (frames, filter) {
         (0, _) => return None,
         (1, Some(filter)) => format!("{packets} was read, and it does not pass \"{filter}\""),
-        (1, None) => format!("{packets} was read, and it is no IP"),
+        (1, None) => format!("{packets} was read, and it is not IP"),
         (_, Some(filter)) => {
             format!("{packets} were read, and none of them passes \"{filter}\"")
         }
@@ -262,54 +265,54 @@ pub(super) fn none_passes(frames: u64, filter: Option<&str>) -> Option<String> {
     })
 }
 
-/// What to know of TLS that was shown.
-pub(super) const TLS: &str = "TLS hides what is said; the names in its hellos can be searched. \
-     To read it, listen where it is plain: in front of the proxy that encrypts, or on lo";
+/// Hint when TLS is shown.
+pub(super) const TLS: &str = "TLS encrypts messages; only the names in its hellos can be searched. \
+     To read them, capture where they are not encrypted: between the TLS proxy and the server, or on lo";
 
-/// What was lost while running, or at its end.
-pub(super) struct Lost<'a> {
-    /// Packets that the kernel dropped, in all.
+/// Input of [`packet_loss`].
+pub(super) struct PacketLoss<'a> {
+    /// Packets dropped by the kernel so far.
     pub(super) dropped: u64,
-    /// Packets that were captured, in all.
+    /// Packets captured so far.
     pub(super) captured: u64,
-    /// Packets that came, captured or not, in a second of the time since the last look.
+    /// Packets per second since the last check, captured or dropped.
     pub(super) rate: u64,
-    /// There is a filter.
+    /// The capture filter, if there is one.
     pub(super) filter: Option<&'a str>,
-    /// Bytes of the kernel's buffer.
+    /// Size of the kernel's buffer in bytes.
     pub(super) buffer: usize,
-    /// Some may be counted twice.
+    /// Some drops may be counted twice.
     pub(super) at_most: bool,
 }
 
-/// Packets were lost: how many, and what to do.
-pub(super) fn lost(lost: &Lost<'_>) -> Vec<String> {
-    let all = lost.dropped.saturating_add(lost.captured).max(1);
-    let share = lost.dropped as f64 * 100.0 / all as f64;
+/// Reports lost packets and what to do.
+pub(super) fn packet_loss(loss: &PacketLoss<'_>) -> Vec<String> {
+    let all = loss.dropped.saturating_add(loss.captured).max(1);
+    let share = loss.dropped as f64 * 100.0 / all as f64;
     let share = match share {
         share if share < 0.1 => "under 0.1 %".to_owned(),
         share => format!("{share:.1} %"),
     };
-    let through = match (lost.rate, lost.filter) {
+    let through = match (loss.rate, loss.filter) {
         (0, _) => String::new(),
         (rate, Some(_)) => format!(": this filter lets {} packets/s through", grouped(rate)),
-        (rate, None) => format!(": {} packets/s come, there is no filter", grouped(rate)),
+        (rate, None) => format!(": {} packets/s arrive, without a filter", grouped(rate)),
     };
-    let noun = if lost.dropped == 1 {
+    let noun = if loss.dropped == 1 {
         "packet"
     } else {
         "packets"
     };
-    let larger = (lost.buffer.max(16 << 20) >> 20).saturating_mul(4);
-    let most = if lost.at_most { "up to " } else { "" };
+    let larger = (loss.buffer.max(16 << 20) >> 20).saturating_mul(4);
+    let most = if loss.at_most { "up to " } else { "" };
     let mut lines = vec![format!(
         "{most}{} {noun} lost so far ({share}){through}",
-        grouped(lost.dropped)
+        grouped(loss.dropped)
     )];
     lines.push(format!(
         "narrow it (port ..., host ...) or enlarge the buffer: --buffer-size {larger}M"
     ));
-    if lost.at_most {
+    if loss.at_most {
         lines.push(
             "on any the kernel counts lost packets of lo twice   ->  -d lo counts them once"
                 .to_owned(),
@@ -318,8 +321,8 @@ pub(super) fn lost(lost: &Lost<'_>) -> Vec<String> {
     lines
 }
 
-/// A capture that was cut: what that means, and how to do better.
-pub(super) fn cut(snaplen: u32, missing: u64, live: bool) -> Option<String> {
+/// Reports that packets are truncated, and how to capture whole ones.
+pub(super) fn truncated(snaplen: u32, missing: u64, live: bool) -> Option<String> {
     (missing > 0).then(|| {
         let (whose, better) = match live {
             true => ("this run", "leave out -s"),
@@ -329,8 +332,8 @@ pub(super) fn cut(snaplen: u32, missing: u64, live: bool) -> Option<String> {
     })
 }
 
-/// Packets that came several times.
-pub(super) fn copies(many: u64) -> Option<String> {
+/// Reports duplicate packets.
+pub(super) fn duplicates(many: u64) -> Option<String> {
     (many > 0).then(|| {
         let copies = match many {
             1 => "1 copy".to_owned(),
@@ -348,7 +351,7 @@ fn count(many: u64, one: &str, more: &str) -> String {
     format!("{} {}", grouped(many), if many == 1 { one } else { more })
 }
 
-/// `1,204`.
+/// Formats a number with separators: `1,204`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -361,7 +364,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// TCP or UDP, as a filter calls them.
+/// The IP protocol number of a word in a filter.
 fn protocol_of(word: &str) -> Option<u8> {
     match word {
         "tcp" => Some(protocol::TCP),

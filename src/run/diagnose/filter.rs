@@ -1,11 +1,12 @@
-//! What a capture filter asks for, as far as its words tell without understanding all of it: ports, TCP or UDP, IPv4 alone.
+//! Extracts ports, protocols and the IP version from the words of a capture filter. This is an
+//! approximation for hints; it does not parse the filter language.
 
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::protocol_of;
 
-/// Names of ports that people write.
+/// Common names of ports.
 const NAMES: [(&str, u16); 8] = [
     ("http", 80),
     ("https", 443),
@@ -17,17 +18,17 @@ const NAMES: [(&str, u16); 8] = [
     ("http-alt", 8080),
 ];
 
-/// What is asked for.
+/// What a filter selects.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct FilterTerms {
     ports: Vec<RangeInclusive<u16>>,
     protocols: Vec<u8>,
-    /// IPv6 cannot pass.
+    /// The filter excludes IPv6.
     pub(super) only_ipv4: bool,
 }
 
-impl Asked {
-    /// Read a filter. What is excluded (`not port 22`) is not asked for.
+impl FilterTerms {
+    /// Reads a filter. Negated terms (`not port 22`) are ignored.
     pub(super) fn of(filter: &str) -> Self {
         let spaced: String = filter
             .chars()
@@ -36,7 +37,7 @@ impl Asked {
                 c => vec![c],
             })
             .collect();
-        let mut asked = Self::default();
+        let mut terms = Self::default();
         let (mut six, mut four) = (false, false);
         let (mut not, mut after) = (false, "");
         for word in spaced.split_whitespace() {
@@ -49,9 +50,9 @@ impl Asked {
                 "ip" => four |= !not,
                 _ => {
                     if let Some(protocol) = protocol_of(word).filter(|_| !not) {
-                        asked.protocols.push(protocol);
+                        terms.protocols.push(protocol);
                     } else if after.starts_with("port") && !not {
-                        asked.ports.extend(ports(word));
+                        terms.ports.extend(ports(word));
                     } else if !not {
                         four |= word.parse::<Ipv4Addr>().is_ok();
                         six |= word.contains("::");
@@ -59,21 +60,21 @@ impl Asked {
                 }
             }
         }
-        asked.only_ipv4 = four && !six;
-        asked
+        terms.only_ipv4 = four && !six;
+        terms
     }
 
     pub(super) fn has_ports(&self) -> bool {
         !self.ports.is_empty()
     }
 
-    pub(super) fn wants(&self, protocol: u8, port: u16) -> bool {
+    pub(super) fn selects(&self, protocol: u8, port: u16) -> bool {
         let mut ports = self.ports.iter();
         (self.protocols.is_empty() || self.protocols.contains(&protocol))
             && ports.any(|range| range.contains(&port))
     }
 
-    /// `port 80`, `ports 80, 8080-8089`.
+    /// Formats the ports: `port 80`, `ports 80, 8080-8089`.
     pub(super) fn ports(&self) -> String {
         let names: Vec<String> = self
             .ports
@@ -108,7 +109,8 @@ mod tests {
 
     #[test]
     fn ports_and_protocols_are_found_in_a_filter() {
-        // (filter, ports, asks for TCP, asks for UDP, IPv4 alone); protocols are asked with the first port
+        // (filter, ports, selects TCP, selects UDP, IPv4 only); protocols are tested with the first
+        // port.
         let table = [
             ("port 5000", "port 5000", true, true, false),
             ("tcp port 5000", "port 5000", true, false, false),
@@ -142,21 +144,21 @@ mod tests {
             ("host ::1 and port 5000", "port 5000", true, true, false),
         ];
         for (filter, ports, tcp, udp, only_ipv4) in table {
-            let asked = Asked::of(filter);
-            assert_eq!(asked.ports(), ports, "{filter}");
-            let first = *asked.ports[0].start();
+            let terms = FilterTerms::of(filter);
+            assert_eq!(terms.ports(), ports, "{filter}");
+            let first = *terms.ports[0].start();
             assert_eq!(
                 (
-                    asked.wants(6, first),
-                    asked.wants(17, first),
-                    asked.only_ipv4
+                    terms.selects(6, first),
+                    terms.selects(17, first),
+                    terms.only_ipv4
                 ),
                 (tcp, udp, only_ipv4),
                 "{filter}"
             );
-            assert!(!asked.wants(6, 22), "{filter}");
+            assert!(!terms.selects(6, 22), "{filter}");
         }
-        assert!(!Asked::of("tcp and host 10.0.0.1").has_ports());
-        assert!(!Asked::of("not port 22").has_ports());
+        assert!(!FilterTerms::of("tcp and host 10.0.0.1").has_ports());
+        assert!(!FilterTerms::of("not port 22").has_ports());
     }
 }

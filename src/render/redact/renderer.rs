@@ -1,4 +1,5 @@
-//! Secrets are masked before a renderer sees them: a renderer around another one. What was searched is what was sent.
+//! A renderer that redacts every hit before it passes it to another renderer. The search ran
+//! before, on the original bytes.
 
 use std::io;
 use std::ops::Range;
@@ -8,46 +9,46 @@ use crate::hit::{Companion, Hit, Pair, Piece, Text};
 use crate::message::{Fact, Role};
 use crate::stats::Stats;
 
-use super::parts::field;
-use super::redact::{self, Masking, Message, Zone};
-use super::{Banner, Ending, Renderer, Wants, What};
+use super::{Input, Redaction, Syntax, redacted};
+use crate::render::parts::field;
+use crate::render::{Banner, Ending, OutputKind, Renderer, Wants};
 
-/// A renderer that shows no secrets.
-pub(super) struct Masked {
+/// Wraps a renderer so that it never receives secrets.
+pub(in crate::render) struct Redacting {
     inner: Box<dyn Renderer>,
-    /// It was not asked for, so the user is told.
-    told: bool,
+    /// Redaction is this output's default, so the closing remarks mention it.
+    announce: bool,
     secrets: u64,
 }
 
-impl Masked {
-    /// `inner` shows `what`.
-    pub(super) fn new(inner: Box<dyn Renderer>, what: What) -> Self {
+impl Redacting {
+    /// `what` is the output of `inner`.
+    pub(in crate::render) fn new(inner: Box<dyn Renderer>, what: OutputKind) -> Self {
         Self {
             inner,
-            told: matches!(what, What::Har | What::Curl(_)),
+            announce: matches!(what, OutputKind::Har | OutputKind::Curl(_)),
             secrets: 0,
         }
     }
 
-    fn mask(&mut self, hit: &Hit<'_>) -> Rewritten {
-        let rewritten = Rewritten::of(hit);
-        self.secrets += rewritten.secrets;
-        rewritten
+    fn redact(&mut self, hit: &Hit<'_>) -> RedactedHit {
+        let redacted_hit = RedactedHit::of(hit);
+        self.secrets += redacted_hit.secrets;
+        redacted_hit
     }
 }
 
-/// What changes in a hit.
+/// The redacted parts of a hit.
 #[derive(Default)]
-struct Rewritten {
-    /// Of the text; `None` when it stays as it is.
-    text: Option<Texts>,
+struct RedactedHit {
+    /// The redacted text; `None` if it has no secrets.
+    text: Option<RedactedText>,
     facts: Vec<Fact>,
     secrets: u64,
 }
 
-/// A text, and what lies in it.
-struct Texts {
+/// A redacted text and the ranges in it.
+struct RedactedText {
     bytes: Vec<u8>,
     head: usize,
     pieces: Vec<Piece>,
@@ -56,7 +57,7 @@ struct Texts {
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
 
-impl Rewritten {
+impl RedactedHit {
     fn of(hit: &Hit<'_>) -> Self {
         let form = field(hit, "content-type").is_some_and(|kind| {
             let form = b"application/x-www-form-urlencoded";
@@ -72,21 +73,21 @@ impl Rewritten {
                 Piece::Skipped(_) | Piece::Missing(..) => None,
             })
             .collect();
-        let masking = Masking::of(&Message {
+        let redaction = Redaction::of(&Input {
             bytes: hit.text.bytes,
             head: hit.head,
             fields: hit.fields,
-            body: if form { Zone::Form } else { Zone::Text },
+            body: if form { Syntax::Form } else { Syntax::Text },
             cuts: &cuts,
         });
         Self {
             facts: facts(hit.facts),
-            secrets: masking.as_ref().map_or(0, Masking::count),
-            text: masking.map(|masking| Texts::of(hit, masking)),
+            secrets: redaction.as_ref().map_or(0, Redaction::count),
+            text: redaction.map(|redaction| RedactedText::of(hit, redaction)),
         }
     }
 
-    fn lend<'a>(&'a self, hit: &Hit<'a>) -> Hit<'a> {
+    fn as_hit<'a>(&'a self, hit: &Hit<'a>) -> Hit<'a> {
         let hit = Hit {
             facts: &self.facts,
             ..*hit
@@ -106,12 +107,12 @@ impl Rewritten {
     }
 }
 
-impl Texts {
-    fn of(hit: &Hit<'_>, masking: Masking) -> Self {
+impl RedactedText {
+    fn of(hit: &Hit<'_>, redaction: Redaction) -> Self {
         let mut matches: Vec<Range<usize>> = Vec::with_capacity(hit.matches.len());
         for found in hit.matches {
-            // Matches inside of one mask are one.
-            let found = masking.range(found);
+            // Merge matches inside the same placeholder.
+            let found = redaction.map_range(found);
             match matches.last_mut() {
                 Some(last) if found.start < last.end => last.end = last.end.max(found.end),
                 _ => matches.push(found),
@@ -119,38 +120,38 @@ impl Texts {
         }
         let mut done = 0;
         let styles = hit.styles.iter().filter_map(|(range, role)| {
-            let range = masking.range(range);
+            let range = redaction.map_range(range);
             let range = range.start.max(done)..range.end;
             done = done.max(range.end);
             (range.start < range.end).then_some((range, *role))
         });
         let pieces = hit.text.pieces.iter().map(|piece| match piece {
-            Piece::Kept(range) => Piece::Kept(masking.range(range)),
+            Piece::Kept(range) => Piece::Kept(redaction.map_range(range)),
             other => other.clone(),
         });
         let fields = hit.fields.iter();
         Self {
-            head: masking.end(hit.head),
+            head: redaction.map_end(hit.head),
             pieces: pieces.collect(),
             styles: styles.collect(),
             fields: fields
-                .map(|(name, value)| (masking.range(name), masking.range(value)))
+                .map(|(name, value)| (redaction.map_range(name), redaction.map_range(value)))
                 .collect(),
             matches,
-            bytes: masking.bytes,
+            bytes: redaction.bytes,
         }
     }
 }
 
 fn facts(facts: &[Fact]) -> Vec<Fact> {
-    let masked = |fact: &Fact| Fact {
-        value: String::from_utf8_lossy(&redact::text(fact.value.as_bytes())).into_owned(),
+    let redacted_fact = |fact: &Fact| Fact {
+        value: String::from_utf8_lossy(&redacted(fact.value.as_bytes())).into_owned(),
         ..*fact
     };
-    facts.iter().map(masked).collect()
+    facts.iter().map(redacted_fact).collect()
 }
 
-impl Renderer for Masked {
+impl Renderer for Redacting {
     fn begin(&mut self, banner: &Banner) -> io::Result<()> {
         self.inner.begin(banner)
     }
@@ -160,27 +161,29 @@ impl Renderer for Masked {
     }
 
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
-        let rewritten = self.mask(hit);
-        self.inner.hit(&rewritten.lend(hit))
+        let redacted_hit = self.redact(hit);
+        self.inner.hit(&redacted_hit.as_hit(hit))
     }
 
     fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
         self.inner.companion(&Companion {
-            title: &redact::text(companion.title),
+            title: &redacted(companion.title),
             facts: &facts(companion.facts),
             ..*companion
         })
     }
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
-        let question = pair.question.map(|hit| (self.mask(hit), hit));
-        let answer = pair.answer.map(|hit| (self.mask(hit), hit));
-        let question = question.as_ref().map(|(masked, hit)| masked.lend(hit));
-        let answer = answer.as_ref().map(|(masked, hit)| masked.lend(hit));
+        let request = pair.question.map(|hit| (self.redact(hit), hit));
+        let response = pair.answer.map(|hit| (self.redact(hit), hit));
+        let request = request.as_ref().map(|(redacted, hit)| redacted.as_hit(hit));
+        let response = response
+            .as_ref()
+            .map(|(redacted, hit)| redacted.as_hit(hit));
         self.inner.pair(&Pair {
-            question: question.as_ref(),
-            answer: answer.as_ref(),
-            title: &redact::text(pair.title),
+            question: request.as_ref(),
+            answer: response.as_ref(),
+            title: &redacted(pair.title),
             ..*pair
         })
     }
@@ -207,7 +210,7 @@ impl Renderer for Masked {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = self.inner.remarks();
-        if self.told && self.secrets > 0 {
+        if self.announce && self.secrets > 0 {
             let many = match self.secrets {
                 1 => "1 secret is".to_owned(),
                 many => format!("{many} secrets are"),

@@ -1,6 +1,6 @@
-//! What this machine knows of its own network: who listens, what the interfaces carried, and other network namespaces.
-//!
-//! The files are opened once, before root is given up and nothing more can be opened, and read again from the start later.
+//! What the kernel reports about this machine's network: listening sockets, packets per interface,
+//! and other network namespaces. The files are opened once, before privileges are dropped, and
+//! re-read from their start later.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,15 +9,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::counters::{Counters, rows};
+use super::proc_net_dev::{Counters, rows};
 use crate::packet::protocol;
 
-/// Bytes read of one file; a machine with more sockets is answered from the first of them.
+/// Maximum bytes read of one file; sockets beyond them are ignored.
 const READ: u64 = 4 << 20;
-/// Processes that are looked at for their namespace, and namespaces whose sockets are read.
+/// Maximum number of processes whose namespace is examined.
 const PROCESSES: usize = 8192;
 const NAMESPACES: usize = 64;
-/// The tables of sockets.
+/// Socket tables in `/proc/PID/net` and their IP protocols.
 const TABLES: [(&str, u8); 4] = [
     ("tcp", protocol::TCP),
     ("tcp6", protocol::TCP),
@@ -25,45 +25,45 @@ const TABLES: [(&str, u8); 4] = [
     ("udp6", protocol::UDP),
 ];
 
-/// A socket that waits for others to speak first.
+/// A listening TCP socket, or an unconnected UDP socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Listener {
+pub struct ListeningSocket {
     /// [`protocol::TCP`] or [`protocol::UDP`].
     pub protocol: u8,
-    /// Where; unspecified for all addresses (`::` takes IPv4 as well, as a rule).
+    /// Local address; unspecified for all addresses (`::` usually accepts IPv4 too).
     pub address: IpAddr,
-    /// Its port.
+    /// Local port.
     pub port: u16,
 }
 
-/// What an interface carried since it exists.
+/// Packets of an interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Carried {
-    /// The interface.
+pub struct InterfaceTraffic {
+    /// Name of the interface.
     pub name: String,
-    /// Packets, in and out.
+    /// Packets received and sent since the interface was created.
     pub packets: u64,
 }
 
 /// Another network namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Elsewhere {
+pub struct OtherNamespace {
     /// A process in it.
     pub pid: u32,
-    /// Who listened there when the run began.
-    pub listeners: Vec<Listener>,
+    /// Sockets listening there when the run began.
+    pub listeners: Vec<ListeningSocket>,
 }
 
-/// What the system says, now and again. A file that cannot be opened says nothing.
+/// Open files of the kernel's network tables. A file that cannot be opened yields nothing.
 #[derive(Debug)]
-pub struct System {
+pub struct NetInfo {
     sockets: Vec<(u8, File)>,
     counters: Option<File>,
-    elsewhere: Vec<Elsewhere>,
+    other_namespaces: Vec<OtherNamespace>,
 }
 
-impl System {
-    /// Open what there is to ask. Other namespaces are read now, as far as this user may.
+impl NetInfo {
+    /// Opens the files. Other namespaces are read now, as far as this user may.
     #[must_use]
     pub fn open() -> Self {
         let tables = TABLES.into_iter();
@@ -74,41 +74,42 @@ impl System {
                 })
                 .collect(),
             counters: File::open("/proc/self/net/dev").ok(),
-            elsewhere: elsewhere(),
+            other_namespaces: other_namespaces(),
         }
     }
 
-    /// Who listens.
-    pub fn listeners(&mut self) -> Vec<Listener> {
+    /// Reads the listening sockets.
+    pub fn listeners(&mut self) -> Vec<ListeningSocket> {
         let tables = self.sockets.iter_mut();
         tables
-            .flat_map(|(protocol, file)| sockets(*protocol, &again(file)))
+            .flat_map(|(protocol, file)| listening(*protocol, &reread(file)))
             .collect()
     }
 
-    /// What each interface carried.
-    pub fn carried(&mut self) -> Vec<Carried> {
+    /// Reads the packets of each interface.
+    pub fn traffic(&mut self) -> Vec<InterfaceTraffic> {
         self.counters
             .as_mut()
-            .map(|file| counters(&again(file)))
+            .map(|file| traffic(&reread(file)))
             .unwrap_or_default()
     }
 
-    /// Other namespaces in which somebody listens.
+    /// Other namespaces that have listening sockets.
     #[must_use]
-    pub fn elsewhere(&self) -> &[Elsewhere] {
-        &self.elsewhere
+    pub fn other_namespaces(&self) -> &[OtherNamespace] {
+        &self.other_namespaces
     }
 }
 
-/// Whether an interface of this name is in the program's own network namespace. A mounted `/sys` may be another one's: then the
-/// name means something else there.
-pub(super) fn is_own(name: &str) -> bool {
+/// Returns whether an interface of this name is in this process' network namespace. A mounted
+/// `/sys` may belong to another namespace, where the name means a different device.
+pub(super) fn in_own_namespace(name: &str) -> bool {
     let own = fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
-    counters(&own).iter().any(|carried| carried.name == name)
+    traffic(&own).iter().any(|traffic| traffic.name == name)
 }
 
-/// Whether this program runs in a container: its rights are then given where the container is started.
+/// Returns whether this process runs in a container, where capabilities are granted by the
+/// container runtime.
 #[must_use]
 pub fn in_container() -> bool {
     Path::new("/.dockerenv").exists()
@@ -116,14 +117,14 @@ pub fn in_container() -> bool {
         || fs::read_to_string("/proc/1/cgroup").is_ok_and(|text| is_container(&text))
 }
 
-/// Whether the control groups of the first process are those of a container.
+/// Recognises the control groups of a container's first process.
 fn is_container(cgroups: &str) -> bool {
     ["/docker", "/kubepods", "/lxc", "/libpod", "/containerd"]
         .iter()
         .any(|name| cgroups.contains(name))
 }
 
-fn again(file: &mut File) -> String {
+fn reread(file: &mut File) -> String {
     let mut bytes = Vec::new();
     if file.seek(SeekFrom::Start(0)).is_ok() {
         let _ = file.take(READ).read_to_end(&mut bytes);
@@ -131,8 +132,8 @@ fn again(file: &mut File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The namespaces that are not ours, each by its first process, as far as somebody listens there.
-fn elsewhere() -> Vec<Elsewhere> {
+/// Finds other namespaces with listening sockets, each by its first process.
+fn other_namespaces() -> Vec<OtherNamespace> {
     let namespace = |process: &str| fs::metadata(format!("/proc/{process}/ns/net"));
     let Ok(own) = namespace("self") else {
         return Vec::new();
@@ -155,24 +156,24 @@ fn elsewhere() -> Vec<Elsewhere> {
         if !known.insert(theirs.ino()) {
             continue;
         }
-        let listeners: Vec<Listener> = TABLES
+        let listeners: Vec<ListeningSocket> = TABLES
             .into_iter()
             .flat_map(|(name, protocol)| {
                 let file = File::open(format!("/proc/{pid}/net/{name}"));
-                let text = file.map(|mut file| again(&mut file));
-                sockets(protocol, &text.unwrap_or_default())
+                let text = file.map(|mut file| reread(&mut file));
+                listening(protocol, &text.unwrap_or_default())
             })
             .collect();
         if !listeners.is_empty() {
-            found.push(Elsewhere { pid, listeners });
+            found.push(OtherNamespace { pid, listeners });
         }
     }
     found
 }
 
-/// The listening sockets of a table in `/proc/net`.
-fn sockets(protocol: u8, table: &str) -> Vec<Listener> {
-    // TCP's LISTEN; a UDP socket that is not connected counts as closed.
+/// Parses the listening sockets from a table in `/proc/net`.
+fn listening(protocol: u8, table: &str) -> Vec<ListeningSocket> {
+    // 0A is TCP_LISTEN. An unconnected UDP socket has state 07, TCP_CLOSE.
     let state = match protocol {
         protocol::TCP => "0A",
         _ => "07",
@@ -183,7 +184,7 @@ fn sockets(protocol: u8, table: &str) -> Vec<Listener> {
             let mut columns = line.split_whitespace().skip(1);
             let (local, _, is) = (columns.next()?, columns.next()?, columns.next()?);
             let (address, port) = local.split_once(':')?;
-            Some(Listener {
+            Some(ListeningSocket {
                 protocol,
                 address: address_of(address)?,
                 port: u16::from_str_radix(port, 16).ok()?,
@@ -193,7 +194,7 @@ fn sockets(protocol: u8, table: &str) -> Vec<Listener> {
         .collect()
 }
 
-/// An address as the kernel prints it: words of 32 bits, as they are in memory.
+/// Parses an address as the kernel prints it: 32-bit words in host byte order.
 fn address_of(hex: &str) -> Option<IpAddr> {
     let word = |at: usize| {
         let digits = hex.get(at * 8..at * 8 + 8)?;
@@ -204,20 +205,20 @@ fn address_of(hex: &str) -> Option<IpAddr> {
         32 => {
             let words = [word(0)?, word(1)?, word(2)?, word(3)?].concat();
             let bytes: [u8; 16] = words.try_into().ok()?;
-            // An IPv6 socket that is bound to an IPv4 address.
+            // Maps an IPv4-mapped address to IPv4.
             Some(Ipv6Addr::from(bytes).to_canonical())
         }
         _ => None,
     }
 }
 
-/// The packets of each interface in `/proc/net/dev`.
-fn counters(table: &str) -> Vec<Carried> {
-    let carried = |(name, counted): (String, Counters)| Carried {
+/// Parses the packets of each interface from `/proc/net/dev`.
+fn traffic(table: &str) -> Vec<InterfaceTraffic> {
+    let traffic = |(name, counted): (String, Counters)| InterfaceTraffic {
         name,
         packets: counted.received.saturating_add(counted.sent),
     };
-    rows(table).map(carried).collect()
+    rows(table).map(traffic).collect()
 }
 
 #[cfg(test)]
@@ -233,20 +234,20 @@ mod tests {
             1: 0100007F:1388 0100007F:C350 01 00000000:00000000 00:00000000 00000000\n\
             2: 00000000:0050 00000000:0000 0A\n\
             3: nonsense\n";
-        let listener = |address: &str, port| Listener {
+        let listener = |address: &str, port| ListeningSocket {
             protocol: protocol::TCP,
             address: address.parse().unwrap(),
             port,
         };
         if cfg!(target_endian = "little") {
             assert_eq!(
-                sockets(protocol::TCP, table),
+                listening(protocol::TCP, table),
                 [listener("127.0.0.1", 5000), listener("0.0.0.0", 80)]
             );
             let six = "sl\n0: 00000000000000000000000001000000:1388 00000000000000000000000000000000:0000 0A\n\
                 1: 0000000000000000FFFF00000100007F:0050 00000000000000000000000000000000:0000 0A\n";
             assert_eq!(
-                sockets(protocol::TCP, six),
+                listening(protocol::TCP, six),
                 [listener("::1", 5000), listener("127.0.0.1", 80)]
             );
         }
@@ -257,11 +258,11 @@ mod tests {
         let table = "Inter-|   Receive\n face |bytes packets errs\n\
             \x20   lo:  100       5 0 0 0 0 0 0 200 7 0 0 0 0 0 0\n\
             veth1:100 1 0 0 0 0 0 0 200 2 0 0 0 0 0 0\nbroken: 1\n";
-        let carried: Vec<(String, u64)> = counters(table)
+        let traffic: Vec<(String, u64)> = traffic(table)
             .into_iter()
-            .map(|carried| (carried.name, carried.packets))
+            .map(|traffic| (traffic.name, traffic.packets))
             .collect();
-        assert_eq!(carried, [("lo".to_owned(), 12), ("veth1".to_owned(), 3)]);
+        assert_eq!(traffic, [("lo".to_owned(), 12), ("veth1".to_owned(), 3)]);
     }
 
     #[test]
@@ -278,17 +279,17 @@ mod tests {
 
     #[test]
     fn the_real_system_is_read_again_and_again() {
-        let mut system = System::open();
+        let mut info = NetInfo::open();
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         let here = [
             (protocol::TCP, tcp.local_addr().unwrap()),
             (protocol::UDP, udp.local_addr().unwrap()),
         ];
-        let now = system.listeners();
+        let now = info.listeners();
         for (protocol, at) in here {
             let (address, port) = (at.ip(), at.port());
-            let listener = Listener {
+            let listener = ListeningSocket {
                 protocol,
                 address,
                 port,
@@ -298,23 +299,23 @@ mod tests {
         drop(tcp);
         let (_, at) = here[0];
         assert!(
-            !system
+            !info
                 .listeners()
                 .iter()
                 .any(|one| one.protocol == protocol::TCP && one.port == at.port())
         );
-        let lo = |system: &mut System| {
-            let carried = system.carried();
-            let lo = carried.iter().find(|one| one.name == "lo");
+        let lo = |info: &mut NetInfo| {
+            let traffic = info.traffic();
+            let lo = traffic.iter().find(|one| one.name == "lo");
             lo.expect("there is one").packets
         };
-        let before = lo(&mut system);
+        let before = lo(&mut info);
         udp.send_to(b"hi", here[1].1).unwrap();
-        assert!(lo(&mut system) > before);
+        assert!(lo(&mut info) > before);
     }
 
     #[test]
     fn an_interface_is_watched() {
-        assert!(is_own("lo") && !is_own("no-such-device"));
+        assert!(in_own_namespace("lo") && !in_own_namespace("no-such-device"));
     }
 }

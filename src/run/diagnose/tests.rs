@@ -1,22 +1,22 @@
-//! Every text of the doctor, on systems that are made up.
+//! Every diagnosis, on made-up systems.
 
 use super::*;
 
-fn tcp(address: &str, port: u16) -> Listener {
-    Listener {
+fn tcp(address: &str, port: u16) -> ListeningSocket {
+    ListeningSocket {
         protocol: protocol::TCP,
         address: address.parse().unwrap(),
         port,
     }
 }
 
-/// `lo 214, docker0 0` as counters.
-fn carried(text: &str) -> Vec<Carried> {
+/// Packet counters from `lo 214, docker0 0`.
+fn carried(text: &str) -> Vec<InterfaceTraffic> {
     let parts = text.split(", ").filter(|part| !part.is_empty());
     parts
         .map(|part| {
             let (name, packets) = part.split_once(' ').unwrap();
-            Carried {
+            InterfaceTraffic {
                 name: name.to_owned(),
                 packets: packets.parse().unwrap(),
             }
@@ -33,12 +33,12 @@ fn nothing_arrives() {
     ]
     .map(|(name, address)| (name.to_owned(), address.parse().unwrap()))
     .into();
-    let elsewhere = [
-        Elsewhere {
+    let other_namespaces = [
+        OtherNamespace {
             pid: 17,
             listeners: vec![tcp("0.0.0.0", 1)],
         },
-        Elsewhere {
+        OtherNamespace {
             pid: 4711,
             listeners: vec![tcp("0.0.0.0", 7000)],
         },
@@ -52,7 +52,7 @@ fn nothing_arrives() {
         tcp("::1", 6001),
         tcp("::", 6002),
     ];
-    // (interfaces, filter, carried in the time, what is said behind the first line)
+    // (interfaces, filter, packets in the meantime, lines after the first)
     let table: [(&str, &str, &str, &[&str]); 16] = [
         (
             "eth0",
@@ -68,7 +68,7 @@ fn nothing_arrives() {
             "tcp port 80",
             "lo 0, eth0 3",
             &[
-                "port 80 is served here on all addresses: what this machine asks itself is on lo   ->  -d lo   (or -d any)",
+                "port 80 is served here on all addresses: this machine's own requests are on lo   ->  -d lo   (or -d any)",
                 "in the same time eth0 carried 3 packets; none of them passes",
             ],
         ),
@@ -77,7 +77,7 @@ fn nothing_arrives() {
             "tcp port 80",
             "lo 0, eth0 1",
             &[
-                "port 80 is served here on all addresses: others may ask on another interface   ->  -d any",
+                "port 80 is served here on all addresses: requests may arrive on another interface   ->  -d any",
                 "in the same time eth0 carried 1 packet",
             ],
         ),
@@ -94,7 +94,7 @@ fn nothing_arrives() {
             "port 5000",
             "lo 0",
             &[
-                "127.0.0.1:5000 is served here, but nobody asks for it",
+                "127.0.0.1:5000 is served here, but receives no requests",
                 "in the same time no interface carried a packet",
             ],
         ),
@@ -103,7 +103,7 @@ fn nothing_arrives() {
             "port 80",
             "eth0 1500, lo 3, eth1 0",
             &[
-                "port 80 is served here, but nobody asks for it",
+                "port 80 is served here, but receives no requests",
                 "in the same time eth0 carried 1,500 packets, lo carried 3 packets; none of them passes",
             ],
         ),
@@ -112,7 +112,7 @@ fn nothing_arrives() {
             "port 5001",
             "lo 0",
             &[
-                "nobody listens on port 5001 here",
+                "nothing listens on port 5001 here",
                 "in the same time no interface carried a packet",
             ],
         ),
@@ -120,15 +120,15 @@ fn nothing_arrives() {
             "any",
             "udp port 5000",
             "",
-            &["nobody listens on port 5000 here"],
+            &["nothing listens on port 5000 here"],
         ),
         (
             "any",
             "port 7000",
             "",
             &[
-                "nobody listens on port 7000 here",
-                "somebody does in another network namespace: sudo nsenter -t 4711 -n spygrep 'a b' port 7000",
+                "nothing listens on port 7000 here",
+                "a process in another network namespace does: sudo nsenter -t 4711 -n spygrep 'a b' port 7000",
             ],
         ),
         (
@@ -137,7 +137,7 @@ fn nothing_arrives() {
             "",
             &[
                 "it listens on ::1 as well; the filter \"ip host 127.0.0.1 and port 6000\" excludes IPv6",
-                "[::1]:6000 is served here, but nobody asks for it",
+                "[::1]:6000 is served here, but receives no requests",
             ],
         ),
         (
@@ -146,14 +146,14 @@ fn nothing_arrives() {
             "",
             &[
                 "it listens on ::1; the filter \"ip and port 6001\" excludes IPv6",
-                "[::1]:6001 is served here, but nobody asks for it",
+                "[::1]:6001 is served here, but receives no requests",
             ],
         ),
         (
             "any",
             "port 6002",
             "",
-            &["port 6002 is served here, but nobody asks for it"],
+            &["port 6002 is served here, but receives no requests"],
         ),
         (
             "eth0",
@@ -176,7 +176,7 @@ fn nothing_arrives() {
         ("eth0", "arp", "", &[]),
     ];
     for (devices, filter, now, want) in table {
-        let lines = nothing(&Quiet {
+        let lines = no_traffic(&NoTraffic {
             devices: &[devices.to_owned()],
             addresses: &addresses,
             filter: (!filter.is_empty()).then_some(filter),
@@ -185,10 +185,10 @@ fn nothing_arrives() {
             listeners: &here,
             before: &carried(now)
                 .into_iter()
-                .map(|one| Carried { packets: 0, ..one })
+                .map(|one| InterfaceTraffic { packets: 0, ..one })
                 .collect::<Vec<_>>(),
             now: &carried(now),
-            elsewhere: &elsewhere,
+            other_namespaces: &other_namespaces,
         });
         let first = match filter {
             "" => format!("nothing on {devices} for 3 s"),
@@ -202,7 +202,7 @@ fn nothing_arrives() {
 
 #[test]
 fn what_was_carried_before_does_not_count() {
-    let quiet = Quiet {
+    let input = NoTraffic {
         devices: &["eth0".to_owned()],
         addresses: &[],
         filter: None,
@@ -211,10 +211,10 @@ fn what_was_carried_before_does_not_count() {
         listeners: &[],
         before: &carried("lo 200, eth0 10"),
         now: &carried("lo 205, eth0 10, veth9 2"),
-        elsewhere: &[],
+        other_namespaces: &[],
     };
     assert_eq!(
-        nothing(&quiet)[1],
+        no_traffic(&input)[1],
         "in the same time lo carried 5 packets, veth9 carried 2 packets"
     );
 }
@@ -230,7 +230,7 @@ fn packets_arrive_and_nothing_matches() {
         messages,
         tls: (tls, 443),
     };
-    let said = |run: &Unmatched<'_>| unmatched(run).map(|lines| lines.join("\n"));
+    let text = |run: &Unmatched<'_>| unmatched(run).map(|lines| lines.join("\n"));
     let tls = "\nmost are TLS on port 443, so encrypted: only names in its hellos can be found";
     let table = [
         (run("x", 0, 0, 0), None),
@@ -266,26 +266,26 @@ fn packets_arrive_and_nothing_matches() {
         ),
     ];
     for (run, want) in table {
-        assert_eq!(said(&run), want);
+        assert_eq!(text(&run), want);
     }
 }
 
 #[test]
 fn files_have_packets_that_nobody_asked_for() {
     assert_eq!(none_passes(0, Some("port 1")), None);
-    let said = |frames, filter| none_passes(frames, filter).unwrap();
+    let text = |frames, filter| none_passes(frames, filter).unwrap();
     assert_eq!(
-        said(1204, Some("port 1")),
+        text(1204, Some("port 1")),
         "1,204 packets were read, and none of them passes \"port 1\""
     );
-    assert_eq!(said(1, None), "1 packet was read, and it is no IP");
-    assert_eq!(said(2, None), "2 packets were read, and none of them is IP");
+    assert_eq!(text(1, None), "1 packet was read, and it is not IP");
+    assert_eq!(text(2, None), "2 packets were read, and none of them is IP");
 }
 
 #[test]
 fn packets_are_lost() {
     let what = |dropped, captured, rate, filter| {
-        lost(&Lost {
+        packet_loss(&PacketLoss {
             dropped,
             captured,
             rate,
@@ -307,13 +307,13 @@ fn packets_are_lost() {
     );
     assert_eq!(
         what(10, 90, 50, None)[0],
-        "10 packets lost so far (10.0 %): 50 packets/s come, there is no filter"
+        "10 packets lost so far (10.0 %): 50 packets/s arrive, without a filter"
     );
 }
 
 #[test]
 fn packets_of_lo_are_counted_twice_on_any() {
-    let lines = lost(&Lost {
+    let lines = packet_loss(&PacketLoss {
         dropped: 200,
         captured: 200,
         rate: 0,
@@ -333,22 +333,22 @@ fn packets_of_lo_are_counted_twice_on_any() {
 
 #[test]
 fn captures_are_cut_and_packets_come_twice() {
-    assert_eq!(cut(96, 0, false), None);
+    assert_eq!(truncated(96, 0, false), None);
     assert_eq!(
-        cut(96, 5, false).unwrap(),
+        truncated(96, 5, false).unwrap(),
         "this capture keeps only 96 bytes per packet; bodies are missing (capture with tcpdump -s 0)"
     );
     assert_eq!(
-        cut(96, 5, true).unwrap(),
+        truncated(96, 5, true).unwrap(),
         "this run keeps only 96 bytes per packet; bodies are missing (leave out -s)"
     );
-    assert_eq!(copies(0), None);
+    assert_eq!(duplicates(0), None);
     assert_eq!(
-        copies(1).unwrap(),
+        duplicates(1).unwrap(),
         "1 copy of packets seen on another interface, used once"
     );
     assert_eq!(
-        copies(2048).unwrap(),
+        duplicates(2048).unwrap(),
         "2,048 copies of packets seen on another interface, used once"
     );
 }

@@ -1,16 +1,17 @@
-//! How busy the devices are: the kernel's counters of packets, from `/proc/net/dev`.
+//! The kernel's packet counters of all devices, from `/proc/net/dev`. Yields packet rates as a
+//! capture on a device would see them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Where Linux has them, for the network namespace of this process.
+/// Path of the counters, for the network namespace of this process.
 const FILE: &str = "/proc/net/dev";
 
-/// Packets since a device came up, by its name.
+/// Packet counters at one moment, by device name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Snapshot(BTreeMap<String, Counters>);
 
-/// What one device counts.
+/// Packets of one device since it was created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Packets received.
@@ -20,7 +21,7 @@ pub struct Counters {
 }
 
 impl Snapshot {
-    /// The counters now; `None` where the system does not tell.
+    /// Reads the counters; `None` if the system does not have them.
     #[must_use]
     pub fn now() -> Option<Self> {
         std::fs::read_to_string(FILE)
@@ -28,14 +29,15 @@ impl Snapshot {
             .map(|text| Self::of(&text))
     }
 
-    /// From the text of `/proc/net/dev`.
+    /// Parses the text of `/proc/net/dev`.
     #[must_use]
     pub fn of(text: &str) -> Self {
         Self(rows(text).collect())
     }
 
-    /// Packets that a listener on `device` sees in a second, between an earlier snapshot and this one; `any` sees those of all.
-    /// What goes through `lo` is counted as sent and as received, and seen once. `None` for a device that is not in both.
+    /// Packets per second that a capture on `device` would have seen between an earlier snapshot
+    /// and this one; `any` sees those of all devices. A packet through `lo` is counted as sent and
+    /// as received but captured once. `None` for a device that is not in both snapshots.
     #[must_use]
     pub fn rate(&self, earlier: &Self, device: &str, passed: Duration) -> Option<f64> {
         let one = |name: &str| {
@@ -57,9 +59,9 @@ impl Snapshot {
     }
 }
 
-/// The devices in the text of `/proc/net/dev`, in its order: two lines of headings, then a line for each device: its name, a colon,
-/// eight numbers of what was received, the second of them packets, and eight of what was sent. A line that is not so is passed
-/// over.
+/// Parses the text of `/proc/net/dev`, in its order: two lines of headings, then a line for each
+/// device with its name, a colon, eight receive counters (packets are the second) and eight
+/// transmit counters. Skips lines of any other form.
 pub(super) fn rows(text: &str) -> impl Iterator<Item = (String, Counters)> {
     text.lines().filter_map(|line| {
         let (name, numbers) = line.rsplit_once(':')?;
@@ -72,13 +74,13 @@ pub(super) fn rows(text: &str) -> impl Iterator<Item = (String, Counters)> {
     })
 }
 
-/// Two snapshots, and what passed between them: waits that long.
+/// Takes two snapshots `wait` apart. Returns them and the time that passed.
 #[must_use]
-pub fn watch(wait: Duration) -> Option<(Snapshot, Snapshot, Duration)> {
-    let begun = Instant::now();
+pub fn sample(wait: Duration) -> Option<(Snapshot, Snapshot, Duration)> {
+    let start = Instant::now();
     let earlier = Snapshot::now()?;
     std::thread::sleep(wait);
-    Some((earlier, Snapshot::now()?, begun.elapsed()))
+    Some((earlier, Snapshot::now()?, start.elapsed()))
 }
 
 #[cfg(test)]
@@ -111,7 +113,7 @@ mod tests {
         for (device, wanted) in [
             ("lo", Some(100.0)),
             ("eth0", Some(50.0)),
-            // A counter that went back began anew.
+            // A counter that went backwards was reset.
             ("new:1", Some(4.0)),
             ("up", None),
             ("nosuch", None),

@@ -1,24 +1,25 @@
-//! An exchange that is kept until there is another to compare it with.
+//! An exchange kept until it can be compared with another. Owns copies of its bytes, bounded by the
+//! limit on kept messages.
 
 use std::ops::Range;
 
 use crate::hit::{Hit, Pair, Piece};
 use crate::render::parts::fact;
 
-/// A question and its answer.
+/// A request and its response.
 pub(super) struct Exchange {
-    /// `#N`.
+    /// Number of the exchange, shown as `#N`.
     pub(super) number: u64,
-    /// Where it is from: the client's address, or a file.
-    pub(super) place: String,
-    /// What was asked for, method and URL: `GET http://localhost:5000/`. As far as it is known.
-    pub(super) asks: String,
-    /// The program that asked, as it calls itself.
+    /// Where it comes from: the client's address, or a file.
+    pub(super) origin: String,
+    /// Method and URL of the request as far as they are known: `GET http://localhost:5000/`.
+    pub(super) method_url: String,
+    /// The client's `User-Agent`.
     pub(super) program: String,
-    /// `None` when it was not captured, or there was no room for it.
-    pub(super) question: Option<Message>,
-    /// `None` when there was none.
-    pub(super) answer: Option<Message>,
+    /// `None` if it was not captured or not kept.
+    pub(super) request: Option<Message>,
+    /// `None` if there was none.
+    pub(super) response: Option<Message>,
 }
 
 /// What is kept of a message.
@@ -27,62 +28,59 @@ pub(super) struct Message {
     bytes: Vec<u8>,
     head: usize,
     fields: Vec<(Range<usize>, Range<usize>)>,
-    /// Bytes of the whole decoded body.
+    /// Size of the whole decoded body in bytes.
     pub(super) body_size: u64,
-    /// All of the body is here.
+    /// The body is complete.
     pub(super) whole: bool,
-    /// Its media type, if it says one.
+    /// Media type, if it has one.
     pub(super) media: Option<String>,
-    /// What to call the body when it is not for reading.
+    /// Description of the body if it is not text.
     pub(super) opaque: Option<String>,
-    /// The status of an answer, 0 for none.
+    /// Status of a response, 0 for a request.
     pub(super) status: u16,
 }
 
 impl Exchange {
-    /// `pair`, which is in `file`, if the files are what is compared.
+    /// Copies `pair`. `file` is its origin if files are compared.
     pub(super) fn of(pair: &Pair<'_>, file: Option<&str>) -> Self {
-        let place = match (file, pair.question, pair.answer) {
+        let origin = match (file, pair.question, pair.answer) {
             (Some(file), ..) => file.to_owned(),
-            (_, Some(question), _) => question.heading.src.to_string(),
-            (_, _, Some(answer)) => answer.heading.dst.to_string(),
+            (_, Some(request), _) => request.heading.src.to_string(),
+            (_, _, Some(response)) => response.heading.dst.to_string(),
             (..) => String::new(),
         };
         Self {
             number: pair.number,
-            place,
-            asks: pair
+            origin,
+            method_url: pair
                 .question
-                .and_then(asks)
+                .and_then(method_url)
                 .unwrap_or_else(|| String::from_utf8_lossy(pair.title).into_owned()),
             program: pair
                 .question
-                .and_then(|question| fact(question, "http.user_agent"))
+                .and_then(|request| fact(request, "http.user_agent"))
                 .unwrap_or_default()
                 .to_owned(),
-            question: pair.question.map(Message::of),
-            answer: pair.answer.map(Message::of),
+            request: pair.question.map(Message::of),
+            response: pair.answer.map(Message::of),
         }
     }
 
-    /// Bytes of memory that it takes, about.
+    /// Approximate memory use in bytes.
     pub(super) fn size(&self) -> usize {
         let of = |message: &Option<Message>| {
             message
                 .as_ref()
                 .map_or(0, |it| it.bytes.len() + 32 * it.fields.len())
         };
-        512 + 2 * self.asks.len() + of(&self.question) + of(&self.answer)
+        512 + 2 * self.method_url.len() + of(&self.request) + of(&self.response)
     }
 }
 
-/// Method and URL, from a question's facts.
-fn asks(question: &Hit<'_>) -> Option<String> {
-    let (method, target) = (
-        fact(question, "http.method")?,
-        fact(question, "http.target")?,
-    );
-    Some(match fact(question, "http.host") {
+/// Method and URL from a request's attributes.
+fn method_url(request: &Hit<'_>) -> Option<String> {
+    let (method, target) = (fact(request, "http.method")?, fact(request, "http.target")?);
+    Some(match fact(request, "http.host") {
         Some(host) if target.starts_with('/') => format!("{method} http://{host}{target}"),
         _ => format!("{method} {target}"),
     })
@@ -90,7 +88,7 @@ fn asks(question: &Hit<'_>) -> Option<String> {
 
 impl Message {
     fn of(hit: &Hit<'_>) -> Self {
-        // What stands behind a hole is not known to be in its place.
+        // Bytes after a gap have unknown offsets, so only those before it are kept.
         let mut kept = 0;
         let mut whole = !hit.incomplete;
         for piece in hit.text.pieces {
@@ -115,7 +113,7 @@ impl Message {
         }
     }
 
-    /// The first line of the head.
+    /// First line of the head.
     pub(super) fn start_line(&self) -> &[u8] {
         let head = self.bytes.get(..self.head).unwrap_or_default();
         head.split(|byte| *byte == b'\n')
@@ -124,7 +122,7 @@ impl Message {
             .trim_ascii_end()
     }
 
-    /// Names and values of the head's fields.
+    /// Names and values of the header fields.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let text = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
         self.fields
@@ -132,7 +130,7 @@ impl Message {
             .map(move |(name, value)| (text(name), text(value)))
     }
 
-    /// The values of the fields of this name.
+    /// Values of the header fields with this name.
     pub(super) fn values(&self, name: &[u8]) -> Vec<&[u8]> {
         let named = self
             .fields()
@@ -140,7 +138,7 @@ impl Message {
         named.map(|(_, value)| value).collect()
     }
 
-    /// The body, as far as it is here.
+    /// The body, as far as it was kept.
     pub(super) fn body(&self) -> &[u8] {
         self.bytes.get(self.head..).unwrap_or_default()
     }
@@ -148,8 +146,8 @@ impl Message {
 
 #[cfg(test)]
 impl Message {
-    /// From a head and a body as they are sent.
-    pub(super) fn made(text: &str) -> Self {
+    /// Parses a head and a body as they are sent.
+    pub(super) fn parsed(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let mut fields = Vec::new();
         let mut at = 0;
@@ -161,7 +159,7 @@ impl Message {
             at += line.len() + 2;
         }
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let mut made = Self {
+        let mut parsed = Self {
             bytes: text.as_bytes().to_vec(),
             head: head.len() + 4,
             fields,
@@ -171,29 +169,29 @@ impl Message {
             opaque: None,
             status: status.unwrap_or(0),
         };
-        let media = made
+        let media = parsed
             .values(b"content-type")
             .first()
             .map(|value| String::from_utf8_lossy(value).into_owned());
-        made.media = media;
-        made
+        parsed.media = media;
+        parsed
     }
 }
 
 #[cfg(test)]
 impl Exchange {
-    /// From a question and an answer as they are sent.
-    pub(super) fn made(number: u64, question: &str, answer: &str) -> Self {
-        let question = Message::made(question);
-        let line = String::from_utf8_lossy(question.start_line()).into_owned();
+    /// Parses a request and a response as they are sent.
+    pub(super) fn parsed(number: u64, request: &str, response: &str) -> Self {
+        let request = Message::parsed(request);
+        let line = String::from_utf8_lossy(request.start_line()).into_owned();
         let words: Vec<&str> = line.split(' ').collect();
         Self {
             number,
-            place: String::new(),
-            asks: format!("{} http://localhost{}", words[0], words[1]),
+            origin: String::new(),
+            method_url: format!("{} http://localhost{}", words[0], words[1]),
             program: String::new(),
-            answer: Some(Message::made(answer)),
-            question: Some(question),
+            response: Some(Message::parsed(response)),
+            request: Some(request),
         }
     }
 }

@@ -1,21 +1,22 @@
-//! Values are compared as they are, and shown with their secrets masked.
+//! Redacts secrets in displayed values. Values are compared as captured, so different secrets are
+//! still reported as different.
 
 use std::borrow::Cow;
 
 use crate::render::redact;
 
-/// What is shown of the value of a field, of a member of a JSON object, or of what has no name.
-pub(super) fn shown<'v>(masked: bool, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
-    if !masked {
+/// Returns the displayed form of a value: of a header field, of a JSON member, or without a name.
+pub(super) fn display<'v>(redact: bool, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
+    if !redact {
         return Cow::Borrowed(value);
     }
     if name.is_empty() {
-        return redact::text(value);
+        return redact::redacted(value);
     }
-    // Whether a value is a secret hangs on its name.
+    // The name decides whether a value is a secret.
     let lead = [name, b": "].concat();
     let line = [&lead, value].concat();
-    match redact::text(&line) {
+    match redact::redacted(&line) {
         Cow::Borrowed(_) => Cow::Borrowed(value),
         Cow::Owned(line) => Cow::Owned(line.get(lead.len()..).unwrap_or_default().to_vec()),
     }
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked_by_their_names() {
+    fn secrets_are_redacted_by_their_names() {
         let table: &[(&str, &str, &str)] = &[
             ("Authorization", "Bearer abcdefgh", "Bearer ***8***"),
             ("Cookie", "sid=abcdefgh", "sid=***8***"),
@@ -39,9 +40,9 @@ mod tests {
             ),
         ];
         for (name, value, want) in table {
-            let got = shown(true, name.as_bytes(), value.as_bytes());
+            let got = display(true, name.as_bytes(), value.as_bytes());
             assert_eq!(String::from_utf8_lossy(&got), *want, "{name}");
-            let got = shown(false, name.as_bytes(), value.as_bytes());
+            let got = display(false, name.as_bytes(), value.as_bytes());
             assert_eq!(String::from_utf8_lossy(&got), *value, "{name}");
         }
     }
