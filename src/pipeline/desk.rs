@@ -13,7 +13,7 @@ mod waiting;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::dissect::{Budget, Conversation};
+use crate::dissect::{self, Budget, Conversation};
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -198,7 +198,10 @@ impl Desk {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts
             }
-            StreamEvent::Datagram { bytes, .. } if self.passes_over(state, bytes) => {
+            StreamEvent::Datagram { bytes, .. }
+                if (self.orders.wire || !dissect::may_dissect_datagrams(flow))
+                    && self.passes_over(state, bytes) =>
+            {
                 conversation.pass_over();
                 return self.pass_over_datagram(state);
             }

@@ -72,6 +72,7 @@ pub fn hello(data: &[u8]) {
     let burst = Kind {
         name: "tcp.burst",
         side: Side::Speaks,
+        sized: true,
     };
     let told = dissect::describe(burst, data, &[]);
     assert_eq!(told.opaque.is_some(), dissect::is_tls(data));
