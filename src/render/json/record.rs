@@ -96,7 +96,7 @@ impl Record<'_> {
     /// What HTTP's head says. Portions behind the first have no head.
     fn http(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
-        if !hit.kind.name.starts_with("http.") || layout.head.is_empty() {
+        if !is_http(hit) || layout.head.is_empty() {
             return line.key("http").null();
         }
         let fact = |name: &str| {
@@ -223,7 +223,7 @@ impl Record<'_> {
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.pending, "pending"),
-                (!layout.head.is_empty() && !ended, "head_cut"),
+                (is_http(hit) && !layout.head.is_empty() && !ended, "head_cut"),
                 (!self.kept, "not_kept"),
             ] {
                 if is {
@@ -232,6 +232,11 @@ impl Record<'_> {
             }
         });
     }
+}
+
+/// Whether a hit has HTTP's head.
+fn is_http(hit: &Hit<'_>) -> bool {
+    hit.kind.name.starts_with("http.")
 }
 
 fn flow(line: &mut Line<'_>, heading: &Heading) {
