@@ -90,7 +90,7 @@ fn decode_a_frame(bencher: Bencher<'_, '_>, (protocol, len): (u8, usize)) {
 fn reassemble_a_segment_and_an_ack(bencher: Bencher<'_, '_>, connections: u32) {
     let bytes = ethernet(TCP, &text(SEGMENT));
     let model = decode::frame(&frame(&bytes)).expect("it is a packet");
-    let mut reassembler: Reassembler<()> =
+    let mut reassembler: Reassembler =
         Reassembler::new(Limits::default(), Policy::default(), time::IDLE_FILE);
     let mut delivered = 0;
     let mut number = 0;
@@ -112,7 +112,7 @@ fn reassemble_a_segment_and_an_ack(bencher: Bencher<'_, '_>, connections: u32) {
             std::mem::swap(&mut packet.ip.src, &mut packet.ip.dst);
             std::mem::swap(&mut tcp.ports.src, &mut tcp.ports.dst);
         }
-        reassembler.push(&packet, |_, (), event| {
+        reassembler.push(&packet, |_, event| {
             delivered += u64::from(matches!(event, StreamEvent::Data { .. }));
         });
     };

@@ -1,6 +1,7 @@
 //! What must hold for any bytes, one function for each parser. The fuzzer calls them with what it
 //! invents, and `cargo test` with generated and mutated bytes, so that both hold the same things.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use spygrep::capture::savefile::Savefiles;
@@ -71,6 +72,7 @@ pub fn hello(data: &[u8]) {
     let burst = Kind {
         name: "tcp.burst",
         side: Side::Speaks,
+        sized: true,
     };
     let told = dissect::describe(burst, data, &[]);
     assert_eq!(told.opaque.is_some(), dissect::is_tls(data));
@@ -174,27 +176,28 @@ pub fn reassemble(data: &[u8]) {
         reorder_bytes: 4096,
         ..Limits::default()
     };
-    let mut reassembler: Reassembler<[u64; 2]> = Reassembler::new(limits, policy, time::IDLE_FILE);
+    let mut reassembler = Reassembler::new(limits, policy, time::IDLE_FILE);
     // What is true of a place depends on where the stream was joined.
-    let hear = |_: &Flow, next: &mut [u64; 2], event: &StreamEvent<'_>| match *event {
+    let mut offsets: HashMap<u64, [u64; 2]> = HashMap::new();
+    let mut check = |flow: &Flow, event: &StreamEvent<'_>| match *event {
         StreamEvent::Data {
             dir, offset, bytes, ..
         } => {
-            assert_eq!(offset, next[dir.index()]);
+            assert_eq!(offset, offsets.entry(flow.id).or_default()[dir.index()]);
             assert!(!bytes.is_empty());
             assert!(
                 bytes
                     .windows(2)
                     .all(|pair| pair[1] == pair[0] + 1 || pair == [b'z', b'a'])
             );
-            next[dir.index()] += bytes.len() as u64;
+            offsets.entry(flow.id).or_default()[dir.index()] += bytes.len() as u64;
         }
         StreamEvent::Gap {
             dir, offset, len, ..
         } => {
-            assert_eq!(offset, next[dir.index()]);
+            assert_eq!(offset, offsets.entry(flow.id).or_default()[dir.index()]);
             assert!(len > 0);
-            next[dir.index()] += len;
+            offsets.entry(flow.id).or_default()[dir.index()] += len;
         }
         StreamEvent::Aside {
             bytes,
@@ -258,11 +261,11 @@ pub fn reassemble(data: &[u8]) {
         if !to_server {
             std::mem::swap(&mut packet.ip.src, &mut packet.ip.dst);
         }
-        reassembler.expire(packet.ts, hear);
-        reassembler.push(&packet, hear);
+        reassembler.expire(packet.ts, &mut check);
+        reassembler.push(&packet, &mut check);
         assert!(reassembler.held() < 64 << 10);
     }
-    reassembler.finish(hear);
+    reassembler.finish(&mut check);
     assert_eq!(reassembler.held(), 0);
 }
 

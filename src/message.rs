@@ -14,6 +14,8 @@ pub struct Kind {
     pub name: &'static str,
     /// Its part in an exchange.
     pub side: Side,
+    /// The size of its body is worth a word. Not that of a DNS response, whose text is its head.
+    pub sized: bool,
 }
 
 /// The part of a message in an exchange.
@@ -202,6 +204,8 @@ pub struct Fact {
     pub value: String,
     /// It belongs into the message's one-line summary.
     pub summary: bool,
+    /// There may be any number of facts with this name: they are a list in machine-readable output.
+    pub many: bool,
 }
 
 impl Role {

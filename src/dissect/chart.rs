@@ -156,6 +156,11 @@ impl Play {
     }
 
     pub(super) fn event_of(&mut self, protocol: u8, event: &StreamEvent<'_>) {
+        self.event_in(&flow(protocol), event);
+    }
+
+    /// Takes an event of this flow.
+    pub(super) fn event_in(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         let Self {
             conversation,
             limits,
@@ -165,7 +170,7 @@ impl Play {
             ..
         } = self;
         let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
-        conversation.on_event(limits, decoders, stats, &flow(protocol), event, say);
+        conversation.on_event(limits, decoders, stats, flow, event, say);
     }
 
     fn idle(&mut self) {
@@ -181,6 +186,7 @@ impl Play {
             } = self;
             conversation.idle(
                 *now,
+                &flow(protocol::TCP),
                 limits,
                 decoders,
                 stats,
@@ -329,7 +335,7 @@ pub(super) fn expect(steps: &[Step], chart: &[&str]) -> DissectStats {
     whole
 }
 
-fn flow(protocol: u8) -> Flow {
+pub(super) fn flow(protocol: u8) -> Flow {
     let end = |last, port| Endpoint {
         addr: Ipv4Addr::new(127, 0, 0, last).into(),
         port,

@@ -254,7 +254,7 @@ impl Talk {
             let (verdict, protocol) = if voice.wire {
                 (Verdict::NotForUs, None)
             } else {
-                recognise(bytes)
+                recognise(bytes, voice.flow)
             };
             match (verdict, protocol) {
                 (Verdict::Certain, Some(protocol)) => {
@@ -414,6 +414,7 @@ mod tests {
     const TOY: Kind = Kind {
         name: "toy",
         side: Side::Speaks,
+        sized: true,
     };
 
     impl Dissector for Toy {
@@ -528,6 +529,7 @@ mod tests {
         };
         let mut voice = Voice {
             wire: false,
+            flow: &super::super::chart::flow(crate::packet::protocol::TCP),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,

@@ -2,7 +2,7 @@
 //! the limits and counters along. It keeps nothing.
 
 use super::budget::Budget;
-use crate::flow::Direction;
+use crate::flow::{Direction, Flow};
 use crate::limits::Limits;
 use crate::message::{Begin, Kind, Part, Said};
 use crate::stats::DissectStats;
@@ -16,6 +16,8 @@ pub(super) struct Voice<'v> {
     pub(super) decoders: &'v Budget,
     /// The counters.
     pub(super) stats: &'v mut DissectStats,
+    /// The flow.
+    pub(super) flow: &'v Flow,
     /// The packet at hand.
     pub(super) by: Carrier,
     /// Nothing is recognised: all streams are raw.

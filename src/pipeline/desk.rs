@@ -13,7 +13,7 @@ mod waiting;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::dissect::{Budget, Conversation};
+use crate::dissect::{self, Budget, Conversation};
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -69,6 +69,25 @@ pub(super) struct Desk {
     pub(super) lacking: Range<usize>,
 }
 
+/// Which events without bytes are needed; those with bytes always are.
+#[derive(Clone, Copy)]
+pub(super) struct Interest {
+    /// Packets without payload.
+    no_payload: bool,
+}
+
+impl Interest {
+    /// Whether an event is needed. The end of a flow of which nothing was needed is not missed: a
+    /// flood of SYNs costs the consumer nothing.
+    pub(super) fn includes(self, event: &StreamEvent<'_>, known: bool) -> bool {
+        match event {
+            StreamEvent::Bare { .. } => self.no_payload,
+            StreamEvent::End { .. } | StreamEvent::Over { .. } => known,
+            _ => true,
+        }
+    }
+}
+
 /// What the dissectors of all flows share.
 #[derive(Default)]
 struct Dissecting {
@@ -122,9 +141,11 @@ impl Desk {
         }
     }
 
-    /// Packets without payload are shown.
-    pub(super) fn wants_bare(&self) -> bool {
-        self.orders.show_empty
+    /// What the selector needs of events that bring no bytes.
+    pub(super) fn interest(&self) -> Interest {
+        Interest {
+            no_payload: self.orders.show_empty,
+        }
     }
 
     /// It is `now`.
@@ -177,7 +198,10 @@ impl Desk {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts
             }
-            StreamEvent::Datagram { bytes, .. } if self.passes_over(state, bytes) => {
+            StreamEvent::Datagram { bytes, .. }
+                if (self.orders.wire || !dissect::may_dissect_datagrams(flow))
+                    && self.passes_over(state, bytes) =>
+            {
                 conversation.pass_over();
                 return self.pass_over_datagram(state);
             }

@@ -105,6 +105,7 @@ impl Packets {
             kind: Kind {
                 name: "packet",
                 side: Side::Speaks,
+                sized: true,
             },
             portion: Portion::Whole,
             text: Text {

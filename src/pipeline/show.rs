@@ -129,8 +129,8 @@ impl Pipeline {
     #[must_use]
     pub fn into_renderer(self) -> Box<dyn Renderer> {
         match self.way {
-            Way::Messages(messages) => messages.desk.show.renderer,
-            Way::Behind(behind) => behind.desk.show.renderer,
+            Way::Messages(messages) => messages.consumer.desk.show.renderer,
+            Way::Behind(behind) => behind.consumer.desk.show.renderer,
             Way::Packets(singles) => singles.packets.show.renderer,
         }
     }

@@ -131,6 +131,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
         kind: Kind {
             name: "question",
             side: Side::Asks,
+            sized: true,
         },
         title: exchange.title.bytes(),
         title_cut: exchange.title.is_cut(),

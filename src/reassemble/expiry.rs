@@ -13,9 +13,9 @@ use super::table::{Entry, Stage};
 /// Nanoseconds between two looks for quiet flows.
 const SWEEP: u64 = 100_000_000;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
-    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.expire_from(&[], now, deliver);
     }
 
@@ -24,7 +24,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         block: &[u8],
         now: Timestamp,
-        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         while let Some((moment, slot, id)) = self.alarms.due(now) {
             let slot = slot as usize;
@@ -61,7 +61,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         slot: usize,
         now: Timestamp,
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
@@ -72,14 +72,13 @@ impl<S: Default> Reassembler<S> {
         };
         let Entry {
             flow,
-            state,
             halves,
             two_sided,
             alarm,
             reset,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         let mut turn = self.shared.turn(Direction::ToServer, &by, &mut say);
         let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *two_sided, &mut turn);

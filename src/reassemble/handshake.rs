@@ -22,7 +22,7 @@ pub(super) struct Again {
     pub(super) client: Option<Endpoint>,
 }
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports of an old one.
     pub(super) fn begins_anew(
         &mut self,
@@ -142,12 +142,11 @@ impl<S: Default> Reassembler<S> {
             client,
             "the client is one end of the key"
         );
-        self.table
-            .insert(key, client, flow, S::default(), by, stage)
+        self.table.insert(key, client, flow, by, stage)
     }
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// Whether a segment cannot begin another connection on the same ports: it has no SYN and this one did not end by a RST, or it is a
     /// RST itself.
     #[inline]

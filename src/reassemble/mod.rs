@@ -38,9 +38,10 @@ use table::{Entry, Stage, Table};
 use tail::Tails;
 use turn::{Segment, Turn, carrier};
 
-/// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
-pub struct Reassembler<S> {
-    table: Table<S>,
+/// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
+/// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
+pub struct Reassembler {
+    table: Table,
     shared: Shared,
     /// Nanoseconds after which a quiet flow is forgotten.
     idle: i64,
@@ -84,7 +85,7 @@ impl Shared {
 /// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks away.
 const REACH: u64 = 4 << 20;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is remembered.
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
@@ -104,12 +105,6 @@ impl<S: Default> Reassembler<S> {
         }
     }
 
-    /// One like this, without flows, for flows that carry something else.
-    #[must_use]
-    pub fn carrying<T: Default>(&self) -> Reassembler<T> {
-        Reassembler::new(self.shared.limits, self.shared.policy, self.idle)
-    }
-
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> ReassemblyStats {
@@ -117,11 +112,7 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
-    pub fn push(
-        &mut self,
-        packet: &Packet<'_>,
-        deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
-    ) {
+    pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.push_from(&[], packet, deliver);
     }
 
@@ -131,7 +122,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         block: &[u8],
         packet: &Packet<'_>,
-        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
@@ -190,29 +181,17 @@ impl<S: Default> Reassembler<S> {
                     by,
                 },
             };
-            deliver(&entry.flow, &mut entry.state, &event);
+            deliver(&entry.flow, &event);
         }
         self.alarms.sweep(&mut self.table);
         self.make_room(block, &mut deliver);
     }
 
     /// The capture is over: everything that waits is said, flow by flow.
-    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         for slot in self.table.all() {
             self.forget(slot, Ending::Capture, GapReason::End, &[], &mut deliver);
         }
-    }
-
-    /// Look at a flow by its slot and id. False: it is no longer there.
-    pub fn visit(&mut self, (slot, id): (u32, u64), look: impl FnOnce(&Flow, &mut S)) -> bool {
-        let Some(entry) = self.table.get(slot as usize) else {
-            return false;
-        };
-        if entry.flow.id != id {
-            return false;
-        }
-        look(&entry.flow, &mut entry.state);
-        true
     }
 
     fn segment(
@@ -221,7 +200,7 @@ impl<S: Default> Reassembler<S> {
         segment: &Segment<'_>,
         by: &Carrier,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
@@ -262,14 +241,13 @@ impl<S: Default> Reassembler<S> {
         let mut stage = entry.stage;
         let Entry {
             flow,
-            state,
             halves,
             two_sided,
             alarm,
             reset,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
             say(&StreamEvent::Bare { dir, by });
         }

@@ -14,14 +14,13 @@ use super::halves::Halves;
 use super::key::{Key, Sender};
 
 /// A flow and what is known of it.
-pub(super) struct Entry<S> {
+pub(super) struct Entry {
     place: Place,
     /// Where it is in the index.
     bucket: u32,
     /// Which end of its key the flow's client is.
     client: Sender,
     pub(super) flow: Flow,
-    pub(super) state: S,
     pub(super) halves: Halves,
     /// The latest packet.
     pub(super) last: Carrier,
@@ -40,7 +39,7 @@ pub(super) struct Entry<S> {
     older: Option<u32>,
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// Which way a packet of this sender goes.
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
@@ -77,8 +76,8 @@ const FEW: usize = 64;
 const EXACT: i64 = 100_000_000;
 
 /// The flows.
-pub(super) struct Table<S> {
-    slots: Vec<Option<Entry<S>>>,
+pub(super) struct Table {
+    slots: Vec<Option<Entry>>,
     free: Vec<usize>,
     /// The slots by their places. At most half of it is taken: then what is taken out leaves next to no mark behind, over which
     /// later look-ups would have to walk.
@@ -101,7 +100,7 @@ struct Order {
     len: usize,
 }
 
-impl<S> Default for Table<S> {
+impl Default for Table {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
@@ -114,7 +113,7 @@ impl<S> Default for Table<S> {
     }
 }
 
-impl<S> Table<S> {
+impl Table {
     /// The slot of the flow with this key, or where one would have its place.
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
@@ -141,7 +140,7 @@ impl<S> Table<S> {
         Place(self.hasher.hash_one(key))
     }
 
-    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
+    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
@@ -151,7 +150,6 @@ impl<S> Table<S> {
         (key, place): (Key, Place),
         client: Sender,
         flow: Flow,
-        state: S,
         last: &Carrier,
         stage: Stage,
     ) -> usize {
@@ -169,7 +167,6 @@ impl<S> Table<S> {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
                 },
-                state,
                 halves: Halves::default(),
                 last: *last,
                 stage,
@@ -314,7 +311,7 @@ impl<S> Table<S> {
     }
 }
 
-fn taken<S>(slots: &[Option<Entry<S>>], slot: u32) -> Option<&Entry<S>> {
+fn taken(slots: &[Option<Entry>], slot: u32) -> Option<&Entry> {
     slots.get(slot as usize)?.as_ref()
 }
 
@@ -357,7 +354,6 @@ mod tests {
                 (key, place),
                 Key::of_flow(&flow(number)).1,
                 flow(number),
-                (),
                 &Carrier::default(),
                 Stage::Open,
             );

@@ -37,7 +37,7 @@ const FOUR: &[Form] = &[Form::AsIs, Form::Bytes, Form::Vlan, Form::V6];
 const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
 
 struct Player {
-    reassembler: Reassembler<()>,
+    reassembler: Reassembler,
     form: Form,
     said: Vec<String>,
     now: i64,
@@ -85,14 +85,14 @@ impl Player {
         self.now += millis * 1_000_000;
         let said = &mut self.said;
         self.reassembler
-            .expire(Timestamp::from_nanos(self.now), |_, (), event| {
+            .expire(Timestamp::from_nanos(self.now), |_, event| {
                 tell(event, said);
             });
     }
 
     fn finish(mut self) -> String {
         let said = &mut self.said;
-        self.reassembler.finish(|_, (), event| tell(event, said));
+        self.reassembler.finish(|_, event| tell(event, said));
         assert_eq!(self.reassembler.held(), 0, "all is given back");
         self.said.retain(|line| !line.ends_with("end Capture"));
         self.said.join("; ")
@@ -227,7 +227,7 @@ impl Player {
             cut: extra.cut,
         };
         let (said, clients) = (&mut self.said, &mut self.clients);
-        self.reassembler.push(&packet, |flow, (), event| {
+        self.reassembler.push(&packet, |flow, event| {
             clients.push(flow.client.port);
             tell(event, said);
         });

@@ -176,6 +176,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         kind: Kind {
             name: "question",
             side: Side::Asks,
+            sized: true,
         },
         portion: Portion::Whole,
         text: Text::default(),

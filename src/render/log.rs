@@ -129,10 +129,15 @@ impl Log {
         };
         if hit.brief.status > 0 {
             line.status = hit.brief.status.to_string();
+        } else if let Some(fact) = hit.facts.iter().find(|fact| fact.summary) {
+            // A protocol whose outcome has a name: that.
+            line.status = self.escaped(fact.value.as_bytes());
         }
         let mut roles = hit.styles.iter().map(|(_, role)| *role);
         line.paint = roles.find(|role| role.is_status()).map(Paint::Part);
-        line.size = human::size(hit.body_size);
+        if hit.kind.sized {
+            line.size = human::size(hit.body_size);
+        }
         // Without a question nobody knows when it was asked.
         if pair.question.is_none() && pair.title.is_empty() {
             line.times = [None; 2];

@@ -198,7 +198,7 @@ impl Renderer for Spy {
             }
             texts.push(title);
         }
-        if companion.kind.side == Side::Answers {
+        if companion.kind.side == Side::Answers && companion.kind.sized {
             let size = size(companion.body_size, &companion.body, companion.facts);
             texts.push(size.into_bytes());
         }
@@ -306,7 +306,7 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
         .filter(|fact| fact.summary)
         .map(|fact| fact.value.clone())
         .collect();
-    if hit.portion == Portion::Whole {
+    if hit.portion == Portion::Whole && hit.kind.sized {
         facts.push(size(hit.body_size, &hit.body, hit.facts));
     }
     let took = hit.times.and_then(|times| times.total());

@@ -345,6 +345,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         kind: Kind {
             name: "http.response",
             side: Side::Answers,
+            sized: true,
         },
         heading: Heading {
             src: request.heading.dst,

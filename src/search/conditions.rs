@@ -197,6 +197,7 @@ mod tests {
                 name,
                 value: value.into(),
                 summary: false,
+                many: false,
             }],
             fields: vec![(0..6, 8..9)],
             ..Description::default()

@@ -118,6 +118,7 @@ impl About<'_> {
             name,
             value,
             summary,
+            many: false,
         });
     }
 

@@ -16,15 +16,14 @@ mod start_line;
 #[cfg(test)]
 mod tests;
 
-pub(super) use describe::describe;
-pub(super) use start_line::probe;
+use start_line::probe;
 
 use self::decoded::Body;
 use self::head::EndSearch;
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
-use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
+use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Protocol, Then, Verdict};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
 use crate::stream::{Ending, GapReason};
@@ -32,16 +31,21 @@ use crate::stream::{Ending, GapReason};
 const REQUEST: Kind = Kind {
     name: "http.request",
     side: Side::Asks,
+    sized: true,
 };
 const RESPONSE: Kind = Kind {
     name: "http.response",
     side: Side::Answers,
+    sized: true,
 };
 
-/// A dissector for one flow.
-pub(super) fn start() -> Box<dyn Dissector> {
-    Box::<Http1>::default()
-}
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "http",
+    probe: |bytes, _| probe(bytes),
+    datagram_ports: &[],
+    start: || Box::<Http1>::default(),
+    describe: describe::describe,
+};
 
 /// Both directions of a connection.
 #[derive(Default)]

@@ -89,6 +89,7 @@ const ASIDE: Begin = Begin {
     kind: Kind {
         name: "tcp.aside",
         side: Side::Speaks,
+        sized: true,
     },
     exchange: None,
     continues: false,

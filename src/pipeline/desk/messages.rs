@@ -107,8 +107,9 @@ impl Desk {
     /// The number of a message that begins: an answer has its question's.
     pub(super) fn number(&mut self, state: &mut State, begin: &Begin) -> u64 {
         let asked = match begin.kind.side {
-            Side::Answers => state.exchange(begin.exchange),
-            Side::Asks | Side::Speaks => None,
+            // What is single may be a request sent again.
+            Side::Answers | Side::Speaks => state.exchange(begin.exchange),
+            Side::Asks => None,
         };
         asked.map_or_else(|| self.next_number(), |exchange| exchange.number)
     }

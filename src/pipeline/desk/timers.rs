@@ -47,7 +47,7 @@ impl Desk {
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, &limits, decoders, stats, &mut |dir, by, said| {
+        conversation.idle(now, flow, &limits, decoders, stats, &mut |dir, by, said| {
             self.said(flow, state, dir, by, said);
         });
         self.dissecting = Some(dissecting);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Portion, Why};
-use crate::message::{Decoding, Side};
+use crate::message::{Decoding, Fact, Side};
 use crate::packet::protocol;
 use crate::times::Times;
 
@@ -48,6 +48,7 @@ impl Record<'_> {
             }
         });
         self.http(line, &layout);
+        self.facts(line);
         self.body(line, &layout);
         line.key("excerpts").array(|line| {
             for excerpt in &layout.excerpts {
@@ -95,7 +96,7 @@ impl Record<'_> {
     /// What HTTP's head says. Portions behind the first have no head.
     fn http(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
-        if !hit.kind.name.starts_with("http.") || layout.head.is_empty() {
+        if !is_http(hit) || layout.head.is_empty() {
             return line.key("http").null();
         }
         let fact = |name: &str| {
@@ -135,6 +136,35 @@ impl Record<'_> {
             match plain || self.masked {
                 true => line.key("head").null(),
                 false => line.key("head").bytes(layout.head),
+            }
+        });
+    }
+
+    /// The facts of a message of another protocol, under its name: the part of the kind before the dot.
+    fn facts(&self, line: &mut Line<'_>) {
+        let hit = self.hit;
+        let family = hit.kind.name.split('.').next().unwrap_or_default();
+        let own = |fact: &&Fact| {
+            let name = fact.name.strip_prefix(family);
+            name.is_some_and(|name| name.starts_with('.')) && family != "http"
+        };
+        let mut facts = hit.facts.iter().filter(own).peekable();
+        if facts.peek().is_none() {
+            return;
+        }
+        line.key(family).object(|line| {
+            while let Some(fact) = facts.next() {
+                let name = fact.name.get(family.len() + 1..).unwrap_or_default();
+                if !fact.many {
+                    line.key(name).string(&fact.value);
+                    continue;
+                }
+                line.key(name).array(|line| {
+                    line.string(&fact.value);
+                    while let Some(fact) = facts.next_if(|next| next.name == fact.name) {
+                        line.string(&fact.value);
+                    }
+                });
             }
         });
     }
@@ -193,7 +223,7 @@ impl Record<'_> {
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.pending, "pending"),
-                (!layout.head.is_empty() && !ended, "head_cut"),
+                (is_http(hit) && !layout.head.is_empty() && !ended, "head_cut"),
                 (!self.kept, "not_kept"),
             ] {
                 if is {
@@ -202,6 +232,11 @@ impl Record<'_> {
             }
         });
     }
+}
+
+/// Whether a hit has HTTP's head.
+fn is_http(hit: &Hit<'_>) -> bool {
+    hit.kind.name.starts_with("http.")
 }
 
 fn flow(line: &mut Line<'_>, heading: &Heading) {

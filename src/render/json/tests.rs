@@ -124,6 +124,7 @@ fn later_portions_are_excerpts_behind_what_was_given_out() {
         kind: Kind {
             name: "http.response",
             side: Side::Answers,
+            sized: true,
         },
         portion: Portion::Next,
         text: Text {

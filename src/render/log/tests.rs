@@ -71,7 +71,11 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         number: 7,
         why: Why::Match,
         heading,
-        kind: Kind { name: "", side },
+        kind: Kind {
+            name: "",
+            side,
+            sized: true,
+        },
         portion: Portion::Whole,
         text: Text {
             bytes: text,
@@ -116,6 +120,7 @@ fn asked(method: &str, host: &str, target: &str) -> Vec<Fact> {
         name,
         value: value.to_owned(),
         summary: false,
+        many: false,
     })
     .to_vec()
 }

@@ -70,10 +70,12 @@ fn kind(answer: bool) -> Kind {
         true => Kind {
             name: "http.response",
             side: Side::Answers,
+            sized: true,
         },
         false => Kind {
             name: "http.request",
             side: Side::Asks,
+            sized: true,
         },
     }
 }
@@ -170,6 +172,7 @@ fn the_other_half_is_one_line() {
         name: "x",
         value: value.into(),
         summary: true,
+        many: false,
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let answer = Companion {
@@ -314,6 +317,7 @@ fn a_header_line_says_what_decoding_did() {
         name: "http.content_encoding",
         value: "gzip".into(),
         summary: false,
+        many: false,
     };
     let table = [
         (Decoding::Decoded, "16 B (gzip 34 B)", None),
