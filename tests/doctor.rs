@@ -1,6 +1,6 @@
 //! Why nothing is shown, and what is lost: on a terminal, and on interfaces made for it. Ignored
 //! unless asked for: it needs root and ip(8). Every text on invented systems:
-//! `src/run/doctor/tests.rs`.
+//! `src/run/diagnose/tests.rs`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -1,3 +1,5 @@
+//! Charts of DNS: datagrams and streams in, messages out.
+
 use simple_dns::rdata::{A, CNAME, HTTPS, MX, NULL, RData, SVCB, TXT};
 use simple_dns::{
     CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE,

@@ -223,7 +223,10 @@ impl Record<'_> {
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.pending, "pending"),
-                (is_http(hit) && !layout.head.is_empty() && !ended, "head_cut"),
+                (
+                    is_http(hit) && !layout.head.is_empty() && !ended,
+                    "head_cut",
+                ),
                 (!self.kept, "not_kept"),
             ] {
                 if is {
