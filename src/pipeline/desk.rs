@@ -173,6 +173,7 @@ impl Desk {
                 offset,
                 bytes,
                 by,
+                ..
             } => {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts

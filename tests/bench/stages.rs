@@ -172,6 +172,7 @@ impl Exchanges {
             let event = StreamEvent::Data {
                 dir,
                 offset: self.offset * bytes.len() as u64,
+                seq: (self.offset * bytes.len() as u64) as u32,
                 bytes,
                 by: &Carrier::default(),
             };

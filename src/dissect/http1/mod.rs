@@ -24,7 +24,7 @@ use self::head::EndSearch;
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
-use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
+use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Then, Verdict};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
 use crate::stream::{Ending, GapReason};
@@ -131,7 +131,14 @@ impl Dissector for Http1 {
         let &Gap {
             dir, len, reason, ..
         } = gap;
-        self.lose(dir);
+        let (from, boundary) = match self.halves.of(dir).stage {
+            Stage::Start => (gap.offset, gap.waiting.is_empty()),
+            // Behind the end of the body another message begins.
+            Stage::Body => (gap.offset.saturating_add(gap.body), true),
+            _ => (gap.offset, false),
+        };
+        let range = Some((from, gap.offset.saturating_add(len)));
+        self.lose(dir, Missed { range, boundary });
         let missing =
             |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
         let half = self.halves.of_mut(dir);
@@ -201,8 +208,8 @@ impl Dissector for Http1 {
         waiting.len()
     }
 
-    fn elsewhere(&mut self, dir: Direction) {
-        self.lose(dir);
+    fn missed(&mut self, dir: Direction, missed: Missed) {
+        self.lose(dir, missed);
     }
 
     fn renew(&mut self) {
@@ -253,7 +260,7 @@ impl Http1 {
                 })
             }
             Verdict::Unsure { .. } | Verdict::NotForUs => {
-                self.lose(input.dir);
+                self.lose(input.dir, Missed::UNREAD);
                 Err(Malformed {
                     consumed: 0,
                     continues: false,
@@ -289,7 +296,7 @@ impl Http1 {
     /// Ends the message: it cannot be read on.
     fn give_up(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Malformed {
         self.break_off(dir, voice);
-        self.lose(dir);
+        self.lose(dir, Missed::UNREAD);
         Malformed {
             consumed,
             continues: true,
@@ -297,11 +304,11 @@ impl Http1 {
     }
 
     /// Messages of a direction may have been missed.
-    fn lose(&mut self, dir: Direction) {
-        if self.asker.is_none_or(|asker| asker == dir) {
-            self.pairing.lose_questions();
+    fn lose(&mut self, dir: Direction, missed: Missed) {
+        if self.asker.unwrap_or(Direction::ToServer) == dir {
+            self.pairing.lose_requests(missed);
         } else {
-            self.pairing.lose_answers();
+            self.pairing.lose_responses(missed);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::{Input, Malformed, Progress, Then};
 use super::body::Framing;
 use super::decoded::Plan;
 use super::head::{EndSearch, Fields, Head, has_bare_line_end};
-use super::pairing::Method;
+use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_answer};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
@@ -24,11 +24,16 @@ impl Http1 {
         *half = Half::default();
         half.answer = answer;
         half.contrary = (asker == dir) == answer;
+        let stand = Stand {
+            place: input.place,
+            acks: input.first.acked(),
+            other: input.other,
+        };
         let exchange = if answer {
             half.asked = if half.contrary {
                 None
             } else {
-                self.pairing.asked(voice.stats)
+                self.pairing.asked(&stand)
             };
             half.asked.map(|asked| asked.exchange)
         } else {
@@ -36,7 +41,7 @@ impl Http1 {
             voice.stats.requests = voice.stats.requests.saturating_add(1);
             if !half.contrary {
                 self.pairing
-                    .ask(half.exchange, voice.limits.exchanges, voice.stats);
+                    .ask(half.exchange, &stand, voice.limits.exchanges, voice.stats);
             }
             Some(half.exchange)
         };
@@ -143,6 +148,9 @@ impl Http1 {
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
+                // What is spoken in it is another conversation, and who asks there is not known.
+                self.pairing.renew();
+                self.asker = None;
                 Ok(Progress {
                     consumed: end,
                     then: Then::Raw,
@@ -235,7 +243,9 @@ impl Http1 {
                 None => Some("ICY in place of HTTP"),
             })
             .or(odd);
-        if !interim {
+        if interim {
+            self.pairing.interim();
+        } else {
             voice.stats.answers = voice.stats.answers.saturating_add(1);
             if !half.contrary {
                 self.pairing.answered(half.asked, voice.stats);
