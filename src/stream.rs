@@ -78,7 +78,8 @@ pub enum Event<B, C> {
         len: u64,
         /// Why they are given up.
         reason: GapReason,
-        /// The latest packet of the flow.
+        /// The packet whose bytes were cut off; or the latest one of the flow, at the moment when the bytes were acknowledged if they
+        /// were.
         by: C,
     },
     /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
@@ -98,7 +99,8 @@ pub enum Event<B, C> {
         /// Their segment.
         by: C,
     },
-    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows).
+    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows). Of a direction of which no packet was
+    /// captured, `offset` counts from the first acknowledgement on.
     Acked {
         /// Direction of the acknowledged bytes.
         dir: Direction,

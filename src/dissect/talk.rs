@@ -322,6 +322,10 @@ impl Talk {
         voice: &mut Voice<'_>,
     ) {
         let half = self.halves.of_mut(dir);
+        if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
+            // When they came is not known, and what ends here had its last byte in front of them.
+            voice.by = half.burst.last_or(voice.by);
+        }
         let untouched = half.place.is_none();
         half.place = half.place.map(|place| place.plus(len));
         let place = half.place.unwrap_or_default();
@@ -400,6 +404,10 @@ impl Talk {
     /// Takes the end of a direction.
     pub(super) fn end(&mut self, dir: Direction, how: Ending, voice: &mut Voice<'_>) {
         let half = self.halves.of_mut(dir);
+        if how != Ending::Fin {
+            // It ended with its last byte, not when that was believed.
+            voice.by = half.burst.last_or(voice.by);
+        }
         let waiting = std::mem::take(&mut half.waiting);
         let first = half.first;
         let told = match dissector(&mut self.dissector) {

@@ -216,6 +216,8 @@ impl Desk {
         if let StreamEvent::Gap { dir, .. } = *event {
             self.orders.query.mark_gap(state.mark(dir));
             state.holed[dir.index()] = true;
+            let missed = &mut state.missed[dir.index()];
+            *missed = missed.saturating_add(1);
         }
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how);

@@ -15,10 +15,12 @@ mod pairing;
 mod start_line;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 pub(super) use describe::describe;
 pub(super) use start_line::probe;
 
+use self::body::Framing;
 use self::decoded::Body;
 use self::head::EndSearch;
 use self::long_head::LongHead;
@@ -66,6 +68,8 @@ struct Half {
     exchange: u64,
     /// The question of the answer.
     asked: Option<Asked>,
+    /// It is one of several, and which is not certain.
+    unpaired: bool,
     /// The body ends with the stream.
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.
@@ -92,6 +96,8 @@ enum Stage {
     Head(EndSearch),
     /// In a head of which more was told than is kept.
     LongHead,
+    /// In front of a body that the message may not have, since its request is not known.
+    Unasked(Framing),
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -110,6 +116,7 @@ impl Dissector for Http1 {
             Stage::Start => self.start(input, voice),
             Stage::Head(search) => self.head(input, search, None, voice),
             Stage::LongHead => self.long_head(input, voice),
+            Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
             Stage::Chunk => self.chunk_end(input, voice),
@@ -139,6 +146,11 @@ impl Dissector for Http1 {
         };
         let range = Some((from, gap.offset.saturating_add(len)));
         self.lose(dir, Missed { range, boundary });
+        if let Stage::Unasked(framing) = self.halves.of(dir).stage
+            && let Some(after) = self.gap_unasked(gap, framing, voice)
+        {
+            return after;
+        }
         let missing =
             |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
         let half = self.halves.of_mut(dir);
@@ -168,8 +180,11 @@ impl Dissector for Http1 {
                     then: Then::Raw,
                 }
             }
-            Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
-                voice.framing(gap.waiting.len());
+            Stage::Unasked(_) | Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
+                match half.stage {
+                    Stage::Unasked(_) => self.bodies.of_mut(dir).push(dir, gap.waiting, voice),
+                    _ => voice.framing(gap.waiting.len()),
+                }
                 self.bodies.of_mut(dir).give_up(dir, voice);
                 missing(len, voice);
                 half.stage = Stage::Lost;
@@ -197,7 +212,9 @@ impl Dissector for Http1 {
             Stage::Start => return 0,
             Stage::Head(_) | Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Lost => self.bodies.of_mut(dir).push(dir, waiting, voice),
+            Stage::Unasked(_) | Stage::Lost => {
+                self.bodies.of_mut(dir).push(dir, waiting, voice);
+            }
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
         }
         if half.until_close && how == Ending::Fin {

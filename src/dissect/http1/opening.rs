@@ -35,6 +35,7 @@ impl Http1 {
             } else {
                 self.pairing.asked(&stand)
             };
+            half.unpaired = !half.contrary && self.pairing.is_unsure();
             half.asked.map(|asked| asked.exchange)
         } else {
             half.exchange = voice.next_exchange();
@@ -138,10 +139,6 @@ impl Http1 {
         plan: Plan,
         voice: &mut Voice<'_>,
     ) -> Result<Progress, Malformed> {
-        if let Framing::Chunked | Framing::Length(_) | Framing::UntilClose = framing {
-            self.bodies.of_mut(dir).begin(plan, voice);
-        }
-        let half = self.halves.of_mut(dir);
         match framing {
             Framing::Unclear => Err(self.give_up(dir, end, voice)),
             Framing::None => Ok(self.over(dir, end, voice)),
@@ -156,25 +153,35 @@ impl Http1 {
                     then: Then::Raw,
                 })
             }
-            Framing::Chunked => {
-                half.stage = Stage::ChunkSize(0);
-                Ok(Progress::need(end, 1))
-            }
-            Framing::Length(len) => {
-                half.stage = Stage::Body;
-                Ok(Progress {
-                    consumed: end,
-                    then: Then::Body(len),
-                })
-            }
-            Framing::UntilClose => {
-                (half.stage, half.until_close) = (Stage::Body, true);
-                Ok(Progress {
-                    consumed: end,
-                    then: Then::Body(u64::MAX),
-                })
+            Framing::Chunked | Framing::Length(_) | Framing::UntilClose => {
+                self.bodies.of_mut(dir).begin(plan, voice);
+                let half = self.halves.of_mut(dir);
+                if Self::is_unasked(half) {
+                    half.stage = Stage::Unasked(framing);
+                    half.until_close = framing == Framing::UntilClose;
+                    return Ok(Progress::need(end, 1));
+                }
+                Ok(self.body_begins(dir, end, framing))
             }
         }
+    }
+
+    /// Goes on in front of a body, behind `consumed` bytes.
+    pub(super) fn body_begins(
+        &mut self,
+        dir: Direction,
+        consumed: usize,
+        framing: Framing,
+    ) -> Progress {
+        let half = self.halves.of_mut(dir);
+        let (stage, then) = match framing {
+            Framing::Chunked => (Stage::ChunkSize(0), Then::Need(1)),
+            Framing::Length(len) => (Stage::Body, Then::Body(len)),
+            _ => (Stage::Body, Then::Body(u64::MAX)),
+        };
+        half.stage = stage;
+        half.until_close = framing == Framing::UntilClose;
+        Progress { consumed, then }
     }
 
     /// What is known of a message by its head, and its title, which may be put together in `room`; `odd` is what was seen to break a
@@ -256,6 +263,7 @@ impl Http1 {
             status: line.status,
             interim,
             odd,
+            unpaired: half.unpaired,
         }
     }
 }

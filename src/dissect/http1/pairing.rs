@@ -161,6 +161,8 @@ pub(super) struct Pairing {
     interims: bool,
     /// The response that begins now is counted.
     counts: bool,
+    /// It responds to one of the open requests, and which is not certain.
+    unsure: bool,
 }
 
 impl Default for Pairing {
@@ -183,6 +185,7 @@ impl Default for Pairing {
             unkept: 0,
             interims: false,
             counts: true,
+            unsure: false,
         }
     }
 }
@@ -257,7 +260,7 @@ impl Pairing {
 
     /// The request that a response which begins now responds to, if that is certain.
     pub(super) fn asked(&mut self, stand: &Stand) -> Option<Asked> {
-        self.counts = true;
+        (self.counts, self.unsure) = (true, false);
         if self.unplaced {
             self.place(stand.place);
         }
@@ -270,7 +273,14 @@ impl Pairing {
         {
             return Some(first.asked);
         }
-        self.decide(at, received, stand.other)
+        let asked = self.decide(at, received, stand.other);
+        self.unsure = asked.is_none() && self.counts && self.may_answer(at, received);
+        asked
+    }
+
+    /// Whether the response that began last responds to one of several requests, and which is not certain.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure
     }
 
     /// The final response to the request `asked` (or to one that is not known) has begun.
@@ -402,6 +412,13 @@ impl Pairing {
             }
         }
         self.by_number(at, received)
+    }
+
+    /// Whether a response may be that of an open request.
+    fn may_answer(&self, at: i64, received: Option<i64>) -> bool {
+        let over = |open: &Open| self.exact && open.run == self.counted && open.index < self.begun;
+        let mut open = self.open.iter();
+        open.any(|open| !over(open) && open.is_possible(at, received))
     }
 
     /// The request whose client had received exactly what comes before this response.

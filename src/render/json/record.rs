@@ -192,6 +192,7 @@ impl Record<'_> {
             for (is, mark) in [
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
+                (hit.brief.unpaired, "unpaired"),
                 (hit.pending, "pending"),
                 (!layout.head.is_empty() && !ended, "head_cut"),
                 (!self.kept, "not_kept"),
