@@ -435,6 +435,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
             let event = StreamEvent::Data {
                 dir,
                 offset,
+                seq: offset as u32,
                 bytes: piece,
                 by: &Carrier::default(),
             };

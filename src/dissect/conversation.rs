@@ -1,7 +1,9 @@
 //! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text apart; streams are
 //! read by [`Talk`], datagrams are messages as they are.
 
+use super::Both;
 use super::budget::Budget;
+use super::half::Place;
 use super::raw;
 use super::talk::Talk;
 use super::voice::Voice;
@@ -72,27 +74,35 @@ impl Conversation {
             stats,
             by: Carrier::default(),
             wire: self.wire,
+            joined: Both {
+                to_server: flow.handshake.syn.is_none(),
+                to_client: flow.handshake.answered.is_none(),
+            },
             exchanges: &mut self.exchanges,
             listener: say,
         };
         match *event {
-            StreamEvent::Data { dir, bytes, by, .. } => {
+            StreamEvent::Data {
+                dir,
+                offset,
+                seq,
+                bytes,
+                by,
+            } => {
                 voice.by = *by;
-                self.talk
-                    .get_or_insert_default()
-                    .data(dir, bytes, &mut voice);
+                let talk = self.talk.get_or_insert_default();
+                talk.data(dir, Place { offset, seq }, bytes, &mut voice);
             }
             StreamEvent::Gap {
                 dir,
+                offset,
                 len,
                 reason,
                 by,
-                ..
             } => {
                 voice.by = *by;
-                self.talk
-                    .get_or_insert_default()
-                    .gap(dir, len, reason, &mut voice);
+                let talk = self.talk.get_or_insert_default();
+                talk.gap(dir, (offset, len), reason, &mut voice);
             }
             StreamEvent::End { dir, how, by } => {
                 voice.by = *by;
@@ -145,6 +155,7 @@ impl Conversation {
             stats,
             by: Carrier::default(),
             wire: self.wire,
+            joined: Both::default(),
             exchanges: &mut self.exchanges,
             listener: say,
         };

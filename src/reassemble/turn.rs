@@ -103,17 +103,18 @@ impl Turn<'_> {
 
 /// What is told of a packet with what it brought.
 pub(super) fn carrier(packet: &Packet<'_>) -> Carrier {
-    let (flags, icmp) = match packet.transport {
-        Transport::Tcp(tcp) => (tcp.flags, None),
+    let (flags, ack, icmp) = match packet.transport {
+        Transport::Tcp(tcp) => (tcp.flags, tcp.ack, None),
         Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
-            (TcpFlags::default(), Some((kind, code)))
+            (TcpFlags::default(), 0, Some((kind, code)))
         }
-        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
+        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), 0, None),
     };
     Carrier {
         frame: packet.frame,
         ts: packet.ts,
         flags,
         icmp,
+        ack,
     }
 }

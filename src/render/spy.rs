@@ -328,6 +328,9 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
             .odd
             .map(|why| format!("[irregular: {why}]").into()),
     );
+    if hit.brief.unpaired {
+        labels.push("[its request is not certain]".into());
+    }
     if hit.pending {
         labels.push("no answer yet".into());
     }

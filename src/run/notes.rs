@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use crate::cli::config::Input;
+use crate::exchange::Silence;
 use crate::frame::Timestamp;
 use crate::pipeline::Unanswered;
 use crate::render;
@@ -125,7 +126,12 @@ impl Notes {
             return;
         }
         let requests = count(many, "request has", "requests have");
-        self.say("", 0, &format!("{requests} no answer yet:"));
+        let unseen = |question: &Unanswered| question.silence == Silence::Unseen;
+        let what = match first.iter().all(unseen) {
+            true => "no answer in the capture",
+            false => "no answer yet",
+        };
+        self.say("", 0, &format!("{requests} {what}:"));
         for question in first {
             let title = match self.redact {
                 true => render::redacted(&question.title),
@@ -139,17 +145,10 @@ impl Notes {
                 question.server,
                 render::duration(now.since(question.since))
             ));
-            let heard = match question.acknowledged {
-                true => " and acknowledged",
-                false => ", not acknowledged",
-            };
-            let silent = match question.begun {
-                true => "the answer has begun and is not over",
-                false => "the server has not sent a byte back",
-            };
             self.more(&format!(
-                "   {} sent{heard}; {silent}",
-                render::size(question.sent)
+                "   {} sent{}",
+                render::size(question.sent),
+                silence(question)
             ));
         }
         let rest = many.saturating_sub(first.len() as u64);
@@ -174,6 +173,26 @@ impl Notes {
         );
         self.say("", 0, &text);
     }
+}
+
+/// What is known of a question that has no answer, and no more than that.
+fn silence(question: &Unanswered) -> String {
+    let heard = match (question.acknowledged, question.silence) {
+        (true, _) => " and acknowledged",
+        (false, Silence::Unseen) => "",
+        (false, _) => ", not acknowledged",
+    };
+    let silent = match (question.begun, question.silence, question.received) {
+        (true, ..) => "the answer has begun and is not over".to_owned(),
+        (_, Silence::None, _) => "the server has not sent a byte back".to_owned(),
+        (_, Silence::Unknown, _) => "packets of the server were lost".to_owned(),
+        (_, Silence::Unseen, 0) => "no packet of the server was captured".to_owned(),
+        (_, Silence::Unseen, received) => format!(
+            "the client acknowledged {} of the server, which were not captured",
+            render::size(received)
+        ),
+    };
+    format!("{heard}; {silent}")
 }
 
 /// File names, interfaces' names and titles are others' words, too.

@@ -12,7 +12,8 @@ use simple_dns::{Packet, PacketFlag};
 
 use super::voice::Voice;
 use super::{
-    AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Progress, Protocol, Then, Verdict,
+    AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Then,
+    Verdict,
 };
 use crate::flow::{Direction, Flow};
 use crate::message::{Brief, Kind, Part, Said, Side};
@@ -222,7 +223,7 @@ impl Dissector for Dns {
         0
     }
 
-    fn elsewhere(&mut self, _: Direction) {}
+    fn missed(&mut self, _: Direction, _: Missed) {}
 
     fn renew(&mut self) {
         self.open.clear();

@@ -242,6 +242,7 @@ fn messages_of_a_stream_are_read_however_it_is_cut() {
                 let event = StreamEvent::Data {
                     dir,
                     offset,
+                    seq: 0,
                     bytes,
                     by: &by,
                 };

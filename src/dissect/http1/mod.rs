@@ -15,15 +15,19 @@ mod pairing;
 mod start_line;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 use start_line::probe;
 
+use self::body::Framing;
 use self::decoded::Body;
 use self::head::EndSearch;
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
-use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Protocol, Then, Verdict};
+use super::{
+    AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Then, Verdict,
+};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
 use crate::stream::{Ending, GapReason};
@@ -70,6 +74,8 @@ struct Half {
     exchange: u64,
     /// The question of the answer.
     asked: Option<Asked>,
+    /// It is one of several, and which is not certain.
+    unpaired: bool,
     /// The body ends with the stream.
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.
@@ -96,6 +102,8 @@ enum Stage {
     Head(EndSearch),
     /// In a head of which more was told than is kept.
     LongHead,
+    /// In front of a body that the message may not have, since its request is not known.
+    Unasked(Framing),
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -114,6 +122,7 @@ impl Dissector for Http1 {
             Stage::Start => self.start(input, voice),
             Stage::Head(search) => self.head(input, search, None, voice),
             Stage::LongHead => self.long_head(input, voice),
+            Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
             Stage::Chunk => self.chunk_end(input, voice),
@@ -135,7 +144,19 @@ impl Dissector for Http1 {
         let &Gap {
             dir, len, reason, ..
         } = gap;
-        self.lose(dir);
+        let (from, boundary) = match self.halves.of(dir).stage {
+            Stage::Start => (gap.offset, gap.waiting.is_empty()),
+            // Behind the end of the body another message begins.
+            Stage::Body => (gap.offset.saturating_add(gap.body), true),
+            _ => (gap.offset, false),
+        };
+        let range = Some((from, gap.offset.saturating_add(len)));
+        self.lose(dir, Missed { range, boundary });
+        if let Stage::Unasked(framing) = self.halves.of(dir).stage
+            && let Some(after) = self.gap_unasked(gap, framing, voice)
+        {
+            return after;
+        }
         let missing =
             |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
         let half = self.halves.of_mut(dir);
@@ -165,8 +186,11 @@ impl Dissector for Http1 {
                     then: Then::Raw,
                 }
             }
-            Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
-                voice.framing(gap.waiting.len());
+            Stage::Unasked(_) | Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
+                match half.stage {
+                    Stage::Unasked(_) => self.bodies.of_mut(dir).push(dir, gap.waiting, voice),
+                    _ => voice.framing(gap.waiting.len()),
+                }
                 self.bodies.of_mut(dir).give_up(dir, voice);
                 missing(len, voice);
                 half.stage = Stage::Lost;
@@ -194,7 +218,9 @@ impl Dissector for Http1 {
             Stage::Start => return 0,
             Stage::Head(_) | Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Lost => self.bodies.of_mut(dir).push(dir, waiting, voice),
+            Stage::Unasked(_) | Stage::Lost => {
+                self.bodies.of_mut(dir).push(dir, waiting, voice);
+            }
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
         }
         if half.until_close && how == Ending::Fin {
@@ -205,8 +231,8 @@ impl Dissector for Http1 {
         waiting.len()
     }
 
-    fn elsewhere(&mut self, dir: Direction) {
-        self.lose(dir);
+    fn missed(&mut self, dir: Direction, missed: Missed) {
+        self.lose(dir, missed);
     }
 
     fn renew(&mut self) {
@@ -257,7 +283,7 @@ impl Http1 {
                 })
             }
             Verdict::Unsure { .. } | Verdict::NotForUs => {
-                self.lose(input.dir);
+                self.lose(input.dir, Missed::UNREAD);
                 Err(Malformed {
                     consumed: 0,
                     continues: false,
@@ -293,7 +319,7 @@ impl Http1 {
     /// Ends the message: it cannot be read on.
     fn give_up(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Malformed {
         self.break_off(dir, voice);
-        self.lose(dir);
+        self.lose(dir, Missed::UNREAD);
         Malformed {
             consumed,
             continues: true,
@@ -301,11 +327,11 @@ impl Http1 {
     }
 
     /// Messages of a direction may have been missed.
-    fn lose(&mut self, dir: Direction) {
-        if self.asker.is_none_or(|asker| asker == dir) {
-            self.pairing.lose_questions();
+    fn lose(&mut self, dir: Direction, missed: Missed) {
+        if self.asker.unwrap_or(Direction::ToServer) == dir {
+            self.pairing.lose_requests(missed);
         } else {
-            self.pairing.lose_answers();
+            self.pairing.lose_responses(missed);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::{Input, Malformed, Progress, Then};
 use super::body::Framing;
 use super::decoded::Plan;
 use super::head::{EndSearch, Fields, Head, has_bare_line_end};
-use super::pairing::Method;
+use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_answer};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
@@ -24,19 +24,25 @@ impl Http1 {
         *half = Half::default();
         half.answer = answer;
         half.contrary = (asker == dir) == answer;
+        let stand = Stand {
+            place: input.place,
+            acks: input.first.acked(),
+            other: input.other,
+        };
         let exchange = if answer {
             half.asked = if half.contrary {
                 None
             } else {
-                self.pairing.asked(voice.stats)
+                self.pairing.asked(&stand)
             };
+            half.unpaired = !half.contrary && self.pairing.is_unsure();
             half.asked.map(|asked| asked.exchange)
         } else {
             half.exchange = voice.next_exchange();
             voice.stats.requests = voice.stats.requests.saturating_add(1);
             if !half.contrary {
                 self.pairing
-                    .ask(half.exchange, voice.limits.exchanges, voice.stats);
+                    .ask(half.exchange, &stand, voice.limits.exchanges, voice.stats);
             }
             Some(half.exchange)
         };
@@ -133,40 +139,49 @@ impl Http1 {
         plan: Plan,
         voice: &mut Voice<'_>,
     ) -> Result<Progress, Malformed> {
-        if let Framing::Chunked | Framing::Length(_) | Framing::UntilClose = framing {
-            self.bodies.of_mut(dir).begin(plan, voice);
-        }
-        let half = self.halves.of_mut(dir);
         match framing {
             Framing::Unclear => Err(self.give_up(dir, end, voice)),
             Framing::None => Ok(self.over(dir, end, voice)),
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
+                // What is spoken in it is another conversation, and who asks there is not known.
+                self.pairing.renew();
+                self.asker = None;
                 Ok(Progress {
                     consumed: end,
                     then: Then::Raw,
                 })
             }
-            Framing::Chunked => {
-                half.stage = Stage::ChunkSize(0);
-                Ok(Progress::need(end, 1))
-            }
-            Framing::Length(len) => {
-                half.stage = Stage::Body;
-                Ok(Progress {
-                    consumed: end,
-                    then: Then::Body(len),
-                })
-            }
-            Framing::UntilClose => {
-                (half.stage, half.until_close) = (Stage::Body, true);
-                Ok(Progress {
-                    consumed: end,
-                    then: Then::Body(u64::MAX),
-                })
+            Framing::Chunked | Framing::Length(_) | Framing::UntilClose => {
+                self.bodies.of_mut(dir).begin(plan, voice);
+                let half = self.halves.of_mut(dir);
+                if Self::is_unasked(half) {
+                    half.stage = Stage::Unasked(framing);
+                    half.until_close = framing == Framing::UntilClose;
+                    return Ok(Progress::need(end, 1));
+                }
+                Ok(self.body_begins(dir, end, framing))
             }
         }
+    }
+
+    /// Goes on in front of a body, behind `consumed` bytes.
+    pub(super) fn body_begins(
+        &mut self,
+        dir: Direction,
+        consumed: usize,
+        framing: Framing,
+    ) -> Progress {
+        let half = self.halves.of_mut(dir);
+        let (stage, then) = match framing {
+            Framing::Chunked => (Stage::ChunkSize(0), Then::Need(1)),
+            Framing::Length(len) => (Stage::Body, Then::Body(len)),
+            _ => (Stage::Body, Then::Body(u64::MAX)),
+        };
+        half.stage = stage;
+        half.until_close = framing == Framing::UntilClose;
+        Progress { consumed, then }
     }
 
     /// What is known of a message by its head, and its title, which may be put together in `room`; `odd` is what was seen to break a
@@ -235,7 +250,9 @@ impl Http1 {
                 None => Some("ICY in place of HTTP"),
             })
             .or(odd);
-        if !interim {
+        if interim {
+            self.pairing.interim();
+        } else {
             voice.stats.answers = voice.stats.answers.saturating_add(1);
             if !half.contrary {
                 self.pairing.answered(half.asked, voice.stats);
@@ -246,6 +263,7 @@ impl Http1 {
             status: line.status,
             interim,
             odd,
+            unpaired: half.unpaired,
         }
     }
 }

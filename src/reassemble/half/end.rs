@@ -28,13 +28,13 @@ impl Half {
         while self.fin != Some(self.next)
             && let Some(first) = self.first_waiting()
         {
-            self.lose(first.saturating_sub(self.next), reason, turn);
+            self.lose(first.saturating_sub(self.next), reason, turn.by, turn);
             self.advance(u64::MAX, turn);
         }
         if let Some(fin) = self.fin
             && fin > self.next
         {
-            self.lose(fin - self.next, reason, turn);
+            self.lose(fin - self.next, reason, turn.by, turn);
         }
         self.say_refused(Aside::Late, turn);
         let (how, by) = match self.fin {

@@ -222,6 +222,7 @@ impl Record<'_> {
             for (is, mark) in [
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
+                (hit.brief.unpaired, "unpaired"),
                 (hit.pending, "pending"),
                 (
                     is_http(hit) && !layout.head.is_empty() && !ended,
