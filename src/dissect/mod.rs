@@ -15,6 +15,7 @@ mod conversation;
 mod half;
 mod hello;
 mod http1;
+mod preamble;
 mod raw;
 mod talk;
 mod voice;
@@ -135,6 +136,12 @@ trait Dissector: Send {
     /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are told as a raw burst.
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize;
 
+    /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
+    /// otherwise. For those that knows what to expect there.
+    fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {
+        Seek::Nowhere
+    }
+
     /// Hears that a burst of a direction that is not (or no longer) its own is told as raw bytes.
     fn elsewhere(&mut self, dir: Direction);
 
@@ -154,6 +161,17 @@ struct Input<'a> {
     starts: bool,
     /// The protocol's probe was just certain of them.
     recognised: bool,
+}
+
+/// Where a message begins in bytes that no probe recognises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seek {
+    /// Behind this many bytes, which belong to none.
+    At(usize),
+    /// There may be one when more bytes are there. Not worth holding back a burst for longer than the burst lasts.
+    Unsure,
+    /// In none of them.
+    Nowhere,
 }
 
 /// How far a dissector came.
@@ -189,7 +207,8 @@ enum Then {
         )
     )]
     Skip(u64),
-    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one.
+    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one. The
+    /// bytes in hand are one, which the protocol's probe must not be certain of.
     Raw,
     /// Both directions belong to another dissector. Neither has an open message.
     #[cfg_attr(

@@ -4,7 +4,7 @@
 
 use super::half::{Half, Mode, less, share};
 use super::voice::Voice;
-use super::{Both, Dissector, Gap, Input, Malformed, Then, Verdict, recognise};
+use super::{Both, Dissector, Gap, Input, Malformed, Seek, Then, Verdict, preamble, recognise};
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
@@ -146,6 +146,7 @@ impl Talk {
             let done = match half.mode {
                 Mode::Raw => match self.raw(dir, rest, first, voice) {
                     Raw::Told => return bytes.len(),
+                    Raw::Part(len) => len,
                     Raw::Waits => return used,
                     Raw::Recognised => {
                         recognised = true;
@@ -200,7 +201,7 @@ impl Talk {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, progress.consumed > 0, voice);
+                self.then(input.dir, progress.then, voice);
                 progress.consumed
             }
             Err(Malformed {
@@ -213,8 +214,8 @@ impl Talk {
         }
     }
 
-    /// Does as the dissector said. `moved`: it consumed something, so that the bytes in hand were not looked at yet.
-    fn then(&mut self, dir: Direction, then: Then, moved: bool, voice: &mut Voice<'_>) {
+    /// Does as the dissector said.
+    fn then(&mut self, dir: Direction, then: Then, voice: &mut Voice<'_>) {
         let mode = match then {
             Then::Need(need) if need > voice.limits.head => {
                 return self.malformed(dir, false, voice);
@@ -224,7 +225,7 @@ impl Talk {
             Then::Body(len) => Mode::Body(len),
             Then::Skip(len) => Mode::Skip(len),
             Then::Raw => {
-                self.halves.of_mut(dir).burst.enter(moved, false);
+                self.halves.of_mut(dir).burst.enter(true, false);
                 Mode::Raw
             }
             Then::Become(next) => {
@@ -280,11 +281,55 @@ impl Talk {
                     half.patient = matches!(verdict, Verdict::Likely { .. });
                     return Raw::Waits;
                 }
+                (Verdict::NotForUs, _) if !voice.wire => {
+                    if let Some(raw) = self.seek(dir, bytes, first, voice) {
+                        return raw;
+                    }
+                }
                 _ => {}
             }
         }
+        let half = self.halves.of_mut(dir);
         half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
         Raw::Told
+    }
+
+    /// Looks for the beginning of something behind bytes that are the beginning of nothing.
+    #[cold]
+    fn seek(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        first: Carrier,
+        voice: &mut Voice<'_>,
+    ) -> Option<Raw> {
+        let half = self.halves.of_mut(dir);
+        let found = match dissector(&mut self.dissector) {
+            Some(dissector) => dissector.seek(dir, bytes),
+            None => Seek::Nowhere,
+        };
+        let found = match found {
+            Seek::Nowhere => preamble::seek(bytes),
+            found => found,
+        };
+        match found {
+            Seek::At(0) => {
+                half.burst.finish(dir, voice);
+                half.mode = Mode::Need(1);
+                Some(Raw::Recognised)
+            }
+            Seek::At(at) => {
+                let front = bytes.get(..at).unwrap_or(bytes);
+                half.tell_raw(dir, front, first, dissector(&mut self.dissector), voice);
+                half.burst.close(dir, voice);
+                Some(Raw::Part(front.len()))
+            }
+            Seek::Unsure if bytes.len() < voice.limits.head => {
+                half.patient = false;
+                Some(Raw::Waits)
+            }
+            Seek::Unsure | Seek::Nowhere => None,
+        }
     }
 
     /// Takes a hole.
@@ -341,7 +386,7 @@ impl Talk {
             },
             voice,
         );
-        self.then(dir, after.then, true, voice);
+        self.then(dir, after.then, voice);
         self.pass(dir, &[], 0, false, voice);
         let half = self.halves.of_mut(dir);
         if half.mode == Mode::Raw {
@@ -381,6 +426,8 @@ impl Talk {
 enum Raw {
     /// All were told.
     Told,
+    /// So many of them were told, and something else begins behind them.
+    Part(usize),
     /// They may begin something: they wait for more.
     Waits,
     /// They begin something: the dissector is to be asked.
@@ -522,7 +569,11 @@ mod tests {
             Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
             Said::End { .. } => heard.push(')'),
-            Said::Brief { .. } | Said::Body(_) | Said::Whole(_) => {
+            Said::Brief { .. }
+            | Said::Body(_)
+            | Said::Whole(_)
+            | Said::Fork { .. }
+            | Said::Reading { .. } => {
                 unreachable!("a toy has none of these")
             }
         };

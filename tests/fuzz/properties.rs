@@ -466,7 +466,13 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
                                 said.push(format!("{dir} {facts:?}"));
                             }
                             Said::End { complete } => said.push(format!("{dir} ) {complete}")),
-                            Said::Brief { .. } | Said::Missing { .. } | Said::Whole(_) => {}
+                            Said::Fork { reading, name } => {
+                                said.push(format!("{dir} reading {reading} {name}"));
+                            }
+                            Said::Reading { .. }
+                            | Said::Brief { .. }
+                            | Said::Missing { .. }
+                            | Said::Whole(_) => {}
                         }
                     };
                     match what {

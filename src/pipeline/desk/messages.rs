@@ -48,8 +48,10 @@ impl Desk {
             }
             Said::Missing { len, reason } => {
                 let Some(open) = state.open(dir) else { return };
-                open.unit.missing(&self.orders.query, len, reason);
+                open.missing(&self.orders.query, len, reason);
             }
+            Said::Fork { name, .. } => self.fork(state, dir, name),
+            Said::Reading { reading, bytes } => self.reading(state, dir, reading, bytes),
             Said::Body(facts) => {
                 let Some(open) = state.open(dir) else { return };
                 open.body = facts;
@@ -135,7 +137,7 @@ impl Desk {
                 return;
             }
         } else {
-            open.unit.end(query, complete);
+            open.end(query, complete);
         }
         self.close(flow, state, dir, complete);
     }
