@@ -1,5 +1,7 @@
 //! Tests of whole HTTP/1.x conversations, each played whole and byte by byte.
 
+mod readings;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
