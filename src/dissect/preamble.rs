@@ -14,69 +14,106 @@ const SOCKS_NAME: usize = 256;
 /// Messages of SOCKS 5 in a row: the greeting, the password, the request; or the answers to them.
 const SOCKS_STEPS: usize = 3;
 
+/// How long a preamble is.
+enum Length {
+    /// It is none.
+    None,
+    /// More bytes are needed to tell.
+    More,
+    /// So many bytes, which may not all be there.
+    Is(usize),
+}
+
 /// Where something begins that can be recognised, if bytes begin with a preamble.
 pub(super) fn seek(bytes: &[u8]) -> Seek {
-    let lengths: [fn(&[u8]) -> Option<usize>; 4] = [proxy_line, proxy_binary, socks4, socks5];
+    let lengths: [fn(&[u8]) -> Length; 4] = [proxy_line, proxy_binary, socks4, socks5];
     for length in lengths {
-        let Some(at) = length(bytes) else { continue };
-        let rest = bytes.get(at..).unwrap_or_default();
-        let (verdict, _) = recognise(rest);
-        if !rest.is_empty() && matches!(verdict, Verdict::Certain | Verdict::Likely { .. }) {
-            return Seek::At(at);
+        let at = match length(bytes) {
+            Length::None => continue,
+            Length::Is(at) if at < bytes.len() => at,
+            Length::More | Length::Is(_) => return Seek::Unsure,
+        };
+        match recognise(bytes.get(at..).unwrap_or_default()) {
+            (Verdict::Certain | Verdict::Likely { .. }, _) => return Seek::At(at),
+            (Verdict::Unsure { .. }, _) => return Seek::Unsure,
+            (Verdict::NotForUs, _) => {}
         }
     }
     Seek::Nowhere
 }
 
 /// `PROXY TCP4 192.0.2.1 192.0.2.2 1234 80`.
-fn proxy_line(bytes: &[u8]) -> Option<usize> {
-    if !bytes.starts_with(b"PROXY ") {
-        return None;
+fn proxy_line(bytes: &[u8]) -> Length {
+    if !begins(bytes, b"PROXY ") {
+        return Length::None;
     }
     let window = bytes.get(..PROXY_LINE).unwrap_or(bytes);
-    Some(memchr(b'\n', window)?.saturating_add(1))
+    match memchr(b'\n', window) {
+        Some(at) => Length::Is(at.saturating_add(1)),
+        None if window.len() < PROXY_LINE => Length::More,
+        None => Length::None,
+    }
 }
 
-fn proxy_binary(bytes: &[u8]) -> Option<usize> {
-    let rest = bytes.strip_prefix(PROXY_SIGNATURE)?;
-    let [version, _, high, low, ..] = rest else {
-        return None;
-    };
-    let len = usize::from(u16::from_be_bytes([*high, *low]));
-    (version >> 4 == 2).then_some(len.saturating_add(PROXY_SIGNATURE.len()).saturating_add(4))
+fn proxy_binary(bytes: &[u8]) -> Length {
+    if !begins(bytes, PROXY_SIGNATURE) {
+        return Length::None;
+    }
+    match bytes.get(PROXY_SIGNATURE.len()..).unwrap_or_default() {
+        [version, ..] if version >> 4 != 2 => Length::None,
+        [_, _, high, low, ..] => {
+            let len = usize::from(u16::from_be_bytes([*high, *low]));
+            Length::Is(len.saturating_add(PROXY_SIGNATURE.len()).saturating_add(4))
+        }
+        _ => Length::More,
+    }
+}
+
+/// Whether bytes begin like this, as far as they go.
+fn begins(bytes: &[u8], with: &[u8]) -> bool {
+    let len = bytes.len().min(with.len());
+    bytes.get(..len) == with.get(..len)
 }
 
 /// A request (version, command, port, address, a user's name and at times a host's), or the answer to one.
-fn socks4(bytes: &[u8]) -> Option<usize> {
+fn socks4(bytes: &[u8]) -> Length {
     match bytes {
-        [0, 0x5a..=0x5d, _, _, _, _, _, _, ..] => Some(8),
-        [4, 1 | 2, _, _, address @ ..] => {
+        [0, 0x5a..=0x5d, ..] => Length::Is(8),
+        [0 | 4] => Length::More,
+        [4, 1 | 2, _, _, address @ ..] if address.len() >= 4 => {
             let named = matches!(address, [0, 0, 0, 1..=255, ..]);
             let mut at = 8_usize;
             for _ in 0..=usize::from(named) {
-                let rest = bytes.get(at..)?;
+                let rest = bytes.get(at..).unwrap_or_default();
                 let window = rest.get(..SOCKS_NAME).unwrap_or(rest);
-                at = at.saturating_add(memchr(0, window)?).saturating_add(1);
+                match memchr(0, window) {
+                    Some(end) => at = at.saturating_add(end).saturating_add(1),
+                    None if window.len() < SOCKS_NAME => return Length::More,
+                    None => return Length::None,
+                }
             }
-            Some(at)
+            Length::Is(at)
         }
-        _ => None,
+        [4, 1 | 2, ..] => Length::More,
+        _ => Length::None,
     }
 }
 
 /// RFC 1928 and RFC 1929: what a client sends without waiting, or what a server answers.
-fn socks5(bytes: &[u8]) -> Option<usize> {
+fn socks5(bytes: &[u8]) -> Length {
     if bytes.first() != Some(&5) {
-        return None;
+        return Length::None;
     }
     let mut at = 0_usize;
     for _ in 0..SOCKS_STEPS {
-        let rest = bytes.get(at..)?;
+        let rest = bytes.get(at..).unwrap_or_default();
         let len = match rest {
             // A request or the answer to one: the address is IPv4, a name, or IPv6.
             [5, _, 0, 1, ..] => 10,
             [5, _, 0, 3, len, ..] => usize::from(*len).saturating_add(7),
             [5, _, 0, 4, ..] => 22,
+            [] | [1 | 5] | [1, _] => return Length::More,
+            [5, _, 0] | [5, _, 0, 3] => return Length::More,
             // The method that the server chose.
             [5, 0 | 2, ..] if at == 0 && !is_greeting(rest) => 2,
             [5, methods, ..] if at == 0 => usize::from(*methods).saturating_add(2),
@@ -84,14 +121,17 @@ fn socks5(bytes: &[u8]) -> Option<usize> {
             [1, 0, ..] => 2,
             [1, name, ..] => {
                 let name = usize::from(*name).saturating_add(2);
-                let password = usize::from(*rest.get(name)?);
-                name.saturating_add(password).saturating_add(1)
+                let Some(password) = rest.get(name) else {
+                    return Length::More;
+                };
+                name.saturating_add(usize::from(*password))
+                    .saturating_add(1)
             }
             _ => break,
         };
         at = at.saturating_add(len);
     }
-    Some(at)
+    Length::Is(at)
 }
 
 /// Whether a client's greeting is there: its methods are small numbers.
@@ -167,6 +207,15 @@ mod tests {
     fn what_only_looks_like_a_preamble_is_none() {
         for bytes in [
             &b"PROXY TCP4 192.0.2.7 192.0.2.9 56324 80\r\nand text\r\n"[..],
+            b"\x04\x03\0\0\0\0\0\0",
+            b"\x05\x01\0\x05\x01\0\x01\xc0\0\x02\x09\0P\x16\x03\x01",
+            b"\r\n\r\n\0\r\nQUIT\n\x11",
+            b"any text",
+        ] {
+            assert_eq!(seek(bytes), Seek::Nowhere, "{}", bytes.escape_ascii());
+        }
+        for bytes in [
+            &b"PROXY TCP4"[..],
             b"\x05\x01\0",
             b"\x04\x01",
             b"\x05",
@@ -174,7 +223,7 @@ mod tests {
             b"\r\n\r\n\0\r\nQUIT\n\x21",
             b"",
         ] {
-            assert_eq!(seek(bytes), Seek::Nowhere, "{}", bytes.escape_ascii());
+            assert_eq!(seek(bytes), Seek::Unsure, "{}", bytes.escape_ascii());
         }
     }
 }

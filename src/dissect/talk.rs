@@ -4,7 +4,7 @@
 
 use super::half::{Half, Mode, less, share};
 use super::voice::Voice;
-use super::{Both, Dissector, Gap, Input, Malformed, Seek, Then, Verdict, preamble, recognise};
+use super::{Both, Dissector, Gap, Input, Malformed, Then, Verdict, recognise};
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
@@ -282,7 +282,8 @@ impl Talk {
                     return Raw::Waits;
                 }
                 (Verdict::NotForUs, _) if !voice.wire => {
-                    if let Some(raw) = self.seek(dir, bytes, first, voice) {
+                    let dissector = dissector(&mut self.dissector);
+                    if let Some(raw) = half.seek(dir, bytes, first, dissector, voice) {
                         return raw;
                     }
                 }
@@ -292,44 +293,6 @@ impl Talk {
         let half = self.halves.of_mut(dir);
         half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
         Raw::Told
-    }
-
-    /// Looks for the beginning of something behind bytes that are the beginning of nothing.
-    #[cold]
-    fn seek(
-        &mut self,
-        dir: Direction,
-        bytes: &[u8],
-        first: Carrier,
-        voice: &mut Voice<'_>,
-    ) -> Option<Raw> {
-        let half = self.halves.of_mut(dir);
-        let found = match dissector(&mut self.dissector) {
-            Some(dissector) => dissector.seek(dir, bytes),
-            None => Seek::Nowhere,
-        };
-        let found = match found {
-            Seek::Nowhere => preamble::seek(bytes),
-            found => found,
-        };
-        match found {
-            Seek::At(0) => {
-                half.burst.finish(dir, voice);
-                half.mode = Mode::Need(1);
-                Some(Raw::Recognised)
-            }
-            Seek::At(at) => {
-                let front = bytes.get(..at).unwrap_or(bytes);
-                half.tell_raw(dir, front, first, dissector(&mut self.dissector), voice);
-                half.burst.close(dir, voice);
-                Some(Raw::Part(front.len()))
-            }
-            Seek::Unsure if bytes.len() < voice.limits.head => {
-                half.patient = false;
-                Some(Raw::Waits)
-            }
-            Seek::Unsure | Seek::Nowhere => None,
-        }
     }
 
     /// Takes a hole.
@@ -423,7 +386,7 @@ impl Talk {
 }
 
 /// What became of raw bytes.
-enum Raw {
+pub(super) enum Raw {
     /// All were told.
     Told,
     /// So many of them were told, and something else begins behind them.

@@ -210,7 +210,7 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 pub(super) fn seek_answer(bytes: &[u8]) -> Seek {
     let window = bytes.get(..WINDOW).unwrap_or(bytes);
     let mut places = memchr::memchr2_iter(b'H', b'h', window);
-    let mut unsure = bytes.len() < RUN;
+    let mut unsure = bytes.len() < WINDOW;
     let found = places.find(|at| {
         let rest = bytes.get(*at..).unwrap_or_default();
         // Chromium passes over four bytes in front of an answer.
@@ -246,12 +246,18 @@ const COMMON: [&[u8]; 9] = [
 /// Where the next request begins in bytes that are none by the rules, from the side that asks.
 pub(super) fn seek_request(bytes: &[u8]) -> Seek {
     let window = bytes.get(..WINDOW).unwrap_or(bytes);
+    let mut unsure = bytes.len() < WINDOW;
     let places = COMMON.iter().filter_map(|method| {
         let at = memmem::find(window, method)?;
-        let rest = bytes.get(at..).unwrap_or_default();
-        (at > 0 && probe(rest) == Verdict::Certain).then_some(at)
+        let verdict = probe(bytes.get(at..).unwrap_or_default());
+        unsure |= matches!(verdict, Verdict::Likely { .. } | Verdict::Unsure { .. });
+        (at > 0 && verdict == Verdict::Certain).then_some(at)
     });
-    places.min().map_or(Seek::Nowhere, Seek::At)
+    match places.min() {
+        Some(at) => Seek::At(at),
+        None if unsure => Seek::Unsure,
+        None => Seek::Nowhere,
+    }
 }
 
 /// Whether an unknown method is a known one behind small letters that were left over: `userGET`.
@@ -383,9 +389,9 @@ mod tests {
             (b"HTTP/1.1 20x OK\r\n", Seek::At(0)),
             (b"OK", Seek::Unsure),
             (b"a longer text than HTTP/1", Seek::Unsure),
-            (b"a text that is about HTTP/1.1 and more", Seek::Nowhere),
-            (b"a text that is about HTTP 200 and more", Seek::Nowhere),
-            (b"{\"a\": \"json without any of it\"}", Seek::Nowhere),
+            (b"a text that is about HTTP/1.1 and more", Seek::Unsure),
+            (b"a text that is about HTTP 200 and more", Seek::Unsure),
+            (&[b'x'; WINDOW], Seek::Nowhere),
         ];
         for (bytes, place) in table {
             assert_eq!(seek_answer(bytes), *place, "{}", bytes.escape_ascii());
@@ -397,8 +403,9 @@ mod tests {
         let table: &[(&[u8], Seek)] = &[
             (b"userGET /b HTTP/1.1\r\n", Seek::At(4)),
             (b"{\"q\":1}POST /b HTTP/1.1\r\n", Seek::At(7)),
-            (b"GET /b HTTP/1.1\r\n", Seek::Nowhere),
-            (b"a GET of nothing", Seek::Nowhere),
+            (b"GET /b HTTP/1.1\r\n", Seek::Unsure),
+            (b"a GET of nothing", Seek::Unsure),
+            (&[b'x'; WINDOW], Seek::Nowhere),
         ];
         for (bytes, place) in table {
             assert_eq!(seek_request(bytes), *place, "{}", bytes.escape_ascii());
