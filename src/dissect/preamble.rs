@@ -34,8 +34,8 @@ pub(super) fn seek(bytes: &[u8]) -> Seek {
             Length::More | Length::Is(_) => return Seek::Unsure,
         };
         match recognise(bytes.get(at..).unwrap_or_default()) {
-            (Verdict::Certain | Verdict::Likely { .. }, _) => return Seek::At(at),
-            (Verdict::Unsure { .. }, _) => return Seek::Unsure,
+            (Verdict::Certain, _) => return Seek::At(at),
+            (Verdict::Likely { .. } | Verdict::Unsure { .. }, _) => return Seek::Unsure,
             (Verdict::NotForUs, _) => {}
         }
     }

@@ -139,12 +139,12 @@ pub(super) fn judge(first: &[u8], all: bool, about: About) -> Judgement {
         Chunks::More => return Judgement::More,
         Chunks::None => {}
     }
-    if !(about.mistaken || about.hints.has_unmarked()) || is_utf_16(first).is_some() {
+    if !(about.mistaken || about.hints.has_unmarked()) {
         return Judgement::Plain;
     }
     match tried(first) {
         first if !all && first.len() < TRIED => Judgement::More,
-        first if is_text(first) => Judgement::Plain,
+        first if is_text(first) || is_utf_16(first).is_some() => Judgement::Plain,
         _ => Judgement::Try,
     }
 }
