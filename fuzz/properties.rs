@@ -355,8 +355,8 @@ pub fn savefile(data: &[u8]) {
     }
 }
 
-/// What is said of two streams does not depend on how they were cut, and it is no more than was
-/// sent, unless it was coded.
+/// What is said of two streams that keep the rules does not depend on how they were cut, and it is
+/// no more than was sent, unless it was coded.
 pub fn http(data: &[u8]) {
     let mut input = Input(data);
     let asks = usize::from(input.byte()) << 4;
@@ -473,7 +473,13 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
                                 said.push(format!("{dir} {facts:?}"));
                             }
                             Said::End { complete } => said.push(format!("{dir} ) {complete}")),
-                            Said::Brief { .. } | Said::Missing { .. } | Said::Whole(_) => {}
+                            Said::Fork { reading, name } => {
+                                said.push(format!("{dir} reading {reading} {name}"));
+                            }
+                            Said::Reading { .. }
+                            | Said::Brief { .. }
+                            | Said::Missing { .. }
+                            | Said::Whole(_) => {}
                         }
                     };
                     match what {
@@ -485,10 +491,12 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         }
     }
     let open = decoders.held() > 0;
+    // Where a body ends whose head is not clear, the segments tell.
+    let clear = stats.odd == 0 && stats.malformed == 0;
     assert!(coded || open || bytes_said <= question.len() + answer.len());
     drop(conversation);
     assert_eq!(decoders.held(), 0);
-    (said, exact && !(open && brotli))
+    (said, exact && clear && !(open && brotli))
 }
 
 /// Nothing that steers a terminal comes through.

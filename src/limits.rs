@@ -11,7 +11,11 @@ pub const RECORD_BYTES: usize = 16 << 20;
 pub const TUNNELS: u8 = 4;
 
 /// Codings of one body that lie on top of each other and are undone; with more it is told as sent.
-pub const CODINGS: usize = 4;
+pub const CODINGS: usize = 8;
+/// Readings of one body that are searched beside the one that is shown, where it is doubtful how it is framed or coded.
+pub const READINGS: usize = 4;
+/// Bytes of each of them that are kept to be shown, and what it is charged with among [`Limits::decoders`].
+pub const READING_KEPT: usize = 16 << 10;
 /// How many times its coded bytes a body may be beyond [`Limits::decoded`]. Logs and tables shrink to a tenth, the most
 /// monotonous dump to a hundredth; deflate cannot do more than 1032, which is what a bomb of zeros has, and brotli and
 /// zstd know no bound.

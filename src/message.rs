@@ -57,6 +57,23 @@ pub enum Said<'a> {
         /// Why.
         reason: GapReason,
     },
+    /// The body may be read in another way than the one that is told as `Text`: by this name, from here on. The text of
+    /// that reading is all that was told so far, then its [`Said::Reading`]. At most [`crate::limits::READINGS`] a message,
+    /// numbered from 0.
+    Fork {
+        /// Its number in the message.
+        reading: u8,
+        /// What the bytes are taken for: `gzip`, `sent` for no coding and no framing.
+        name: &'static str,
+    },
+    /// The next bytes of another reading; lent for the call, never empty. They are searched, and not shown unless they
+    /// match where the message's own text does not.
+    Reading {
+        /// Its number.
+        reading: u8,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
     /// What became of the body. At most once, right before `End`, and only when bytes of a body were captured.
     Body(BodyFacts),
     /// The message is over.
@@ -114,7 +131,7 @@ impl Whole<'_> {
                 by,
                 Said::Body(BodyFacts {
                     wire: body.len() as u64,
-                    state: Decoding::AsSent,
+                    ..BodyFacts::default()
                 }),
             );
         }
@@ -165,6 +182,9 @@ pub struct BodyFacts {
     pub wire: u64,
     /// What was done to them.
     pub state: Decoding,
+    /// What they were taken for, where that is not what the head says: `gzip`, `chunked`; `sent` for neither coding nor
+    /// framing.
+    pub reading: Option<&'static str>,
 }
 
 /// What was done to a body's bytes to make them text.

@@ -237,6 +237,10 @@ pub(super) struct Chart {
     /// The rules that messages were said to break.
     pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
+    /// The other readings of all messages: what the bytes were taken for, and the text.
+    pub(super) readings: Vec<(&'static str, Vec<u8>)>,
+    /// Where those of each direction's open message begin in them, in the order of their numbers.
+    places: [Vec<usize>; 2],
     /// The frame of each `Begin` and each `End`.
     pub(super) frames: Vec<u64>,
 }
@@ -258,8 +262,24 @@ impl Chart {
         let mut line = format!("{arrow} ");
         match *said {
             Said::Whole(_) => unreachable!("it was heard in pieces"),
+            Said::Fork { reading, name } => {
+                let places = &mut self.places[dir.index()];
+                assert_eq!(usize::from(reading), places.len(), "readings are numbered");
+                places.push(self.readings.len());
+                self.readings.push((name, Vec::new()));
+                self.text = text;
+                return;
+            }
+            Said::Reading { reading, bytes } => {
+                assert!(!bytes.is_empty());
+                let place = self.places[dir.index()][usize::from(reading)];
+                self.readings[place].1.extend_from_slice(bytes);
+                self.text = text;
+                return;
+            }
             Said::Begin(begin) => {
                 *open = true;
+                self.places[dir.index()].clear();
                 self.frames.push(by.frame);
                 let exchange = begin
                     .exchange

@@ -16,6 +16,7 @@ mod dns;
 mod half;
 mod hello;
 mod http1;
+mod preamble;
 mod raw;
 mod talk;
 mod voice;
@@ -164,6 +165,11 @@ trait Dissector: Send {
     /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`] told: they were lost, or are told as
     /// raw bytes.
     fn missed(&mut self, dir: Direction, missed: Missed);
+    /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
+    /// otherwise. For those that knows what to expect there.
+    fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {
+        Seek::Nowhere
+    }
 
     /// Forgets everything, to be as new for another flow.
     fn renew(&mut self);
@@ -194,6 +200,17 @@ struct Input<'a> {
     starts: bool,
     /// The protocol's probe was just certain of them.
     recognised: bool,
+}
+
+/// Where a message begins in bytes that no probe recognises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seek {
+    /// Behind this many bytes, which belong to none.
+    At(usize),
+    /// There may be one when more bytes are there. Not worth holding back a burst for longer than the burst lasts.
+    Unsure,
+    /// In none of them.
+    Nowhere,
 }
 
 /// How far a dissector came.
@@ -229,7 +246,8 @@ enum Then {
         )
     )]
     Skip(u64),
-    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one.
+    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one. The
+    /// bytes in hand are one, which the protocol's probe must not be certain of.
     Raw,
     /// Both directions belong to another dissector. Neither has an open message.
     #[cfg_attr(

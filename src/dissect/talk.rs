@@ -159,6 +159,7 @@ impl Talk {
             let done = match half.mode {
                 Mode::Raw => match self.raw(dir, rest, first, voice) {
                     Raw::Told => return bytes.len(),
+                    Raw::Part(len) => len,
                     Raw::Waits => return used,
                     Raw::Recognised => {
                         recognised = true;
@@ -215,7 +216,7 @@ impl Talk {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, progress.consumed > 0, voice);
+                self.then(input.dir, progress.then, voice);
                 progress.consumed
             }
             Err(Malformed {
@@ -228,8 +229,8 @@ impl Talk {
         }
     }
 
-    /// Does as the dissector said. `moved`: it consumed something, so that the bytes in hand were not looked at yet.
-    fn then(&mut self, dir: Direction, then: Then, moved: bool, voice: &mut Voice<'_>) {
+    /// Does as the dissector said.
+    fn then(&mut self, dir: Direction, then: Then, voice: &mut Voice<'_>) {
         let mode = match then {
             Then::Need(need) if need > voice.limits.head => {
                 return self.malformed(dir, false, voice);
@@ -239,7 +240,7 @@ impl Talk {
             Then::Body(len) => Mode::Body(len),
             Then::Skip(len) => Mode::Skip(len),
             Then::Raw => {
-                self.halves.of_mut(dir).burst.enter(moved, false);
+                self.halves.of_mut(dir).burst.enter(true, false);
                 Mode::Raw
             }
             Then::Become(next) => {
@@ -292,9 +293,16 @@ impl Talk {
                     half.patient = matches!(verdict, Verdict::Likely { .. });
                     return Raw::Waits;
                 }
+                (Verdict::NotForUs, _) if !voice.wire => {
+                    let dissector = dissector(&mut self.dissector);
+                    if let Some(raw) = half.seek(dir, bytes, first, dissector, voice) {
+                        return raw;
+                    }
+                }
                 _ => {}
             }
         }
+        let half = self.halves.of_mut(dir);
         half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
         Raw::Told
     }
@@ -386,7 +394,7 @@ impl Talk {
             },
             voice,
         );
-        self.then(dir, after.then, true, voice);
+        self.then(dir, after.then, voice);
         self.pass((dir, place), &[], 0, false, voice);
         let half = self.halves.of_mut(dir);
         if half.mode == Mode::Raw {
@@ -427,9 +435,11 @@ impl Talk {
 }
 
 /// What became of raw bytes.
-enum Raw {
+pub(super) enum Raw {
     /// All were told.
     Told,
+    /// So many of them were told, and something else begins behind them.
+    Part(usize),
     /// They may begin something: they wait for more.
     Waits,
     /// They begin something: the dissector is to be asked.
@@ -572,7 +582,11 @@ mod tests {
             Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
             Said::End { .. } => heard.push(')'),
-            Said::Brief { .. } | Said::Body(_) | Said::Whole(_) => {
+            Said::Brief { .. }
+            | Said::Body(_)
+            | Said::Whole(_)
+            | Said::Fork { .. }
+            | Said::Reading { .. } => {
                 unreachable!("a toy has none of these")
             }
         };

@@ -69,6 +69,18 @@ impl Voice<'_> {
         }
     }
 
+    /// Begins another reading of the open message, the `reading`th.
+    pub(super) fn fork(&mut self, dir: Direction, reading: u8, name: &'static str) {
+        self.say(dir, Said::Fork { reading, name });
+    }
+
+    /// Says text of another reading, if there is any.
+    pub(super) fn reading(&mut self, dir: Direction, reading: u8, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.say(dir, Said::Reading { reading, bytes });
+        }
+    }
+
     /// Counts bytes that frame text and are not said.
     pub(super) fn framing(&mut self, len: usize) {
         self.stats.framing_bytes = self.stats.framing_bytes.saturating_add(len as u64);

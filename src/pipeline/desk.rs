@@ -6,6 +6,7 @@ mod frames;
 mod glance;
 mod messages;
 mod orders;
+mod readings;
 mod timers;
 mod verdict;
 mod waiting;

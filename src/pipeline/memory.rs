@@ -64,6 +64,8 @@ pub(super) struct Neighbours {
 #[derive(Default)]
 pub(super) struct Open {
     pub(super) unit: Unit,
+    /// Other readings of it, as they are numbered.
+    pub(super) readings: Vec<Reading>,
     pub(super) begin: Begin,
     pub(super) dir: Direction,
     pub(super) number: u64,
@@ -90,6 +92,13 @@ pub(super) struct Open {
     pub(super) frames: Vec<u64>,
 }
 
+/// Another reading of an open message.
+pub(super) struct Reading {
+    /// What the bytes are taken for.
+    pub(super) name: &'static str,
+    pub(super) unit: Box<Unit>,
+}
+
 /// The packet of a message's last byte.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Last {
@@ -104,6 +113,7 @@ pub(super) const FRAMES: usize = 65_536;
 impl Open {
     /// Begin to be another message; the unit is begun by the caller.
     pub(super) fn start(&mut self, begin: Begin, number: u64, dir: Direction, by: &Carrier) {
+        self.readings = Vec::new();
         self.begin = begin;
         self.dir = dir;
         self.number = number;

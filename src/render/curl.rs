@@ -114,6 +114,9 @@ impl Curl {
                 Err("it has trailer fields, which curl does not send")
             }
             Decoding::AsSent => Ok(()),
+            Decoding::Decoded if request.body.reading.is_some() => {
+                Err("its body was not read as its head says")
+            }
             Decoding::Decoded => {
                 let kind = field(request, "content-type").unwrap_or_default();
                 let kind = String::from_utf8_lossy(kind).to_ascii_lowercase();

@@ -8,6 +8,8 @@
 //!   stands in `connect`. `blocked`, `dns` and `ssl` are not known (-1). `time` is the sum.
 //! - `size` and `text` of `content` are decoded, `compression` is what decoding added. `bodySize` is what was sent and
 //!   captured, without chunk sizes. `headersSize` is that of the head as sent.
+//! - A form has its text as it was sent beside its `params`, which the format would have exclude each other: the parameters
+//!   are a reading of it.
 //! - An exchange without an answer has status 0 and `_error`; of one without a question the URL is that of its server.
 //! - `_number` is the exchange's number, `#N` elsewhere. A `comment` tells what is not there.
 
@@ -253,6 +255,7 @@ fn sent(hit: &Hit<'_>) -> u64 {
         BodyFacts {
             state: Decoding::AsSent,
             wire: 0,
+            ..
         } => hit.body_size,
         BodyFacts { wire, .. } => wire,
     }

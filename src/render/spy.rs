@@ -262,7 +262,8 @@ impl Renderer for Spy {
 /// Bytes of a body, and of how it was sent when that was coded: `16 B (gzip 34 B)`.
 fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
     let size = human::size(decoded);
-    match coding(facts).filter(|_| body.state == Decoding::Decoded) {
+    let coding = body.reading.or_else(|| coding(facts));
+    match coding.filter(|_| body.state == Decoding::Decoded) {
         Some(coding) => format!("{size} ({coding} {})", human::size(body.wire)),
         None => size,
     }
@@ -331,6 +332,11 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     if hit.brief.unpaired {
         labels.push("[its request is not certain]".into());
     }
+    labels.extend(
+        hit.body
+            .reading
+            .map(|name| format!("[read as {name}]").into()),
+    );
     if hit.pending {
         labels.push("no answer yet".into());
     }

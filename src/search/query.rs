@@ -229,6 +229,12 @@ impl Query {
             .all(|(term, progress)| term.wanted == progress.found)
     }
 
+    /// Whether a pattern was found that must not be there.
+    pub(super) fn refuses(&self, progress: &[Progress]) -> bool {
+        let mut terms = self.terms.iter().zip(progress);
+        terms.any(|(term, progress)| !term.wanted && progress.found)
+    }
+
     /// Whether the verdict can still change by what was already read: a match is begun.
     pub(super) fn is_open(&self, progress: &[Progress]) -> bool {
         self.terms

@@ -25,7 +25,7 @@ pub struct Keep {
 }
 
 /// A message that is being said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Unit {
     progress: Vec<Progress>,
     bytes: Vec<u8>,
@@ -155,6 +155,12 @@ impl Unit {
     #[must_use]
     pub fn holds(&self, query: &Query) -> bool {
         query.holds(&self.progress)
+    }
+
+    /// Whether something was found that must not be there.
+    #[must_use]
+    pub fn is_refused(&self, query: &Query) -> bool {
+        query.refuses(&self.progress)
     }
 
     /// Whether a match is begun and not decided.

@@ -10,6 +10,7 @@ mod decoded;
 mod describe;
 mod head;
 mod long_head;
+mod odd_line;
 mod opening;
 mod pairing;
 mod start_line;
@@ -19,14 +20,15 @@ mod unasked;
 
 use start_line::probe;
 
-use self::body::Framing;
+use self::body::{Framing, Perhaps};
 use self::decoded::Body;
-use self::head::EndSearch;
+use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
 use super::{
-    AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Then, Verdict,
+    AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Seek, Then,
+    Verdict,
 };
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
@@ -59,6 +61,8 @@ struct Http1 {
     long_heads: Both<Option<Box<LongHead>>>,
     /// Who was first seen to ask, or to be answered.
     asker: Option<Direction>,
+    /// HTTP is over: what looks like a broken message of it is none.
+    left: bool,
     pairing: Pairing,
 }
 
@@ -80,6 +84,8 @@ struct Half {
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.
     tunnel: bool,
+    /// The request was told to go on, so that its body comes.
+    wanted: bool,
 }
 
 impl Half {
@@ -104,6 +110,10 @@ enum Stage {
     LongHead,
     /// In front of a body that the message may not have, since its request is not known.
     Unasked(Framing),
+    /// In front of a body that only comes if it is wanted.
+    Expected(Framing),
+    /// In front of a body of which its first bytes say how it is framed.
+    Perhaps(Perhaps),
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -123,9 +133,11 @@ impl Dissector for Http1 {
             Stage::Head(search) => self.head(input, search, None, voice),
             Stage::LongHead => self.long_head(input, voice),
             Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
+            Stage::Expected(framing) => Ok(self.expected(input, framing, voice)),
+            Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
-            Stage::Chunk => self.chunk_end(input, voice),
+            Stage::Chunk => Ok(self.chunk_end(input, voice)),
             Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
             Stage::Lost => Ok(self.lost_body(input, voice)),
         }
@@ -167,7 +179,7 @@ impl Dissector for Http1 {
                 then: Then::Raw,
             },
             Stage::Head(_) | Stage::LongHead => {
-                voice.text(dir, Part::Head, gap.waiting);
+                self.cut_head(dir, gap.waiting, voice);
                 missing(len, voice);
                 self.break_off(dir, voice);
                 AfterGap {
@@ -186,12 +198,18 @@ impl Dissector for Http1 {
                     then: Then::Raw,
                 }
             }
-            Stage::Unasked(_) | Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
+            Stage::Unasked(_)
+            | Stage::ChunkSize(_)
+            | Stage::Chunk
+            | Stage::Trailer { .. }
+            | Stage::Expected(_)
+            | Stage::Perhaps(_) => {
+                let body = self.bodies.of_mut(dir);
                 match half.stage {
-                    Stage::Unasked(_) => self.bodies.of_mut(dir).push(dir, gap.waiting, voice),
-                    _ => voice.framing(gap.waiting.len()),
+                    Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, voice),
+                    _ => body.framing(dir, gap.waiting, voice),
                 }
-                self.bodies.of_mut(dir).give_up(dir, voice);
+                body.give_up(dir, voice);
                 missing(len, voice);
                 half.stage = Stage::Lost;
                 AfterGap {
@@ -216,12 +234,25 @@ impl Dissector for Http1 {
         let half = *self.halves.of(dir);
         match half.stage {
             Stage::Start => return 0,
-            Stage::Head(_) | Stage::LongHead => voice.text(dir, Part::Head, waiting),
+            Stage::Head(_) => {
+                if let Some(end) = odd_end(waiting) {
+                    self.odd_head(dir, waiting, end, voice);
+                } else {
+                    self.cut_head(dir, waiting, voice);
+                }
+            }
+            Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Unasked(_) | Stage::Lost => {
+            Stage::Unasked(_) | Stage::Expected(_) | Stage::Perhaps(_) | Stage::Lost => {
                 self.bodies.of_mut(dir).push(dir, waiting, voice);
             }
-            Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
+            Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
+                // It may be all of a body that comes in no chunks.
+                self.bodies.of_mut(dir).push(dir, waiting, voice);
+            }
+            Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => {
+                self.bodies.of(dir).framing(dir, waiting, voice);
+            }
         }
         if half.until_close && how == Ending::Fin {
             self.over(dir, 0, voice);
@@ -235,18 +266,28 @@ impl Dissector for Http1 {
         self.lose(dir, missed);
     }
 
+    fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
+        match self.asker.filter(|_| !self.left) {
+            Some(asker) if asker == dir => odd_line::seek_request(bytes),
+            Some(_) => odd_line::seek_answer(bytes),
+            None => Seek::Nowhere,
+        }
+    }
+
     fn renew(&mut self) {
         let Self {
             halves,
             bodies,
             long_heads,
             asker,
+            left,
             pairing,
         } = self;
         *halves = Both::default();
         *bodies = Both::default();
         *long_heads = Both::default();
         *asker = None;
+        *left = false;
         pairing.renew();
     }
 }
@@ -274,21 +315,69 @@ impl Http1 {
                 self.head(input, EndSearch::default(), Some(begin), voice)
             }
             Verdict::Likely { need } => Ok(Progress::need(0, need)),
-            Verdict::Unsure { need } if !half.tunnel => Ok(Progress::need(0, need)),
-            Verdict::Unsure { .. } | Verdict::NotForUs if half.tunnel => {
-                half.tunnel = false;
-                Ok(Progress {
-                    consumed: 0,
-                    then: Then::Raw,
-                })
-            }
-            Verdict::Unsure { .. } | Verdict::NotForUs => {
+            // Letters may begin a method, or be left over from the message before: not worth more than the burst lasts.
+            Verdict::Unsure { .. } => Ok(self.leave(input.dir)),
+            Verdict::NotForUs if std::mem::take(&mut half.tunnel) => Ok(self.leave(input.dir)),
+            Verdict::NotForUs => {
+                if self.seek(input.dir, input.bytes) == Seek::At(0) {
+                    let begin = self.begin(input, voice);
+                    return self.head(input, EndSearch::default(), Some(begin), voice);
+                }
                 self.lose(input.dir, Missed::UNREAD);
-                Err(Malformed {
-                    consumed: 0,
-                    continues: false,
-                })
+                voice.stats.malformed = voice.stats.malformed.saturating_add(1);
+                Ok(self.leave(input.dir))
             }
+        }
+    }
+
+    /// What comes is none of HTTP, as far as can be said.
+    fn leave(&mut self, dir: Direction) -> Progress {
+        self.halves.of_mut(dir).tunnel = false;
+        Progress {
+            consumed: 0,
+            then: Then::Raw,
+        }
+    }
+
+    /// The head of the open message was cut. What is there of it is told, and read if its start line is whole.
+    fn cut_head(&mut self, dir: Direction, head: &[u8], voice: &mut Voice<'_>) {
+        let half = *self.halves.of(dir);
+        voice.text(dir, Part::Head, head);
+        if !matches!(half.stage, Stage::Head(_)) {
+            return;
+        }
+        if let Some(Head {
+            line: Some(line),
+            fields,
+            ..
+        }) = Head::of_part(head, half.answer)
+        {
+            let mut room = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            voice.say(dir, Said::Brief { brief, title });
+        }
+    }
+
+    /// The stream ended in a head without an empty line, but there is what some take for one, in front of `end`.
+    fn odd_head(&mut self, dir: Direction, bytes: &[u8], end: usize, voice: &mut Voice<'_>) {
+        let Some((head, body)) = bytes.split_at_checked(end) else {
+            return;
+        };
+        let answer = self.halves.of(dir).answer;
+        voice.text(dir, Part::Head, head);
+        if let Head {
+            line: Some(line),
+            fields,
+            ..
+        } = Head::of(head, answer)
+        {
+            let mut room = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            voice.say(dir, Said::Brief { brief, title });
+            self.bodies.of_mut(dir).begin(&fields.plan(), voice);
+        }
+        if !body.is_empty() {
+            self.bodies.of_mut(dir).push(dir, body, voice);
         }
     }
 
@@ -334,4 +423,9 @@ impl Http1 {
             self.pairing.lose_responses(missed);
         }
     }
+}
+
+/// Behind what some take for the end of a head, if its lines end with CR alone.
+fn odd_end(head: &[u8]) -> Option<usize> {
+    memchr::memmem::find(head, b"\r\r").map(|at| at.saturating_add(2))
 }

@@ -4,6 +4,7 @@ use memchr::memchr;
 
 use super::super::Verdict;
 use super::body::number;
+use super::odd_line;
 
 /// Bytes of a start line that are looked at to recognise it.
 const LOOK: usize = 256;
@@ -83,23 +84,30 @@ pub(crate) fn probe(bytes: &[u8]) -> Verdict {
     }
 }
 
-/// How many of the first bytes are line ends (at most four when there is more: two empty lines).
+/// Bytes of empty lines in front of a message that are passed over.
+const EMPTY: usize = 256;
+
+/// How many of the first bytes are line ends.
 fn empty_lines(bytes: &[u8]) -> usize {
     bytes
         .iter()
-        .take(4)
+        .take(EMPTY)
         .take_while(|byte| matches!(byte, b'\r' | b'\n'))
         .count()
 }
 
 /// Whether bytes that [`probe`] is certain of begin an answer.
 pub(super) fn is_answer(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/") || bytes.starts_with(b"ICY ")
+    match bytes.split_at_checked(4) {
+        Some((b"HTTP" | b"ICY ", _)) => true,
+        Some((name, _)) => name.eq_ignore_ascii_case(b"http"),
+        None => false,
+    }
 }
 
 fn start_line(line: &[u8]) -> Verdict {
     let need = line.len().saturating_add(1);
-    if !matches!(line, [b'H' | b'I', ..]) {
+    if !matches!(line, [b'H' | b'I' | b'h', ..]) {
         return request_line(line);
     }
     match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
@@ -107,7 +115,18 @@ fn start_line(line: &[u8]) -> Verdict {
         // "H" and "HTTP" may still become a method, but both verdicts say the same.
         (Some(false), _) => Verdict::Likely { need },
         (_, Some(false)) => Verdict::Unsure { need },
-        (None, None) => request_line(line),
+        (None, None) => odd_status_line(line),
+    }
+}
+
+#[cold]
+fn odd_status_line(line: &[u8]) -> Verdict {
+    match (odd_line::is_status_line(line), request_line(line)) {
+        (Some(true), _) => Verdict::Certain,
+        (Some(false), Verdict::NotForUs) => Verdict::Unsure {
+            need: line.len().saturating_add(1),
+        },
+        (_, verdict) => verdict,
     }
 }
 
@@ -137,7 +156,7 @@ fn request_line(bytes: &[u8]) -> Verdict {
     if method.len() > METHOD || !method.first().is_some_and(u8::is_ascii_alphabetic) {
         return Verdict::NotForUs;
     }
-    let Some((b' ', target)) = window.get(token..).and_then(<[u8]>::split_first) else {
+    let Some((b' ' | b'\t', target)) = window.get(token..).and_then(<[u8]>::split_first) else {
         let begun = token == window.len();
         return match METHODS.iter().any(|known| known.starts_with(method)) {
             true if begun => Verdict::Likely { need },
@@ -156,7 +175,8 @@ fn request_line(bytes: &[u8]) -> Verdict {
         let line = window.get(..token.saturating_add(1).saturating_add(end));
         let line = line.unwrap_or_default();
         return match RequestLine::of(line) {
-            Some(line) if line.is_plausible() || METHODS.contains(&method) => Verdict::Certain,
+            Some(_) if METHODS.contains(&method) => Verdict::Certain,
+            Some(line) if line.is_plausible() && !odd_line::is_glued(method) => Verdict::Certain,
             _ => Verdict::NotForUs,
         };
     }
@@ -222,11 +242,26 @@ pub(super) struct RequestLine<'h> {
     pub(super) method: &'h [u8],
     /// The target, as sent.
     pub(super) target: &'h [u8],
-    /// The digit behind `HTTP/1.`.
+    /// What is behind `HTTP/`.
+    pub(super) version: &'h [u8],
+    /// The digit behind `HTTP/1.`; 1 when it is no such version.
     pub(super) minor: u8,
+    /// A rule that the line breaks.
+    pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> RequestLine<'h> {
+    /// Of a line that keeps the rules, of which all is known.
+    pub(super) const fn of_parts(method: &'h [u8], target: &'h [u8], minor: u8) -> Self {
+        Self {
+            method,
+            target,
+            version: if minor == 0 { b"1.0" } else { b"1.1" },
+            minor,
+            odd: None,
+        }
+    }
+
     /// Reads a line (without its line feed) that may have more spaces than it should.
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
@@ -243,15 +278,19 @@ impl<'h> RequestLine<'h> {
             minor @ b'0'..=b'9',
         ] = version
         else {
-            return None;
+            return odd_line::request_line(line);
         };
-        let (method, target) = rest.split_at_checked(space(rest)?)?;
+        let Some((method, target)) = space(rest).and_then(|at| rest.split_at_checked(at)) else {
+            return odd_line::request_line(line);
+        };
         let target = target.trim_ascii();
         let whole = !method.is_empty() && !target.is_empty();
         whole.then_some(Self {
             method,
             target,
+            version: version.get(6..)?,
             minor: minor.saturating_sub(b'0'),
+            odd: None,
         })
     }
 
@@ -259,19 +298,23 @@ impl<'h> RequestLine<'h> {
     fn is_plausible(&self) -> bool {
         let begins = matches!(self.target.first(), Some(b'/' | b'*'))
             || self.target.windows(3).any(|part| part == b"://");
-        begins && !self.target.contains(&b' ')
+        begins && !self.target.contains(&b' ') && self.odd.is_none()
     }
 }
 
 /// The start line of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct StatusLine<'h> {
-    /// The status code.
+    /// The status code; 0 when there is none.
     pub(super) status: u16,
     /// Code and reason, as sent.
     pub(super) words: &'h [u8],
-    /// The digit behind `HTTP/1.`; `None` for `ICY`.
-    pub(super) minor: Option<u8>,
+    /// What is behind `HTTP/`; `None` for `ICY`, and where there is nothing.
+    pub(super) version: Option<&'h [u8]>,
+    /// The digit behind `HTTP/1.`; 1 when it is no such version.
+    pub(super) minor: u8,
+    /// A rule that the line breaks.
+    pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> StatusLine<'h> {
@@ -280,16 +323,16 @@ impl<'h> StatusLine<'h> {
         Some(Self {
             status,
             words: line.get(b"HTTP/1.1 ".len()..)?.trim_ascii_end(),
-            minor: Some(minor),
+            version: Some(if minor == 0 { b"1.0" } else { b"1.1" }),
+            minor,
+            odd: None,
         })
     }
 
     /// Reads a line (without its line feed).
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
-        let (version, words) = line.split_at_checked(space(line)?)?;
-        let words = words.trim_ascii_start();
-        let minor = match version {
+        let (words, version, odd) = match line {
             [
                 b'H',
                 b'T',
@@ -298,16 +341,29 @@ impl<'h> StatusLine<'h> {
                 b'/',
                 b'1',
                 b'.',
-                minor @ b'0'..=b'9',
-            ] => Some(minor.saturating_sub(b'0')),
-            b"ICY" => None,
-            _ => return None,
+                b'0'..=b'9',
+                b' ',
+                words @ ..,
+            ] => (words, line.get(5..8), None),
+            [b'I', b'C', b'Y', b' ', words @ ..] => (words, None, Some("ICY in place of HTTP")),
+            _ => return odd_line::status_line(line),
         };
-        let status = number(words.get(..3)?, 10)?;
+        let (b' ', status) = (words.get(3).unwrap_or(&b' '), words.get(..3)?) else {
+            return odd_line::status_line(line);
+        };
+        let Some(status) = number(status, 10) else {
+            return odd_line::status_line(line);
+        };
+        let minor = version.and_then(|version| version.get(2));
+        // To some a CR ends the line.
+        let end = memchr(b'\r', words).unwrap_or(words.len());
+        let words = words.get(..end)?.trim_ascii_end();
         Some(Self {
             status: u16::try_from(status).ok()?,
             words,
-            minor,
+            version,
+            minor: minor.map_or(1, |minor| minor.saturating_sub(b'0')),
+            odd,
         })
     }
 }

@@ -49,12 +49,14 @@ impl Desk {
             }
             Said::Missing { len, reason } => {
                 let Some(open) = state.open(dir) else { return };
-                open.unit.missing(&self.orders.query, len, reason);
+                open.missing(&self.orders.query, len, reason);
                 if matches!(reason, GapReason::Acked | GapReason::Snaplen) {
                     // They were there by then.
                     open.last.ts = open.last.ts.max(by.ts);
                 }
             }
+            Said::Fork { name, .. } => self.fork(state, dir, name),
+            Said::Reading { reading, bytes } => self.reading(state, dir, reading, bytes),
             Said::Body(facts) => {
                 let Some(open) = state.open(dir) else { return };
                 open.body = facts;
@@ -148,7 +150,7 @@ impl Desk {
                 return;
             }
         } else {
-            open.unit.end(query, complete);
+            open.end(query, complete);
         }
         self.close(flow, state, dir, complete);
     }

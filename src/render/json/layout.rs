@@ -55,6 +55,7 @@ impl<'a> Layout<'a> {
         let text = hit.text.bytes;
         let head = hit.head.min(text.len());
         let slice = |range: Range<usize>| text.get(range).unwrap_or_default();
+        let cut = is_cut(slice(0..head));
         let (mut spans, mut excerpts, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         // How far the text and the body are gone through, and whether all of the body up to here is kept.
         let (mut done, mut at, mut whole) = (0, hit.start, hit.start == 0);
@@ -86,12 +87,16 @@ impl<'a> Layout<'a> {
                     at = at.saturating_add(*len);
                     whole = false;
                 }
-                Piece::Missing(len, reason) => gaps.push(Gap {
-                    in_head: done < head,
-                    at: if done < head { done as u64 } else { at },
-                    len: *len,
-                    reason: *reason,
-                }),
+                Piece::Missing(len, reason) => {
+                    // Behind a head that has no end it hides that.
+                    let in_head = done < head || cut && at == 0;
+                    gaps.push(Gap {
+                        in_head,
+                        at: if in_head { done as u64 } else { at },
+                        len: *len,
+                        reason: *reason,
+                    });
+                }
             }
         }
         let mut body = slice(body);
@@ -105,6 +110,11 @@ impl<'a> Layout<'a> {
             gaps,
             spans,
         }
+    }
+
+    /// The end of the head is not there: it was not captured, or not kept.
+    pub(super) fn head_is_cut(&self) -> bool {
+        is_cut(self.head)
     }
 
     /// Where the matches of a hit are; one that begins in the head and ends in the body has its place in the head.
@@ -128,6 +138,11 @@ impl<'a> Layout<'a> {
             })
         })
     }
+}
+
+/// Whether a head does not end with an empty line.
+fn is_cut(head: &[u8]) -> bool {
+    !head.is_empty() && !head.ends_with(b"\n\n") && !head.ends_with(b"\n\r\n")
 }
 
 /// The range of `bytes`, cut out of a text by their count, that is without the parts of a character at its end, and with

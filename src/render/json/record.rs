@@ -212,9 +212,6 @@ impl Record<'_> {
 
     fn marks(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
-        let ended = [&b"\n\n"[..], b"\n\r\n"]
-            .iter()
-            .any(|end| layout.head.ends_with(end));
         line.key("marks").array(|line| {
             if let Some(aside) = hit.aside {
                 line.string(&aside.name().replace('-', "_"));
@@ -224,15 +221,15 @@ impl Record<'_> {
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.brief.unpaired, "unpaired"),
                 (hit.pending, "pending"),
-                (
-                    is_http(hit) && !layout.head.is_empty() && !ended,
-                    "head_cut",
-                ),
+                (is_http(hit) && layout.head_is_cut(), "head_cut"),
                 (!self.kept, "not_kept"),
             ] {
                 if is {
                     line.string(mark);
                 }
+            }
+            if let Some(name) = hit.body.reading {
+                line.string(&format!("read_as_{}", name.replace('-', "_")));
             }
         });
     }

@@ -335,7 +335,11 @@ fn a_header_line_says_what_decoding_did() {
         ),
     ];
     for (state, says, mark) in table {
-        let body = BodyFacts { wire: 34, state };
+        let body = BodyFacts {
+            wire: 34,
+            state,
+            reading: None,
+        };
         let facts = std::slice::from_ref(&gzip);
         assert_eq!(size(16, &body, facts), says);
         assert_eq!(undecoded(&body, facts).as_deref(), mark);
@@ -345,7 +349,8 @@ fn a_header_line_says_what_decoding_did() {
             16,
             &BodyFacts {
                 wire: 34,
-                state: Decoding::Decoded
+                state: Decoding::Decoded,
+                reading: None,
             },
             &[]
         ),
