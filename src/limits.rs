@@ -19,6 +19,12 @@ pub const SWELL: u64 = 256;
 /// The largest window of a zstd body: what RFC 8878 section 3.1.1.1.2 wants decoders to have, and RFC 9659 allows HTTP.
 pub const ZSTD_WINDOW: u64 = 8 << 20;
 
+/// Bytes of the states that an automaton keeps which is made as texts ask for it, for each pattern.
+pub const AUTOMATON: usize = 8 << 20;
+/// Bytes, for each pattern, of what open messages hold of matches that are begun in them, beyond that: some 100,000 messages
+/// that differ. One more message forgets its begun match.
+pub const BEGUN_MATCHES: usize = 16 << 20;
+
 /// The bounds that a user may move.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

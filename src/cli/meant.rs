@@ -116,6 +116,7 @@ fn asked(
         crlf: !ngrep,
         lazy: ngrep,
         plain_x: ngrep,
+        any_byte: !ngrep && !args.no_dotall,
     };
     patterns.retain(|pattern| !pattern.is_empty());
     if ngrep && args.word {

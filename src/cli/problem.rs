@@ -63,8 +63,11 @@ impl Problem {
     /// A pattern that is none, with the place underlined.
     #[must_use]
     pub fn pattern(error: &PatternError) -> Self {
-        let mut problem = Self::new("the pattern is not valid");
-        problem.advise_line(&format!("  {}", error.pattern));
+        let mut problem = Self::new(match error.is_large {
+            true => "the pattern is too large",
+            false => "the pattern is not valid",
+        });
+        problem.advise_line(&format!("  {}", shortened(&error.pattern, error.at)));
         match error.at {
             Some((from, to)) => {
                 let column = error
@@ -238,6 +241,18 @@ struct Rights<'a> {
     /// It runs in a container.
     container: bool,
 }
+
+/// A pattern of any length, without what is far behind the place of its fault.
+fn shortened(pattern: &str, at: Option<(usize, usize)>) -> String {
+    let shown = at.map_or(0, |(_, to)| to) + SHOWN;
+    match pattern.char_indices().find(|(place, _)| *place >= shown) {
+        Some((end, _)) => format!("{} ...", pattern.get(..end).unwrap_or_default()),
+        None => pattern.to_owned(),
+    }
+}
+
+/// Bytes of a pattern that are shown in any case.
+const SHOWN: usize = 200;
 
 /// The system's words without its number.
 fn plain(error: &std::io::Error) -> String {

@@ -314,7 +314,7 @@ pub fn search(data: &[u8]) {
         first: None,
     };
     let mut unit = Unit::default();
-    unit.begin(&query, None);
+    unit.begin(&query, None, false);
     let mut text = Vec::new();
     while !input.is_empty() {
         let len = usize::from(input.byte()) % 9;
