@@ -108,6 +108,9 @@ pub mod time {
     pub const CLOSE_GRACE: i64 = 1_000_000_000;
     /// An unanswered SYN is forgotten.
     pub const EMBRYO: i64 = 10_000_000_000;
+    /// A longer pause between two packets of a capture counts as this, where flows age and holes are waited for: it may be a
+    /// clock that was set. Shorter than [`GAP_TIMEOUT`], so that no jump gives up what nobody has acknowledged.
+    pub const PAUSE: i64 = 5_000_000_000;
     /// A closed connection still absorbs its late packets.
     pub const LINGER: i64 = 5_000_000_000;
     /// A quiet flow is forgotten, live.

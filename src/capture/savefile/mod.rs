@@ -262,6 +262,7 @@ impl Savefiles {
         else {
             return;
         };
+        self.stats.bad_times += reader.bad_times;
         if reader.bad_blocks > 0 {
             let text = format!("{} pcapng blocks could not be read", reader.bad_blocks);
             self.stats.bad_blocks += reader.bad_blocks;
@@ -286,6 +287,7 @@ impl Source for Savefiles {
         }) = &self.current
         {
             stats.bad_blocks += reader.bad_blocks;
+            stats.bad_times += reader.bad_times;
         }
         stats
     }

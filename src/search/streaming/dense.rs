@@ -11,10 +11,13 @@ use super::Machine;
 /// The largest one, in bytes; and the largest memory for its making.
 const SIZE: usize = 10 << 20;
 const DETERMINIZE: usize = 32 << 20;
-/// Steps that its making may take, about: some tenths of a second.
-const STEPS: usize = 100_000_000;
-/// An automaton with more states is not tried: making it would take long, and seldom succeed.
+/// So many states it may have in any case; more than these for each state of the other automaton, and there is no end to them:
+/// `a.{30}b` has a thousand million.
 const STATES: usize = 20_000;
+const EACH: usize = 64;
+/// Of a larger automaton none is made, and steps that the making may take, about: some tenths of a second.
+const LARGEST: usize = 20_000;
+const STEPS: usize = 100_000_000;
 
 /// A dense automaton.
 #[derive(Debug)]
@@ -30,18 +33,19 @@ impl Dense {
     /// Make it. None: it would be too large, or take too long, or it looks at characters beyond ASCII.
     pub(super) fn new(nfa: &NFA, closure: usize) -> Option<Self> {
         let states = nfa.states().len();
-        if states > STATES || nfa.look_set_any().contains_word_unicode() {
+        if states > LARGEST || nfa.look_set_any().contains_word_unicode() {
             return None;
         }
         // Each state asks for each class of bytes where all states lead to that the start leads to.
         let classes = nfa.byte_classes().alphabet_len();
         let affordable = STEPS / closure.max(1) / classes;
+        let most = STATES.max(states.saturating_mul(EACH)).min(affordable);
         let row = classes.next_power_of_two() * size_of::<u32>();
         let config = dense::Config::new()
             .match_kind(MatchKind::All)
             .start_kind(StartKind::Unanchored)
             .specialize_start_states(true)
-            .dfa_size_limit(Some(SIZE.min(affordable * row)))
+            .dfa_size_limit(Some(SIZE.min(most * row)))
             .determinize_size_limit(Some(DETERMINIZE));
         let builder = dense::Builder::new().configure(config).build_from_nfa(nfa);
         let dfa = builder.ok()?;
