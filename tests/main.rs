@@ -1,12 +1,14 @@
 //! The one integration crate. Its modules run the built program, but for `tidy`, which reads the source.
 //!
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
+//! - `patterns`: whatever is a pattern is searched for, and starts at once
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `difference`: `--diff`, of two exchanges and of two files
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; what is lost, counted
 //! - `ends`: signals, pipes, full disks, and SIGKILL
 //! - `help`: help, the man page, completions, `--explain`, and the README's table of options
+//! - `inputs`: files of all kinds, also such as are none
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
 //! - `needles`: a generated capture whose matches are cut in every way
@@ -21,6 +23,7 @@
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `threads`: two threads show what one does
 //! - `tidy`: the shape of the source
+//! - `times`: whatever times packets have, the run comes to its end, and signals end it
 //! - `whole`: messages that come in one piece
 
 mod allocations;
@@ -32,6 +35,7 @@ mod ends;
 mod frames;
 mod golden;
 mod help;
+mod inputs;
 mod json;
 mod licences;
 mod live;
@@ -40,6 +44,7 @@ mod named;
 mod needles;
 mod overview;
 mod parity;
+mod patterns;
 mod privileges;
 mod properties;
 mod share;
@@ -47,8 +52,10 @@ mod stories;
 mod streams;
 mod threads;
 mod tidy;
+mod times;
 mod whole;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -63,6 +70,20 @@ fn scratch(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder in the target directory can be made");
     folder
+}
+
+/// A pager that whoever we become can run, as its words: a script in a folder that everybody may enter. The target folder may lie
+/// below one that others may not, as root's own is.
+fn pager(name: &str, script: &str) -> String {
+    let folder = std::env::temp_dir().join(format!("spygrep-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&folder, open.clone()).expect("it is ours");
+    let path = folder.join("pager");
+    std::fs::write(&path, script).expect("there is room");
+    std::fs::set_permissions(&path, open).expect("it is ours");
+    format!("sh {}", path.display())
 }
 
 /// The program, in the project's folder, in an environment that is the same everywhere.

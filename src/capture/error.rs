@@ -73,6 +73,20 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// Whether it is that a file has nothing in it, or not even a header: as whoever captures into it has just begun it.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NotACapture {
+                what: Looks::Empty | Looks::Cut,
+                ..
+            }
+        )
+    }
+}
+
 /// What a file that is no capture seems to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Looks {
@@ -91,6 +105,9 @@ pub enum Looks {
     /// A capture of a version of the format that nobody defined.
     #[error("it has an unknown version of the format")]
     Version,
+    /// A capture in a format of other programs, by its name.
+    #[error("it is a file of {0}")]
+    Foreign(&'static str),
     /// A compressed file that cannot be unpacked.
     #[error("it cannot be unpacked")]
     Packed,

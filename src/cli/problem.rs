@@ -4,9 +4,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
-use crate::capture::CaptureError;
 use crate::capture::devices::Device;
+use crate::capture::{CaptureError, Looks};
 use crate::search::PatternError;
 use crate::unwritten::Unwritten;
 
@@ -149,13 +150,30 @@ impl Problem {
             }
             CaptureError::DeviceGone { name } => Self::new(format!("{name} is gone"))
                 .advise("spygrep -L lists the interfaces that are there"),
-            CaptureError::NotACapture { path, what } => {
-                Self::new(format!("{} is no capture file: {what}", path.display()))
-                    .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too")
+            CaptureError::NotACapture { path, what } => Self::no_capture(path, *what),
+            CaptureError::Io { source, .. } if source.raw_os_error() == Some(TOO_MANY) => {
+                Self::new("so many files cannot be open at once")
+                    .advise("allow more of them (ulimit -n 4096), or read fewer")
             }
             CaptureError::Io { path, source } => {
                 Self::new(format!("cannot read {}: {}", path.display(), plain(source)))
                     .advise("give the name of a capture file to -I, or - for standard input")
+            }
+            _ => problem,
+        }
+    }
+
+    /// A file that can be read and is no capture.
+    #[must_use]
+    pub fn no_capture(path: &Path, what: Looks) -> Self {
+        let problem = Self::new(format!("{} is no capture file: {what}", path.display()))
+            .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too");
+        match (what, path.to_str()) {
+            (Looks::Foreign(_), Some(name)) => {
+                let made = format!("{name}.pcap");
+                let line = ["editcap", "-F", "pcap", name, &made].map(str::to_owned);
+                let line = words::quoted(line.into_iter());
+                problem.advise(format!("to convert it (Wireshark has the tool):  {line}"))
             }
             _ => problem,
         }
@@ -226,6 +244,9 @@ impl Problem {
         self.advice.push(line.to_owned());
     }
 }
+
+/// `EMFILE`: a process has as many open files as it may.
+const TOO_MANY: i32 = 24;
 
 /// Interfaces of which it is said that they are up.
 const UP: usize = 6;

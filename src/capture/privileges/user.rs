@@ -142,12 +142,20 @@ fn sudo(uid: Option<&str>, gid: Option<&str>) -> Option<(u32, u32)> {
     Some((number(uid?)?, number(gid?)?))
 }
 
+/// Where there is no list of users, nobody is in it: the C library says so in several ways.
+fn known(found: Result<Option<User>, Errno>) -> Result<Option<User>, Errno> {
+    match found {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        found => found,
+    }
+}
+
 fn target(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
     let said = |errno: Errno| CaptureError::Privileges {
         detail: format!("list of users: {}", errno.desc()),
     };
     if let Some(name) = user {
-        let user = User::from_name(name).map_err(said)?;
+        let user = known(User::from_name(name)).map_err(said)?;
         let none = || CaptureError::Privileges {
             detail: format!("there is no user \"{name}\""),
         };
@@ -156,11 +164,11 @@ fn target(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
             .ok_or_else(none);
     }
     if let Some((uid, gid)) = caller() {
-        let user = User::from_uid(Uid::from_raw(uid)).map_err(said)?;
+        let user = known(User::from_uid(Uid::from_raw(uid))).map_err(said)?;
         let name = user.map_or_else(|| uid.to_string(), |user| user.name);
         return Ok((Uid::from_raw(uid), Gid::from_raw(gid), name));
     }
-    let nobody = User::from_name("nobody")
+    let nobody = known(User::from_name("nobody"))
         .map_err(said)?
         .filter(|user| !user.uid.is_root());
     Ok(match nobody {

@@ -6,7 +6,7 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 
-use super::Machine;
+use super::machine::Machine;
 
 /// The largest one, in bytes; and the largest memory for its making.
 const SIZE: usize = 10 << 20;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use regex_automata::util::primitives::StateID;
 
-use super::Machine;
+use super::machine::Machine;
 use super::sets::{Before, Scratch, Set, Sets};
 use crate::limits;
 
