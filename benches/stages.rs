@@ -249,7 +249,7 @@ fn search_a_segment(bencher: Bencher<'_, '_>, pattern: &str) {
     };
     let bytes = text(SEGMENT);
     let mut unit = Unit::default();
-    unit.begin(&query, None);
+    unit.begin(&query, None, false);
     bencher
         .counter(BytesCount::of_slice(&bytes))
         .bench_local(|| unit.feed(&query, &keep, Part::Body, black_box(&bytes), false));

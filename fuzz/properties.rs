@@ -16,9 +16,10 @@ use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
 use spygrep::reassemble::{Defragmented, Defragmenter, Reassembler};
-use spygrep::render::{self, Escape, Out};
+use spygrep::render::{self, Escape, Out, OutputKind, Time, View};
 use spygrep::search::{Asked, Keep, Options, Query, Unit};
 use spygrep::stats::DissectStats;
+use spygrep::stop::Stop;
 use spygrep::stream::{Carrier, StreamEvent};
 
 /// Bytes that are taken one after the other; zeros when there are no more.
@@ -318,7 +319,7 @@ pub fn search(data: &[u8]) {
         first: None,
     };
     let mut unit = Unit::default();
-    unit.begin(&query, None);
+    unit.begin(&query, None, false);
     let mut text = Vec::new();
     while !input.is_empty() {
         let len = usize::from(input.byte()) % 9;
@@ -524,8 +525,26 @@ pub fn program(data: &[u8]) {
     let mut input = Input(data);
     let link = LINKS[usize::from(input.byte()) % 4];
     let how = input.byte();
+    let settings = settings("a[^b]*c|GET", how);
+    let show = render::Settings {
+        packets: how & 1 == 1,
+        ..render::Settings::default()
+    };
+    let renderer = render::renderer(show, Out::new(Box::new(std::io::sink()), true));
+    let mut pipeline = Pipeline::new(settings, renderer, None, None, None);
+    let mut number = 0;
+    while !input.is_empty() {
+        number += 1 + u64::from(input.byte());
+        let len = usize::from(input.byte());
+        pipeline.frame(&frame(link, number, input.take(len)));
+    }
+    pipeline.finish();
+}
+
+/// What the whole program is to do.
+fn settings(pattern: &str, how: u8) -> Settings {
     let asked = Asked {
-        any: vec!["a[^b]*c|GET".to_owned()],
+        any: vec![pattern.to_owned()],
         ..Asked::default()
     };
     let limits = Limits {
@@ -538,7 +557,7 @@ pub fn program(data: &[u8]) {
         body: 4096,
         ..Limits::default()
     };
-    let settings = Settings {
+    Settings {
         packets: how & 1 == 1,
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
@@ -556,18 +575,149 @@ pub fn program(data: &[u8]) {
         limits,
         policy: Policy::default(),
         idle: time::IDLE_FILE,
+        stop: Stop::default(),
+    }
+}
+
+/// The packets of one connection, in order: a needle is cut by two of them. Every other one is of HTTP.
+fn connection(port: u16) -> [Vec<u8>; 8] {
+    let packet = |up: bool, flags: u8, seq: u32, ack: u32, text: &[u8]| {
+        let mut packet = vec![0x45, 0, 0, 40 + text.len() as u8, 0, 0, 0, 0, 64, 6, 0, 0];
+        let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let (src, dst) = if up {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        packet.extend([src, dst].concat());
+        let (from, to) = if up { (port, 7) } else { (7, port) };
+        packet.extend([from.to_be_bytes(), to.to_be_bytes()].concat());
+        packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
+        packet.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend(text);
+        packet
     };
+    let [first, second, answer]: [&[u8]; 3] = match port % 2 {
+        0 => [b"a nee", b"dle.", b"well"],
+        _ => [
+            b"GET /nee",
+            b"dle HTTP/1.1\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+        ],
+    };
+    let reached = 100 + first.len() as u32;
+    let (end, answered) = (reached + second.len() as u32, 300 + answer.len() as u32);
+    let flags = |flags: TcpFlags| flags.0 | TcpFlags::ACK.0;
+    let (syn, fin, ack) = (flags(TcpFlags::SYN), flags(TcpFlags::FIN), TcpFlags::ACK.0);
+    [
+        packet(true, TcpFlags::SYN.0, 99, 0, b""),
+        packet(false, syn, 299, 100, b""),
+        packet(true, ack, 100, 300, first),
+        packet(false, ack, 300, reached, b""),
+        packet(true, ack, reached, 300, second),
+        packet(false, ack, 300, end, answer),
+        packet(true, fin, end, answered, b""),
+        packet(false, fin, answered, end + 1, b""),
+    ]
+}
+
+/// A pcapng file of an interface with this resolution and offset, and of packets with their ticks.
+fn pcapng(resolution: u8, offset: [u8; 8], packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let length = (body.len().next_multiple_of(4) + 12) as u32;
+        let mut block = [kind.to_le_bytes(), length.to_le_bytes()].concat();
+        block.extend(body);
+        block.resize(length as usize - 4, 0);
+        block.extend(length.to_le_bytes());
+        block
+    };
+    let section = [
+        0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+    ];
+    let mut file = block(0x0a0d_0d0a, &section);
+    let mut interface = vec![
+        101, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, resolution, 0, 0, 0, 14, 0, 8, 0,
+    ];
+    interface.extend(offset);
+    file.extend(block(1, &interface));
+    for (ticks, packet) in packets {
+        let length = packet.len() as u32;
+        let words = [0, (ticks >> 32) as u32, *ticks as u32, length, length];
+        let mut body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        body.extend(packet);
+        file.extend(block(6, &body));
+    }
+    file
+}
+
+/// Whatever the times of packets are, in every resolution and offset: the run ends, and what lies in order is found.
+pub fn time(data: &[u8]) {
+    let mut input = Input(data);
+    let (how, resolution) = (input.byte(), input.byte());
+    let offset = match input.byte() {
+        0xff => [0; 8].map(|_| input.byte()),
+        byte => [byte, byte, 0, 0, 0, 0, 0, 0],
+    };
+    let mut packets = Vec::new();
+    let mut ticks = 0_u64;
+    let mut whole = 0;
+    for port in 1024_u16.. {
+        if input.is_empty() {
+            break;
+        }
+        let before = packets.len();
+        for packet in connection(port) {
+            if input.is_empty() {
+                break;
+            }
+            let step = u64::from(input.byte());
+            ticks = match input.byte() {
+                0 => u64::MAX,
+                1 => 0,
+                2 => 1 << (step % 64),
+                3 => u64::from_le_bytes([0; 8].map(|_| input.byte())),
+                how @ 4..64 => ticks.wrapping_sub(step << (how % 64)),
+                how => ticks.wrapping_add(step << (how % 64)),
+            };
+            packets.push((ticks, packet));
+        }
+        // The fifth packet brings the rest of the needle.
+        whole += u64::from(packets.len() >= before + 5);
+    }
+    let own = (std::process::id(), std::thread::current().id());
+    let path = std::env::temp_dir().join(format!("spygrep-fuzz-time-{own:?}"));
+    std::fs::write(&path, pcapng(resolution, offset, &packets)).expect("there is room for a file");
+    let times = [Time::Absolute, Time::OfDay, Time::Delta, Time::SinceFirst];
+    let (what, view) = [
+        (OutputKind::Records, View::Spy),
+        (OutputKind::Records, View::Byline),
+        (OutputKind::Json, View::Spy),
+        (OutputKind::Matches(true), View::Spy),
+        (OutputKind::Records, View::Log),
+        (OutputKind::Har, View::Spy),
+        (OutputKind::Overview(Some(1_000_000_000)), View::Spy),
+        (OutputKind::Diff(None), View::Spy),
+    ][usize::from(how & 7)];
     let show = render::Settings {
-        packets: how & 1 == 1,
+        what,
+        view,
+        timing: how & 8 == 8,
+        time: times[usize::from(how >> 4 & 3)],
         ..render::Settings::default()
     };
     let renderer = render::renderer(show, Out::new(Box::new(std::io::sink()), true));
-    let mut pipeline = Pipeline::new(settings, renderer, None, None, None);
-    let mut number = 0;
-    while !input.is_empty() {
-        number += 1 + u64::from(input.byte());
-        let len = usize::from(input.byte());
-        pipeline.frame(&frame(link, number, input.take(len)));
+    let mut pipeline = Pipeline::new(settings("needle", how & 0x80), renderer, None, None, None);
+    let mut files = Savefiles::open(&[&path]).expect("it is a capture");
+    std::fs::remove_file(&path).expect("it is ours, and open");
+    let mut frames = 0;
+    while let Ok(Next::Frame(frame)) = files.next_frame() {
+        frames += 1;
+        pipeline.frame(&frame);
     }
     pipeline.finish();
+    assert_eq!(frames, packets.len());
+    // The others show exchanges as one.
+    if how & 7 < 4 {
+        assert_eq!(pipeline.stats().output.matched, whole);
+    }
 }

@@ -40,6 +40,7 @@ pub mod message;
 pub mod packet;
 pub mod policy;
 pub mod stats;
+pub mod stop;
 pub mod stream;
 pub mod times;
 pub mod unwritten;

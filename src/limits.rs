@@ -23,6 +23,12 @@ pub const SWELL: u64 = 256;
 /// The largest window of a zstd body: what RFC 8878 section 3.1.1.1.2 wants decoders to have, and RFC 9659 allows HTTP.
 pub const ZSTD_WINDOW: u64 = 8 << 20;
 
+/// Bytes of the states that an automaton keeps which is made as texts ask for it, for each pattern.
+pub const AUTOMATON: usize = 8 << 20;
+/// Bytes, for each pattern, of what open messages hold of matches that are begun in them, beyond that: some 100,000 messages
+/// that differ. One more message forgets its begun match.
+pub const BEGUN_MATCHES: usize = 16 << 20;
+
 /// The bounds that a user may move.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -106,6 +112,9 @@ pub mod time {
     pub const CLOSE_GRACE: i64 = 1_000_000_000;
     /// An unanswered SYN is forgotten.
     pub const EMBRYO: i64 = 10_000_000_000;
+    /// A longer pause between two packets of a capture counts as this, where flows age and holes are waited for: it may be a
+    /// clock that was set. Shorter than [`GAP_TIMEOUT`], so that no jump gives up what nobody has acknowledged.
+    pub const PAUSE: i64 = 5_000_000_000;
     /// A closed connection still absorbs its late packets.
     pub const LINGER: i64 = 5_000_000_000;
     /// A quiet flow is forgotten, live.

@@ -37,6 +37,7 @@ use crate::reassemble::{Defragmenter, Reassembler};
 use crate::render::{Ending, Renderer};
 use crate::search::{Conditions, Keep, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
+use crate::stop::Stop;
 
 pub use ahead::{Ahead, News};
 use behind::Behind;
@@ -88,6 +89,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Nanoseconds after which a quiet flow is forgotten.
     pub idle: i64,
+    /// What takes long inside of the pipeline ends when this is set.
+    pub stop: Stop,
 }
 
 /// The spine, from a frame to what is shown of it.
@@ -176,7 +179,8 @@ impl Pipeline {
                 conditions,
             };
             let defragmenter = Defragmenter::new(limits, filter.is_some());
-            let reassembler = Reassembler::new(limits, settings.policy, settings.idle);
+            let reassembler =
+                Reassembler::new(limits, settings.policy, settings.idle).until(settings.stop);
             Way::Messages(Box::new(Messages {
                 front: Front::new(
                     filter,

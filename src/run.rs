@@ -48,7 +48,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let Config {
         first,
         mut input,
-        pipeline,
+        mut pipeline,
         render,
         recorder,
         streams,
@@ -57,6 +57,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         banner,
         ..
     } = config;
+    pipeline.stop = signals.stops();
     let live = input.is_live();
     let line = StatusLine::default();
     let notes = Notes {

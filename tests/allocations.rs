@@ -72,6 +72,7 @@ fn pipeline() -> Pipeline {
         policy: spygrep::policy::Policy::default(),
         limits,
         idle: time::IDLE_FILE,
+        stop: spygrep::stop::Stop::default(),
     };
     let renderer = render::renderer(
         render::Settings::default(),

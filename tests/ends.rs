@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -530,14 +529,8 @@ fn packets_of_a_pipe_are_saved_and_filtered_by_its_link_type() {
 /// What goes wrong at the end of a run with a pager is said when the pager is left, not under it.
 #[test]
 fn an_error_comes_behind_the_pager() {
-    let folder = scratch("pager-error");
-    let pager = folder.join("pager");
-    fs::write(
-        &pager,
-        "#!/bin/sh\ncat\nsleep 0.3\necho the pager is left >&2\n",
-    )
-    .expect("there is room");
-    fs::set_permissions(&pager, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let script = "cat\nsleep 0.3\necho the pager is left >&2\n";
+    let pager = crate::pager("pager-error", script);
     let line = format!(
         "{} --pager --diff=1,77 -I pcaps/http-keepalive.pcap",
         env!("CARGO_BIN_EXE_spygrep")

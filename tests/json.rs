@@ -435,6 +435,102 @@ fn both_halves_come_and_answers_have_times() {
     }
 }
 
+/// Questions and answers of five exchanges, one after the other on one connection.
+fn five_exchanges(path: &Path) {
+    let mut packets = vec![
+        tcp(true, 4000, SYN, 99, 0, b""),
+        tcp(false, 4000, SYN | ACK, 299, 100, b""),
+        tcp(true, 4000, ACK, 100, 300, b""),
+    ];
+    let (mut seq, mut ack) = (100, 300);
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
+    for number in 1..=5 {
+        let ask = format!("GET /q{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+        packets.push(tcp(true, 4000, PSH | ACK, seq, ack, ask.as_bytes()));
+        seq += length(ask.as_bytes());
+        let answer = answer(b"", format!("body{number}").as_bytes());
+        packets.push(tcp(false, 4000, PSH | ACK, ack, seq, &answer));
+        ack += length(&answer);
+    }
+    write(path, &packets);
+}
+
+/// `-A` and `-B` count messages in JSON as they do on the screen; what is shown beside them is the other half of a match.
+#[test]
+fn neighbours_are_those_of_the_screen() {
+    let schema = Schema::read();
+    let path = scratch("json-neighbours").join("five.pcap");
+    five_exchanges(&path);
+    // `q` and `a` with the exchange's number; the hit in brackets.
+    for (options, pattern, messages) in [
+        ("-B 2", "GET /q3", "q2 a2 [q3] a3"),
+        ("-B 1", "GET /q3", "a2 [q3] a3"),
+        ("-B 3", "GET /q3", "a1 q2 a2 [q3] a3"),
+        ("-B 9", "GET /q3", "q1 a1 q2 a2 [q3] a3"),
+        ("-B 1", "body3", "q3 [a3]"),
+        ("-B 2", "body3", "a2 q3 [a3]"),
+        ("", "body3", "q3 [a3]"),
+        ("-A 1", "GET /q3", "[q3] a3"),
+        ("-A 2", "GET /q3", "[q3] a3 q4"),
+        ("-A 3", "GET /q3", "[q3] a3 q4 a4"),
+        ("-A 2", "body3", "q3 [a3] q4 a4"),
+        ("--context 1", "body3", "q3 [a3] q4"),
+        ("-B 2 -A 1", "/q[24] ", "q1 a1 [q2] a2 q3 a3 [q4] a4"),
+        ("-B 2", "q4|body4", "q3 a3 [q4] [a4]"),
+        ("-B 4 --only req", "GET /q3", "q1 q2 [q3]"),
+    ] {
+        let line = format!("{options} '{pattern}' -I {}", path.display());
+        let printed = run(&format!("--json {line}"));
+        let lines = schema.lines(&line, &printed.stdout);
+        let shown: Vec<String> = lines
+            .iter()
+            .filter(|line| ["match", "context"].contains(&line["type"].as_str().unwrap_or("")))
+            .map(|line| {
+                let data = &line["data"];
+                let half = if data["kind"] == "http.request" {
+                    "q"
+                } else {
+                    "a"
+                };
+                match line["type"] == "match" {
+                    true => format!("[{half}{}]", data["id"]),
+                    false => format!("{half}{}", data["id"]),
+                }
+            })
+            .collect();
+        assert_eq!(shown.join(" "), messages, "{line}");
+        // The screen has the same in full, but for the other half of a match, which is one line there unless it is a neighbour.
+        let printed = run(&format!("-q {line}"));
+        let screen = text(&printed.stdout);
+        let own = messages
+            .split(' ')
+            .filter(|word| word.starts_with('['))
+            .map(|word| word.trim_matches(['[', ']']));
+        let halves: Vec<String> = own
+            .map(|own| match own.split_at(1) {
+                ("q", number) => format!("a{number}"),
+                (_, number) => format!("q{number}"),
+            })
+            .collect();
+        for word in messages.split(' ') {
+            let (half, number) = word.trim_matches(['[', ']']).split_at(1);
+            let full = match half {
+                "q" => screen.matches(&format!("GET /q{number} HTTP")).count(),
+                _ => screen.matches(&format!("body{number}\n")).count(),
+            };
+            let beside = halves.contains(&word.to_owned());
+            assert!(
+                full == 1 || beside && full == 0,
+                "{line}: {word} in {screen}"
+            );
+        }
+        assert!(
+            screen.matches("GET /q").count() <= messages.matches('q').count(),
+            "{line}: {screen}"
+        );
+    }
+}
+
 #[test]
 fn the_last_lines_tell_how_it_went() {
     let schema = Schema::read();

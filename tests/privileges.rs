@@ -445,10 +445,8 @@ fn har_files_are_written_over_only_when_forced() {
 #[ignore = "needs root: becomes another user"]
 fn the_pager_runs_as_the_user() {
     needs_root();
-    let folder = scratch("pager");
-    let (pager, typed) = (folder.join("pager"), folder.join("typed"));
-    fs::write(&pager, "#!/bin/sh\nid -u\nexec cat\n").expect("there is room");
-    fs::set_permissions(&pager, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let pager = crate::pager("pager", "id -u\nexec cat\n");
+    let typed = scratch("pager").join("typed");
     let line = format!(
         "{} --color=never --pager needle -I pcaps/http-gap.pcap",
         env!("CARGO_BIN_EXE_spygrep")

@@ -13,7 +13,7 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 10] = [
+const PROPERTIES: [(&str, Property); 11] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
@@ -24,6 +24,7 @@ const PROPERTIES: [(&str, Property); 10] = [
     ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),
+    ("time", held::time),
 ];
 
 /// The seeds of a target.

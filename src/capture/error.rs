@@ -74,6 +74,20 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// Whether a file is empty, or has not even a whole header: a capture into it has just begun.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NotACapture {
+                what: FormatError::Empty | FormatError::Cut,
+                ..
+            }
+        )
+    }
+}
+
 /// Why a file was not recognised as a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FormatError {
@@ -92,6 +106,9 @@ pub enum FormatError {
     /// A version of the format that is not defined.
     #[error("it has an unknown version of the format")]
     Version,
+    /// A capture in a format of other programs: its name.
+    #[error("it is a file of {0}")]
+    Foreign(&'static str),
     /// A compressed file that cannot be decompressed.
     #[error("it cannot be decompressed")]
     Packed,

@@ -99,6 +99,7 @@ pub struct Args {
     #[arg(
         long = "regexp",
         value_name = "PATTERN",
+        allow_hyphen_values = true,
         help_heading = "What to look for"
     )]
     pub regexp: Vec<String>,

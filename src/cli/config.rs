@@ -13,6 +13,7 @@ use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
 use crate::search::Query;
+use crate::stop::Stop;
 
 use super::args::{Args, LayersName};
 use super::meant::{Meant, meant};
@@ -275,6 +276,7 @@ fn configure_run(
             } else {
                 time::IDLE_FILE
             },
+            stop: Stop::default(),
         },
         input,
         render,

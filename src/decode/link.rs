@@ -1,7 +1,7 @@
 //! Link layers: everything in front of the IP header.
 
 use crate::frame::{Frame, LinkType};
-use crate::packet::Undecoded;
+use crate::packet::{Undecoded, path_of};
 
 use super::ieee80211;
 
@@ -108,8 +108,7 @@ pub(super) fn ether_type(mut kind: u16, mut bytes: &[u8]) -> Result<Link<'_>, Un
     let mut path = 0_u32;
     while is_tag(kind) {
         // The mix must tell tag 1 in tag 2 from tag 2 in tag 1.
-        let tag = u32::from(at(bytes, 0)? & 0x0fff);
-        path = path.rotate_left(13) ^ (tag + 1).wrapping_mul(0x9e37_79b1);
+        path = path.rotate_left(13) ^ path_of(at(bytes, 0)? & 0x0fff);
         kind = at(bytes, 2)?;
         bytes = behind(bytes, 4)?;
     }
@@ -193,6 +192,7 @@ fn behind(bytes: &[u8], offset: usize) -> Result<&[u8], Undecoded> {
 mod tests {
     use super::*;
     use crate::frame::Timestamp;
+    use crate::packet::vlan_of;
 
     fn frame(link: LinkType, bytes: &[u8]) -> Frame<'_> {
         Frame {
@@ -251,6 +251,11 @@ mod tests {
             let link = decode(&frame(LinkType::ETHERNET, &bytes)).unwrap();
             assert_eq!(link.ip, [0x45, 0xff], "{tags:?}");
             assert!(!paths.contains(&link.path), "{tags:?}");
+            let alone = match tags {
+                [tag] => Some(u16::from(*tag)),
+                _ => None,
+            };
+            assert_eq!(vlan_of(link.path), alone, "{tags:?}");
             paths.push(link.path);
             let mut scratch = Vec::new();
             assert_eq!(

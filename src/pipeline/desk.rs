@@ -23,7 +23,6 @@ use crate::limits::time;
 use crate::stats::{DissectStats, OutputStats};
 use crate::stream::{Ending, StreamEvent};
 
-use super::kept::Kept;
 use super::memory::{Memory, Open, State};
 use super::recorder::Recorder;
 use super::show::Show;
@@ -137,6 +136,7 @@ impl Desk {
     pub(super) fn counted(&self) -> OutputStats {
         OutputStats {
             pending: self.left().0,
+            matches_forgotten: self.orders.query.forgotten(),
             packets_forgotten: self.show.recorder.as_ref().map_or(0, Recorder::forgotten),
             ..self.output
         }
@@ -255,7 +255,7 @@ impl Desk {
             }
         }
         if !state.timed {
-            self.set_timer(flow, conversation, state, now.plus(time::BURST_PAUSE));
+            self.set_timer(flow, conversation, state, now.after(time::BURST_PAUSE));
         }
     }
 
@@ -306,7 +306,10 @@ impl Desk {
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;
             let questions = neighbours.questions.iter();
-            self.kept -= questions.map(Kept::size).sum::<usize>().min(self.kept);
+            self.kept -= questions
+                .map(|kept| kept.size())
+                .sum::<usize>()
+                .min(self.kept);
         }
     }
 }

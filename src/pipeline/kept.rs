@@ -1,16 +1,17 @@
 //! A message kept whole, because another one may want it to be shown: a neighbour, or the other half of an exchange.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Brief, Fact, Kind, Role, Side};
 use crate::times::Times;
 
 /// An owned [`Hit`].
 pub(super) struct Kept {
     pub(super) number: u64,
-    pub(super) why: Why,
+    why: Why,
     heading: Heading,
     kind: Kind,
     bytes: Vec<u8>,
@@ -30,7 +31,9 @@ pub(super) struct Kept {
     times: Option<Times>,
     incomplete: bool,
     joined: bool,
-    pub(super) pending: bool,
+    pending: bool,
+    /// It was shown, which it is once.
+    shown: Cell<bool>,
 }
 
 /// What a kept message costs beside its text: itself, and small pieces of memory.
@@ -62,7 +65,18 @@ impl Kept {
             incomplete: hit.incomplete,
             joined: hit.joined,
             pending: hit.pending,
+            shown: Cell::new(false),
         }
+    }
+
+    /// Whether it is a question of this number.
+    pub(super) fn asks(&self, number: u64) -> bool {
+        self.kind.side == Side::Asks && self.number == number
+    }
+
+    /// Whether it is still to be shown. From now on it is not.
+    pub(super) fn is_to_be_shown(&self) -> bool {
+        !self.shown.replace(true)
     }
 
     /// Bytes of memory that it takes, about.

@@ -1,6 +1,7 @@
 //! What is remembered of a flow between its packets: it rides along with the flow in the reassembler's table.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::dissect::Conversation;
 use crate::exchange::{Exchange, Findings, Heard, Silence};
@@ -55,9 +56,9 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Neighbours {
     /// For `-A` and `-B`.
-    pub(super) context: Context<Kept>,
+    pub(super) context: Context<Rc<Kept>>,
     /// Questions that wait for their answer, to be shown with it, or if its facts are those that are asked for.
-    pub(super) questions: VecDeque<Kept>,
+    pub(super) questions: VecDeque<Rc<Kept>>,
 }
 
 /// An open message: said in part.
@@ -183,7 +184,7 @@ impl State {
     }
 
     /// Take out the kept question of this number.
-    pub(super) fn question(&mut self, number: u64) -> Option<Kept> {
+    pub(super) fn question(&mut self, number: u64) -> Option<Rc<Kept>> {
         let questions = &mut self.neighbours.as_mut()?.questions;
         let at = questions.iter().position(|kept| kept.number == number)?;
         questions.remove(at)

@@ -26,7 +26,11 @@ impl Reassembler {
         now: Timestamp,
         mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
-        while let Some((moment, slot, id)) = self.alarms.due(now) {
+        let aged = self.at(now);
+        // What is looked at is not due again at once.
+        while let Some((moment, slot, id)) = self.alarms.due(aged)
+            && !self.stop.is_set()
+        {
             let slot = slot as usize;
             if let Some(entry) = self.table.get(slot)
                 && entry.flow.id == id
@@ -39,17 +43,18 @@ impl Reassembler {
             }
         }
         // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.
-        if now.since(self.swept).unsigned_abs() < SWEEP {
+        if aged.since(self.swept).unsigned_abs() < SWEEP {
             return;
         }
-        self.swept = now;
+        self.swept = aged;
         for (stage, patience) in [
             (Stage::Closed, time::LINGER),
             (Stage::Embryo, time::EMBRYO),
             (Stage::Open, self.idle),
         ] {
-            while let Some((slot, ts)) = self.table.oldest(stage)
-                && now.since(ts) >= patience
+            while let Some((slot, since)) = self.table.oldest(stage)
+                && aged.since(since) >= patience
+                && !self.stop.is_set()
             {
                 self.forget(slot, Ending::Abandoned, GapReason::End, block, &mut deliver);
             }
@@ -70,6 +75,7 @@ impl Reassembler {
             ts: entry.last.ts.max(now),
             ..entry.last
         };
+        let aged = self.shared.now;
         let Entry {
             flow,
             halves,
@@ -84,7 +90,7 @@ impl Reassembler {
         settle(to_server, to_client, false, *two_sided, &mut turn);
         let over = |half: &Half| {
             half.reset_since()
-                .is_some_and(|since| by.ts.since(since) >= time::CLOSE_GRACE)
+                .is_some_and(|since| aged.since(since) >= time::CLOSE_GRACE)
         };
         let is_over = over(to_server) || over(to_client);
         if is_over {
@@ -100,7 +106,7 @@ impl Reassembler {
         if is_over {
             // It is not looked at again: of a side that said nothing but a RST no end is said.
             self.table.touch(slot, Stage::Closed);
-        } else if let Some(moment) = next_review(to_server, to_client, *two_sided, by.ts) {
+        } else if let Some(moment) = next_review(to_server, to_client, *two_sided, aged) {
             self.alarms.set(alarm, moment, flow);
         }
     }

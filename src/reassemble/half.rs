@@ -18,6 +18,7 @@ use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, Carrier, GapReason};
 
+use super::REACH;
 use super::queue::{Facts, Queue};
 use super::tail::{Tail, Tails};
 use super::turn::{Segment, Turn};
@@ -33,6 +34,8 @@ pub(super) struct Half {
     fin: Option<u64>,
     /// The segment with the FIN, when all in front of it was delivered.
     fin_by: Carrier,
+    /// When that was, by the clock that does not jump.
+    fin_at: Timestamp,
     /// The sequence number of offset 0.
     base: u32,
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
@@ -71,8 +74,8 @@ struct Trouble {
     candidates: Vec<u32>,
     /// Bytes far ahead that follow each other.
     far: Option<gaps::Far>,
-    /// It sent a RST that is not proven to be real.
-    reset: Option<Carrier>,
+    /// When it sent a RST that is not proven to be real.
+    reset: Option<Timestamp>,
     /// Contradicting copies that were said, and their bytes.
     conflicts: u32,
     conflict_bytes: usize,
@@ -190,6 +193,15 @@ impl Half {
     /// Whether `seq` is exactly the next one expected (RFC 5961 section 3.2).
     pub(super) fn is_next(&self, seq: u32) -> bool {
         self.place(seq) == Some(self.next.cast_signed())
+    }
+
+    /// Whether a sequence number lies where one of this direction can, its receiver having announced `window`. Of a direction that
+    /// was not seen any does.
+    pub(super) fn is_near(&self, seq: u32, window: u64) -> bool {
+        self.place(seq).is_none_or(|place| {
+            let reach = window.saturating_add(REACH);
+            place.abs_diff(self.next.cast_signed()) <= reach
+        })
     }
 
     /// How far the direction has come, for those who need it to.
@@ -317,7 +329,7 @@ impl Half {
     /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
     pub(super) fn note_end(&mut self, turn: &Turn<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
-            self.fin_by = *turn.by;
+            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::stream::Carrier;
 use super::Reassembler;
 use super::half::Half;
 use super::key::{Key, Sender};
+use super::pair::sides;
 use super::table::{Entry, Place, Stage};
 use super::turn::Segment;
 
@@ -36,6 +37,13 @@ impl Reassembler {
             return anew(false);
         };
         let dir = entry.direction(segment.sender);
+        if !segment.has(TcpFlags::SYN) && !entry.reset {
+            // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell whether it is the same.
+            return Again {
+                anew: !entry.may_have(segment, dir),
+                client: Some(entry.flow.client),
+            };
+        }
         if !segment.has(TcpFlags::SYN) {
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
@@ -148,10 +156,19 @@ impl Reassembler {
 
 impl Entry {
     /// Whether a segment cannot begin another connection on the same ports: it has no SYN and this one did not end by a RST, or it is a
-    /// RST itself.
+    /// RST itself; and this one was not quiet for as long as `idle`.
     #[inline]
-    pub(super) fn is_ordinary(&self, segment: &Segment<'_>) -> bool {
-        (!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST)
+    pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &Carrier, idle: i64) -> bool {
+        ((!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST))
+            && by.ts.since(self.last.ts) < idle
+    }
+
+    /// Whether a segment can be one of this connection, by its numbers.
+    fn may_have(&mut self, segment: &Segment<'_>, dir: Direction) -> bool {
+        let (own, peer) = sides(self.halves.both(), dir);
+        let acks = segment.has(TcpFlags::ACK);
+        own.is_near(segment.tcp.seq, peer.window())
+            && (!acks || peer.is_near(segment.tcp.ack, own.window()))
     }
 
     /// Note the moments of the handshake that this segment is part of.

@@ -4,6 +4,7 @@
 //! packet; only what is out of order is copied. What the two cannot place is said too, so that nothing is lost unseen.
 
 mod alarms;
+mod clock;
 mod expiry;
 mod fragments;
 mod half;
@@ -28,9 +29,11 @@ use crate::limits::Limits;
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
+use crate::stop::Stop;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
+use clock::Clock;
 use key::Key;
 use pair::{meant, next_review, settle, sides};
 use predict::WITHOUT_MEANING;
@@ -49,6 +52,8 @@ pub struct Reassembler {
     alarms: Alarms,
     /// When quiet flows were last looked for.
     swept: Timestamp,
+    clock: Clock,
+    stop: Stop,
     last_id: u64,
 }
 
@@ -59,6 +64,8 @@ struct Shared {
     stats: ReassemblyStats,
     queued: usize,
     tails: Tails,
+    /// What it is by the [`Clock`].
+    now: Timestamp,
 }
 
 impl Shared {
@@ -71,6 +78,7 @@ impl Shared {
         Turn {
             dir,
             by,
+            now: self.now,
             reach: REACH,
             limits: &self.limits,
             policy: self.policy,
@@ -97,12 +105,31 @@ impl Reassembler {
                 stats: ReassemblyStats::default(),
                 queued: 0,
                 tails: Tails::default(),
+                now: Timestamp::default(),
             },
             idle,
             alarms: Alarms::default(),
             swept: Timestamp::default(),
+            clock: Clock::default(),
+            stop: Stop::default(),
             last_id: 0,
         }
+    }
+
+    /// The same, but what takes long ends when `stop` is set.
+    #[must_use]
+    pub fn until(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// It is `ts` by the capture.
+    #[inline]
+    fn at(&mut self, ts: Timestamp) -> Timestamp {
+        let now = self.clock.at(ts);
+        self.shared.now = now;
+        self.table.now = now;
+        now
     }
 
     /// The counters.
@@ -124,6 +151,7 @@ impl Reassembler {
         packet: &Packet<'_>,
         mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
+        self.at(packet.ts);
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
         let mut found = self.table.find(&key);
@@ -138,7 +166,7 @@ impl Reassembler {
                 && self
                     .table
                     .get(old)
-                    .is_some_and(|entry| !entry.is_ordinary(&segment))
+                    .is_some_and(|entry| !entry.is_ordinary(&segment, by, self.idle))
             {
                 let again = self.begins_anew(old, &segment, by);
                 client = again.client;
@@ -300,7 +328,7 @@ impl Reassembler {
             // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was not the stream's.
             stage = Stage::Open;
         }
-        if let Some(moment) = next_review(own, peer, *two_sided, by.ts) {
+        if let Some(moment) = next_review(own, peer, *two_sided, self.shared.now) {
             self.alarms.set(alarm, moment, flow);
         }
         let repeated = self.shared.stats.retransmitted - repeated;

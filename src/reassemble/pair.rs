@@ -99,5 +99,5 @@ pub(super) fn next_review(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let moment = earlier(one.next_review(two_sided), other.next_review(two_sided))?;
-    Some(moment.max(now.plus(time::GAP_GRACE)))
+    Some(moment.max(now.after(time::GAP_GRACE)?))
 }

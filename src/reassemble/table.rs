@@ -84,6 +84,8 @@ pub(super) struct Table {
     index: HashTable<u32>,
     hasher: RandomState,
     orders: [Order; 3],
+    /// What it is, by the clock that does not jump.
+    pub(super) now: Timestamp,
     /// The flow found last: traffic comes in runs.
     recent: Option<(Key, usize)>,
 }
@@ -108,6 +110,7 @@ impl Default for Table {
             index: HashTable::new(),
             hasher: RandomState::default(),
             orders: [Order::default(); 3],
+            now: Timestamp::default(),
             recent: None,
         }
     }
@@ -227,9 +230,10 @@ impl Table {
     /// A packet of the flow came: it is the newest of its stage.
     #[inline]
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
+        let now = self.now;
         let Some(entry) = self.get(slot) else { return };
         // A flow's place need not be exact: moved at every packet, it would cost more than the packet.
-        if entry.stage == stage && entry.last.ts.since(entry.linked) < EXACT {
+        if entry.stage == stage && now.since(entry.linked) < EXACT {
             return;
         }
         self.unlink(slot);
@@ -239,11 +243,11 @@ impl Table {
         self.link(slot, stage);
     }
 
-    /// The flow of a stage that was quiet for longest, and since when.
+    /// The flow of a stage that was quiet for longest, and since when, about.
     pub(super) fn oldest(&mut self, stage: Stage) -> Option<(usize, Timestamp)> {
         let slot = self.order(stage).oldest? as usize;
-        let ts = self.get(slot)?.last.ts;
-        Some((slot, ts))
+        let since = self.get(slot)?.linked;
+        Some((slot, since))
     }
 
     /// The flow of the same stage whose last packet came next.
@@ -275,15 +279,15 @@ impl Table {
     }
 
     fn link(&mut self, slot: usize, stage: Stage) {
+        let (own, now) = (slot as u32, self.now);
         let order = self.order(stage);
-        let own = slot as u32;
         let before = order.newest.replace(own);
         order.oldest.get_or_insert(own);
         order.len += 1;
         if let Some(entry) = self.get(slot) {
             entry.older = before;
             entry.newer = None;
-            entry.linked = entry.last.ts;
+            entry.linked = now;
         }
         if let Some(entry) = before.and_then(|before| self.get(before as usize)) {
             entry.newer = Some(own);

@@ -23,6 +23,8 @@ const FLUSH: Duration = Duration::from_millis(50);
 const LOSSES: Duration = Duration::from_secs(2);
 /// How long another thread is waited for, between two looks at signals.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long the other thread, which is to end, is waited for when it tells nothing.
+const LOST: Duration = Duration::from_secs(2);
 /// Frames between two looks at the clock, in a file.
 const FRAMES: u32 = 4096;
 
@@ -56,9 +58,10 @@ impl Drive {
     ) -> Result<Box<dyn Renderer>, Problem> {
         let First {
             mut input,
-            pipeline,
+            mut pipeline,
             banner,
         } = first;
+        pipeline.stop = self.signals.stops();
         let mut pipeline = Pipeline::new(pipeline, renderer, None, None, None);
         let begun = pipeline.renderer().begin(&banner);
         let result = begun
@@ -90,15 +93,21 @@ impl Drive {
         let mut flushed = Instant::now();
         let mut ending = Ending::Source;
         let mut dry = false;
+        let mut told = Instant::now();
         loop {
             if self.signals.stop() {
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
+                // It tells what it has read, unless it is lost in something.
+                if dry && told.elapsed() >= LOST {
+                    return Ok(ending);
+                }
             }
             // What was gathered is written before anything is waited for.
             match pipeline.read_on(if dry { PATIENCE } else { Duration::ZERO }) {
                 News::Read(progress, warnings) => {
                     dry = false;
+                    told = Instant::now();
                     if let Some(gauge) = &mut self.gauge {
                         gauge.look(progress);
                     }

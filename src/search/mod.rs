@@ -3,9 +3,11 @@
 //! [`Asked`] is what the user typed, [`Query`] the same compiled; a [`Unit`] is one message that is being said, searched as it
 //! comes and kept as far as it may be shown.
 
+mod alike;
 mod conditions;
 mod context;
 mod pattern;
+mod plain;
 mod prefilter;
 mod query;
 mod streaming;

@@ -26,6 +26,8 @@ pub struct Options {
     pub lazy: bool,
     /// `\x` is the letter, as in the regular expressions of ngrep's own library.
     pub plain_x: bool,
+    /// In what is no text `.` matches every byte.
+    pub any_byte: bool,
 }
 
 /// Why a pattern cannot be searched for.
@@ -40,6 +42,21 @@ pub struct PatternError {
     pub what: String,
     /// What to do instead, when that is known.
     pub instead: Option<String>,
+    /// It is valid, and there is no room for it.
+    pub is_large: bool,
+}
+
+impl PatternError {
+    /// Any of `patterns`, all together, would need more than there is room for.
+    pub(super) fn too_large(patterns: &[String], detail: String) -> Self {
+        Self {
+            pattern: patterns.join(" | "),
+            at: None,
+            what: detail,
+            instead: Some("count less in {n,m}, or search for a part of it".into()),
+            is_large: true,
+        }
+    }
 }
 
 /// Patterns of which any may match, ready to be searched for.
@@ -49,10 +66,14 @@ pub(super) struct Pattern {
     pub(super) regex: Regex,
     /// For the streaming automaton.
     pub(super) hir: Hir,
+    /// The same where `.` matches every byte, if that is something else.
+    pub(super) wide: Option<(Regex, Hir)>,
 }
 
-/// The largest pattern, compiled, in bytes.
+/// The largest pattern, compiled, in bytes: what the library takes unless it is told otherwise. Of several patterns each
+/// may be nearly so large.
 const COMPILED: usize = 10 << 20;
+const SEVERAL: usize = 64 << 20;
 
 impl Pattern {
     /// Compile `patterns`.
@@ -73,24 +94,35 @@ impl Pattern {
             let flag = if options.unicode { "" } else { "-u" };
             whole = format!(r"(?{flag}:\b{{start-half}})(?:{whole})(?{flag}:\b{{end-half}})");
         }
-        let too_large = |detail: String| PatternError {
-            pattern: patterns.join(" | "),
-            at: None,
-            what: format!("the pattern is too large: {detail}"),
-            instead: Some("count less in {n,m}, or search for a part of it".into()),
+        let size = match (patterns.len(), options.word) {
+            (1, false) => COMPILED,
+            _ => SEVERAL,
         };
-        let hir = parse(&whole, options).map_err(|error| too_large(error.to_string()))?;
-        let regex = RegexBuilder::new(&whole)
-            .unicode(options.unicode)
-            .case_insensitive(options.ignore_case)
-            .dot_matches_new_line(options.dot_all)
-            .multi_line(options.line_anchors)
-            .crlf(options.crlf)
-            .swap_greed(options.lazy)
-            .size_limit(COMPILED)
-            .build()
-            .map_err(|error| too_large(error.to_string()))?;
-        Ok(Self { regex, hir })
+        let compiled = |options: &Options| {
+            let hir = parse(&whole, options)
+                .map_err(|error| PatternError::too_large(patterns, error.to_string()))?;
+            let regex = RegexBuilder::new(&whole)
+                .unicode(options.unicode)
+                .case_insensitive(options.ignore_case)
+                .dot_matches_new_line(options.dot_all)
+                .multi_line(options.line_anchors)
+                .crlf(options.crlf)
+                .swap_greed(options.lazy)
+                .size_limit(size)
+                .build()
+                .map_err(|error| PatternError::too_large(patterns, error.to_string()))?;
+            Ok((regex, hir))
+        };
+        let (regex, hir) = compiled(options)?;
+        let wide = match options.any_byte && !options.dot_all && whole.contains('.') {
+            true => Some(compiled(&Options {
+                dot_all: true,
+                ..*options
+            })?),
+            false => None,
+        };
+        let wide = wide.filter(|(_, wide)| *wide != hir);
+        Ok(Self { regex, hir, wide })
     }
 }
 
@@ -130,6 +162,7 @@ fn hex(pattern: &str) -> Result<String, PatternError> {
         at: None,
         what: what.to_owned(),
         instead: Some("write two digits a byte: -X 0x474554".into()),
+        is_large: false,
     };
     let digits = pattern
         .strip_prefix("0x")
@@ -215,6 +248,7 @@ fn explain(pattern: &str, part: &str, error: &regex_syntax::Error) -> PatternErr
         at,
         what,
         instead,
+        is_large: false,
     }
 }
 
@@ -401,8 +435,7 @@ mod tests {
         assert!(
             finds(r"(?:\w{1000}){1000}", Options::default(), b"")
                 .unwrap_err()
-                .what
-                .contains("too large")
+                .is_large
         );
     }
 }

@@ -9,6 +9,7 @@ use crate::hit::{Piece, Text};
 use crate::message::Part;
 use crate::stream::GapReason;
 
+use super::plain::Plain;
 use super::query::{Bookmark, Progress, Query};
 
 /// How much of a message is kept.
@@ -28,6 +29,9 @@ pub struct Keep {
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
     progress: Vec<Progress>,
+    /// It may be no text; and whether it is, as far as that matters.
+    raw: bool,
+    plain: Plain,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
@@ -72,9 +76,11 @@ const AROUND: usize = 512;
 const EXCERPTS: usize = 64 << 10;
 
 impl Unit {
-    /// Begin a message, with a text of its own or where `bookmark` says.
-    pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>) {
-        query.begin(&mut self.progress, bookmark);
+    /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells whether it is text.
+    pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>, raw: bool) {
+        query.begin(&mut self.progress, bookmark, raw);
+        self.raw = raw && query.is_wide();
+        self.plain = Plain::default();
         self.head_said = 0;
         self.body = 0;
         self.forget();
@@ -99,9 +105,10 @@ impl Unit {
         if bytes.is_empty() {
             return;
         }
+        let text = !(self.raw && self.plain.take(bytes));
         let mut progress = std::mem::take(&mut self.progress);
         if part == Part::Head {
-            query.feed(&mut progress, bytes, lacks, &mut |_, _| ());
+            query.feed(&mut progress, bytes, lacks, text, &mut |_, _| ());
             let room = keep.head.saturating_sub(self.head);
             let (kept, skipped) = bytes.split_at(room.min(bytes.len()));
             self.keep(kept);
@@ -110,16 +117,16 @@ impl Unit {
         } else {
             let room = keep.body.saturating_sub(self.body_kept);
             if room >= bytes.len() {
-                query.feed(&mut progress, bytes, lacks, &mut |_, _| ());
+                query.feed(&mut progress, bytes, lacks, text, &mut |_, _| ());
                 self.keep(bytes);
                 self.body_kept += bytes.len();
             } else {
                 let (kept, rest) = bytes.split_at(room);
-                query.feed(&mut progress, kept, lacks, &mut |_, _| ());
+                query.feed(&mut progress, kept, lacks, text, &mut |_, _| ());
                 self.keep(kept);
                 self.body_kept += kept.len();
                 let mut done = 0;
-                query.feed(&mut progress, rest, lacks, &mut |end, len| {
+                query.feed(&mut progress, rest, lacks, text, &mut |end, len| {
                     if keep.around {
                         done = self.excerpt(rest, done, end, len);
                     }
@@ -154,7 +161,7 @@ impl Unit {
     /// Whether the message holds, as far as it was searched.
     #[must_use]
     pub fn holds(&self, query: &Query) -> bool {
-        query.holds(&self.progress)
+        query.holds(&self.progress, self.is_text())
     }
 
     /// Whether something was found that must not be there.
@@ -166,7 +173,7 @@ impl Unit {
     /// Whether a match is begun and not decided.
     #[must_use]
     pub fn is_open(&self, query: &Query) -> bool {
-        query.is_open(&self.progress)
+        query.is_open(&self.progress, self.is_text())
     }
 
     /// Note how far the text was read, for the message that goes on with it.
@@ -209,18 +216,19 @@ impl Unit {
     pub fn show(&mut self, query: &Query) -> Shown<'_> {
         self.note_skipped();
         self.matches.clear();
+        let text = self.is_text();
         // Pieces that touch are one text.
         let mut run = 0..0;
         for piece in &self.pieces {
             match piece {
                 Piece::Kept(range) => run.end = range.end,
                 Piece::Skipped(_) | Piece::Missing(..) => {
-                    query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
+                    query.extents(&self.bytes[run.clone()], run.start, text, &mut self.matches);
                     run = run.end..run.end;
                 }
             }
         }
-        query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
+        query.extents(&self.bytes[run.clone()], run.start, text, &mut self.matches);
         Shown {
             text: Text {
                 bytes: &self.bytes,
@@ -250,6 +258,11 @@ impl Unit {
         self.excerpts = 0;
         self.wanted = 0;
         self.bytes.shrink_to(SPARE);
+    }
+
+    /// Whether it is text, as far as that matters.
+    fn is_text(&self) -> bool {
+        !(self.raw && self.plain.is_not())
     }
 
     fn count(&mut self, part: Part, len: usize) {
@@ -389,7 +402,7 @@ mod tests {
 
     fn said(query: &Query, head: &str, body: &str, chunk: usize) -> Unit {
         let mut unit = Unit::default();
-        unit.begin(query, None);
+        unit.begin(query, None, false);
         for (part, text) in [(Part::Head, head), (Part::Body, body)] {
             for piece in text.as_bytes().chunks(chunk) {
                 unit.feed(query, &KEEP, part, piece, false);
@@ -435,7 +448,7 @@ mod tests {
     fn no_match_crosses_what_is_missing_and_it_is_shown_where_it_was() {
         let query = query("needle");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         unit.feed(&query, &KEEP, Part::Body, b"a nee", false);
         unit.missing(&query, 7, GapReason::Acked);
         unit.feed(&query, &KEEP, Part::Body, b"dle", false);
@@ -451,7 +464,7 @@ mod tests {
         assert!(unit.is_open(&query) && !unit.holds(&query));
         let mut mark = Bookmark::default();
         unit.mark(&mut mark);
-        unit.begin(&query, Some(&mark));
+        unit.begin(&query, Some(&mark), false);
         unit.feed(&query, &KEEP, Part::Body, b"dle b", false);
         assert!(unit.holds(&query) && !unit.is_open(&query));
     }
@@ -464,7 +477,7 @@ mod tests {
             ..KEEP
         };
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         unit.feed(&query, &keep, Part::Head, b"GET /\n", false);
         unit.feed(&query, &keep, Part::Body, b"needle", false);
         assert!(!unit.holds(&query));
@@ -500,7 +513,7 @@ mod tests {
     fn a_match_is_not_cut_where_a_portion_is_taken_out() {
         let query = query("id=[0-9]+");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         let text = "id=12345 and more\n".repeat(20_000);
         let mut shown = Vec::new();
         for piece in text.as_bytes().chunks(5) {
@@ -520,7 +533,7 @@ mod tests {
     fn many_small_gaps_are_bounded() {
         let query = query("needle");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         for _ in 0..20_000 {
             unit.feed(&query, &KEEP, Part::Body, b"x", false);
             unit.missing(&query, 1, GapReason::Acked);
@@ -534,7 +547,7 @@ mod tests {
     fn many_matches_fill_the_unit_and_none_is_lost() {
         let query = query("needle");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         let mut matches = 0;
         for _ in 0..10_000 {
             unit.feed(

@@ -145,12 +145,20 @@ fn parse_sudo(uid: Option<&str>, gid: Option<&str>) -> Option<(u32, u32)> {
     Some((number(uid?)?, number(gid?)?))
 }
 
+/// Without a list of users there are none: the C library reports that in several ways.
+fn known(found: Result<Option<User>, Errno>) -> Result<Option<User>, Errno> {
+    match found {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        found => found,
+    }
+}
+
 fn resolve(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
     let to_error = |errno: Errno| CaptureError::Privileges {
         detail: format!("list of users: {}", errno.desc()),
     };
     if let Some(name) = user {
-        let user = User::from_name(name).map_err(to_error)?;
+        let user = known(User::from_name(name)).map_err(to_error)?;
         let no_such_user = || CaptureError::Privileges {
             detail: format!("there is no user \"{name}\""),
         };
@@ -159,11 +167,11 @@ fn resolve(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
             .ok_or_else(no_such_user);
     }
     if let Some((uid, gid)) = sudo_user() {
-        let user = User::from_uid(Uid::from_raw(uid)).map_err(to_error)?;
+        let user = known(User::from_uid(Uid::from_raw(uid))).map_err(to_error)?;
         let name = user.map_or_else(|| uid.to_string(), |user| user.name);
         return Ok((Uid::from_raw(uid), Gid::from_raw(gid), name));
     }
-    let nobody = User::from_name("nobody")
+    let nobody = known(User::from_name("nobody"))
         .map_err(to_error)?
         .filter(|user| !user.uid.is_root());
     Ok(match nobody {

@@ -92,11 +92,8 @@ impl OpenFile {
             });
         }
         if pcap::magic(buffer.window()).is_none() {
-            return Ok(Err(if is_text(buffer.window()) {
-                FormatError::Text
-            } else {
-                FormatError::Unknown
-            }));
+            buffer.fill(FOREIGN)?;
+            return Ok(Err(stranger(buffer.window())));
         }
         buffer.fill(pcap::HEADER)?;
         let Some(header) = buffer.window().first_chunk() else {
@@ -155,6 +152,35 @@ impl OpenFile {
     /// Whether an error comes from what is packed in the file, and not from the disk.
     fn is_packing(&self, error: &io::Error) -> bool {
         self.buffer.input().packed && error.raw_os_error().is_none()
+    }
+}
+
+/// First bytes of captures that other programs write, and whose.
+const FOREIGN_MAGICS: [(&[u8], &str); 10] = [
+    (b"snoop\0\0\0", "snoop (Solaris)"),
+    (b"RTSS", "Microsoft Network Monitor"),
+    (b"GMBU", "Microsoft Network Monitor"),
+    (b"TRSNIFF data    \x1a", "the Sniffer"),
+    (b"XCP\0", "NetXRay or the Windows Sniffer"),
+    (b"\x7fver", "EtherPeek or OmniPeek"),
+    (b"iptrace ", "iptrace (AIX)"),
+    (b"btsnoop\0", "btsnoop (Bluetooth)"),
+    (b"\x05VNF", "Visual Networks"),
+    (b"\xc1\xb6\x84\x02", "CommView"),
+];
+/// Bytes of the longest of them.
+const FOREIGN: usize = 17;
+
+/// What a file is that is no capture of ours, by its first bytes.
+pub(super) fn stranger(first: &[u8]) -> FormatError {
+    let foreign = FOREIGN_MAGICS
+        .iter()
+        .find(|(magic, _)| first.starts_with(magic));
+    match foreign {
+        Some((_, name)) => FormatError::Foreign(name),
+        None if first.is_empty() => FormatError::Empty,
+        None if is_text(first) => FormatError::Text,
+        None => FormatError::Unknown,
     }
 }
 

@@ -36,7 +36,7 @@ impl Desk {
         if self.orders.frames {
             open.note_frames(self.frames_of(&[by.frame]));
         }
-        open.unit.begin(&self.orders.query, None);
+        open.unit.begin(&self.orders.query, None, true);
         let query = &self.orders.query;
         open.unit
             .feed(query, &self.orders.keep, Part::Body, bytes, false);
@@ -70,7 +70,7 @@ impl Desk {
             if self.orders.frames {
                 open.note_frames(&[by.frame]);
             }
-            open.unit.begin(&self.orders.query, None);
+            open.unit.begin(&self.orders.query, None, true);
             self.tell(
                 flow,
                 &mut open,

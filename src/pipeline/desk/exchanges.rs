@@ -1,10 +1,12 @@
 //! Exchanges while they are open: what is learnt of them, what waits for their answers, what becomes of them without one.
 
+use std::rc::Rc;
+
 use crate::dissect;
 use crate::exchange::{Exchange, Silence, Title};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::hit::{Pair, Why};
+use crate::hit::{Hit, Pair, Why};
 use crate::message::Side;
 use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
@@ -160,11 +162,13 @@ impl Desk {
             return;
         }
         let frames = kept.as_ref().map_or(&[][..], |kept| &kept.frames);
-        self.count_hit(flow, state, frames);
-        if let Some(mut kept) = kept {
-            kept.why = Why::Match;
-            kept.pending = pending;
-            self.show.hit(&kept.hit());
+        self.count_hit(flow, state, frames, exchange.number);
+        if let Some(kept) = kept {
+            self.show.hit(&Hit {
+                why: Why::Match,
+                pending,
+                ..kept.hit()
+            });
         } else {
             // There was no room to keep it.
             let companion = telling::question(flow, exchange.asking, exchange);
@@ -243,7 +247,7 @@ impl Desk {
     pub(super) fn pair(
         &mut self,
         flow: &Flow,
-        question: Option<&Kept>,
+        question: Option<&Rc<Kept>>,
         exchange: &Exchange,
         answer: Result<(&mut Open, &Manner), Silence>,
     ) {
@@ -256,7 +260,7 @@ impl Desk {
             frames.extend_from_slice(&open.frames);
         }
         self.show.save(flow, &frames);
-        let question = question.map(Kept::hit);
+        let question = question.map(|kept| kept.hit());
         let times = telling::times(
             flow,
             exchange,
@@ -282,23 +286,23 @@ impl Desk {
         });
     }
 
-    /// Keep a question until more is known.
+    /// Keep a question until more is known, if there is room.
     pub(super) fn keep_question(
         &mut self,
         flow: &Flow,
         state: &mut State,
         open: &mut Open,
         manner: &Manner,
-    ) {
+    ) -> Option<Rc<Kept>> {
         let room = self.orders.limits.exchanges;
         let mut kept = None;
         self.orders.lend(flow, open, manner, |hit| {
-            kept = Some(Kept::new(hit, hit.frames));
+            kept = Some(Rc::new(Kept::new(hit, hit.frames)));
         });
-        let Some(kept) = kept else { return };
+        let kept = kept?;
         if self.kept + kept.size() > KEPT {
             self.output.questions_not_kept += 1;
-            return;
+            return None;
         }
         self.kept += kept.size();
         let questions = &mut state.neighbours.get_or_insert_default().questions;
@@ -307,7 +311,8 @@ impl Desk {
         {
             self.kept -= oldest.size();
         }
-        questions.push_back(kept);
+        questions.push_back(Rc::clone(&kept));
+        Some(kept)
     }
 
     /// Take the question of this number: the kept one, or as much as has come of one that is not over.
@@ -317,7 +322,7 @@ impl Desk {
         state: &mut State,
         dir: Direction,
         number: u64,
-    ) -> Option<Kept> {
+    ) -> Option<Rc<Kept>> {
         if let Some(kept) = self.take_question(state, number) {
             return Some(kept);
         }
@@ -329,7 +334,7 @@ impl Desk {
                 ..Manner::MATCH
             };
             self.orders.lend(flow, open, &manner, |hit| {
-                kept = Some(Kept::new(hit, hit.frames));
+                kept = Some(Rc::new(Kept::new(hit, hit.frames)));
             });
         }
         kept
@@ -344,7 +349,7 @@ impl Desk {
                 .is_some_and(|open| open.unit.holds(&orders.query) != orders.invert)
     }
 
-    pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Kept> {
+    pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Rc<Kept>> {
         let kept = state.question(number)?;
         self.kept -= kept.size();
         Some(kept)

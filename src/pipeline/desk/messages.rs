@@ -112,6 +112,7 @@ impl Desk {
         open.unit.begin(
             &self.orders.query,
             (begin.continues || holed).then(|| &*state.mark(dir)),
+            begin.kind.side == Side::Speaks,
         );
         *state.open(dir) = Some(open);
     }

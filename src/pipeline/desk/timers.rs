@@ -16,10 +16,10 @@ impl Desk {
         flow: &Flow,
         conversation: &Conversation,
         state: &mut State,
-        review: Timestamp,
+        review: Option<Timestamp>,
     ) {
         let moment = match conversation.open_burst_since() {
-            Some(since) => since.plus(time::BURST_PAUSE),
+            Some(since) => since.after(time::BURST_PAUSE),
             None if self.orders.live
                 && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
             {
@@ -27,8 +27,17 @@ impl Desk {
             }
             None => return,
         };
+        // A moment beyond the range never comes.
+        let Some(moment) = moment else { return };
         state.timed = true;
-        self.timers.push_back((moment, (flow.slot, flow.id)));
+        // Mostly it is the latest; not where the clock went back.
+        let at = match self.timers.back() {
+            Some((latest, _)) if *latest > moment => {
+                self.timers.partition_point(|(other, _)| *other <= moment)
+            }
+            _ => self.timers.len(),
+        };
+        self.timers.insert(at, (moment, (flow.slot, flow.id)));
     }
 
     /// Slot and id of the next flow whose moment has come by `now`.
@@ -67,6 +76,6 @@ impl Desk {
                 }
             }
         }
-        self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
+        self.set_timer(flow, conversation, state, now.after(time::REVIEW));
     }
 }

@@ -1,5 +1,7 @@
 //! What becomes of a message: shown, told in one line, kept for others, or forgotten.
 
+use std::rc::Rc;
+
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Troubles};
 use crate::hit::{Portion, Why};
@@ -27,7 +29,7 @@ impl Desk {
         let decided = wanted && query.is_simple() && !self.orders.invert && open.unit.holds(query);
         if decided && (!first || self.is_taking()) {
             if first {
-                self.count_hit(flow, state, &open.frames);
+                let asked = self.count_hit(flow, state, &open.frames, open.number);
                 open.portions = true;
                 let ordinal = open.begin.exchange;
                 if open.begin.kind.side == Side::Answers
@@ -36,7 +38,9 @@ impl Desk {
                 {
                     let exchange = *exchange;
                     self.owed += 1;
-                    self.question(flow, state, dir.reverse(), &exchange);
+                    if !asked {
+                        self.question(flow, state, dir.reverse(), &exchange);
+                    }
                 }
             }
             let portion = if first { Portion::First } else { Portion::Next };
@@ -108,10 +112,12 @@ impl Desk {
             };
             self.tell(flow, &mut open, &manner);
         } else if holds && self.is_taking() {
-            self.count_hit(flow, state, &open.frames);
+            let asked = self.count_hit(flow, state, &open.frames, open.number);
             self.expect_answer(flow, state, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
-                self.question(flow, state, dir.reverse(), exchange);
+                if !asked {
+                    self.question(flow, state, dir.reverse(), exchange);
+                }
                 if let Some(exchange) = state.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
                     exchange.shown = true;
@@ -127,15 +133,7 @@ impl Desk {
             }
             let manner = manner(&open);
             self.keep_question(flow, state, &mut open, &manner);
-        } else if question_shown && self.orders.pair {
-            let context = context(&open);
-            self.tell(flow, &mut open, &context);
-        } else if state
-            .neighbours
-            .as_mut()
-            .is_some_and(|neighbours| neighbours.context.passes())
-        {
-            self.following -= 1;
+        } else if self.passes(state) || question_shown && self.orders.pair {
             let context = context(&open);
             self.tell(flow, &mut open, &context);
         } else {
@@ -218,18 +216,38 @@ impl Desk {
         }
     }
 
-    /// A hit is about to be shown: count it, save its packets, and show what belongs in front of it.
-    pub(super) fn count_hit(&mut self, flow: &Flow, state: &mut State, frames: &[u64]) {
+    /// Whether a message is shown because it comes behind a hit.
+    fn passes(&mut self, state: &mut State) -> bool {
+        let neighbours = state.neighbours.as_mut();
+        let passes = neighbours.is_some_and(|neighbours| neighbours.context.passes());
+        self.following -= u64::from(passes);
+        passes
+    }
+
+    /// A hit is about to be shown: count it, save its packets, and show what belongs in front of it. Says whether the question of
+    /// that `number` was among it.
+    pub(super) fn count_hit(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        frames: &[u64],
+        number: u64,
+    ) -> bool {
         self.output.matched += 1;
         self.show.save(flow, frames);
+        let mut asked = false;
         if self.orders.before + self.orders.after > 0 {
             let neighbours = state.neighbours.get_or_insert_default();
             let show = &mut self.show;
-            self.following += neighbours
-                .context
-                .hit(self.orders.after, |kept| show.hit(&kept.hit()))
-                as u64;
+            let more = neighbours.context.hit(self.orders.after, |kept| {
+                asked |= kept.asks(number);
+                if kept.is_to_be_shown() {
+                    show.hit(&kept.hit());
+                }
+            });
+            self.following += more as u64;
         }
+        asked
     }
 
     pub(super) fn tell(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
@@ -245,7 +263,9 @@ impl Desk {
         if self.orders.pair
             && let Some(kept) = self.question_of(flow, state, dir, exchange.number)
         {
-            self.show.hit(&kept.hit());
+            if kept.is_to_be_shown() {
+                self.show.hit(&kept.hit());
+            }
         } else if self.orders.companions {
             self.show.companion(&telling::question(flow, dir, exchange));
         }
@@ -273,17 +293,25 @@ impl Desk {
             return;
         }
         let manner = &manner(open);
+        let mut kept = None;
         if question {
-            return self.keep_question(flow, state, open, manner);
+            kept = self.keep_question(flow, state, open, manner);
+            if before == 0 {
+                return;
+            }
         }
         // For `-O` alone they are noted, but a neighbour's packets are not saved.
         let asked = self.orders.frames;
-        self.orders.lend(flow, open, manner, |hit| {
-            let frames = if asked { hit.frames } else { &[] };
-            let kept = Kept::new(hit, frames);
+        if kept.is_none() {
+            self.orders.lend(flow, open, manner, |hit| {
+                let frames = if asked { hit.frames } else { &[] };
+                kept = Some(Rc::new(Kept::new(hit, frames)));
+            });
+        }
+        if let Some(kept) = kept {
             let neighbours = state.neighbours.get_or_insert_default();
             neighbours.context.remember(kept, before);
-        });
+        }
     }
 }
 

@@ -119,7 +119,7 @@ impl Half {
         }
         self.fin = Some(end);
         if end == self.next {
-            self.fin_by = *turn.by;
+            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
         }
     }
 }

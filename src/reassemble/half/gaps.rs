@@ -82,7 +82,7 @@ impl Half {
         self.say_acknowledged(before, turn);
         let acked = self.acked_bytes();
         if acked > self.next && !self.ended {
-            let now = turn.now();
+            let now = turn.now;
             let hole = self.trouble().hole.get_or_insert(Hole {
                 since: now,
                 acked: None,
@@ -137,7 +137,7 @@ impl Half {
         while let Some(trouble) = &mut self.trouble
             && let Some(hole) = &mut trouble.hole
         {
-            let now = turn.now();
+            let now = turn.now;
             let heard = hole.acked;
             let reason = if let Some(acked) = &mut hole.acked {
                 acked.packets += u32::from(packet);
@@ -194,7 +194,7 @@ impl Half {
         }
         // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
         let by = self.fin_by;
-        if self.acked > self.next || turn.now().since(by.ts) >= time::CLOSE_GRACE {
+        if self.acked > self.next || turn.now.since(self.fin_at) >= time::CLOSE_GRACE {
             self.say_end(Ending::Fin, &by, turn);
         }
     }
@@ -206,26 +206,26 @@ impl Half {
         }
         // When both sides are captured the acknowledgement comes, or something else that shows the end.
         let waits = self.fin == Some(self.next) && !two_sided;
-        let closing = waits.then(|| self.fin_by.ts.plus(time::CLOSE_GRACE));
+        let closing = self.fin_at.after(time::CLOSE_GRACE).filter(|_| waits);
         let Some(trouble) = &self.trouble else {
             return closing;
         };
-        let hole = trouble.hole.map(|hole| match hole.acked {
-            Some(acked) => acked.since.plus(time::GAP_GRACE),
-            None => hole.since.plus(self.patience(two_sided)),
+        let hole = trouble.hole.and_then(|hole| match hole.acked {
+            Some(acked) => acked.since.after(time::GAP_GRACE),
+            None => hole.since.after(self.patience(two_sided)),
         });
-        let reset = trouble.reset.map(|by| by.ts.plus(time::CLOSE_GRACE));
+        let reset = trouble.reset.and_then(|at| at.after(time::CLOSE_GRACE));
         earlier(closing, earlier(hole, reset))
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
     pub(in crate::reassemble) fn reset(&mut self, turn: &Turn<'_>) {
-        self.trouble().reset.get_or_insert(*turn.by);
+        self.trouble().reset.get_or_insert(turn.now);
     }
 
     /// Since when it is thought to be reset.
     pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
-        Some(self.trouble.as_ref()?.reset?.ts)
+        self.trouble.as_ref()?.reset
     }
 
     /// It goes on behind a RST: that was somebody else's. False: there was none.
@@ -298,8 +298,8 @@ impl Half {
         let waits = trouble.queue.first().is_some_and(|first| first > next);
         if trouble.hole.is_none() && (waits || acked > next) {
             trouble.hole = Some(Hole {
-                since: turn.now(),
-                acked: (acked > next).then(|| Acked::at(turn.now())),
+                since: turn.now,
+                acked: (acked > next).then(|| Acked::at(turn.now)),
             });
         }
     }

@@ -295,9 +295,38 @@ fn delivered_bytes_are_bounded_when_time_lets_go_of_many_flows_at_once() {
         }
     }
     assert!(reassembler.waiting() > 100 * 8000, "they wait");
-    reassembler.expire(Timestamp::from_nanos(60_000_000_000), |_, _| {});
+    for second in 1..=15 {
+        let now = Timestamp::from_nanos(second * 1_000_000_000);
+        reassembler.expire(now, |_, _| {});
+    }
     assert_eq!(reassembler.waiting(), 0, "they were let go");
     assert!(reassembler.held() <= 64 << 10);
+}
+
+proptest! {
+    /// Whatever times are told, each call comes to its end, and nothing is held when all is over.
+    #[test]
+    fn any_times_come_to_an_end(
+        steps in prop::collection::vec((0_usize..8, prop::sample::select(vec![
+            i64::MIN + 1, i64::MIN + 2, -1, 0, 1, 1_700_000_000_000_000_000, i64::MAX - 1, i64::MAX,
+        ]), -20_000_000_000_i64..20_000_000_000), 1..40),
+    ) {
+        let mut player = connected(Form::AsIs, Limits::default());
+        for (what, base, offset) in steps {
+            player.now = base.saturating_add(offset);
+            player.play(match what {
+                0 => "C+0 AAAA",
+                1 => "C+8 CCCC",
+                2 => "S a12",
+                3 => "S+0 xx",
+                4 => "C:R:13:0",
+                5 => "C+12 !F",
+                6 => "hs",
+                _ => "jump 1",
+            });
+        }
+        player.finish();
+    }
 }
 
 /// Named: `syn_flood_10M`, `flow_flood_with_data_10M`.
