@@ -33,6 +33,7 @@
 // -- nouns --
 pub mod exchange;
 pub mod flow;
+pub mod foreign;
 pub mod frame;
 pub mod hit;
 pub mod limits;

@@ -100,7 +100,7 @@ impl<S: Default> Front<S> {
                 if packet.ip.fragment.is_some() {
                     self.defragmenter.ignore(packet);
                 }
-                return;
+                return self.decoded.filtered += 1;
             }
         }
         if self.copies.is_copy(frame, packet) {

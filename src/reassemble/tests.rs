@@ -214,6 +214,7 @@ impl Player {
             ts: Timestamp::from_nanos(self.now),
             path: u32::from(self.form == Form::Vlan),
             tunnels: 0,
+            doubtful: false,
             ip: Ip {
                 src,
                 dst,
@@ -221,6 +222,7 @@ impl Player {
                 ttl: 64,
                 fragment: None,
             },
+            ip_header: &[],
             transport: Transport::Tcp(tcp),
             ip_payload: &bytes,
             payload: &bytes[20..],
