@@ -40,6 +40,7 @@ pub mod limits;
 pub mod message;
 pub mod packet;
 pub mod policy;
+pub mod recent;
 pub mod stats;
 pub mod stream;
 pub mod times;

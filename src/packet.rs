@@ -44,7 +44,7 @@ pub struct Packet<'a> {
     /// Tunnels that were taken off; one more than [`crate::limits::TUNNELS`] when another is left on.
     pub tunnels: u8,
     /// It was taken out of a datagram that may be none of a tunnel's: neither its port nor what is inside of it is proof
-    /// enough. What lies around the packet in that datagram is searched as well (`decode::doubtful`).
+    /// enough. What lies around the packet in that datagram is searched as well (`decode::around`).
     pub doubtful: bool,
     /// The (innermost) IP header.
     pub ip: Ip,

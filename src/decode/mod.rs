@@ -46,13 +46,24 @@ pub fn outermost<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
 /// The packet that was put together from fragments: the IP facts of the first, and all bytes behind its IP headers.
 #[must_use]
 pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
+    let packet = put_together(first, whole);
+    let mut inner = packet;
+    unwrap(&mut inner);
+    match inner.ip.fragment {
+        None => inner,
+        // Pieces inside of a whole: what they are pieces of is not waited for twice.
+        Some(_) => packet,
+    }
+}
+
+fn put_together<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     let ip = Ip {
         fragment: None,
         ..first.ip
     };
     let (protocol, ip_payload) = ip::walk(ip.protocol, whole);
     let (transport, payload) = transport::decode(protocol, ip_payload);
-    let packet = Packet {
+    Packet {
         frame: first.frame,
         ts: first.ts,
         path: first.path,
@@ -64,33 +75,42 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
         tunnels: first.tunnels,
         doubtful: false,
         cut: 0,
-    };
-    let mut inner = packet;
-    unwrap(&mut inner);
-    match inner.ip.fragment {
-        None => inner,
-        // Pieces inside of a whole: what they are pieces of is not waited for twice.
-        Some(_) => packet,
     }
 }
 
-/// The datagram that a [doubtful](Packet::doubtful) packet was taken out of, and where the packet is in its payload.
+/// The datagram that the [doubtful](Packet::doubtful) packet of a frame was taken out of, and where the packet is in its payload.
 #[must_use]
-pub fn datagram_around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
+pub fn around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
     let link = link::take_off(frame).ok()?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
     let at = (frame.number, frame.ts);
-    let mut outer = layer(at, &link, missing, ip::Extensions::Skip).ok()?;
+    doubt(layer(at, &link, missing, ip::Extensions::Skip).ok()?)
+}
+
+/// The same of a packet that was put together from fragments.
+#[must_use]
+pub fn around_datagram<'a>(
+    first: &Packet<'_>,
+    whole: &'a [u8],
+) -> Option<(Packet<'a>, Range<usize>)> {
+    doubt(put_together(first, whole))
+}
+
+/// The first datagram from the outside that is no proof of what is inside.
+fn doubt<'a>(mut outer: Packet<'a>) -> Option<(Packet<'a>, Range<usize>)> {
     loop {
         let inside = tunnel::inside(&outer)?;
         if inside.doubtful {
             let inner = match inside.what {
-                What::Packet(link) => link.ip,
+                What::Packet(link) => proof::trimmed(link.ip),
                 What::Rest(_, bytes) => bytes,
             };
             return Some((outer, place(outer.payload, inner)?));
         }
         outer = step(&outer, &inside)?;
+        if outer.tunnels > TUNNELS {
+            return None;
+        }
     }
 }
 

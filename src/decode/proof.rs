@@ -22,6 +22,16 @@ pub(super) fn of_ip(bytes: &[u8], cut: bool) -> Proof {
     }
 }
 
+/// The bytes of a packet, without what is behind it.
+pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
+    let len = match bytes {
+        [0x40..=0x4f, _, t0, t1, ..] => usize::from(u16::from_be_bytes([*t0, *t1])),
+        [0x60..=0x6f, _, _, _, l0, l1, ..] => usize::from(u16::from_be_bytes([*l0, *l1])) + 40,
+        _ => 0,
+    };
+    bytes.get(..len).filter(|_| len > 0).unwrap_or(bytes)
+}
+
 /// Bytes of an Ethernet frame, without its header, that the shortest frame is filled up to, and a frame's own checksum.
 const PADDING: usize = 50;
 

@@ -278,7 +278,7 @@ proptest! {
             prop_assert!(packet.ip_payload.len() <= bytes.len());
             prop_assert!(packet.payload.len() <= packet.ip_payload.len());
         }
-        if let Some((outer, range)) = datagram_around(&frame) {
+        if let Some((outer, range)) = around(&frame) {
             prop_assert!(outer.payload.get(range).is_some());
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of what becomes of the events: who listens may search them at once, or carry them to another thread.
 
+use std::ops::Range;
+
 use crate::capture::filter::Filter;
 use crate::decode;
 use crate::flow::Flow;
@@ -111,6 +113,11 @@ impl<S: Default> Front<S> {
         self.decoded.snaplen_bytes += u64::from(packet.cut);
         listener.packet(frame, packet);
         self.packet(block, packet, listener);
+        if packet.doubtful
+            && let Some((datagram, inner)) = decode::around(frame)
+        {
+            around(&mut self.reassembler, block, &datagram, inner, listener);
+        }
     }
 
     fn packet(&mut self, block: &[u8], packet: &Packet<'_>, listener: &mut impl Listener<S>) {
@@ -120,7 +127,11 @@ impl<S: Default> Front<S> {
             ..
         } = self;
         if packet.ip.fragment.is_none() {
-            return push(reassembler, block, packet, listener);
+            if !push(reassembler, block, packet, listener) {
+                self.decoded.packets -= 1;
+                self.decoded.copies += 1;
+            }
+            return;
         }
         match defragmenter.push(packet, &mut |piece| {
             apart(reassembler, block, piece, listener);
@@ -134,7 +145,13 @@ impl<S: Default> Front<S> {
             } => {
                 listener.whole(frames);
                 reassembler.settle(block);
-                push(reassembler, &[], &decode::datagram(&first, bytes), listener);
+                let packet = decode::datagram(&first, bytes);
+                push(reassembler, &[], &packet, listener);
+                if packet.doubtful
+                    && let Some((datagram, inner)) = decode::around_datagram(&first, bytes)
+                {
+                    around(reassembler, &[], &datagram, inner, listener);
+                }
                 listener.whole(&[]);
             }
         }
@@ -207,9 +224,40 @@ fn push<S: Default>(
     block: &[u8],
     packet: &Packet<'_>,
     listener: &mut impl Listener<S>,
-) {
+) -> bool {
     reassembler.push_from(block, packet, |flow, state, event| {
         listener.event(flow, state, event);
+    })
+}
+
+/// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the packet beside it.
+fn around<S: Default>(
+    reassembler: &mut Reassembler<S>,
+    block: &[u8],
+    datagram: &Packet<'_>,
+    inner: Range<usize>,
+    listener: &mut impl Listener<S>,
+) {
+    reassembler.push_from(block, datagram, |flow, state, event| match *event {
+        StreamEvent::Datagram { dir, bytes, by, .. } => {
+            let len = bytes.len();
+            // In front of the packet, and behind it.
+            for (context, after) in [(0, len - inner.start.min(len)), (inner.end.min(len), 0)] {
+                let event = StreamEvent::Aside {
+                    dir,
+                    offset: 0,
+                    bytes,
+                    context,
+                    after,
+                    why: Aside::Around,
+                    by,
+                };
+                if context + after < len {
+                    listener.event(flow, state, &event);
+                }
+            }
+        }
+        _ => listener.event(flow, state, event),
     });
 }
 

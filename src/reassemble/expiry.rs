@@ -77,6 +77,7 @@ impl<S: Default> Reassembler<S> {
             two_sided,
             alarm,
             reset,
+            odd,
             ..
         } = entry;
         let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
@@ -89,7 +90,7 @@ impl<S: Default> Reassembler<S> {
         };
         let is_over = over(to_server) || over(to_client);
         if is_over {
-            *reset = true;
+            (*reset, *odd) = (true, true);
             for (dir, half) in [
                 (Direction::ToServer, &mut *to_server),
                 (Direction::ToClient, &mut *to_client),

@@ -5,9 +5,10 @@ use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
 use super::Reassembler;
+use super::echo::{Echo, Heard};
 use super::half::Half;
 use super::key::{Key, Sender};
-use super::table::{Entry, Place, Stage};
+use super::table::{Entry, Missing, Stage};
 use super::turn::Segment;
 
 /// After this silence a SYN is believed at once.
@@ -20,6 +21,8 @@ pub(super) struct Again {
     pub(super) anew: bool,
     /// Who the client of that is, when the old one tells.
     pub(super) client: Option<Endpoint>,
+    /// It is a copy of a segment of the old one, which is used once.
+    pub(super) copy: bool,
 }
 
 impl<S: Default> Reassembler<S> {
@@ -31,12 +34,38 @@ impl<S: Default> Reassembler<S> {
         by: &Carrier,
     ) -> Again {
         let stats = &mut self.shared.stats;
-        let anew = |anew: bool| Again { anew, client: None };
+        let anew = |anew: bool| Again {
+            anew,
+            ..Again::default()
+        };
+        let copy = Again {
+            copy: true,
+            ..Again::default()
+        };
         let Some(entry) = self.table.get(slot) else {
             return anew(false);
         };
         let dir = entry.direction(segment.sender);
+        if entry.echo != Echo::None {
+            match entry.echoes(segment, dir) {
+                Heard::Copy => return copy,
+                Heard::Another => {
+                    return Again {
+                        anew: true,
+                        client: (!segment.has(TcpFlags::SYN)).then_some(entry.flow.client),
+                        copy: false,
+                    };
+                }
+                Heard::Other => {}
+            }
+        }
+        if segment.has(TcpFlags::RST) {
+            return anew(false);
+        }
         if !segment.has(TcpFlags::SYN) {
+            if !entry.reset {
+                return anew(false);
+            }
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
@@ -45,12 +74,17 @@ impl<S: Default> Reassembler<S> {
             return Again {
                 anew: goes_on,
                 client: Some(entry.flow.client),
+                copy: false,
             };
         }
         if segment.has(TcpFlags::ACK) {
             // It answers the SYN that was not believed before: the connection is real.
             let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
             return anew(entry.pending.is_some_and(answers));
+        }
+        if entry.is_echo(segment, dir, by.ts) {
+            (entry.echo, entry.odd) = (Echo::Unsure, true);
+            return copy;
         }
         if entry.stage == Stage::Closed {
             return anew(true);
@@ -71,7 +105,7 @@ impl<S: Default> Reassembler<S> {
     /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on with an older one.
     pub(super) fn open(
         &mut self,
-        key: (Key, Place),
+        key: (Key, Missing),
         segment: &Segment<'_>,
         client: Option<Endpoint>,
         by: &Carrier,
@@ -99,7 +133,7 @@ impl<S: Default> Reassembler<S> {
     /// A flow for datagrams: who sends first is the client.
     pub(super) fn open_datagrams(
         &mut self,
-        key: (Key, Place),
+        key: (Key, Missing),
         sender: Sender,
         packet: &Packet<'_>,
         by: &Carrier,
@@ -110,7 +144,7 @@ impl<S: Default> Reassembler<S> {
 
     fn insert(
         &mut self,
-        key: (Key, Place),
+        key: (Key, Missing),
         (sender, client): (Sender, Sender),
         roles: Roles,
         packet: &Packet<'_>,
@@ -148,11 +182,11 @@ impl<S: Default> Reassembler<S> {
 }
 
 impl<S> Entry<S> {
-    /// Whether a segment cannot begin another connection on the same ports: it has no SYN and this one did not end by a RST, or it is a
-    /// RST itself.
+    /// Whether a segment cannot begin another connection on the same ports, and is no copy: it has no SYN, or is a RST, and nothing
+    /// about the connection is [odd](Self::odd).
     #[inline]
     pub(super) fn is_ordinary(&self, segment: &Segment<'_>) -> bool {
-        (!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST)
+        !self.odd && (!segment.has(TcpFlags::SYN) || segment.has(TcpFlags::RST))
     }
 
     /// Note the moments of the handshake that this segment is part of.

@@ -351,13 +351,14 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
         let packet = decoded(LinkType::RAW, &bytes).unwrap();
         assert_eq!(packet.tunnels == 1, apart, "{number}");
         assert_eq!(packet.doubtful, doubtful, "{number}");
-        let around = datagram_around(&on(LinkType::RAW, &bytes));
+        let around = super::around(&on(LinkType::RAW, &bytes));
         assert_eq!(around.is_some(), doubtful, "{number}");
         if let Some((outer, range)) = around {
             assert_eq!(outer.ports(), Ports { src, dst });
             let own = [&[header, inner].concat()[..]].concat();
-            assert_eq!((outer.payload, range.end), (&own[..], own.len()));
+            assert_eq!(outer.payload, own);
             assert_eq!(own[range.start], 0x45);
+            assert_eq!(range.len(), core().len(), "without what is behind it");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can be compared.
 
+use crate::reassemble::echo::mark;
 use crate::reassemble::tail::{Fresh, Tails, place};
 use crate::reassemble::turn::Turn;
 use crate::stream::{Carrier, StreamEvent};
@@ -46,6 +47,9 @@ impl Half {
     fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let offset = self.told(self.next);
+        if offset == 0 {
+            self.mark = mark(bytes);
+        }
         self.next = self.next.saturating_add(bytes.len() as u64);
         (turn.say)(&StreamEvent::Data {
             dir: turn.dir,
