@@ -138,9 +138,10 @@ impl Flow {
         self.source(dir.reverse())
     }
 
-    /// Whether the protocol has ports.
+    /// Whether the protocol has ports, and they are known: of a header that was cut they may not be.
     #[must_use]
     pub const fn has_ports(&self) -> bool {
         matches!(self.protocol, protocol::TCP | protocol::UDP)
+            && (self.client.port != 0 || self.server.port != 0)
     }
 }

@@ -119,6 +119,8 @@ struct Messages {
 /// The verbs between a frame and what is shown of packets.
 struct Singles {
     filter: Option<Filter>,
+    /// Of the frame in hand, behind the filter.
+    number: u64,
     decoded: DecodeStats,
     packets: Packets,
 }
@@ -151,6 +153,7 @@ impl Pipeline {
             packets.after = settings.after as u64;
             Way::Packets(Box::new(Singles {
                 filter,
+                number: 0,
                 decoded: DecodeStats::default(),
                 packets,
             }))
@@ -358,10 +361,10 @@ impl Singles {
             .filter
             .as_mut()
             .is_none_or(|filter| filter.passes(frame.link, frame.wire_len, frame.bytes));
-        if passes {
-            self.decoded.packets += 1;
-            self.packets
-                .frame(frame, self.decoded.packets, &mut self.decoded);
+        if !passes {
+            return self.decoded.filtered += 1;
         }
+        self.number += 1;
+        self.packets.frame(frame, self.number, &mut self.decoded);
     }
 }

@@ -271,6 +271,8 @@ pub enum Aside {
     WithRst,
     /// They are too far from the stream's position to belong to it.
     OutOfWindow,
+    /// They lie around a packet that was taken out of their datagram, which may be none of a tunnel's.
+    Around,
 }
 
 impl Aside {
@@ -287,6 +289,7 @@ impl Aside {
             Self::AfterFin => "after-fin",
             Self::WithRst => "rst-data",
             Self::OutOfWindow => "out-of-window",
+            Self::Around => "around-tunnel",
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of what becomes of the events: who listens may search them at once, or carry them to another thread.
 
+use std::ops::Range;
+
 use crate::capture::filter::Filter;
 use crate::decode;
 use crate::flow::Flow;
@@ -90,7 +92,7 @@ impl Front {
                 if packet.ip.fragment.is_some() {
                     self.defragmenter.ignore(packet);
                 }
-                return;
+                return self.decoded.filtered += 1;
             }
         }
         if self.copies.is_copy(frame, packet) {
@@ -101,6 +103,11 @@ impl Front {
         self.decoded.snaplen_bytes += u64::from(packet.cut);
         listener.packet(frame, packet);
         self.packet(block, packet, listener);
+        if packet.doubtful
+            && let Some((datagram, inner)) = decode::around(frame)
+        {
+            around(&mut self.reassembler, block, &datagram, inner, listener);
+        }
     }
 
     fn packet(&mut self, block: &[u8], packet: &Packet<'_>, listener: &mut impl StreamSink) {
@@ -110,7 +117,11 @@ impl Front {
             ..
         } = self;
         if packet.ip.fragment.is_none() {
-            return push(reassembler, block, packet, listener);
+            if !push(reassembler, block, packet, listener) {
+                self.decoded.packets -= 1;
+                self.decoded.copies += 1;
+            }
+            return;
         }
         match defragmenter.push(packet, &mut |piece| {
             apart(reassembler, block, piece, listener);
@@ -124,7 +135,13 @@ impl Front {
             } => {
                 listener.fragments(frames);
                 reassembler.settle(block);
-                push(reassembler, &[], &decode::datagram(&first, bytes), listener);
+                let packet = decode::datagram(&first, bytes);
+                push(reassembler, &[], &packet, listener);
+                if packet.doubtful
+                    && let Some((datagram, inner)) = decode::around_datagram(&first, bytes)
+                {
+                    around(reassembler, &[], &datagram, inner, listener);
+                }
                 listener.fragments(&[]);
             }
         }
@@ -188,8 +205,39 @@ fn push(
     block: &[u8],
     packet: &Packet<'_>,
     listener: &mut impl StreamSink,
+) -> bool {
+    reassembler.push_from(block, packet, |flow, event| listener.event(flow, event))
+}
+
+/// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the packet beside it.
+fn around(
+    reassembler: &mut Reassembler,
+    block: &[u8],
+    datagram: &Packet<'_>,
+    inner: Range<usize>,
+    listener: &mut impl StreamSink,
 ) {
-    reassembler.push_from(block, packet, |flow, event| listener.event(flow, event));
+    reassembler.push_from(block, datagram, |flow, event| match *event {
+        StreamEvent::Datagram { dir, bytes, by, .. } => {
+            let len = bytes.len();
+            // In front of the packet, and behind it.
+            for (context, after) in [(0, len - inner.start.min(len)), (inner.end.min(len), 0)] {
+                let event = StreamEvent::Aside {
+                    dir,
+                    offset: 0,
+                    bytes,
+                    context,
+                    after,
+                    why: Aside::Around,
+                    by,
+                };
+                if context + after < len {
+                    listener.event(flow, &event);
+                }
+            }
+        }
+        _ => listener.event(flow, event),
+    });
 }
 
 /// A fragment that has no datagram is searched alone, as one of its two ends' other messages.

@@ -59,6 +59,7 @@ impl Packets {
             Ok(packet) => packet,
             Err(why) => return decoded.count(why),
         };
+        decoded.packets += 1;
         let result = self.show.renderer.frame();
         self.show.note(result);
         let payload = packet.payload;

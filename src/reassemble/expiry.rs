@@ -82,6 +82,7 @@ impl Reassembler {
             two_sided,
             alarm,
             reset,
+            odd,
             ..
         } = entry;
         let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
@@ -94,7 +95,7 @@ impl Reassembler {
         };
         let is_over = over(to_server) || over(to_client);
         if is_over {
-            *reset = true;
+            (*reset, *odd) = (true, true);
             for (dir, half) in [
                 (Direction::ToServer, &mut *to_server),
                 (Direction::ToClient, &mut *to_client),

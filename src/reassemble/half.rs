@@ -38,6 +38,10 @@ pub(super) struct Half {
     fin_at: Timestamp,
     /// The sequence number of offset 0.
     base: u32,
+    /// What it last acknowledged; 0 for nothing, as a number that others are held against.
+    said: u32,
+    /// Its first bytes in short.
+    mark: u64,
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
     window: u16,
     scale: Option<u8>,
@@ -231,9 +235,50 @@ impl Half {
         u64::from(self.window) << self.scale.unwrap_or(14).min(14)
     }
 
+    /// The sequence number of what it sends next, as far as anything of it was heard.
+    pub(super) fn expected(&self) -> Option<u32> {
+        let heard = self.started || self.base != 0;
+        heard.then(|| self.base.wrapping_add(self.next as u32))
+    }
+
+    /// What it last acknowledged.
+    pub(super) fn said(&self) -> Option<u32> {
+        (self.said != 0).then_some(self.said)
+    }
+
+    /// Its [first bytes in short](super::echo::mark).
+    pub(super) fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Whether `seq` is the sequence number of its first byte.
+    pub(super) fn is_first(&self, seq: u32) -> bool {
+        !self.joined && self.place(seq) == Some(0)
+    }
+
+    /// Whether all that a segment has is at places that were delivered or given up.
+    pub(super) fn has_passed(&self, segment: &Segment<'_>) -> bool {
+        let len = i64::try_from(segment.payload().len()).unwrap_or(i64::MAX);
+        let first = self.place(segment.first());
+        // The number behind the FIN is the last that it has.
+        first.is_some_and(|first| {
+            first >= 0 && first.saturating_add(len) <= self.next.cast_signed().saturating_add(1)
+        })
+    }
+
+    /// Note the number of a segment that brings nothing, for a direction of which nothing else was heard.
+    pub(super) fn note_number(&mut self, segment: &Segment<'_>) {
+        if !self.started {
+            self.base = segment.first();
+        }
+    }
+
     /// Note what a segment says of its sender.
     pub(super) fn heard(&mut self, segment: &Segment<'_>) {
         self.window = segment.tcp.window;
+        if segment.has(TcpFlags::ACK) {
+            self.said = segment.tcp.ack;
+        }
         if segment.has(TcpFlags::SYN) {
             // Without the option there is no shift.
             self.scale = Some(segment.tcp.window_scale.unwrap_or(0));

@@ -5,10 +5,11 @@ use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
 use super::Reassembler;
+use super::echo::{Echo, Heard};
 use super::half::Half;
 use super::key::{Key, Sender};
 use super::pair::sides;
-use super::table::{Entry, Place, Stage};
+use super::table::{Entry, Missing, Stage};
 use super::turn::Segment;
 
 /// After this silence a SYN is believed at once.
@@ -21,6 +22,8 @@ pub(super) struct Again {
     pub(super) anew: bool,
     /// Who the client of that is, when the old one tells.
     pub(super) client: Option<Endpoint>,
+    /// It is a copy of a segment of the old one, which is used once.
+    pub(super) copy: bool,
 }
 
 impl Reassembler {
@@ -31,20 +34,44 @@ impl Reassembler {
         segment: &Segment<'_>,
         by: &Carrier,
     ) -> Again {
-        let stats = &mut self.shared.stats;
-        let anew = |anew: bool| Again { anew, client: None };
+        let (idle, stats) = (self.idle, &mut self.shared.stats);
+        let anew = |anew: bool| Again {
+            anew,
+            ..Again::default()
+        };
+        let copy = Again {
+            copy: true,
+            ..Again::default()
+        };
         let Some(entry) = self.table.get(slot) else {
             return anew(false);
         };
         let dir = entry.direction(segment.sender);
-        if !segment.has(TcpFlags::SYN) && !entry.reset {
-            // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell whether it is the same.
-            return Again {
-                anew: !entry.may_have(segment, dir),
-                client: Some(entry.flow.client),
-            };
+        if entry.echo != Echo::None {
+            match entry.echoes(segment, dir) {
+                Heard::Copy => return copy,
+                Heard::Another => {
+                    return Again {
+                        anew: true,
+                        client: (!segment.has(TcpFlags::SYN)).then_some(entry.flow.client),
+                        copy: false,
+                    };
+                }
+                Heard::Other => {}
+            }
+        }
+        if segment.has(TcpFlags::RST) {
+            return anew(false);
         }
         if !segment.has(TcpFlags::SYN) {
+            if !entry.reset {
+                // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell whether it is the same.
+                return Again {
+                    anew: by.ts.since(entry.last.ts) >= idle && !entry.may_have(segment, dir),
+                    client: Some(entry.flow.client),
+                    copy: false,
+                };
+            }
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
@@ -53,12 +80,17 @@ impl Reassembler {
             return Again {
                 anew: goes_on,
                 client: Some(entry.flow.client),
+                copy: false,
             };
         }
         if segment.has(TcpFlags::ACK) {
             // It answers the SYN that was not believed before: the connection is real.
             let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
             return anew(entry.pending.is_some_and(answers));
+        }
+        if entry.is_echo(segment, dir, by.ts) {
+            (entry.echo, entry.odd) = (Echo::Unsure, true);
+            return copy;
         }
         if entry.stage == Stage::Closed {
             return anew(true);
@@ -79,7 +111,7 @@ impl Reassembler {
     /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on with an older one.
     pub(super) fn open(
         &mut self,
-        key: (Key, Place),
+        key: (Key, Missing),
         segment: &Segment<'_>,
         client: Option<Endpoint>,
         by: &Carrier,
@@ -107,7 +139,7 @@ impl Reassembler {
     /// A flow for datagrams: who sends first is the client.
     pub(super) fn open_datagrams(
         &mut self,
-        key: (Key, Place),
+        key: (Key, Missing),
         sender: Sender,
         packet: &Packet<'_>,
         by: &Carrier,
@@ -118,7 +150,7 @@ impl Reassembler {
 
     fn insert(
         &mut self,
-        key: (Key, Place),
+        key: (Key, Missing),
         (sender, client): (Sender, Sender),
         roles: Roles,
         packet: &Packet<'_>,
@@ -155,11 +187,12 @@ impl Reassembler {
 }
 
 impl Entry {
-    /// Whether a segment cannot begin another connection on the same ports: it has no SYN and this one did not end by a RST, or it is a
-    /// RST itself; and this one was not quiet for as long as `idle`.
+    /// Whether a segment cannot begin another connection on the same ports: and is no copy: it has no SYN, or is a
+    /// RST; nothing about the connection is [odd](Self::odd), and it was not quiet for as long as `idle`.
     #[inline]
     pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &Carrier, idle: i64) -> bool {
-        ((!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST))
+        !self.odd
+            && (!segment.has(TcpFlags::SYN) || segment.has(TcpFlags::RST))
             && by.ts.since(self.last.ts) < idle
     }
 

@@ -1,4 +1,7 @@
 //! What names a flow: protocol, path, and its two ends in an order that does not depend on the direction.
+//!
+//! The hash is that of the addresses, the ports and the protocol alone, whichever address has which port: flows of the same ends on
+//! different paths are found together, and so are those of a connection whose directions differ in more than they should.
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -41,6 +44,29 @@ impl Key {
         Self::between(client, server, flow.protocol, flow.path)
     }
 
+    /// Which end of its key a flow's client is.
+    pub(super) fn of_client(flow: &Flow) -> Sender {
+        Self::of_flow(flow).1
+    }
+
+    /// The ports and the path: what keys of equal hash and equal addresses differ by.
+    pub(super) fn place(&self) -> u64 {
+        self.ports
+    }
+
+    /// Whether another key has the same addresses and protocol, and how its ends are to these: `Some(false)` as they are,
+    /// `Some(true)` with the ports at the other addresses.
+    pub(super) fn is_like(&self, other: &Self) -> Option<bool> {
+        let [own, others] = [self.ports >> 32, other.ports >> 32];
+        let turned = (others << 16 | others >> 16) & 0xffff_ffff;
+        let alike = (self.low, self.high, self.kind) == (other.low, other.high, other.kind);
+        match alike {
+            true if own == others => Some(false),
+            true if own == turned => Some(true),
+            _ => None,
+        }
+    }
+
     /// Which end the packets of this one go to. Where both ends are one, so are these.
     #[inline]
     pub(super) fn peer(&self, sender: Sender) -> Sender {
@@ -77,6 +103,14 @@ impl Key {
 }
 
 impl Sender {
+    /// The other end.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+
     /// Which way it sends where this is the client.
     #[inline]
     pub(super) fn direction(self, client: Self) -> Direction {
@@ -97,8 +131,8 @@ impl Hash for Key {
             hasher.write_u128(self.low);
             hasher.write_u128(self.high);
         }
-        hasher.write_u64(self.ports);
-        hasher.write_u16(self.kind);
+        let [low, high] = [self.ports >> 48, self.ports >> 32 & 0xffff];
+        hasher.write_u64(low.min(high) << 32 | low.max(high) << 16 | u64::from(self.kind));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod clock;
+mod echo;
 mod expiry;
 mod fragments;
 mod half;
@@ -14,6 +15,7 @@ mod key;
 mod lent;
 mod over;
 mod pair;
+mod paths;
 mod predict;
 mod queue;
 mod room;
@@ -23,7 +25,7 @@ mod turn;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use crate::flow::{Direction, Flow};
+use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
 use crate::packet::{Packet, TcpFlags, Transport};
@@ -34,8 +36,9 @@ use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
 use clock::Clock;
-use key::Key;
+use key::{Key, Sender};
 use pair::{meant, next_review, settle, sides};
+use paths::{Crossed, Crossing, Joined};
 use predict::WITHOUT_MEANING;
 use table::{Entry, Stage, Table};
 use tail::Tails;
@@ -45,6 +48,7 @@ use turn::{Segment, Turn, carrier};
 /// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
 pub struct Reassembler {
     table: Table,
+    crossing: Crossing,
     shared: Shared,
     /// Nanoseconds after which a quiet flow is forgotten.
     idle: i64,
@@ -55,6 +59,18 @@ pub struct Reassembler {
     clock: Clock,
     stop: Stop,
     last_id: u64,
+}
+
+/// What a segment is to a flow that was found for it.
+enum Closer {
+    /// Its own.
+    Own,
+    /// A copy of one that was used.
+    Copy,
+    /// Another's: the flow is no longer found for it.
+    Foreign,
+    /// The first of another connection on the same ports; and who the client of that is, if that is known.
+    Anew(Option<Endpoint>),
 }
 
 /// What all flows share.
@@ -99,6 +115,7 @@ impl Reassembler {
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
             table: Table::default(),
+            crossing: Crossing::default(),
             shared: Shared {
                 limits,
                 policy,
@@ -145,74 +162,171 @@ impl Reassembler {
 
     /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
     /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be.
+    ///
+    /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
     pub fn push_from(
         &mut self,
         block: &[u8],
         packet: &Packet<'_>,
         mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
-    ) {
+    ) -> bool {
         self.at(packet.ts);
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
-        let mut found = self.table.find(&key);
-        if let Transport::Tcp(tcp) = &packet.transport {
+        let used = if let Transport::Tcp(tcp) = &packet.transport {
             let segment = Segment {
                 packet,
                 tcp,
                 sender,
             };
-            let mut client = None;
-            if let Ok(old) = found
-                && self
-                    .table
-                    .get(old)
-                    .is_some_and(|entry| !entry.is_ordinary(&segment, by, self.idle))
-            {
-                let again = self.begins_anew(old, &segment, by);
-                client = again.client;
-                if again.anew {
-                    let (how, reason) = (Ending::Abandoned, GapReason::End);
-                    self.close(old, how, reason, block, &mut deliver);
-                    self.table.remove(old);
-                    found = Err(self.table.place(&key));
-                }
-            }
-            match found {
-                Err(place) => {
-                    let slot = self.open((key, place), &segment, client, by);
-                    let plain = segment.is_plain_syn(self.shared.policy);
-                    match self.table.get(slot) {
-                        Some(entry) if plain => {
-                            entry.begin(&segment, Direction::ToServer, by, &mut deliver);
-                        }
-                        _ => self.segment(slot, &segment, by, block, &mut deliver),
-                    }
-                }
-                Ok(slot) => self.segment(slot, &segment, by, block, &mut deliver),
-            }
+            self.push_segment(&key, segment, by, block, &mut deliver)
         } else {
-            let slot =
-                found.unwrap_or_else(|place| self.open_datagrams((key, place), sender, packet, by));
-            self.table.touch(slot, Stage::Open);
-            let Some(entry) = self.table.get(slot) else {
-                return;
-            };
-            entry.last = *by;
-            let dir = entry.direction(sender);
-            let cut = u64::from(packet.cut);
-            let event = match packet.payload {
-                [] => StreamEvent::Bare { dir, by },
-                bytes => StreamEvent::Datagram {
-                    dir,
-                    bytes,
-                    cut,
-                    by,
-                },
-            };
-            deliver(&entry.flow, &event);
-        }
+            self.push_datagram(&key, sender, packet, by, &mut deliver)
+        };
         self.alarms.sweep(&mut self.table);
         self.make_room(block, &mut deliver);
+        used
+    }
+
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "it is half of the function that it is called in, and the one that most packets take"
+    )]
+    fn push_segment(
+        &mut self,
+        key: &Key,
+        mut segment: Segment<'_>,
+        by: &Carrier,
+        block: &[u8],
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
+    ) -> bool {
+        let mut found = self.table.find(key);
+        let mut client = None;
+        if let Ok(old) = found
+            && self
+                .table
+                .get(old)
+                .is_some_and(|entry| !entry.is_ordinary(&segment, by, self.idle))
+        {
+            match self.look_closer(old, key, &mut segment, by, block) {
+                Closer::Copy => return false,
+                Closer::Own => {}
+                Closer::Foreign => found = self.table.find(key),
+                Closer::Anew(known) => {
+                    client = known;
+                    let (how, reason) = (Ending::Abandoned, GapReason::End);
+                    self.close(old, how, reason, block, deliver);
+                    self.table.remove(old);
+                    found = self.table.find(key);
+                }
+            }
+        } else if let Err(missing) = found
+            && missing.others > 0
+            && let Some(joined) = self.join(key, missing, &segment, by, block)
+        {
+            let Joined { slot, sender, copy } = joined;
+            if copy {
+                return false;
+            }
+            (found, segment.sender) = (Ok(slot), sender);
+        }
+        match found {
+            Err(missing) => {
+                let slot = self.open((*key, missing), &segment, client, by);
+                let plain = segment.is_plain_syn(self.shared.policy);
+                match self.table.get(slot) {
+                    Some(entry) if plain => {
+                        entry.begin(&segment, Direction::ToServer, by, deliver);
+                    }
+                    _ => self.segment(slot, &segment, by, block, deliver),
+                }
+            }
+            Ok(slot) => self.segment(slot, &segment, by, block, deliver),
+        }
+        true
+    }
+
+    /// What a segment is to a flow that is [odd](Entry::odd), or that it may begin anew.
+    #[cold]
+    fn look_closer(
+        &mut self,
+        slot: usize,
+        key: &Key,
+        segment: &mut Segment<'_>,
+        by: &Carrier,
+        block: &[u8],
+    ) -> Closer {
+        if self
+            .table
+            .get(slot)
+            .is_some_and(|entry| entry.paths.is_some())
+        {
+            self.settle(block);
+            match self.crosses(slot, key, segment.sender, segment.packet, Some(segment)) {
+                Crossed::Copy => return Closer::Copy,
+                Crossed::Foreign => return Closer::Foreign,
+                Crossed::Own(sender) => segment.sender = sender,
+            }
+        }
+        let again = self.begins_anew(slot, segment, by);
+        match (again.copy, again.anew) {
+            (true, _) => Closer::Copy,
+            (_, true) => Closer::Anew(again.client),
+            _ => Closer::Own,
+        }
+    }
+
+    fn push_datagram(
+        &mut self,
+        key: &Key,
+        mut sender: Sender,
+        packet: &Packet<'_>,
+        by: &Carrier,
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
+    ) -> bool {
+        let mut found = self.table.find(key);
+        if let Err(missing) = found
+            && missing.others > 0
+            && let Some(joined) = self.join_datagram(key, missing, sender, packet)
+        {
+            if joined.copy {
+                return false;
+            }
+            (found, sender) = (Ok(joined.slot), joined.sender);
+        } else if let Ok(slot) = found
+            && self.table.get(slot).is_some_and(|entry| entry.odd)
+        {
+            match self.crosses(slot, key, sender, packet, None) {
+                Crossed::Copy => return false,
+                Crossed::Own(own) => sender = own,
+                Crossed::Foreign => {}
+            }
+        }
+        let slot = match found {
+            Ok(slot) => slot,
+            Err(missing) => self.open_datagrams((*key, missing), sender, packet, by),
+        };
+        self.table.touch(slot, Stage::Open);
+        let Some(entry) = self.table.get(slot) else {
+            return true;
+        };
+        entry.last = *by;
+        entry.mark = paths::mark(packet);
+        let dir = entry.direction(sender);
+        entry.two_sided |= dir == Direction::ToClient;
+        let cut = u64::from(packet.cut);
+        let event = match packet.payload {
+            [] => StreamEvent::Bare { dir, by },
+            bytes => StreamEvent::Datagram {
+                dir,
+                bytes,
+                cut,
+                by,
+            },
+        };
+        deliver(&entry.flow, &event);
+        true
     }
 
     /// The capture is over: everything that waits is said, flow by flow.
@@ -284,6 +398,7 @@ impl Reassembler {
         let meant = meant(own, segment, &mut turn);
         if meant {
             own.heard(segment);
+            own.note_number(segment);
             // What the peer said comes first: this segment may answer it.
             let mut needs = 0;
             if segment.has(TcpFlags::ACK) {

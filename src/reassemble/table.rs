@@ -9,13 +9,17 @@ use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::stream::Carrier;
 
+use super::echo::Echo;
 use super::half::Half;
 use super::halves::Halves;
 use super::key::{Key, Sender};
+use super::paths::Paths;
 
 /// A flow and what is known of it.
 pub(super) struct Entry {
     place: Place,
+    /// Its place is that of its whole key: too many flows have the same ends.
+    crowded: bool,
     /// Where it is in the index.
     bucket: u32,
     /// Which end of its key the flow's client is.
@@ -31,6 +35,15 @@ pub(super) struct Entry {
     pub(super) two_sided: bool,
     /// It ended by a RST.
     pub(super) reset: bool,
+    /// Something makes each of its segments worth a closer look: it [ended by a RST](Self::reset), has [other paths](Self::paths), or
+    /// [comes again](Self::echo).
+    pub(super) odd: bool,
+    /// Other paths that packets of it take.
+    pub(super) paths: Option<Box<Paths>>,
+    /// Whether a copy of all of it comes behind its end.
+    pub(super) echo: Echo,
+    /// Of a flow of datagrams, the latest one in short.
+    pub(super) mark: u64,
     /// When it is to be looked at again.
     pub(super) alarm: Option<Timestamp>,
     /// When it was put into its place in the order.
@@ -44,6 +57,16 @@ impl Entry {
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
         sender.direction(self.client)
+    }
+
+    /// Whether packets of this key are its own.
+    #[inline]
+    fn is_on(&self, key: &Key) -> bool {
+        Key::of_flow(&self.flow).0 == *key
+            || self
+                .paths
+                .as_ref()
+                .is_some_and(|paths| paths.find(key).is_some())
     }
 
     /// Whether nothing more is waited for: all that is left of it is to absorb what comes late.
@@ -88,11 +111,26 @@ pub(super) struct Table {
     pub(super) now: Timestamp,
     /// The flow found last: traffic comes in runs.
     recent: Option<(Key, usize)>,
+    /// Flows whose place is that of their whole key.
+    crowded: usize,
 }
 
 /// The hash of a key, which another table gives another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Place(u64);
+
+/// A flow is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Missing {
+    /// Where it would be.
+    place: Place,
+    /// Flows there that have the same ends, and another path.
+    pub(super) others: usize,
+}
+
+/// So many flows with the same ends, on different paths, are kept in one place; more of them have places of their own, and are no
+/// longer found together. Looking for one takes no longer, however many there are.
+const CROWD: usize = 16;
 
 /// A list of slots, from the one that was quiet for longest to the newest.
 #[derive(Clone, Copy, Default)]
@@ -112,6 +150,7 @@ impl Default for Table {
             orders: [Order::default(); 3],
             now: Timestamp::default(),
             recent: None,
+            crowded: 0,
         }
     }
 }
@@ -119,28 +158,75 @@ impl Default for Table {
 impl Table {
     /// The slot of the flow with this key, or where one would have its place.
     #[inline]
-    pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
+    pub(super) fn find(&mut self, key: &Key) -> Result<usize, Missing> {
         match &self.recent {
             Some((recent, slot)) if recent == key => Ok(*slot),
             _ => self.look_up(key),
         }
     }
 
-    fn look_up(&mut self, key: &Key) -> Result<usize, Place> {
+    fn look_up(&mut self, key: &Key) -> Result<usize, Missing> {
         let slots = &self.slots;
         let place = self.place(key);
+        let mut others = 0;
         let holds = |slot: &u32| {
-            taken(slots, *slot)
-                .is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
+            taken(slots, *slot).is_some_and(|entry| {
+                let near = entry.place == place;
+                let found = near && entry.is_on(key);
+                others += usize::from(near && !found);
+                found
+            })
         };
-        let slot = *self.index.find(place.0, holds).ok_or(place)? as usize;
+        let found = self.index.find(place.0, holds).copied();
+        let slot = match found {
+            Some(slot) => slot as usize,
+            None if self.crowded > 0 => self.in_the_crowd(key).ok_or(Missing { place, others })?,
+            None => return Err(Missing { place, others }),
+        };
         self.recent = Some((*key, slot));
         Ok(slot)
+    }
+
+    /// The slot of a flow that has a place of its own.
+    #[cold]
+    fn in_the_crowd(&self, key: &Key) -> Option<usize> {
+        let place = self.own_place(key);
+        let holds = |slot: &u32| {
+            taken(&self.slots, *slot)
+                .is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
+        };
+        Some(*self.index.find(place.0, holds)? as usize)
     }
 
     /// Where a key has its place.
     pub(super) fn place(&self, key: &Key) -> Place {
         Place(self.hasher.hash_one(key))
+    }
+
+    /// The place of a whole key, with its path.
+    fn own_place(&self, key: &Key) -> Place {
+        Place(self.hasher.hash_one((key, key.place())))
+    }
+
+    /// The slots of flows with the same ends on other paths.
+    pub(super) fn others(&self, missing: Missing) -> Vec<usize> {
+        let there = self.index.iter_hash(missing.place.0);
+        there
+            .filter(|slot| {
+                taken(&self.slots, **slot).is_some_and(|entry| entry.place == missing.place)
+            })
+            .map(|slot| *slot as usize)
+            .collect()
+    }
+
+    /// A flow is reached by another key, too.
+    pub(super) fn found_by(&mut self, key: &Key, slot: usize) {
+        self.recent = Some((*key, slot));
+    }
+
+    /// A flow is no longer reached by another key.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent = None;
     }
 
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry> {
@@ -150,12 +236,18 @@ impl Table {
     /// Add a flow, which is not in it.
     pub(super) fn insert(
         &mut self,
-        (key, place): (Key, Place),
+        (key, missing): (Key, Missing),
         client: Sender,
         flow: Flow,
         last: &Carrier,
         stage: Stage,
     ) -> usize {
+        let crowded = missing.others >= CROWD;
+        let place = match crowded {
+            true => self.own_place(&key),
+            false => missing.place,
+        };
+        self.crowded += usize::from(crowded);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -164,6 +256,7 @@ impl Table {
             // Made in its place: an entry is large.
             *free = Some(Entry {
                 place,
+                crowded,
                 bucket: 0,
                 client,
                 flow: Flow {
@@ -176,6 +269,10 @@ impl Table {
                 pending: None,
                 two_sided: false,
                 reset: false,
+                odd: false,
+                paths: None,
+                echo: Echo::None,
+                mark: 0,
                 alarm: None,
                 linked: Timestamp::default(),
                 newer: None,
@@ -199,8 +296,11 @@ impl Table {
     pub(super) fn remove(&mut self, slot: usize) {
         self.unlink(slot);
         if let Some(taken) = self.slots.get_mut(slot)
-            && let Some(Entry { bucket, .. }) = taken
+            && let Some(Entry {
+                bucket, crowded, ..
+            }) = taken
         {
+            self.crowded -= usize::from(*crowded);
             // Not looked for, and not looked at: it is mostly far away.
             if let Ok(found) = self.index.get_bucket_entry(*bucket as usize) {
                 debug_assert_eq!(*found.get() as usize, slot, "it is where it was put");
@@ -353,9 +453,9 @@ mod tests {
         let mut most = 0;
         for number in 0..200_000_u32 {
             let (key, _) = Key::of_flow(&flow(number));
-            let place = table.find(&key).unwrap_err();
+            let missing = table.find(&key).unwrap_err();
             table.insert(
-                (key, place),
+                (key, missing),
                 Key::of_flow(&flow(number)).1,
                 flow(number),
                 &Carrier::default(),
@@ -373,5 +473,30 @@ mod tests {
         }
         assert_eq!((table.index.len(), table.all().len()), (1000, 1000));
         assert!(most < 8 * 1000 && table.slots.len() <= 1001, "{most}");
+    }
+
+    /// Flows of one pair of ends on very many paths would make each look-up dearer than the one before.
+    #[test]
+    fn flows_of_the_same_ends_are_not_looked_for_among_all_of_them() {
+        let mut table = Table::default();
+        let on = |path| Flow { path, ..flow(0) };
+        for path in 0..1000 {
+            let (key, client) = Key::of_flow(&on(path));
+            let missing = table.find(&key).unwrap_err();
+            assert_eq!(missing.others, CROWD.min(path as usize));
+            let last = Carrier::default();
+            table.insert((key, missing), client, on(path), &last, Stage::Open);
+        }
+        for path in [0, 15, 16, 17, 500, 999] {
+            let (key, _) = Key::of_flow(&on(path));
+            assert!(table.find(&key).is_ok(), "{path}");
+        }
+        let missing = table.find(&Key::of_flow(&on(1000)).0).unwrap_err();
+        assert_eq!(table.others(missing).len(), CROWD);
+        for path in 0..1000 {
+            let slot = table.find(&Key::of_flow(&on(path)).0).unwrap();
+            table.remove(slot);
+        }
+        assert_eq!((table.crowded, table.index.len()), (0, 0));
     }
 }

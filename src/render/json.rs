@@ -121,7 +121,25 @@ impl Renderer for Json {
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
         self.line("summary", |line| {
+            line.key("frames").number(stats.capture.frames);
             line.key("packets").number(stats.decode.packets);
+            line.key("filtered").number(stats.decode.filtered);
+            line.key("copies").number(stats.decode.copies);
+            line.key("not_ip").object(|line| {
+                for (name, many) in stats.decode.foreign() {
+                    let name = name.as_deref().unwrap_or("others");
+                    line.key(name).number(many);
+                }
+            });
+            line.key("unknown_links").object(|line| {
+                for (number, many) in stats.decode.link_type.iter() {
+                    line.key(&number.to_string()).number(many);
+                }
+                let others = stats.decode.link_type.others();
+                if others > 0 {
+                    line.key("others").number(others);
+                }
+            });
             line.key("lost").number(stats.capture.dropped);
             line.key("messages").number(stats.output.messages);
             line.key("requests").number(stats.dissect.requests);

@@ -112,6 +112,7 @@ impl Notes {
         if live || stats.capture.dropped > 0 {
             line.push_str(&format!(", {} lost", lost(stats)));
         }
+        line.extend(frames(stats));
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
@@ -207,6 +208,32 @@ pub(super) fn clean(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// How many frames there were, and what those were that are no IP; nothing where all gave a packet that could be used or filtered.
+fn frames(stats: &Stats) -> Option<String> {
+    let decode = &stats.decode;
+    let foreign = decode.foreign();
+    let odd = decode.link_type.total() + decode.cut + decode.malformed;
+    if foreign.is_empty() && odd == 0 {
+        return None;
+    }
+    let mut text = format!(" · {}", count(stats.capture.frames, "frame", "frames"));
+    let kinds: Vec<String> = foreign
+        .into_iter()
+        .map(|(name, many)| match name {
+            Some(name) if name.contains(" 0x") || name.contains(" family ") => {
+                format!("{many} of {name}")
+            }
+            Some(name) => format!("{many} {name}"),
+            None => format!("{many} of other kinds"),
+        })
+        .collect();
+    if !kinds.is_empty() {
+        let many = decode.not_ip.total();
+        text.push_str(&format!(", {many} of them no IP: {}", kinds.join(", ")));
+    }
+    Some(text)
+}
+
 /// How many packets the kernel dropped, as far as that can be known.
 fn lost(stats: &Stats) -> String {
     let most = match stats.capture.dropped_at_most {
@@ -223,6 +250,33 @@ fn count(many: u64, one: &str, more: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foreign::Foreign;
+    use crate::packet::Undecoded;
+
+    #[test]
+    fn frames_without_ip_are_told_by_name() {
+        let mut stats = Stats::default();
+        stats.capture.frames = 20;
+        stats.decode.packets = 5;
+        assert_eq!(frames(&stats), None);
+        stats.decode.count(Undecoded::LinkType(147));
+        assert_eq!(frames(&stats).as_deref(), Some(" · 20 frames"));
+        for (many, kind) in [
+            (3, Foreign::EtherType(0x8926)),
+            (12, Foreign::EtherType(0x0806)),
+            (1, Foreign::Family(7)),
+        ] {
+            for _ in 0..many {
+                stats.decode.count(Undecoded::NotIp(kind));
+            }
+        }
+        assert_eq!(
+            frames(&stats).as_deref(),
+            Some(
+                " · 20 frames, 16 of them no IP: 12 ARP, 3 of EtherType 0x8926, 1 of address family 7"
+            )
+        );
+    }
 
     #[test]
     fn what_may_be_counted_twice_is_no_exact_number() {

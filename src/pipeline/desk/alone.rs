@@ -6,7 +6,7 @@ use crate::flow::{Direction, Flow};
 use crate::hit::Why;
 use crate::message::{Begin, Kind, Part, Side};
 use crate::pipeline::telling::Manner;
-use crate::stream::{Carrier, StreamEvent};
+use crate::stream::{Aside, Carrier, StreamEvent};
 
 use super::Desk;
 
@@ -24,6 +24,10 @@ impl Desk {
         else {
             return;
         };
+        if why == Aside::Around && (self.orders.query.is_empty() || self.orders.invert) {
+            // Headers, most probably: worth to be searched, and nothing that anybody said.
+            return;
+        }
         let own = context..bytes.len().saturating_sub(after);
         let bytes = match self.around(bytes, own.clone()) {
             Some(range) => bytes.get(range).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can be compared.
 
+use crate::reassemble::echo::mark;
 use crate::reassemble::tail::{Fresh, Tails, place};
 use crate::reassemble::turn::Turn;
 use crate::stream::{Carrier, StreamEvent};
@@ -49,6 +50,9 @@ impl Half {
             self.told(self.next),
             self.base.wrapping_add(self.next as u32),
         );
+        if offset == 0 {
+            self.mark = mark(bytes);
+        }
         self.next = self.next.saturating_add(bytes.len() as u64);
         (turn.say)(&StreamEvent::Data {
             dir: turn.dir,

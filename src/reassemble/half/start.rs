@@ -12,6 +12,7 @@ use super::{Half, JOINED};
 pub(in crate::reassemble) struct Start {
     /// The sequence number of offset 0.
     pub(in crate::reassemble) base: u32,
+    said: u32,
     window: u16,
     scale: u8,
     sums: bool,
@@ -21,6 +22,7 @@ impl Start {
     pub(in crate::reassemble) fn of(segment: &Segment<'_>) -> Self {
         Self {
             base: segment.first(),
+            said: segment.tcp.ack,
             window: segment.tcp.window,
             // Without the option there is no shift.
             scale: segment.tcp.window_scale.unwrap_or(0),
@@ -37,6 +39,7 @@ impl Half {
     pub(in crate::reassemble) fn begin(&mut self, start: Start) {
         self.started = true;
         self.base = start.base;
+        self.said = start.said;
         self.sums = start.sums;
         self.window = start.window;
         self.scale = Some(start.scale);

@@ -143,6 +143,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
             ts,
             path: 0,
             tunnels: 0,
+            doubtful: false,
             ip: Ip {
                 src: host(ends[own].0),
                 dst: host(ends[peer].0),
@@ -150,6 +151,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
                 ttl: 64,
                 fragment: None,
             },
+            ip_header: &[],
             transport: Transport::Tcp(Tcp {
                 ports: Ports {
                     src: ends[own].1,

@@ -254,6 +254,7 @@ fn packet(tcp: Tcp, payload: &[u8]) -> Packet<'_> {
         ts: Timestamp::default(),
         path: 0,
         tunnels: 0,
+        doubtful: false,
         ip: Ip {
             src: addr,
             dst: addr,
@@ -261,6 +262,7 @@ fn packet(tcp: Tcp, payload: &[u8]) -> Packet<'_> {
             ttl: 64,
             fragment: None,
         },
+        ip_header: &[],
         transport: Transport::Tcp(tcp),
         ip_payload: payload,
         payload,
