@@ -112,7 +112,7 @@ impl Whole<'_> {
                 by,
                 Said::Body(BodyFacts {
                     wire: body.len() as u64,
-                    state: Decoding::AsSent,
+                    ..BodyFacts::default()
                 }),
             );
         }
@@ -161,6 +161,8 @@ pub struct BodyFacts {
     pub wire: u64,
     /// What was done to them.
     pub state: Decoding,
+    /// Events of an event stream; `None` for any other body.
+    pub events: Option<u64>,
 }
 
 /// What was done to a body's bytes to make them text.

@@ -18,6 +18,7 @@
 //! - `live`: on loopback, where the tests run as root
 //! - `memory`: it is bounded, whatever comes
 //! - `frames`: packets made to order, for the others
+//! - `portions`: what is shown live while it comes, against what a file shows
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `threads`: two threads show what one does
 //! - `tidy`: the shape of the source
@@ -40,6 +41,7 @@ mod named;
 mod needles;
 mod overview;
 mod parity;
+mod portions;
 mod privileges;
 mod properties;
 mod share;

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use crate::failure::Failed;
 use crate::frame::Timestamp;
-use crate::hit::{Heading, Hit, Piece, Portion, Text, Why};
+use crate::hit::{Carried, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::times::Times;
 
@@ -16,6 +17,7 @@ pub(super) struct Kept {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     start: u64,
+    carried: Carried,
     head: usize,
     began: Timestamp,
     brief: Brief,
@@ -29,6 +31,7 @@ pub(super) struct Kept {
     body: BodyFacts,
     times: Option<Times>,
     incomplete: bool,
+    failed: Option<Failed>,
     joined: bool,
     pub(super) pending: bool,
 }
@@ -47,6 +50,7 @@ impl Kept {
             bytes: hit.text.bytes.to_vec(),
             pieces: hit.text.pieces.to_vec(),
             start: hit.start,
+            carried: hit.carried,
             head: hit.head,
             began: hit.began,
             brief: hit.brief,
@@ -60,6 +64,7 @@ impl Kept {
             body: hit.body,
             times: hit.times,
             incomplete: hit.incomplete,
+            failed: hit.failed,
             joined: hit.joined,
             pending: hit.pending,
         }
@@ -84,6 +89,7 @@ impl Kept {
                 pieces: &self.pieces,
             },
             start: self.start,
+            carried: self.carried,
             head: self.head,
             began: self.began,
             brief: self.brief,
@@ -97,6 +103,7 @@ impl Kept {
             body: self.body,
             times: self.times,
             incomplete: self.incomplete,
+            failed: self.failed,
             aside: None,
             joined: self.joined,
             pending: self.pending,

@@ -253,6 +253,7 @@ fn sent(hit: &Hit<'_>) -> u64 {
         BodyFacts {
             state: Decoding::AsSent,
             wire: 0,
+            ..
         } => hit.body_size,
         BodyFacts { wire, .. } => wire,
     }

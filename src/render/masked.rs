@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::frame::Timestamp;
-use crate::hit::{Companion, Hit, Pair, Piece, Text};
+use crate::hit::{Carried, Companion, Hit, Pair, Piece, Text};
 use crate::message::{Fact, Role};
 use crate::stats::Stats;
 
@@ -52,6 +52,7 @@ struct Texts {
     head: usize,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
+    carried: Carried,
     styles: Vec<(Range<usize>, Role)>,
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
@@ -98,6 +99,7 @@ impl Rewritten {
                 pieces: &text.pieces,
             },
             head: text.head,
+            carried: text.carried,
             matches: &text.matches,
             styles: &text.styles,
             fields: &text.fields,
@@ -109,7 +111,11 @@ impl Rewritten {
 impl Texts {
     fn of(hit: &Hit<'_>, masking: Masking) -> Self {
         let mut matches: Vec<Range<usize>> = Vec::with_capacity(hit.matches.len());
-        for found in hit.matches {
+        let mut settled = 0;
+        for (at, found) in hit.matches.iter().enumerate() {
+            if at == hit.settled().len() {
+                settled = matches.len();
+            }
             // Matches inside of one mask are one.
             let found = masking.range(found);
             match matches.last_mut() {
@@ -129,8 +135,18 @@ impl Texts {
             other => other.clone(),
         });
         let fields = hit.fields.iter();
+        let unsettled = match hit.carried.unsettled {
+            0 => 0,
+            _ => matches.len() - settled,
+        };
         Self {
             head: masking.end(hit.head),
+            carried: Carried {
+                len: masking.end(hit.carried.len),
+                head: masking.end(hit.carried.head),
+                unsettled,
+                ..hit.carried
+            },
             pieces: pieces.collect(),
             styles: styles.collect(),
             fields: fields
@@ -228,6 +244,9 @@ impl Renderer for Masked {
     }
 
     fn wants(&self) -> Wants {
-        self.inner.wants()
+        Wants {
+            masked: true,
+            ..self.inner.wants()
+        }
     }
 }

@@ -8,6 +8,7 @@ mod context;
 mod pattern;
 mod prefilter;
 mod query;
+mod settled;
 mod streaming;
 mod unit;
 
@@ -16,4 +17,4 @@ pub use context::Context;
 pub use pattern::{Options, PatternError};
 pub use prefilter::Glance;
 pub use query::{Asked, Bookmark, Query};
-pub use unit::{Keep, Shown, Unit};
+pub use unit::{Extent, Keep, Shown, Unit};

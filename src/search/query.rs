@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::pattern::{Options, Pattern, PatternError};
 use super::prefilter::Glance;
+use super::settled::{Certain, Settled};
 use super::streaming::{Automaton, Scan};
 
 /// What the user asked, as typed.
@@ -25,6 +26,8 @@ pub struct Query {
     terms: Vec<Term>,
     /// The patterns whose extents are shown.
     shown: Option<regex::bytes::Regex>,
+    /// Which of those are certain before a text is over.
+    settled: Option<Settled>,
     learns: bool,
 }
 
@@ -57,6 +60,7 @@ impl Query {
         let mut terms = Vec::new();
         let one = |patterns: &[String], wanted: bool| {
             let Pattern { regex, hir } = Pattern::compile(patterns, &asked.options)?;
+            let settled = Settled::new(&hir);
             let automaton = Automaton::new(&hir).map_err(|detail| PatternError {
                 pattern: patterns.join(" | "),
                 at: None,
@@ -70,29 +74,32 @@ impl Query {
                     .unicode
                     .then(|| r"with --unicode write (?-u:\b) for \b".to_owned()),
             })?;
-            Ok(Term {
+            let term = Term {
                 automaton,
                 regex,
                 wanted,
-            })
+            };
+            Ok((term, settled))
         };
         // An empty pattern matches everything: then nothing need be searched.
-        let mut shown = None;
+        let (mut shown, mut settled) = (None, None);
         if !asked.any.is_empty() && !asked.any.iter().any(String::is_empty) {
-            let term = one(&asked.any, true)?;
+            let (term, certain) = one(&asked.any, true)?;
             shown = Some(term.regex.clone());
+            settled = Some(certain);
             terms.push(term);
         }
         for pattern in &asked.and {
-            terms.push(one(std::slice::from_ref(pattern), true)?);
+            terms.push(one(std::slice::from_ref(pattern), true)?.0);
         }
         for pattern in &asked.not {
-            terms.push(one(std::slice::from_ref(pattern), false)?);
+            terms.push(one(std::slice::from_ref(pattern), false)?.0);
         }
         let learns = terms.iter().any(|term| term.automaton.learns());
         Ok(Self {
             terms,
             shown,
+            settled,
             learns,
         })
     }
@@ -109,6 +116,12 @@ impl Query {
         self.terms.len() <= 1 && self.terms.iter().all(|term| term.wanted)
     }
 
+    /// Whether a question that holds at some place in a message holds at its end: nothing must not be there.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.terms.iter().all(|term| term.wanted)
+    }
+
     /// Ask of a text that lies in one piece; `extents` gets the matches to be shown.
     pub fn holds_in(&self, text: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
         extents.clear();
@@ -118,7 +131,7 @@ impl Query {
             .all(|term| term.regex.is_match(text) == term.wanted);
         // Of the one pattern that was just not found there are no extents: most texts are read once.
         if holds || !self.is_simple() {
-            self.extents(text, 0, extents);
+            self.extents(text, 0, 0, extents);
         }
         holds
     }
@@ -154,11 +167,48 @@ impl Query {
         self.learns = self.terms.iter().any(|term| term.automaton.learns());
     }
 
-    /// The matches in one piece of text that starts at `offset`, none empty, appended to `extents`.
-    pub(super) fn extents(&self, text: &[u8], offset: usize, extents: &mut Vec<Range<usize>>) {
-        if let Some(regex) = &self.shown {
-            let found = regex.find_iter(text).filter(|found| !found.is_empty());
-            extents.extend(found.map(|found| offset + found.start()..offset + found.end()));
+    /// The matches in one piece of text that begin at `from` or later, none empty, appended to `extents`; the text starts at
+    /// `offset`.
+    pub(super) fn extents(
+        &self,
+        text: &[u8],
+        from: usize,
+        offset: usize,
+        extents: &mut Vec<Range<usize>>,
+    ) {
+        let Some(regex) = &self.shown else { return };
+        let mut at = from;
+        while at < text.len()
+            && let Some(found) = regex.find_at(text, at)
+        {
+            if found.is_empty() {
+                at = found.end() + 1;
+            } else {
+                at = found.end();
+                extents.push(offset + found.start()..offset + found.end());
+            }
+        }
+    }
+
+    /// How far the matches in the start of a text are those of the whole text, from `from` on: of the `found` ones, as
+    /// [`Self::extents`] told them, and where the next one is to be looked for.
+    pub(super) fn certain(&self, text: &[u8], from: usize, found: &[Range<usize>]) -> Certain {
+        let Some(settled) = &self.settled else {
+            return Certain {
+                matches: found.len(),
+                resume: text.len(),
+            };
+        };
+        let certain = settled.of(text, from);
+        if settled.counts() {
+            return certain;
+        }
+        // By lines: a match that reaches into the last one is looked for again.
+        let matches = found.partition_point(|found| found.end <= certain.resume);
+        let again = found.get(matches).map_or(text.len(), |found| found.start);
+        Certain {
+            matches,
+            resume: certain.resume.min(again),
         }
     }
 
@@ -227,6 +277,15 @@ impl Query {
             .iter()
             .zip(progress)
             .all(|(term, progress)| term.wanted == progress.found)
+    }
+
+    /// Whether the message would hold if its text ended truly here.
+    pub(super) fn would_hold(&self, progress: &[Progress]) -> bool {
+        let found = |(term, progress): (&Term, &Progress)| {
+            let found = progress.found || term.automaton.ends_at_end(&progress.scan);
+            term.wanted == found
+        };
+        self.terms.iter().zip(progress).all(found)
     }
 
     /// Whether the verdict can still change by what was already read: a match is begun.

@@ -10,7 +10,7 @@ use httparse::{ParserConfig, Request, Response};
 use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
-use super::decoded::{Charset, Codings, Plan, charset_of};
+use super::decoded::{Charset, Codings, Plan, charset_of, is_event_stream};
 use super::start_line::{RequestLine, StartLine, StatusLine};
 
 /// A search for a head's end that goes on where it stopped.
@@ -144,6 +144,7 @@ impl<'h> Fields<'h> {
         Plan {
             codings,
             charset: self.media.and_then(charset_of),
+            events: self.media.is_some_and(is_event_stream),
         }
     }
 

@@ -262,6 +262,7 @@ impl Desk {
             answer: None,
             title: exchange.title.bytes(),
             times,
+            failed: None,
         };
         let show = &mut self.show;
         let Some((open, manner)) = answer else {

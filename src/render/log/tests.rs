@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::hit::Carried;
 use crate::hit::Text;
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
@@ -79,6 +80,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         },
         head: 0,
         start: 0,
+        carried: Carried::default(),
         began: Timestamp::default(),
         brief: Brief {
             status: if side == Side::Answers { 503 } else { 0 },
@@ -94,6 +96,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -139,6 +142,7 @@ fn pair<'a>(question: Option<&'a Hit<'a>>, answer: Option<&'a Hit<'a>>, total: i
         answer,
         title: b"",
         times: times(total),
+        failed: None,
     }
 }
 

@@ -50,6 +50,7 @@ fn asked(overview: &mut Overview, title: &str, millis: Option<i64>) {
             answered_whole: millis.map(|millis| at(5 + millis)),
             ..Times::default()
         },
+        failed: None,
     };
     overview.pair(&pair).unwrap();
 }

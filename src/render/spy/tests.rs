@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{Piece, Text};
+use crate::hit::{Carried, Piece, Text};
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::render::Body;
@@ -96,6 +96,7 @@ fn hit<'a>(
             pieces,
         },
         start: 0,
+        carried: Carried::default(),
         head,
         matches,
         styles: &[],
@@ -109,6 +110,7 @@ fn hit<'a>(
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -187,6 +189,7 @@ fn the_other_half_is_one_line() {
             ..Times::default()
         }),
         incomplete: false,
+        failed: None,
     };
     assert_eq!(
         printed(settings(), |spy| spy.companion(&answer).unwrap()),
@@ -331,7 +334,11 @@ fn a_header_line_says_what_decoding_did() {
         ),
     ];
     for (state, says, mark) in table {
-        let body = BodyFacts { wire: 34, state };
+        let body = BodyFacts {
+            wire: 34,
+            state,
+            events: None,
+        };
         let facts = std::slice::from_ref(&gzip);
         assert_eq!(size(16, &body, facts), says);
         assert_eq!(undecoded(&body, facts).as_deref(), mark);
@@ -341,7 +348,8 @@ fn a_header_line_says_what_decoding_did() {
             16,
             &BodyFacts {
                 wire: 34,
-                state: Decoding::Decoded
+                state: Decoding::Decoded,
+                events: None
             },
             &[]
         ),

@@ -11,6 +11,7 @@ mod brotli;
 mod charset;
 mod codings;
 mod deflate;
+mod events;
 mod gzip;
 mod stage;
 #[cfg(test)]
@@ -19,10 +20,12 @@ mod zstd;
 
 pub(super) use self::charset::{charset_of, parameter as charset_parameter};
 pub(super) use self::codings::Codings;
+pub(super) use self::events::is_event_stream;
 
 use encoding_rs::Encoding;
 
 use self::charset::Text;
+use self::events::Events;
 use self::stage::{Bounds, Piece, Stage, Swells};
 use super::super::voice::Voice;
 use crate::flow::Direction;
@@ -38,6 +41,8 @@ pub(super) struct Plan {
     pub(super) codings: Codings,
     /// What its characters are encoded in, if that is not UTF-8.
     pub(super) charset: Option<Charset>,
+    /// Its text is a stream of events, which are counted.
+    pub(super) events: bool,
 }
 
 impl Plan {
@@ -57,6 +62,8 @@ pub(super) struct Body {
     state: Decoding,
     /// What undoes the codings; `None` when the bytes are told as they are.
     chain: Option<Box<Chain>>,
+    /// The events of its text, if it is a stream of them.
+    events: Option<Events>,
 }
 
 /// All that is undone to one body.
@@ -69,7 +76,10 @@ struct Chain {
 impl Body {
     /// A body begins.
     pub(super) fn begin(&mut self, plan: Plan, voice: &Voice<'_>) {
-        *self = Self::default();
+        *self = Self {
+            events: plan.events.then(Events::default),
+            ..Self::default()
+        };
         if plan.is_none() {
             return;
         }
@@ -99,7 +109,8 @@ impl Body {
                 wire: self.wire,
                 free: voice.limits.decoded,
             };
-            let tell = &mut |text: &[u8]| voice.text(dir, Part::Body, text);
+            let events = &mut self.events;
+            let tell = &mut |text: &[u8]| tell(events, dir, text, voice);
             let passed = pass(
                 &mut chain.stages,
                 &mut chain.text,
@@ -113,7 +124,7 @@ impl Body {
         } else if self.state == Decoding::Cut {
             skip(len, voice);
         } else {
-            voice.text(dir, Part::Body, bytes);
+            tell(&mut self.events, dir, bytes, voice);
         }
     }
 
@@ -123,7 +134,7 @@ impl Body {
             && chain.stages.is_empty()
             && chain
                 .text
-                .hole(&mut |text| voice.text(dir, Part::Body, text))
+                .hole(&mut |text| tell(&mut self.events, dir, text, voice))
         {
             return;
         }
@@ -149,7 +160,12 @@ impl Body {
 
     /// What became of it, unless it had no bytes. It is counted, and forgotten.
     pub(super) fn facts(&mut self, voice: &mut Voice<'_>) -> Option<BodyFacts> {
-        let Self { wire, state, .. } = std::mem::take(self);
+        let Self {
+            wire,
+            state,
+            events,
+            ..
+        } = std::mem::take(self);
         if wire == 0 {
             return None;
         }
@@ -163,7 +179,11 @@ impl Body {
         if let Some(counter) = counter {
             *counter = counter.saturating_add(1);
         }
-        Some(BodyFacts { wire, state })
+        Some(BodyFacts {
+            wire,
+            state,
+            events: events.as_ref().map(Events::count),
+        })
     }
 
     /// Ends the chain, and takes note of how it went.
@@ -175,7 +195,8 @@ impl Body {
             wire: self.wire,
             free: voice.limits.decoded,
         };
-        let tell = &mut |text: &[u8]| voice.text(dir, Part::Body, text);
+        let events = &mut self.events;
+        let tell = &mut |text: &[u8]| tell(events, dir, text, voice);
         match chain.finish(whole, bounds, tell) {
             Ok(state) => self.state = state,
             Err(Swells { .. }) => self.cut(0, voice),
@@ -229,6 +250,14 @@ fn pass(
     stage.push(piece, bounds, &mut |piece| {
         pass(later, text, bounds, piece, tell)
     })
+}
+
+/// Tells text of a body.
+fn tell(events: &mut Option<Events>, dir: Direction, text: &[u8], voice: &mut Voice<'_>) {
+    if let Some(events) = events {
+        events.push(text);
+    }
+    voice.text(dir, Part::Body, text);
 }
 
 /// Counts bytes that are not told.
