@@ -10,7 +10,7 @@ use spygrep::dissect::{self, Budget, Conversation};
 use spygrep::exchange::Silence;
 use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
-use spygrep::hit::{Heading, Hit, Pair, Piece, Portion, Text, Why};
+use spygrep::hit::{Carried, Heading, Hit, Pair, Piece, Portion, Text, Why};
 use spygrep::limits::{Limits, time};
 use spygrep::message::{BodyFacts, Brief, Kind, Part, Said};
 use spygrep::packet::{Packet, TcpFlags, Transport};
@@ -283,6 +283,8 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
             pieces: &[Piece::Kept(0..ANSWER.len())],
         },
         start: 0,
+        carried: Carried::default(),
+        failed: None,
         head: ANSWER.len() - 10,
         began: Timestamp::default(),
         brief: Brief {
@@ -326,6 +328,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         answer: Some(&hit),
         title: b"GET example.test/page/1",
         times: Times::default(),
+        failed: None,
         silence: Silence::None,
     };
     let mut renderer = render::renderer(settings, Out::new(Box::new(std::io::sink()), true));

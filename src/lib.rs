@@ -32,6 +32,7 @@
 
 // -- nouns --
 pub mod exchange;
+pub mod failure;
 pub mod flow;
 pub mod foreign;
 pub mod frame;

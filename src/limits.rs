@@ -98,6 +98,8 @@ pub mod time {
     pub const BURST_PAUSE: i64 = 100_000_000;
     /// A live burst with an undecided match is held this long: what it shows is to be there after 200 ms.
     pub const CANDIDATE_HOLD: i64 = 150_000_000;
+    /// What has come of a live message is shown after a pause of [`BURST_PAUSE`], and after this where there is none.
+    pub const PORTION: i64 = 300_000_000;
     /// A live message that is not over is looked at again after this.
     pub const REVIEW: i64 = 50_000_000;
     /// How long a hole that the receiver acknowledged may still be filled by a reordering tap.

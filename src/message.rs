@@ -185,6 +185,8 @@ pub struct BodyFacts {
     /// What they were taken for, where that is not what the head says: `gzip`, `chunked`; `sent` for neither coding nor
     /// framing.
     pub reading: Option<&'static str>,
+    /// Events of an event stream; `None` for any other body.
+    pub events: Option<u64>,
 }
 
 /// What was done to a body's bytes to make them text.

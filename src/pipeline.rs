@@ -174,6 +174,7 @@ impl Pipeline {
                 pair: (settings.pair || wants.others) && conditions.only.is_none(),
                 companions: wants.companions && conditions.only.is_none(),
                 pairs: wants.pairs,
+                masked: wants.masked,
                 frames: wants.frames,
                 stand_out: settings.stand_out,
                 live: settings.live,

@@ -27,6 +27,9 @@ pub struct Times {
     pub sent: u64,
     /// Bytes of the answer, likewise.
     pub received: u64,
+    /// Nanoseconds of the answer's pauses: times of [`crate::limits::time::BURST_PAUSE`] or more in which nothing of it
+    /// came.
+    pub paused: i64,
     /// What went wrong in the connection while the exchange lasted.
     pub troubles: Troubles,
 }

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use crate::failure::Failed;
 use crate::frame::Timestamp;
-use crate::hit::{Heading, Hit, Piece, Portion, Text, Why};
+use crate::hit::{Carried, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role, Side};
 use crate::times::Times;
 
@@ -17,6 +18,7 @@ pub(super) struct Kept {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     start: u64,
+    carried: Carried,
     head: usize,
     began: Timestamp,
     brief: Brief,
@@ -30,6 +32,7 @@ pub(super) struct Kept {
     body: BodyFacts,
     times: Option<Times>,
     incomplete: bool,
+    failed: Option<Failed>,
     joined: bool,
     pending: bool,
     /// It was shown, which it is once.
@@ -50,6 +53,7 @@ impl Kept {
             bytes: hit.text.bytes.to_vec(),
             pieces: hit.text.pieces.to_vec(),
             start: hit.start,
+            carried: hit.carried,
             head: hit.head,
             began: hit.began,
             brief: hit.brief,
@@ -63,6 +67,7 @@ impl Kept {
             body: hit.body,
             times: hit.times,
             incomplete: hit.incomplete,
+            failed: hit.failed,
             joined: hit.joined,
             pending: hit.pending,
             shown: Cell::new(false),
@@ -98,6 +103,7 @@ impl Kept {
                 pieces: &self.pieces,
             },
             start: self.start,
+            carried: self.carried,
             head: self.head,
             began: self.began,
             brief: self.brief,
@@ -111,6 +117,7 @@ impl Kept {
             body: self.body,
             times: self.times,
             incomplete: self.incomplete,
+            failed: self.failed,
             aside: None,
             joined: self.joined,
             pending: self.pending,

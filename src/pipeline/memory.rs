@@ -7,7 +7,8 @@ use crate::dissect::Conversation;
 use crate::exchange::{Exchange, Findings, Heard, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::message::{Begin, BodyFacts, Brief, Side};
+use crate::limits::time;
+use crate::message::{Begin, BodyFacts, Brief, Description, Side};
 use crate::packet::TcpFlags;
 use crate::search::{Bookmark, Context, Query, Unit};
 use crate::stream::{Aside, Carrier};
@@ -77,20 +78,28 @@ pub(super) struct Open {
     pub(super) brief: Brief,
     /// How its body became text; known when it is over.
     pub(super) body: BodyFacts,
+    /// Its head is known.
+    pub(super) briefed: bool,
     /// It ended with a match undecided and waits for the next burst.
     pub(super) held: bool,
+    /// As long as nothing comes, no time changes that.
+    pub(super) waits: bool,
     /// It is the flow's first message and the flow was joined in the middle.
     pub(super) joined: bool,
-    /// A portion of it was shown.
-    pub(super) portions: bool,
-    /// Text came since it was last shown.
-    pub(super) fresh: bool,
+    /// A portion of it was shown; this is what its head says.
+    pub(super) portions: Option<Description>,
+    /// When the first text came since it was last shown.
+    pub(super) fresh: Option<Timestamp>,
+    /// Nanoseconds of the pauses between its bytes.
+    pub(super) paused: i64,
     /// It has no place in its stream.
     pub(super) aside: Option<Aside>,
     /// What is known of the conditions on an answer whose question was not captured.
     pub(super) findings: Findings,
     /// Frames that brought it, for `-O`.
     pub(super) frames: Vec<u64>,
+    /// How many of them were saved with its portions.
+    pub(super) saved: usize,
 }
 
 /// Another reading of an open message.
@@ -122,18 +131,39 @@ impl Open {
         self.last = by.into();
         self.brief = Brief::default();
         self.body = BodyFacts::default();
+        self.briefed = false;
         self.held = false;
+        self.waits = false;
         self.joined = false;
-        self.portions = false;
-        self.fresh = false;
+        self.portions = None;
+        self.fresh = None;
+        self.paused = 0;
         self.aside = None;
         self.findings = Findings::default();
         self.frames.clear();
+        self.saved = 0;
     }
 
-    /// Whether there is something new to show of it although it is not over.
+    /// Whether there is something new to show of it although it is not over. A body that is not for reading is shown, or named,
+    /// when it is over.
     pub(super) fn is_due(&self, query: &Query) -> bool {
-        self.fresh && !self.held && self.begin.kind.side == Side::Answers && self.unit.holds(query)
+        let named = self.portions.as_ref();
+        self.fresh.is_some()
+            && self.briefed
+            && self.begin.kind.side == Side::Answers
+            && named.is_none_or(|described| described.opaque.is_none())
+            && self.unit.is_new()
+            && self.unit.holds(query)
+    }
+
+    /// Text came with this packet.
+    pub(super) fn comes(&mut self, by: &Carrier) {
+        let pause = by.ts.since(self.last.ts);
+        if pause >= time::BURST_PAUSE {
+            self.paused = self.paused.saturating_add(pause);
+        }
+        self.last = by.into();
+        self.fresh.get_or_insert(by.ts);
     }
 
     /// Note frames that brought bytes: those of the list that are not noted yet.
@@ -174,7 +204,7 @@ impl State {
     /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now.
     pub(super) fn is_due(&self, query: &Query) -> bool {
         let mut open = self.open.iter().flatten();
-        open.any(|open| open.held || open.is_due(query))
+        open.any(|open| (open.held && !open.waits) || open.is_due(query))
     }
 
     /// The question of this number, while it is said.

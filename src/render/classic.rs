@@ -7,10 +7,12 @@ mod rows;
 use std::io;
 use std::ops::Range;
 
-use crate::hit::{Companion, Hit, Piece, Portion, Why};
+use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
+use crate::times::Times;
 
+use super::portions::Portions;
 use super::style::{Paint, painted, within};
 use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
 
@@ -21,6 +23,7 @@ pub(super) struct Classic {
     settings: Settings,
     out: Out,
     clock: Clock,
+    portions: Portions<()>,
 }
 
 /// ngrep's escape sequences for a match.
@@ -31,6 +34,7 @@ impl Classic {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
         Self {
             clock: Clock::new(settings.time),
+            portions: Portions::default(),
             settings,
             out,
         }
@@ -66,7 +70,7 @@ impl Classic {
                 }
             }
         }
-        if hidden > 0 && matches!(hit.portion, Portion::Whole | Portion::Last) {
+        if hidden > 0 && hit.is_end() {
             self.note(&format!("... {} more (--body=full)", human::size(hidden)));
         }
     }
@@ -119,6 +123,40 @@ impl Classic {
     }
 }
 
+/// A message in one line.
+struct Summary<'a> {
+    heading: &'a Heading,
+    number: u64,
+    title: &'a [u8],
+    /// Of an answer, the size of its body, and its times.
+    answer: Option<(u64, Option<Times>)>,
+}
+
+impl Classic {
+    fn summary(&mut self, summary: &Summary<'_>) {
+        let stamp = self.clock.stamp(summary.heading.ts);
+        let number = self.settings.protocol_number;
+        let line = heading::line(summary.heading, &stamp, number, true);
+        let (escape, single) = (self.settings.escape, self.settings.view == View::Single);
+        let text = self.out.text();
+        if !single {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(format!("{line} #{}", summary.number).as_bytes());
+        let answers = summary.answer.is_some();
+        text.extend_from_slice(if answers { b" <- " } else { b" -> " });
+        escape.write(summary.title, text);
+        if let Some((size, times)) = summary.answer {
+            let took = times
+                .and_then(|times| times.total())
+                .map(|took| format!(", {}", human::duration(took)))
+                .unwrap_or_default();
+            text.extend_from_slice(format!(", {}{took}", human::size(size)).as_bytes());
+        }
+        text.push(b'\n');
+    }
+}
+
 impl Renderer for Classic {
     fn begin(&mut self, banner: &Banner) -> io::Result<()> {
         if self.settings.packets && self.settings.quiet < 2 {
@@ -157,7 +195,9 @@ impl Renderer for Classic {
             return Ok(());
         }
         let single = view == View::Single;
-        if matches!(hit.portion, Portion::Whole | Portion::First) {
+        let begins = matches!(hit.portion, Portion::Whole | Portion::First);
+        let has_text = quiet < 3 && hit.why != Why::Empty && !hit.text.pieces.is_empty();
+        if begins || (has_text && (single || self.portions.is_apart(hit))) {
             let stamp = self.clock.stamp(hit.heading.ts);
             let line = heading::line(
                 &hit.heading,
@@ -176,10 +216,13 @@ impl Renderer for Classic {
                 if hit.number > 0 {
                     text.extend_from_slice(format!(" #{}", hit.number).as_bytes());
                 }
+                if !begins {
+                    text.extend_from_slice(b" continued");
+                }
                 text.push(b'\n');
             }
         }
-        let has_text = quiet < 3 && hit.why != Why::Empty && !hit.text.pieces.is_empty();
+        self.portions.put(hit, ());
         if has_text {
             self.text(hit);
             let text = self.out.text();
@@ -188,8 +231,18 @@ impl Renderer for Classic {
                 View::Byline | View::Single | View::None if !self.settings.hex => text.push(b'\n'),
                 _ => {}
             }
-        } else if single && !packets {
+        } else if single && !packets && begins {
             self.out.text().push(b'\n');
+        }
+        if hit.portion == Portion::Last && hit.kind.side == Side::Answers {
+            let mut told = hit.facts.iter().filter(|fact| fact.summary);
+            let title = told.next().map_or("", |fact| fact.value.as_str());
+            self.summary(&Summary {
+                heading: &hit.heading,
+                number: hit.number,
+                title: title.as_bytes(),
+                answer: Some((hit.body_size, hit.times)),
+            });
         }
         self.out.record()
     }
@@ -198,33 +251,14 @@ impl Renderer for Classic {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
-        let stamp = self.clock.stamp(companion.heading.ts);
-        let line = heading::line(
-            &companion.heading,
-            &stamp,
-            self.settings.protocol_number,
-            true,
-        );
-        let (escape, single) = (self.settings.escape, self.settings.view == View::Single);
-        let text = self.out.text();
-        if !single {
-            text.push(b'\n');
-        }
-        text.extend_from_slice(format!("{line} #{}", companion.number).as_bytes());
-        let is_response = companion.kind.side == Side::Answers;
-        text.extend_from_slice(if is_response { b" <- " } else { b" -> " });
-        escape.write(companion.title, text);
-        if is_response {
-            let took = companion
-                .times
-                .and_then(|times| times.total())
-                .map(|took| format!(", {}", human::duration(took)))
-                .unwrap_or_default();
-            text.extend_from_slice(
-                format!(", {}{took}", human::size(companion.body_size)).as_bytes(),
-            );
-        }
-        text.push(b'\n');
+        self.portions.interrupt();
+        let answers = companion.kind.side == Side::Answers;
+        self.summary(&Summary {
+            heading: &companion.heading,
+            number: companion.number,
+            title: companion.title,
+            answer: answers.then_some((companion.body_size, companion.times)),
+        });
         self.out.record()
     }
 

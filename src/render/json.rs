@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use crate::frame::Timestamp;
-use crate::hit::{Companion, Hit, Portion, Text, Why};
+use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Side};
 use crate::stats::Stats;
 
@@ -199,6 +199,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         portion: Portion::Whole,
         text: Text::default(),
         start: 0,
+        carried: Carried::default(),
         head: 0,
         matches: &[],
         styles: &[],
@@ -212,6 +213,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         body: BodyFacts::default(),
         times: companion.times,
         incomplete: companion.incomplete,
+        failed: companion.failed,
         aside: None,
         joined: false,
         pending: false,

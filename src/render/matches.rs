@@ -37,7 +37,7 @@ impl Renderer for Matches {
         if hit.why != Why::Match {
             return Ok(());
         }
-        for found in hit.matches {
+        for found in hit.settled() {
             if self.with_flow {
                 let stamp = self.clock.stamp(hit.heading.ts);
                 let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, true);

@@ -17,6 +17,7 @@ mod matches;
 mod out;
 mod overview;
 mod parts;
+mod portions;
 mod quote;
 mod readable;
 mod redact;
@@ -151,6 +152,8 @@ pub struct Wants {
     pub pairs: bool,
     /// The numbers of each message's frames.
     pub frames: bool,
+    /// Secrets are masked: no portion of a message may end in the middle of one.
+    pub masked: bool,
     /// [`Renderer::tick`].
     pub ticks: bool,
 }
@@ -164,6 +167,7 @@ impl Wants {
         others: false,
         pairs: false,
         frames: false,
+        masked: false,
         ticks: false,
     };
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{FragmentMark, Heading, Piece, Portion, Text, Why};
+use crate::hit::{Carried, FragmentMark, Heading, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Role, Side};
 use crate::packet::TcpFlags;
 use crate::stream::GapReason;
@@ -86,6 +86,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
             pieces,
         },
         start: 0,
+        carried: Carried::default(),
         head: 0,
         matches,
         styles: &[],
@@ -99,6 +100,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,

@@ -267,6 +267,7 @@ mod tests {
             answered_whole: Some(at(end)),
             sent: 82,
             received: 193,
+            paused: 0,
             troubles: Troubles::default(),
         }
     }

@@ -10,6 +10,7 @@ mod pattern;
 mod plain;
 mod prefilter;
 mod query;
+mod settled;
 mod streaming;
 mod unit;
 
@@ -18,4 +19,4 @@ pub use context::Context;
 pub use pattern::{Options, PatternError};
 pub use prefilter::Glance;
 pub use query::{Asked, Bookmark, Query};
-pub use unit::{Keep, Shown, Unit};
+pub use unit::{Extent, Keep, Shown, Unit};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::pattern::{Options, Pattern, PatternError};
 use super::plain;
 use super::prefilter::Glance;
+use super::settled::{Certain, Settled};
 use super::streaming::{Automaton, Scan};
 
 /// What the user asked, as typed.
@@ -28,6 +29,8 @@ pub struct Query {
     shows: bool,
     /// Terms that are searched otherwise in what is no text.
     wides: usize,
+    /// Which of the extents are certain before a text is over.
+    settled: Option<Settled>,
     learns: bool,
 }
 
@@ -69,31 +72,36 @@ impl Query {
         let one = |patterns: &[String], wanted: bool| {
             let Pattern { regex, hir, wide } = Pattern::compile(patterns, &asked.options)?;
             let too_large = |detail| PatternError::too_large(patterns, detail);
+            let settled = Settled::new(&hir);
             // What the one finds the other does: so both may look for what that begins with.
             let outline = wide.as_ref().map_or(&hir, |(_, wide)| wide);
             let search = |regex, hir| {
                 let automaton = Automaton::new(hir, outline).map_err(too_large)?;
                 Ok(Search { automaton, regex })
             };
-            Ok(Term {
+            let term = Term {
                 search: search(regex, &hir)?,
                 wide: match &wide {
                     Some((regex, hir)) => Some(Box::new(search(regex.clone(), hir)?)),
                     None => None,
                 },
                 wanted,
-            })
+            };
+            Ok((term, settled))
         };
         // An empty pattern matches everything: then nothing need be searched.
         let shows = !asked.any.is_empty() && !asked.any.iter().any(String::is_empty);
+        let mut settled = None;
         if shows {
-            terms.push(one(&asked.any, true)?);
+            let (term, certain) = one(&asked.any, true)?;
+            settled = Some(certain);
+            terms.push(term);
         }
         for pattern in &asked.and {
-            terms.push(one(std::slice::from_ref(pattern), true)?);
+            terms.push(one(std::slice::from_ref(pattern), true)?.0);
         }
         for pattern in &asked.not {
-            terms.push(one(std::slice::from_ref(pattern), false)?);
+            terms.push(one(std::slice::from_ref(pattern), false)?.0);
         }
         let learns = terms.iter().any(Term::learns);
         let wides = terms.iter().filter(|term| term.wide.is_some()).count();
@@ -101,6 +109,7 @@ impl Query {
             terms,
             shows,
             wides,
+            settled,
             learns,
         })
     }
@@ -115,6 +124,12 @@ impl Query {
     #[must_use]
     pub fn is_simple(&self) -> bool {
         self.terms.len() <= 1 && self.terms.iter().all(|term| term.wanted)
+    }
+
+    /// Whether a question that holds at some place in a message holds at its end: nothing must not be there.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.terms.iter().all(|term| term.wanted)
     }
 
     /// Whether what is no text is searched otherwise.
@@ -132,7 +147,7 @@ impl Query {
             .all(|term| term.regex(text).is_match(bytes) == term.wanted);
         // Of the one pattern that was just not found there are no extents: most texts are read once.
         if holds || !self.is_simple() {
-            self.extents(bytes, 0, text, extents);
+            self.extents(bytes, 0, 0, text, extents);
         }
         holds
     }
@@ -178,18 +193,52 @@ impl Query {
         searches.map(|search| search.automaton.forgotten()).sum()
     }
 
-    /// The matches in one piece that starts at `offset`, of a message that is `text` or is not; none empty, appended to `extents`.
+    /// The matches in one piece that begin at `from` or later, of a message that is `is_text` or is not; none
+    /// empty, appended to `extents`. The piece starts at `offset`.
     pub(super) fn extents(
         &self,
-        bytes: &[u8],
+        text: &[u8],
+        from: usize,
         offset: usize,
-        text: bool,
+        is_text: bool,
         extents: &mut Vec<Range<usize>>,
     ) {
-        if let Some(term) = self.terms.first().filter(|_| self.shows) {
-            let found = term.regex(text).find_iter(bytes);
-            let found = found.filter(|found| !found.is_empty());
-            extents.extend(found.map(|found| offset + found.start()..offset + found.end()));
+        let Some(term) = self.terms.first().filter(|_| self.shows) else {
+            return;
+        };
+        let regex = term.regex(is_text);
+        let mut at = from;
+        while at < text.len()
+            && let Some(found) = regex.find_at(text, at)
+        {
+            if found.is_empty() {
+                at = found.end() + 1;
+            } else {
+                at = found.end();
+                extents.push(offset + found.start()..offset + found.end());
+            }
+        }
+    }
+
+    /// How far the matches in the start of a text are those of the whole text, from `from` on: of the `found` ones, as
+    /// [`Self::extents`] told them, and where the next one is to be looked for.
+    pub(super) fn certain(&self, text: &[u8], from: usize, found: &[Range<usize>]) -> Certain {
+        let Some(settled) = &self.settled else {
+            return Certain {
+                matches: found.len(),
+                resume: text.len(),
+            };
+        };
+        let certain = settled.of(text, from);
+        if settled.counts() {
+            return certain;
+        }
+        // By lines: a match that reaches into the last one is looked for again.
+        let matches = found.partition_point(|found| found.end <= certain.resume);
+        let again = found.get(matches).map_or(text.len(), |found| found.start);
+        Certain {
+            matches,
+            resume: certain.resume.min(again),
         }
     }
 
@@ -267,6 +316,15 @@ impl Query {
     pub(super) fn refuses(&self, progress: &[Progress]) -> bool {
         let mut terms = self.terms.iter().zip(progress);
         terms.any(|(term, progress)| !term.wanted && progress.found)
+    }
+
+    /// Whether the message would hold if its text ended truly here.
+    pub(super) fn would_hold(&self, progress: &[Progress]) -> bool {
+        let found = |(term, progress): (&Term, &Progress)| {
+            let found = progress.found || term.search.automaton.ends_at_end(&progress.scan);
+            term.wanted == found
+        };
+        self.terms.iter().zip(progress).all(found)
     }
 
     /// Whether the verdict can still change by what was already read: a match is begun.

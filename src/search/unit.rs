@@ -2,10 +2,14 @@
 //!
 //! Kept are its head, the start of its body, and the lines around each match behind that; all bounded, in buffers that are
 //! used again for the next message.
+//!
+//! What is kept may be shown before the message is over: as a portion, which is then forgotten. The portions together are the
+//! text that would be shown of the whole message, and have its matches. So what is decided by bytes to come stays for the next
+//! portion: half a character, how many bytes are skipped behind the last kept one, and a match that reaches the end.
 
 use std::ops::Range;
 
-use crate::hit::{Piece, Text};
+use crate::hit::{Carried, Piece, Text};
 use crate::message::Part;
 use crate::stream::GapReason;
 
@@ -35,8 +39,16 @@ pub struct Unit {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
-    /// Bytes of the body in front of what is kept.
+    /// Bytes of the body before what is kept, and is not counted in `skipped`.
     start: u64,
+    /// What earlier portions have shown and left here.
+    carried: Carried,
+    /// Where in `bytes` the next match is looked for.
+    search_from: usize,
+    /// What of `bytes` belongs to the portion that was lent last, and where matches are looked for behind it.
+    portion: Cut,
+    /// No more lines around matches are kept: there are as many as may wait.
+    sated: bool,
     /// Kept bytes of the head.
     head: usize,
     /// Bytes of the head that were said.
@@ -62,6 +74,8 @@ pub struct Shown<'a> {
     pub text: Text<'a>,
     /// Bytes of the body in front of it, which were forgotten.
     pub start: u64,
+    /// What of earlier portions matters to it.
+    pub carried: Carried,
     /// Bytes of it that are the head.
     pub head: usize,
     /// The matches in it.
@@ -70,10 +84,38 @@ pub struct Shown<'a> {
     pub body_size: u64,
 }
 
+/// Where a portion ends, in the kept bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    /// The end of what is shown.
+    end: usize,
+    /// How many pieces are.
+    pieces: usize,
+    /// Where its last pieces that touch begin; `None` when bytes are skipped or missing between its end and what is kept next.
+    run: Option<usize>,
+    /// Where the next match is looked for.
+    resume: usize,
+}
+
+/// How much of what is kept a portion has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it, but for half a character or line end at its end.
+    All,
+    /// Up to the last empty line: what is masked lies between two of them.
+    Paragraphs,
+    /// Only the head.
+    Head,
+}
+
 /// Bytes kept in front of a match, back to its line's start; and behind it, up to its line's end.
 const AROUND: usize = 512;
 /// Bytes of excerpts after which they are to be taken out.
 const EXCERPTS: usize = 64 << 10;
+/// Bytes before a place that tell whether a line or a word begins there.
+const CONTEXT: usize = 4;
+/// Bytes of a match that is begun, at most: what is longer is shown in pieces.
+const BEGUN: usize = 64 << 10;
 
 impl Unit {
     /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells whether it is text.
@@ -83,10 +125,20 @@ impl Unit {
         self.plain = Plain::default();
         self.head_said = 0;
         self.body = 0;
-        self.forget();
+        self.bytes.clear();
+        self.bytes.shrink_to(SPARE);
+        self.pieces.clear();
+        self.matches.clear();
         self.start = 0;
+        self.carried = Carried::default();
+        self.search_from = 0;
+        self.sated = false;
+        self.head = 0;
+        self.body_kept = 0;
+        self.excerpts = 0;
         self.skipped = 0;
         self.tail.clear();
+        self.wanted = 0;
     }
 
     /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in them.
@@ -127,7 +179,7 @@ impl Unit {
                 self.body_kept += kept.len();
                 let mut done = 0;
                 query.feed(&mut progress, rest, lacks, text, &mut |end, len| {
-                    if keep.around {
+                    if keep.around && !self.sated {
                         done = self.excerpt(rest, done, end, len);
                     }
                 });
@@ -170,6 +222,12 @@ impl Unit {
         query.refuses(&self.progress)
     }
 
+    /// Whether the message would hold if its text ended truly here.
+    #[must_use]
+    pub fn would_hold(&self, query: &Query) -> bool {
+        query.would_hold(&self.progress)
+    }
+
     /// Whether a match is begun and not decided.
     #[must_use]
     pub fn is_open(&self, query: &Query) -> bool {
@@ -205,6 +263,17 @@ impl Unit {
         self.bytes.len()
     }
 
+    /// Whether anything is kept that no portion has shown.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Keep no more lines around matches until a portion is shown: it is not known whether any will be.
+    pub fn sate(&mut self) {
+        self.sated = true;
+    }
+
     /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget) now.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -212,57 +281,203 @@ impl Unit {
         (self.excerpts >= EXCERPTS && self.wanted == 0) || self.excerpts >= 2 * EXCERPTS
     }
 
-    /// What is kept, with the matches in it.
+    /// What is kept, with the matches in it; or, behind portions, what those have not shown.
     pub fn show(&mut self, query: &Query) -> Shown<'_> {
         self.note_skipped();
-        self.matches.clear();
-        let text = self.is_text();
-        // Pieces that touch are one text.
-        let mut run = 0..0;
-        for piece in &self.pieces {
-            match piece {
-                Piece::Kept(range) => run.end = range.end,
-                Piece::Skipped(_) | Piece::Missing(..) => {
-                    query.extents(&self.bytes[run.clone()], run.start, text, &mut self.matches);
-                    run = run.end..run.end;
-                }
-            }
-        }
-        query.extents(&self.bytes[run.clone()], run.start, text, &mut self.matches);
-        Shown {
-            text: Text {
-                bytes: &self.bytes,
-                pieces: &self.pieces,
-            },
-            start: self.start,
-            head: self.head,
-            matches: &self.matches,
-            body_size: self.body,
-        }
+        self.find(query, self.bytes.len());
+        self.lend(self.pieces.len(), self.bytes.len(), 0, 0)
     }
 
-    /// Forget what is kept; the search goes on.
+    /// Decide how much of what is kept is shown before the message is over. False: nothing of it.
+    pub fn cut(&mut self, extent: Extent) -> bool {
+        let from = self.carried.len;
+        let last = match self.pieces.last() {
+            Some(Piece::Kept(range)) if self.skipped == 0 => Some(range.start.max(from)),
+            _ => None,
+        };
+        let all = self.bytes.len();
+        let end = match (extent, last) {
+            // It was shown before.
+            (Extent::Head, _) if self.head == 0 => return false,
+            (Extent::Head, _) => self.head,
+            (_, None) => all,
+            (Extent::All, Some(start)) => {
+                all - unfinished(self.bytes.get(start..).unwrap_or_default())
+            }
+            (Extent::Paragraphs, Some(start)) => {
+                start + paragraphs(self.bytes.get(start..).unwrap_or_default())
+            }
+        };
+        let shown = self.split(end);
+        // What was skipped last is kept after all when a match follows in its line.
+        let goes_on = shown < self.pieces.len() || self.skipped <= self.tail.len() as u64;
+        let mut run = 0;
+        let mut touches = false;
+        for piece in &self.pieces[..shown] {
+            touches = match piece {
+                Piece::Kept(range) => {
+                    run = run.min(range.start);
+                    true
+                }
+                Piece::Skipped(_) | Piece::Missing(..) => {
+                    run = usize::MAX;
+                    false
+                }
+            };
+        }
+        self.portion = Cut {
+            end,
+            pieces: shown,
+            run: Some(run).filter(|_| touches && goes_on),
+            resume: end,
+        };
+        shown > 0
+    }
+
+    /// The portion that was [cut](Self::cut). Matches that reach its end are told, and counted as not settled.
+    pub fn show_portion(&mut self, query: &Query) -> Shown<'_> {
+        let Cut {
+            end, pieces, run, ..
+        } = self.portion;
+        self.find(query, end);
+        let (mut unsettled, mut open) = (0, 0);
+        if let Some(run) = run {
+            // Only in the last pieces that touch: what comes next goes on with those.
+            let from = if run == 0 { self.search_from } else { run };
+            let first = self.matches.partition_point(|found| found.start < run);
+            let found: Vec<Range<usize>> = self.matches[first..]
+                .iter()
+                .map(|found| found.start - run..found.end - run)
+                .collect();
+            let certain = query.certain(&self.bytes[run..end], from - run, &found);
+            let resume = run + certain.resume;
+            if end - resume <= BEGUN {
+                unsettled = found.len().saturating_sub(certain.matches);
+                self.portion.resume = resume;
+                open = end.saturating_sub(resume.max(self.carried.len));
+            }
+        }
+        self.lend(pieces, end, unsettled, open)
+    }
+
+    /// Forget the portion that was shown; the search goes on.
     pub fn forget(&mut self) {
-        let noted = self.pieces.iter().map(|piece| match piece {
+        let Cut {
+            end,
+            pieces,
+            run,
+            resume,
+        } = std::mem::take(&mut self.portion);
+        let noted = self.pieces.drain(..pieces).map(|piece| match piece {
             Piece::Kept(range) => range.len() as u64,
-            Piece::Skipped(len) => *len,
+            Piece::Skipped(len) => {
+                self.carried.skipped = true;
+                len
+            }
             Piece::Missing(..) => 0,
         });
         let noted: u64 = noted.sum();
         self.start += noted.saturating_sub(self.head as u64);
-        self.bytes.clear();
-        self.pieces.clear();
+        let old = self.carried;
+        let from = run.map_or(end, |run| resume.saturating_sub(CONTEXT).max(run));
+        let (head, at) = if from < old.head {
+            (old.head - from, old.at + from as u64)
+        } else if old.len == 0 && from < self.head {
+            (self.head - from, from as u64)
+        } else {
+            (0, self.start.saturating_sub((end - from) as u64))
+        };
+        self.carried = Carried {
+            len: end - from,
+            head,
+            at,
+            ..old
+        };
+        self.search_from = resume.saturating_sub(from);
+        self.bytes.drain(..from);
+        for piece in &mut self.pieces {
+            if let Piece::Kept(range) = piece {
+                *range = range.start - from..range.end - from;
+            }
+        }
         self.matches.clear();
         self.head = 0;
-        self.body_kept = if self.body > 0 { usize::MAX } else { 0 };
         self.excerpts = 0;
-        self.wanted = 0;
+        self.sated = false;
         self.bytes.shrink_to(SPARE);
     }
 
     /// Whether it is text, as far as that matters.
     fn is_text(&self) -> bool {
         !(self.raw && self.plain.is_not())
+    }
+
+    /// How many pieces lie before `end`; one that does in part is divided there.
+    fn split(&mut self, end: usize) -> usize {
+        let mut count = 0;
+        for piece in &mut self.pieces {
+            match piece {
+                Piece::Kept(range) if range.start >= end => break,
+                Piece::Kept(range) if range.end > end => {
+                    let rest = Piece::Kept(end..range.end);
+                    range.end = end;
+                    count += 1;
+                    self.pieces.insert(count, rest);
+                    break;
+                }
+                Piece::Kept(_) | Piece::Skipped(_) | Piece::Missing(..) => count += 1,
+            }
+        }
+        count
+    }
+
+    /// Find the matches in what is kept up to `end`.
+    fn find(&mut self, query: &Query, end: usize) {
+        self.matches.clear();
+        let is_text = self.is_text();
+        // Pieces that touch are one text, and with it what was shown before them.
+        let mut run = 0..self.carried.len;
+        let mut from = self.search_from;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Kept(range) => run.end = range.end.min(end).max(run.start),
+                Piece::Skipped(_) | Piece::Missing(..) => {
+                    query.extents(
+                        &self.bytes[run.clone()],
+                        from,
+                        run.start,
+                        is_text,
+                        &mut self.matches,
+                    );
+                    (run, from) = (run.end..run.end, 0);
+                }
+            }
+        }
+        query.extents(
+            &self.bytes[run.clone()],
+            from,
+            run.start,
+            is_text,
+            &mut self.matches,
+        );
+    }
+
+    fn lend(&self, pieces: usize, end: usize, unsettled: usize, open: usize) -> Shown<'_> {
+        Shown {
+            text: Text {
+                bytes: &self.bytes[..end],
+                pieces: &self.pieces[..pieces],
+            },
+            start: self.start,
+            carried: Carried {
+                unsettled,
+                open,
+                ..self.carried
+            },
+            head: self.head,
+            matches: &self.matches,
+            body_size: self.body,
+        }
     }
 
     fn count(&mut self, part: Part, len: usize) {
@@ -335,9 +550,6 @@ impl Unit {
             let line = memchr::memrchr(b'\n', &self.tail).map_or(0, |at| at + 1);
             let back = self.tail.len() - line;
             let start = std::mem::take(&mut self.tail);
-            // Less than that when a portion was taken out behind them: then they are shown with this one.
-            let again = (back as u64).saturating_sub(self.skipped);
-            self.start = self.start.saturating_sub(again);
             self.skipped = self.skipped.saturating_sub(back as u64);
             self.keep(&start[line..]);
             self.excerpts += back;
@@ -349,6 +561,35 @@ impl Unit {
         self.wanted = AROUND;
         end
     }
+}
+
+/// Bytes at the end of a text that are not shown without what comes next: the start of a character, or a CR before its LF.
+fn unfinished(text: &[u8]) -> usize {
+    if text.last() == Some(&b'\r') {
+        return 1;
+    }
+    let tail = &text[text.len().saturating_sub(3)..];
+    match tail.iter().rposition(|byte| byte & 0xc0 != 0x80) {
+        Some(at) => match str::from_utf8(&tail[at..]) {
+            Err(error) if error.error_len().is_none() => tail.len() - at,
+            _ => 0,
+        },
+        None => 0,
+    }
+}
+
+/// Bytes of a text up to the end of its last empty line.
+fn paragraphs(text: &[u8]) -> usize {
+    let mut end = text.len();
+    while let Some(at) = memchr::memrchr(b'\n', &text[..end]) {
+        let line = &text[..at];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.last() == Some(&b'\n') {
+            return at + 1;
+        }
+        end = at;
+    }
+    0
 }
 
 /// Pieces of one message, so that many small gaps do not fill the memory with marks.
@@ -519,14 +760,185 @@ mod tests {
         for piece in text.as_bytes().chunks(5) {
             unit.feed(&query, &KEEP, Part::Body, piece, false);
             if unit.is_full() {
-                let view = unit.show(&query);
-                shown.extend(view.matches.iter().map(Range::len));
+                assert!(unit.cut(Extent::All));
+                let view = unit.show_portion(&query);
+                let settled = view.matches.len() - view.carried.unsettled;
+                shown.extend(view.matches[..settled].iter().map(Range::len));
                 unit.forget();
             }
         }
         shown.extend(unit.show(&query).matches.iter().map(Range::len));
         let whole = shown.iter().filter(|len| **len == 8).count();
         assert_eq!((whole, shown.len()), (20_000, 20_000));
+    }
+
+    /// What is shown of a message: its text with `<n>` for skipped and `!n!` for missing bytes, and its matches with their places.
+    #[derive(Default, PartialEq, Eq, Debug)]
+    struct Told {
+        text: Vec<u8>,
+        matches: Vec<(bool, u64, Vec<u8>)>,
+    }
+
+    impl Told {
+        fn add(&mut self, shown: &Shown<'_>) {
+            let Carried {
+                len,
+                head,
+                at,
+                unsettled,
+                ..
+            } = shown.carried;
+            // For each byte, whether it is of the head, and its place there or in the body.
+            let body = shown.start - (len - head) as u64;
+            let mut places: Vec<(bool, u64)> =
+                (0..head).map(|one| (true, at + one as u64)).collect();
+            places.extend((head..len).map(|one| (false, body + (one - head) as u64)));
+            let mut place = shown.start;
+            for piece in shown.text.pieces {
+                match piece {
+                    Piece::Kept(range) => {
+                        self.text
+                            .extend_from_slice(&shown.text.bytes[range.clone()]);
+                        for one in range.clone() {
+                            let in_head = one < shown.head;
+                            places.push((in_head, if in_head { one as u64 } else { place }));
+                            place += u64::from(!in_head);
+                        }
+                    }
+                    Piece::Skipped(len) => {
+                        self.text.extend_from_slice(format!("<{len}>").as_bytes());
+                        place += len;
+                    }
+                    Piece::Missing(len, _) => {
+                        self.text.extend_from_slice(format!("!{len}!").as_bytes());
+                    }
+                }
+            }
+            let settled = shown.matches.len() - unsettled;
+            for found in &shown.matches[..settled] {
+                let (in_head, at) = places[found.start];
+                let bytes = shown.text.bytes[found.clone()].to_vec();
+                self.matches.push((in_head, at, bytes));
+            }
+        }
+    }
+
+    /// Feed a message in `steps`: how many bytes of its body come at once, whether some are missing behind them, and whether a
+    /// portion is shown then.
+    fn told(
+        query: &Query,
+        keep: &Keep,
+        text: &[u8],
+        steps: &[(usize, bool, Option<Extent>)],
+    ) -> Told {
+        let mut unit = Unit::default();
+        unit.begin(query, None, false);
+        let head = b"GET /id=1 HTTP/1.1\r\nX: \xc3\xa9\r\n\r\n";
+        unit.feed(query, keep, Part::Head, head, false);
+        let (mut told, mut rest) = (Told::default(), text);
+        for (len, gap, portion) in steps.iter().cycle() {
+            if let Some(extent) = portion
+                && unit.cut(*extent)
+            {
+                told.add(&unit.show_portion(query));
+                unit.forget();
+            }
+            if rest.is_empty() {
+                break;
+            }
+            let (now, later) = rest.split_at((*len).min(rest.len()));
+            unit.feed(query, keep, Part::Body, now, false);
+            if *gap {
+                unit.missing(query, 3, GapReason::Acked);
+            }
+            rest = later;
+        }
+        unit.end(query, true);
+        told.add(&unit.show(query));
+        told
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+        /// Named: `portions_are_the_whole`.
+        #[test]
+        fn portions_one_after_the_other_are_what_is_shown_of_the_whole(
+            words in proptest::collection::vec(0_usize..9, 0..60),
+            steps in proptest::collection::vec((1_usize..12, 0_u8..12, 0_u8..6), 1..20),
+            pattern in 0_usize..9,
+            body in proptest::sample::select(vec![0_usize, 8, 40, 4000]),
+            around in proptest::bool::ANY,
+        ) {
+            const WORDS: [&str; 9] =
+                ["id=", "12", "345", "\r\n", "\n", " hay é ", "word3", "data: ", "𝄞x"];
+            const PATTERNS: [&str; 9] =
+                ["", "id=[0-9]+", "word3", "^data", r"\bhay\b", "3$", r"(?s)id.*3", "é|𝄞x", "[0-9]{2,4}"];
+            let text: String = words.iter().map(|word| WORDS[*word]).collect();
+            let query = query(PATTERNS[pattern]);
+            let keep = Keep { body, around, ..KEEP };
+            let steps: Vec<_> = steps
+                .iter()
+                .map(|(len, gap, portion)| {
+                    let extent = match portion {
+                        0 | 1 => Some(Extent::All),
+                        2 => Some(Extent::Paragraphs),
+                        3 => Some(Extent::Head),
+                        _ => None,
+                    };
+                    (*len, *gap == 0, extent)
+                })
+                .collect();
+            let at_once: Vec<_> = steps.iter().map(|(len, gap, _)| (*len, *gap, None)).collect();
+            let portions = told(&query, &keep, text.as_bytes(), &steps);
+            let whole = told(&query, &keep, text.as_bytes(), &at_once);
+            proptest::prop_assert_eq!(
+                portions.text.escape_ascii().to_string(),
+                whole.text.escape_ascii().to_string()
+            );
+            proptest::prop_assert_eq!(portions.matches, whole.matches);
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_shown_is_held_bounded_with_its_beginning() {
+        let query = query("needle");
+        let mut unit = said(&query, "HTTP/1.1 200 OK\n\n", "the start", 100);
+        for _ in 0..10_000 {
+            unit.feed(
+                &query,
+                &KEEP,
+                Part::Body,
+                b"a needle in a very long haystack\n",
+                false,
+            );
+            if unit.is_full() {
+                unit.sate();
+            }
+            assert!(unit.size() <= EXCERPTS + 4 * AROUND);
+        }
+        let kept = kept(&mut unit, &query);
+        assert!(
+            kept.starts_with("HTTP/1.1 200 OK\n\nthe starta [needle]"),
+            "{}",
+            &kept[..60]
+        );
+        assert!(kept.ends_with('>'), "what is left out is said");
+    }
+
+    #[test]
+    fn a_portion_that_is_masked_ends_with_an_empty_line() {
+        for (text, end) in [
+            (&b"a\n\nb\n"[..], 3),
+            (b"a\r\n\r\nb", 5),
+            (b"a\n\n", 3),
+            (b"a\nb\n", 0),
+            (b"\n", 0),
+            (b"\n\n\n", 3),
+            (b"", 0),
+        ] {
+            assert_eq!(paragraphs(text), end, "{}", text.escape_ascii());
+        }
     }
 
     #[test]
@@ -558,7 +970,9 @@ mod tests {
                 false,
             );
             if unit.is_full() {
-                matches += unit.show(&query).matches.len();
+                assert!(unit.cut(Extent::All));
+                let view = unit.show_portion(&query);
+                matches += view.matches.len() - view.carried.unsettled;
                 unit.forget();
             }
             assert!(unit.size() <= EXCERPTS + 2 * AROUND);

@@ -10,7 +10,7 @@ use httparse::{ParserConfig, Request, Response};
 use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
-use super::decoded::{Charset, Codings, Hints, Plan, charset_of};
+use super::decoded::{Charset, Codings, Hints, Plan, charset_of, is_event_stream};
 use super::start_line::{RequestLine, StartLine, StatusLine};
 
 /// A search for a head's end that goes on where it stopped.
@@ -191,6 +191,7 @@ impl<'h> Fields<'h> {
             other_charset: self.other_media.and_then(charset_of),
             media: self.media,
             hints: Hints::default(),
+            events: self.media.is_some_and(is_event_stream),
         }
     }
 

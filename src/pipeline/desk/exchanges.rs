@@ -273,6 +273,7 @@ impl Desk {
             title: exchange.title.bytes(),
             times,
             silence: answer.as_ref().err().copied().unwrap_or_default(),
+            failed: None,
         };
         let show = &mut self.show;
         let Ok((open, manner)) = answer else {

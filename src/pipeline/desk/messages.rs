@@ -27,8 +27,7 @@ impl Desk {
             Said::Text { part, bytes } => {
                 let lacks = self.lacks(bytes);
                 let Some(open) = state.open(dir) else { return };
-                open.last = by.into();
-                open.fresh = true;
+                open.comes(by);
                 let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
                 let query = &self.orders.query;
                 open.unit.feed(query, &self.orders.keep, part, bytes, lacks);
@@ -38,12 +37,13 @@ impl Desk {
                     self.note_frames(state, dir, by);
                 }
                 if full {
-                    self.portion(flow, state, dir);
+                    self.portion(flow, state, dir, true);
                 }
             }
             Said::Brief { brief, title } => {
                 let Some(open) = state.open(dir) else { return };
                 open.brief = brief;
+                open.briefed = true;
                 state.missed[dir.index()] += u32::from(brief.unpaired);
                 self.briefed(flow, state, dir, title);
             }
@@ -88,7 +88,7 @@ impl Desk {
             && open.held
         {
             // The match that is undecided may end in this burst: the two are one record.
-            open.held = false;
+            (open.held, open.waits) = (false, false);
             self.held = self.held.saturating_sub(open.unit.size());
             return;
         }

@@ -58,7 +58,7 @@ impl Open {
             reading.unit.end(query, truly);
         }
         // Of a message that was shown in part the rest follows.
-        if self.portions || self.unit.holds(query) || self.unit.is_refused(query) {
+        if self.portions.is_some() || self.unit.holds(query) || self.unit.is_refused(query) {
             return;
         }
         let mut readings = std::mem::take(&mut self.readings).into_iter();

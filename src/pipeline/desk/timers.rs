@@ -68,11 +68,20 @@ impl Desk {
                     continue;
                 };
                 let quiet = now.since(open.last.ts);
+                let query = &self.orders.query;
+                let late = |since: Timestamp| now.since(since) >= time::PORTION;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
-                    self.release(flow, state, dir, true);
-                } else if open.is_due(&self.orders.query) && quiet >= time::BURST_PAUSE {
+                    // A text that would match if it ended here is not waited for. What would not is one record with what comes.
+                    if self.orders.invert || open.unit.would_hold(query) {
+                        self.release(flow, state, dir, true);
+                    } else {
+                        open.waits = true;
+                    }
+                } else if (quiet >= time::BURST_PAUSE || open.fresh.is_some_and(late))
+                    && open.is_due(query)
+                {
                     // An answer that goes on and on is shown while it does.
-                    self.portion(flow, state, dir);
+                    self.portion(flow, state, dir, false);
                 }
             }
         }

@@ -9,53 +9,92 @@ use crate::message::Side;
 use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
 use crate::pipeline::telling::{self, Manner};
-use crate::search::Standing;
+use crate::search::{Extent, Standing};
 
 use super::{Desk, SPARE};
 
 impl Desk {
-    /// A message has more matches than are held at once: show those, and go on.
-    pub(super) fn portion(&mut self, flow: &Flow, state: &mut State, dir: Direction) {
+    /// Show what has come of a message, and go on: it takes its time; or `full`: more lines around matches are kept than may
+    /// wait.
+    pub(super) fn portion(&mut self, flow: &Flow, state: &mut State, dir: Direction, full: bool) {
         let Some(mut open) = state.open(dir).take() else {
             return;
         };
-        let first = !open.portions;
-        // What may yet turn out not to be wanted is not shown, and its excerpts are given up.
+        self.show_portion(flow, state, dir, &mut open, full);
+        *state.open(dir) = Some(open);
+    }
+
+    fn show_portion(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        open: &mut Open,
+        full: bool,
+    ) {
+        open.fresh = None;
+        let first = open.portions.is_none();
         let query = &self.orders.query;
         let exchange = state.exchange(open.begin.exchange).map(|it| *it);
         let wanted = !self.orders.pairs
             && self.orders.conditions.admits(open.begin.kind.side)
-            && self.standing(exchange.as_ref(), &open) == Standing::Holds;
-        let decided = wanted && query.is_simple() && !self.orders.invert && open.unit.holds(query);
-        if decided && (!first || self.is_taking()) {
-            if first {
-                let asked = self.count_hit(flow, state, &open.frames, open.number);
-                open.portions = true;
-                let ordinal = open.begin.exchange;
-                if open.begin.kind.side == Side::Answers
-                    && let Some(exchange) = state.exchange(ordinal)
-                    && !std::mem::replace(&mut exchange.shown, true)
-                {
-                    let exchange = *exchange;
-                    self.owed += 1;
-                    if !asked {
-                        self.question(flow, state, dir.reverse(), &exchange);
-                    }
+            && self.standing(exchange.as_ref(), open) == Standing::Holds;
+        let decided = wanted && query.stays() && !self.orders.invert && open.unit.holds(query);
+        if !decided || (first && !self.is_taking()) {
+            // What may yet turn out not to be wanted is not shown: it waits, and no more is kept than may wait.
+            if full {
+                open.unit.sate();
+            }
+            return;
+        }
+        let description = first.then(|| telling::described(open));
+        let named = description
+            .as_ref()
+            .or(open.portions.as_ref())
+            .is_some_and(|described| described.opaque.is_some());
+        let extent = match full {
+            true => Extent::All,
+            false if named => Extent::Head,
+            false if self.orders.masked => Extent::Paragraphs,
+            false => Extent::All,
+        };
+        if !open.unit.cut(extent) {
+            return;
+        }
+        if let Some(description) = description {
+            let asked = self.count_hit(flow, state, &open.frames, open.number);
+            open.portions = Some(description);
+            let ordinal = open.begin.exchange;
+            if open.begin.kind.side == Side::Answers
+                && let Some(exchange) = state.exchange(ordinal)
+                && !std::mem::replace(&mut exchange.shown, true)
+            {
+                let exchange = *exchange;
+                self.owed += 1;
+                if !asked {
+                    self.question(flow, state, dir.reverse(), &exchange);
                 }
             }
-            let portion = if first { Portion::First } else { Portion::Next };
-            self.tell(
-                flow,
-                &mut open,
-                &Manner {
-                    portion,
-                    ..Manner::MATCH
-                },
-            );
+        } else {
+            self.save_rest(flow, open);
         }
+        open.saved = open.frames.len();
+        let portion = if first { Portion::First } else { Portion::Next };
+        self.tell(
+            flow,
+            open,
+            &Manner {
+                portion,
+                ..Manner::MATCH
+            },
+        );
         open.unit.forget();
-        open.fresh = false;
-        *state.open(dir) = Some(open);
+    }
+
+    /// Save the packets that came since the last portion.
+    fn save_rest(&mut self, flow: &Flow, open: &Open) {
+        let rest = open.frames.get(open.saved..).unwrap_or_default();
+        self.show.save(flow, rest);
     }
 
     /// A message is over: decide, show, forget.
@@ -104,8 +143,8 @@ impl Desk {
         if self.orders.pairs && side != Side::Speaks {
             let manner = if found { manner(&open) } else { context(&open) };
             self.close_in_pair(flow, state, &mut open, exchange.as_ref(), &manner, standing);
-        } else if open.portions {
-            self.show.save(flow, &open.frames);
+        } else if open.portions.is_some() {
+            self.save_rest(flow, &open);
             let manner = Manner {
                 portion: Portion::Last,
                 ..manner(&open)

@@ -180,7 +180,7 @@ impl Record<'_> {
             .filter(|fact| fact.name == "http.content_encoding")
             .map(|fact| fact.value.as_str())
             .collect();
-        let over = matches!(hit.portion, Portion::Whole | Portion::Last);
+        let over = hit.is_end();
         let as_sent = hit.body.state == Decoding::AsSent;
         line.key("body").object(|line| {
             line.text_or_bytes(layout.body);
@@ -197,8 +197,13 @@ impl Record<'_> {
             }
             line.key("encoding")
                 .string_or_null((!coding.is_empty()).then(|| coding.join(", ")).as_deref());
-            let whole = over && layout.body.len() as u64 == hit.body_size;
-            line.key("truncated").bool(!whole);
+            let told = hit.start.saturating_add(layout.body.len() as u64);
+            let cut = match over {
+                true => told != hit.body_size,
+                // What is not there is not there yet.
+                false => !layout.excerpts.is_empty(),
+            };
+            line.key("truncated").bool(cut || hit.carried.skipped);
             let state = match hit.body.state {
                 Decoding::AsSent => "as_sent",
                 Decoding::Decoded => "decoded",

@@ -70,6 +70,7 @@ fn companion() -> Companion<'static> {
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
     }
 }
 

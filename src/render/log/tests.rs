@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::exchange::Silence;
+use crate::hit::Carried;
 use crate::hit::Text;
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
@@ -84,6 +85,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         },
         head: 0,
         start: 0,
+        carried: Carried::default(),
         began: Timestamp::default(),
         brief: Brief {
             status: if side == Side::Answers { 503 } else { 0 },
@@ -99,6 +101,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -146,6 +149,7 @@ fn pair<'a>(question: Option<&'a Hit<'a>>, answer: Option<&'a Hit<'a>>, total: i
         title: b"",
         times: times(total),
         silence: Silence::None,
+        failed: None,
     }
 }
 

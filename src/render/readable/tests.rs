@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{Heading, Text, Why};
+use crate::hit::{Carried, Heading, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind};
 use crate::packet::TcpFlags;
 
@@ -65,6 +65,7 @@ fn readable(
         kind: Kind::default(),
         portion: Portion::Whole,
         start: 0,
+        carried: Carried::default(),
         text: Text {
             bytes: text,
             pieces: &[Piece::Kept(0..head), Piece::Kept(head..text.len())],
@@ -82,6 +83,7 @@ fn readable(
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::frame::Timestamp;
-use crate::hit::{Companion, Hit, Pair, Piece, Text};
+use crate::hit::{Carried, Companion, Hit, Pair, Piece, Text};
 use crate::message::{Fact, Role};
 use crate::stats::Stats;
 
@@ -53,6 +53,7 @@ struct RedactedText {
     head: usize,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
+    carried: Carried,
     styles: Vec<(Range<usize>, Role)>,
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
@@ -99,6 +100,7 @@ impl RedactedHit {
                 pieces: &text.pieces,
             },
             head: text.head,
+            carried: text.carried,
             matches: &text.matches,
             styles: &text.styles,
             fields: &text.fields,
@@ -110,7 +112,11 @@ impl RedactedHit {
 impl RedactedText {
     fn of(hit: &Hit<'_>, redaction: Redaction) -> Self {
         let mut matches: Vec<Range<usize>> = Vec::with_capacity(hit.matches.len());
-        for found in hit.matches {
+        let mut settled = 0;
+        for (at, found) in hit.matches.iter().enumerate() {
+            if at == hit.settled().len() {
+                settled = matches.len();
+            }
             // Merge matches inside the same placeholder.
             let found = redaction.map_range(found);
             match matches.last_mut() {
@@ -130,8 +136,18 @@ impl RedactedText {
             other => other.clone(),
         });
         let fields = hit.fields.iter();
+        let unsettled = match hit.carried.unsettled {
+            0 => 0,
+            _ => matches.len() - settled,
+        };
         Self {
             head: redaction.map_end(hit.head),
+            carried: Carried {
+                len: redaction.map_end(hit.carried.len),
+                head: redaction.map_end(hit.carried.head),
+                unsettled,
+                ..hit.carried
+            },
             pieces: pieces.collect(),
             styles: styles.collect(),
             fields: fields
@@ -231,6 +247,9 @@ impl Renderer for Redacting {
     }
 
     fn wants(&self) -> Wants {
-        self.inner.wants()
+        Wants {
+            masked: true,
+            ..self.inner.wants()
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{Piece, Text};
+use crate::hit::{Carried, Piece, Text};
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::render::Body;
@@ -98,6 +98,7 @@ fn hit<'a>(
             pieces,
         },
         start: 0,
+        carried: Carried::default(),
         head,
         matches,
         styles: &[],
@@ -111,6 +112,7 @@ fn hit<'a>(
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -190,6 +192,7 @@ fn the_other_half_is_one_line() {
             ..Times::default()
         }),
         incomplete: false,
+        failed: None,
     };
     assert_eq!(
         printed(settings(), |spy| spy.companion(&answer).unwrap()),
@@ -339,6 +342,7 @@ fn a_header_line_says_what_decoding_did() {
             wire: 34,
             state,
             reading: None,
+            events: None,
         };
         let facts = std::slice::from_ref(&gzip);
         assert_eq!(size(16, &body, facts), says);
@@ -351,6 +355,7 @@ fn a_header_line_says_what_decoding_did() {
                 wire: 34,
                 state: Decoding::Decoded,
                 reading: None,
+                events: None,
             },
             &[]
         ),

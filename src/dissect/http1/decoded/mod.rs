@@ -13,6 +13,7 @@ mod charset;
 mod codings;
 mod dechunk;
 mod deflate;
+mod events;
 mod gzip;
 mod look;
 mod stage;
@@ -23,10 +24,12 @@ mod zstd;
 
 pub(super) use self::charset::{charset_of, parameter as charset_parameter};
 pub(super) use self::codings::{Codings, Hints};
+pub(super) use self::events::is_event_stream;
 
 use encoding_rs::Encoding;
 
 use self::chain::{Chain, Look, Outcome};
+use self::events::Events;
 use self::look::{About, Media, is_doubtful};
 use self::stage::{Bounds, Stage, Swells};
 use self::text::Listener;
@@ -52,6 +55,8 @@ pub(super) struct Plan<'h> {
     pub(super) media: Option<&'h [u8]>,
     /// What a head that breaks the rules may mean beside that.
     pub(super) hints: Hints,
+    /// Its text is a stream of events, which are counted.
+    pub(super) events: bool,
 }
 
 impl Plan<'_> {
@@ -85,6 +90,8 @@ pub(super) struct Body {
     readings: Vec<Charge>,
     /// The one of all bytes with their framing, which may be none.
     sent: Option<u8>,
+    /// The events of its text, if it is a stream of them.
+    events: Option<Events>,
 }
 
 /// Tells the text of a body and of its readings.
@@ -92,12 +99,18 @@ struct Teller<'t, 'v> {
     dir: Direction,
     voice: &'t mut Voice<'v>,
     readings: &'t mut Vec<Charge>,
+    events: &'t mut Option<Events>,
 }
 
 impl Listener for Teller<'_, '_> {
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]) {
         match reading {
-            None => self.voice.text(self.dir, Part::Body, bytes),
+            None => {
+                if let Some(events) = self.events {
+                    events.push(bytes);
+                }
+                self.voice.text(self.dir, Part::Body, bytes);
+            }
             Some(reading) => self.voice.reading(self.dir, reading, bytes),
         }
     }
@@ -122,7 +135,10 @@ impl Listener for Teller<'_, '_> {
 impl Body {
     /// A body begins.
     pub(super) fn begin(&mut self, plan: &Plan<'_>, voice: &Voice<'_>) {
-        *self = Self::default();
+        *self = Self {
+            events: plan.events.then(Events::default),
+            ..Self::default()
+        };
         let media = Media::of(plan.media);
         if plan.is_none() {
             self.fresh = Some(media);
@@ -147,6 +163,7 @@ impl Body {
             dir,
             voice,
             readings,
+            events: &mut self.events,
         };
         self.sent = teller.fork("sent");
     }
@@ -189,6 +206,7 @@ impl Body {
                 dir,
                 voice,
                 readings,
+                events: &mut self.events,
             };
             if let Err(Swells { at }) = chain.push(bytes, bounds, &mut teller) {
                 self.cut(bytes.len().saturating_sub(at), voice);
@@ -196,6 +214,9 @@ impl Body {
         } else if self.state == Decoding::Cut {
             skip(len, voice);
         } else {
+            if let Some(events) = &mut self.events {
+                events.push(bytes);
+            }
             voice.text(dir, Part::Body, bytes);
         }
     }
@@ -211,6 +232,7 @@ impl Body {
                 dir,
                 voice,
                 readings,
+                events: &mut self.events,
             };
             if chain.hole(bounds, &mut teller) {
                 return;
@@ -251,6 +273,7 @@ impl Body {
             wire,
             state,
             reading,
+            events,
             ..
         } = std::mem::take(self);
         if wire == 0 {
@@ -270,6 +293,7 @@ impl Body {
             wire,
             state,
             reading,
+            events: events.as_ref().map(Events::count),
         })
     }
 
@@ -284,6 +308,7 @@ impl Body {
             dir,
             voice,
             readings,
+            events: &mut self.events,
         };
         match chain.finish(whole, bounds, &mut teller) {
             Ok(Outcome { state, reading }) => {

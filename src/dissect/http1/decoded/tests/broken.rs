@@ -179,6 +179,7 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
                     wire,
                     state: Decoding::Broken,
                     reading: None,
+                    events: None,
                 }]
             );
         }
