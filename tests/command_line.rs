@@ -261,6 +261,9 @@ fn options_mean_what_they_say() {
         (format!("--count --dotall GET.*Host {slow}"), "3\n"),
         (format!("--count '^Host: 127.0.0.1:5000$' {slow}"), "3\n"),
         (format!("--count GET port 5000 {slow}"), "3\n"),
+        (format!("--count --method GET '' {slow}"), "3\n"),
+        (format!("--count --method GET --only resp '' {slow}"), "3\n"),
+        (format!("--count --path /slow HTTP {slow}"), "2\n"),
         (format!("--count '' not tcp {slow}"), "0\n"),
         ("--count hello udp pcaps/vlan.pcap".to_owned(), "4\n"),
         (

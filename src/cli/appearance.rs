@@ -69,6 +69,7 @@ pub(super) fn render(
     };
     Ok(render::Settings {
         what,
+        by_exchange: false,
         view,
         hex: args.hex,
         packets: ngrep,

@@ -186,7 +186,8 @@ fn configure_run(
     let live = input.is_live();
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
-    let render = appearance::render(args, ngrep, live, limits)?;
+    let mut render = appearance::render(args, ngrep, live, limits)?;
+    render.by_exchange = conditions.are_of_exchanges() && query.is_empty();
     let source = match &input {
         Input::Live(_, names) => {
             let net = names.first().and_then(|name| devices::ipv4_network(name));

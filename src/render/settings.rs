@@ -82,6 +82,8 @@ pub enum Time {
 pub struct Settings {
     /// Kind of output.
     pub what: OutputKind,
+    /// Count exchanges, not messages: conditions hold for an exchange, and both halves are shown.
+    pub by_exchange: bool,
     /// Layout of records.
     pub view: View,
     /// Show bytes in hexadecimal.
@@ -127,6 +129,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             what: OutputKind::Records,
+            by_exchange: false,
             view: View::Spy,
             hex: false,
             packets: false,

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::flow::Endpoint;
 use crate::hit::{Hit, Why};
+use crate::message::Side;
 use crate::stats::Stats;
 
 use super::{Out, OutputKind, Renderer, Settings, Wants, heading};
@@ -14,6 +15,8 @@ pub(super) struct Tally {
     settings: Settings,
     out: Out,
     listed: HashSet<(u8, Endpoint, Endpoint)>,
+    /// Responses whose requests were counted.
+    second_halves: u64,
 }
 
 /// Conversations remembered; more are listed each time they match.
@@ -25,12 +28,18 @@ impl Tally {
             settings,
             out,
             listed: HashSet::new(),
+            second_halves: 0,
         }
     }
 }
 
 impl Renderer for Tally {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
+        // A response has times if its request was captured.
+        let answers = hit.kind.side == Side::Answers && hit.times.is_some();
+        if self.settings.by_exchange && hit.why == Why::Match && answers {
+            self.second_halves += 1;
+        }
         if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {
             return Ok(());
         }
@@ -40,7 +49,7 @@ impl Renderer for Tally {
             return Ok(());
         }
         // A conversation is named from its client's side.
-        if hit.kind.side == crate::message::Side::Answers {
+        if hit.kind.side == Side::Answers {
             (line.src, line.dst) = (line.dst, line.src);
         }
         line.flags = crate::packet::TcpFlags::default();
@@ -53,9 +62,10 @@ impl Renderer for Tally {
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
         if self.settings.what == OutputKind::Count {
+            let count = stats.output.matched.saturating_sub(self.second_halves);
             self.out
                 .text()
-                .extend_from_slice(format!("{}\n", stats.output.matched).as_bytes());
+                .extend_from_slice(format!("{count}\n").as_bytes());
         }
         self.out.flush()
     }
