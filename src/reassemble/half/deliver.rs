@@ -54,6 +54,7 @@ impl Half {
             dir: turn.dir,
             offset,
             seq,
+            joined: self.joined,
             bytes,
             by,
         });
