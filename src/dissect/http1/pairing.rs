@@ -452,7 +452,7 @@ impl Pairing {
 
     /// Whether a response may be that of an open request.
     fn may_answer(&self, at: i64, received: Option<i64>) -> bool {
-        let over = |open: &Open| self.exact && open.run == self.counted && open.index < self.begun;
+        let over = |open: &Open| open.run == self.counted && open.index < self.begun;
         let mut open = self.open.iter();
         open.any(|open| !over(open) && open.is_possible(at, received))
     }

@@ -36,6 +36,10 @@ impl Half {
         {
             self.lose_until(fin, reason, turn);
         }
+        let acked = self.acked_bytes();
+        if acked > self.next {
+            self.lose_until(acked, reason, turn);
+        }
         self.say_refused(Aside::Late, turn);
         let (how, by) = match self.fin {
             Some(fin) if fin == self.next => (Ending::Fin, self.fin_by),
