@@ -176,6 +176,7 @@ impl Exchanges {
                 dir,
                 offset: self.offset * bytes.len() as u64,
                 seq: (self.offset * bytes.len() as u64) as u32,
+                joined: false,
                 bytes,
                 by: &Carrier::default(),
             };

@@ -441,6 +441,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
                 dir,
                 offset,
                 seq: offset as u32,
+                joined: false,
                 bytes: piece,
                 by: &Carrier::default(),
             };

@@ -45,6 +45,8 @@ pub enum Event<B, C> {
         offset: u64,
         /// The sequence number of the first of `bytes`: what an acknowledgement number of the other direction is compared with.
         seq: u32,
+        /// Where the stream begins was not seen: offset 0 is the first byte that was captured.
+        joined: bool,
         /// The bytes, never empty.
         bytes: B,
         /// The segment that brought them (queued segments keep their own).
@@ -167,11 +169,16 @@ impl<B, C> Event<B, C> {
     pub fn with<Bytes, By>(&self, bytes: Bytes, by: By) -> Event<Bytes, By> {
         match *self {
             Self::Data {
-                dir, offset, seq, ..
+                dir,
+                offset,
+                seq,
+                joined,
+                ..
             } => Event::Data {
                 dir,
                 offset,
                 seq,
+                joined,
                 bytes,
                 by,
             },

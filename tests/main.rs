@@ -18,6 +18,7 @@
 //! - `named`: reordering, evasion and malformed input; `tests/named.md` lists all cases
 //! - `needles`: a generated capture whose matches are cut in every way
 //! - `overview`: the log, the table of times, and where the time went
+//! - `pairing`: which response is whose, when it was over, and what nobody can know
 //! - `patterns`: every pattern that is valid is searched for, and starts at once
 //! - `parity`: `--ngrep` against what ngrep really prints
 //! - `portions`: what is shown live while it comes, against what a file shows
@@ -50,6 +51,7 @@ mod memory;
 mod named;
 mod needles;
 mod overview;
+mod pairing;
 mod parity;
 mod patterns;
 mod portions;

@@ -145,6 +145,7 @@ impl Play {
                 dir,
                 offset,
                 seq: ISN[dir.index()].wrapping_add(1).wrapping_add(offset as u32),
+                joined: self.joined,
                 bytes: now,
                 by: &by,
             });
@@ -193,10 +194,7 @@ impl Play {
             ..
         } = self;
         let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
-        let mut flow = *flow;
-        let begun = (!self.joined).then(Timestamp::default);
-        (flow.handshake.syn, flow.handshake.answered) = (begun, begun);
-        conversation.on_event(limits, decoders, stats, &flow, event, say);
+        conversation.on_event(limits, decoders, stats, flow, event, say);
     }
 
     fn idle(&mut self) {

@@ -1,7 +1,6 @@
 //! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text apart; streams are
 //! read by [`Talk`], datagrams are messages as they are.
 
-use super::Both;
 use super::budget::Budget;
 use super::half::Place;
 use super::raw;
@@ -74,10 +73,6 @@ impl Conversation {
             stats,
             by: Carrier::default(),
             wire: self.wire,
-            joined: Both {
-                to_server: flow.handshake.syn.is_none(),
-                to_client: flow.handshake.answered.is_none(),
-            },
             exchanges: &mut self.exchanges,
             listener: say,
         };
@@ -86,11 +81,15 @@ impl Conversation {
                 dir,
                 offset,
                 seq,
+                joined,
                 bytes,
                 by,
             } => {
                 voice.by = *by;
                 let talk = self.talk.get_or_insert_default();
+                if joined {
+                    talk.join(dir);
+                }
                 talk.data(dir, Place { offset, seq }, bytes, &mut voice);
             }
             StreamEvent::Gap {
@@ -155,7 +154,6 @@ impl Conversation {
             stats,
             by: Carrier::default(),
             wire: self.wire,
-            joined: Both::default(),
             exchanges: &mut self.exchanges,
             listener: say,
         };

@@ -57,6 +57,14 @@ impl Talk {
         of(&self.halves.to_server).saturating_add(of(&self.halves.to_client))
     }
 
+    /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
+    pub(super) fn join(&mut self, dir: Direction) {
+        let half = self.halves.of_mut(dir);
+        if half.place.is_none() {
+            miss(half, dissector(&mut self.dissector), dir, Missed::UNREAD);
+        }
+    }
+
     /// Takes the next bytes of a direction.
     pub(super) fn data(
         &mut self,
@@ -282,7 +290,7 @@ impl Talk {
                         half.burst.finish(dir, voice);
                         half.mode = Mode::Need(1);
                         if !same {
-                            self.begin(protocol, voice);
+                            self.begin(protocol);
                         }
                         return Raw::Recognised;
                     }
@@ -308,13 +316,11 @@ impl Talk {
     }
 
     /// Has a dissector from here on, which is told what it could not be told before.
-    fn begin(&mut self, protocol: &'static Protocol, voice: &Voice<'_>) {
+    fn begin(&mut self, protocol: &'static Protocol) {
         let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
         let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
         for dir in [Direction::ToServer, Direction::ToClient] {
-            let missed = self.halves.of_mut(dir).missed.take();
-            let joined = voice.joined.of(dir).then_some(Missed::UNREAD);
-            if let Some(missed) = joined.or(missed) {
+            if let Some(missed) = self.halves.of_mut(dir).missed.take() {
                 dissector.missed(dir, missed);
             }
         }
@@ -343,13 +349,7 @@ impl Talk {
                     range: Some((offset, offset.saturating_add(len))),
                     boundary: untouched,
                 };
-                match dissector(&mut self.dissector) {
-                    Some(dissector) => dissector.missed(dir, missed),
-                    None => {
-                        let earlier = half.missed.replace(missed);
-                        half.missed = earlier.map_or(half.missed, |it| Some(it.and(missed)));
-                    }
-                }
+                miss(half, dissector(&mut self.dissector), dir, missed);
                 if !half.waiting.is_empty() {
                     let waiting = std::mem::take(&mut half.waiting);
                     half.tell_raw(
@@ -431,6 +431,22 @@ impl Talk {
             half.tell_raw(dir, untold, first, dissector(&mut self.dissector), voice);
         }
         half.burst.finish(dir, voice);
+    }
+}
+
+/// Tells of bytes that are none of the dissector's, now or when there is one.
+fn miss(
+    half: &mut Half,
+    dissector: Option<&mut Box<dyn Dissector>>,
+    dir: Direction,
+    missed: Missed,
+) {
+    match dissector {
+        Some(dissector) => dissector.missed(dir, missed),
+        None => {
+            let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
+            half.missed = Some(all);
+        }
     }
 }
 
@@ -593,7 +609,6 @@ mod tests {
         let mut voice = Voice {
             wire: false,
             flow: &super::super::chart::flow(crate::packet::protocol::TCP),
-            joined: Both::default(),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,

@@ -1,7 +1,6 @@
 //! The *voice*: what a dissector speaks through. It knows who brought the bytes at hand, counts exchanges, and carries
 //! the limits and counters along. It keeps nothing.
 
-use super::Both;
 use super::budget::Budget;
 use crate::flow::{Direction, Flow};
 use crate::limits::Limits;
@@ -23,8 +22,6 @@ pub(super) struct Voice<'v> {
     pub(super) by: Carrier,
     /// Nothing is recognised: all streams are raw.
     pub(super) wire: bool,
-    /// The direction's first byte was not seen: the capture began behind it.
-    pub(super) joined: Both<bool>,
     /// How many exchanges the flow has had.
     pub(super) exchanges: &'v mut u64,
     /// Who listens.

@@ -45,6 +45,8 @@ pub(super) struct Half {
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
     window: u16,
     scale: Option<u8>,
+    /// The sequence number of offset 0, as the peer's SYN acknowledges it when the own one was not seen.
+    begins: Option<u32>,
     /// What its peer acknowledges of it, as long as nothing of it was seen.
     unseen: Option<Unseen>,
     /// Something of it was seen, so that `base` is known.

@@ -55,6 +55,8 @@ pub(super) struct Turn<'t> {
     pub(super) limits: &'t Limits,
     pub(super) policy: Policy,
     pub(super) stats: &'t mut ReassemblyStats,
+    /// Packets of its flow that a hole is waited for when it is acknowledged.
+    pub(super) grace: &'t mut u32,
     /// Bytes that wait in all flows.
     pub(super) queued: &'t mut usize,
     /// Delivered bytes that are kept in all flows.

@@ -12,7 +12,7 @@ use std::io;
 use crate::hit::{Hit, Pair};
 use crate::message::{Decoding, Side};
 
-use super::parts::{body, fact, field, is_whole, start_line};
+use super::parts::{body, fact, field, is_early, is_whole, start_line};
 use super::quote::{is_plain, printf, quoted};
 use super::{Out, Renderer, Settings, Wants};
 use fields::{Destination, Fields};
@@ -46,13 +46,17 @@ impl Curl {
         }
     }
 
-    /// Returns the command that repeats a request, or why there is none.
-    fn command(&mut self, request: &Hit<'_>) -> Result<String, &'static str> {
+    /// Returns the command that repeats a request, or why there is none. `answered`: a response came,
+    /// perhaps before the request's body was over.
+    fn command(&mut self, request: &Hit<'_>, answered: bool) -> Result<String, &'static str> {
         let (method, target) = start_line(request)
             .filter(|_| request.kind.name == "http.request")
             .ok_or("it is not an HTTP request")?;
         if method == b"CONNECT" {
             return Err("it requests a tunnel from a proxy, whose content is not decoded");
+        }
+        if answered && is_early(request) {
+            return Err("it was answered before its body was over, so that not all of it was sent");
         }
         if !is_whole(request) {
             return Err(
@@ -147,7 +151,7 @@ impl Renderer for Curl {
             return Ok(());
         }
         let command = match pair.question {
-            Some(request) => self.command(request),
+            Some(request) => self.command(request, pair.answer.is_some()),
             None => Err("its request was not captured, or was not kept, to bound memory"),
         };
         match command {

@@ -39,6 +39,16 @@ pub(super) fn is_whole(hit: &Hit<'_>) -> bool {
     !hit.incomplete && hit.text.pieces.iter().all(kept)
 }
 
+/// Whether its head is whole and its body is kept as far as it came, which was not to its end.
+pub(super) fn is_early(hit: &Hit<'_>) -> bool {
+    let kept = |piece: &Piece| matches!(piece, Piece::Kept(_));
+    let head = hit.text.bytes.get(..hit.head).unwrap_or_default();
+    let whole = [&b"\n\r\n"[..], b"\n\n"]
+        .iter()
+        .any(|end| head.ends_with(end));
+    hit.incomplete && whole && hit.text.pieces.iter().all(kept)
+}
+
 /// Method and target of a request, as they were sent.
 pub(super) fn start_line<'a>(request: &Hit<'a>) -> Option<(&'a [u8], &'a [u8])> {
     if request.kind.side != Side::Asks {

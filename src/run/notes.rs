@@ -138,13 +138,17 @@ impl Notes {
                 true => render::redacted(&question.title),
                 false => (&question.title[..]).into(),
             };
+            // Of what was not captured nobody knows how long it took.
+            let waited = match unseen(question) {
+                true => String::new(),
+                false => format!("   {} so far", render::duration(now.since(question.since))),
+            };
             self.more(&format!(
-                "#{} {}   {} -> {}   {} so far",
+                "#{} {}   {} -> {}{waited}",
                 question.number,
                 String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
-                render::duration(now.since(question.since))
             ));
             self.more(&format!(
                 "   {} sent{}",
@@ -184,14 +188,13 @@ fn silence(question: &Unanswered) -> String {
         (false, _) => ", not acknowledged",
     };
     let silent = match (question.begun, question.silence, question.received) {
-        (true, ..) => "the answer has begun and is not over".to_owned(),
-        (_, Silence::None, _) => "the server has not sent a byte back".to_owned(),
-        (_, Silence::Unknown, _) => "packets of the server were lost".to_owned(),
-        (_, Silence::Unseen, 0) => "no packet of the server was captured".to_owned(),
-        (_, Silence::Unseen, received) => format!(
-            "the client acknowledged {} of the server, which were not captured",
-            render::size(received)
-        ),
+        (true, ..) => "the answer has begun and is not over",
+        (_, Silence::None, _) => "the server has not sent a byte back",
+        (_, Silence::Unknown, _) => {
+            "its answer is not certain: packets were lost, or not understood"
+        }
+        (_, Silence::Unseen, false) => "no packet of the server was captured",
+        (_, Silence::Unseen, true) => "an answer came, which was not captured",
     };
     format!("{heard}; {silent}")
 }

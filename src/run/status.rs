@@ -141,7 +141,7 @@ mod tests {
             since: Timestamp::from_nanos(1_000_000_000),
             begun: false,
             silence: Silence::None,
-            received: 0,
+            received: false,
         };
         let now = Timestamp::from_nanos(2_400_000_000);
         assert_eq!(

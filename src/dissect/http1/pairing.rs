@@ -128,6 +128,9 @@ const SHORTEST: u64 = 18;
 /// No final response is as short as an interim one may be: `HTTP/1.1 100 Continue` with two line ends, and some more.
 const INTERIM: u64 = 32;
 
+/// As good as certain.
+const PROVEN: u8 = 3;
+
 /// The requests of a flow that wait for their responses.
 #[derive(Debug)]
 pub(super) struct Pairing {
@@ -140,8 +143,11 @@ pub(super) struct Pairing {
     counted: u32,
     /// That is exact: no response was lost since the last pair.
     exact: bool,
-    /// No request was lost since the connection began: the indices are exact.
-    proven: bool,
+    /// So many exchanges in which nobody ran ahead bear it out that the run `counted` begins where nothing was open. [`PROVEN`] where that
+    /// is certain, since the connection began there.
+    proven: u8,
+    /// The request of the response that has just begun had been sent by a client that had received all in front of that.
+    plain: bool,
     /// The client was seen to send a request before it had the responses to the earlier ones.
     pipelines: bool,
     /// The client pipelines, and it was only assumed where its requests and their responses stand.
@@ -155,6 +161,8 @@ pub(super) struct Pairing {
     last_acks: Option<u32>,
     /// Bytes of the shortest request.
     shortest: u64,
+    /// Of the responses that began before anything of the request stream was there: the last acknowledgement number.
+    early: Option<u32>,
     /// The index behind the last request that there was no room for.
     unkept: u64,
     /// An interim response was seen: a hole may hold one.
@@ -174,7 +182,8 @@ impl Default for Pairing {
             begun: 0,
             counted: 0,
             exact: true,
-            proven: true,
+            proven: PROVEN,
+            plain: false,
             pipelines: false,
             adrift: false,
             unplaced: false,
@@ -182,6 +191,7 @@ impl Default for Pairing {
             last: None,
             last_acks: None,
             shortest: u64::MAX,
+            early: None,
             unkept: 0,
             interims: false,
             counts: true,
@@ -211,11 +221,20 @@ impl Pairing {
         stats: &mut DissectStats,
     ) {
         stats.unanswered = stats.unanswered.saturating_add(1);
+        // Where anything begins that may have been asked.
+        let first = self
+            .missed
+            .map_or(Some((stand.place.offset, 0)), |missed| missed.range);
+        if let (Some(acks), Some((first, _))) = (self.early.take(), first)
+            && stand.place.of(acks) <= first.cast_signed()
+        {
+            // The responses before it respond to nothing.
+            self.begun = 0;
+        }
         self.measure(stand.place.offset);
         let received = stand.received();
         if self.is_ahead(stand, received) {
-            self.pipelines = true;
-            self.adrift |= !self.proven;
+            self.runs_ahead();
         }
         self.last_acks = stand.acks;
         let seen = match (received, stand.acks) {
@@ -261,6 +280,9 @@ impl Pairing {
     /// The request that a response which begins now responds to, if that is certain.
     pub(super) fn asked(&mut self, stand: &Stand) -> Option<Asked> {
         (self.counts, self.unsure) = (true, false);
+        if stand.other.is_none() {
+            self.early = stand.acks;
+        }
         if self.unplaced {
             self.place(stand.place);
         }
@@ -271,8 +293,10 @@ impl Pairing {
             && first.index == self.begun
             && first.is_possible(at, received)
         {
+            self.plain = first.seen.at() == Some(at);
             return Some(first.asked);
         }
+        self.plain = false;
         let asked = self.decide(at, received, stand.other);
         self.unsure = asked.is_none() && self.counts && self.may_answer(at, received);
         asked
@@ -302,6 +326,7 @@ impl Pairing {
         if let Some(open) = self.open.drain(..=at).next_back() {
             self.begun = open.index.saturating_add(1);
             (self.counted, self.exact) = (open.run, true);
+            self.proven = PROVEN.min(self.proven.saturating_add(u8::from(self.plain)));
         }
     }
 
@@ -329,6 +354,14 @@ impl Pairing {
         self.begun = self.begun.saturating_add(u64::from(one));
     }
 
+    /// The client does not wait for responses. If it was only assumed which of them are still to come, nothing is known any more.
+    fn runs_ahead(&mut self) {
+        self.pipelines = true;
+        if self.proven < PROVEN {
+            (self.adrift, self.exact) = (true, false);
+        }
+    }
+
     /// Whether a request is one of those whose responses are still to come, by its index.
     fn waits(&self, open: &Open) -> bool {
         self.exact && open.run == self.counted && open.index >= self.begun
@@ -351,7 +384,6 @@ impl Pairing {
         let (Ok(least) | Err(least)) = lost;
         self.next = self.next.saturating_add(least);
         if lost.is_err() {
-            self.proven = false;
             self.run = self.run.wrapping_add(1);
         }
     }
@@ -391,8 +423,12 @@ impl Pairing {
         let last = open.rfind(|open| received.is_some_and(|received| open.start < received));
         let over = last.is_none_or(|last| self.exact && last.index < self.begun);
         if whole && over && self.begun >= self.unkept {
-            // To nothing that was asked.
+            // To nothing that was asked; or to more than was, if that was only assumed to be all.
             self.counts = false;
+            if self.proven < PROVEN {
+                self.runs_ahead();
+                return None;
+            }
         }
         let mut most = if self.exact { self.begun } else { u64::MAX };
         if whole {
@@ -416,7 +452,7 @@ impl Pairing {
 
     /// Whether a response may be that of an open request.
     fn may_answer(&self, at: i64, received: Option<i64>) -> bool {
-        let over = |open: &Open| self.exact && open.run == self.counted && open.index < self.begun;
+        let over = |open: &Open| open.run == self.counted && open.index < self.begun;
         let mut open = self.open.iter();
         open.any(|open| !over(open) && open.is_possible(at, received))
     }
@@ -430,12 +466,15 @@ impl Pairing {
         let open = *self.open.get(number)?;
         if self.exact && open.index > self.begun {
             // More requests came before it than responses: it did not wait for all of them.
-            self.pipelines = true;
+            self.runs_ahead();
         }
         if self.pipelines || !open.is_possible(at, received) {
             return None;
         }
         self.open.drain(..number);
+        if open.run != self.counted {
+            self.proven = 0;
+        }
         (self.begun, self.counted, self.exact) = (open.index, open.run, true);
         self.counts = true;
         Some(open.asked)

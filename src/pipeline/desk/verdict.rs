@@ -229,10 +229,15 @@ impl Desk {
                 }
             }
             Side::Answers if standing == Standing::Holds => {
-                let exchange = exchange.copied().unwrap_or_else(|| alone(open));
+                let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
                 let asking = dir.reverse();
                 let matched = exchange.matched || self.is_matched(state, asking, exchange.number);
                 let question = self.question_of(flow, state, asking, exchange.number);
+                if exchange.asked_whole.is_none()
+                    && let Some(open) = state.asking(asking, exchange.number)
+                {
+                    exchange.sent = open.unit.said();
+                }
                 if found || matched {
                     self.pair(flow, question.as_ref(), &exchange, Ok((open, manner)));
                 }

@@ -28,8 +28,8 @@ pub struct Unanswered {
     pub begun: bool,
     /// What is known of it, if it has not.
     pub silence: Silence,
-    /// Bytes of an answer that the client acknowledged since, where none were captured.
-    pub received: u64,
+    /// The client acknowledged bytes of the server since, of which none were captured.
+    pub received: bool,
 }
 
 impl Unanswered {
@@ -55,11 +55,8 @@ impl Unanswered {
             since: exchange.asked_whole.unwrap_or(exchange.asked),
             begun: exchange.answered.is_some(),
             silence,
-            received: match silence {
-                // A FIN has a number, too.
-                Silence::Unseen if received > 1 => received,
-                _ => 0,
-            },
+            // A FIN has a number, too.
+            received: silence == Silence::Unseen && received > 1,
         }
     }
 }

@@ -58,6 +58,7 @@ impl Half {
             dir: turn.dir,
             offset,
             seq,
+            joined: self.joined,
             bytes,
             by,
         });

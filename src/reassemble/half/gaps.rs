@@ -141,8 +141,7 @@ impl Half {
             let heard = hole.acked;
             let reason = if let Some(acked) = &mut hole.acked {
                 acked.packets += u32::from(packet);
-                let over = acked.packets > time::GAP_GRACE_PACKETS
-                    || now.since(acked.since) >= time::GAP_GRACE;
+                let over = acked.packets > *turn.grace || now.since(acked.since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
@@ -282,7 +281,8 @@ impl Half {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
-    fn hole(&self) -> Option<Hole> {
+    /// The hole that is waited for.
+    pub(super) fn hole(&self) -> Option<Hole> {
         self.trouble.as_ref()?.hole
     }
 

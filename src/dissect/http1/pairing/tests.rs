@@ -300,3 +300,27 @@ fn an_interim_response_leaves_its_request_open_also_behind_a_loss() {
         line.pairs();
     }
 }
+
+#[test]
+fn a_response_before_anything_was_asked_is_to_nothing() {
+    let mut line = Line::new();
+    assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
+    let received = line.responses;
+    let asked = [0; 2].map(|_| line.ask_having(received));
+    assert_eq!(asked.map(|_| line.answer()), asked.map(Some));
+    // It is to the one that was lost.
+    let mut line = Line::new();
+    line.lose_request();
+    line.seen[0] = None;
+    assert_eq!(line.answer(), None);
+    line.pairs();
+}
+
+#[test]
+fn more_responses_than_were_asked_for_show_that_others_were_before() {
+    let mut line = Line::joined();
+    line.pairs();
+    assert_eq!(line.answer(), None);
+    line.ask();
+    assert_eq!(line.answer(), None, "to whichever");
+}
