@@ -6,6 +6,7 @@
 //! - `difference`: `--diff`, of two exchanges and of two files
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; what is lost, counted
 //! - `ends`: signals, pipes, full disks, and SIGKILL
+//! - `failures`: what is refused, not answered, or broken off
 //! - `help`: help, the man page, completions, `--explain`, and the README's table of options
 //! - `json`: `--json` against its schema
 //! - `captures`: streams of captures that others made, where they are at hand
@@ -30,6 +31,7 @@ mod command_line;
 mod difference;
 mod doctor;
 mod ends;
+mod failures;
 mod frames;
 mod golden;
 mod help;

@@ -43,6 +43,8 @@ struct Task {
     front: Front<Told>,
     /// Packets without payload are to be told as well.
     bare: bool,
+    /// Connections that failed before anything was said are to be told.
+    failures: bool,
     /// What is recorded: then all packets are told.
     recorded: Option<Scope>,
     full: SyncSender<Batch>,
@@ -104,6 +106,7 @@ impl Task {
             mut files,
             mut front,
             bare,
+            failures,
             recorded,
             full,
             empty,
@@ -111,7 +114,7 @@ impl Task {
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = Courier::new(bare, recorded, |batch| {
+        let mut courier = Courier::new(bare, failures, recorded, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -198,6 +201,7 @@ impl Pipeline {
                 files: Box::new(mem::take(files)),
                 front: front.carrying(),
                 bare: desk.wants_bare(),
+                failures: desk.wants_failures(),
                 recorded: desk.show.recorded(),
                 full,
                 empty,

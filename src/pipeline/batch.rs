@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::capture::{Progress, Warning};
-use crate::flow::Flow;
+use crate::flow::{Flow, Handshake};
 use crate::frame::{Frame, Timestamp};
+use crate::limits::time;
 use crate::packet::Packet;
 use crate::stats::Stats;
 use crate::stream::{Carrier, Event, StreamEvent};
@@ -170,6 +171,8 @@ pub(super) struct Courier<F> {
     frame: Option<Range<usize>>,
     /// Packets that bring nothing are told.
     bare: bool,
+    /// The ends of flows that failed before anything was said are told.
+    failures: bool,
     /// What is recorded, if anything is.
     recorded: Option<Scope>,
     /// A packet was seen.
@@ -178,7 +181,7 @@ pub(super) struct Courier<F> {
 
 impl<F: FnMut(Batch) -> Batch> Courier<F> {
     /// One that tells packets which bring nothing, or does not; and all of them, where they are recorded.
-    pub(super) fn new(bare: bool, recorded: Option<Scope>, send: F) -> Self {
+    pub(super) fn new(bare: bool, failures: bool, recorded: Option<Scope>, send: F) -> Self {
         Self {
             batch: Batch::default(),
             send,
@@ -188,6 +191,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             due: false,
             frame: None,
             bare,
+            failures,
             recorded,
             packet: false,
         }
@@ -338,14 +342,30 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
     fn event(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
         let untold = match event {
             StreamEvent::Bare { .. } => !self.bare,
-            // Of a flow of which nothing was told, the end is not missed.
-            StreamEvent::End { .. } | StreamEvent::Over { .. } => told.0.is_none(),
+            // Of a flow of which nothing was told, the end is not missed, unless it may be all there is to tell.
+            StreamEvent::End { .. } | StreamEvent::Over { .. } => {
+                told.0.is_none() && !(self.failures && may_have_failed(flow, self.now))
+            }
             _ => false,
         };
         if !untold {
             self.tell(flow, told, event);
         }
     }
+}
+
+/// Whether a flow may have failed of which nothing but its SYN was seen, and a RST.
+fn may_have_failed(flow: &Flow, now: Timestamp) -> bool {
+    let Handshake {
+        syn: Some(syn),
+        answered: None,
+        repeats,
+        ..
+    } = flow.handshake
+    else {
+        return false;
+    };
+    flow.reset.is_some() || repeats > 0 || now.since(syn) >= time::EMBRYO
 }
 
 #[cfg(test)]

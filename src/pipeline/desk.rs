@@ -2,6 +2,8 @@
 
 mod alone;
 mod exchanges;
+mod failed;
+mod failures;
 mod frames;
 mod glance;
 mod messages;
@@ -20,13 +22,15 @@ use crate::frame::Timestamp;
 use crate::limits::time;
 
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Ending, StreamEvent};
+use crate::stream::{Carrier, Ending, StreamEvent};
 
 use super::kept::Kept;
 use super::memory::{Memory, Open, State};
 use super::recorder::Recorder;
 use super::show::Show;
 use exchanges::acknowledged;
+use failed::Failures;
+use failures::Cause;
 use frames::keep_untold;
 pub(super) use orders::Orders;
 pub use waiting::Unanswered;
@@ -59,6 +63,12 @@ pub(super) struct Desk {
     kept: usize,
     /// Questions without an answer, by number, for those who ask what is waited for.
     waiting: Waiting,
+    /// Failures that are to be shown.
+    failures: Failures,
+    /// What ends the direction in hand.
+    cause: Option<Cause>,
+    /// Bytes of a server were seen: who answers is captured as well.
+    hears_servers: bool,
     /// The latest moment.
     pub(super) now: Timestamp,
     /// The renderer wants to know it.
@@ -100,6 +110,9 @@ impl Desk {
             following: 0,
             kept: 0,
             waiting: Waiting::default(),
+            failures: Failures::default(),
+            cause: None,
+            hears_servers: false,
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
@@ -134,6 +147,9 @@ impl Desk {
             let result = self.show.renderer.tick(self.now);
             self.show.note(result);
         }
+        if self.failures.are_due(self.now) {
+            self.show_failures(self.now);
+        }
     }
 
     /// Nothing more can be shown: `max_count` is reached, and no companion or neighbour is awaited.
@@ -163,8 +179,12 @@ impl Desk {
                 self.retire(conversation);
                 return self.over(flow, state, how);
             }
-            StreamEvent::Aside { by, .. } => return self.aside(flow, event, by),
+            StreamEvent::Aside { dir, by, .. } => {
+                state.lost[dir.index()] = Some(by.ts);
+                return self.aside(flow, event, by);
+            }
             StreamEvent::Gap { dir, by, .. } => {
+                state.lost[dir.index()] = Some(by.ts);
                 self.release(flow, state, dir, false);
                 by.ts
             }
@@ -175,13 +195,21 @@ impl Desk {
                 by,
             } => {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
+                match dir {
+                    Direction::ToServer => state.spoke = by.ts,
+                    Direction::ToClient => self.hears_servers = true,
+                }
                 by.ts
             }
             StreamEvent::Datagram { bytes, .. } if self.passes_over(state, bytes) => {
                 conversation.pass_over();
                 return self.pass_over_datagram(state);
             }
-            StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
+            StreamEvent::End { dir, how, by } => {
+                self.cause = Some(Cause { dir, how, by: *by });
+                by.ts
+            }
+            StreamEvent::Datagram { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
@@ -216,8 +244,9 @@ impl Desk {
             self.orders.query.mark_gap(state.mark(dir));
             state.holed[dir.index()] = true;
         }
-        if let StreamEvent::End { dir, how, .. } = *event {
-            self.end_of(flow, state, dir, how);
+        if let StreamEvent::End { dir, how, by } = *event {
+            self.end_of(flow, state, dir, how, by);
+            self.cause = None;
             let other = state.ended[dir.reverse().index()];
             state.ended[dir.index()] = true;
             if other {
@@ -262,8 +291,16 @@ impl Desk {
     }
 
     /// A direction ended: a match at the very end of its text is decided now.
-    fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, how: Ending) {
+    fn end_of(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        how: Ending,
+        by: &Carrier,
+    ) {
         self.release(flow, state, dir, how == Ending::Fin);
+        self.ended(flow, state, dir, how, by);
         if dir == Direction::ToClient {
             self.answered_all(flow, state, how);
         }
@@ -274,6 +311,7 @@ impl Desk {
 
     /// The flow is forgotten.
     fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
+        self.silent(flow, state, how);
         self.answered_all(flow, state, how);
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;

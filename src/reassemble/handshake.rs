@@ -133,7 +133,9 @@ impl<S: Default> Reassembler<S> {
             server: ends.1,
             path: packet.path,
             roles,
+            opened: by.frame,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         };

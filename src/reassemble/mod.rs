@@ -22,7 +22,7 @@ mod turn;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use crate::flow::{Direction, Flow};
+use crate::flow::{Direction, Flow, Reset};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
 use crate::packet::{Packet, TcpFlags, Transport};
@@ -257,6 +257,7 @@ impl<S: Default> Reassembler<S> {
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
         let repeated = self.shared.stats.retransmitted;
+        let mut known = entry.flow.reset;
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
         let mut stage = entry.stage;
@@ -289,6 +290,7 @@ impl<S: Default> Reassembler<S> {
             if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
                 turn.stats.resets_ignored += 1;
                 stage = Stage::Open;
+                known = None;
             }
             let carries = !segment.payload().is_empty()
                 || segment.has(TcpFlags::SYN)
@@ -307,6 +309,7 @@ impl<S: Default> Reassembler<S> {
                 && !(own.has_sums() && turn.is_damaged(segment));
             if believed && !own.is_ended() {
                 own.reset(&turn);
+                known.get_or_insert(Reset { dir, by: *by });
                 stage = Stage::Closed;
             } else {
                 turn.stats.resets_ignored += u64::from(!own.is_ended());
@@ -324,6 +327,10 @@ impl<S: Default> Reassembler<S> {
         }
         if let Some(moment) = next_review(own, peer, *two_sided, by.ts) {
             self.alarms.set(alarm, moment, flow);
+        }
+        if known.is_some() != flow.reset.is_some() {
+            flow.reset = known;
+            flow.changes = flow.changes.wrapping_add(1);
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Companion, Hit, Pair, Piece, Text};
 use crate::message::{Fact, Role};
@@ -198,6 +199,13 @@ impl Renderer for Masked {
             answer: answer.as_ref(),
             title: &redact::text(pair.title),
             ..*pair
+        })
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        self.inner.failure(&Failure {
+            title: &redact::text(failure.title),
+            ..*failure
         })
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Paint {
     Differs,
     /// What took long.
     Slow,
+    /// What failed.
+    Failed,
 }
 
 impl Paint {
@@ -41,7 +43,7 @@ impl Paint {
             Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
                 color(AnsiColor::Yellow).bold()
             }
-            Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
+            Self::Part(Role::Failed) | Self::Failed => color(AnsiColor::Red).bold(),
             Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
             Self::OnlyA => color(AnsiColor::Red),

@@ -91,7 +91,7 @@ impl Drive {
         let mut ending = Ending::Source;
         let mut dry = false;
         loop {
-            if self.signals.stop() {
+            if self.stops() {
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
             }
@@ -132,6 +132,15 @@ impl Drive {
         }
     }
 
+    /// Whether a signal ends the run.
+    fn stops(&self) -> bool {
+        let stops = self.signals.stop();
+        if stops && self.signals.key() {
+            self.notes.interrupted();
+        }
+        stops
+    }
+
     pub(super) fn frames(
         &mut self,
         input: &mut Input,
@@ -141,7 +150,7 @@ impl Drive {
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.signals.stop() {
+            if self.stops() {
                 return Ok(Ending::Stopped);
             }
             if pipeline.is_done() {

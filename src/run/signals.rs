@@ -13,6 +13,8 @@ use crate::cli::problem::Problem;
 #[derive(Clone)]
 pub(super) struct Signals {
     stop: Arc<AtomicBool>,
+    /// By a key, which the terminal shows.
+    key: Arc<AtomicBool>,
     report: Arc<AtomicBool>,
 }
 
@@ -20,6 +22,7 @@ impl Signals {
     pub(super) fn catch() -> Result<Self, Problem> {
         let signals = Self {
             stop: Arc::default(),
+            key: Arc::default(),
             report: Arc::default(),
         };
         let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
@@ -28,12 +31,20 @@ impl Signals {
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
         }
+        for signal in [SIGINT, SIGQUIT] {
+            flag::register(signal, Arc::clone(&signals.key)).map_err(cannot)?;
+        }
         flag::register(SIGUSR1, Arc::clone(&signals.report)).map_err(cannot)?;
         Ok(signals)
     }
 
     pub(super) fn stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether a key has ended the run since it was last asked.
+    pub(super) fn key(&self) -> bool {
+        self.key.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn report(&self) -> bool {

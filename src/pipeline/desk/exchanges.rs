@@ -2,6 +2,7 @@
 
 use crate::dissect;
 use crate::exchange::{Exchange, Title};
+use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Pair, Why};
@@ -12,6 +13,7 @@ use crate::pipeline::telling::{self, Manner};
 use crate::search::Standing;
 use crate::stream::{Carrier, Ending};
 
+use super::failures::why_unanswered;
 use super::{Desk, SPARE};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
@@ -55,8 +57,10 @@ impl Desk {
             state.exchanges = self.rooms.pop().unwrap_or_default();
             state.exchanges.reserve_exact(1);
         }
+        state.asks = true;
         state.exchanges.push_back(Exchange {
             title: Title::new(title),
+            heard: state.reached[dir.reverse().index()],
             ..Exchange::new(number, ordinal, dir, by, flow.troubles)
         });
     }
@@ -219,19 +223,27 @@ impl Desk {
         left: bool,
     ) {
         self.waiting.done(exchange.number);
-        self.owed -= u64::from(exchange.shown);
+        self.owed -= u64::from(exchange.shown && !exchange.failed);
+        let why = why_unanswered(flow, state, exchange);
+        if let Some(why) = why.filter(|_| !self.orders.pairs && self.tells_unanswered(exchange)) {
+            self.show_unanswered(flow, exchange, &why);
+        }
         let since = exchange.asked_whole.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
         let conditions = &self.orders.conditions;
         let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
-        if left && (exchange.shown || holds) {
+        if left && why.is_none() && !exchange.failed && (exchange.shown || holds) {
             self.waiting.leave(flow, exchange);
         }
         if holds && self.orders.pairs {
             let question = self.take_question(state, exchange.number);
-            self.pair(flow, question.as_ref(), exchange, None);
+            let failed = why.map(|why| why.failed);
+            self.pair(flow, question.as_ref(), exchange, failed, None);
         } else if holds && !exchange.shown && !conditions.is_empty() {
-            self.show_held(flow, state, exchange, true);
+            self.show_held(flow, state, exchange, why.is_none());
+            if let Some(why) = why {
+                self.show_unanswered(flow, exchange, &why);
+            }
         } else {
             self.drop_question(state, exchange.number);
         }
@@ -243,6 +255,7 @@ impl Desk {
         flow: &Flow,
         question: Option<&Kept>,
         exchange: &Exchange,
+        failed: Option<Failed>,
         answer: Option<(&mut Open, &Manner)>,
     ) {
         if !self.is_taking() {
@@ -262,7 +275,7 @@ impl Desk {
             answer: None,
             title: exchange.title.bytes(),
             times,
-            failed: None,
+            failed,
         };
         let show = &mut self.show;
         let Some((open, manner)) = answer else {

@@ -92,6 +92,9 @@ impl Desk {
             self.ask(flow, state, ordinal, number, dir, by, b"");
         }
         let first = !std::mem::replace(&mut state.begun, true);
+        if first && flow.handshake.answered.is_some() {
+            self.failures.opened(flow);
+        }
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;

@@ -9,6 +9,7 @@ use crate::message::{Decoding, Side};
 use crate::packet::protocol;
 use crate::times::Times;
 
+use super::failure;
 use super::layout::Layout;
 use super::line::Line;
 
@@ -89,6 +90,10 @@ impl Record<'_> {
         match hit.kind.side {
             Side::Answers => line.key("timing").object(|line| timing(line, hit)),
             Side::Asks | Side::Speaks => line.key("timing").null(),
+        }
+        // The one field that is only where there is something to say.
+        if let Some(failed) = &hit.failed {
+            failure::member(failed, line, |_| ());
         }
     }
 
@@ -209,7 +214,7 @@ impl Record<'_> {
     }
 }
 
-fn flow(line: &mut Line<'_>, heading: &Heading) {
+pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
     let other = heading.protocol.to_string();
     line.key("proto").string(match heading.protocol {
         protocol::TCP => "tcp",
@@ -271,7 +276,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    fn text(&mut self, ts: Timestamp) -> &str {
+    pub(super) fn text(&mut self, ts: Timestamp) -> &str {
         if self.second != Some(ts.seconds()) {
             self.second = Some(ts.seconds());
             // 64 bits of nanoseconds reach from 1677 to 2262, which is no trouble to anybody.

@@ -158,6 +158,7 @@ fn seen<'a>(about: &About, pattern: &'a str, stats: &Stats) -> Unmatched<'a> {
         case_sensitive: about.case_sensitive,
         conditions: about.conditions,
         invert: about.invert,
+        show_empty: about.show_empty,
         packets: stats.decode.packets,
         messages: stats.output.messages,
         tls: (stats.output.tls, stats.output.tls_port),
