@@ -148,7 +148,9 @@ fn flow() -> Flow {
         server: end(2, 80),
         path: 0,
         roles: Roles::Seen,
+        opened: 0,
         handshake: Handshake::default(),
+        reset: None,
         troubles: Troubles::default(),
         changes: 0,
     }

@@ -419,7 +419,9 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         server: end(2, 80),
         path: 0,
         roles: Roles::Seen,
+        opened: 0,
         handshake: Handshake::default(),
+        reset: None,
         troubles: Troubles::default(),
         changes: 0,
     };

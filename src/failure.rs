@@ -21,9 +21,8 @@ pub enum What {
     Silent {
         /// How many.
         syns: u32,
-        /// The client waited for long enough, and packets of the other direction would have been seen: there was no
-        /// answer. Else none was seen.
-        certain: bool,
+        /// It was waited for long enough; else the capture ended.
+        over: bool,
     },
     /// One side ended the connection before a byte of the answer came.
     Unanswered(End),

@@ -225,8 +225,13 @@ impl Pipeline {
 
     /// The capture is over: everything that waits is said and shown.
     pub fn finish(&mut self) {
-        if let Way::Messages(messages) = &mut self.way {
-            messages.front.finish(&mut messages.consumer);
+        match &mut self.way {
+            Way::Messages(messages) => {
+                messages.front.finish(&mut messages.consumer);
+                messages.consumer.desk.finish_failures();
+            }
+            Way::Behind(behind) => behind.consumer.desk.finish_failures(),
+            Way::Packets(_) => {}
         }
         let stats = self.stats();
         let ending = std::mem::take(&mut self.ending);

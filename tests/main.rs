@@ -8,6 +8,7 @@
 //! - `docs`: the documents, their examples, and the table of options
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; losses are counted
 //! - `ends`: signals, pipes, full disks, and SIGKILL
+//! - `failures`: what is refused, not answered, or broken off
 //! - `frames`: packets made to order, for the others
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `help`: help, the man page, completions, `--explain`
@@ -41,6 +42,7 @@ mod difference;
 mod docs;
 mod doctor;
 mod ends;
+mod failures;
 mod frames;
 mod golden;
 mod help;

@@ -85,6 +85,8 @@ pub struct About {
     pub conditions: bool,
     /// What does not match is looked for.
     pub invert: bool,
+    /// Packets without content are shown.
+    pub show_empty: bool,
     /// Bytes of the kernel's buffer.
     pub buffer: usize,
 }
@@ -231,6 +233,7 @@ fn configure_run(
         case_sensitive: !args.ignore_case && !args.hex_pattern,
         conditions: !conditions.is_empty(),
         invert: args.invert,
+        show_empty: args.show_empty,
         buffer: args.buffer_size.unwrap_or(opened::BUFFER),
     };
     // What these ask for needs no pattern, and who reads files is past the first steps.

@@ -392,7 +392,9 @@ pub(super) fn flow(protocol: u8) -> Flow {
         server: end(2, 5000),
         path: 0,
         roles: Roles::Seen,
+        opened: 0,
         handshake: Handshake::default(),
+        reset: None,
         troubles: Troubles::default(),
         changes: 0,
     }

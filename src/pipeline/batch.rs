@@ -350,7 +350,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for Courier<F> {
         let sent = self.sent.get(flow.slot as usize);
         let (id, changes) = sent.copied().unwrap_or_default();
         let known = id == flow.id;
-        if self.interest.includes(event, known) {
+        if self.interest.includes(flow, self.now, event, known) {
             self.tell(flow, !known || changes != flow.changes, event);
         }
     }

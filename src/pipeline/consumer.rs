@@ -64,7 +64,11 @@ impl Consumer {
     /// Takes the first event of a flow, if it is needed.
     #[cold]
     fn first_event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
-        if self.desk.interest().includes(event, false) {
+        if self
+            .desk
+            .interest()
+            .includes(flow, self.desk.now, event, false)
+        {
             self.update(flow);
             self.take(flow.slot, event);
         }
@@ -118,7 +122,7 @@ impl StreamSink for Consumer {
     #[inline(always)]
     fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         if let StreamEvent::Bare { .. } = event
-            && !self.desk.interest().includes(event, false)
+            && !self.desk.shows_empty()
         {
             return;
         }

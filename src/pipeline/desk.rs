@@ -2,6 +2,8 @@
 
 mod alone;
 mod exchanges;
+mod failed;
+mod failures;
 mod frames;
 mod glance;
 mod messages;
@@ -16,17 +18,19 @@ use std::ops::Range;
 
 use crate::dissect::{self, Budget, Conversation};
 use crate::exchange::Exchange;
-use crate::flow::{Direction, Flow};
+use crate::flow::{Direction, Flow, Handshake};
 use crate::frame::Timestamp;
 use crate::limits::time;
 
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Ending, StreamEvent};
+use crate::stream::{Carrier, Ending, StreamEvent};
 
 use super::memory::{Memory, Open, State};
 use super::recorder::Recorder;
 use super::show::Show;
 use exchanges::acknowledged;
+use failed::Failures;
+use failures::Cause;
 use frames::keep_untold;
 pub(super) use orders::Orders;
 pub use waiting::Unanswered;
@@ -59,6 +63,12 @@ pub(super) struct Desk {
     kept: usize,
     /// Questions without an answer, by number, for those who ask what is waited for.
     waiting: Waiting,
+    /// Failures that are to be shown.
+    failures: Failures,
+    /// What ends the direction in hand.
+    cause: Option<Cause>,
+    /// Bytes of a server were seen: who answers is captured as well.
+    hears_servers: bool,
     /// The latest moment.
     pub(super) now: Timestamp,
     /// The renderer wants to know it.
@@ -74,18 +84,42 @@ pub(super) struct Desk {
 pub(super) struct Interest {
     /// Packets without payload.
     no_payload: bool,
+    /// The ends of connections that failed before a byte was sent.
+    failures: bool,
 }
 
 impl Interest {
     /// Whether an event is needed. The end of a flow of which nothing was needed is not missed: a
     /// flood of SYNs costs the consumer nothing.
-    pub(super) fn includes(self, event: &StreamEvent<'_>, known: bool) -> bool {
+    pub(super) fn includes(
+        self,
+        flow: &Flow,
+        now: Timestamp,
+        event: &StreamEvent<'_>,
+        known: bool,
+    ) -> bool {
         match event {
             StreamEvent::Bare { .. } => self.no_payload,
-            StreamEvent::End { .. } | StreamEvent::Over { .. } => known,
+            StreamEvent::End { .. } | StreamEvent::Over { .. } => {
+                known || (self.failures && may_have_failed(flow, now))
+            }
             _ => true,
         }
     }
+}
+
+/// Whether a flow may have failed of which nothing but its SYN was seen, and a RST.
+fn may_have_failed(flow: &Flow, now: Timestamp) -> bool {
+    let Handshake {
+        syn: Some(syn),
+        answered: None,
+        repeats,
+        ..
+    } = flow.handshake
+    else {
+        return false;
+    };
+    flow.reset.is_some() || repeats > 0 || now.since(syn) >= time::EMBRYO
 }
 
 /// What the dissectors of all flows share.
@@ -119,6 +153,9 @@ impl Desk {
             following: 0,
             kept: 0,
             waiting: Waiting::default(),
+            failures: Failures::default(),
+            cause: None,
+            hears_servers: false,
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
@@ -146,7 +183,13 @@ impl Desk {
     pub(super) fn interest(&self) -> Interest {
         Interest {
             no_payload: self.orders.show_empty,
+            failures: self.wants_failures(),
         }
+    }
+
+    /// Whether packets without payload are shown.
+    pub(super) fn shows_empty(&self) -> bool {
+        self.orders.show_empty
     }
 
     /// It is `now`.
@@ -155,6 +198,9 @@ impl Desk {
         if self.wants_ticks {
             let result = self.show.renderer.tick(self.now);
             self.show.note(result);
+        }
+        if self.failures.are_due(self.now) {
+            self.show_failures(self.now);
         }
     }
 
@@ -185,8 +231,12 @@ impl Desk {
                 self.retire(conversation);
                 return self.over(flow, state, how);
             }
-            StreamEvent::Aside { by, .. } => return self.aside(flow, event, by),
+            StreamEvent::Aside { dir, by, .. } => {
+                state.lost[dir.index()] = Some(by.ts);
+                return self.aside(flow, event, by);
+            }
             StreamEvent::Gap { dir, by, .. } => {
+                state.lost[dir.index()] = Some(by.ts);
                 self.release(flow, state, dir, false);
                 by.ts
             }
@@ -198,6 +248,10 @@ impl Desk {
                 ..
             } => {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
+                match dir {
+                    Direction::ToServer => state.spoke = by.ts,
+                    Direction::ToClient => self.hears_servers = true,
+                }
                 by.ts
             }
             StreamEvent::Datagram { bytes, .. }
@@ -207,7 +261,11 @@ impl Desk {
                 conversation.pass_over();
                 return self.pass_over_datagram(state);
             }
-            StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
+            StreamEvent::End { dir, how, by } => {
+                self.cause = Some(Cause { dir, how, by: *by });
+                by.ts
+            }
+            StreamEvent::Datagram { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
@@ -244,8 +302,9 @@ impl Desk {
             let missed = &mut state.missed[dir.index()];
             *missed = missed.saturating_add(1);
         }
-        if let StreamEvent::End { dir, how, .. } = *event {
-            self.end_of(flow, state, dir, how);
+        if let StreamEvent::End { dir, how, by } = *event {
+            self.end_of(flow, state, dir, how, by);
+            self.cause = None;
             let other = state.ended[dir.reverse().index()];
             state.ended[dir.index()] = true;
             if other {
@@ -290,8 +349,16 @@ impl Desk {
     }
 
     /// A direction ended: a match at the very end of its text is decided now.
-    fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, how: Ending) {
+    fn end_of(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        how: Ending,
+        by: &Carrier,
+    ) {
         self.release(flow, state, dir, how == Ending::Fin);
+        self.ended(flow, state, dir, how, by);
         if dir == Direction::ToClient {
             self.answered_all(flow, state, how);
         }
@@ -302,6 +369,7 @@ impl Desk {
 
     /// The flow is forgotten.
     fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
+        self.silent(flow, state, how);
         self.answered_all(flow, state, how);
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;

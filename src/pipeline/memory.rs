@@ -51,6 +51,18 @@ pub(super) struct State {
     pub(super) tls: bool,
     /// The flow stands in the desk's list of timers.
     pub(super) timed: bool,
+    /// A question was asked in it: its failures are those of its exchanges.
+    pub(super) asks: bool,
+    /// Its failure was told.
+    pub(super) failed: bool,
+    /// What each direction had said when it last closed an answer.
+    pub(super) answered: [u64; 2],
+    /// When bytes of each direction were last lost, or had no place in it.
+    pub(super) lost: [Option<Timestamp>; 2],
+    /// When the client's last bytes came.
+    pub(super) spoke: Timestamp,
+    /// The FINs of both directions, where something was still waited for.
+    pub(super) fins: Option<Box<[Option<Carrier>; 2]>>,
 }
 
 /// What is kept of a flow's messages because others may want to be shown with them.

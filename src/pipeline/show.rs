@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::failure::Failure;
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
 use crate::hit::{Companion, Hit, Pair};
@@ -50,6 +51,14 @@ impl Show {
 
     pub(super) fn companion(&mut self, companion: &Companion<'_>) {
         let result = self.renderer.companion(companion);
+        self.note(result);
+    }
+
+    pub(super) fn failed(&mut self, failure: &Failure<'_>) {
+        if let Some(pace) = &mut self.pace {
+            pace(failure.heading.ts);
+        }
+        let result = self.renderer.failure(failure);
         self.note(result);
     }
 

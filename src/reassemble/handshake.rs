@@ -173,7 +173,9 @@ impl Reassembler {
             server: ends.1,
             path: packet.path,
             roles,
+            opened: by.frame,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         };

@@ -25,7 +25,7 @@ mod turn;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use crate::flow::{Direction, Endpoint, Flow};
+use crate::flow::{Direction, Endpoint, Flow, Reset};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 use crate::packet::{Packet, TcpFlags, Transport};
@@ -382,6 +382,7 @@ impl Reassembler {
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
         let repeated = self.shared.stats.retransmitted;
+        let mut known = entry.flow.reset;
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
         let mut stage = entry.stage;
@@ -417,6 +418,7 @@ impl Reassembler {
             if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
                 turn.stats.resets_ignored += 1;
                 stage = Stage::Open;
+                known = None;
             }
             let carries = !segment.payload().is_empty()
                 || segment.has(TcpFlags::SYN)
@@ -435,6 +437,7 @@ impl Reassembler {
                 && !(own.has_sums() && turn.is_damaged(segment));
             if believed && !own.is_ended() {
                 own.reset(&turn);
+                known.get_or_insert(Reset { dir, by: *by });
                 stage = Stage::Closed;
             } else {
                 turn.stats.resets_ignored += u64::from(!own.is_ended());
@@ -452,6 +455,10 @@ impl Reassembler {
         }
         if let Some(moment) = next_review(own, peer, *two_sided, self.shared.now) {
             self.alarms.set(alarm, moment, flow);
+        }
+        if known.is_some() != flow.reset.is_some() {
+            flow.reset = known;
+            flow.changes = flow.changes.wrapping_add(1);
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

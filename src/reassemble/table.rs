@@ -440,7 +440,9 @@ mod tests {
             server: end(0xc0a8_0001, 80),
             path: 0,
             roles: Roles::Seen,
+            opened: 0,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         }

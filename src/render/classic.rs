@@ -7,6 +7,7 @@ mod rows;
 use std::io;
 use std::ops::Range;
 
+use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
@@ -14,7 +15,7 @@ use crate::times::Times;
 
 use super::portions::Portions;
 use super::style::{Paint, painted, within};
-use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
+use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, failed, heading, hex, human};
 
 use rows::rows;
 
@@ -259,6 +260,25 @@ impl Renderer for Classic {
             title: companion.title,
             answer: answers.then_some((companion.body_size, companion.times)),
         });
+        self.out.record()
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        self.portions.interrupt();
+        let stamp = self.clock.stamp(failure.heading.ts);
+        let number = self.settings.protocol_number;
+        let mut line = heading::line(&failure.heading, &stamp, number, true);
+        if failure.number > 0 {
+            line.push_str(&format!(" #{} <-", failure.number));
+        }
+        let words = failed::parts(failure).join(", ");
+        let single = self.settings.view == View::Single;
+        let lead = if single { "" } else { "\n" };
+        let text = self.out.text();
+        text.extend_from_slice(format!("{lead}{line} {words}\n").as_bytes());
         self.out.record()
     }
 

@@ -19,6 +19,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
+use crate::failure::What;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair};
@@ -27,7 +28,7 @@ use crate::stats::Stats;
 use crate::times::Times;
 
 use super::parts::{fact, field, start_line, write_url};
-use super::{Banner, Out, Renderer, Settings, Wants};
+use super::{Banner, Out, Renderer, Settings, Wants, failed};
 use parts::latin;
 
 /// The output.
@@ -209,6 +210,12 @@ fn url(method: &[u8], target: &[u8], host: Option<&[u8]>, server: &str) -> Strin
 
 fn response(pair: &Pair<'_>) -> Value {
     let Some(answer) = pair.answer else {
+        let why = match pair.failed.map(|failed| (failed.what, failed.after)) {
+            Some((What::Unanswered(end), after)) => {
+                format!("no answer: {}", failed::ended(end, after))
+            }
+            _ => "no answer was captured".to_owned(),
+        };
         return json!({
             "status": 0,
             "statusText": "",
@@ -219,7 +226,7 @@ fn response(pair: &Pair<'_>) -> Value {
             "redirectURL": "",
             "headersSize": -1,
             "bodySize": -1,
-            "_error": "no answer was captured",
+            "_error": why,
         });
     };
     let mut content = json!({

@@ -4,6 +4,7 @@
 //! The format has a place for HTTP, so this is one of the renderers that name it. Its rooms: `line` (how JSON is
 //! written), `record` (a message), `layout` (where its text lies in it).
 
+mod failure;
 mod layout;
 mod line;
 mod record;
@@ -11,6 +12,7 @@ mod record;
 use std::io;
 use std::path::Path;
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Side};
@@ -104,6 +106,22 @@ impl Renderer for Json {
     /// A question that is shown late and was not kept: the other half of an exchange comes as a hit.
     fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
         self.message(&hit_of(companion), false)
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        let kind = match failure.asked_for {
+            true => "match",
+            false => "context",
+        };
+        let mut moments = std::mem::take(&mut self.moments);
+        let result = self.line(kind, |line| {
+            failure::record(failure, line, &mut moments);
+        });
+        self.moments = moments;
+        result
     }
 
     fn end(&mut self, why: &Ending) -> io::Result<()> {

@@ -7,6 +7,7 @@ mod classic;
 mod curl;
 mod diff;
 mod escape;
+mod failed;
 mod har;
 mod heading;
 mod hex;
@@ -40,6 +41,7 @@ pub use quote::single as quoted;
 pub use redact::redacted;
 pub use settings::{Body, OutputKind, Settings, Time, View};
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Companion, Hit, Pair};
 use crate::stats::Stats;
@@ -81,6 +83,14 @@ pub trait Renderer {
     /// # Errors
     /// When it cannot be written.
     fn pair(&mut self, _pair: &Pair<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A connection failed, or a request that was shown will have no answer.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn failure(&mut self, _failure: &Failure<'_>) -> io::Result<()> {
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod lines;
 use std::borrow::Cow;
 use std::io;
 
+use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Decoding, Fact, Side};
 use crate::stats::Stats;
@@ -14,7 +15,7 @@ use lines::{Lines, Rejoined, SoFar};
 
 use super::portions::Portions;
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Wants, heading, human, readable, timing};
+use super::{Clock, Out, Renderer, Settings, Wants, failed, heading, human, readable, timing};
 
 /// The view.
 pub(super) struct Spy {
@@ -231,6 +232,8 @@ impl Renderer for Spy {
         if companion.incomplete {
             texts.push(b"incomplete".to_vec());
         }
+        let ended = companion.failed.as_ref().and_then(failed::broken_off);
+        texts.extend(ended.map(String::into_bytes));
         texts.extend(
             companion
                 .times
@@ -268,6 +271,29 @@ impl Renderer for Spy {
         {
             timing::append(&times, &self.settings, self.out.text());
         }
+        self.out.record()
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        self.portions.interrupt();
+        let parts = failed::parts(failure);
+        let notes: Vec<Note<'_>> = parts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| Note {
+                text: text.as_bytes(),
+                paint: (at == 0).then_some(Paint::Failed),
+                opens: at == 0 && failure.number > 0,
+            })
+            .collect();
+        let side = match failure.number {
+            0 => Side::Speaks,
+            _ => Side::Answers,
+        };
+        self.heading(&failure.heading, failure.number, side, &notes);
         self.out.record()
     }
 
@@ -354,6 +380,8 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     if hit.incomplete {
         labels.push("incomplete".into());
     }
+    let ended = hit.failed.as_ref().and_then(failed::broken_off);
+    labels.extend(ended.map(Cow::Owned));
     let odd = hit.brief.odd.filter(|_| begins);
     labels.extend(odd.map(|why| format!("[irregular: {why}]").into()));
     if hit.brief.unpaired && begins {

@@ -29,6 +29,8 @@ pub(super) enum Paint {
     Differs,
     /// A long time.
     Slow,
+    /// What failed.
+    Failed,
 }
 
 impl Paint {
@@ -42,7 +44,7 @@ impl Paint {
             Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
                 color(AnsiColor::Yellow).bold()
             }
-            Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
+            Self::Part(Role::Failed) | Self::Failed => color(AnsiColor::Red).bold(),
             Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
             Self::OnlyA => color(AnsiColor::Red),

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::io;
 
+use crate::failure::Failure;
 use crate::flow::Endpoint;
-use crate::hit::{Hit, Why};
+use crate::hit::{Heading, Hit, Why};
 use crate::message::Side;
 use crate::stats::Stats;
 
@@ -43,21 +44,14 @@ impl Renderer for Tally {
         if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {
             return Ok(());
         }
-        let mut line = hit.heading;
-        let ends = (line.src.min(line.dst), line.src.max(line.dst));
-        if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {
+        self.list(hit.heading, hit.kind.side == Side::Answers)
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.what != OutputKind::Conversations || !failure.asked_for {
             return Ok(());
         }
-        // A conversation is named from its client's side.
-        if hit.kind.side == Side::Answers {
-            (line.src, line.dst) = (line.dst, line.src);
-        }
-        line.flags = crate::packet::TcpFlags::default();
-        let text = heading::line(&line, "", self.settings.protocol_number, true);
-        self.out
-            .text()
-            .extend_from_slice(format!("{text}\n").as_bytes());
-        self.out.record()
+        self.list(failure.heading, failure.number > 0)
     }
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
@@ -79,5 +73,25 @@ impl Renderer for Tally {
             body: 0,
             ..Wants::NOTHING
         }
+    }
+}
+
+impl Tally {
+    /// List a conversation, once; `turned`: the server speaks.
+    fn list(&mut self, mut line: Heading, turned: bool) -> io::Result<()> {
+        let ends = (line.src.min(line.dst), line.src.max(line.dst));
+        if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {
+            return Ok(());
+        }
+        // A conversation is named from its client's side.
+        if turned {
+            (line.src, line.dst) = (line.dst, line.src);
+        }
+        line.flags = crate::packet::TcpFlags::default();
+        let text = heading::line(&line, "", self.settings.protocol_number, true);
+        self.out
+            .text()
+            .extend_from_slice(format!("{text}\n").as_bytes());
+        self.out.record()
     }
 }

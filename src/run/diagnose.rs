@@ -199,6 +199,8 @@ pub(super) struct Unmatched<'a> {
     pub(super) conditions: bool,
     /// Matches are inverted (`-v`).
     pub(super) invert: bool,
+    /// Packets without content are shown.
+    pub(super) show_empty: bool,
     /// Packets that passed the filter.
     pub(super) packets: u64,
     /// Messages that were searched.
@@ -213,8 +215,12 @@ pub(super) fn unmatched(run: &Unmatched<'_>) -> Option<Vec<String>> {
         return None;
     }
     if run.messages == 0 {
+        let way = match run.show_empty {
+            true => "",
+            false => " (-e shows them)",
+        };
         return Some(vec![format!(
-            "{} seen, none with content: acknowledgements, opening and closing (-e shows them)",
+            "{} seen, none with content: acknowledgements, opening and closing{way}",
             packets_of(run.packets)
         )]);
     }

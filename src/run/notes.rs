@@ -24,20 +24,30 @@ pub(super) struct Notes {
 
 impl Notes {
     fn say(&self, kind: &str, color: u8, text: &str) {
-        self.line.clear();
-        let text = clean(text);
+        self.say_all(kind, color, text, &[]);
+    }
+
+    /// A message of several lines. Each message is one write: what another program writes to the same terminal stands before it
+    /// or after it.
+    fn say_all(&self, kind: &str, color: u8, first: &str, more: &[String]) {
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
             (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
             (_, false) => format!("{kind}: "),
         };
-        let _ = writeln!(io::stderr(), "spygrep: {kind}{text}");
+        let mut text = format!("spygrep: {kind}{}\n", clean(first));
+        for line in more {
+            text.push_str(&format!("  {}\n", clean(line)));
+        }
+        self.line.clear();
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// A line that belongs to the one before.
-    fn more(&self, text: &str) {
-        self.line.clear();
-        let _ = writeln!(io::stderr(), "  {}", clean(text));
+    /// A signal ends the run: what the terminal shows of the key stands in a line of its own.
+    pub(super) fn interrupted(&self) {
+        if io::stderr().is_terminal() && !self.line.clear() {
+            let _ = io::stderr().write_all(b"\n");
+        }
     }
 
     pub(super) fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
@@ -75,10 +85,7 @@ impl Notes {
             && !self.quiet
             && io::stderr().is_terminal()
         {
-            self.hint(first);
-            for line in more {
-                self.more(line);
-            }
+            self.say_all("hint", 36, first, more);
         }
     }
 
@@ -89,10 +96,7 @@ impl Notes {
     /// A warning of several lines.
     pub(super) fn warn_lines(&self, lines: &[String]) {
         if let Some((first, more)) = lines.split_first() {
-            self.warn(first);
-            for line in more {
-                self.more(line);
-            }
+            self.say_all("warning", 33, first, more);
         }
     }
 
@@ -132,7 +136,7 @@ impl Notes {
             true => "no answer in the capture",
             false => "no answer yet",
         };
-        self.say("", 0, &format!("{requests} {what}:"));
+        let mut lines = Vec::new();
         for question in first {
             let title = match self.redact {
                 true => render::redacted(&question.title),
@@ -143,14 +147,14 @@ impl Notes {
                 true => String::new(),
                 false => format!("   {} so far", render::duration(now.since(question.since))),
             };
-            self.more(&format!(
+            lines.push(format!(
                 "#{} {}   {} -> {}{waited}",
                 question.number,
                 String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
             ));
-            self.more(&format!(
+            lines.push(format!(
                 "   {} sent{}",
                 render::size(question.sent),
                 silence(question)
@@ -158,8 +162,9 @@ impl Notes {
         }
         let rest = many.saturating_sub(first.len() as u64);
         if rest > 0 {
-            self.more(&format!("and {rest} more"));
+            lines.push(format!("and {rest} more"));
         }
+        self.say_all("", 0, &format!("{requests} {what}:"), &lines);
     }
 
     pub(super) fn counters(&self, stats: &Stats) {

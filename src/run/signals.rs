@@ -14,6 +14,8 @@ use crate::stop::Stop;
 #[derive(Clone)]
 pub(super) struct Signals {
     stop: Stop,
+    /// By a key, which the terminal shows.
+    key: Arc<AtomicBool>,
     report: Arc<AtomicBool>,
 }
 
@@ -21,6 +23,7 @@ impl Signals {
     pub(super) fn catch() -> Result<Self, Problem> {
         let signals = Self {
             stop: Stop::default(),
+            key: Arc::default(),
             report: Arc::default(),
         };
         let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
@@ -30,6 +33,9 @@ impl Signals {
         }
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             flag::register(signal, signals.stop.flag()).map_err(cannot)?;
+        }
+        for signal in [SIGINT, SIGQUIT] {
+            flag::register(signal, Arc::clone(&signals.key)).map_err(cannot)?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.report)).map_err(cannot)?;
         Ok(signals)
@@ -42,6 +48,11 @@ impl Signals {
     /// The flag of those that end, for all parts of a run.
     pub(super) fn stops(&self) -> Stop {
         self.stop.clone()
+    }
+
+    /// Whether a key has ended the run since it was last asked.
+    pub(super) fn key(&self) -> bool {
+        self.key.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn report(&self) -> bool {

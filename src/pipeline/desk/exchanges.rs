@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::dissect;
 use crate::exchange::{Exchange, Silence, Title};
+use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
@@ -14,6 +15,7 @@ use crate::pipeline::telling::{self, Manner};
 use crate::search::Standing;
 use crate::stream::{Carrier, Ending};
 
+use super::failures::why_unanswered;
 use super::{Desk, SPARE};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
@@ -57,9 +59,11 @@ impl Desk {
             state.exchanges = self.rooms.pop().unwrap_or_default();
             state.exchanges.reserve_exact(1);
         }
+        state.asks = true;
         state.exchanges.push_back(Exchange {
             title: Title::new(title),
             heard: state.heard(dir.reverse()),
+            reached: state.reached[dir.reverse().index()],
             ..Exchange::new(number, ordinal, dir, by, flow.troubles)
         });
     }
@@ -224,20 +228,28 @@ impl Desk {
         left: bool,
     ) {
         self.waiting.done(exchange.number);
-        self.owed -= u64::from(exchange.shown);
+        self.owed -= u64::from(exchange.shown && !exchange.failed);
+        let why = why_unanswered(flow, state, exchange);
+        if let Some(why) = why.filter(|_| !self.orders.pairs && self.tells_unanswered(exchange)) {
+            self.show_unanswered(flow, exchange, &why);
+        }
         let since = exchange.asked_whole.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
         let conditions = &self.orders.conditions;
         let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
-        if left && (exchange.shown || holds) {
+        if left && why.is_none() && !exchange.failed && (exchange.shown || holds) {
             self.waiting.leave(flow, state, exchange);
         }
         if holds && self.orders.pairs {
             let question = self.take_question(state, exchange.number);
+            let failed = why.map(|why| why.failed);
             let silence = state.silence(flow, exchange);
-            self.pair(flow, question.as_ref(), exchange, Err(silence));
+            self.pair(flow, question.as_ref(), exchange, failed, Err(silence));
         } else if holds && !exchange.shown && !conditions.is_empty() {
-            self.show_held(flow, state, exchange, true);
+            self.show_held(flow, state, exchange, why.is_none());
+            if let Some(why) = why {
+                self.show_unanswered(flow, exchange, &why);
+            }
         } else {
             self.drop_question(state, exchange.number);
         }
@@ -249,6 +261,7 @@ impl Desk {
         flow: &Flow,
         question: Option<&Rc<Kept>>,
         exchange: &Exchange,
+        failed: Option<Failed>,
         answer: Result<(&mut Open, &Manner), Silence>,
     ) {
         if !self.is_taking() {
@@ -273,7 +286,7 @@ impl Desk {
             title: exchange.title.bytes(),
             times,
             silence: answer.as_ref().err().copied().unwrap_or_default(),
-            failed: None,
+            failed,
         };
         let show = &mut self.show;
         let Ok((open, manner)) = answer else {

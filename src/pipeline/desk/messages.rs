@@ -104,6 +104,9 @@ impl Desk {
             *missed = missed.saturating_add(1);
         }
         let first = !std::mem::replace(&mut state.begun, true);
+        if first && flow.handshake.answered.is_some() {
+            self.failures.opened(flow);
+        }
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;

@@ -119,8 +119,17 @@ impl Desk {
         };
         self.give_back_room(state);
         let over = side == Side::Answers && !open.brief.interim;
-        let question_shown = over && exchange.as_ref().is_some_and(|exchange| exchange.shown);
-        self.owed -= u64::from(question_shown);
+        let shown = |exchange: &Exchange| exchange.shown;
+        let question_shown = over && exchange.as_ref().is_some_and(shown);
+        let owed = |exchange: &Exchange| exchange.shown && !exchange.failed;
+        self.owed -= u64::from(over && exchange.as_ref().is_some_and(owed));
+        if side == Side::Answers {
+            state.answered[dir.index()] = state.reached[dir.index()];
+        }
+        let failed = match complete || side != Side::Answers {
+            true => None,
+            false => self.broken_off(flow, state, dir, exchange.as_ref(), &open),
+        };
         let answered = exchange.as_ref().filter(|_| side == Side::Answers);
         if let Some(exchange) = answered.filter(|_| over) {
             self.waiting.done(exchange.number);
@@ -129,6 +138,7 @@ impl Desk {
         let manner = |open: &Open| Manner {
             complete,
             times: answered.map(|exchange| telling::times(flow, exchange, Some(open))),
+            failed,
             ..Manner::MATCH
         };
         let context = |open: &Open| Manner {
@@ -239,7 +249,9 @@ impl Desk {
                     exchange.sent = open.unit.said();
                 }
                 if found || matched {
-                    self.pair(flow, question.as_ref(), &exchange, Ok((open, manner)));
+                    let failed = manner.failed;
+                    let answer = Ok((open, manner));
+                    self.pair(flow, question.as_ref(), &exchange, failed, answer);
                 }
             }
             Side::Answers | Side::Speaks => {}

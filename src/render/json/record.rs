@@ -9,6 +9,7 @@ use crate::message::{Decoding, Fact, Side};
 use crate::packet::protocol;
 use crate::times::Times;
 
+use super::failure;
 use super::layout::Layout;
 use super::line::Line;
 
@@ -90,6 +91,10 @@ impl Record<'_> {
         match hit.kind.side {
             Side::Answers => line.key("timing").object(|line| timing(line, hit)),
             Side::Asks | Side::Speaks => line.key("timing").null(),
+        }
+        // The one field that is only where there is something to say.
+        if let Some(failed) = &hit.failed {
+            failure::member(failed, line, |_| ());
         }
     }
 
@@ -245,7 +250,7 @@ fn is_http(hit: &Hit<'_>) -> bool {
     hit.kind.name.starts_with("http.")
 }
 
-fn flow(line: &mut Line<'_>, heading: &Heading) {
+pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
     let other = heading.protocol.to_string();
     line.key("proto").string(match heading.protocol {
         protocol::TCP => "tcp",
@@ -307,7 +312,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    fn text(&mut self, ts: Timestamp) -> &str {
+    pub(super) fn text(&mut self, ts: Timestamp) -> &str {
         if self.second != Some(ts.seconds()) {
             self.second = Some(ts.seconds());
             // 64 bits of nanoseconds reach from 1677 to 2262, which is no trouble to anybody.

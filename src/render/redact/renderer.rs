@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::Range;
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Companion, Hit, Pair, Piece, Text};
 use crate::message::{Fact, Role};
@@ -201,6 +202,13 @@ impl Renderer for Redacting {
             answer: response.as_ref(),
             title: &redacted(pair.title),
             ..*pair
+        })
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        self.inner.failure(&Failure {
+            title: &redacted(failure.title),
+            ..*failure
         })
     }
 

@@ -159,6 +159,7 @@ fn unmatched_input<'a>(about: &About, pattern: &'a str, stats: &Stats) -> Unmatc
         case_sensitive: about.case_sensitive,
         conditions: about.conditions,
         invert: about.invert,
+        show_empty: about.show_empty,
         packets: stats.decode.packets,
         messages: stats.output.messages,
         tls: (stats.output.tls, stats.output.tls_port),

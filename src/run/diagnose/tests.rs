@@ -226,6 +226,7 @@ fn packets_arrive_and_nothing_matches() {
         case_sensitive: true,
         conditions: false,
         invert: false,
+        show_empty: false,
         packets,
         messages,
         tls: (tls, 443),
@@ -237,6 +238,10 @@ fn packets_arrive_and_nothing_matches() {
         (
             run("x", 12, 0, 0),
             Some("12 packets seen, none with content: acknowledgements, opening and closing (-e shows them)".to_owned()),
+        ),
+        (
+            Unmatched { show_empty: true, ..run("x", 12, 0, 0) },
+            Some("12 packets seen, none with content: acknowledgements, opening and closing".to_owned()),
         ),
         (
             run("Accept-Langauge", 900, 312, 0),
