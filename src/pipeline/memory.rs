@@ -135,7 +135,7 @@ pub(super) const FRAMES: usize = 65_536;
 impl Open {
     /// Begin to be another message; the unit is begun by the caller.
     pub(super) fn start(&mut self, begin: Begin, number: u64, dir: Direction, by: &Carrier) {
-        self.readings = Vec::new();
+        self.readings.clear();
         self.begin = begin;
         self.dir = dir;
         self.number = number;

@@ -185,11 +185,13 @@ impl<'h> Fields<'h> {
             true => Codings::default(),
             false => self.content.then(self.transfer),
         };
+        let (labelled, charset) = self.media.map_or((false, None), charset_of);
         Plan {
             codings,
-            charset: self.media.and_then(charset_of),
-            other_charset: self.other_media.and_then(charset_of),
+            charset,
+            other_charset: self.other_media.and_then(|media| charset_of(media).1),
             media: self.media,
+            labelled,
             hints: Hints::default(),
             events: self.media.is_some_and(is_event_stream),
         }
@@ -241,18 +243,18 @@ impl<'h> Fields<'h> {
     }
 
     fn note(&mut self, name: &[u8], value: &'h [u8]) {
-        if name.eq_ignore_ascii_case(b"content-type") {
-            match self.media {
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        // Most fields have a length that none of these has.
+        match name.len() {
+            4 if is(b"host") => self.host = self.host.or(Some(value)),
+            6 if is(b"expect") => self.expects = true,
+            12 if is(b"content-type") => match self.media {
                 None => self.media = Some(value),
                 Some(media) if media == value => {}
                 Some(_) => self.other_media = Some(value),
-            }
-        } else if name.eq_ignore_ascii_case(b"host") {
-            self.host = self.host.or(Some(value));
-        } else if name.eq_ignore_ascii_case(b"expect") {
-            self.expects = true;
-        } else {
-            self.note_framing(name, value);
+            },
+            14 | 16 | 17 => self.note_framing(name, value),
+            _ => {}
         }
     }
 
@@ -265,7 +267,7 @@ impl<'h> Fields<'h> {
     ) -> Option<Charset> {
         self.note_framing(name, value);
         match name.eq_ignore_ascii_case(b"content-type") {
-            true => charset.or_else(|| charset_of(value)),
+            true => charset.or_else(|| charset_of(value).1),
             false => charset,
         }
     }

@@ -108,14 +108,14 @@ impl Http1 {
                 Framing::of_answer(&fields, line.status, method)
             }
         };
-        let mut plan = fields.plan();
-        let framing = match fields.are_clear(brief.odd.is_some()) {
-            true => framing,
-            false => {
+        let (mut framing, mut plan) = (framing, Plan::default());
+        if framing != Framing::None {
+            plan = fields.plan();
+            if !fields.are_clear(brief.odd.is_some()) {
                 plan.hints = Hints::of(head);
-                framing.in_doubt(&fields, plan.hints.chunked)
+                framing = framing.in_doubt(&fields, plan.hints.chunked);
             }
-        };
+        }
         if let Some(begin) = begin
             && let Some(text) = whole(input.bytes, end, framing)
             && plan.leaves(text.get(end..).unwrap_or_default())

@@ -175,8 +175,8 @@ fn request_line(bytes: &[u8]) -> Verdict {
         let line = window.get(..token.saturating_add(1).saturating_add(end));
         let line = line.unwrap_or_default();
         return match RequestLine::of(line) {
-            Some(_) if METHODS.contains(&method) => Verdict::Certain,
             Some(line) if line.is_plausible() && !odd_line::is_glued(method) => Verdict::Certain,
+            Some(_) if METHODS.contains(&method) => Verdict::Certain,
             _ => Verdict::NotForUs,
         };
     }

@@ -9,13 +9,16 @@ use super::look::Media;
 /// Names of ASCII, whose bytes are UTF-8; the WHATWG's table says they are windows-1252.
 const ASCII: [&str; 4] = ["ascii", "us-ascii", "ansi_x3.4-1968", "iso646-us"];
 
-/// What the characters of a body are encoded in, by its `Content-Type`, if it is text and that is not UTF-8.
-pub(crate) fn charset_of(content_type: &[u8]) -> Option<Charset> {
-    let label = parameter(content_type)?;
-    match Media::of(Some(content_type)) {
+/// Whether a `Content-Type` says what the characters of a body are encoded in; and that, if it is text and not UTF-8.
+pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
+    let Some(label) = parameter(content_type) else {
+        return (false, None);
+    };
+    let charset = match Media::of(content_type) {
         Media::Text | Media::Markup => named(label).flatten(),
         Media::Opaque | Media::Unknown => None,
-    }
+    };
+    (true, charset)
 }
 
 /// The `charset` of a `Content-Type`, as it was sent.
@@ -231,7 +234,8 @@ mod tests {
             ("", None),
         ];
         for (content_type, name) in table {
-            let found = charset_of(content_type.as_bytes()).map(Encoding::name);
+            let (_, found) = charset_of(content_type.as_bytes());
+            let found = found.map(Encoding::name);
             assert_eq!(found, *name, "{content_type}");
         }
     }

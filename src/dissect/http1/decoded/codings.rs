@@ -1,5 +1,7 @@
 //! The *codings* of a body: which there are, by their names in `Content-Encoding` and `Transfer-Encoding`.
 
+use memchr::memchr2_iter;
+
 use crate::limits::CODINGS;
 
 /// A coding that can be undone (the registry of RFC 9110 section 16.6).
@@ -59,14 +61,22 @@ impl Hints {
             !accepts.eq_ignore_ascii_case(b"accept")
         };
         for line in lines.filter(is_said) {
-            let has = |word: &[u8]| {
-                let mut places = line.windows(word.len());
-                places.any(|part| part.eq_ignore_ascii_case(word))
+            let is_whole = |at: usize, word: &[u8]| {
+                let ends =
+                    |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+                ends(at.checked_sub(1).and_then(|at| line.get(at)))
+                    && ends(line.get(at.saturating_add(word.len())))
             };
-            hints.chunked |= has(b"chunked");
-            hints.deflate |= has(b"deflate");
-            let mut words = line.split(|byte| !byte.is_ascii_alphanumeric());
-            hints.brotli |= words.any(|word| word.eq_ignore_ascii_case(b"br"));
+            let has = |[small, capital]: [u8; 2], word: &[u8], whole: bool| {
+                memchr2_iter(small, capital, line).any(|at| {
+                    let part = line.get(at..at.saturating_add(word.len()));
+                    part.is_some_and(|part| part.eq_ignore_ascii_case(word))
+                        && (!whole || is_whole(at, word))
+                })
+            };
+            hints.chunked |= has(*b"kK", b"ked", false) && has(*b"cC", b"chunked", false);
+            hints.deflate |= has(*b"fF", b"flate", false) && has(*b"dD", b"deflate", false);
+            hints.brotli |= has(*b"bB", b"br", true);
         }
         hints
     }

@@ -3,7 +3,7 @@
 //! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it. Deflate data alone and brotli
 //! have none: they are tried where a head names them in a broken way, or another coding that is not there.
 
-use super::charset::{declared, is_utf_16, parameter};
+use super::charset::{declared, is_utf_16};
 use super::codings::{Coding, Hints};
 use crate::dissect::http1::body::{looks_chunked, odd_chunk_size};
 
@@ -20,17 +20,16 @@ pub(in crate::dissect::http1) enum Media {
     Unknown,
     /// Text for people or programs.
     Text,
-    /// Text of which the head does not say what its characters are encoded in, and which may say it itself.
+    /// Text that may say itself what its characters are encoded in.
     Markup,
     /// Anything else: it is shown as it was sent.
     Opaque,
 }
 
 impl Media {
-    /// Of a `Content-Type`.
-    pub(in crate::dissect::http1) fn of(content_type: Option<&[u8]>) -> Self {
-        let value = content_type.unwrap_or_default();
-        let media = value.split(|byte| *byte == b';').next();
+    /// Of a `Content-Type`. Asked of most messages: it allocates nothing.
+    pub(in crate::dissect::http1) fn of(content_type: &[u8]) -> Self {
+        let media = content_type.split(|byte| *byte == b';').next();
         let media = media.unwrap_or_default().trim_ascii();
         let is = |part: &[u8], name: &str| part.eq_ignore_ascii_case(name.as_bytes());
         let starts = |name: &str| media.get(..name.len()).is_some_and(|part| is(part, name));
@@ -40,20 +39,22 @@ impl Media {
                 .is_some_and(|part| is(part, name))
         };
         let has = |name: &str| media.windows(name.len()).any(|part| is(part, name));
-        if starts("text/html") || starts("text/css") || ends("+xml") || ends("/xml") {
-            // What the head says counts more than what the text does.
-            return match parameter(value) {
-                Some(_) => Self::Text,
-                None => Self::Markup,
-            };
-        }
         let program = ["json", "javascript", "ecmascript"];
-        let application = starts("application/")
-            && (ends("/x-www-form-urlencoded") || program.into_iter().any(has));
-        match starts("text/") || application {
-            true => Self::Text,
-            false if media.is_empty() => Self::Unknown,
-            false => Self::Opaque,
+        if starts("text/") {
+            match ends("/html") || ends("/css") || ends("xml") {
+                true => Self::Markup,
+                false => Self::Text,
+            }
+        } else if ends("+xml") || ends("/xml") {
+            Self::Markup
+        } else if starts("application/")
+            && (program.into_iter().any(has) || ends("/x-www-form-urlencoded"))
+        {
+            Self::Text
+        } else if media.is_empty() {
+            Self::Unknown
+        } else {
+            Self::Opaque
         }
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Plan<'h> {
     pub(super) other_charset: Option<Charset>,
     /// Its `Content-Type`.
     pub(super) media: Option<&'h [u8]>,
+    /// That says what its characters are encoded in.
+    pub(super) labelled: bool,
     /// What a head that breaks the rules may mean beside that.
     pub(super) hints: Hints,
     /// Its text is a stream of events, which are counted.
@@ -60,6 +62,14 @@ pub(super) struct Plan<'h> {
 }
 
 impl Plan<'_> {
+    fn media(&self) -> Media {
+        match Media::of(self.media.unwrap_or_default()) {
+            // What the head says counts more than what the text does.
+            Media::Markup if self.labelled => Media::Text,
+            media => media,
+        }
+    }
+
     /// Nothing is by what the head says.
     fn is_none(&self) -> bool {
         let chars = self.charset.is_none() && self.other_charset.is_none();
@@ -68,7 +78,7 @@ impl Plan<'_> {
 
     /// Nothing is to this body, all of which is there: it is told as it was sent.
     pub(super) fn leaves(&self, body: &[u8]) -> bool {
-        self.is_none() && !is_doubtful(body, true, || Media::of(self.media))
+        self.is_none() && !is_doubtful(body, true, || self.media())
     }
 }
 
@@ -139,7 +149,7 @@ impl Body {
             events: plan.events.then(Events::default),
             ..Self::default()
         };
-        let media = Media::of(plan.media);
+        let media = plan.media();
         if plan.is_none() {
             self.fresh = Some(media);
             return;
