@@ -20,7 +20,7 @@ use crate::frame::Timestamp;
 use crate::limits::time;
 
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Ending, StreamEvent};
+use crate::stream::{Aside, Ending, StreamEvent};
 
 use super::kept::Kept;
 use super::memory::{Memory, Open, State};
@@ -163,7 +163,18 @@ impl Desk {
                 self.retire(conversation);
                 return self.over(flow, state, how);
             }
-            StreamEvent::Aside { by, .. } => return self.aside(flow, event, by),
+            StreamEvent::Aside {
+                dir,
+                offset,
+                why,
+                by,
+                ..
+            } => {
+                if why == Aside::Conflict {
+                    state.contest(dir, offset);
+                }
+                return self.aside(flow, event, by);
+            }
             StreamEvent::Gap { dir, by, .. } => {
                 self.release(flow, state, dir, false);
                 by.ts
@@ -174,6 +185,7 @@ impl Desk {
                 bytes,
                 by,
             } => {
+                state.from[dir.index()] = offset;
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts
             }

@@ -21,6 +21,7 @@ mod room;
 mod table;
 mod tail;
 mod turn;
+mod watch;
 
 pub use fragments::{Defragmented, Defragmenter};
 
@@ -40,6 +41,7 @@ use predict::WITHOUT_MEANING;
 use table::{Entry, Stage, Table};
 use tail::Tails;
 use turn::{Segment, Turn, carrier};
+use watch::Watch;
 
 /// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
 pub struct Reassembler<S> {
@@ -74,6 +76,7 @@ struct Shared {
     stats: ReassemblyStats,
     queued: usize,
     tails: Tails,
+    watch: Watch,
 }
 
 impl Shared {
@@ -113,6 +116,7 @@ impl<S: Default> Reassembler<S> {
                 stats: ReassemblyStats::default(),
                 queued: 0,
                 tails: Tails::default(),
+                watch: Watch::default(),
             },
             idle,
             alarms: Alarms::default(),
@@ -159,6 +163,7 @@ impl<S: Default> Reassembler<S> {
                 packet,
                 tcp,
                 sender,
+                damaged: false,
             };
             self.push_segment(&key, segment, by, block, &mut deliver)
         } else {
@@ -202,9 +207,9 @@ impl<S: Default> Reassembler<S> {
                     found = self.table.find(key);
                 }
             }
-        } else if let Err(missing) = found
-            && missing.others > 0
-            && let Some(joined) = self.join(key, missing, &segment, by, block)
+        } else if let Err(place) = found
+            && self.table.has_met_others()
+            && let Some(joined) = self.join(key, place, &segment, by, block)
         {
             let Joined { slot, sender, copy } = joined;
             if copy {
@@ -213,8 +218,8 @@ impl<S: Default> Reassembler<S> {
             (found, segment.sender) = (Ok(slot), sender);
         }
         match found {
-            Err(missing) => {
-                let slot = self.open((*key, missing), &segment, client, by);
+            Err(place) => {
+                let slot = self.open((*key, place), &segment, client, by);
                 let plain = segment.is_plain_syn(self.shared.policy);
                 match self.table.get(slot) {
                     Some(entry) if plain => {
@@ -238,11 +243,7 @@ impl<S: Default> Reassembler<S> {
         by: &Carrier,
         block: &[u8],
     ) -> Closer {
-        if self
-            .table
-            .get(slot)
-            .is_some_and(|entry| entry.paths.is_some())
-        {
+        if self.table.paths(slot).is_some() {
             self.settle(block);
             match self.crosses(slot, key, segment.sender, segment.packet, Some(segment)) {
                 Crossed::Copy => return Closer::Copy,
@@ -266,32 +267,33 @@ impl<S: Default> Reassembler<S> {
         by: &Carrier,
         deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) -> bool {
-        let mut found = self.table.find(key);
-        if let Err(missing) = found
-            && missing.others > 0
-            && let Some(joined) = self.join_datagram(key, missing, sender, packet)
-        {
-            if joined.copy {
-                return false;
-            }
-            (found, sender) = (Ok(joined.slot), joined.sender);
-        } else if let Ok(slot) = found
-            && self.table.get(slot).is_some_and(|entry| entry.odd)
-        {
+        let found = self.table.find(key);
+        let slot = match found {
+            Ok(slot) => slot,
+            Err(place) => match self.join_datagram(key, place, sender, packet) {
+                Some(joined) if joined.copy => return false,
+                Some(joined) => {
+                    sender = joined.sender;
+                    joined.slot
+                }
+                None => self.open_datagrams((*key, place), sender, packet, by),
+            },
+        };
+        self.table.touch(slot, Stage::Open);
+        let Some(mut entry) = self.table.get(slot) else {
+            return true;
+        };
+        if entry.odd && found.is_ok() {
             match self.crosses(slot, key, sender, packet, None) {
                 Crossed::Copy => return false,
                 Crossed::Own(own) => sender = own,
                 Crossed::Foreign => {}
             }
+            let Some(again) = self.table.get(slot) else {
+                return true;
+            };
+            entry = again;
         }
-        let slot = match found {
-            Ok(slot) => slot,
-            Err(missing) => self.open_datagrams((*key, missing), sender, packet, by),
-        };
-        self.table.touch(slot, Stage::Open);
-        let Some(entry) = self.table.get(slot) else {
-            return true;
-        };
         entry.last = *by;
         entry.mark = paths::mark(packet);
         let dir = entry.direction(sender);
@@ -341,7 +343,12 @@ impl<S: Default> Reassembler<S> {
             return;
         };
         let dir = entry.direction(segment.sender);
-        if entry.predicts(segment, dir, self.shared.policy) {
+        let payload = segment.payload();
+        // Summed while nothing hangs on it, it may turn out to be one that the receiver drops.
+        let damaged = !payload.is_empty()
+            && self.shared.watch.wants(payload.len())
+            && entry.is_spoilt(segment, dir, self.shared.policy);
+        if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
         }
@@ -349,6 +356,10 @@ impl<S: Default> Reassembler<S> {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
+        let segment = &Segment {
+            damaged,
+            ..*segment
+        };
         // What brings no bytes, and lets none go that wait, has nothing to be compared with those that were delivered.
         if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
             self.settle(block);
@@ -363,14 +374,14 @@ impl<S: Default> Reassembler<S> {
         if entry.flow.handshake.done.is_none() {
             entry.time_handshake(segment, dir, by);
         }
-        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST);
+        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST) && !damaged;
         let stalled = u32::from(announces && segment.tcp.window == 0);
         let Flow {
             troubles, changes, ..
         } = &mut entry.flow;
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
-        let repeated = self.shared.stats.retransmitted;
+        let (repeated, conflicts) = (self.shared.stats.retransmitted, self.shared.stats.conflicts);
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
         let mut stage = entry.stage;
@@ -391,11 +402,13 @@ impl<S: Default> Reassembler<S> {
         let (own, peer) = sides(halves.both(), dir);
         let meant = meant(own, segment, &mut turn);
         if meant {
-            own.heard(segment);
-            own.note_number(segment);
             // What the peer said comes first: this segment may answer it.
             let mut needs = 0;
-            if segment.has(TcpFlags::ACK) {
+            if !damaged {
+                own.heard(segment);
+                own.note_number(segment);
+            }
+            if segment.has(TcpFlags::ACK) && !damaged {
                 (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
                 needs = peer.acknowledged(segment.tcp.ack, &mut turn);
                 turn.dir = dir;
@@ -439,6 +452,9 @@ impl<S: Default> Reassembler<S> {
         }
         if let Some(moment) = next_review(own, peer, *two_sided, by.ts) {
             self.alarms.set(alarm, moment, flow);
+        }
+        if self.shared.stats.conflicts > conflicts {
+            self.shared.watch.rouse();
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

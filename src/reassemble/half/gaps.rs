@@ -48,7 +48,7 @@ impl Half {
         trouble.far = None;
         while let Some(waiting) = self.first_waiting() {
             self.lose(waiting.saturating_sub(self.next), GapReason::Overflow, turn);
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
             self.lose(to.saturating_sub(self.next), GapReason::Overflow, turn);
@@ -128,7 +128,7 @@ impl Half {
             let (first, acked) = (trouble.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
                 // It is there and waits for the peer, which waits for it: somebody lies about the order.
-                if self.advance(u64::MAX, turn) {
+                if self.let_go(turn) {
                     continue;
                 }
                 break;
@@ -150,7 +150,7 @@ impl Half {
             .map_or(0, |trouble| trouble.queue.size());
         if waits > turn.limits.reorder_bytes && self.hole().is_none() {
             // Not behind a hole, but for the peer.
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         self.review_end(turn);
     }
@@ -183,7 +183,8 @@ impl Half {
             None => hole.since.plus(self.patience(two_sided)),
         });
         let reset = trouble.reset.map(|by| by.ts.plus(time::CLOSE_GRACE));
-        earlier(closing, earlier(hole, reset))
+        let held = trouble.held.map(|since| since.plus(time::DAMAGED));
+        earlier(earlier(closing, held), earlier(hole, reset))
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
