@@ -115,7 +115,8 @@ impl Packet<'_> {
     ///
     /// A field that holds the sum of the pseudo-header alone is right: the sender leaves the rest to its network card, and
     /// the capture sees the segment before that. What is not captured whole cannot be told to be wrong.
-    fn has_wrong_sum(&self) -> bool {
+    #[must_use]
+    pub fn has_wrong_sum(&self) -> bool {
         let (Transport::Tcp(_), Some(field), 0) =
             (&self.transport, self.ip_payload.get(16..18), self.cut)
         else {
@@ -124,7 +125,7 @@ impl Packet<'_> {
         let mut pseudo = u64::from(u16::from(self.ip.protocol).to_be());
         for addr in [&self.ip.src, &self.ip.dst] {
             pseudo += match addr {
-                IpAddr::V4(addr) => sum(&addr.octets()),
+                IpAddr::V4(addr) => u64::from(u32::from_ne_bytes(addr.octets())),
                 IpAddr::V6(addr) => sum(&addr.octets()),
             };
         }

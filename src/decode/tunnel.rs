@@ -43,29 +43,50 @@ pub(super) fn is_likely(number: u8, transport: Transport, payload: &[u8]) -> boo
 }
 
 /// Ports that IANA gave to tunnels, or that these have in fact.
-const fn is_known(port: u16) -> bool {
-    match port {
-        1701 | 2152 | 3544 | 4341 | 4500 | 4754 | 4789 | 4790 => true,
-        5072 | 5247 | 6081 | 6635 | 8472 | 37008 => true,
-        _ => false,
+pub(super) const PORTS: [u16; 14] = [
+    1701, 2152, 3544, 4341, 4500, 4754, 4789, 4790, 5072, 5247, 6081, 6635, 8472, 37008,
+];
+
+/// The same, each in a place of its own, so that one comparison tells.
+const PLACES: [u16; 64] = {
+    let mut places = [0; 64];
+    let mut at = 0;
+    while at < PORTS.len() {
+        places[place(PORTS[at])] = PORTS[at];
+        at += 1;
     }
+    places
+};
+
+const fn place(port: u16) -> usize {
+    ((port ^ port >> 4) & 63) as usize
+}
+
+#[inline]
+fn is_known(port: u16) -> bool {
+    PLACES.get(place(port)) == Some(&port)
 }
 
 /// Those of them from which answers come to ports of any number.
-const fn answers_from(port: u16) -> bool {
-    matches!(port, 1701 | 3544 | 4500 | 5072 | 5247)
+#[inline]
+fn answers_from(port: u16) -> bool {
+    is_known(port) && matches!(port, 1701 | 3544 | 4500 | 5072 | 5247)
 }
 
 /// Whether a datagram begins as VXLAN or Geneve do with a frame inside, whatever its ports are.
 #[inline]
 fn begins_a_frame(payload: &[u8]) -> bool {
-    matches!(
-        payload,
-        [0x08, 0, 0, 0, _, _, _, 0, ..]
-            | [0x00..=0x3f, 0 | 0x40, 0x65, 0x58, _, _, _, 0, ..]
-            | [0x00..=0x3f, 0 | 0x40, 0x08, 0x00, _, _, _, 0, ..]
-            | [0x00..=0x3f, 0 | 0x40, 0x86, 0xdd, _, _, _, 0, ..]
-    )
+    let Some(eight) = payload.first_chunk::<8>() else {
+        return false;
+    };
+    let word = u64::from_be_bytes(*eight);
+    // The last byte is reserved.
+    word & 0xff == 0
+        && match (word >> 32) as u32 {
+            0x0800_0000 => true,
+            // A version and a length of options, a flag, reserved bits, and an EtherType.
+            word => word & 0xc0bf_0000 == 0 && matches!(word & 0xffff, 0x6558 | 0x0800 | 0x86dd),
+        }
 }
 
 /// What is inside of a packet, when that is a tunnel's.

@@ -37,13 +37,18 @@ impl Copies {
     }
 
     /// Whether the packet was used already, from another interface.
-    #[inline]
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "of most runs no packet is looked up, which is to be seen without a call"
+    )]
     pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
         let cooked = matches!(frame.link, LinkType::LINUX_SLL | LinkType::LINUX_SLL2);
         // Nothing else tells where a file's frame was seen.
         (self.live || cooked) && self.was_used(frame, packet)
     }
 
+    #[inline(never)]
     fn was_used(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
         self.several |= self.live && frame.interface > 0;
         let own = self.several.then_some(u64::from(frame.interface));

@@ -23,7 +23,7 @@ use crate::frame::Timestamp;
 use crate::limits::time;
 
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Carrier, Ending, StreamEvent};
+use crate::stream::{Aside, Carrier, Ending, StreamEvent};
 
 use super::memory::{Memory, Open, State};
 use super::recorder::Recorder;
@@ -231,8 +231,17 @@ impl Desk {
                 self.retire(conversation);
                 return self.over(flow, state, how);
             }
-            StreamEvent::Aside { dir, by, .. } => {
+            StreamEvent::Aside {
+                dir,
+                offset,
+                why,
+                by,
+                ..
+            } => {
                 state.lost[dir.index()] = Some(by.ts);
+                if why == Aside::Conflict {
+                    state.contest(dir, offset);
+                }
                 return self.aside(flow, event, by);
             }
             StreamEvent::Gap { dir, by, .. } => {
@@ -247,6 +256,7 @@ impl Desk {
                 by,
                 ..
             } => {
+                state.from[dir.index()] = offset;
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 match dir {
                     Direction::ToServer => state.spoke = by.ts,

@@ -33,7 +33,8 @@ pub(super) struct State {
     pub(super) holed: [bool; 2],
     /// Which directions have said all that they will.
     pub(super) ended: [bool; 2],
-    /// Where the bytes end that each direction has said so far.
+    /// Where the bytes begin and end that each direction has said last.
+    pub(super) from: [u64; 2],
     pub(super) reached: [u64; 2],
     /// Up to where the receiver acknowledged each direction's bytes, and when it last did.
     pub(super) acked: [(u64, Timestamp); 2],
@@ -104,7 +105,9 @@ pub(super) struct Open {
     pub(super) fresh: Option<Timestamp>,
     /// Nanoseconds of the pauses between its bytes.
     pub(super) paused: i64,
-    /// It has no place in its stream.
+    /// Where the bytes begin, in its direction, that its first one was said with.
+    pub(super) from: u64,
+    /// It has no place in its stream; or, of one that has, another copy of some bytes of it came with other content.
     pub(super) aside: Option<Aside>,
     /// What is known of the conditions on an answer whose question was not captured.
     pub(super) findings: Findings,
@@ -207,6 +210,15 @@ impl From<&Carrier> for Last {
 impl State {
     pub(super) fn open(&mut self, dir: Direction) -> &mut Option<Box<Open>> {
         &mut self.open[dir.index()]
+    }
+
+    /// Another copy came of a byte of a direction, which is no longer certain: the open message says so, if it is one of its own.
+    pub(super) fn contest(&mut self, dir: Direction, offset: u64) {
+        if let Some(open) = self.open(dir)
+            && offset >= open.from
+        {
+            open.aside.get_or_insert(Aside::Conflict);
+        }
     }
 
     pub(super) fn mark(&mut self, dir: Direction) -> &mut Bookmark {

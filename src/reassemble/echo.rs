@@ -79,27 +79,21 @@ impl Entry {
     }
 }
 
-/// The first bytes of a stream in short: how many came at once, and those at both ends of them.
+/// The first bytes of a stream in short: how many came at once, the first 64 of them, and the last.
 pub(super) fn mark(bytes: &[u8]) -> u64 {
-    let ends = [
-        bytes.get(..32).unwrap_or(bytes),
-        bytes
-            .len()
-            .checked_sub(32)
-            .and_then(|at| bytes.get(at..))
-            .unwrap_or_default(),
-    ];
-    let mut mixed = bytes.len() as u64;
-    for end in ends {
-        let (words, rest) = end.as_chunks::<8>();
-        for word in words {
-            mixed = mix(mixed, u64::from_le_bytes(*word));
-        }
-        for byte in rest {
-            mixed = mix(mixed, u64::from(*byte));
-        }
-    }
-    mixed
+    let first = bytes.get(..64).unwrap_or(bytes);
+    let (words, rest) = first.as_chunks::<8>();
+    let last = match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => rest
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let mixed = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word))
+        .fold(bytes.len() as u64, mix);
+    mix(mixed, last)
 }
 
 const fn mix(mixed: u64, word: u64) -> u64 {

@@ -15,6 +15,7 @@ mod start;
 pub(super) use start::Start;
 
 use crate::frame::Timestamp;
+use crate::limits::time;
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, Carrier, GapReason};
 
@@ -70,6 +71,8 @@ struct Trouble {
     queue: Queue,
     /// The hole at `next`.
     hole: Option<Hole>,
+    /// Since when what waits at `next` does so only because it is damaged.
+    held: Option<Timestamp>,
     /// Ranges that were given up and did not come since.
     lost: known::Lost,
     /// The payload of the SYN waits to be accepted: it ends here.
@@ -336,7 +339,7 @@ impl Half {
             by: *turn.by,
             needs,
             cut: segment.cut(),
-            weak: false,
+            weak: segment.damaged,
         };
         let bytes = self.within_end(offset, bytes, turn);
         let end = offset.saturating_add(bytes.len() as u64);
@@ -348,19 +351,37 @@ impl Half {
         self.advance(reached, turn);
     }
 
-    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was.
+    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy
+    /// until it is acknowledged, or for [long enough](time::DAMAGED).
     pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
+        self.go_on(reached, false, turn)
+    }
+
+    /// Deliver what is there at the next offset, whatever it waits for; says whether anything was.
+    pub(super) fn let_go(&mut self, turn: &mut Turn<'_>) -> bool {
+        self.go_on(u64::MAX, true, turn)
+    }
+
+    fn go_on(&mut self, reached: u64, at_once: bool, turn: &mut Turn<'_>) -> bool {
         let before = self.next;
         while let Some(trouble) = &mut self.trouble
             && trouble.syn_data.is_none()
             && trouble.queue.needs().is_some_and(|needs| needs <= reached)
         {
+            if let Some((end, since)) = trouble.queue.doubted(self.next)
+                && self.acked < end
+                && turn.now.since(since) < time::DAMAGED
+                && !at_once
+            {
+                trouble.held = Some(since);
+                break;
+            }
             let size = trouble.queue.size();
             let Some((at, piece)) = trouble.queue.take(self.next) else {
                 break;
             };
             *turn.queued = turn.queued.saturating_sub(size - trouble.queue.size());
-            trouble.hole = None;
+            (trouble.hole, trouble.held) = (None, None);
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
             self.deliver(fresh, &piece.facts.by, turn);

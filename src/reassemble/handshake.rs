@@ -9,7 +9,7 @@ use super::echo::{Echo, Heard};
 use super::half::Half;
 use super::key::{Key, Sender};
 use super::pair::sides;
-use super::table::{Entry, Missing, Stage};
+use super::table::{Entry, Place, Stage};
 use super::turn::Segment;
 
 /// After this silence a SYN is believed at once.
@@ -111,7 +111,7 @@ impl Reassembler {
     /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on with an older one.
     pub(super) fn open(
         &mut self,
-        key: (Key, Missing),
+        key: (Key, Place),
         segment: &Segment<'_>,
         client: Option<Endpoint>,
         by: &Carrier,
@@ -139,7 +139,7 @@ impl Reassembler {
     /// A flow for datagrams: who sends first is the client.
     pub(super) fn open_datagrams(
         &mut self,
-        key: (Key, Missing),
+        key: (Key, Place),
         sender: Sender,
         packet: &Packet<'_>,
         by: &Carrier,
@@ -150,7 +150,7 @@ impl Reassembler {
 
     fn insert(
         &mut self,
-        key: (Key, Missing),
+        key: (Key, Place),
         (sender, client): (Sender, Sender),
         roles: Roles,
         packet: &Packet<'_>,

@@ -44,9 +44,18 @@ impl Key {
         Self::between(client, server, flow.protocol, flow.path)
     }
 
-    /// Which end of its key a flow's client is.
-    pub(super) fn of_client(flow: &Flow) -> Sender {
-        Self::of_flow(flow).1
+    /// Whether this is the key of a flow whose client is this end of it: [`Self::of_flow`] without putting its ends into order.
+    #[inline]
+    pub(super) fn is_of(&self, flow: &Flow, client: Sender) -> bool {
+        let (low, high) = match client {
+            Sender::Low => (&flow.client, &flow.server),
+            Sender::High => (&flow.server, &flow.client),
+        };
+        let ports = u64::from(low.port) << 48 | u64::from(high.port) << 32;
+        self.ports == ports | u64::from(flow.path)
+            && self.low == number(&low.addr)
+            && self.high == number(&high.addr)
+            && self.kind == kind(flow.protocol, &low.addr)
     }
 
     /// The ports and the path: what keys of equal hash and equal addresses differ by.
@@ -57,8 +66,8 @@ impl Key {
     /// Whether another key has the same addresses and protocol, and how its ends are to these: `Some(false)` as they are,
     /// `Some(true)` with the ports at the other addresses.
     pub(super) fn is_like(&self, other: &Self) -> Option<bool> {
-        let [own, others] = [self.ports >> 32, other.ports >> 32];
-        let turned = (others << 16 | others >> 16) & 0xffff_ffff;
+        let [own, others] = [self.ports, other.ports].map(|ports| (ports >> 32) as u32);
+        let turned = others.rotate_left(16);
         let alike = (self.low, self.high, self.kind) == (other.low, other.high, other.kind);
         match alike {
             true if own == others => Some(false),
@@ -85,7 +94,7 @@ impl Key {
         protocol: u8,
         path: u32,
     ) -> (Self, Sender) {
-        let wide = one.0.is_ipv6();
+        let kind = kind(protocol, one.0);
         let [one, other] = [one, other].map(|(addr, port)| (number(addr), port));
         let (low, high, first) = match one <= other {
             true => (one, other, Sender::Low),
@@ -96,7 +105,7 @@ impl Key {
             low: low.0,
             high: high.0,
             ports: ports | u64::from(path),
-            kind: u16::from_be_bytes([protocol, u8::from(wide)]),
+            kind,
         };
         (key, first)
     }
@@ -131,9 +140,15 @@ impl Hash for Key {
             hasher.write_u128(self.low);
             hasher.write_u128(self.high);
         }
-        let [low, high] = [self.ports >> 48, self.ports >> 32 & 0xffff];
-        hasher.write_u64(low.min(high) << 32 | low.max(high) << 16 | u64::from(self.kind));
+        let ports = (self.ports >> 32) as u32;
+        let ordered = ports.min(ports.rotate_left(16));
+        hasher.write_u64(u64::from(ordered) << 16 | u64::from(self.kind));
     }
+}
+
+#[inline]
+fn kind(protocol: u8, addr: &IpAddr) -> u16 {
+    u16::from_be_bytes([protocol, u8::from(addr.is_ipv6())])
 }
 
 #[inline]

@@ -22,6 +22,7 @@ mod room;
 mod table;
 mod tail;
 mod turn;
+mod watch;
 
 pub use fragments::{Defragmented, Defragmenter};
 
@@ -43,6 +44,7 @@ use predict::WITHOUT_MEANING;
 use table::{Entry, Stage, Table};
 use tail::Tails;
 use turn::{Segment, Turn, carrier};
+use watch::Watch;
 
 /// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
 /// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
@@ -84,6 +86,7 @@ struct Shared {
     tails: Tails,
     /// What it is by the [`Clock`].
     now: Timestamp,
+    watch: Watch,
 }
 
 impl Shared {
@@ -127,6 +130,7 @@ impl Reassembler {
                 queued: 0,
                 tails: Tails::default(),
                 now: Timestamp::default(),
+                watch: Watch::default(),
             },
             idle,
             alarms: Alarms::default(),
@@ -182,6 +186,7 @@ impl Reassembler {
                 packet,
                 tcp,
                 sender,
+                damaged: false,
             };
             self.push_segment(&key, segment, by, block, &mut deliver)
         } else {
@@ -225,9 +230,9 @@ impl Reassembler {
                     found = self.table.find(key);
                 }
             }
-        } else if let Err(missing) = found
-            && missing.others > 0
-            && let Some(joined) = self.join(key, missing, &segment, by, block)
+        } else if let Err(place) = found
+            && self.table.has_met_others()
+            && let Some(joined) = self.join(key, place, &segment, by, block)
         {
             let Joined { slot, sender, copy } = joined;
             if copy {
@@ -236,8 +241,8 @@ impl Reassembler {
             (found, segment.sender) = (Ok(slot), sender);
         }
         match found {
-            Err(missing) => {
-                let slot = self.open((*key, missing), &segment, client, by);
+            Err(place) => {
+                let slot = self.open((*key, place), &segment, client, by);
                 let plain = segment.is_plain_syn(self.shared.policy);
                 match self.table.get(slot) {
                     Some(entry) if plain => {
@@ -261,11 +266,7 @@ impl Reassembler {
         by: &Carrier,
         block: &[u8],
     ) -> Closer {
-        if self
-            .table
-            .get(slot)
-            .is_some_and(|entry| entry.paths.is_some())
-        {
+        if self.table.paths(slot).is_some() {
             self.settle(block);
             match self.crosses(slot, key, segment.sender, segment.packet, Some(segment)) {
                 Crossed::Copy => return Closer::Copy,
@@ -289,32 +290,33 @@ impl Reassembler {
         by: &Carrier,
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
-        let mut found = self.table.find(key);
-        if let Err(missing) = found
-            && missing.others > 0
-            && let Some(joined) = self.join_datagram(key, missing, sender, packet)
-        {
-            if joined.copy {
-                return false;
-            }
-            (found, sender) = (Ok(joined.slot), joined.sender);
-        } else if let Ok(slot) = found
-            && self.table.get(slot).is_some_and(|entry| entry.odd)
-        {
+        let found = self.table.find(key);
+        let slot = match found {
+            Ok(slot) => slot,
+            Err(place) => match self.join_datagram(key, place, sender, packet) {
+                Some(joined) if joined.copy => return false,
+                Some(joined) => {
+                    sender = joined.sender;
+                    joined.slot
+                }
+                None => self.open_datagrams((*key, place), sender, packet, by),
+            },
+        };
+        self.table.touch(slot, Stage::Open);
+        let Some(mut entry) = self.table.get(slot) else {
+            return true;
+        };
+        if entry.odd && found.is_ok() {
             match self.crosses(slot, key, sender, packet, None) {
                 Crossed::Copy => return false,
                 Crossed::Own(own) => sender = own,
                 Crossed::Foreign => {}
             }
+            let Some(again) = self.table.get(slot) else {
+                return true;
+            };
+            entry = again;
         }
-        let slot = match found {
-            Ok(slot) => slot,
-            Err(missing) => self.open_datagrams((*key, missing), sender, packet, by),
-        };
-        self.table.touch(slot, Stage::Open);
-        let Some(entry) = self.table.get(slot) else {
-            return true;
-        };
         entry.last = *by;
         entry.mark = paths::mark(packet);
         let dir = entry.direction(sender);
@@ -352,7 +354,12 @@ impl Reassembler {
             return;
         };
         let dir = entry.direction(segment.sender);
-        if entry.predicts(segment, dir, self.shared.policy) {
+        let payload = segment.payload();
+        // Summed while nothing hangs on it, it may turn out to be one that the receiver drops.
+        let damaged = !payload.is_empty()
+            && self.shared.watch.wants(payload.len())
+            && entry.is_spoilt(segment, dir, self.shared.policy);
+        if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
         }
@@ -360,6 +367,10 @@ impl Reassembler {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
+        let segment = &Segment {
+            damaged,
+            ..*segment
+        };
         // What brings no bytes, and lets none go that wait, has nothing to be compared with those that were delivered.
         if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
             self.settle(block);
@@ -374,14 +385,14 @@ impl Reassembler {
         if entry.flow.handshake.done.is_none() {
             entry.time_handshake(segment, dir, by);
         }
-        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST);
+        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST) && !damaged;
         let stalled = u32::from(announces && segment.tcp.window == 0);
         let Flow {
             troubles, changes, ..
         } = &mut entry.flow;
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
-        let repeated = self.shared.stats.retransmitted;
+        let (repeated, conflicts) = (self.shared.stats.retransmitted, self.shared.stats.conflicts);
         let mut known = entry.flow.reset;
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
@@ -402,11 +413,13 @@ impl Reassembler {
         let (own, peer) = sides(halves.both(), dir);
         let meant = meant(own, segment, &mut turn);
         if meant {
-            own.heard(segment);
-            own.note_number(segment);
             // What the peer said comes first: this segment may answer it.
             let mut needs = 0;
-            if segment.has(TcpFlags::ACK) {
+            if !damaged {
+                own.heard(segment);
+                own.note_number(segment);
+            }
+            if segment.has(TcpFlags::ACK) && !damaged {
                 (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
                 if segment.has(TcpFlags::SYN) {
                     peer.begins_at(segment.tcp.ack);
@@ -459,6 +472,9 @@ impl Reassembler {
         if known.is_some() != flow.reset.is_some() {
             flow.reset = known;
             flow.changes = flow.changes.wrapping_add(1);
+        }
+        if self.shared.stats.conflicts > conflicts {
+            self.shared.watch.rouse();
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

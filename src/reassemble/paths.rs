@@ -17,7 +17,7 @@ use super::Reassembler;
 use super::echo::Echo;
 use super::half::Half;
 use super::key::{Key, Sender};
-use super::table::{Entry, Missing, Stage};
+use super::table::{Entry, Place, Stage};
 use super::turn::Segment;
 
 /// Paths of a flow beside its first one.
@@ -35,7 +35,8 @@ const CHANCE: u64 = 1 << 30;
 #[derive(Default)]
 pub(super) struct Paths(Vec<Way>);
 
-struct Way {
+/// One of them.
+pub(super) struct Way {
     key: Key,
     /// Its packets have the ports at the other addresses.
     turned: bool,
@@ -50,6 +51,21 @@ impl Paths {
     pub(super) fn find(&self, key: &Key) -> Option<bool> {
         let way = self.0.iter().find(|way| way.key == *key)?;
         Some(way.turned)
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, way: Way) {
+        self.0.push(way);
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.len() >= WAYS
+    }
+}
+
+impl Way {
+    pub(super) fn key(&self) -> &Key {
+        &self.key
     }
 }
 
@@ -79,7 +95,7 @@ impl Crossing {
     }
 }
 
-/// What a packet is to a flow with [`Entry::paths`].
+/// What a packet is to a flow with [other paths](super::table::Table::paths).
 pub(super) enum Crossed {
     /// A packet of its own, of this sender.
     Own(Sender),
@@ -112,14 +128,15 @@ impl Reassembler {
     pub(super) fn join(
         &mut self,
         key: &Key,
-        missing: Missing,
+        place: Place,
         segment: &Segment<'_>,
         by: &Carrier,
         block: &[u8],
     ) -> Option<Joined> {
         self.settle(block);
         let mut best: Option<(usize, bool, Sender, Fit)> = None;
-        for slot in self.table.others(missing) {
+        for slot in self.table.others(place) {
+            let full = self.table.paths(slot).is_some_and(|paths| paths.is_full());
             let Some(entry) = self.table.get(slot) else {
                 continue;
             };
@@ -131,10 +148,6 @@ impl Reassembler {
             } else {
                 segment.sender
             };
-            let full = entry
-                .paths
-                .as_ref()
-                .is_some_and(|paths| paths.0.len() >= WAYS);
             if !full
                 && let Some(fit) = entry.fit(&Segment { sender, ..*segment }, by.ts)
                 && best
@@ -150,33 +163,49 @@ impl Reassembler {
         if fit.mirror && again && entry.stage == Stage::Closed {
             entry.echo = Echo::Unsure;
         }
-        entry.takes(*key, turned, fit.mirror, by.ts);
         let id = entry.flow.id;
-        self.table.found_by(key, slot);
+        let way = Way {
+            key: *key,
+            turned,
+            mirror: fit.mirror,
+            since: by.ts,
+        };
+        self.table.found_by(slot, way);
         let copy = fit.copy | self.crossing.is_copy(id, key, segment.packet);
         Some(Joined { slot, sender, copy })
     }
 
     /// The flow on another path that a datagram belongs to: it is a copy of the latest one, or the answer to it.
-    #[cold]
+    #[inline]
     pub(super) fn join_datagram(
         &mut self,
         key: &Key,
-        missing: Missing,
+        place: Place,
+        sender: Sender,
+        packet: &Packet<'_>,
+    ) -> Option<Joined> {
+        match self.table.has_met_others() {
+            true => self.join_one_of(key, place, sender, packet),
+            false => None,
+        }
+    }
+
+    #[cold]
+    fn join_one_of(
+        &mut self,
+        key: &Key,
+        place: Place,
         sender: Sender,
         packet: &Packet<'_>,
     ) -> Option<Joined> {
         let mark = mark(packet);
-        let others = self.table.others(missing);
+        let others = self.table.others(place);
         let alone = others.len() == 1;
         for slot in others {
+            let full = self.table.paths(slot).is_some_and(|paths| paths.is_full());
             let Some(entry) = self.table.get(slot) else {
                 continue;
             };
-            let full = entry
-                .paths
-                .as_ref()
-                .is_some_and(|paths| paths.0.len() >= WAYS);
             if full || Key::of_flow(&entry.flow).0.is_like(key) != Some(false) {
                 continue;
             }
@@ -189,9 +218,14 @@ impl Reassembler {
                 && ports.0 >= 1024.max(ports.1)
                 && since <= ANSWER;
             if copy || answers {
-                entry.takes(*key, false, copy, packet.ts);
                 let id = entry.flow.id;
-                self.table.found_by(key, slot);
+                let way = Way {
+                    key: *key,
+                    turned: false,
+                    mirror: copy,
+                    since: packet.ts,
+                };
+                self.table.found_by(slot, way);
                 let copy = copy | self.crossing.is_copy(id, key, packet);
                 return Some(Joined { slot, sender, copy });
             }
@@ -199,7 +233,7 @@ impl Reassembler {
         None
     }
 
-    /// What a packet is to a flow that has [other paths](Entry::paths).
+    /// What a packet is to a flow that may have [other paths](super::table::Table::paths).
     pub(super) fn crosses(
         &mut self,
         slot: usize,
@@ -208,22 +242,23 @@ impl Reassembler {
         packet: &Packet<'_>,
         segment: Option<&Segment<'_>>,
     ) -> Crossed {
-        let Some(entry) = self.table.get(slot) else {
-            return Crossed::Own(sender);
-        };
-        let id = entry.flow.id;
-        let Some(paths) = &mut entry.paths else {
+        let Some(paths) = self.table.paths(slot) else {
             return Crossed::Own(sender);
         };
         let at = paths.0.iter().position(|way| way.key == *key);
         let way = at.and_then(|at| paths.0.get(at));
-        let new = way.is_some_and(|way| packet.ts.since(way.since).saturating_abs() <= APART);
         let sender = match way {
             Some(way) if way.turned => sender.other(),
             _ => sender,
         };
-        if let (Some(segment), Some(at), true) = (segment, at, way.is_some_and(|way| way.mirror)) {
-            let dir = sender.direction(Key::of_client(&entry.flow));
+        let mirror = way.is_some_and(|way| way.mirror);
+        let new = way.is_some_and(|way| packet.ts.since(way.since).saturating_abs() <= APART);
+        let Some(entry) = self.table.get(slot) else {
+            return Crossed::Own(sender);
+        };
+        let id = entry.flow.id;
+        if let (Some(segment), true) = (segment, mirror) {
+            let dir = entry.direction(sender);
             let half = entry.halves.half(dir);
             let agrees = half.agrees(segment.first(), segment.payload());
             if agrees == Some(true) && new && half.has_passed(segment) {
@@ -232,7 +267,9 @@ impl Reassembler {
             }
             if agrees == Some(false) {
                 // The same numbers by chance, or by a generator's habit: they were two connections from the start.
-                paths.0.swap_remove(at);
+                if let (Some(paths), Some(at)) = (self.table.paths(slot), at) {
+                    paths.0.swap_remove(at);
+                }
                 self.table.forget_recent();
                 return Crossed::Foreign;
             }
@@ -244,39 +281,19 @@ impl Reassembler {
     }
 }
 
-/// A datagram in short: its length and checksum, or where it has none its first and last bytes.
+/// A datagram in short: its first bytes, which are its length and checksum as well, and its last ones.
+#[inline]
 pub(super) fn mark(packet: &Packet<'_>) -> u64 {
-    let word = |bytes: Option<&[u8]>| {
-        let eight = bytes.and_then(|bytes| bytes.first_chunk::<8>());
-        eight.map_or(1, |eight| u64::from_le_bytes(*eight))
-    };
     let bytes = packet.ip_payload;
-    let last = bytes.len().checked_sub(8).and_then(|at| bytes.get(at..));
-    let mix =
-        |mixed: u64, word: u64| (mixed.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    [
-        word(Some(bytes)),
-        word(bytes.get(8..)),
-        word(bytes.get(16..)),
-        word(last),
-    ]
-    .into_iter()
-    .fold(bytes.len() as u64, mix)
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
+        }
+        _ => bytes.len() as u64,
+    }
 }
 
 impl Entry {
-    /// Packets of another key belong to the flow from now on.
-    fn takes(&mut self, key: Key, turned: bool, mirror: bool, since: Timestamp) {
-        let paths = self.paths.get_or_insert_default();
-        paths.0.push(Way {
-            key,
-            turned,
-            mirror,
-            since,
-        });
-        self.odd = true;
-    }
-
     /// How well a segment on another path fits the connection.
     fn fit(&mut self, segment: &Segment<'_>, now: Timestamp) -> Option<Fit> {
         let dir = self.direction(segment.sender);

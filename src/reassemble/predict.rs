@@ -65,6 +65,13 @@ impl Entry {
             && peer.is_untroubled()
     }
 
+    /// Whether a segment's checksum is wrong, and that says something.
+    pub(super) fn is_spoilt(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
+        policy.checksum == Checksum::Auto
+            && self.halves.have_sums(dir)
+            && segment.packet.is_damaged()
+    }
+
     /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow, or the [predicted](Self::predicts_answer) answer
     /// to it.
     pub(super) fn begin(

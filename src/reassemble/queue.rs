@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::frame::Timestamp;
 use crate::policy::Overlap;
 use crate::stream::Carrier;
 
@@ -28,7 +29,7 @@ pub(super) struct Facts {
     pub(super) needs: u64,
     /// Bytes behind these that the snap length cut off.
     pub(super) cut: u64,
-    /// Another copy of these is better: the checksum is wrong, or nothing proves that they were accepted.
+    /// Another copy of these is better: the checksum is wrong.
     pub(super) weak: bool,
 }
 
@@ -53,6 +54,15 @@ impl Queue {
     /// How far the peer must have come before the first piece has its turn.
     pub(super) fn needs(&self) -> Option<u64> {
         self.pieces.values().next().map(|piece| piece.facts.needs)
+    }
+
+    /// Where the first piece ends and since when it waits, when it starts at or before `offset` and another copy of it would be
+    /// better.
+    pub(super) fn doubted(&self, offset: u64) -> Option<(u64, Timestamp)> {
+        let (at, piece) = self.pieces.first_key_value()?;
+        let weak = piece.facts.weak && *at <= offset;
+        let end = at.saturating_add(piece.bytes.len() as u64);
+        weak.then_some((end, piece.facts.by.ts))
     }
 
     /// Take the first piece when it starts at or before `offset`.

@@ -1,5 +1,6 @@
 //! All flows: found by their ends, kept in the order of their last packets, bounded in number.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
@@ -13,7 +14,7 @@ use super::echo::Echo;
 use super::half::Half;
 use super::halves::Halves;
 use super::key::{Key, Sender};
-use super::paths::Paths;
+use super::paths::{Paths, Way};
 
 /// A flow and what is known of it.
 pub(super) struct Entry {
@@ -35,11 +36,9 @@ pub(super) struct Entry {
     pub(super) two_sided: bool,
     /// It ended by a RST.
     pub(super) reset: bool,
-    /// Something makes each of its segments worth a closer look: it [ended by a RST](Self::reset), has [other paths](Self::paths), or
-    /// [comes again](Self::echo).
+    /// Something makes each of its packets worth a closer look: it [ended by a RST](Self::reset), has [other paths](Table::paths),
+    /// or [comes again](Self::echo).
     pub(super) odd: bool,
-    /// Other paths that packets of it take.
-    pub(super) paths: Option<Box<Paths>>,
     /// Whether a copy of all of it comes behind its end.
     pub(super) echo: Echo,
     /// Of a flow of datagrams, the latest one in short.
@@ -57,16 +56,6 @@ impl Entry {
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
         sender.direction(self.client)
-    }
-
-    /// Whether packets of this key are its own.
-    #[inline]
-    fn is_on(&self, key: &Key) -> bool {
-        Key::of_flow(&self.flow).0 == *key
-            || self
-                .paths
-                .as_ref()
-                .is_some_and(|paths| paths.find(key).is_some())
     }
 
     /// Whether nothing more is waited for: all that is left of it is to absorb what comes late.
@@ -113,20 +102,15 @@ pub(super) struct Table {
     recent: Option<(Key, usize)>,
     /// Flows whose place is that of their whole key.
     crowded: usize,
+    /// Flows with the same ends on other paths, as the last look-up met them that found none.
+    met: usize,
+    /// Other paths that packets of a flow take, by its slot.
+    paths: HashMap<u32, Paths, RandomState>,
 }
 
 /// The hash of a key, which another table gives another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Place(u64);
-
-/// A flow is not there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Missing {
-    /// Where it would be.
-    place: Place,
-    /// Flows there that have the same ends, and another path.
-    pub(super) others: usize,
-}
 
 /// So many flows with the same ends, on different paths, are kept in one place; more of them have places of their own, and are no
 /// longer found together. Looking for one takes no longer, however many there are.
@@ -151,6 +135,8 @@ impl Default for Table {
             now: Timestamp::default(),
             recent: None,
             crowded: 0,
+            met: 0,
+            paths: HashMap::default(),
         }
     }
 }
@@ -158,30 +144,34 @@ impl Default for Table {
 impl Table {
     /// The slot of the flow with this key, or where one would have its place.
     #[inline]
-    pub(super) fn find(&mut self, key: &Key) -> Result<usize, Missing> {
+    pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
         match &self.recent {
             Some((recent, slot)) if recent == key => Ok(*slot),
             _ => self.look_up(key),
         }
     }
 
-    fn look_up(&mut self, key: &Key) -> Result<usize, Missing> {
-        let slots = &self.slots;
+    fn look_up(&mut self, key: &Key) -> Result<usize, Place> {
+        let (slots, paths) = (&self.slots, &self.paths);
         let place = self.place(key);
         let mut others = 0;
         let holds = |slot: &u32| {
             taken(slots, *slot).is_some_and(|entry| {
-                let near = entry.place == place;
-                let found = near && entry.is_on(key);
-                others += usize::from(near && !found);
-                found
+                entry.place == place
+                    && (key.is_of(&entry.flow, entry.client)
+                        || is_also_on(paths.get(slot), key, &mut others))
             })
         };
         let found = self.index.find(place.0, holds).copied();
         let slot = match found {
             Some(slot) => slot as usize,
-            None if self.crowded > 0 => self.in_the_crowd(key).ok_or(Missing { place, others })?,
-            None => return Err(Missing { place, others }),
+            None => {
+                self.met = others;
+                match self.crowded {
+                    0 => return Err(place),
+                    _ => self.in_the_crowd(key).ok_or(place)?,
+                }
+            }
         };
         self.recent = Some((*key, slot));
         Ok(slot)
@@ -193,7 +183,7 @@ impl Table {
         let place = self.own_place(key);
         let holds = |slot: &u32| {
             taken(&self.slots, *slot)
-                .is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
+                .is_some_and(|entry| entry.place == place && key.is_of(&entry.flow, entry.client))
         };
         Some(*self.index.find(place.0, holds)? as usize)
     }
@@ -208,20 +198,34 @@ impl Table {
         Place(self.hasher.hash_one((key, key.place())))
     }
 
-    /// The slots of flows with the same ends on other paths.
-    pub(super) fn others(&self, missing: Missing) -> Vec<usize> {
-        let there = self.index.iter_hash(missing.place.0);
+    /// Whether the last look-up, which found none, met flows with the same ends on other paths.
+    #[inline]
+    pub(super) fn has_met_others(&self) -> bool {
+        self.met > 0
+    }
+
+    /// The slots of flows with the same ends on other paths, of which the place is this one.
+    pub(super) fn others(&self, place: Place) -> Vec<usize> {
+        let there = self.index.iter_hash(place.0);
         there
-            .filter(|slot| {
-                taken(&self.slots, **slot).is_some_and(|entry| entry.place == missing.place)
-            })
+            .filter(|slot| taken(&self.slots, **slot).is_some_and(|entry| entry.place == place))
             .map(|slot| *slot as usize)
             .collect()
     }
 
-    /// A flow is reached by another key, too.
-    pub(super) fn found_by(&mut self, key: &Key, slot: usize) {
-        self.recent = Some((*key, slot));
+    /// The other paths that packets of a flow take.
+    pub(super) fn paths(&mut self, slot: usize) -> Option<&mut Paths> {
+        self.paths.get_mut(&u32::try_from(slot).ok()?)
+    }
+
+    /// Packets of another key belong to a flow from now on.
+    pub(super) fn found_by(&mut self, slot: usize, way: Way) {
+        let key = *way.key();
+        if let Some(entry) = self.get(slot) {
+            entry.odd = true;
+            self.paths.entry(slot as u32).or_default().add(way);
+            self.recent = Some((key, slot));
+        }
     }
 
     /// A flow is no longer reached by another key.
@@ -233,19 +237,19 @@ impl Table {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Add a flow, which is not in it.
+    /// Add a flow, which is not in it, as the last look-up found.
     pub(super) fn insert(
         &mut self,
-        (key, missing): (Key, Missing),
+        (key, place): (Key, Place),
         client: Sender,
         flow: Flow,
         last: &Carrier,
         stage: Stage,
     ) -> usize {
-        let crowded = missing.others >= CROWD;
+        let crowded = self.met >= CROWD;
         let place = match crowded {
             true => self.own_place(&key),
-            false => missing.place,
+            false => place,
         };
         self.crowded += usize::from(crowded);
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -270,7 +274,6 @@ impl Table {
                 two_sided: false,
                 reset: false,
                 odd: false,
-                paths: None,
                 echo: Echo::None,
                 mark: 0,
                 alarm: None,
@@ -297,9 +300,15 @@ impl Table {
         self.unlink(slot);
         if let Some(taken) = self.slots.get_mut(slot)
             && let Some(Entry {
-                bucket, crowded, ..
+                bucket,
+                crowded,
+                odd,
+                ..
             }) = taken
         {
+            if *odd {
+                self.paths.remove(&(slot as u32));
+            }
             self.crowded -= usize::from(*crowded);
             // Not looked for, and not looked at: it is mostly far away.
             if let Ok(found) = self.index.get_bucket_entry(*bucket as usize) {
@@ -415,6 +424,14 @@ impl Table {
     }
 }
 
+/// Whether a flow is found by this key, although it is not the flow's own; `others` counts those that are not.
+#[cold]
+fn is_also_on(paths: Option<&Paths>, key: &Key, others: &mut usize) -> bool {
+    let found = paths.is_some_and(|paths| paths.find(key).is_some());
+    *others += usize::from(!found);
+    found
+}
+
 fn taken(slots: &[Option<Entry>], slot: u32) -> Option<&Entry> {
     slots.get(slot as usize)?.as_ref()
 }
@@ -455,9 +472,9 @@ mod tests {
         let mut most = 0;
         for number in 0..200_000_u32 {
             let (key, _) = Key::of_flow(&flow(number));
-            let missing = table.find(&key).unwrap_err();
+            let place = table.find(&key).unwrap_err();
             table.insert(
-                (key, missing),
+                (key, place),
                 Key::of_flow(&flow(number)).1,
                 flow(number),
                 &Carrier::default(),
@@ -484,17 +501,17 @@ mod tests {
         let on = |path| Flow { path, ..flow(0) };
         for path in 0..1000 {
             let (key, client) = Key::of_flow(&on(path));
-            let missing = table.find(&key).unwrap_err();
-            assert_eq!(missing.others, CROWD.min(path as usize));
+            let place = table.find(&key).unwrap_err();
+            assert_eq!(table.met, CROWD.min(path as usize));
             let last = Carrier::default();
-            table.insert((key, missing), client, on(path), &last, Stage::Open);
+            table.insert((key, place), client, on(path), &last, Stage::Open);
         }
         for path in [0, 15, 16, 17, 500, 999] {
             let (key, _) = Key::of_flow(&on(path));
             assert!(table.find(&key).is_ok(), "{path}");
         }
-        let missing = table.find(&Key::of_flow(&on(1000)).0).unwrap_err();
-        assert_eq!(table.others(missing).len(), CROWD);
+        let place = table.find(&Key::of_flow(&on(1000)).0).unwrap_err();
+        assert_eq!(table.others(place).len(), CROWD);
         for path in 0..1000 {
             let slot = table.find(&Key::of_flow(&on(path)).0).unwrap();
             table.remove(slot);

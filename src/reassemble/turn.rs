@@ -17,6 +17,8 @@ pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) tcp: &'a Tcp,
     pub(super) sender: Sender,
+    /// Its checksum was looked at and is wrong, and that of its direction's first segment was right.
+    pub(super) damaged: bool,
 }
 
 impl<'a> Segment<'a> {

@@ -345,7 +345,7 @@ pub(super) fn duplicates(many: u64) -> Option<String> {
             1 => "1 copy".to_owned(),
             many => format!("{} copies", grouped(many)),
         };
-        format!("{copies} of packets seen on another interface, used once")
+        format!("{copies} of packets seen elsewhere, used once")
     })
 }
 

@@ -219,6 +219,14 @@ fn each_tunnel_leads_to_the_packet_inside() {
 }
 
 #[test]
+fn each_port_is_known_by_its_place() {
+    for port in 0..=u16::MAX {
+        let asked = tunnel::is_likely(17, Transport::Udp(Ports { src: 9, dst: port }), b"");
+        assert_eq!(asked, tunnel::PORTS.contains(&port), "{port}");
+    }
+}
+
+#[test]
 fn what_is_no_tunnel_stays_as_it_is() {
     for port in [4789, 6081, 2152, 3544, 5072, 4754, 6635] {
         let bytes = over(port, b"GET / HTTP/1.1", b"");

@@ -49,7 +49,7 @@ impl Half {
         while let Some(waiting) = self.first_waiting() {
             let len = waiting.saturating_sub(self.next);
             self.lose(len, GapReason::Overflow, turn.by, turn);
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
             let len = to.saturating_sub(self.next);
@@ -154,7 +154,7 @@ impl Half {
             let (first, acked) = (trouble.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
                 // It is there and waits for the peer, which waits for it: somebody lies about the order.
-                if self.advance(u64::MAX, turn) {
+                if self.let_go(turn) {
                     continue;
                 }
                 break;
@@ -181,7 +181,7 @@ impl Half {
             .map_or(0, |trouble| trouble.queue.size());
         if waits > turn.limits.reorder_bytes && self.hole().is_none() {
             // Not behind a hole, but for the peer.
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         self.review_end(turn);
     }
@@ -214,7 +214,8 @@ impl Half {
             None => hole.since.after(self.patience(two_sided)),
         });
         let reset = trouble.reset.and_then(|at| at.after(time::CLOSE_GRACE));
-        earlier(closing, earlier(hole, reset))
+        let held = trouble.held.and_then(|since| since.after(time::DAMAGED));
+        earlier(earlier(closing, held), earlier(hole, reset))
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.

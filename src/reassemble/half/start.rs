@@ -15,7 +15,8 @@ pub(in crate::reassemble) struct Start {
     said: u32,
     window: u16,
     scale: u8,
-    sums: bool,
+    /// Its checksum is right.
+    pub(in crate::reassemble) sums: bool,
 }
 
 impl Start {
@@ -26,7 +27,7 @@ impl Start {
             window: segment.tcp.window,
             // Without the option there is no shift.
             scale: segment.tcp.window_scale.unwrap_or(0),
-            sums: !segment.packet.is_damaged(),
+            sums: !segment.packet.has_wrong_sum(),
         }
     }
 }
@@ -53,7 +54,7 @@ impl Half {
         if !self.started {
             self.started = true;
             self.base = first;
-            self.sums = !segment.packet.is_damaged();
+            self.sums = !segment.packet.has_wrong_sum();
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
                 self.trouble().syn_data = Some(segment.payload().len() as u64);
@@ -102,7 +103,7 @@ impl Half {
         self.base = segment.first().wrapping_sub(JOINED as u32);
         self.next = JOINED;
         self.acked = JOINED;
-        self.sums = !segment.packet.is_damaged();
+        self.sums = !segment.packet.has_wrong_sum();
     }
 
     /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one was the stream's.

@@ -213,12 +213,97 @@ fn overlap_with_different_data() {
         checksum: Checksum::Off,
         ..Policy::default()
     };
+    let chart = "hs; C+0 VVVV !bad; C+0 AAAA";
+    assert_eq!(
+        said_by(chart, Form::AsIs, never),
+        "C data VVVV; C Conflict AAAA"
+    );
     let chart = "hs; C:R:1:0 !bad; wait 2000; C+0 AAAA";
     assert_eq!(
         said_by(chart, Form::AsIs, never),
         "C end Reset; S end Reset; C data AAAA",
         "checksum_off"
     );
+}
+
+/// What is damaged is not the text when another copy comes that is not: it waits until that, its acknowledgement, or for a second.
+#[test]
+fn damaged_copies_that_come_first() {
+    check(&[
+        (
+            "then_the_good_one",
+            "hs; C+0 VVVV !bad; C+0 AAAA; C+4 BB; S a6",
+            "C Conflict VVVV; C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "behind_others",
+            "hs; C+0 AA; S a2; C+2 VVVV !bad; C+6 CC; C+8 DD; S a2; C+2 BBBB; S a10",
+            "C data AA; C Conflict <AA>VVVV; C data BBBBCCDD",
+            WHOLE,
+        ),
+        (
+            "in_other_pieces",
+            "hs; C+0 VVVV !bad; C+0 AA; C+2 AA; S a4",
+            "C Conflict VV; C data AA; C Conflict <AA>VV; C data AA",
+            WHOLE,
+        ),
+        (
+            "with_a_fin",
+            "hs; C+0 VVVV !bad !F; C+0 AAAA !F; S:A:5001:6",
+            "C Conflict VVVV; C data AAAA; C end Fin",
+            WHOLE,
+        ),
+        (
+            "of_both_sides",
+            "hs; C+0 VVV !bad; C+0 ASK; S+0a3 WWW !bad; S+0a3 ANS; C a3",
+            "C Conflict VVV; C data ASK; S Conflict WWW; S data ANS",
+            WHOLE,
+        ),
+        // Nobody sends another: then it is the text, for the receiver took it, or nobody saw that it did not.
+        (
+            "acknowledged",
+            "hs; C+0 AAAA !bad; S a4; C+4 BB",
+            "C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "answered",
+            "hs; C+0 AAAA !bad; S+0a4 X",
+            "C data AAAA; S data X",
+            WHOLE,
+        ),
+        (
+            "waited_for",
+            "hs; C+0 AAAA !bad; wait 900; C+4 BB; wait 200; C+6 CC",
+            "C data AAAABBCC",
+            WHOLE,
+        ),
+        (
+            "at_the_end",
+            "hs; C+0 AAAA !bad; C+4 BB",
+            "C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "reset",
+            "hs; C+0 AAAA !bad; S:RA:5001:5; wait 1200",
+            "C data AAAA; C end Reset; S end Reset",
+            WHOLE,
+        ),
+        // Where no checksum is right, none says anything.
+        (
+            "all_of_them",
+            "C:S:0:0 !bad; S:SA:5000:1; C:A:1:5001; C+0 AAAA !bad; C+4 BB !bad",
+            "C data AAAABB",
+            WHOLE,
+        ),
+    ]);
+    let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
+    player.play("hs; C+0 AAAA !bad; wait 999");
+    assert_eq!(player.said.len(), 0, "it is waited for");
+    player.play("wait 2");
+    assert_eq!(player.said, ["C data AAAA"], "and not longer");
 }
 
 #[test]

@@ -350,10 +350,10 @@ fn captures_are_cut_and_packets_come_twice() {
     assert_eq!(duplicates(0), None);
     assert_eq!(
         duplicates(1).unwrap(),
-        "1 copy of packets seen on another interface, used once"
+        "1 copy of packets seen elsewhere, used once"
     );
     assert_eq!(
         duplicates(2048).unwrap(),
-        "2,048 copies of packets seen on another interface, used once"
+        "2,048 copies of packets seen elsewhere, used once"
     );
 }
