@@ -477,7 +477,7 @@ fn neighbours_are_those_of_the_screen() {
         ("--context 1", "body3", "q3 [a3] q4"),
         ("-B 2 -A 1", "/q[24] ", "q1 a1 [q2] a2 q3 a3 [q4] a4"),
         ("-B 2", "q4|body4", "q3 a3 [q4] [a4]"),
-        ("-B 4 --only req", "GET /q3", "q1 q2 [q3]"),
+        ("-B 4 --only req", "GET /q3", "q1 a1 q2 a2 [q3]"),
     ] {
         let line = format!("{options} '{pattern}' -I {}", path.display());
         let printed = run(&format!("--json {line}"));

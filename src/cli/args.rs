@@ -134,7 +134,7 @@ pub struct Args {
     /// The dot of a pattern crosses line ends.
     #[arg(long = "dotall", help_heading = "What to look for")]
     pub dotall: bool,
-    /// The dot of a pattern stops at line ends (with --ngrep it crosses them otherwise).
+    /// The dot of a pattern stops at line ends (otherwise it crosses them with --ngrep, and in what is no text).
     #[arg(short = 'M', long = "no-dotall", help_heading = "What to look for")]
     pub no_dotall: bool,
     /// Search and show only the first bytes of each message.

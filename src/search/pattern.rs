@@ -1,7 +1,8 @@
 //! What was asked for: patterns as typed become regular expressions over bytes.
 
-use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::hir::Hir;
+use regex_automata::meta::{self, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_syntax::hir::{Hir, Look};
 
 /// How patterns are read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,49 +82,56 @@ impl Pattern {
     /// # Errors
     /// The first fault in the first pattern that has one.
     pub(super) fn compile(patterns: &[String], options: &Options) -> Result<Self, PatternError> {
-        let mut parts = Vec::with_capacity(patterns.len());
-        for pattern in patterns {
-            let part = source(pattern, options)?;
-            // Each by itself, so that a fault is reported where it is.
-            parse(&part, options).map_err(|error| explain(pattern, &part, &error))?;
-            parts.push(format!("(?:{part})"));
-        }
-        let mut whole = parts.join("|");
-        if options.word {
-            // Half-boundaries: the pattern may itself start or end with what is no word character, as `-v` does.
-            let flag = if options.unicode { "" } else { "-u" };
-            whole = format!(r"(?{flag}:\b{{start-half}})(?:{whole})(?{flag}:\b{{end-half}})");
-        }
+        let sources = patterns.iter().map(|pattern| source(pattern, options));
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        // Each by itself, so that a fault is reported where it is, and what one says of blanks and names is not said of others.
+        let parsed = |options: &Options| -> Result<Hir, PatternError> {
+            let each = sources.iter().zip(patterns).map(|(source, pattern)| {
+                parse(source, options).map_err(|error| explain(pattern, source, &error))
+            });
+            let any = Hir::alternation(each.collect::<Result<Vec<_>, _>>()?);
+            Ok(match (options.word, options.unicode) {
+                (false, _) => any,
+                // Half-boundaries: the pattern may itself start or end with what is no word character, as `-v` does.
+                (true, false) => between(Look::WordStartHalfAscii, any, Look::WordEndHalfAscii),
+                (true, true) => between(Look::WordStartHalfUnicode, any, Look::WordEndHalfUnicode),
+            })
+        };
         let size = match (patterns.len(), options.word) {
             (1, false) => COMPILED,
             _ => SEVERAL,
         };
-        let compiled = |options: &Options| {
-            let hir = parse(&whole, options)
-                .map_err(|error| PatternError::too_large(patterns, error.to_string()))?;
-            let regex = RegexBuilder::new(&whole)
-                .unicode(options.unicode)
-                .case_insensitive(options.ignore_case)
-                .dot_matches_new_line(options.dot_all)
-                .multi_line(options.line_anchors)
-                .crlf(options.crlf)
-                .swap_greed(options.lazy)
-                .size_limit(size)
-                .build()
+        let compiled = |hir: Hir| {
+            let regex = regex(&hir, size)
                 .map_err(|error| PatternError::too_large(patterns, error.to_string()))?;
             Ok((regex, hir))
         };
-        let (regex, hir) = compiled(options)?;
-        let wide = match options.any_byte && !options.dot_all && whole.contains('.') {
-            true => Some(compiled(&Options {
+        let (regex, hir) = compiled(parsed(options)?)?;
+        let dots = sources.iter().any(|source| source.contains('.'));
+        let wide = match options.any_byte && !options.dot_all && dots {
+            true => Some(parsed(&Options {
                 dot_all: true,
                 ..*options
             })?),
             false => None,
         };
-        let wide = wide.filter(|(_, wide)| *wide != hir);
+        let wide = wide.filter(|wide| *wide != hir);
+        let wide = wide.map(compiled).transpose()?;
         Ok(Self { regex, hir, wide })
     }
+}
+
+fn between(start: Look, hir: Hir, end: Look) -> Hir {
+    Hir::concat(vec![Hir::look(start), hir, Hir::look(end)])
+}
+
+/// What finds extents. Groups are not told apart: of ten thousand patterns that would take gigabytes.
+fn regex(hir: &Hir, size: usize) -> Result<Regex, meta::BuildError> {
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .which_captures(WhichCaptures::Implicit)
+        .nfa_size_limit(Some(size));
+    meta::Builder::new().configure(config).build_from_hir(hir)
 }
 
 /// The pattern as a regular expression whose characters beyond ASCII are spelled as their bytes.
@@ -195,6 +203,7 @@ fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
         .dot_matches_new_line(options.dot_all)
         .multi_line(options.line_anchors)
         .crlf(options.crlf)
+        .swap_greed(options.lazy)
         .build()
         .parse(source)
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use regex_automata::meta::Regex;
+
 use super::pattern::{Options, Pattern, PatternError};
 use super::plain;
 use super::prefilter::Glance;
@@ -48,7 +50,7 @@ struct Term {
 #[derive(Debug)]
 struct Search {
     automaton: Automaton,
-    regex: regex::bytes::Regex,
+    regex: Regex,
 }
 
 /// How far one search got in a message.
@@ -373,7 +375,7 @@ impl Query {
 
 impl Term {
     /// For a text, or for what is none.
-    fn regex(&self, text: bool) -> &regex::bytes::Regex {
+    fn regex(&self, text: bool) -> &Regex {
         match &self.wide {
             Some(wide) if !text => &wide.regex,
             _ => &self.search.regex,

@@ -544,7 +544,7 @@ mod tests {
     ) -> Result<(), TestCaseError> {
         let matches = pattern.regex.is_match(text);
         let first = ends(&engines[0], &[text]);
-        prop_assert_eq!(!first.is_empty(), matches, "{} {:?}", pattern.regex, text);
+        prop_assert_eq!(!first.is_empty(), matches, "{} {:?}", pattern.hir, text);
         for automaton in engines {
             for pieces in [&[text], pieces] {
                 let ends = ends(automaton, pieces);
@@ -555,7 +555,7 @@ mod tests {
                         !ends.is_empty(),
                         matches,
                         "{} {:?} {:?}",
-                        pattern.regex,
+                        pattern.hir,
                         pieces,
                         automaton.engine
                     );
@@ -564,7 +564,7 @@ mod tests {
                         &ends,
                         &first,
                         "{} {:?} {:?}",
-                        pattern.regex,
+                        pattern.hir,
                         pieces,
                         automaton.engine
                     );
@@ -573,7 +573,7 @@ mod tests {
             prop_assert!(
                 !automaton.misses(text) || !matches,
                 "{} {:?}",
-                pattern.regex,
+                pattern.hir,
                 text
             );
         }
