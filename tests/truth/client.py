@@ -500,9 +500,9 @@ def main():
         return max(least, round(size * share))
 
     if job["api"]:
-        for _ in range(6):
-            requests = [plan.api() for _ in range(times(1 / 6))]
-            tasks.append((keep.run, requests))
+        # Fifty for each of the two servers, on a connection each.
+        for _ in range(times(0.01)):
+            tasks.append((keep.run, [plan.api() for _ in range(100)]))
     else:
         for number in range(2):
             tasks.append((curl.run, curl_gets(plan, times(0.1)), f"serial{number}"))

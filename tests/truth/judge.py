@@ -227,9 +227,13 @@ def compare(exchange, message):
     wanted = exchange.request if message.is_request else exchange.response
     if wanted is not None and wanted not in message.digests:
         differs.append(f"body of {message.length} B, was {wanted[0]} B" + (", other bytes" if message.length == wanted[0] else ""))
-    elif wanted is not None and message.size != message.length and not message.truncated:
+    elif wanted is not None and message.portions == 1 and message.size != message.length and not message.truncated:
         differs.append(f"size said to be {message.size}, is {message.length}")
     return differs
+
+
+def most_of_one_flow(messages):
+    return max(collections.Counter(message.flow for message in messages).values(), default=0)
 
 
 def judge(truth, stated, origin=None, begins=None):
@@ -245,7 +249,8 @@ def judge(truth, stated, origin=None, begins=None):
         elif origin and message.frames and message.id != wire.FAKE:
             message.keys = begins.get((message.is_request, origin[message.frames[0]]), set())
         if not message.keys:
-            if message.id is None and message.marks:
+            # The end of its head was not captured, or it states that there was no answer.
+            if message.id is None and (message.marks or (message.status is None and not message.is_request)):
                 verdict.counts["nameless"] += 1
             else:
                 verdict.counts["invented"] += 1
@@ -293,9 +298,10 @@ def judge(truth, stated, origin=None, begins=None):
                 this = "marked"
             if ["exact", "marked", "cut", "wrong"].index(this) > ["exact", "marked", "cut", "wrong"].index(how):
                 how, why = this, f"{message.about()}: {'; '.join(differs)}"
-        times = max(1, exchange.copies["server"], exchange.copies["client"])
         if how != "wrong":
-            if len(asked) > times or len(answered) > times:
+            # A client whose kept connection was closed under it asks again on another one.
+            times = max(1, exchange.copies["server"], exchange.copies["client"])
+            if most_of_one_flow(asked) > times or most_of_one_flow(answered) > times:
                 how, why = "doubled", f"{key}: " + " / ".join(m.about() for m in asked + answered)
             elif key not in paired and not (len(answered) and len(answered[0].keys) > 1):
                 how, why = "unpaired", " / ".join(m.about() for m in asked + answered)
@@ -308,9 +314,13 @@ def judge(truth, stated, origin=None, begins=None):
 # -- a peer --
 
 
-def tshark(path, truth, origin=None, begins=None, seconds=300):
-    """tshark's pairs in the same file: right, wrong. None: it does not come to an end."""
-    words = ["tshark", "-n", "-r", path, "-o", "tcp.reassemble_out_of_order:TRUE", "-Y", "http.response", "-T", "fields"]
+def tshark(path, truth, reorders, origin=None, begins=None, seconds=300):
+    """tshark's pairs in the same file: right, wrong. None: it does not come to an end.
+
+    `reorders`: it puts segments into order. Without that it does badly where they are not, with it where one is missing.
+    """
+    order = f"tcp.reassemble_out_of_order:{'TRUE' if reorders else 'FALSE'}"
+    words = ["tshark", "-n", "-r", path, "-o", order, "-Y", "http.response", "-T", "fields"]
     for port in sorted(truth.ports):
         words += ["-d", f"tcp.port=={port},http"]
     for field in "frame.number", "http.response.line", "http.response_for.uri", "http.request_in":

@@ -116,10 +116,8 @@ class Handler(BaseHTTPRequestHandler):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def reply(self, status, headers, body, how, pieces=1, pause=0.0, coding=None):
-        """Sends a response. `how`: length, chunked, close or none (a status that has no body)."""
-        if how == "chunked" and self.request_version == "HTTP/1.0":
-            how = "close"
-        if how == "chunked" and self.protocol_version == "HTTP/1.0":
+        """Sends a response. `how`: length, chunked, close or none (a status that has no body). Pauses are in seconds."""
+        if how == "chunked" and "HTTP/1.0" in (self.protocol_version, self.request_version):
             how = "close"
         headers = list(headers)
         encoder = wire.Encoder(coding)
@@ -134,10 +132,8 @@ class Handler(BaseHTTPRequestHandler):
         elif how == "chunked":
             headers.append(("Transfer-Encoding", "chunked"))
             parts = self.chunks(parts)
-        elif how == "close":
+        if how == "close" or "HTTP/1.0" in (self.protocol_version, self.request_version):
             headers.append(("Connection", "close"))
-            self.close_connection = True
-        if self.protocol_version == "HTTP/1.0" and how != "close":
             self.close_connection = True
         head = self.head(status, headers)
         if self.command == "HEAD" or how == "none":
