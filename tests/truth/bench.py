@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 PREFIX = "spygrep-truth-"
@@ -46,15 +47,20 @@ def can_make_namespaces():
 
 
 def remove_stale():
-    """Namespaces of runs that were killed."""
-    try:
-        names = os.listdir("/run/netns")
-    except OSError:
-        return
-    for name in names:
-        found = re.match(PREFIX + r"(\d+)-", name)
-        if found and not os.path.exists(f"/proc/{found.group(1)}"):
-            remove_namespace(name)
+    """Namespaces and folders of runs that were killed."""
+
+    def stale(folder):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return []
+        found = [(name, re.match(PREFIX + r"(\d+)-", name)) for name in names]
+        return [name for name, match in found if match and not os.path.exists(f"/proc/{match.group(1)}")]
+
+    for name in stale("/run/netns"):
+        remove_namespace(name)
+    for name in stale(tempfile.gettempdir()):
+        shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 
 def remove_namespace(name):

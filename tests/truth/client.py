@@ -436,6 +436,10 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 --no-default-browser-check --metrics-recording-only --no-pings --disable-breakpad""".split()
 
 
+# Also where this client is killed.
+UNTIL_WE_END = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
 class Browser(Client):
     def run(self, plan):
         job = self.job
@@ -444,7 +448,7 @@ class Browser(Client):
         origin = f"http://{self.host()}:{port}"
         profile = os.path.join(job["folder"], "profile")
         command = [
-            job["browser"], *FLAGS, f"--user-data-dir={profile}",
+            *UNTIL_WE_END, job["browser"], *FLAGS, f"--user-data-dir={profile}",
             f"--unsafely-treat-insecure-origin-as-secure={origin}", f"{origin}/page/{ident}",
         ]
         # The profile is its home as well, so that nothing stays behind.

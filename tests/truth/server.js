@@ -60,6 +60,7 @@ async function handle(request, response) {
     }
     if (kind === 'upload') body = Buffer.from(JSON.stringify({id, ok: true}));
     if (kind === 'gzip' || kind === 'deflate' || kind === 'br') coding = kind;
+    if (coding === 'br' && !/\bbr\b/.test(request.headers['accept-encoding'] || '')) coding = 'gzip';
     if (kind === 'sse') {
       body = Buffer.concat(Array.from({length: pieces}, (_, n) => Buffer.from(`data: word${n} ${id}\n\n`.padEnd(64, '\n'))));
     }
@@ -67,7 +68,7 @@ async function handle(request, response) {
       : coding === 'deflate' ? zlib.deflateSync(body)
       : coding === 'br' ? zlib.brotliCompressSync(body) : body;
 
-    if (kind === 'hints') await new Promise(sent => response.writeEarlyHints({link: '</style.css>; rel=preload'}, sent));
+    if (kind === 'hints' && response.writeEarlyHints) await new Promise(sent => response.writeEarlyHints({link: '</style.css>; rel=preload'}, sent));
     if (kind === 'poll') await sleep(pause);
     response.statusCode = status;
     response.setHeader('Content-Type', kind === 'sse' ? 'text/event-stream' : 'text/plain; charset=utf-8');
