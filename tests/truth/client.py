@@ -92,6 +92,9 @@ class Plan:
             return request
         return self.make(server, self.rng.choice(["plain", "plain", "chunked", "missing"]), "GET", f"n={self.rng.choice([5, 80, 400, 1200])}")
 
+    def cut_short(self):
+        return self.make("python11", self.rng.choice(["short", "silent"]), query=f"n={self.rng.choice([40, 3000, 70000])}")
+
     def refused(self, count):
         """By turns one that asks for leave to send its body and gets none, and an ordinary one."""
         requests = []
@@ -525,6 +528,8 @@ def main():
         tasks.append((raw.refused, plan.refused(6)))
         for _ in range(times(0.05, 8)):
             tasks.append((keep.run, [plan.slow()]))
+        for _ in range(times(0.01, 4)):
+            tasks.append((keep.run, [plan.cut_short()]))
         if job["browser"]:
             tasks.append((browser.run, plan))
     # Not at the same instant, and the slow ones among the others.

@@ -18,12 +18,15 @@ ports of nginx and node, for the browser's page. The first part of a target is t
     /expect/ID             413 instead of 100 Continue; the connection goes on and no body comes
     /hints/ID              103, then the answer
     /empty, /notmodified, /moved, /missing, /failed    204, 304, 301, 404, 503
+    /short/ID              promises more than it sends before it closes or resets the connection
+    /silent/ID             closes without an answer
     /page/ID               a page of fifty resources for a browser, which then posts what it got to /report/ID?page=ID
 """
 import json
 import os
 import random
 import socket
+import struct
 import sys
 import threading
 import time
@@ -176,6 +179,7 @@ class Handler(BaseHTTPRequestHandler):
             peer=self.client_address[0],
             broken=self.broken is not None,
             error=self.broken,
+            short=self.kind if self.kind in ("short", "silent") else None,
         )
 
     # -- kinds --
@@ -274,6 +278,29 @@ class Handler(BaseHTTPRequestHandler):
     def kind_hints(self):
         self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
         return self.send_content("length")
+
+    def kind_short(self):
+        body, headers = self.content()
+        half = body[: len(body) // 2]
+        if self.rng.randrange(2):
+            self.wfile.write(self.head(200, [*headers, ("Content-Length", str(len(body)))]) + half)
+        else:
+            self.wfile.write(self.head(200, [*headers, ("Transfer-Encoding", "chunked")]) + b"%x\r\n%s" % (len(body), half))
+        self.hang_up()
+        return 200, None
+
+    def kind_silent(self):
+        self.hang_up()
+        return None, None
+
+    def hang_up(self):
+        """Closes by FIN or by RST; by RST when what was sent has arrived, lost segments too."""
+        self.close_connection = True
+        if self.rng.randrange(2):
+            time.sleep(1.2)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            for one in self.rfile, self.wfile, self.connection:
+                one.close()
 
     def linger(self):
         """Reads on for a while: unread bytes at the close would reset the connection and take the answer away."""
