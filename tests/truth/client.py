@@ -90,7 +90,8 @@ class Plan:
             request = self.upload(server)
             request.body = request.body[:1500]
             return request
-        return self.make(server, self.rng.choice(["plain", "plain", "chunked", "missing"]), "GET", f"n={self.rng.choice([5, 80, 400, 1200])}")
+        kind = self.rng.choice(["plain", "plain", "chunked", "missing"])
+        return self.make(server, kind, "GET", f"n={self.rng.choice([5, 80, 400, 1200])}")
 
     def cut_short(self):
         return self.make("python11", self.rng.choice(["short", "silent"]), query=f"n={self.rng.choice([40, 3000, 70000])}")
@@ -114,7 +115,8 @@ class Plan:
         pieces = 2 if pause > 900 else rng.choice([2, 3, 5, 8])
         how = rng.choice(["chunked", "length", "close"])
         coding = "&coding=gzip" if rng.randrange(4) == 0 else ""
-        return self.make(server, kind, "GET", f"n={rng.choice([60, 500, 4000, 30000])}&pause={pause}&pieces={pieces}&how={how}{coding}")
+        size = rng.choice([60, 500, 4000, 30000])
+        return self.make(server, kind, "GET", f"n={size}&pause={pause}&pieces={pieces}&how={how}{coding}")
 
 
 class Client:

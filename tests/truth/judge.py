@@ -305,12 +305,14 @@ def judge(truth, stated, origin=None, begins=None):
                 this = "marked"
             if ["exact", "marked", "cut", "wrong"].index(this) > ["exact", "marked", "cut", "wrong"].index(how):
                 how, why = this, f"{message.about()}: {'; '.join(differs)}"
+        # Several responses begin in its first frame, and the id was cut off: which it is, nobody can say.
+        ambiguous = answered and len(answered[0].keys) > 1
         if how != "wrong":
             # A client whose kept connection was closed under it asks again on another one.
             times = max(1, exchange.copies["server"], exchange.copies["client"])
             if most_of_one_flow(asked) > times or most_of_one_flow(answered) > times:
                 how, why = "doubled", f"{key}: " + " / ".join(m.about() for m in asked + answered)
-            elif key not in paired and not (exchange.short == "silent" and asked and not answered) and not (len(answered) and len(answered[0].keys) > 1):
+            elif key not in paired and not ambiguous and not (exchange.short == "silent" and asked and not answered):
                 how, why = "unpaired", " / ".join(m.about() for m in asked + answered)
         verdict.counts[how] += 1
         if how != "exact":
