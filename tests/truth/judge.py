@@ -1,6 +1,7 @@
 """Holds what spygrep states against what both sides logged."""
 import base64
 import collections
+import copy
 import json
 import os
 import re
@@ -318,6 +319,51 @@ def judge(truth, stated, origin=None, begins=None):
         if how != "exact":
             verdict.note(how, why)
     return verdict
+
+
+# -- whether the judge can see --
+
+
+def spoiled(lines):
+    """What spygrep printed, with a fault of each kind put in: (the column that must rise, the lines)."""
+    chosen = []
+    for number, line in enumerate(lines):
+        data = line["data"]
+        if line["type"] == "match" and data["kind"] == "http.response" and not data["marks"] and data["portion"] is None:
+            if data["http"]["status"] == 200 and data["body"].get("text"):
+                chosen.append(number)
+    one, other = chosen[len(chosen) // 3], chosen[len(chosen) // 2]
+
+    def change(number, **fields):
+        made = copy.deepcopy(lines[number])
+        made["data"].update(fields)
+        return made
+
+    def replaced(places):
+        return [places.get(number, line) for number, line in enumerate(lines)]
+
+    body = {**lines[one]["data"]["body"], "text": lines[one]["data"]["body"]["text"][:-1] + "\x7f"}
+    yield "wrong", replaced({one: change(one, body=body)})
+    first, second = lines[one]["data"]["id"], lines[other]["data"]["id"]
+    yield "wrong", replaced({one: change(one, id=second), other: change(other, id=first)})
+    http = {**lines[one]["data"]["http"], "headers": [["X-Id", {"text": wire.FAKE}]]}
+    yield "invented", [*lines, change(one, id=1 << 40, http=http)]
+    yield "doubled", [*lines, lines[one]]
+    yield "unpaired", lines[:one] + lines[one + 1 :]
+
+
+def is_blind(truth, path, folder):
+    """The kind of a fault that was put into what spygrep printed, and was not seen; None: all were."""
+    lines = list(records(path))
+    before = judge(truth, Stated(path)).counts
+    spoiled_path = os.path.join(folder, "spoiled.json")
+    for column, made in spoiled(lines):
+        with open(spoiled_path, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in made)
+        if judge(truth, Stated(spoiled_path)).counts[column] <= before[column]:
+            return column
+    os.remove(spoiled_path)
+    return None
 
 
 # -- a peer --
