@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use regex_automata::Input;
+
 use regex_automata::meta::Regex;
 
 use super::pattern::{Options, Pattern, PatternError};
@@ -211,7 +213,7 @@ impl Query {
         let regex = term.regex(is_text);
         let mut at = from;
         while at < text.len()
-            && let Some(found) = regex.find_at(text, at)
+            && let Some(found) = regex.find(Input::new(text).range(at..))
         {
             if found.is_empty() {
                 at = found.end() + 1;
