@@ -65,6 +65,8 @@ pub(super) struct Desk {
     pub(super) wants_ticks: bool,
     /// Frames of the fragments that the datagram in hand was put together from.
     pub(super) fragments: Vec<u64>,
+    /// Where the bytes in hand begin in their stream.
+    at: u64,
     /// Addresses of bytes in which no match begins: another thread has looked at them.
     pub(super) lacking: Range<usize>,
 }
@@ -103,6 +105,7 @@ impl Desk {
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
+            at: 0,
             lacking: 0..0,
         }
     }
@@ -185,7 +188,7 @@ impl Desk {
                 bytes,
                 by,
             } => {
-                state.from[dir.index()] = offset;
+                self.at = offset;
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts
             }

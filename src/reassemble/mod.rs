@@ -295,7 +295,7 @@ impl<S: Default> Reassembler<S> {
             entry = again;
         }
         entry.last = *by;
-        entry.mark = paths::mark(packet);
+        entry.pending = Some(paths::mark(packet));
         let dir = entry.direction(sender);
         entry.two_sided |= dir == Direction::ToClient;
         let cut = u64::from(packet.cut);
