@@ -74,7 +74,11 @@ fn answers_from(port: u16) -> bool {
 }
 
 /// Whether a datagram begins as VXLAN or Geneve do with a frame inside, whatever its ports are.
-#[inline]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "each datagram is asked, and most answer at once"
+)]
 fn begins_a_frame(payload: &[u8]) -> bool {
     let Some(eight) = payload.first_chunk::<8>() else {
         return false;

@@ -75,6 +75,8 @@ pub(super) struct Desk {
     pub(super) wants_ticks: bool,
     /// Frames of the fragments that the datagram in hand was put together from.
     pub(super) fragments: Vec<u64>,
+    /// Where the bytes in hand begin in their stream.
+    at: u64,
     /// Addresses of bytes in which no match begins: another thread has looked at them.
     pub(super) lacking: Range<usize>,
 }
@@ -159,6 +161,7 @@ impl Desk {
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
+            at: 0,
             lacking: 0..0,
         }
     }
@@ -256,7 +259,7 @@ impl Desk {
                 by,
                 ..
             } => {
-                state.from[dir.index()] = offset;
+                self.at = offset;
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 match dir {
                     Direction::ToServer => state.spoke = by.ts,

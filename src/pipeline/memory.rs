@@ -33,8 +33,7 @@ pub(super) struct State {
     pub(super) holed: [bool; 2],
     /// Which directions have said all that they will.
     pub(super) ended: [bool; 2],
-    /// Where the bytes begin and end that each direction has said last.
-    pub(super) from: [u64; 2],
+    /// Where the bytes end that each direction has said so far.
     pub(super) reached: [u64; 2],
     /// Up to where the receiver acknowledged each direction's bytes, and when it last did.
     pub(super) acked: [(u64, Timestamp); 2],

@@ -318,7 +318,7 @@ impl Reassembler {
             entry = again;
         }
         entry.last = *by;
-        entry.mark = paths::mark(packet);
+        entry.pending = Some(paths::mark(packet));
         let dir = entry.direction(sender);
         entry.two_sided |= dir == Direction::ToClient;
         let cut = u64::from(packet.cut);

@@ -210,7 +210,7 @@ impl Reassembler {
                 continue;
             }
             let since = packet.ts.since(entry.last.ts).saturating_abs();
-            let copy = entry.mark == mark && since <= APART;
+            let copy = entry.pending == Some(mark) && since <= APART;
             let ports = (entry.flow.client.port, entry.flow.server.port);
             let answers = alone
                 && !entry.two_sided
@@ -283,14 +283,15 @@ impl Reassembler {
 
 /// A datagram in short: its first bytes, which are its length and checksum as well, and its last ones.
 #[inline]
-pub(super) fn mark(packet: &Packet<'_>) -> u64 {
+pub(super) fn mark(packet: &Packet<'_>) -> u32 {
     let bytes = packet.ip_payload;
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+    let mixed = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         (Some(first), Some(last)) => {
             u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
         }
         _ => bytes.len() as u64,
-    }
+    };
+    (mixed ^ mixed >> 32) as u32
 }
 
 impl Entry {

@@ -19,8 +19,6 @@ use super::paths::{Paths, Way};
 /// A flow and what is known of it.
 pub(super) struct Entry {
     place: Place,
-    /// Its place is that of its whole key: too many flows have the same ends.
-    crowded: bool,
     /// Where it is in the index.
     bucket: u32,
     /// Which end of its key the flow's client is.
@@ -30,7 +28,8 @@ pub(super) struct Entry {
     /// The latest packet.
     pub(super) last: Carrier,
     pub(super) stage: Stage,
-    /// The initial sequence number of a SYN that would begin another connection, if it is answered.
+    /// The initial sequence number of a SYN that would begin another connection, if it is answered; of a flow of datagrams, the
+    /// latest one in short.
     pub(super) pending: Option<u32>,
     /// Both directions had packets.
     pub(super) two_sided: bool,
@@ -41,8 +40,6 @@ pub(super) struct Entry {
     pub(super) odd: bool,
     /// Whether a copy of all of it comes behind its end.
     pub(super) echo: Echo,
-    /// Of a flow of datagrams, the latest one in short.
-    pub(super) mark: u64,
     /// When it is to be looked at again.
     pub(super) alarm: Option<Timestamp>,
     /// When it was put into its place in the order.
@@ -260,7 +257,6 @@ impl Table {
             // Made in its place: an entry is large.
             *free = Some(Entry {
                 place,
-                crowded,
                 bucket: 0,
                 client,
                 flow: Flow {
@@ -275,7 +271,6 @@ impl Table {
                 reset: false,
                 odd: false,
                 echo: Echo::None,
-                mark: 0,
                 alarm: None,
                 linked: Timestamp::default(),
                 newer: None,
@@ -298,18 +293,15 @@ impl Table {
 
     pub(super) fn remove(&mut self, slot: usize) {
         self.unlink(slot);
+        if self.crowded > 0 {
+            self.leave_crowd(slot);
+        }
         if let Some(taken) = self.slots.get_mut(slot)
-            && let Some(Entry {
-                bucket,
-                crowded,
-                odd,
-                ..
-            }) = taken
+            && let Some(Entry { bucket, odd, .. }) = taken
         {
             if *odd {
                 self.paths.remove(&(slot as u32));
             }
-            self.crowded -= usize::from(*crowded);
             // Not looked for, and not looked at: it is mostly far away.
             if let Ok(found) = self.index.get_bucket_entry(*bucket as usize) {
                 debug_assert_eq!(*found.get() as usize, slot, "it is where it was put");
@@ -318,6 +310,15 @@ impl Table {
             *taken = None;
             self.recent = None;
             self.free.push(slot);
+        }
+    }
+
+    /// A flow goes that may have a place of its own.
+    #[cold]
+    fn leave_crowd(&mut self, slot: usize) {
+        if let Some(Some(entry)) = self.slots.get(slot) {
+            let (key, _) = Key::of_flow(&entry.flow);
+            self.crowded -= usize::from(entry.place == self.own_place(&key));
         }
     }
 

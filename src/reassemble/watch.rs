@@ -5,7 +5,7 @@
 //! are looked at to begin with, and after copies that contradict each other; and when long nothing was wrong, one now and then.
 
 /// Payload bytes that are summed, when there is a reason to.
-const ALL: i64 = 4 << 20;
+const ALL: i64 = 2 << 20;
 /// Payload bytes of which one segment is summed, when there is none.
 const SOME: i64 = 32 << 10;
 
@@ -49,10 +49,10 @@ mod tests {
     fn all_segments_are_looked_at_for_a_while_and_then_some() {
         let looked_at = |watch: &mut Watch| (0..100_000).filter(|_| watch.wants(1000)).count();
         let mut watch = Watch::default();
-        // 4 MiB of them, and then one in 33.
-        assert_eq!(looked_at(&mut watch), 4194 + (100_000 - 4194) / 33);
-        assert!(looked_at(&mut watch) < 4000);
+        // 2 MiB of them, and then one in 33.
+        assert_eq!(looked_at(&mut watch), 2097 + (100_000 - 2097) / 33);
+        assert!(looked_at(&mut watch) < 3100);
         watch.rouse();
-        assert!(looked_at(&mut watch) > 4194);
+        assert!(looked_at(&mut watch) > 2097 + 2900);
     }
 }

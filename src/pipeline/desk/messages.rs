@@ -109,7 +109,7 @@ impl Desk {
         }
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
-        open.from = state.from[dir.index()];
+        open.from = self.at;
         open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
         // Behind a hole a burst goes on with a text whose middle is missing.
         let holed = std::mem::take(&mut state.holed[dir.index()]) && is_burst(begin.kind);

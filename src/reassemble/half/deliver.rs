@@ -44,6 +44,11 @@ impl Half {
         self.tail.settle(bytes, open, tails);
     }
 
+    #[inline(never)]
+    fn note_first(&mut self, bytes: &[u8]) {
+        self.mark = mark(bytes);
+    }
+
     fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let (offset, seq) = (
@@ -51,7 +56,7 @@ impl Half {
             self.base.wrapping_add(self.next as u32),
         );
         if offset == 0 {
-            self.mark = mark(bytes);
+            self.note_first(bytes);
         }
         self.next = self.next.saturating_add(bytes.len() as u64);
         (turn.say)(&StreamEvent::Data {
