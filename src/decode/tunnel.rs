@@ -49,7 +49,8 @@ pub(super) const PORTS: [u16; 14] = [
 
 /// The same, each in a place of its own, so that one comparison tells.
 const PLACES: [u16; 64] = {
-    let mut places = [0; 64];
+    // An empty place holds a port that is known anyway.
+    let mut places = [PORTS[0]; 64];
     let mut at = 0;
     while at < PORTS.len() {
         places[place(PORTS[at])] = PORTS[at];

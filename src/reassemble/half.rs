@@ -122,16 +122,17 @@ struct Acked {
     /// When it began, and how many packets of the flow ago.
     since: Timestamp,
     packets: u32,
-    /// When it last grew.
+    /// When it last grew, by the capture.
     latest: Timestamp,
 }
 
 impl Acked {
-    fn at(now: Timestamp) -> Self {
+    /// It begins in this turn.
+    fn now(turn: &Turn<'_>) -> Self {
         Self {
-            since: now,
+            since: turn.now,
             packets: 0,
-            latest: now,
+            latest: turn.by.ts,
         }
     }
 }

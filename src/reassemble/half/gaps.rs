@@ -87,9 +87,9 @@ impl Half {
                 since: now,
                 acked: None,
             });
-            let heard = hole.acked.get_or_insert(Acked::at(now));
+            let heard = hole.acked.get_or_insert(Acked::now(turn));
             if acked > before {
-                heard.latest = now;
+                heard.latest = turn.by.ts;
             }
         }
         self.fin.map_or(offset, |fin| offset.min(fin))
@@ -300,7 +300,7 @@ impl Half {
         if trouble.hole.is_none() && (waits || acked > next) {
             trouble.hole = Some(Hole {
                 since: turn.now,
-                acked: (acked > next).then(|| Acked::at(turn.now)),
+                acked: (acked > next).then(|| Acked::now(turn)),
             });
         }
     }
