@@ -29,6 +29,8 @@ pub struct Exchange {
     pub acknowledged: Option<Timestamp>,
     /// First byte of the (final) answer.
     pub answered: Option<Timestamp>,
+    /// How many bytes of the other direction the asker had acknowledged by then, and how much of it was missed by the capture.
+    pub heard: Heard,
     /// Bytes of the question, its head as sent and its body decoded.
     pub sent: u64,
     /// What had gone wrong in the flow when the question began.
@@ -62,6 +64,7 @@ impl Exchange {
             asked_end: 0,
             acknowledged: None,
             answered: None,
+            heard: Heard::default(),
             sent: 0,
             troubles,
             findings: Findings::default(),
@@ -69,6 +72,27 @@ impl Exchange {
             matched: false,
         }
     }
+}
+
+/// What is known of the direction of the responses at some moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Heard {
+    /// Bytes that their receiver acknowledged.
+    pub acknowledged: u64,
+    /// Holes, bytes that nobody understands, and responses whose request is not certain.
+    pub missed: u32,
+}
+
+/// What is known of a final response that did not come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Silence {
+    /// There was none, as far as the capture goes.
+    #[default]
+    None,
+    /// Bytes of that direction were lost or not understood, or a response came whose request is not certain: it may be among them.
+    Unknown,
+    /// No packet of that direction was captured.
+    Unseen,
 }
 
 /// What is known of the conditions on an exchange.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::exchange::Silence;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
@@ -73,6 +74,8 @@ pub struct Pair<'a> {
     pub title: &'a [u8],
     /// When what happened. Without a question `asked` is the answer's first byte.
     pub times: Times,
+    /// Without an answer: what is known of that.
+    pub silence: Silence,
 }
 
 /// Why something is shown.

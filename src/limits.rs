@@ -98,6 +98,8 @@ pub mod time {
     pub const GAP_GRACE: i64 = 50_000_000;
     /// Packets of the flow after which such a hole is given up as well.
     pub const GAP_GRACE_PACKETS: u32 = 3;
+    /// The same, at most, where holes that were given up are filled later: the capture's packets are not in their order.
+    pub const GAP_GRACE_PACKETS_MOST: u32 = 64;
     /// How long a hole that nobody acknowledged is waited for.
     pub const GAP_TIMEOUT: i64 = 10_000_000_000;
     /// The same when only one direction is captured.

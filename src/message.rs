@@ -169,6 +169,8 @@ pub struct Brief {
     pub interim: bool,
     /// The message breaks this rule of its protocol, and was read all the same.
     pub odd: Option<&'static str>,
+    /// An answer to one of several questions, and which one is not certain: packets were lost, or the capture began in the middle.
+    pub unpaired: bool,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.

@@ -242,7 +242,7 @@ impl Pipeline {
         let (number, flow) = self.desk()?.oldest()?;
         let mut found = None;
         let look = |flow: &Flow, memory: &mut Memory| {
-            found = Unanswered::of(flow, memory.exchanges(), number);
+            found = Unanswered::of(flow, memory, number);
         };
         match &mut self.way {
             Way::Messages(messages) => messages.front.visit(flow, look),

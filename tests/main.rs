@@ -18,6 +18,7 @@
 //! - `live`: on loopback, where the tests run as root
 //! - `memory`: it is bounded, whatever comes
 //! - `frames`: packets made to order, for the others
+//! - `pairing`: which response is whose, when it was over, and what nobody can know
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `threads`: two threads show what one does
 //! - `tidy`: the shape of the source
@@ -39,6 +40,7 @@ mod memory;
 mod named;
 mod needles;
 mod overview;
+mod pairing;
 mod parity;
 mod privileges;
 mod properties;

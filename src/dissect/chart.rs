@@ -77,7 +77,16 @@ pub(super) struct Play {
     pub(super) ticking: bool,
     pub(super) chart: Chart,
     pub(super) frame: u64,
+    /// How many bytes each direction has sent, captured or not.
+    pub(super) sent: [u64; 2],
+    /// How many of them the other side has received, as it says from now on. `None`: all.
+    pub(super) received: [Option<u64>; 2],
+    /// The handshake was not captured.
+    pub(super) joined: bool,
 }
+
+/// Initial sequence numbers.
+const ISN: [u32; 2] = [u32::MAX - 100, 5000];
 
 impl Play {
     pub(super) fn of(steps: &[Step], cut: &Cut) -> Self {
@@ -92,17 +101,18 @@ impl Play {
                 Step::Write(dir, bytes) => self.write(*dir, bytes, cut, true),
                 Step::Unpushed(dir, bytes) => self.write(*dir, bytes, cut, false),
                 &Step::Gap(dir, len) => {
-                    let by = self.carrier(TcpFlags::ACK);
+                    let by = self.carrier(dir, TcpFlags::ACK);
+                    let offset = self.send(dir, len);
                     self.event(&StreamEvent::Gap {
                         dir,
-                        offset: 0,
+                        offset,
                         len,
                         reason: GapReason::Acked,
                         by: &by,
                     });
                 }
                 &Step::End(dir, how) => {
-                    let by = self.carrier(TcpFlags::FIN);
+                    let by = self.carrier(dir, TcpFlags::FIN);
                     self.event(&StreamEvent::End { dir, how, by: &by });
                 }
                 Step::Pause(millis) => {
@@ -129,17 +139,30 @@ impl Play {
             } else {
                 TcpFlags::ACK
             };
-            let by = self.carrier(flags);
+            let by = self.carrier(dir, flags);
+            let offset = self.send(dir, now.len() as u64);
             self.event(&StreamEvent::Data {
                 dir,
-                offset: 0,
+                offset,
+                seq: ISN[dir.index()].wrapping_add(1).wrapping_add(offset as u32),
+                joined: self.joined,
                 bytes: now,
                 by: &by,
             });
         }
     }
 
-    fn carrier(&mut self, flags: TcpFlags) -> Carrier {
+    /// So many bytes are sent; says from which offset on.
+    fn send(&mut self, dir: Direction, len: u64) -> u64 {
+        let sent = &mut self.sent[dir.index()];
+        let from = *sent;
+        *sent = from.saturating_add(len);
+        from
+    }
+
+    fn carrier(&mut self, dir: Direction, flags: TcpFlags) -> Carrier {
+        let other = dir.reverse().index();
+        let received = self.received[other].unwrap_or(self.sent[other]);
         self.frame += 1;
         self.now = self.now.plus(1000);
         self.idle();
@@ -148,6 +171,7 @@ impl Play {
             ts: self.now,
             flags,
             icmp: None,
+            ack: ISN[other].wrapping_add(1).wrapping_add(received as u32),
         }
     }
 

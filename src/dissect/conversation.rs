@@ -2,6 +2,7 @@
 //! read by [`Talk`], datagrams are messages as they are.
 
 use super::budget::Budget;
+use super::half::Place;
 use super::raw;
 use super::talk::Talk;
 use super::voice::Voice;
@@ -71,23 +72,31 @@ impl Conversation {
             listener: say,
         };
         match *event {
-            StreamEvent::Data { dir, bytes, by, .. } => {
+            StreamEvent::Data {
+                dir,
+                offset,
+                seq,
+                joined,
+                bytes,
+                by,
+            } => {
                 voice.by = *by;
-                self.talk
-                    .get_or_insert_default()
-                    .data(dir, bytes, &mut voice);
+                let talk = self.talk.get_or_insert_default();
+                if joined {
+                    talk.join(dir);
+                }
+                talk.data(dir, Place { offset, seq }, bytes, &mut voice);
             }
             StreamEvent::Gap {
                 dir,
+                offset,
                 len,
                 reason,
                 by,
-                ..
             } => {
                 voice.by = *by;
-                self.talk
-                    .get_or_insert_default()
-                    .gap(dir, len, reason, &mut voice);
+                let talk = self.talk.get_or_insert_default();
+                talk.gap(dir, (offset, len), reason, &mut voice);
             }
             StreamEvent::End { dir, how, by } => {
                 voice.by = *by;

@@ -3,12 +3,44 @@
 use super::raw::Burst;
 use super::talk::Raw;
 use super::voice::Voice;
-use super::{Dissector, Seek, preamble};
+use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::Carrier;
 
 /// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and used again.
 const KEPT: usize = 16 << 10;
+/// Where a byte stands in its direction: as an offset, and as it was numbered.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) seq: u32,
+}
+
+impl Place {
+    /// So many bytes further on.
+    pub(super) const fn plus(self, len: u64) -> Self {
+        Self {
+            offset: self.offset.saturating_add(len),
+            seq: self.seq.wrapping_add(len as u32),
+        }
+    }
+
+    /// So many bytes before.
+    pub(super) const fn minus(self, len: u64) -> Self {
+        Self {
+            offset: self.offset.saturating_sub(len),
+            seq: self.seq.wrapping_sub(len as u32),
+        }
+    }
+
+    /// The offset of the byte with the sequence number `seq`, which is not far from here: negative in front of the first one
+    /// that is known.
+    pub(super) const fn of(self, seq: u32) -> i64 {
+        let distance = seq.wrapping_sub(self.seq).cast_signed();
+        self.offset.cast_signed().saturating_add(distance as i64)
+    }
+}
+
 /// One direction.
 pub(super) struct Half {
     /// What is done with the next byte.
@@ -23,6 +55,10 @@ pub(super) struct Half {
     pub(super) patient: bool,
     /// Its raw bursts, before, between and behind what is dissected.
     pub(super) burst: Burst,
+    /// Where the next byte is, once one was seen.
+    pub(super) place: Option<Place>,
+    /// Bytes that were lost when there was no dissector to be told of them.
+    pub(super) missed: Option<Missed>,
 }
 
 impl Default for Half {
@@ -34,6 +70,8 @@ impl Default for Half {
             starts: false,
             patient: false,
             burst: Burst::new(),
+            place: None,
+            missed: None,
         }
     }
 }
@@ -75,7 +113,7 @@ impl Half {
         if let Some(dissector) = dissector
             && !self.burst.is_open()
         {
-            dissector.elsewhere(dir);
+            dissector.missed(dir, Missed::UNREAD);
         }
         self.burst.settle_for_raw();
         self.burst.text(dir, bytes, &first, voice);

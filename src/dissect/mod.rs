@@ -27,6 +27,7 @@ use std::fmt;
 
 pub use budget::Budget;
 pub use conversation::Conversation;
+use half::Place;
 pub use hello::{Hello, hello, is_tls};
 use voice::Voice;
 
@@ -142,8 +143,9 @@ trait Dissector: Send {
         Seek::Nowhere
     }
 
-    /// Hears that a burst of a direction that is not (or no longer) its own is told as raw bytes.
-    fn elsewhere(&mut self, dir: Direction);
+    /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`] told: they were lost, or are told as
+    /// raw bytes.
+    fn missed(&mut self, dir: Direction, missed: Missed);
 
     /// Forgets everything, to be as new for another flow.
     fn renew(&mut self);
@@ -157,6 +159,10 @@ struct Input<'a> {
     bytes: &'a [u8],
     /// The segment that brought the first of them.
     first: Carrier,
+    /// Where the first of them is.
+    place: Place,
+    /// Where the next byte of the other direction is, once one was seen.
+    other: Option<Place>,
     /// The first of them is the first of its segment.
     starts: bool,
     /// The protocol's probe was just certain of them.
@@ -234,6 +240,8 @@ struct Malformed {
 struct Gap<'a> {
     /// Direction.
     dir: Direction,
+    /// Offset of the first byte that is missing.
+    offset: u64,
     /// How many bytes are missing.
     len: u64,
     /// Why.
@@ -242,6 +250,33 @@ struct Gap<'a> {
     body: u64,
     /// Bytes in front of the hole that were not consumed.
     waiting: &'a [u8],
+}
+
+/// Bytes of a direction in which messages may begin that are not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Missed {
+    /// Offsets of the first byte and of the one behind the last. `None`: they were captured and not understood, or are those in
+    /// front of the first byte of a stream that was joined in the middle.
+    range: Option<(u64, u64)>,
+    /// The first of them begins a message.
+    boundary: bool,
+}
+
+impl Missed {
+    /// What was not understood, or came before the capture.
+    const UNREAD: Self = Self {
+        range: None,
+        boundary: false,
+    };
+
+    /// With more behind it.
+    fn and(self, more: Self) -> Self {
+        let range = match (self.range, more.range) {
+            (Some((from, to)), Some((next, end))) if to == next => Some((from, end)),
+            _ => None,
+        };
+        Self { range, ..self }
+    }
 }
 
 /// What a dissector makes of a hole.

@@ -84,6 +84,14 @@ impl Burst {
         self.last
     }
 
+    /// The direction's last packet, or `by` when there was none.
+    pub(super) const fn last_or(&self, by: Carrier) -> Carrier {
+        match self.last.frame {
+            0 => by,
+            _ => self.last,
+        }
+    }
+
     /// Remembers the direction's last packet.
     pub(super) const fn touch(&mut self, by: Carrier) {
         self.last = by;

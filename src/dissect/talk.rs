@@ -4,7 +4,9 @@
 
 use super::half::{Half, Mode, less, share};
 use super::voice::Voice;
-use super::{Both, Dissector, Gap, Input, Malformed, Then, Verdict, recognise};
+use super::{
+    Both, Dissector, Gap, Input, Malformed, Missed, Place, Protocol, Then, Verdict, recognise,
+};
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
@@ -55,18 +57,33 @@ impl Talk {
         of(&self.halves.to_server).saturating_add(of(&self.halves.to_client))
     }
 
+    /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
+    pub(super) fn join(&mut self, dir: Direction) {
+        let half = self.halves.of_mut(dir);
+        if half.place.is_none() {
+            miss(half, dissector(&mut self.dissector), dir, Missed::UNREAD);
+        }
+    }
+
     /// Takes the next bytes of a direction.
-    pub(super) fn data(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+    pub(super) fn data(
+        &mut self,
+        dir: Direction,
+        place: Place,
+        bytes: &[u8],
+        voice: &mut Voice<'_>,
+    ) {
         let other = self.halves.of_mut(dir.reverse());
         if other.mode == Mode::Raw {
             other.settle(dir.reverse(), dissector(&mut self.dissector), voice);
         }
         self.pause(dir, voice.by.ts, voice);
 
-        self.take(dir, bytes, voice);
+        self.take(dir, place, bytes, voice);
 
         let push = voice.by.flags.has(TcpFlags::PSH);
         let half = self.halves.of_mut(dir);
+        half.place = Some(place.plus(bytes.len() as u64));
         half.burst.touch(voice.by);
         if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.patient) {
             half.settle(dir, dissector(&mut self.dissector), voice);
@@ -83,13 +100,15 @@ impl Talk {
     }
 
     /// Passes on what waits and `bytes`; what is left waits.
-    fn take(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+    fn take(&mut self, dir: Direction, place: Place, bytes: &[u8], voice: &mut Voice<'_>) {
         let mut rest = bytes;
         let mut fresh = true;
+        let end = place.plus(bytes.len() as u64);
         while !rest.is_empty() {
             let half = self.halves.of_mut(dir);
             if half.waiting.is_empty() {
-                let used = self.pass(dir, rest, 0, fresh, voice);
+                let place = end.minus(rest.len() as u64);
+                let used = self.pass((dir, place), rest, 0, fresh, voice);
                 let left = rest.get(used..).unwrap_or_default();
                 if !left.is_empty() {
                     let half = self.halves.of_mut(dir);
@@ -106,8 +125,9 @@ impl Talk {
                 .head
                 .saturating_sub(before)
                 .clamp(1, rest.len());
+            let place = end.minus(rest.len().saturating_add(before) as u64);
             held.extend_from_slice(rest.get(..room).unwrap_or_default());
-            let used = self.pass(dir, &held, before, fresh, voice);
+            let used = self.pass((dir, place), &held, before, fresh, voice);
             let half = self.halves.of_mut(dir);
             if let Some(of_rest) = used.checked_sub(before) {
                 held.clear();
@@ -122,11 +142,11 @@ impl Talk {
         }
     }
 
-    /// Passes on `bytes` until what is left is not enough for the next step; says how many were used. The first `held`
-    /// of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
+    /// Passes on `bytes`, which begin at `place`, until what is left is not enough for the next step; says how many were used. The
+    /// first `held` of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
     fn pass(
         &mut self,
-        dir: Direction,
+        (dir, place): (Direction, Place),
         bytes: &[u8],
         held: usize,
         fresh: bool,
@@ -135,6 +155,7 @@ impl Talk {
         let mut used = 0;
         let mut steps = 0;
         let mut recognised = false;
+        let other = self.halves.of(dir.reverse()).place;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             let half = self.halves.of_mut(dir);
@@ -160,6 +181,8 @@ impl Talk {
                         dir,
                         bytes: rest,
                         first,
+                        place: place.plus(used as u64),
+                        other,
                         starts,
                         recognised: std::mem::take(&mut recognised),
                     },
@@ -267,10 +290,7 @@ impl Talk {
                         half.burst.finish(dir, voice);
                         half.mode = Mode::Need(1);
                         if !same {
-                            let spare = self.spare.take();
-                            self.dissector = spare
-                                .filter(|(name, _)| *name == protocol.name)
-                                .or_else(|| Some((protocol.name, (protocol.start)())));
+                            self.begin(protocol);
                         }
                         return Raw::Recognised;
                     }
@@ -295,17 +315,41 @@ impl Talk {
         Raw::Told
     }
 
-    /// Takes a hole.
+    /// Has a dissector from here on, which is told what it could not be told before.
+    fn begin(&mut self, protocol: &'static Protocol) {
+        let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
+        let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            if let Some(missed) = self.halves.of_mut(dir).missed.take() {
+                dissector.missed(dir, missed);
+            }
+        }
+        self.dissector = Some((name, dissector));
+    }
+
+    /// Takes a hole: so many bytes from an offset on.
     pub(super) fn gap(
         &mut self,
         dir: Direction,
-        len: u64,
+        (offset, len): (u64, u64),
         reason: GapReason,
         voice: &mut Voice<'_>,
     ) {
         let half = self.halves.of_mut(dir);
+        if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
+            // When they came is not known, and what ends here had its last byte in front of them.
+            voice.by = half.burst.last_or(voice.by);
+        }
+        let untouched = half.place.is_none();
+        half.place = half.place.map(|place| place.plus(len));
+        let place = half.place.unwrap_or_default();
         let body = match half.mode {
             Mode::Raw => {
+                let missed = Missed {
+                    range: Some((offset, offset.saturating_add(len))),
+                    boundary: untouched,
+                };
+                miss(half, dissector(&mut self.dissector), dir, missed);
                 if !half.waiting.is_empty() {
                     let waiting = std::mem::take(&mut half.waiting);
                     half.tell_raw(
@@ -323,12 +367,12 @@ impl Talk {
                 if let Some(dissector) = dissector(&mut self.dissector) {
                     dissector.missing(dir, len, reason, voice);
                 }
-                self.pass(dir, &[], 0, false, voice);
+                self.pass((dir, place), &[], 0, false, voice);
                 return;
             }
             Mode::Skip(left) if left >= len => {
                 half.mode = less(left, len, Mode::Skip);
-                self.pass(dir, &[], 0, false, voice);
+                self.pass((dir, place), &[], 0, false, voice);
                 return;
             }
             Mode::Body(left) => left,
@@ -342,6 +386,7 @@ impl Talk {
         let after = dissector_here.gap(
             &Gap {
                 dir,
+                offset,
                 len,
                 reason,
                 body,
@@ -350,7 +395,7 @@ impl Talk {
             voice,
         );
         self.then(dir, after.then, voice);
-        self.pass(dir, &[], 0, false, voice);
+        self.pass((dir, place), &[], 0, false, voice);
         let half = self.halves.of_mut(dir);
         if half.mode == Mode::Raw {
             let untold = waiting.get(after.consumed..).unwrap_or_default();
@@ -367,6 +412,10 @@ impl Talk {
     /// Takes the end of a direction.
     pub(super) fn end(&mut self, dir: Direction, how: Ending, voice: &mut Voice<'_>) {
         let half = self.halves.of_mut(dir);
+        if how != Ending::Fin {
+            // It ended with its last byte, not when that was believed.
+            voice.by = half.burst.last_or(voice.by);
+        }
         let waiting = std::mem::take(&mut half.waiting);
         let first = half.first;
         let told = match dissector(&mut self.dissector) {
@@ -382,6 +431,22 @@ impl Talk {
             half.tell_raw(dir, untold, first, dissector(&mut self.dissector), voice);
         }
         half.burst.finish(dir, voice);
+    }
+}
+
+/// Tells of bytes that are none of the dissector's, now or when there is one.
+fn miss(
+    half: &mut Half,
+    dissector: Option<&mut Box<dyn Dissector>>,
+    dir: Direction,
+    missed: Missed,
+) {
+    match dissector {
+        Some(dissector) => dissector.missed(dir, missed),
+        None => {
+            let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
+            half.missed = Some(all);
+        }
     }
 }
 
@@ -482,7 +547,7 @@ mod tests {
             0
         }
 
-        fn elsewhere(&mut self, _: Direction) {}
+        fn missed(&mut self, _: Direction, _: Missed) {}
 
         fn renew(&mut self) {
             *self = Self::default();
@@ -513,7 +578,7 @@ mod tests {
             0
         }
 
-        fn elsewhere(&mut self, _: Direction) {}
+        fn missed(&mut self, _: Direction, _: Missed) {}
 
         fn renew(&mut self) {}
     }
@@ -550,12 +615,14 @@ mod tests {
             listener: &mut listener,
         };
         let dir = Direction::ToServer;
+        let mut place = Place::default();
         for piece in pieces {
-            talk.data(dir, piece, &mut voice);
+            talk.data(dir, place, piece, &mut voice);
+            place = place.plus(piece.len() as u64);
         }
         if gap > 0 {
-            talk.gap(dir, gap, GapReason::Acked, &mut voice);
-            talk.data(dir, after, &mut voice);
+            talk.gap(dir, (place.offset, gap), GapReason::Acked, &mut voice);
+            talk.data(dir, place.plus(gap), after, &mut voice);
         }
         talk.end(dir, Ending::Fin, &mut voice);
         (heard, stats)

@@ -174,6 +174,7 @@ impl Desk {
                 offset,
                 bytes,
                 by,
+                ..
             } => {
                 state.reached[dir.index()] = offset + bytes.len() as u64;
                 by.ts
@@ -216,6 +217,8 @@ impl Desk {
         if let StreamEvent::Gap { dir, .. } = *event {
             self.orders.query.mark_gap(state.mark(dir));
             state.holed[dir.index()] = true;
+            let missed = &mut state.missed[dir.index()];
+            *missed = missed.saturating_add(1);
         }
         if let StreamEvent::End { dir, how, .. } = *event {
             self.end_of(flow, state, dir, how);

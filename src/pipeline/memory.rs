@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::dissect::Conversation;
-use crate::exchange::{Exchange, Findings};
-use crate::flow::Direction;
+use crate::exchange::{Exchange, Findings, Heard, Silence};
+use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::message::{Begin, BodyFacts, Brief, Side};
 use crate::packet::TcpFlags;
@@ -18,13 +18,6 @@ use super::kept::Kept;
 pub(super) struct Memory {
     pub(super) conversation: Conversation,
     pub(super) state: State,
-}
-
-impl Memory {
-    /// Exchanges whose final answer is not over.
-    pub(super) fn exchanges(&self) -> &VecDeque<Exchange> {
-        &self.state.exchanges
-    }
 }
 
 /// The part of a flow's memory that is the desk's.
@@ -42,6 +35,8 @@ pub(super) struct State {
     pub(super) reached: [u64; 2],
     /// Up to where the receiver acknowledged each direction's bytes, and when it last did.
     pub(super) acked: [(u64, Timestamp); 2],
+    /// Holes and raw bursts of each direction, and answers in it whose question is not known.
+    pub(super) missed: [u32; 2],
     /// Exchanges whose final answer is not over.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.
@@ -181,6 +176,12 @@ impl State {
         open.any(|open| open.held || open.is_due(query))
     }
 
+    /// The question of this number, while it is said.
+    pub(super) fn asking(&mut self, dir: Direction, number: u64) -> Option<&mut Open> {
+        let open = self.open(dir).as_deref_mut();
+        open.filter(|open| open.begin.kind.side == Side::Asks && open.number == number)
+    }
+
     /// Take out the kept question of this number.
     pub(super) fn question(&mut self, number: u64) -> Option<Kept> {
         let questions = &mut self.neighbours.as_mut()?.questions;
@@ -193,6 +194,36 @@ impl State {
         self.exchanges
             .iter_mut()
             .find(|exchange| exchange.ordinal == ordinal)
+    }
+
+    /// What is known of a direction by now.
+    pub(super) fn heard(&self, dir: Direction) -> Heard {
+        Heard {
+            acknowledged: self.acked[dir.index()].0,
+            missed: self.missed[dir.index()],
+        }
+    }
+
+    /// Whether a packet of a direction was captured: it brought bytes, or acknowledged some, or was the answer to a SYN.
+    pub(super) fn is_seen(&self, flow: &Flow, dir: Direction) -> bool {
+        let other = dir.reverse().index();
+        let begun = match dir {
+            Direction::ToServer => flow.handshake.syn.is_some(),
+            Direction::ToClient => flow.handshake.answered.is_some(),
+        };
+        begun || self.reached[dir.index()] > 0 || self.acked[other].0 > 0
+    }
+
+    /// What is known of the answer to a question that has none.
+    pub(super) fn silence(&self, flow: &Flow, exchange: &Exchange) -> Silence {
+        let dir = exchange.asking.reverse();
+        if !self.is_seen(flow, dir) {
+            Silence::Unseen
+        } else if self.missed[dir.index()] != exchange.heard.missed {
+            Silence::Unknown
+        } else {
+            Silence::None
+        }
     }
 
     /// The question of an exchange is whole: its last packet, and how many bytes it has.

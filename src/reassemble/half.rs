@@ -38,6 +38,10 @@ pub(super) struct Half {
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
     window: u16,
     scale: Option<u8>,
+    /// The sequence number of offset 0, as the peer's SYN acknowledges it when the own one was not seen.
+    begins: Option<u32>,
+    /// What its peer acknowledges of it, as long as nothing of it was seen.
+    unseen: Option<Unseen>,
     /// Something of it was seen, so that `base` is known.
     started: bool,
     /// Its start was not seen.
@@ -88,12 +92,38 @@ impl Trouble {
     }
 }
 
+/// The acknowledgement numbers of a direction of which nothing was seen.
+#[derive(Clone, Copy)]
+struct Unseen {
+    first: u32,
+    latest: u32,
+}
+
 /// A hole that is waited for.
 #[derive(Clone, Copy)]
 struct Hole {
     since: Timestamp,
-    /// Since when it is acknowledged, and how many packets of the flow ago.
-    acked: Option<(Timestamp, u32)>,
+    acked: Option<Acked>,
+}
+
+/// The acknowledgement of a hole.
+#[derive(Clone, Copy)]
+struct Acked {
+    /// When it began, and how many packets of the flow ago.
+    since: Timestamp,
+    packets: u32,
+    /// When it last grew.
+    latest: Timestamp,
+}
+
+impl Acked {
+    fn at(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            packets: 0,
+            latest: now,
+        }
+    }
 }
 
 /// Farther away than this, bytes do not belong to the stream: half of what 32 bits can tell.
@@ -278,7 +308,7 @@ impl Half {
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
             self.deliver(fresh, &piece.facts.by, turn);
             if piece.facts.cut > 0 {
-                self.lose(piece.facts.cut, GapReason::Snaplen, turn);
+                self.lose(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, turn);
             }
         }
         self.await_hole(turn);

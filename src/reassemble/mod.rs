@@ -24,7 +24,7 @@ pub use fragments::{Defragmented, Defragmenter};
 
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::limits::Limits;
+use crate::limits::{Limits, time};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
@@ -56,6 +56,8 @@ struct Shared {
     limits: Limits,
     policy: Policy,
     stats: ReassemblyStats,
+    /// See [`Turn::grace`].
+    grace: u32,
     queued: usize,
     tails: Tails,
 }
@@ -74,6 +76,7 @@ impl Shared {
             limits: &self.limits,
             policy: self.policy,
             stats: &mut self.stats,
+            grace: &mut self.grace,
             queued: &mut self.queued,
             tails: &mut self.tails,
             say,
@@ -94,6 +97,7 @@ impl<S: Default> Reassembler<S> {
                 limits,
                 policy,
                 stats: ReassemblyStats::default(),
+                grace: time::GAP_GRACE_PACKETS,
                 queued: 0,
                 tails: Tails::default(),
             },
@@ -282,6 +286,9 @@ impl<S: Default> Reassembler<S> {
             let mut needs = 0;
             if segment.has(TcpFlags::ACK) {
                 (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
+                if segment.has(TcpFlags::SYN) {
+                    peer.begins_at(segment.tcp.ack);
+                }
                 needs = peer.acknowledged(segment.tcp.ack, &mut turn);
                 turn.dir = dir;
             }

@@ -53,6 +53,8 @@ pub(super) struct Turn<'t> {
     pub(super) limits: &'t Limits,
     pub(super) policy: Policy,
     pub(super) stats: &'t mut ReassemblyStats,
+    /// Packets of its flow that a hole is waited for when it is acknowledged.
+    pub(super) grace: &'t mut u32,
     /// Bytes that wait in all flows.
     pub(super) queued: &'t mut usize,
     /// Delivered bytes that are kept in all flows.
@@ -103,17 +105,18 @@ impl Turn<'_> {
 
 /// What is told of a packet with what it brought.
 pub(super) fn carrier(packet: &Packet<'_>) -> Carrier {
-    let (flags, icmp) = match packet.transport {
-        Transport::Tcp(tcp) => (tcp.flags, None),
+    let (flags, ack, icmp) = match packet.transport {
+        Transport::Tcp(tcp) => (tcp.flags, tcp.ack, None),
         Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
-            (TcpFlags::default(), Some((kind, code)))
+            (TcpFlags::default(), 0, Some((kind, code)))
         }
-        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
+        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), 0, None),
     };
     Carrier {
         frame: packet.frame,
         ts: packet.ts,
         flags,
         icmp,
+        ack,
     }
 }

@@ -13,7 +13,7 @@ use std::io;
 use crate::hit::{Hit, Pair};
 use crate::message::{Decoding, Side};
 
-use super::parts::{body, fact, field, is_whole, start_line};
+use super::parts::{body, fact, field, is_early, is_whole, start_line};
 use super::quote::{is_plain, printf, quoted};
 use super::{Out, Renderer, Settings, Wants};
 use fields::{Fields, Place};
@@ -46,13 +46,16 @@ impl Curl {
         }
     }
 
-    /// The command for a question, or why there is none.
-    fn command(&mut self, question: &Hit<'_>) -> Result<String, &'static str> {
+    /// The command for a question, or why there is none; `answered`: it was, perhaps before its body was over.
+    fn command(&mut self, question: &Hit<'_>, answered: bool) -> Result<String, &'static str> {
         let (method, target) = start_line(question)
             .filter(|_| question.kind.name == "http.request")
             .ok_or("it is no HTTP request")?;
         if method == b"CONNECT" {
             return Err("it asks a proxy for a tunnel; what goes through that is not known");
+        }
+        if answered && is_early(question) {
+            return Err("it was answered before its body was over, so that not all of it was sent");
         }
         if !is_whole(question) {
             return Err("not all of it was captured and kept (--max-body keeps more of a body)");
@@ -139,7 +142,7 @@ impl Renderer for Curl {
             return Ok(());
         }
         let command = match pair.question {
-            Some(question) => self.command(question),
+            Some(question) => self.command(question, pair.answer.is_some()),
             None => Err("its request was not captured, or there was no room to keep it"),
         };
         match command {

@@ -176,6 +176,9 @@ fn request(pair: &Pair<'_>, server: Option<Endpoint>) -> Value {
     });
     if question.body_size > 0 {
         request["postData"] = parts::post(question);
+    } else {
+        // Of a body it stands there.
+        parts::comment(question, &mut request);
     }
     request
 }

@@ -15,6 +15,7 @@ use std::io;
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::exchange::Silence;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
@@ -124,7 +125,12 @@ impl Log {
         }
         let Some(hit) = pair.answer else {
             line.times = [None; 2];
-            line.words.push("no answer".into());
+            let word = match pair.silence {
+                Silence::None => "no answer",
+                Silence::Unknown => "answer unknown",
+                Silence::Unseen => "answer not captured",
+            };
+            line.words.push(word.into());
             return line;
         };
         if hit.brief.status > 0 {

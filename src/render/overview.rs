@@ -104,7 +104,7 @@ impl Renderer for Overview {
             None => ("", "", "(request not captured)"),
         };
         let host = if host.is_empty() { &server } else { host };
-        let status = pair.answer.map(|hit| hit.brief.status);
+        let status = pair.answer.map(|hit| hit.brief.status).ok_or(pair.silence);
         // Without a question nobody knows when it was asked.
         let nanos = pair.times.total().filter(|_| asked.is_some());
         self.book.add([host, method, path], status, nanos);

@@ -38,6 +38,16 @@ pub(super) fn is_whole(hit: &Hit<'_>) -> bool {
     !hit.incomplete && hit.text.pieces.iter().all(kept)
 }
 
+/// Whether its head is whole and its body is kept as far as it came, which was not to its end.
+pub(super) fn is_early(hit: &Hit<'_>) -> bool {
+    let kept = |piece: &Piece| matches!(piece, Piece::Kept(_));
+    let head = hit.text.bytes.get(..hit.head).unwrap_or_default();
+    let whole = [&b"\n\r\n"[..], b"\n\n"]
+        .iter()
+        .any(|end| head.ends_with(end));
+    hit.incomplete && whole && hit.text.pieces.iter().all(kept)
+}
+
 /// The bytes of a request's target and method, as they were sent.
 pub(super) fn start_line<'a>(question: &Hit<'a>) -> Option<(&'a [u8], &'a [u8])> {
     if question.kind.side != Side::Asks {

@@ -334,6 +334,9 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
             .reading
             .map(|name| format!("[read as {name}]").into()),
     );
+    if hit.brief.unpaired {
+        labels.push("[its request is not certain]".into());
+    }
     if hit.pending {
         labels.push("no answer yet".into());
     }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use crate::cli::config::Input;
+use crate::exchange::Silence;
 use crate::frame::Timestamp;
 use crate::pipeline::Unanswered;
 use crate::render;
@@ -125,31 +126,33 @@ impl Notes {
             return;
         }
         let requests = count(many, "request has", "requests have");
-        self.say("", 0, &format!("{requests} no answer yet:"));
+        let unseen = |question: &Unanswered| question.silence == Silence::Unseen;
+        let what = match first.iter().all(unseen) {
+            true => "no answer in the capture",
+            false => "no answer yet",
+        };
+        self.say("", 0, &format!("{requests} {what}:"));
         for question in first {
             let title = match self.masked {
                 true => render::without_secrets(&question.title),
                 false => (&question.title[..]).into(),
             };
+            // Of what was not captured nobody knows how long it took.
+            let waited = match unseen(question) {
+                true => String::new(),
+                false => format!("   {} so far", render::duration(now.since(question.since))),
+            };
             self.more(&format!(
-                "#{} {}   {} -> {}   {} so far",
+                "#{} {}   {} -> {}{waited}",
                 question.number,
                 String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
-                render::duration(now.since(question.since))
             ));
-            let heard = match question.acknowledged {
-                true => " and acknowledged",
-                false => ", not acknowledged",
-            };
-            let silent = match question.begun {
-                true => "the answer has begun and is not over",
-                false => "the server has not sent a byte back",
-            };
             self.more(&format!(
-                "   {} sent{heard}; {silent}",
-                render::size(question.sent)
+                "   {} sent{}",
+                render::size(question.sent),
+                silence(question)
             ));
         }
         let rest = many.saturating_sub(first.len() as u64);
@@ -174,6 +177,25 @@ impl Notes {
         );
         self.say("", 0, &text);
     }
+}
+
+/// What is known of a question that has no answer, and no more than that.
+fn silence(question: &Unanswered) -> String {
+    let heard = match (question.acknowledged, question.silence) {
+        (true, _) => " and acknowledged",
+        (false, Silence::Unseen) => "",
+        (false, _) => ", not acknowledged",
+    };
+    let silent = match (question.begun, question.silence, question.received) {
+        (true, ..) => "the answer has begun and is not over",
+        (_, Silence::None, _) => "the server has not sent a byte back",
+        (_, Silence::Unknown, _) => {
+            "its answer is not certain: packets were lost, or not understood"
+        }
+        (_, Silence::Unseen, false) => "no packet of the server was captured",
+        (_, Silence::Unseen, true) => "an answer came, which was not captured",
+    };
+    format!("{heard}; {silent}")
 }
 
 /// File names, interfaces' names and titles are others' words, too.

@@ -6,6 +6,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use spygrep::decode;
 use spygrep::dissect::{self, Budget, Conversation};
+use spygrep::exchange::Silence;
 use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::hit::{Heading, Hit, Pair, Piece, Portion, Text, Why};
@@ -172,6 +173,8 @@ impl Exchanges {
             let event = StreamEvent::Data {
                 dir,
                 offset: self.offset * bytes.len() as u64,
+                seq: (self.offset * bytes.len() as u64) as u32,
+                joined: false,
                 bytes,
                 by: &Carrier::default(),
             };
@@ -322,6 +325,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         answer: Some(&hit),
         title: b"GET example.test/page/1",
         times: Times::default(),
+        silence: Silence::None,
     };
     let mut renderer = render::renderer(settings, Out::new(Box::new(std::io::sink()), true));
     let pairs = renderer.wants().pairs;

@@ -430,6 +430,8 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
             let event = StreamEvent::Data {
                 dir,
                 offset,
+                seq: offset as u32,
+                joined: false,
                 bytes: piece,
                 by: &Carrier::default(),
             };

@@ -16,6 +16,7 @@ mod pairing;
 mod start_line;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 pub(super) use describe::describe;
 pub(super) use start_line::probe;
@@ -26,7 +27,9 @@ use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
 use super::voice::Voice;
-use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Seek, Then, Verdict};
+use super::{
+    AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Seek, Then, Verdict,
+};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
 use crate::stream::{Ending, GapReason};
@@ -70,6 +73,8 @@ struct Half {
     exchange: u64,
     /// The question of the answer.
     asked: Option<Asked>,
+    /// It is one of several, and which is not certain.
+    unpaired: bool,
     /// The body ends with the stream.
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.
@@ -102,6 +107,8 @@ enum Stage {
     Expected(Framing),
     /// In front of a body of which its first bytes say how it is framed.
     Perhaps(Perhaps),
+    /// In front of a body that the message may not have, since its request is not known.
+    Unasked(Framing),
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -122,6 +129,7 @@ impl Dissector for Http1 {
             Stage::LongHead => self.long_head(input, voice),
             Stage::Expected(framing) => Ok(self.expected(input, framing, voice)),
             Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, voice)),
+            Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
             Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
             Stage::Chunk => Ok(self.chunk_end(input, voice)),
@@ -143,7 +151,19 @@ impl Dissector for Http1 {
         let &Gap {
             dir, len, reason, ..
         } = gap;
-        self.lose(dir);
+        let (from, boundary) = match self.halves.of(dir).stage {
+            Stage::Start => (gap.offset, gap.waiting.is_empty()),
+            // Behind the end of the body another message begins.
+            Stage::Body => (gap.offset.saturating_add(gap.body), true),
+            _ => (gap.offset, false),
+        };
+        let range = Some((from, gap.offset.saturating_add(len)));
+        self.lose(dir, Missed { range, boundary });
+        if let Stage::Unasked(framing) = self.halves.of(dir).stage
+            && let Some(after) = self.gap_unasked(gap, framing, voice)
+        {
+            return after;
+        }
         let missing =
             |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
         let half = self.halves.of_mut(dir);
@@ -177,10 +197,11 @@ impl Dissector for Http1 {
             | Stage::Chunk
             | Stage::Trailer { .. }
             | Stage::Expected(_)
+            | Stage::Unasked(_)
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
                 match half.stage {
-                    Stage::Perhaps(_) => body.push(dir, gap.waiting, voice),
+                    Stage::Perhaps(_) | Stage::Unasked(_) => body.push(dir, gap.waiting, voice),
                     _ => body.framing(dir, gap.waiting, voice),
                 }
                 body.give_up(dir, voice);
@@ -217,7 +238,7 @@ impl Dissector for Http1 {
             }
             Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Expected(_) | Stage::Perhaps(_) | Stage::Lost => {
+            Stage::Expected(_) | Stage::Perhaps(_) | Stage::Unasked(_) | Stage::Lost => {
                 self.bodies.of_mut(dir).push(dir, waiting, voice);
             }
             Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
@@ -236,8 +257,8 @@ impl Dissector for Http1 {
         waiting.len()
     }
 
-    fn elsewhere(&mut self, dir: Direction) {
-        self.lose(dir);
+    fn missed(&mut self, dir: Direction, missed: Missed) {
+        self.lose(dir, missed);
     }
 
     fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
@@ -293,7 +314,7 @@ impl Http1 {
             }
             Verdict::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
             Verdict::NotForUs => {
-                self.lose(input.dir);
+                self.lose(input.dir, Missed::UNREAD);
                 voice.stats.malformed = voice.stats.malformed.saturating_add(1);
                 return Ok(self.leave(input.dir));
             }
@@ -380,7 +401,7 @@ impl Http1 {
     /// Ends the message: it cannot be read on.
     fn give_up(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Malformed {
         self.break_off(dir, voice);
-        self.lose(dir);
+        self.lose(dir, Missed::UNREAD);
         Malformed {
             consumed,
             continues: true,
@@ -388,11 +409,11 @@ impl Http1 {
     }
 
     /// Messages of a direction may have been missed.
-    fn lose(&mut self, dir: Direction) {
-        if self.asker.is_none_or(|asker| asker == dir) {
-            self.pairing.lose_questions();
+    fn lose(&mut self, dir: Direction, missed: Missed) {
+        if self.asker.unwrap_or(Direction::ToServer) == dir {
+            self.pairing.lose_requests(missed);
         } else {
-            self.pairing.lose_answers();
+            self.pairing.lose_responses(missed);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::{Input, Malformed, Progress, Then, Verdict};
 use super::body::{Framing, Perhaps, looks_chunked};
 use super::decoded::{Hints, Plan};
 use super::head::{EndSearch, Fields, Head, has_bare_line_end};
-use super::pairing::Method;
+use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_answer, probe};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
@@ -25,19 +25,25 @@ impl Http1 {
         *half = Half::default();
         half.answer = answer;
         half.contrary = (asker == dir) == answer;
+        let stand = Stand {
+            place: input.place,
+            acks: input.first.acked(),
+            other: input.other,
+        };
         let exchange = if answer {
             half.asked = if half.contrary {
                 None
             } else {
-                self.pairing.asked(voice.stats)
+                self.pairing.asked(&stand)
             };
+            half.unpaired = !half.contrary && self.pairing.is_unsure();
             half.asked.map(|asked| asked.exchange)
         } else {
             half.exchange = voice.next_exchange();
             voice.stats.requests = voice.stats.requests.saturating_add(1);
             if !half.contrary {
                 self.pairing
-                    .ask(half.exchange, voice.limits.exchanges, voice.stats);
+                    .ask(half.exchange, &stand, voice.limits.exchanges, voice.stats);
             }
             Some(half.exchange)
         };
@@ -149,7 +155,8 @@ impl Http1 {
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
-                // In an upgraded connection the server may be the one who asks.
+                // What is spoken in it is another conversation, and who asks there is not known.
+                self.pairing.renew();
                 (self.asker, self.left) = (None, true);
                 Ok(Progress {
                     consumed: end,
@@ -166,13 +173,24 @@ impl Http1 {
                     self.halves.of_mut(dir).stage = Stage::Expected(framing);
                     return Ok(Progress::need(end, 1));
                 }
+                let half = self.halves.of_mut(dir);
+                if Self::is_unasked(half) {
+                    half.stage = Stage::Unasked(framing);
+                    half.until_close = framing == Framing::UntilClose;
+                    return Ok(Progress::need(end, 1));
+                }
                 Ok(self.body_begins(dir, end, framing))
             }
         }
     }
 
     /// Goes on in front of a body, behind `consumed` bytes.
-    fn body_begins(&mut self, dir: Direction, consumed: usize, framing: Framing) -> Progress {
+    pub(super) fn body_begins(
+        &mut self,
+        dir: Direction,
+        consumed: usize,
+        framing: Framing,
+    ) -> Progress {
         let half = self.halves.of_mut(dir);
         let (stage, then) = match framing {
             Framing::Chunked => (Stage::ChunkSize(0), Then::Need(1)),
@@ -306,7 +324,9 @@ impl Http1 {
             .or(line.odd)
             .or(fields.oddity(line.minor))
             .or(odd);
-        if !interim {
+        if interim {
+            self.pairing.interim();
+        } else {
             voice.stats.answers = voice.stats.answers.saturating_add(1);
             if !half.contrary {
                 self.pairing.answered(half.asked, voice.stats);
@@ -317,6 +337,7 @@ impl Http1 {
             status: line.status,
             interim,
             odd,
+            unpaired: half.unpaired,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Exchanges while they are open: what is learnt of them, what waits for their answers, what becomes of them without one.
 
 use crate::dissect;
-use crate::exchange::{Exchange, Title};
+use crate::exchange::{Exchange, Silence, Title};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Pair, Why};
@@ -57,6 +57,7 @@ impl Desk {
         }
         state.exchanges.push_back(Exchange {
             title: Title::new(title),
+            heard: state.heard(dir.reverse()),
             ..Exchange::new(number, ordinal, dir, by, flow.troubles)
         });
     }
@@ -225,11 +226,12 @@ impl Desk {
         let conditions = &self.orders.conditions;
         let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
         if left && (exchange.shown || holds) {
-            self.waiting.leave(flow, exchange);
+            self.waiting.leave(flow, state, exchange);
         }
         if holds && self.orders.pairs {
             let question = self.take_question(state, exchange.number);
-            self.pair(flow, question.as_ref(), exchange, None);
+            let silence = state.silence(flow, exchange);
+            self.pair(flow, question.as_ref(), exchange, Err(silence));
         } else if holds && !exchange.shown && !conditions.is_empty() {
             self.show_held(flow, state, exchange, true);
         } else {
@@ -243,28 +245,33 @@ impl Desk {
         flow: &Flow,
         question: Option<&Kept>,
         exchange: &Exchange,
-        answer: Option<(&mut Open, &Manner)>,
+        answer: Result<(&mut Open, &Manner), Silence>,
     ) {
         if !self.is_taking() {
             return;
         }
         self.output.matched += 1;
         let mut frames = question.map_or_else(Vec::new, |kept| kept.frames.clone());
-        if let Some((open, _)) = &answer {
+        if let Ok((open, _)) = &answer {
             frames.extend_from_slice(&open.frames);
         }
         self.show.save(flow, &frames);
         let question = question.map(Kept::hit);
-        let times = telling::times(flow, exchange, answer.as_ref().map(|(open, _)| &**open));
+        let times = telling::times(
+            flow,
+            exchange,
+            answer.as_ref().ok().map(|(open, _)| &**open),
+        );
         let pair = Pair {
             number: exchange.number,
             question: question.as_ref(),
             answer: None,
             title: exchange.title.bytes(),
             times,
+            silence: answer.as_ref().err().copied().unwrap_or_default(),
         };
         let show = &mut self.show;
-        let Some((open, manner)) = answer else {
+        let Ok((open, manner)) = answer else {
             return show.pair(&pair);
         };
         self.orders.lend(flow, open, manner, |hit| {
@@ -301,6 +308,40 @@ impl Desk {
             self.kept -= oldest.size();
         }
         questions.push_back(kept);
+    }
+
+    /// Take the question of this number: the kept one, or as much as has come of one that is not over.
+    pub(super) fn question_of(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        number: u64,
+    ) -> Option<Kept> {
+        if let Some(kept) = self.take_question(state, number) {
+            return Some(kept);
+        }
+        let mut kept = None;
+        if let Some(open) = state.asking(dir, number) {
+            let manner = Manner {
+                why: Why::Context,
+                complete: false,
+                ..Manner::MATCH
+            };
+            self.orders.lend(flow, open, &manner, |hit| {
+                kept = Some(Kept::new(hit, hit.frames));
+            });
+        }
+        kept
+    }
+
+    /// Whether a question of this number that is not over matches by now.
+    pub(super) fn is_matched(&self, state: &mut State, dir: Direction, number: u64) -> bool {
+        let orders = &self.orders;
+        orders.conditions.admits(Side::Asks)
+            && state
+                .asking(dir, number)
+                .is_some_and(|open| open.unit.holds(&orders.query) != orders.invert)
     }
 
     pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Kept> {

@@ -77,6 +77,7 @@ impl Desk {
                 state.asked(ordinal, dir, by.into(), whole.text.len() as u64);
             }
             Side::Answers if !whole.brief.interim => {
+                state.missed[dir.index()] += u32::from(whole.brief.unpaired);
                 if let Some(exchange) = state.close(ordinal) {
                     self.waiting.done(exchange.number);
                 }

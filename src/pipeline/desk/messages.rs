@@ -5,7 +5,7 @@ use crate::flow::{Direction, Flow, Roles};
 use crate::message::{Begin, Kind, Said, Side};
 use crate::packet::protocol;
 use crate::pipeline::memory::{Last, State};
-use crate::stream::Carrier;
+use crate::stream::{Carrier, GapReason};
 
 use super::Desk;
 
@@ -44,11 +44,16 @@ impl Desk {
             Said::Brief { brief, title } => {
                 let Some(open) = state.open(dir) else { return };
                 open.brief = brief;
+                state.missed[dir.index()] += u32::from(brief.unpaired);
                 self.briefed(flow, state, dir, title);
             }
             Said::Missing { len, reason } => {
                 let Some(open) = state.open(dir) else { return };
                 open.missing(&self.orders.query, len, reason);
+                if matches!(reason, GapReason::Acked | GapReason::Snaplen) {
+                    // They were there by then.
+                    open.last.ts = open.last.ts.max(by.ts);
+                }
             }
             Said::Fork { name, .. } => self.fork(state, dir, name),
             Said::Reading { reading, bytes } => self.reading(state, dir, reading, bytes),
@@ -93,6 +98,11 @@ impl Desk {
         {
             self.ask(flow, state, ordinal, number, dir, by, b"");
         }
+        if is_burst(begin.kind) {
+            // It may be an answer that nobody understands.
+            let missed = &mut state.missed[dir.index()];
+            *missed = missed.saturating_add(1);
+        }
         let first = !std::mem::replace(&mut state.begun, true);
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
@@ -124,10 +134,12 @@ impl Desk {
         complete: bool,
     ) {
         let Some(open) = state.open(dir) else { return };
-        open.last = Last {
-            ts: by.ts.max(open.last.ts),
-            ..by.into()
-        };
+        if complete {
+            open.last = Last {
+                ts: by.ts.max(open.last.ts),
+                ..by.into()
+            };
+        }
         let query = &self.orders.query;
         if is_burst(open.begin.kind) {
             let undecided = !open.unit.holds(query) && open.unit.is_open(query);

@@ -172,16 +172,18 @@ impl Desk {
         standing: Standing,
     ) {
         let found = manner.why == Why::Match;
-        let ordinal = open.begin.exchange;
+        let (ordinal, dir) = (open.begin.exchange, open.dir);
         match open.begin.kind.side {
             Side::Asks => {
                 if standing == Standing::Fails {
                     return;
                 }
-                if let Some(exchange) = state.exchange(ordinal) {
-                    exchange.matched = found;
-                    self.waiting.ask(flow, exchange.number);
-                }
+                // Without it the answer was over before, and was shown with what there was of the question.
+                let Some(exchange) = state.exchange(ordinal) else {
+                    return;
+                };
+                exchange.matched = found;
+                self.waiting.ask(flow, exchange.number);
                 self.keep_question(flow, state, open, manner);
             }
             Side::Answers if open.brief.interim => {
@@ -190,10 +192,17 @@ impl Desk {
                 }
             }
             Side::Answers if standing == Standing::Holds => {
-                let exchange = exchange.copied().unwrap_or_else(|| alone(open));
-                let question = self.take_question(state, exchange.number);
-                if found || exchange.matched {
-                    self.pair(flow, question.as_ref(), &exchange, Some((open, manner)));
+                let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
+                let asking = dir.reverse();
+                let matched = exchange.matched || self.is_matched(state, asking, exchange.number);
+                let question = self.question_of(flow, state, asking, exchange.number);
+                if exchange.asked_whole.is_none()
+                    && let Some(open) = state.asking(asking, exchange.number)
+                {
+                    exchange.sent = open.unit.said();
+                }
+                if found || matched {
+                    self.pair(flow, question.as_ref(), &exchange, Ok((open, manner)));
                 }
             }
             Side::Answers | Side::Speaks => {}
@@ -239,7 +248,7 @@ impl Desk {
     /// Show the question of a hit that is an answer: in full, or in one line.
     fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
         if self.orders.pair
-            && let Some(kept) = self.take_question(state, exchange.number)
+            && let Some(kept) = self.question_of(flow, state, dir, exchange.number)
         {
             self.show.hit(&kept.hit());
         } else if self.orders.companions {

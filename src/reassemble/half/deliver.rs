@@ -45,11 +45,16 @@ impl Half {
 
     fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
-        let offset = self.told(self.next);
+        let (offset, seq) = (
+            self.told(self.next),
+            self.base.wrapping_add(self.next as u32),
+        );
         self.next = self.next.saturating_add(bytes.len() as u64);
         (turn.say)(&StreamEvent::Data {
             dir: turn.dir,
             offset,
+            seq,
+            joined: self.joined,
             bytes,
             by,
         });

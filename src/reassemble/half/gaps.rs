@@ -3,9 +3,9 @@
 use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::reassemble::turn::{Segment, Turn};
-use crate::stream::{Aside, Ending, GapReason, StreamEvent};
+use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
 
-use super::{Half, Hole, WINDOW, earlier};
+use super::{Acked, Half, Hole, Unseen, WINDOW, earlier};
 
 /// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known to be all there is.
 const ONE_SIDED_SEGMENTS: usize = 8;
@@ -47,11 +47,13 @@ impl Half {
         }
         trouble.far = None;
         while let Some(waiting) = self.first_waiting() {
-            self.lose(waiting.saturating_sub(self.next), GapReason::Overflow, turn);
+            let len = waiting.saturating_sub(self.next);
+            self.lose(len, GapReason::Overflow, turn.by, turn);
             self.advance(u64::MAX, turn);
         }
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
-            self.lose(to.saturating_sub(self.next), GapReason::Overflow, turn);
+            let len = to.saturating_sub(self.next);
+            self.lose(len, GapReason::Overflow, turn.by, turn);
         }
         self.await_hole(turn);
     }
@@ -59,6 +61,7 @@ impl Half {
     /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it is not believed.
     pub(in crate::reassemble) fn acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) -> u64 {
         self.choose(ack, turn);
+        self.note_unseen(ack, turn);
         let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
             return 0;
         };
@@ -77,25 +80,48 @@ impl Half {
         let before = self.acked_bytes();
         self.acked = self.acked.max(offset);
         self.say_acknowledged(before, turn);
-        if self.acked_bytes() > self.next && !self.ended {
+        let acked = self.acked_bytes();
+        if acked > self.next && !self.ended {
             let now = turn.now();
             let hole = self.trouble().hole.get_or_insert(Hole {
                 since: now,
                 acked: None,
             });
-            hole.acked.get_or_insert((now, 0));
+            let heard = hole.acked.get_or_insert(Acked::at(now));
+            if acked > before {
+                heard.latest = now;
+            }
         }
         self.fin.map_or(offset, |fin| offset.min(fin))
     }
 
     /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
     pub(in crate::reassemble) fn note_acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) {
+        self.note_unseen(ack, turn);
         if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
             && offset > self.acked
         {
             let before = self.acked_bytes();
             self.acked = offset;
             self.say_acknowledged(before, turn);
+        }
+    }
+
+    /// Hear an acknowledgement of a direction of which nothing was seen: what it grows by was sent.
+    fn note_unseen(&mut self, ack: u32, turn: &mut Turn<'_>) {
+        if self.started {
+            return;
+        }
+        let unseen = self.unseen.get_or_insert(Unseen {
+            first: ack,
+            latest: ack,
+        });
+        let grown = ack.wrapping_sub(unseen.latest);
+        if (1..WINDOW as u32).contains(&grown) {
+            unseen.latest = ack;
+            let offset = u64::from(ack.wrapping_sub(unseen.first));
+            let (dir, by) = (turn.dir, turn.by);
+            (turn.say)(&StreamEvent::Acked { dir, offset, by });
         }
     }
 
@@ -112,10 +138,10 @@ impl Half {
             && let Some(hole) = &mut trouble.hole
         {
             let now = turn.now();
-            let reason = if let Some((since, packets)) = &mut hole.acked {
-                *packets += u32::from(packet);
-                let over =
-                    *packets > time::GAP_GRACE_PACKETS || now.since(*since) >= time::GAP_GRACE;
+            let heard = hole.acked;
+            let reason = if let Some(acked) = &mut hole.acked {
+                acked.packets += u32::from(packet);
+                let over = acked.packets > *turn.grace || now.since(acked.since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
@@ -138,7 +164,12 @@ impl Half {
                 (GapReason::Acked, None) => acked,
                 (_, first) => first.unwrap_or(self.next),
             };
-            self.lose(to.saturating_sub(self.next), reason, turn);
+            let mut by = *turn.by;
+            if let (GapReason::Acked, Some(heard)) = (reason, heard) {
+                // By then they were there.
+                by.ts = first.map_or(heard.latest, |_| heard.since);
+            }
+            self.lose(to.saturating_sub(self.next), reason, &by, turn);
             self.advance(reached, turn);
             if packet && self.hole().is_some_and(|hole| hole.acked.is_none()) && !full {
                 break;
@@ -179,7 +210,7 @@ impl Half {
             return closing;
         };
         let hole = trouble.hole.map(|hole| match hole.acked {
-            Some((since, _)) => since.plus(time::GAP_GRACE),
+            Some(acked) => acked.since.plus(time::GAP_GRACE),
             None => hole.since.plus(self.patience(two_sided)),
         });
         let reset = trouble.reset.map(|by| by.ts.plus(time::CLOSE_GRACE));
@@ -250,7 +281,8 @@ impl Half {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
-    fn hole(&self) -> Option<Hole> {
+    /// The hole that is waited for.
+    pub(super) fn hole(&self) -> Option<Hole> {
         self.trouble.as_ref()?.hole
     }
 
@@ -267,13 +299,13 @@ impl Half {
         if trouble.hole.is_none() && (waits || acked > next) {
             trouble.hole = Some(Hole {
                 since: turn.now(),
-                acked: (acked > next).then(|| (turn.now(), 0)),
+                acked: (acked > next).then(|| Acked::at(turn.now())),
             });
         }
     }
 
-    /// Give up the next `len` bytes.
-    pub(super) fn lose(&mut self, len: u64, reason: GapReason, turn: &mut Turn<'_>) {
+    /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest packet.
+    pub(super) fn lose(&mut self, len: u64, reason: GapReason, by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing is missing behind the end");
         let trouble = self.trouble.get_or_insert_default();
         trouble.hole = None;
@@ -291,7 +323,7 @@ impl Half {
             offset: self.told(low),
             len,
             reason,
-            by: turn.by,
+            by,
         });
     }
 }

@@ -136,7 +136,7 @@ pub(super) fn text(hit: &Hit<'_>, encoding: &str, object: &mut Value) {
 }
 
 /// What is not there of a body, or not as it should be.
-fn comment(hit: &Hit<'_>, object: &mut Value) {
+pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
     let (mut skipped, mut missing) = (0, 0);
     for piece in hit.text.pieces {
         match piece {

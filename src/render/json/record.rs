@@ -189,6 +189,7 @@ impl Record<'_> {
             for (is, mark) in [
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
+                (hit.brief.unpaired, "unpaired"),
                 (hit.pending, "pending"),
                 (layout.head_is_cut(), "head_cut"),
                 (!self.kept, "not_kept"),

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::exchange::Silence;
+
 use super::took::{Took, micros};
 
 /// Rows of paths, of all hosts together, beside one for each host's other paths.
@@ -14,8 +16,20 @@ const FINE: usize = 64;
 /// Bytes of a host's name, of a method and of a path that are told apart.
 const NAME: [usize; 3] = [128, 24, 256];
 
-/// What comes of an exchange: the first digit of its status, or none.
-pub(super) const CLASSES: [&str; 7] = ["1xx", "2xx", "3xx", "4xx", "5xx", "odd", "no answer"];
+/// What comes of an exchange: the first digit of its status, none, or something that was not captured.
+pub(super) const CLASSES: [&str; 8] = [
+    "1xx",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "odd",
+    "no answer",
+    "answer not captured",
+];
+
+/// The last of them.
+pub(super) const NOT_CAPTURED: usize = CLASSES.len() - 1;
 
 /// All rows.
 #[derive(Debug)]
@@ -59,11 +73,11 @@ impl Book {
         }
     }
 
-    /// Count an exchange with the status of its answer, and what it took.
+    /// Count an exchange with the status of its answer, or what is known where there is none, and what it took.
     pub(super) fn add(
         &mut self,
         [host, method, path]: [&str; 3],
-        status: Option<u16>,
+        status: Result<u16, Silence>,
         nanos: Option<i64>,
     ) {
         let [host, method, path] = [
@@ -116,11 +130,12 @@ impl Host {
 }
 
 /// The place of a status in [`CLASSES`].
-fn class(status: Option<u16>) -> usize {
+fn class(status: Result<u16, Silence>) -> usize {
     match status {
-        None => 6,
-        Some(status @ 100..=599) => usize::from(status / 100 - 1),
-        Some(_) => 5,
+        Err(Silence::None) => 6,
+        Err(Silence::Unknown | Silence::Unseen) => NOT_CAPTURED,
+        Ok(status @ 100..=599) => usize::from(status / 100 - 1),
+        Ok(_) => 5,
     }
 }
 
@@ -146,7 +161,7 @@ mod tests {
         for number in 0..100_000_u32 {
             let path = format!("/users/{number}");
             let host = format!("h{}", number % 1000);
-            book.add([&host, "GET", &path], Some(200), Some(1_000_000));
+            book.add([&host, "GET", &path], Ok(200), Some(1_000_000));
         }
         let rows: usize = book.hosts.values().map(|host| host.paths.len()).sum();
         assert_eq!((book.hosts.len(), rows), (HOSTS, PATHS));
@@ -165,7 +180,11 @@ mod tests {
     fn the_rows_of_one_host_leave_rooms_for_others_of_it() {
         let mut book = Book::new();
         for number in 0..100_000_u32 {
-            book.add(["h", "GET", &format!("/{number}")], None, None);
+            book.add(
+                ["h", "GET", &format!("/{number}")],
+                Err(Silence::None),
+                None,
+            );
         }
         let host = &book.hosts["h"];
         assert_eq!(
@@ -177,10 +196,10 @@ mod tests {
     #[test]
     fn names_are_told_apart_by_case_where_it_matters_and_cut_where_they_are_long() {
         let mut book = Book::new();
-        book.add(["Host", "GET", "/a"], Some(204), Some(5));
-        book.add(["hOST", "GET", "/A"], Some(999), Some(7_000));
-        book.add(["host", "POST", "/a"], Some(65535), None);
-        book.add([&"é".repeat(500), "GET", &"é".repeat(500)], Some(1), None);
+        book.add(["Host", "GET", "/a"], Ok(204), Some(5));
+        book.add(["hOST", "GET", "/A"], Ok(999), Some(7_000));
+        book.add(["host", "POST", "/a"], Ok(65535), None);
+        book.add([&"é".repeat(500), "GET", &"é".repeat(500)], Ok(1), None);
         let host = &book.hosts["host"];
         assert_eq!(host.paths.len(), 3);
         let statuses: u64 = host.rows().map(|row| row.classes[5]).sum();
