@@ -203,6 +203,7 @@ impl Dissector for Http1 {
             | Stage::Chunk
             | Stage::Trailer { .. }
             | Stage::Expected(_)
+            | Stage::Unasked(_)
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
                 match half.stage {
@@ -310,24 +311,22 @@ impl Http1 {
             false => probe(input.bytes),
         };
         match verdict {
-            Verdict::Certain => {
-                let begin = self.begin(input, voice);
-                self.head(input, EndSearch::default(), Some(begin), voice)
-            }
-            Verdict::Likely { need } => Ok(Progress::need(0, need)),
+            Verdict::Certain => {}
+            Verdict::Likely { need } => return Ok(Progress::need(0, need)),
             // Letters may begin a method, or be left over from the message before: not worth more than the burst lasts.
-            Verdict::Unsure { .. } => Ok(self.leave(input.dir)),
-            Verdict::NotForUs if std::mem::take(&mut half.tunnel) => Ok(self.leave(input.dir)),
+            Verdict::Unsure { .. } => return Ok(self.leave(input.dir)),
+            Verdict::NotForUs if std::mem::take(&mut half.tunnel) => {
+                return Ok(self.leave(input.dir));
+            }
+            Verdict::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
             Verdict::NotForUs => {
-                if self.seek(input.dir, input.bytes) == Seek::At(0) {
-                    let begin = self.begin(input, voice);
-                    return self.head(input, EndSearch::default(), Some(begin), voice);
-                }
                 self.lose(input.dir, Missed::UNREAD);
                 voice.stats.malformed = voice.stats.malformed.saturating_add(1);
-                Ok(self.leave(input.dir))
+                return Ok(self.leave(input.dir));
             }
         }
+        let begin = self.begin(input, voice);
+        self.head(input, EndSearch::default(), Some(begin), voice)
     }
 
     /// What comes is none of HTTP, as far as can be said.

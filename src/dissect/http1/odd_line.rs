@@ -7,8 +7,11 @@ use super::super::{Seek, Verdict};
 use super::body::number;
 use super::start_line::{RequestLine, StatusLine, probe};
 
-/// Bytes in which the next message is looked for behind what is none.
-const WINDOW: usize = 512;
+/// Bytes in which the next answer is looked for behind what is none. Each burst of a stream that nobody can read is looked
+/// at so far.
+const BEFORE_ANSWER: usize = 128;
+/// Bytes in which the next request is.
+const BEFORE_REQUEST: usize = 512;
 /// White space in a row, and digits of a number, in a line that is believed.
 const RUN: usize = 16;
 
@@ -208,9 +211,15 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 
 /// Where the next answer begins in bytes that are none by the rules, from the side that answers.
 pub(super) fn seek_answer(bytes: &[u8]) -> Seek {
-    let window = bytes.get(..WINDOW).unwrap_or(bytes);
-    let mut places = memchr::memchr2_iter(b'H', b'h', window);
-    let mut unsure = bytes.len() < WINDOW;
+    let window = bytes.get(..BEFORE_ANSWER).unwrap_or(bytes);
+    let mut unsure = bytes.len() < BEFORE_ANSWER;
+    // The last letter is the rarest.
+    let ends = memchr::memchr2_iter(b'P', b'p', window);
+    let mut places = ends.filter_map(|end| {
+        let at = end.checked_sub(3)?;
+        let name = bytes.get(at..end.saturating_add(1))?;
+        name.eq_ignore_ascii_case(b"http").then_some(at)
+    });
     let found = places.find(|at| {
         let rest = bytes.get(*at..).unwrap_or_default();
         // Chromium passes over four bytes in front of an answer.
@@ -245,8 +254,8 @@ const COMMON: [&[u8]; 9] = [
 
 /// Where the next request begins in bytes that are none by the rules, from the side that asks.
 pub(super) fn seek_request(bytes: &[u8]) -> Seek {
-    let window = bytes.get(..WINDOW).unwrap_or(bytes);
-    let mut unsure = bytes.len() < WINDOW;
+    let window = bytes.get(..BEFORE_REQUEST).unwrap_or(bytes);
+    let mut unsure = bytes.len() < BEFORE_REQUEST;
     let places = COMMON.iter().filter_map(|method| {
         let at = memmem::find(window, method)?;
         let verdict = probe(bytes.get(at..).unwrap_or_default());
@@ -391,7 +400,7 @@ mod tests {
             (b"a longer text than HTTP/1", Seek::Unsure),
             (b"a text that is about HTTP/1.1 and more", Seek::Unsure),
             (b"a text that is about HTTP 200 and more", Seek::Unsure),
-            (&[b'x'; WINDOW], Seek::Nowhere),
+            (&[b'x'; BEFORE_ANSWER], Seek::Nowhere),
         ];
         for (bytes, place) in table {
             assert_eq!(seek_answer(bytes), *place, "{}", bytes.escape_ascii());
@@ -405,7 +414,7 @@ mod tests {
             (b"{\"q\":1}POST /b HTTP/1.1\r\n", Seek::At(7)),
             (b"GET /b HTTP/1.1\r\n", Seek::Unsure),
             (b"a GET of nothing", Seek::Unsure),
-            (&[b'x'; WINDOW], Seek::Nowhere),
+            (&[b'x'; BEFORE_REQUEST], Seek::Nowhere),
         ];
         for (bytes, place) in table {
             assert_eq!(seek_request(bytes), *place, "{}", bytes.escape_ascii());

@@ -179,6 +179,12 @@ impl Http1 {
                     self.halves.of_mut(dir).stage = Stage::Expected(framing);
                     return Ok(Progress::need(end, 1));
                 }
+                let half = self.halves.of_mut(dir);
+                if Self::is_unasked(half) {
+                    half.stage = Stage::Unasked(framing);
+                    half.until_close = framing == Framing::UntilClose;
+                    return Ok(Progress::need(end, 1));
+                }
                 Ok(self.body_begins(dir, end, framing))
             }
         }

@@ -106,27 +106,26 @@ pub(super) fn is_answer(bytes: &[u8]) -> bool {
 }
 
 fn start_line(line: &[u8]) -> Verdict {
-    let need = line.len().saturating_add(1);
-    if !matches!(line, [b'H' | b'I' | b'h', ..]) {
-        return request_line(line);
+    if matches!(line, [b'H' | b'I' | b'h', ..])
+        && let Some(verdict) = status_line(line)
+    {
+        return verdict;
     }
-    match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
-        (Some(true), _) | (_, Some(true)) => Verdict::Certain,
-        // "H" and "HTTP" may still become a method, but both verdicts say the same.
-        (Some(false), _) => Verdict::Likely { need },
-        (_, Some(false)) => Verdict::Unsure { need },
-        (None, None) => odd_status_line(line),
-    }
+    request_line(line)
 }
 
-#[cold]
-fn odd_status_line(line: &[u8]) -> Verdict {
-    match (odd_line::is_status_line(line), request_line(line)) {
-        (Some(true), _) => Verdict::Certain,
-        (Some(false), Verdict::NotForUs) => Verdict::Unsure {
-            need: line.len().saturating_add(1),
+/// What bytes are that may begin a status line; `None` when they do not.
+fn status_line(line: &[u8]) -> Option<Verdict> {
+    let need = line.len().saturating_add(1);
+    match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
+        (Some(true), _) | (_, Some(true)) => Some(Verdict::Certain),
+        // "H" and "HTTP" may still become a method, but both verdicts say the same.
+        (Some(false), _) => Some(Verdict::Likely { need }),
+        (_, Some(false)) => Some(Verdict::Unsure { need }),
+        (None, None) => match odd_line::is_status_line(line)? {
+            true => Some(Verdict::Certain),
+            false => Some(Verdict::Unsure { need }),
         },
-        (_, verdict) => verdict,
     }
 }
 

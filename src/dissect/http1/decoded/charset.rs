@@ -14,11 +14,11 @@ pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
     let Some(label) = parameter(content_type) else {
         return (false, None);
     };
-    let charset = match Media::of(content_type) {
-        Media::Text | Media::Markup => named(label).flatten(),
-        Media::Opaque | Media::Unknown => None,
-    };
-    (true, charset)
+    // Most of those that say it.
+    let text = content_type.get(..5);
+    let is_text = text.is_some_and(|start| start.eq_ignore_ascii_case(b"text/"))
+        || matches!(Media::of(content_type), Media::Text | Media::Markup);
+    (true, is_text.then(|| named(label).flatten()).flatten())
 }
 
 /// The `charset` of a `Content-Type`, as it was sent.

@@ -145,10 +145,11 @@ impl Listener for Teller<'_, '_> {
 impl Body {
     /// A body begins.
     pub(super) fn begin(&mut self, plan: &Plan<'_>, voice: &Voice<'_>) {
-        *self = Self {
-            events: plan.events.then(Events::default),
-            ..Self::default()
-        };
+        debug_assert!(
+            self.chain.is_none() && self.readings.is_empty(),
+            "the last one is over"
+        );
+        self.events = plan.events.then(Events::default);
         let media = plan.media();
         if plan.is_none() {
             self.fresh = Some(media);
@@ -279,13 +280,11 @@ impl Body {
 
     /// What became of it, unless it had no bytes. It is counted, and forgotten.
     pub(super) fn facts(&mut self, voice: &mut Voice<'_>) -> Option<BodyFacts> {
-        let Self {
-            wire,
-            state,
-            reading,
-            events,
-            ..
-        } = std::mem::take(self);
+        let wire = std::mem::take(&mut self.wire);
+        let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
+        let events = self.events.take();
+        (self.fresh, self.chain, self.sent) = (None, None, None);
+        self.readings.clear();
         if wire == 0 {
             return None;
         }
