@@ -150,18 +150,19 @@ impl<S: Default> Reassembler<S> {
         packet: &Packet<'_>,
         deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
+        self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
     /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
-    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be.
+    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be. What time it is was
+    /// told [before](Self::expire_from).
     pub fn push_from(
         &mut self,
         block: &[u8],
         packet: &Packet<'_>,
         mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
     ) {
-        self.at(packet.ts);
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
         let mut found = self.table.find(&key);

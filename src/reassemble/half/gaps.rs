@@ -174,15 +174,15 @@ impl Half {
         }
         // When both sides are captured the acknowledgement comes, or something else that shows the end.
         let waits = self.fin == Some(self.next) && !two_sided;
-        let closing = self.fin_at.after(time::CLOSE_GRACE).filter(|_| waits);
+        let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
             return closing;
         };
-        let hole = trouble.hole.and_then(|hole| match hole.acked {
-            Some((since, _)) => since.after(time::GAP_GRACE),
-            None => hole.since.after(self.patience(two_sided)),
+        let hole = trouble.hole.map(|hole| match hole.acked {
+            Some((since, _)) => since.plus(time::GAP_GRACE),
+            None => hole.since.plus(self.patience(two_sided)),
         });
-        let reset = trouble.reset.and_then(|at| at.after(time::CLOSE_GRACE));
+        let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
         earlier(closing, earlier(hole, reset))
     }
 
@@ -267,7 +267,7 @@ impl Half {
         if trouble.hole.is_none() && (waits || acked > next) {
             trouble.hole = Some(Hole {
                 since: turn.now,
-                acked: (acked > next).then(|| (turn.now, 0)),
+                acked: (acked > next).then_some((turn.now, 0)),
             });
         }
     }
