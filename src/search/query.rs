@@ -65,7 +65,8 @@ impl Clone for Progress {
         }
     }
 
-    #[inline]
+    #[allow(clippy::inline_always, reason = "it copies a few words")]
+    #[inline(always)]
     fn clone_from(&mut self, other: &Self) {
         self.scan.clone_from(&other.scan);
         self.found = other.found;
@@ -343,15 +344,12 @@ impl Query {
     }
 }
 
-/// Copy how far searches got; mostly there are as many as before.
+/// Copy how far searches got; mostly there is one, as before.
 #[inline]
 fn copy(from: &[Progress], to: &mut Vec<Progress>) {
-    if from.len() == to.len() {
-        for (from, to) in from.iter().zip(to) {
-            to.clone_from(from);
-        }
-    } else {
-        from.clone_into(to);
+    match (from, &mut **to) {
+        ([from], [to]) => to.clone_from(from),
+        _ => from.clone_into(to),
     }
 }
 

@@ -80,7 +80,8 @@ impl Clone for Scan {
     }
 
     /// Mostly a number is copied.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "it copies a few words")]
+    #[inline(always)]
     fn clone_from(&mut self, other: &Self) {
         match (&mut self.state, &other.state) {
             (State::Dense(own), State::Dense(other)) => *own = *other,
