@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::frames::{ACK, PSH, SYN, tcp};
 use crate::{scratch, spygrep, text};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A pcapng file of raw IP packets with their ticks.
 fn pcapng(path: &Path, options: &[(u16, &[u8])], packets: &[(u64, Vec<u8>)]) {

@@ -6,22 +6,23 @@
 use crate::frame::Timestamp;
 use crate::limits::time;
 
-/// The clock of one reassembler. It begins at 1970, and no capture brings it near the end of its range.
+/// The clock of one reassembler, in nanoseconds. It begins at 0, and no capture brings it near the end of its range.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
     /// The latest moment that was told.
-    told: Option<Timestamp>,
-    now: Timestamp,
+    told: i64,
+    now: i64,
 }
 
 impl Clock {
     /// It is `ts` by the capture; says what it is by this clock.
     #[inline]
     pub(super) fn at(&mut self, ts: Timestamp) -> Timestamp {
-        let step = self.told.map_or(0, |told| ts.since(told));
-        self.told = Some(ts);
-        self.now = self.now.plus(step.clamp(-time::PAUSE, time::PAUSE));
-        self.now
+        // A jump from one end of the range to the other may count as any step.
+        let step = ts.nanos().wrapping_sub(self.told);
+        self.told = ts.nanos();
+        self.now = self.now.wrapping_add(step.clamp(-time::PAUSE, time::PAUSE));
+        Timestamp::from_nanos(self.now)
     }
 }
 
@@ -43,11 +44,13 @@ mod tests {
             (1_700_000_000 * SECOND + hour, 1 + time::PAUSE),
             (1_700_000_000 * SECOND, 1),
             (i64::MAX, 1 + time::PAUSE),
-            (i64::MIN + 1, 1),
-            (i64::MIN + 1 + SECOND, 1 + SECOND),
+            (-SECOND, 1),
+            (i64::MIN + 1, 1 - time::PAUSE),
+            (i64::MIN + 1 + SECOND, 1 - time::PAUSE + SECOND),
         ];
         for (told, now) in table {
-            assert_eq!(clock.at(Timestamp::from_nanos(told)).nanos(), now, "{told}");
+            let since_first = clock.at(Timestamp::from_nanos(told)).nanos() - time::PAUSE;
+            assert_eq!(since_first, now, "{told}");
         }
     }
 }

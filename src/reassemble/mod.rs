@@ -165,11 +165,13 @@ impl Reassembler {
 
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
     pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
+        self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
     /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
-    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be.
+    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be. What time it
+    /// is was told [before](Self::expire_from).
     ///
     /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
     pub fn push_from(
@@ -178,7 +180,6 @@ impl Reassembler {
         packet: &Packet<'_>,
         mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
-        self.at(packet.ts);
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
         let used = if let Transport::Tcp(tcp) = &packet.transport {

@@ -217,7 +217,7 @@ mod tests {
             some.pop();
             let hir = parsed(&some.join("|"));
             let shared = shared(&hir).expect("there are many");
-            for text in words.iter().map(|word| word.as_bytes()).chain([
+            for text in words.iter().map(String::as_bytes).chain([
                 &b"ca"[..],
                 b"dooG",
                 b"DOG9Z",

@@ -102,8 +102,8 @@ impl Pattern {
             _ => SEVERAL,
         };
         let compiled = |hir: Hir| {
-            let regex = regex(&hir, size)
-                .map_err(|error| PatternError::too_large(patterns, error.to_string()))?;
+            let regex =
+                regex(&hir, size).map_err(|detail| PatternError::too_large(patterns, detail))?;
             Ok((regex, hir))
         };
         let (regex, hir) = compiled(parsed(options)?)?;
@@ -126,12 +126,13 @@ fn between(start: Look, hir: Hir, end: Look) -> Hir {
 }
 
 /// What finds extents. Groups are not told apart: of ten thousand patterns that would take gigabytes.
-fn regex(hir: &Hir, size: usize) -> Result<Regex, meta::BuildError> {
+fn regex(hir: &Hir, size: usize) -> Result<Regex, String> {
     let config = meta::Config::new()
         .utf8_empty(false)
         .which_captures(WhichCaptures::Implicit)
         .nfa_size_limit(Some(size));
-    meta::Builder::new().configure(config).build_from_hir(hir)
+    let built = meta::Builder::new().configure(config).build_from_hir(hir);
+    built.map_err(|error| error.to_string())
 }
 
 /// The pattern as a regular expression whose characters beyond ASCII are spelled as their bytes.

@@ -17,6 +17,7 @@ pub(super) struct Plain {
 
 impl Plain {
     /// Take the next bytes; says whether all up to now are no text.
+    #[inline(never)]
     pub(super) fn take(&mut self, bytes: &[u8]) -> bool {
         if self.is_not {
             return true;

@@ -56,10 +56,26 @@ struct Search {
 }
 
 /// How far one search got in a message.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Progress {
     scan: Scan,
     found: bool,
+}
+
+impl Clone for Progress {
+    fn clone(&self) -> Self {
+        Self {
+            scan: self.scan.clone(),
+            found: self.found,
+        }
+    }
+
+    #[allow(clippy::inline_always, reason = "it copies a few words")]
+    #[inline(always)]
+    fn clone_from(&mut self, other: &Self) {
+        self.scan.clone_from(&other.scan);
+        self.found = other.found;
+    }
 }
 
 /// How far a direction's text was read, to go on in its next message.
@@ -253,14 +269,19 @@ impl Query {
         bookmark: Option<&Bookmark>,
         raw: bool,
     ) {
-        progress.clear();
-        let searches = self.terms.len() + if raw { self.wides } else { 0 };
+        let count = self.count(raw);
         match bookmark {
-            Some(Bookmark(marks)) if marks.len() == searches => {
-                progress.extend(marks.iter().map(|mark| Progress {
-                    found: false,
-                    scan: mark.scan.clone(),
-                }));
+            Some(Bookmark(marks)) if marks.len() == count => {
+                copy(marks, progress);
+                for progress in progress {
+                    progress.found = false;
+                }
+            }
+            _ if progress.len() == count => {
+                for (search, progress) in self.searches().zip(progress) {
+                    search.automaton.restart(&mut progress.scan);
+                    progress.found = false;
+                }
             }
             _ => self.place(progress, raw, Automaton::start),
         }
@@ -276,6 +297,10 @@ impl Query {
         text: bool,
         found: &mut dyn FnMut(usize, usize),
     ) {
+        if let ([term], [progress]) = (&*self.terms, &mut *progress) {
+            let shown = self.shows && (text || term.wide.is_none());
+            return term.search.feed(progress, bytes, lacks, shown, found);
+        }
         // Only the first term can be the one that is shown, and of its two searches one is.
         let (own, wide) = progress.split_at_mut(self.terms.len().min(progress.len()));
         for (at, (term, progress)) in self.terms.iter().zip(own).enumerate() {
@@ -307,6 +332,9 @@ impl Query {
 
     /// Whether the message holds, as far as it was read and is `text` or is not.
     pub(super) fn holds(&self, progress: &[Progress], text: bool) -> bool {
+        if let ([term], [progress]) = (&*self.terms, progress) {
+            return term.wanted == progress.found;
+        }
         let (own, wide) = progress.split_at(self.terms.len().min(progress.len()));
         let mut wide = wide.iter();
         self.terms.iter().zip(own).all(|(term, progress)| {
@@ -333,6 +361,9 @@ impl Query {
 
     /// Whether the verdict can still change by what was already read: a match is begun.
     pub(super) fn is_open(&self, progress: &[Progress], text: bool) -> bool {
+        if let ([term], [progress]) = (&*self.terms, progress) {
+            return term.search.automaton.is_open(&progress.scan);
+        }
         let count = match text {
             true => self.terms.len(),
             false => progress.len(),
@@ -343,23 +374,27 @@ impl Query {
 
     /// Let `bookmark` stand behind missing bytes of what may be no text: no text begins there, and no line.
     pub fn mark_gap(&self, bookmark: &mut Bookmark) {
-        bookmark.0.clear();
         self.place(&mut bookmark.0, true, Automaton::start_behind_gap);
     }
 
     /// Note in `bookmark` how far was read.
     pub(super) fn mark(progress: &[Progress], bookmark: &mut Bookmark) {
-        bookmark.0.clear();
-        bookmark.0.extend_from_slice(progress);
+        copy(progress, &mut bookmark.0);
     }
 
     /// Let each search stand `at` a place.
     fn place(&self, progress: &mut Vec<Progress>, raw: bool, at: impl Fn(&Automaton) -> Scan) {
-        let count = self.terms.len() + if raw { self.wides } else { 0 };
-        progress.extend(self.searches().take(count).map(|search| Progress {
+        let searches = self.searches().take(self.count(raw));
+        progress.clear();
+        progress.extend(searches.map(|search| Progress {
             scan: at(&search.automaton),
             found: false,
         }));
+    }
+
+    /// How many searches a message has.
+    fn count(&self, raw: bool) -> usize {
+        self.terms.len() + if raw { self.wides } else { 0 }
     }
 
     /// Each term's search; and behind them those of what is no text.
@@ -372,6 +407,15 @@ impl Query {
     fn wide(&self) -> impl Iterator<Item = (usize, &Search)> {
         let terms = self.terms.iter().enumerate();
         terms.filter_map(|(at, term)| Some((at, term.wide.as_deref()?)))
+    }
+}
+
+/// Copy how far searches got; mostly there is one, as before.
+#[inline]
+fn copy(from: &[Progress], to: &mut Vec<Progress>) {
+    match (from, &mut **to) {
+        ([from], [to]) => to.clone_from(from),
+        _ => from.clone_into(to),
     }
 }
 

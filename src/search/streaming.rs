@@ -42,6 +42,10 @@ pub(super) struct Automaton {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for a pattern, and it does not move"
+)]
 enum Engine {
     Dense(Dense),
     Lazy(Lazy),
@@ -49,7 +53,7 @@ enum Engine {
 }
 
 /// How far a text was read: all that is carried from piece to piece.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Scan {
     state: State,
     /// The last byte; `None` at the start of a text.
@@ -64,6 +68,28 @@ enum State {
     Dense(StateID),
     Lazy(lazy::Held),
     Slow(slow::Held),
+}
+
+impl Clone for Scan {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            last: self.last,
+            since_start: self.since_start,
+        }
+    }
+
+    /// Mostly a number is copied.
+    #[allow(clippy::inline_always, reason = "it copies a few words")]
+    #[inline(always)]
+    fn clone_from(&mut self, other: &Self) {
+        match (&mut self.state, &other.state) {
+            (State::Dense(own), State::Dense(other)) => *own = *other,
+            (own, other) => *own = other.clone(),
+        }
+        self.last = other.last;
+        self.since_start = other.since_start;
+    }
 }
 
 /// Pieces up to this many bytes are looked over at first. Where a needle is in one, the way to it is gone twice.
@@ -121,6 +147,17 @@ impl Automaton {
         }
     }
 
+    /// Let a scan stand at the start of a text.
+    #[inline]
+    pub(super) fn restart(&self, scan: &mut Scan) {
+        match (&self.engine, &mut scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => *state = Machine::fresh(&dense),
+            _ => scan.state = self.start().state,
+        }
+        scan.last = None;
+        scan.since_start = 0;
+    }
+
     /// A scan behind missing bytes: neither a line nor a word starts or ends there.
     pub(super) fn start_behind_gap(&self) -> Scan {
         self.start_behind(0)
@@ -171,6 +208,7 @@ impl Automaton {
     }
 
     /// Whether there is no match in a text that lies in one piece, as far as that can be told without walking over it.
+    #[inline]
     pub(super) fn misses(&self, text: &[u8]) -> bool {
         let prefilter = self.prefilter.as_ref();
         prefilter.is_some_and(|prefilter| prefilter.find(text).is_none())
@@ -190,16 +228,36 @@ impl Automaton {
         let Some(last) = bytes.last().filter(|_| lacks || bytes.len() <= SHORT) else {
             return false;
         };
-        let idle = match (&self.engine, &scan.state) {
-            (Engine::Dense(dense), State::Dense(state)) => dense.is_start(*state),
-            (_, State::Lazy(held)) => held.is_start(),
-            _ => false,
-        };
-        if !idle || !(lacks || self.misses(bytes)) || self.may_begin_in(bytes) {
-            return false;
+        match (&self.engine, &mut scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => {
+                if !dense.is_start(*state) || !self.has_none(bytes, lacks) {
+                    return false;
+                }
+                *state = dense.behind(*last);
+            }
+            (Engine::Lazy(lazy), State::Lazy(held)) => {
+                if !held.is_start() || !self.has_none_at_all(bytes, lacks) {
+                    return false;
+                }
+                *held = lazy.start_behind(*last);
+            }
+            _ => return false,
         }
-        *scan = self.start_behind(*last);
+        scan.last = Some(*last);
+        scan.since_start = 0;
         true
+    }
+
+    /// Whether no match begins in a piece.
+    #[inline]
+    fn has_none(&self, bytes: &[u8], lacks: bool) -> bool {
+        (lacks || self.misses(bytes)) && !self.may_begin_in(bytes)
+    }
+
+    /// The same, apart from the way that most take.
+    #[inline(never)]
+    fn has_none_at_all(&self, bytes: &[u8], lacks: bool) -> bool {
+        self.has_none(bytes, lacks)
     }
 
     /// Whether a needle may begin in a piece and be cut by its end.

@@ -203,7 +203,6 @@ impl Dissector for Http1 {
             | Stage::Chunk
             | Stage::Trailer { .. }
             | Stage::Expected(_)
-            | Stage::Unasked(_)
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
                 match half.stage {

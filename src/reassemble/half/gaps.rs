@@ -205,16 +205,16 @@ impl Half {
         }
         // When both sides are captured the acknowledgement comes, or something else that shows the end.
         let waits = self.fin == Some(self.next) && !two_sided;
-        let closing = self.fin_at.after(time::CLOSE_GRACE).filter(|_| waits);
+        let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
             return closing;
         };
-        let hole = trouble.hole.and_then(|hole| match hole.acked {
-            Some(acked) => acked.since.after(time::GAP_GRACE),
-            None => hole.since.after(self.patience(two_sided)),
+        let hole = trouble.hole.map(|hole| match hole.acked {
+            Some(acked) => acked.since.plus(time::GAP_GRACE),
+            None => hole.since.plus(self.patience(two_sided)),
         });
-        let reset = trouble.reset.and_then(|at| at.after(time::CLOSE_GRACE));
-        let held = trouble.held.and_then(|since| since.after(time::DAMAGED));
+        let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
+        let held = trouble.held.map(|since| since.plus(time::DAMAGED));
         earlier(earlier(closing, held), earlier(hole, reset))
     }
 

@@ -81,42 +81,42 @@ impl Dense {
 impl Machine for &Dense {
     type State = StateID;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self, state: StateID, byte: u8) -> StateID {
         self.dfa.next_state(state, byte)
     }
 
-    #[inline(always)]
+    #[inline]
     fn is_special(&self, state: StateID) -> bool {
         self.dfa.is_special_state(state)
     }
 
-    #[inline(always)]
+    #[inline]
     fn is_start(&self, state: StateID) -> bool {
         self.dfa.is_start_state(state)
     }
 
-    #[inline(always)]
+    #[inline]
     fn is_match(&self, state: StateID) -> bool {
         self.dfa.is_match_state(state)
     }
 
-    #[inline(always)]
+    #[inline]
     fn ends(&mut self, state: StateID) -> bool {
         self.dfa.is_match_state(self.dfa.next_eoi_state(state))
     }
 
-    #[inline(always)]
+    #[inline]
     fn fresh(&self) -> StateID {
         self.fresh
     }
 
-    #[inline(always)]
+    #[inline]
     fn behind(&self, byte: u8) -> StateID {
         self.behind[usize::from(byte)]
     }
 
-    #[inline(always)]
+    #[inline]
     fn leaves(&self, state: StateID) -> &[u8] {
         match self.dfa.is_accel_state(state) && !self.dfa.is_start_state(state) {
             true => self.dfa.accelerator(state),

@@ -364,7 +364,7 @@ impl Running<'_> {
 impl Machine for Running<'_> {
     type State = Id;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self, state: Id, byte: u8) -> Id {
         let class = usize::from(self.lazy.classes[usize::from(byte)]);
         match self.cache.table.get(state.at() << self.lazy.shift | class) {
@@ -373,17 +373,17 @@ impl Machine for Running<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn is_special(&self, state: Id) -> bool {
         state.0 & (Id::MATCH | Id::START) != 0
     }
 
-    #[inline(always)]
+    #[inline]
     fn is_start(&self, state: Id) -> bool {
         state.0 & (Id::MATCH | Id::START) == Id::START
     }
 
-    #[inline(always)]
+    #[inline]
     fn is_match(&self, state: Id) -> bool {
         state.0 & Id::MATCH != 0
     }
@@ -400,12 +400,12 @@ impl Machine for Running<'_> {
         self.is_match(ended)
     }
 
-    #[inline(always)]
+    #[inline]
     fn fresh(&self) -> Id {
         self.cache.starts[self.lazy.fresh as usize]
     }
 
-    #[inline(always)]
+    #[inline]
     fn behind(&self, byte: u8) -> Id {
         self.cache.starts[self.lazy.before[usize::from(byte)] as usize]
     }

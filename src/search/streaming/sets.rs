@@ -227,7 +227,7 @@ impl Sets {
         let matcher = self.nfa.look_matcher();
         let around = [before.byte().unwrap_or(0), byte.unwrap_or(0)];
         let from = usize::from(before == Before::Nothing);
-        let around = &around[from..1 + usize::from(byte.is_some())];
+        let around = &around[from..=usize::from(byte.is_some())];
         self.step_where(scratch, states, byte, |look| {
             matcher.matches(look, around, 1 - from)
         })

@@ -45,6 +45,22 @@ const BEFORE: usize = 4;
 const WAITING: usize = BEFORE - 1;
 
 impl Held {
+    /// Hold a set at a place of a text.
+    fn at(set: Arc<Set>, text: &[u8], at: usize) -> Self {
+        let from = at.saturating_sub(BEFORE);
+        let kept = text.get(from..).unwrap_or_default();
+        let mut around = [0; BEFORE + WAITING];
+        for (place, byte) in around.iter_mut().zip(kept) {
+            *place = *byte;
+        }
+        Self {
+            set,
+            around,
+            before: (at - from) as u8,
+            waiting: (text.len() - at).min(WAITING) as u8,
+        }
+    }
+
     fn text(&self) -> &[u8] {
         let len = usize::from(self.before) + usize::from(self.waiting);
         self.around.get(..len).unwrap_or_default()
@@ -78,28 +94,12 @@ impl Slow {
 
     /// At the start of a text.
     pub(super) fn start(&self) -> Held {
-        self.held(Arc::clone(&self.idle), &[], 0)
+        Held::at(Arc::clone(&self.idle), &[], 0)
     }
 
     /// Behind a byte, when no match is begun.
     pub(super) fn start_behind(&self, byte: u8) -> Held {
-        self.held(Arc::clone(&self.idle), &[byte], 1)
-    }
-
-    /// Hold a set at a place of a text.
-    fn held(&self, set: Arc<Set>, text: &[u8], at: usize) -> Held {
-        let from = at.saturating_sub(BEFORE);
-        let kept = text.get(from..).unwrap_or_default();
-        let mut around = [0; BEFORE + WAITING];
-        for (place, byte) in around.iter_mut().zip(kept) {
-            *place = *byte;
-        }
-        Held {
-            set,
-            around,
-            before: (at - from) as u8,
-            waiting: (text.len() - at).min(WAITING) as u8,
-        }
+        Held::at(Arc::clone(&self.idle), &[byte], 1)
     }
 
     /// Whether a match is begun and not decided.
@@ -189,7 +189,7 @@ impl Slow {
             }
             false => Arc::new(self.sets.keep(states, Before::Other)),
         };
-        *held = self.held(set, text, at);
+        *held = Held::at(set, text, at);
         (at as i64 - start_at).max(0) as usize
     }
 
