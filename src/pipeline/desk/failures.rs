@@ -3,7 +3,7 @@
 //! Told is what the packets show and nothing else: nothing where bytes of the other side were lost, or that side was never
 //! captured, and nothing because the capture ended. A flood of failures is a few lines and a count.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Silence};
 use crate::failure::{End, Failed, Failure, More, What};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -261,7 +261,9 @@ pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) ->
     let lost = state.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
     // Bytes that came since, and were no answer.
     let heard = state.reached[answering_at] > exchange.reached.max(state.answered[answering_at]);
-    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || heard {
+    // What was not captured may have been the answer.
+    let unknown = state.silence(flow, exchange) == Silence::Unknown;
+    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || heard || unknown {
         return None;
     }
     let fins = state.fins.as_deref().copied().unwrap_or_default();

@@ -72,7 +72,7 @@ impl Desk {
                 let exchange = *exchange;
                 self.owed += 1;
                 if !asked {
-                    self.question(flow, state, dir.reverse(), &exchange);
+                    self.question(flow, state, dir.reverse(), &exchange, open.brief.interim);
                 }
             }
         } else {
@@ -165,7 +165,7 @@ impl Desk {
             self.expect_answer(flow, state, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
                 if !asked {
-                    self.question(flow, state, dir.reverse(), exchange);
+                    self.question(flow, state, dir.reverse(), exchange, open.brief.interim);
                 }
                 if let Some(exchange) = state.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
@@ -315,10 +315,21 @@ impl Desk {
     }
 
     /// Show the question of a hit that is an answer: in full, or in one line.
-    fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
-        if self.orders.pair
-            && let Some(kept) = self.question_of(flow, state, dir, exchange.number)
-        {
+    /// After an interim response the rest of the request is still to come: then it is shown by itself.
+    fn question(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        exchange: &Exchange,
+        interim: bool,
+    ) {
+        let kept = match (self.orders.pair, interim) {
+            (false, _) => None,
+            (true, true) => self.take_question(state, exchange.number),
+            (true, false) => self.question_of(flow, state, dir, exchange.number),
+        };
+        if let Some(kept) = kept {
             if kept.is_to_be_shown() {
                 self.show.hit(&kept.hit());
             }
