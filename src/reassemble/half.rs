@@ -309,8 +309,8 @@ impl Half {
         self.advance(reached, turn);
     }
 
-    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy
-    /// until it is acknowledged, or for [long enough](time::DAMAGED).
+    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy, as
+    /// a hole that is acknowledged does, or for [long enough](time::DAMAGED).
     pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
         self.go_on(reached, false, turn)
     }
@@ -326,8 +326,7 @@ impl Half {
             && trouble.syn_data.is_none()
             && trouble.queue.needs().is_some_and(|needs| needs <= reached)
         {
-            if let Some((end, since)) = trouble.queue.doubted(self.next)
-                && self.acked < end
+            if let Some(since) = trouble.queue.doubted(self.next)
                 && turn.now().since(since) < time::DAMAGED
                 && !at_once
             {

@@ -56,13 +56,11 @@ impl Queue {
         self.pieces.values().next().map(|piece| piece.facts.needs)
     }
 
-    /// Where the first piece ends and since when it waits, when it starts at or before `offset` and another copy of it would be
-    /// better.
-    pub(super) fn doubted(&self, offset: u64) -> Option<(u64, Timestamp)> {
+    /// Since when the first piece waits, when it starts at or before `offset` and another copy of it would be better.
+    pub(super) fn doubted(&self, offset: u64) -> Option<Timestamp> {
         let (at, piece) = self.pieces.first_key_value()?;
         let weak = piece.facts.weak && *at <= offset;
-        let end = at.saturating_add(piece.bytes.len() as u64);
-        weak.then_some((end, piece.facts.by.ts))
+        weak.then_some(piece.facts.by.ts)
     }
 
     /// Take the first piece when it starts at or before `offset`.
