@@ -327,5 +327,5 @@ fn a_fragment_that_makes_room_for_others_keeps_its_own_addresses() {
     let file = scratch("room").join("room.pcap");
     write(&file, &packets);
     let (_, out, _) = all(&format!("--list needle {}", file.display()));
-    assert_eq!(out, "U 192.0.2.77:0 -> 192.0.2.2:0\n");
+    assert_eq!(out, "U 192.0.2.77 -> 192.0.2.2\n");
 }

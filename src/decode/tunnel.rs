@@ -47,11 +47,10 @@ pub(super) const PORTS: [u16; 14] = [
     1701, 2152, 3544, 4341, 4500, 4754, 4789, 4790, 5072, 5247, 6081, 6635, 8472, 37008,
 ];
 
-/// The same, each in a place of its own, so that one comparison tells.
+/// The same, each in a place of its own, so that one comparison tells. In the others is one that has no place there.
 const PLACES: [u16; 64] = {
-    // An empty place holds a port that is known anyway.
     let mut places = [PORTS[0]; 64];
-    let mut at = 0;
+    let mut at = 1;
     while at < PORTS.len() {
         places[place(PORTS[at])] = PORTS[at];
         at += 1;

@@ -1,5 +1,7 @@
 //! The *echo* of a connection: all its packets once more behind its end, from a tap that lags.
 //!
+//! (The same file read twice is not that: there the clock goes back.)
+//!
 //! A SYN with the number of a connection that has just ended begins the copy of that, or, where a stack counts from the same number
 //! each time, another one: the server's number and the first bytes tell.
 
@@ -47,7 +49,7 @@ impl Entry {
             .flow
             .handshake
             .syn
-            .is_some_and(|first| now.since(first).saturating_abs() <= LAG);
+            .is_some_and(|first| now.since(first) <= LAG && now >= self.last.ts);
         syn && soon
             && dir == Direction::ToServer
             && self.stage == Stage::Closed

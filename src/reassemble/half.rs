@@ -352,8 +352,8 @@ impl Half {
         self.advance(reached, turn);
     }
 
-    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy
-    /// until it is acknowledged, or for [long enough](time::DAMAGED).
+    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy, as
+    /// a hole that is acknowledged does, or for [long enough](time::DAMAGED).
     pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
         self.go_on(reached, false, turn)
     }
@@ -369,13 +369,11 @@ impl Half {
             && trouble.syn_data.is_none()
             && trouble.queue.needs().is_some_and(|needs| needs <= reached)
         {
-            if let Some((end, since)) = trouble.queue.doubted(self.next)
-                && self.acked < end
-                && turn.now.since(since) < time::DAMAGED
-                && !at_once
-            {
-                trouble.held = Some(since);
-                break;
+            if !at_once && trouble.queue.is_doubted(self.next) {
+                let since = *trouble.held.get_or_insert(turn.now);
+                if turn.now.since(since) < time::DAMAGED {
+                    break;
+                }
             }
             let size = trouble.queue.size();
             let Some((at, piece)) = trouble.queue.take(self.next) else {

@@ -9,7 +9,7 @@ use foldhash::quality::RandomState;
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
-use crate::packet::{Packet, TcpFlags};
+use crate::packet::{Packet, TcpFlags, Transport};
 use crate::recent::Recent;
 use crate::stream::Carrier;
 
@@ -210,7 +210,7 @@ impl Reassembler {
                 continue;
             }
             let since = packet.ts.since(entry.last.ts).saturating_abs();
-            let copy = entry.pending == Some(mark) && since <= APART;
+            let copy = entry.pending == Some(mark) && since <= APART && is_summed(packet);
             let ports = (entry.flow.client.port, entry.flow.server.port);
             let answers = alone
                 && !entry.two_sided
@@ -278,6 +278,15 @@ impl Reassembler {
             true => Crossed::Copy,
             false => Crossed::Own(sender),
         }
+    }
+}
+
+/// Whether a datagram has a checksum: only then its first bytes tell it from all others of its length.
+fn is_summed(packet: &Packet<'_>) -> bool {
+    match packet.transport {
+        Transport::Udp(_) => packet.ip_payload.get(6..8).is_some_and(|sum| sum != [0, 0]),
+        Transport::Icmp(..) => true,
+        Transport::Tcp(_) | Transport::Igmp(..) | Transport::Other => false,
     }
 }
 

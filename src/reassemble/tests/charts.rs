@@ -260,6 +260,19 @@ fn damaged_copies_that_come_first() {
             "C Conflict VVV; C data ASK; S Conflict WWW; S data ANS",
             WHOLE,
         ),
+        // The acknowledgement is in front of both, or between them: some taps are not in order.
+        (
+            "behind_the_acknowledgement",
+            "hs; C+0 AA; S a6; C+2 VVVV !bad; C+2 BBBB",
+            "C data AA; C Conflict <AA>VVVV; C data BBBB",
+            WHOLE,
+        ),
+        (
+            "around_the_acknowledgement",
+            "hs; C+0 VVVV !bad; S a4; C+4 CC; C+0 AAAA",
+            "C Conflict VVVV; C data AAAACC",
+            WHOLE,
+        ),
         // Nobody sends another: then it is the text, for the receiver took it, or nobody saw that it did not.
         (
             "acknowledged",
