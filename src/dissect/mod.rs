@@ -39,6 +39,7 @@ use crate::stream::{Carrier, Ending, GapReason};
 static DISSECTORS: [Protocol; 1] = [Protocol {
     name: "http",
     probe: http1::probe,
+    cut: http1::is_cut,
     start: http1::start,
     describe: http1::describe,
 }];
@@ -63,6 +64,8 @@ struct Protocol {
     name: &'static str,
     /// Looks at the first bytes of a direction.
     probe: fn(&[u8]) -> Verdict,
+    /// Whether bytes before a hole begin a message, although the probe would want more.
+    cut: fn(&[u8]) -> bool,
     /// A dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
@@ -136,6 +139,11 @@ trait Dissector: Send {
 
     /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are told as a raw burst.
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize;
+
+    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`]; false if it is none.
+    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Voice<'_>) -> bool {
+        false
+    }
 
     /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
     /// otherwise. For those that knows what to expect there.

@@ -19,13 +19,14 @@ mod tests;
 mod unasked;
 
 pub(super) use describe::describe;
-pub(super) use start_line::probe;
+pub(super) use start_line::{is_cut, probe};
 
 use self::body::{Framing, Perhaps};
 use self::decoded::Body;
 use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
+use self::start_line::StartLine;
 use super::voice::Voice;
 use super::{
     AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Seek, Then, Verdict,
@@ -261,6 +262,17 @@ impl Dissector for Http1 {
         self.lose(dir, missed);
     }
 
+    fn begin_cut(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> bool {
+        let stage = self.halves.of(input.dir).stage;
+        if !matches!(stage, Stage::Start) || !is_cut(input.bytes) {
+            return false;
+        }
+        let begin = self.begin(input, voice);
+        voice.say_by(input.dir, &input.first, Said::Begin(begin));
+        self.halves.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
+        true
+    }
+
     fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
         match self.asker.filter(|_| !self.left) {
             Some(asker) if asker == dir => odd_line::seek_request(bytes),
@@ -347,6 +359,12 @@ impl Http1 {
         {
             let mut room = [0; describe::TITLE];
             let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            // What was cut is not told as the whole.
+            let cut = matches!(line, StartLine::Request(line) if line.version.is_empty());
+            let title = match cut {
+                true => &[title, b"..."].concat(),
+                false => title,
+            };
             voice.say(dir, Said::Brief { brief, title });
         }
     }

@@ -87,6 +87,13 @@ pub(crate) fn probe(bytes: &[u8]) -> Verdict {
 /// Bytes of empty lines in front of a message that are passed over.
 const EMPTY: usize = 256;
 
+/// Whether bytes before a hole begin a message that [`probe`] would want more of: a known method, and the beginning of a
+/// target.
+pub(crate) fn is_cut(bytes: &[u8]) -> bool {
+    let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
+    matches!(probe(bytes), Verdict::Certain) || RequestLine::of_part(line).is_some()
+}
+
 /// How many of the first bytes are line ends.
 fn empty_lines(bytes: &[u8]) -> usize {
     bytes
@@ -289,6 +296,21 @@ impl<'h> RequestLine<'h> {
             target,
             version: version.get(6..)?,
             minor: minor.saturating_sub(b'0'),
+            odd: None,
+        })
+    }
+
+    /// Reads what is there of a line that was cut in its target: its version is empty.
+    pub(super) fn of_part(line: &'h [u8]) -> Option<Self> {
+        let (method, target) = line.split_at_checked(space(line)?)?;
+        let target = target.trim_ascii_start();
+        let begins = target.starts_with(b"/") || target.starts_with(b"http");
+        let known = begins && METHODS.contains(&method) && !target.contains(&b'\n');
+        known.then_some(Self {
+            method,
+            target,
+            version: b"",
+            minor: 1,
             odd: None,
         })
     }
