@@ -19,6 +19,7 @@
 //! - `memory`: it is bounded, whatever comes
 //! - `frames`: packets made to order, for the others
 //! - `pairing`: which response is whose, when it was over, and what nobody can know
+//! - `readings`: bodies that are not what their heads say, and heads that were cut
 //! - `privileges`: what is left of root's rights, and what the sandbox refuses
 //! - `threads`: two threads show what one does
 //! - `tidy`: the shape of the source
@@ -44,6 +45,7 @@ mod pairing;
 mod parity;
 mod privileges;
 mod properties;
+mod readings;
 mod share;
 mod stories;
 mod streams;

@@ -89,7 +89,7 @@ impl Http1 {
         }
         voice.stats.malformed = voice.stats.malformed.saturating_add(1);
         let body = self.bodies.of_mut(dir);
-        body.read_as("sent");
+        body.read_without_chunks();
         body.push(dir, input.bytes, voice);
         self.halves.of_mut(dir).stage = Stage::Lost;
         Progress::need(input.bytes.len(), 1)

@@ -248,7 +248,7 @@ impl Http1 {
             None if !all => Progress::need(0, input.bytes.len().saturating_add(1)),
             _ => {
                 if said {
-                    body.read_as("sent");
+                    body.read_without_chunks();
                 }
                 let framing = len.map_or(Framing::Open, Framing::Length);
                 let progress = self.body_begins(dir, 0, framing);

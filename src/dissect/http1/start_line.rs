@@ -8,6 +8,8 @@ use super::odd_line;
 
 /// Bytes of a start line that are looked at to recognise it.
 const LOOK: usize = 256;
+/// Bytes of a start line with a method of which nothing is known.
+const LONG: usize = 8 << 10;
 /// The longest method of which nothing is known that is believed.
 const METHOD: usize = 32;
 
@@ -193,7 +195,27 @@ fn request_line(bytes: &[u8]) -> Verdict {
         (true, false) if target.starts_with(b"/") || target.starts_with(b"http") => {
             Verdict::Certain
         }
+        (false, false) if target.starts_with(b"/") => long_line(bytes, method),
         (_, false) => Verdict::NotForUs,
+    }
+}
+
+/// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end decides.
+#[cold]
+fn long_line(bytes: &[u8], method: &[u8]) -> Verdict {
+    let is_written = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
+    if !method.iter().all(is_written) {
+        return Verdict::NotForUs;
+    }
+    let window = bytes.get(..LONG).unwrap_or(bytes);
+    match memchr(b'\n', window).and_then(|end| window.get(..end)) {
+        Some(line) if RequestLine::of(line).is_some_and(|line| line.is_plausible()) => {
+            Verdict::Certain
+        }
+        None if window.len() < LONG => Verdict::Unsure {
+            need: bytes.len().saturating_add(1),
+        },
+        _ => Verdict::NotForUs,
     }
 }
 

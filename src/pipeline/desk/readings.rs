@@ -2,7 +2,7 @@
 
 use crate::flow::Direction;
 use crate::limits::READING_KEPT;
-use crate::message::{Decoding, Part};
+use crate::message::{BodyFacts, Decoding, Part};
 use crate::pipeline::memory::{Open, Reading, State};
 use crate::search::{Keep, Query};
 use crate::stream::GapReason;
@@ -64,11 +64,15 @@ impl Open {
         let mut readings = std::mem::take(&mut self.readings).into_iter();
         if let Some(Reading { name, unit }) = readings.find(|reading| reading.unit.holds(query)) {
             self.unit = *unit;
-            self.body.reading = Some(name);
-            self.body.state = match name {
-                "sent" => Decoding::AsSent,
-                _ => Decoding::Decoded,
+            self.body = match name {
+                // It has the size that it was sent with.
+                "sent" => BodyFacts::default(),
+                _ => BodyFacts {
+                    state: Decoding::Decoded,
+                    ..self.body
+                },
             };
+            self.body.reading = Some(name);
         }
     }
 }

@@ -73,6 +73,13 @@ impl Chain {
         Self { stages, tail }
     }
 
+    /// The body was said to come in chunks, and does not as far as the grammar goes.
+    pub(super) const fn doubt_chunks(&mut self) {
+        if let Some(look) = &mut self.tail.look {
+            look.about.hints.chunked = true;
+        }
+    }
+
     /// Takes the next bytes of the body.
     pub(super) fn push(
         &mut self,

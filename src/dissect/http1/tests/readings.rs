@@ -276,6 +276,37 @@ fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
 }
 
 #[test]
+fn chunks_whose_sizes_only_some_can_read_are_read_as_those_do() {
+    let body = chunked(TEXT);
+    let head = format!("{PLAIN}Transfer-Encoding: chunked\r\n\r\n");
+    for size in [
+        "+5",
+        "10000000005",
+        "100000000000000005",
+        "5 junk",
+        "5,5",
+        "5\"",
+        "5:",
+    ] {
+        let odd = body
+            .escape_ascii()
+            .to_string()
+            .replace("5\\r\\n", &format!("{size}\\r\\n"));
+        let odd = odd.replace("\\r\\n", "\r\n").into_bytes();
+        assert_ne!(odd, body, "{size}");
+        expect(&head, &odd, "shown", false);
+        let got = play(&[head.as_bytes(), &odd].concat(), &Cut::Whole);
+        assert_eq!(got.chart.bodies[0].reading, Some("chunked"), "{size}");
+        assert_eq!(got.chart.readings[0].0, "sent", "{size}");
+    }
+    // A text that begins with a number is none.
+    let text = [b"5 is a number, ", TEXT].concat();
+    expect(&head, &text, "shown", false);
+    let got = play(&[head.as_bytes(), &text].concat(), &Cut::Whole);
+    assert_eq!(got.chart.bodies[0].reading, Some("sent"));
+}
+
+#[test]
 fn chunks_and_codings_are_undone_together() {
     for (field, body) in [
         (
@@ -351,6 +382,9 @@ fn status_lines_that_some_read_do_not_hide_a_body() {
         "HTTP/2.0 200 OK",
         "HTTP/0.9 200 OK",
         "HTTP 200 OK",
+        "HTTP/1,1 200 OK",
+        "HTTP/foo 200 OK",
+        "HTTP1.1 200 OK",
         "HTTP/1.1 20x OK",
         "HTTP/1.1",
         "HTTP/1.1\rX: y",
