@@ -132,7 +132,7 @@ impl Dissector for Http1 {
             Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, voice)),
             Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
-            Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
+            Stage::ChunkSize(looked) => Ok(self.chunk_size(input, looked, voice)),
             Stage::Chunk => Ok(self.chunk_end(input, voice)),
             Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
             Stage::Lost => Ok(self.lost_body(input, voice)),

@@ -152,7 +152,7 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let minor = version.and_then(minor_of);
     let end = memchr::memchr(b'\r', words).unwrap_or(words.len());
     let words = words.get(..end)?.trim_ascii_end();
-    let spaced = rest.first() != Some(&b' ') || rest.get(1).is_some_and(|byte| ends(byte));
+    let spaced = rest.first() != Some(&b' ') || rest.get(1).is_some_and(ends);
     let odd = match (version, status) {
         (None, _) => "a status line without a version",
         (_, None) => "a status line without a status",

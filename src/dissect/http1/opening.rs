@@ -137,7 +137,7 @@ impl Http1 {
         voice.text(dir, Part::Head, head);
         voice.say(dir, Said::Brief { brief, title });
         let expected = fields.expects && !answer;
-        self.behind_head(dir, end, framing, &plan, expected, voice)
+        Ok(self.behind_head(dir, end, framing, &plan, expected, voice))
     }
 
     /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it is wanted.
@@ -149,19 +149,19 @@ impl Http1 {
         plan: &Plan<'_>,
         expected: bool,
         voice: &mut Voice<'_>,
-    ) -> Result<Progress, Malformed> {
+    ) -> Progress {
         match framing {
-            Framing::None => Ok(self.over(dir, end, voice)),
+            Framing::None => self.over(dir, end, voice),
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
                 // What is spoken in it is another conversation, and who asks there is not known.
                 self.pairing.renew();
                 (self.asker, self.left) = (None, true);
-                Ok(Progress {
+                Progress {
                     consumed: end,
                     then: Then::Raw,
-                })
+                }
             }
             Framing::Chunked
             | Framing::Length(_)
@@ -171,15 +171,15 @@ impl Http1 {
                 self.bodies.of_mut(dir).begin(plan, voice);
                 if expected {
                     self.halves.of_mut(dir).stage = Stage::Expected(framing);
-                    return Ok(Progress::need(end, 1));
+                    return Progress::need(end, 1);
                 }
                 let half = self.halves.of_mut(dir);
                 if Self::is_unasked(half) {
                     half.stage = Stage::Unasked(framing);
                     half.until_close = framing == Framing::UntilClose;
-                    return Ok(Progress::need(end, 1));
+                    return Progress::need(end, 1);
                 }
-                Ok(self.body_begins(dir, end, framing))
+                self.body_begins(dir, end, framing)
             }
         }
     }

@@ -203,7 +203,7 @@ impl Tail {
             } => match look.coded_in(coding) {
                 Some(output) => {
                     self.outputs.push(output);
-                    self.add("sent", Some(look.as_sent()), listener);
+                    self.add("sent", Some(Look::as_sent()), listener);
                 }
                 None => self.outputs.push(look.plain()),
             },
@@ -228,7 +228,7 @@ impl Tail {
                 match output {
                     Some(output) => {
                         self.outputs.push(output);
-                        self.add("sent", Some(look.as_sent()), listener);
+                        self.add("sent", Some(Look::as_sent()), listener);
                     }
                     None => self.outputs.push(look.plain()),
                 }
@@ -342,7 +342,7 @@ impl Look {
     }
 
     /// The same, beside what they seem to be.
-    fn as_sent(&self) -> Output {
+    fn as_sent() -> Output {
         Output {
             stage: None,
             text: Text::as_sent(),
@@ -391,16 +391,14 @@ impl Output {
         listener: &mut dyn Listener,
     ) -> Result<(), Swells> {
         let text = &mut self.text;
-        match &mut self.stage {
-            Some((stage, _)) => stage.push(piece, bounds, &mut |piece| {
+        if let Some((stage, _)) = &mut self.stage {
+            return stage.push(piece, bounds, &mut |piece| {
                 text.push(piece, listener);
                 Ok(())
-            }),
-            None => {
-                text.push(piece, listener);
-                Ok(())
-            }
+            });
         }
+        text.push(piece, listener);
+        Ok(())
     }
 
     fn finish(&mut self, whole: bool, listener: &mut dyn Listener) -> Result<(), Swells> {

@@ -3,6 +3,8 @@
 //! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it. Deflate data alone and brotli
 //! have none: they are tried where a head names them in a broken way, or another coding that is not there.
 
+use encoding_rs::UTF_8;
+
 use super::charset::{declared, is_utf_16};
 use super::codings::{Coding, Hints};
 use crate::dissect::http1::body::{any_chunk_size, looks_chunked, odd_chunk_size};
@@ -83,7 +85,7 @@ pub(in crate::dissect::http1) fn is_doubtful(
         | [_, 0, ..] => true,
         [b'<' | b'@' | b' ' | b'\t' | b'\r' | b'\n', ..] => {
             let markup = media() == Media::Markup;
-            markup && declared(first, all).is_none_or(|charset| charset.is_some())
+            markup && declared(first, all) != Some(UTF_8)
         }
         [b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => match looks_chunked(first) {
             Some(looks) => looks,
