@@ -10,8 +10,7 @@
 //!
 //! Each request has an index, and the responses that began are counted. With both exact, the response of that index is the
 //! one. Behind lost responses the count has bounds, which often meet. Behind lost requests it has none, and the next request
-//! is paired by its acknowledgement number alone, unless the client was seen to pipeline: then nothing decides, and nothing
-//! is paired.
+//! is paired by its acknowledgement number, as far as the client's [`Habit`] allows. Where nothing decides, nothing is paired.
 
 use std::collections::VecDeque;
 
@@ -95,6 +94,10 @@ struct Open {
     index: u64,
     /// Its index is comparable with those of the same run: behind lost requests another one begins.
     run: u32,
+    /// It is the first one of that.
+    first: bool,
+    /// It was sent with the one before it, at once.
+    with_last: bool,
     /// Offset of its first byte.
     start: i64,
     /// How much of the response stream its client had received.
@@ -121,15 +124,24 @@ impl Seen {
     }
 }
 
+/// When a client sends its next request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+enum Habit {
+    /// When it has all responses, as far as was seen.
+    #[default]
+    Waits,
+    /// Some at once, and the next ones when it has all responses.
+    Batches,
+    /// Whenever it likes. Its requests look as if they had waited, when the one before the last is responded to: no number tells.
+    Slides,
+}
+
 /// Requests that there is room for before there is one.
 const FEW: usize = 4;
 /// The shortest request: `GET / HTTP/1.0` with two line ends.
 const SHORTEST: u64 = 18;
 /// No final response is as short as an interim one may be: `HTTP/1.1 100 Continue` with two line ends, and some more.
 const INTERIM: u64 = 32;
-
-/// As good as certain.
-const PROVEN: u8 = 3;
 
 /// The requests of a flow that wait for their responses.
 #[derive(Debug)]
@@ -143,15 +155,9 @@ pub(super) struct Pairing {
     counted: u32,
     /// That is exact: no response was lost since the last pair.
     exact: bool,
-    /// So many exchanges in which nobody ran ahead bear it out that the run `counted` begins where nothing was open. [`PROVEN`] where that
-    /// is certain, since the connection began there.
-    proven: u8,
-    /// The request of the response that has just begun had been sent by a client that had received all in front of that.
-    plain: bool,
-    /// The client was seen to send a request before it had the responses to the earlier ones.
-    pipelines: bool,
-    /// The client pipelines, and it was only assumed where its requests and their responses stand.
-    adrift: bool,
+    /// The run `counted` began at this index. `None`: with the connection, so that it is certain that nothing was open then.
+    assumed: Option<u64>,
+    habit: Habit,
     /// Some of `open` have [`Seen::Raw`].
     unplaced: bool,
     /// Requests may have been missed behind the last one.
@@ -161,7 +167,9 @@ pub(super) struct Pairing {
     last_acks: Option<u32>,
     /// Bytes of the shortest request.
     shortest: u64,
-    /// Of the responses that began before anything of the request stream was there: the last acknowledgement number.
+    /// Where the last response began, and its acknowledgement number.
+    latest: Option<(i64, u32)>,
+    /// That of the last response that began before anything of the request stream was there.
     early: Option<u32>,
     /// The index behind the last request that there was no room for.
     unkept: u64,
@@ -182,15 +190,14 @@ impl Default for Pairing {
             begun: 0,
             counted: 0,
             exact: true,
-            proven: PROVEN,
-            plain: false,
-            pipelines: false,
-            adrift: false,
+            assumed: None,
+            habit: Habit::Waits,
             unplaced: false,
             missed: None,
             last: None,
             last_acks: None,
             shortest: u64::MAX,
+            latest: None,
             early: None,
             unkept: 0,
             interims: false,
@@ -221,20 +228,16 @@ impl Pairing {
         stats: &mut DissectStats,
     ) {
         stats.unanswered = stats.unanswered.saturating_add(1);
-        // Where anything begins that may have been asked.
-        let first = self
-            .missed
-            .map_or(Some((stand.place.offset, 0)), |missed| missed.range);
-        if let (Some(acks), Some((first, _))) = (self.early.take(), first)
-            && stand.place.of(acks) <= first.cast_signed()
-        {
-            // The responses before it respond to nothing.
-            self.begun = 0;
+        if self.early.is_some() {
+            self.look_back(stand.place);
         }
-        self.measure(stand.place.offset);
+        let first = self.measure(stand.place.offset);
         let received = stand.received();
-        if self.is_ahead(stand, received) {
-            self.runs_ahead();
+        let with_last = stand.acks.is_some() && stand.acks == self.last_acks;
+        if with_last {
+            self.habit = self.habit.max(Habit::Batches);
+        } else {
+            self.look_ahead(stand, received);
         }
         self.last_acks = stand.acks;
         let seen = match (received, stand.acks) {
@@ -263,6 +266,8 @@ impl Pairing {
             },
             index,
             run: self.run,
+            first,
+            with_last,
             start: stand.place.offset.cast_signed(),
             seen,
         });
@@ -287,16 +292,21 @@ impl Pairing {
             self.place(stand.place);
         }
         let (at, received) = (stand.place.offset.cast_signed(), stand.received());
+        self.latest = stand.acks.map(|acks| (at, acks));
         if self.exact
             && let Some(first) = self.open.front()
             && self.waits(first)
             && first.index == self.begun
             && first.is_possible(at, received)
         {
-            self.plain = first.seen.at() == Some(at);
-            return Some(first.asked);
+            let asked = first.asked;
+            // An interim response may stand in front of it.
+            let waited = first.seen.at().is_none_or(|seen| seen == at) || self.interims;
+            if !waited && !first.with_last {
+                self.habit = Habit::Slides;
+            }
+            return Some(asked);
         }
-        self.plain = false;
         let asked = self.decide(at, received, stand.other);
         self.unsure = asked.is_none() && self.counts && self.may_answer(at, received);
         asked
@@ -326,7 +336,6 @@ impl Pairing {
         if let Some(open) = self.open.drain(..=at).next_back() {
             self.begun = open.index.saturating_add(1);
             (self.counted, self.exact) = (open.run, true);
-            self.proven = PROVEN.min(self.proven.saturating_add(u8::from(self.plain)));
         }
     }
 
@@ -354,27 +363,34 @@ impl Pairing {
         self.begun = self.begun.saturating_add(u64::from(one));
     }
 
-    /// The client does not wait for responses. If it was only assumed which of them are still to come, nothing is known any more.
-    fn runs_ahead(&mut self) {
-        self.pipelines = true;
-        if self.proven < PROVEN {
-            (self.adrift, self.exact) = (true, false);
-        }
-    }
-
     /// Whether a request is one of those whose responses are still to come, by its index.
     fn waits(&self, open: &Open) -> bool {
         self.exact && open.run == self.counted && open.index >= self.begun
     }
 
-    /// A request begins at `start`: how long the last one was, or how many may lie between.
-    fn measure(&mut self, start: u64) {
+    /// The first bytes of the request stream are there, at `place`: what responses that came before them respond to.
+    fn look_back(&mut self, place: Place) {
+        // Where anything begins that may have been asked.
+        let first = match self.missed {
+            Some(missed) => missed.range,
+            None => Some((place.offset, 0)),
+        };
+        if let (Some(acks), Some((first, _))) = (self.early.take(), first)
+            && place.of(acks) <= first.cast_signed()
+        {
+            // To nothing.
+            self.begun = 0;
+        }
+    }
+
+    /// A request begins at `start`: how long the last one was, or how many may lie between. Says whether that is not known.
+    fn measure(&mut self, start: u64) -> bool {
         let last = self.last.replace(start);
         let Some(missed) = self.missed.take() else {
             if let Some(last) = last {
                 self.shortest = self.shortest.min(start.saturating_sub(last));
             }
-            return;
+            return false;
         };
         let shortest = match self.shortest {
             u64::MAX => SHORTEST,
@@ -383,17 +399,39 @@ impl Pairing {
         let lost = missed.requests(start, shortest);
         let (Ok(least) | Err(least)) = lost;
         self.next = self.next.saturating_add(least);
-        if lost.is_err() {
-            self.run = self.run.wrapping_add(1);
+        self.run = self.run.wrapping_add(u32::from(lost.is_err()));
+        lost.is_err()
+    }
+
+    /// A request begins: whether it was sent although an earlier one had no response yet.
+    fn look_ahead(&mut self, stand: &Stand, received: Option<i64>) {
+        let (Some(seen), Some(other)) = (received, stand.other) else {
+            return;
+        };
+        let start = stand.place.offset.cast_signed();
+        // Another response had begun when this request was not there.
+        let under_way = |(at, acks): (i64, u32)| at >= seen && stand.place.of(acks) <= start;
+        let counted = self.exact && self.run == self.counted && self.next > self.begun;
+        let there = seen <= other.offset.cast_signed();
+        if self.latest.is_some_and(under_way) || (counted && there) {
+            self.slides();
         }
     }
 
-    /// Whether a request that begins was sent although an earlier one had no response yet.
-    fn is_ahead(&self, stand: &Stand, received: Option<i64>) -> bool {
-        let alike = stand.acks.is_some() && stand.acks == self.last_acks;
-        let counted = self.exact && self.run == self.counted && self.next > self.begun;
-        let seen = |place: Place| received.is_some_and(|at| at <= place.offset.cast_signed());
-        alike || (counted && stand.other.is_some_and(seen))
+    /// The client does not wait for all responses.
+    fn slides(&mut self) {
+        self.habit = Habit::Slides;
+        if self.assumed.is_some() {
+            self.lose_track();
+        }
+    }
+
+    /// It was wrong to assume that nothing was open where the run began.
+    fn lose_track(&mut self) {
+        self.exact = false;
+        // None of the requests are comparable with what was counted.
+        self.counted = self.run.wrapping_add(1);
+        self.run = self.run.wrapping_add(2);
     }
 
     /// The place of the response stream is known now.
@@ -409,9 +447,6 @@ impl Pairing {
     /// [`Self::asked`] where the next request in order is not the one.
     #[cold]
     fn decide(&mut self, at: i64, received: Option<i64>, other: Option<Place>) -> Option<Asked> {
-        if self.adrift {
-            return None;
-        }
         let known = |open: &&Open| open.run == self.counted;
         // No request was lost up to where the server had received them.
         let whole = self.run == self.counted
@@ -423,10 +458,14 @@ impl Pairing {
         let last = open.rfind(|open| received.is_some_and(|received| open.start < received));
         let over = last.is_none_or(|last| self.exact && last.index < self.begun);
         if whole && over && self.begun >= self.unkept {
-            // To nothing that was asked; or to more than was, if that was only assumed to be all.
+            // To nothing that was asked.
             self.counts = false;
-            if self.proven < PROVEN {
-                self.runs_ahead();
+            if let Some(index) = self.assumed {
+                // Or to more than was, if that was only assumed to be all.
+                match self.next.saturating_sub(index) {
+                    ..=1 => self.lose_track(),
+                    _ => self.slides(),
+                }
                 return None;
             }
         }
@@ -457,23 +496,35 @@ impl Pairing {
         open.any(|open| !over(open) && open.is_possible(at, received))
     }
 
-    /// The request whose client had received exactly what comes before this response.
+    /// The request whose client had received exactly what comes before this response, if it waited for all of that.
     fn by_number(&mut self, at: i64, received: Option<i64>) -> Option<Asked> {
-        let number = self
-            .open
-            .iter()
-            .position(|open| open.seen.at() == Some(at))?;
+        let mut open = self.open.iter();
+        let number = open.position(|open| open.seen.at() == Some(at))?;
         let open = *self.open.get(number)?;
         if self.exact && open.index > self.begun {
-            // More requests came before it than responses: it did not wait for all of them.
-            self.runs_ahead();
+            // More requests came before it than responses.
+            self.habit = self.habit.max(Habit::Batches);
+            return None;
         }
-        if self.pipelines || !open.is_possible(at, received) {
+        if !open.is_possible(at, received) {
+            // The response was on its way when the request came, unless that is to one that was lost with it.
+            if !open.first {
+                self.slides();
+            }
+            return None;
+        }
+        let waits = match self.habit {
+            Habit::Waits => true,
+            // The first ones of its batch may be lost, with their responses.
+            Habit::Batches => !open.first || self.exact,
+            Habit::Slides => false,
+        };
+        if !waits {
             return None;
         }
         self.open.drain(..number);
         if open.run != self.counted {
-            self.proven = 0;
+            self.assumed = Some(open.index);
         }
         (self.begun, self.counted, self.exact) = (open.index, open.run, true);
         self.counts = true;
