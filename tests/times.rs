@@ -165,7 +165,8 @@ fn times_at_all_extremes_come_to_an_end() {
     );
 }
 
-/// A clock that is set, ahead or back, in the middle of a connection: everything is paired as without it.
+/// A clock that is set, ahead or back, in the middle of a connection: everything is paired as
+/// without it.
 #[test]
 fn a_clock_that_jumps_forgets_no_connection() {
     let file = scratch("jumps").join("jumps.pcapng");

@@ -77,6 +77,8 @@ struct Protocol {
     probe: fn(&[u8], &Flow) -> Verdict,
     /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim stays raw.
     datagram_ports: &'static [u16],
+    /// Whether bytes before a hole begin a message, although the probe would want more.
+    cut: fn(&[u8]) -> bool,
     /// A dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
@@ -165,6 +167,12 @@ trait Dissector: Send {
     /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`] told: they were lost, or are told as
     /// raw bytes.
     fn missed(&mut self, dir: Direction, missed: Missed);
+
+    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`]; false if it is none.
+    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Voice<'_>) -> bool {
+        false
+    }
+
     /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
     /// otherwise. For those that knows what to expect there.
     fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {

@@ -327,6 +327,49 @@ impl Talk {
         self.dissector = Some((name, dissector));
     }
 
+    /// Gives what waits before a hole to the dissector that it begins something for: there will not be more of it.
+    fn begin_cut(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        let half = self.halves.of_mut(dir);
+        if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
+            return;
+        }
+        if half.mode == Mode::Raw {
+            let begins = half.patient && half.burst.at_boundary();
+            let Some(protocol) = recognise(&half.waiting, voice.flow).1.filter(|_| begins) else {
+                return;
+            };
+            if !(protocol.cut)(&half.waiting) {
+                return;
+            }
+            half.burst.finish(dir, voice);
+            let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
+            match &self.dissector {
+                Some((name, _)) if *name == protocol.name => {}
+                _ if taken => return,
+                _ => self.begin(protocol),
+            }
+        }
+        let other = self.halves.of(dir.reverse()).place;
+        let half = self.halves.of_mut(dir);
+        let waiting = std::mem::take(&mut half.waiting);
+        let place = half.place.unwrap_or_default();
+        let input = Input {
+            dir,
+            bytes: &waiting,
+            first: half.first,
+            place: place.minus(waiting.len() as u64),
+            other,
+            starts: half.starts,
+            recognised: false,
+        };
+        if let Some(dissector) = dissector(&mut self.dissector)
+            && dissector.begin_cut(&input, voice)
+        {
+            half.mode = Mode::Need(usize::MAX);
+        }
+        half.waiting = waiting;
+    }
+
     /// Takes a hole: so many bytes from an offset on.
     pub(super) fn gap(
         &mut self,
@@ -335,6 +378,7 @@ impl Talk {
         reason: GapReason,
         voice: &mut Voice<'_>,
     ) {
+        self.begin_cut(dir, voice);
         let half = self.halves.of_mut(dir);
         if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
             // When they came is not known, and what ends here had its last byte in front of them.

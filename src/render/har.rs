@@ -239,7 +239,7 @@ fn response(pair: &Pair<'_>) -> Value {
     if answer.body_size > 0 {
         parts::text(answer, "encoding", &mut content);
     }
-    json!({
+    let mut response = json!({
         "status": answer.brief.status,
         "statusText": fact(answer, "http.reason").unwrap_or_default(),
         "httpVersion": version(answer),
@@ -249,7 +249,12 @@ fn response(pair: &Pair<'_>) -> Value {
         "redirectURL": field(answer, "location").map(latin).unwrap_or_default(),
         "headersSize": head_size(pair.times.received, answer),
         "bodySize": sent(answer),
-    })
+    });
+    if answer.body_size == 0 {
+        // Of a body it stands there.
+        parts::comment(answer, &mut response);
+    }
+    response
 }
 
 /// Bytes of a head as it was sent; it may have been cut or masked since.
@@ -274,7 +279,7 @@ fn sent(hit: &Hit<'_>) -> u64 {
 fn version(hit: &Hit<'_>) -> String {
     match fact(hit, "http.version") {
         Some(version) => format!("HTTP/{version}"),
-        None if hit.kind.side == Side::Asks => "HTTP/0.9".to_owned(),
+        None if hit.kind.side == Side::Asks && !hit.incomplete => "HTTP/0.9".to_owned(),
         None => String::new(),
     }
 }

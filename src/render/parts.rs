@@ -59,9 +59,14 @@ pub(super) fn start_line<'a>(request: &Hit<'a>) -> Option<(&'a [u8], &'a [u8])> 
         .split(|byte| *byte == b'\n')
         .find(|line| !line.trim_ascii().is_empty())?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let (method, rest) = line.split_at(memchr::memchr(b' ', line)?);
-    let rest = rest.trim_ascii_start();
-    let end = memchr::memmem::rfind(rest, b" HTTP/").unwrap_or(rest.len());
+    let (method, rest) = line.split_at(memchr::memchr2(b' ', b'\t', line)?);
+    let rest = rest.trim_ascii();
+    let end = memchr::memrchr2(b' ', b'\t', rest);
+    let is_version = |at: &usize| {
+        let last = rest.get(at + 1..at + 6);
+        last.is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"))
+    };
+    let end = end.filter(is_version).unwrap_or(rest.len());
     Some((method, rest.get(..end).unwrap_or_default().trim_ascii_end()))
 }
 

@@ -23,6 +23,7 @@ use crate::stream::{Carrier, Ending};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "dns",
     probe,
+    cut: |_| false,
     datagram_ports: &[DNS_PORT, MDNS_PORT, LLMNR_PORT],
     start: || Box::<Dns>::default(),
     describe: text::describe,

@@ -159,8 +159,11 @@ pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     if !matches!(rest.trim_ascii().first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
-    number(digits, 16)
+    number(digits, 16).filter(|size| *size <= LARGEST)
 }
+
+/// The largest chunk that is believed. In 32 bits a larger one is another.
+const LARGEST: u64 = u32::MAX as u64;
 
 /// The same of a line that breaks the rules as some receivers allow: control characters and space around the digits, `0x`
 /// before them.
@@ -179,7 +182,24 @@ pub(super) fn odd_chunk_size(line: &[u8]) -> Option<u64> {
     if !matches!(rest.first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
-    number(digits, 16)
+    number(digits, 16).filter(|size| *size <= LARGEST)
+}
+
+/// The same of a line of which a number is read by whoever takes what is behind it for nothing, in 32 bits. Any text may begin
+/// like that: what comes behind such a chunk has to be one.
+pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
+    let line = line.get(blank(line)..)?;
+    let line = line.strip_prefix(b"+").unwrap_or(line);
+    let line = match line {
+        [b'0', b'x' | b'X', digits @ ..] => digits,
+        line => line,
+    };
+    let digits = line
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let last = line.get(digits.saturating_sub(8)..digits)?;
+    number(last, 16).filter(|_| digits > 0)
 }
 
 /// How many bytes in front are no more than space to somebody.
@@ -240,7 +260,9 @@ mod tests {
             (b"5;name=\"v\"\r", Some(5)),
             (b"5 ;name\r", Some(5)),
             (b"00000000000000000005\r", Some(5)),
-            (b"ffffffffffffffff\r", Some(u64::MAX)),
+            (b"ffffffff\r", Some(LARGEST)),
+            (b"100000000\r", None),
+            (b"ffffffffffffffff\r", None),
             (b"10000000000000000\r", None),
             (b"\r", None),
             (b"", None),
@@ -273,6 +295,24 @@ mod tests {
         ];
         for (line, size) in table {
             assert_eq!(odd_chunk_size(line), *size, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_number_is_read_where_the_rest_does_not_matter() {
+        let table: &[(&[u8], Option<u64>)] = &[
+            (b"f foo", Some(15)),
+            (b"+f", Some(15)),
+            (b"f,0", Some(15)),
+            (b"10000000f", Some(15)),
+            (b"10000000000000000f", Some(15)),
+            (b"0xf", Some(15)),
+            (b"-f", None),
+            (b"xyz", None),
+            (b"", None),
+        ];
+        for (line, size) in table {
+            assert_eq!(any_chunk_size(line), *size, "{}", line.escape_ascii());
         }
     }
 

@@ -20,15 +20,15 @@ impl Http1 {
         input: &Input<'_>,
         looked: usize,
         voice: &mut Voice<'_>,
-    ) -> Result<Progress, Malformed> {
+    ) -> Progress {
         let dir = input.dir;
         let line = match line(input.bytes, looked, voice.limits.head) {
             Line::Whole(line) => line,
             Line::Begun(len) if looks_chunked(input.bytes) != Some(false) => {
                 self.halves.of_mut(dir).stage = Stage::ChunkSize(len);
-                return Ok(Progress::need(0, len.saturating_add(1)));
+                return Progress::need(0, len.saturating_add(1));
             }
-            Line::Begun(_) | Line::TooLong => return Ok(self.no_chunk(input, voice)),
+            Line::Begun(_) | Line::TooLong => return self.no_chunk(input, voice),
         };
         let body = self.bodies.of_mut(dir);
         let consumed = line.len().saturating_add(1);
@@ -45,11 +45,11 @@ impl Http1 {
                 body.read_as("chunked");
                 body.framing(dir, framing, voice);
                 self.halves.of_mut(dir).stage = Stage::ChunkSize(0);
-                return Ok(Progress::need(consumed, 1));
+                return Progress::need(consumed, 1);
             }
             None => {
                 let Some(size) = body::odd_chunk_size(line) else {
-                    return Ok(self.no_chunk(input, voice));
+                    return self.no_chunk(input, voice);
                 };
                 if body.is_empty() {
                     body.search_as_sent(dir, voice);
@@ -65,14 +65,13 @@ impl Http1 {
                 looked: 0,
                 any: false,
             };
-            return Ok(Progress::need(consumed, 1));
+            return Progress::need(consumed, 1);
         }
         self.halves.of_mut(dir).stage = Stage::Chunk;
-        // A size of u64::MAX is as good as no end, and that is what it means to the conversation.
-        Ok(Progress {
+        Progress {
             consumed,
             then: Then::Body(size),
-        })
+        }
     }
 
     /// Where a chunk should be there is none. The next message may be: its sender forgot the last chunk. Or else the rest
@@ -89,7 +88,7 @@ impl Http1 {
         }
         voice.stats.malformed = voice.stats.malformed.saturating_add(1);
         let body = self.bodies.of_mut(dir);
-        body.read_as("sent");
+        body.read_without_chunks();
         body.push(dir, input.bytes, voice);
         self.halves.of_mut(dir).stage = Stage::Lost;
         Progress::need(input.bytes.len(), 1)

@@ -130,6 +130,14 @@ impl About<'_> {
 
     fn request(&mut self, line: &[u8]) {
         let Some(request) = RequestLine::of(line) else {
+            // Of a line that was cut in its target the method is known.
+            if let Some(request) = RequestLine::of_part(line) {
+                let mut room = [0; TITLE];
+                let title = request_title(&request, None, &mut room);
+                self.fact("http.title", &[title, b"..."].concat(), true);
+                self.fact("http.method", request.method, false);
+                self.style(0..request.method.len(), Role::Verb);
+            }
             return;
         };
         let host = self.value("host");
@@ -384,6 +392,20 @@ mod tests {
                 ("Location", Role::KeyName),
                 ("/a\n\t/b", Role::KeyValue),
                 ("Empty", Role::Name)
+            ]
+        );
+        assert_eq!(
+            facts(&describe(REQUEST, b"GET /a/pa", &[])),
+            [("http.title", "GET /a/pa..."), ("http.method", "GET")]
+        );
+        let cut = b"GET /a HTTP/1.1\r\nA: b\r\nHost: exa";
+        assert_eq!(
+            facts(&describe(REQUEST, cut, &[])),
+            [
+                ("http.title", "GET /a"),
+                ("http.method", "GET"),
+                ("http.target", "/a"),
+                ("http.version", "1.1")
             ]
         );
         assert_eq!(facts(&describe(RESPONSE, b"", &[])), []);

@@ -121,19 +121,24 @@ impl<'h> Head<'h> {
 }
 
 impl<'h> Head<'h> {
-    /// Of a status line the code is known when something is behind it, whatever was cut of that.
+    /// Of a status line the code is known when something is behind it, whatever was cut of that; of a request line the
+    /// method, and a part of the target.
     fn of_part_line(line: &'h [u8], answer: bool) -> Option<Self> {
-        let read = StatusLine::of(line).filter(|_| answer)?;
-        let code = read
-            .words
-            .get(..3)
-            .filter(|_| read.words.len() > 3 && read.status > 0)?;
+        let read = match answer {
+            true => {
+                let read = StatusLine::of(line)?;
+                let ended = read.words.len() > 3 || line.ends_with(b" ");
+                let code = read.words.get(..3).filter(|_| ended);
+                StartLine::Answer(StatusLine {
+                    words: code.filter(|_| read.status > 0)?,
+                    ..read
+                })
+            }
+            false => StartLine::Request(RequestLine::of_part(line)?),
+        };
         Some(Self {
             len: line.len(),
-            line: Some(StartLine::Answer(StatusLine {
-                words: code,
-                ..read
-            })),
+            line: Some(read),
             fields: Fields::default(),
         })
     }

@@ -18,13 +18,14 @@ mod start_line;
 mod tests;
 mod unasked;
 
-use start_line::probe;
+use self::start_line::{is_cut, probe};
 
 use self::body::{Framing, Perhaps};
 use self::decoded::Body;
 use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
+use self::start_line::StartLine;
 use super::voice::Voice;
 use super::{
     AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Seek, Then,
@@ -48,6 +49,7 @@ const RESPONSE: Kind = Kind {
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "http",
     probe: |bytes, _| probe(bytes),
+    cut: is_cut,
     datagram_ports: &[],
     start: || Box::<Http1>::default(),
     describe: describe::describe,
@@ -136,7 +138,7 @@ impl Dissector for Http1 {
             Stage::Expected(framing) => Ok(self.expected(input, framing, voice)),
             Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
-            Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
+            Stage::ChunkSize(looked) => Ok(self.chunk_size(input, looked, voice)),
             Stage::Chunk => Ok(self.chunk_end(input, voice)),
             Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
             Stage::Lost => Ok(self.lost_body(input, voice)),
@@ -266,6 +268,17 @@ impl Dissector for Http1 {
         self.lose(dir, missed);
     }
 
+    fn begin_cut(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> bool {
+        let stage = self.halves.of(input.dir).stage;
+        if !matches!(stage, Stage::Start) || !is_cut(input.bytes) {
+            return false;
+        }
+        let begin = self.begin(input, voice);
+        voice.say_by(input.dir, &input.first, Said::Begin(begin));
+        self.halves.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
+        true
+    }
+
     fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
         match self.asker.filter(|_| !self.left) {
             Some(asker) if asker == dir => odd_line::seek_request(bytes),
@@ -352,6 +365,12 @@ impl Http1 {
         {
             let mut room = [0; describe::TITLE];
             let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            // What was cut is not told as the whole.
+            let cut = matches!(line, StartLine::Request(line) if line.version.is_empty());
+            let title = match cut {
+                true => &[title, b"..."].concat(),
+                false => title,
+            };
             voice.say(dir, Said::Brief { brief, title });
         }
     }

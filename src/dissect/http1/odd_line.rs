@@ -109,6 +109,8 @@ fn is_due_line(bytes: &[u8]) -> Option<bool> {
     let versionless = || {
         let mut cursor = Cursor(bytes);
         cursor.word(b"http")?;
+        // What stands for a version may be anything.
+        cursor.run(0, RUN, |byte| byte.is_ascii_graphic())?;
         cursor.status()
     };
     let statusless = || {
@@ -134,11 +136,9 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
         return None;
     }
     let ends = |byte: &u8| is_space(*byte) || *byte == b'\r';
-    let version = rest.strip_prefix(b"/").map(|rest| {
-        let len = rest.iter().position(ends).unwrap_or(rest.len());
-        rest.get(..len).unwrap_or_default()
-    });
-    let rest = rest.get(version.map_or(0, |version| version.len().saturating_add(1))..)?;
+    let len = rest.iter().position(ends).unwrap_or(rest.len());
+    let (version, rest) = rest.split_at_checked(len)?;
+    let version = version.strip_prefix(b"/");
     let words = rest.get(rest.iter().take_while(|byte| ends(byte)).count()..)?;
     let digits = words
         .iter()
@@ -152,7 +152,7 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let minor = version.and_then(minor_of);
     let end = memchr::memchr(b'\r', words).unwrap_or(words.len());
     let words = words.get(..end)?.trim_ascii_end();
-    let spaced = rest.first() != Some(&b' ') || rest.get(1).is_some_and(|byte| ends(byte));
+    let spaced = rest.first() != Some(&b' ') || rest.get(1).is_some_and(ends);
     let odd = match (version, status) {
         (None, _) => "a status line without a version",
         (_, None) => "a status line without a status",

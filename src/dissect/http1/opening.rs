@@ -137,7 +137,7 @@ impl Http1 {
         voice.text(dir, Part::Head, head);
         voice.say(dir, Said::Brief { brief, title });
         let expected = fields.expects && !answer;
-        self.behind_head(dir, end, framing, &plan, expected, voice)
+        Ok(self.behind_head(dir, end, framing, &plan, expected, voice))
     }
 
     /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it is wanted.
@@ -149,19 +149,19 @@ impl Http1 {
         plan: &Plan<'_>,
         expected: bool,
         voice: &mut Voice<'_>,
-    ) -> Result<Progress, Malformed> {
+    ) -> Progress {
         match framing {
-            Framing::None => Ok(self.over(dir, end, voice)),
+            Framing::None => self.over(dir, end, voice),
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
                 // What is spoken in it is another conversation, in which the server may be the one who asks.
                 self.pairing.renew();
                 (self.asker, self.left) = (None, true);
-                Ok(Progress {
+                Progress {
                     consumed: end,
                     then: Then::Raw,
-                })
+                }
             }
             Framing::Chunked
             | Framing::Length(_)
@@ -173,19 +173,19 @@ impl Http1 {
                 if Self::is_unasked(half) {
                     half.stage = Stage::Unasked(framing);
                     half.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
-                    return Ok(Progress::need(end, 1));
+                    return Progress::need(end, 1);
                 }
                 if expected {
                     self.halves.of_mut(dir).stage = Stage::Expected(framing);
-                    return Ok(Progress::need(end, 1));
+                    return Progress::need(end, 1);
                 }
                 let half = self.halves.of_mut(dir);
                 if Self::is_unasked(half) {
                     half.stage = Stage::Unasked(framing);
                     half.until_close = framing == Framing::UntilClose;
-                    return Ok(Progress::need(end, 1));
+                    return Progress::need(end, 1);
                 }
-                Ok(self.body_begins(dir, end, framing))
+                self.body_begins(dir, end, framing)
             }
         }
     }
@@ -254,7 +254,7 @@ impl Http1 {
             None if !all => Progress::need(0, input.bytes.len().saturating_add(1)),
             _ => {
                 if said {
-                    body.read_as("sent");
+                    body.read_without_chunks();
                 }
                 let framing = len.map_or(Framing::Open, Framing::Length);
                 let progress = self.body_begins(dir, 0, framing);

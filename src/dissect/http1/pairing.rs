@@ -96,6 +96,8 @@ struct Open {
     run: u32,
     /// It is the first one of that.
     first: bool,
+    /// It was sent with the one before it, at once.
+    with_last: bool,
     /// Offset of its first byte.
     start: i64,
     /// How much of the response stream its client had received.
@@ -231,7 +233,12 @@ impl Pairing {
         }
         let first = self.measure(stand.place.offset);
         let received = stand.received();
-        self.look_ahead(stand, received);
+        let with_last = stand.acks.is_some() && stand.acks == self.last_acks;
+        if with_last {
+            self.habit = self.habit.max(Habit::Batches);
+        } else {
+            self.look_ahead(stand, received);
+        }
         self.last_acks = stand.acks;
         let seen = match (received, stand.acks) {
             (Some(at), _) => Seen::At(at),
@@ -260,6 +267,7 @@ impl Pairing {
             index,
             run: self.run,
             first,
+            with_last,
             start: stand.place.offset.cast_signed(),
             seen,
         });
@@ -291,7 +299,13 @@ impl Pairing {
             && first.index == self.begun
             && first.is_possible(at, received)
         {
-            return Some(first.asked);
+            let asked = first.asked;
+            // An interim response may stand in front of it.
+            let waited = first.seen.at().is_none_or(|seen| seen == at) || self.interims;
+            if !waited && !first.with_last {
+                self.habit = Habit::Slides;
+            }
+            return Some(asked);
         }
         let asked = self.decide(at, received, stand.other);
         self.unsure = asked.is_none() && self.counts && self.may_answer(at, received);
@@ -391,15 +405,15 @@ impl Pairing {
 
     /// A request begins: whether it was sent although an earlier one had no response yet.
     fn look_ahead(&mut self, stand: &Stand, received: Option<i64>) {
+        let (Some(seen), Some(other)) = (received, stand.other) else {
+            return;
+        };
         let start = stand.place.offset.cast_signed();
+        // Another response had begun when this request was not there.
+        let under_way = |(at, acks): (i64, u32)| at >= seen && stand.place.of(acks) <= start;
         let counted = self.exact && self.run == self.counted && self.next > self.begun;
-        if stand.acks.is_some() && stand.acks == self.last_acks {
-            self.habit = self.habit.max(Habit::Batches);
-        } else if let Some(seen) = received
-            // Another response had begun when this request was not there.
-            && (self.latest.is_some_and(|(at, acks)| at >= seen && stand.place.of(acks) <= start)
-                || (counted && stand.other.is_some_and(|place| seen <= place.offset.cast_signed())))
-        {
+        let there = seen <= other.offset.cast_signed();
+        if self.latest.is_some_and(under_way) || (counted && there) {
             self.slides();
         }
     }

@@ -8,6 +8,8 @@ use super::odd_line;
 
 /// Bytes of a start line that are looked at to recognise it.
 const LOOK: usize = 256;
+/// Bytes of a start line with a method of which nothing is known.
+const LONG: usize = 8 << 10;
 /// The longest method of which nothing is known that is believed.
 const METHOD: usize = 32;
 
@@ -86,6 +88,13 @@ pub(crate) fn probe(bytes: &[u8]) -> Verdict {
 
 /// Bytes of empty lines in front of a message that are passed over.
 const EMPTY: usize = 256;
+
+/// Whether bytes before a hole begin a message that [`probe`] would want more of: a known method, and the beginning of a
+/// target.
+pub(crate) fn is_cut(bytes: &[u8]) -> bool {
+    let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
+    matches!(probe(bytes), Verdict::Certain) || RequestLine::of_part(line).is_some()
+}
 
 /// How many of the first bytes are line ends.
 fn empty_lines(bytes: &[u8]) -> usize {
@@ -186,7 +195,27 @@ fn request_line(bytes: &[u8]) -> Verdict {
         (true, false) if target.starts_with(b"/") || target.starts_with(b"http") => {
             Verdict::Certain
         }
+        (false, false) if target.starts_with(b"/") => long_line(bytes, method),
         (_, false) => Verdict::NotForUs,
+    }
+}
+
+/// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end decides.
+#[cold]
+fn long_line(bytes: &[u8], method: &[u8]) -> Verdict {
+    let is_written = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
+    if !method.iter().all(is_written) {
+        return Verdict::NotForUs;
+    }
+    let window = bytes.get(..LONG).unwrap_or(bytes);
+    match memchr(b'\n', window).and_then(|end| window.get(..end)) {
+        Some(line) if RequestLine::of(line).is_some_and(|line| line.is_plausible()) => {
+            Verdict::Certain
+        }
+        None if window.len() < LONG => Verdict::Unsure {
+            need: bytes.len().saturating_add(1),
+        },
+        _ => Verdict::NotForUs,
     }
 }
 
@@ -289,6 +318,21 @@ impl<'h> RequestLine<'h> {
             target,
             version: version.get(6..)?,
             minor: minor.saturating_sub(b'0'),
+            odd: None,
+        })
+    }
+
+    /// Reads what is there of a line that was cut in its target: its version is empty.
+    pub(super) fn of_part(line: &'h [u8]) -> Option<Self> {
+        let (method, target) = line.split_at_checked(space(line)?)?;
+        let target = target.trim_ascii_start();
+        let begins = target.starts_with(b"/") || target.starts_with(b"http");
+        let known = begins && METHODS.contains(&method) && !target.contains(&b'\n');
+        known.then_some(Self {
+            method,
+            target,
+            version: b"",
+            minor: 1,
             odd: None,
         })
     }

@@ -1029,6 +1029,20 @@ fn a_very_long_start_line_is_recognised_by_its_method_and_path() {
     );
 }
 
+#[test]
+fn a_very_long_start_line_of_no_known_method_is_recognised_by_its_end() {
+    for (method, version, http) in [
+        ("XYZ", "HTTP/1.1", true),
+        ("MY-METHOD", "HTTP/1.0", true),
+        ("XYZ", "RTSP/1.0", false),
+        ("word", "HTTP/1.1", false),
+    ] {
+        let line = format!("{method} /{} {version}\r\n\r\n", "x".repeat(1000));
+        let lines = outline(&[client(line.as_bytes()), CLIENT_END]);
+        assert_eq!(lines[0].contains("http"), http, "{method} {version}");
+    }
+}
+
 /// A message of one side, as bytes.
 fn message(answer: bool) -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 0..40);

@@ -55,7 +55,10 @@ impl Desk {
                     open.last.ts = open.last.ts.max(by.ts);
                 }
             }
-            Said::Fork { name, .. } => self.fork(state, dir, name),
+            Said::Fork { name, .. } => {
+                let Some(open) = state.open(dir) else { return };
+                open.fork(name);
+            }
             Said::Reading { reading, bytes } => self.reading(state, dir, reading, bytes),
             Said::Body(facts) => {
                 let Some(open) = state.open(dir) else { return };

@@ -2,7 +2,7 @@
 
 use crate::flow::Direction;
 use crate::limits::READING_KEPT;
-use crate::message::{Decoding, Part};
+use crate::message::{BodyFacts, Decoding, Part};
 use crate::pipeline::memory::{Open, Reading, State};
 use crate::search::{Keep, Query};
 use crate::stream::GapReason;
@@ -10,15 +10,6 @@ use crate::stream::GapReason;
 use super::Desk;
 
 impl Desk {
-    /// The open message has another reading, which has its text so far in common with it.
-    #[cold]
-    pub(super) fn fork(&mut self, state: &mut State, dir: Direction, name: &'static str) {
-        if let Some(open) = state.open(dir).as_deref_mut() {
-            let unit = Box::new(open.unit.clone());
-            open.readings.push(Reading { name, unit });
-        }
-    }
-
     /// The next bytes of such a reading.
     #[cold]
     pub(super) fn reading(&mut self, state: &mut State, dir: Direction, reading: u8, bytes: &[u8]) {
@@ -39,6 +30,13 @@ impl Desk {
 }
 
 impl Open {
+    /// The message has another reading, which has its text so far in common with it.
+    #[cold]
+    pub(super) fn fork(&mut self, name: &'static str) {
+        let unit = Box::new(self.unit.clone());
+        self.readings.push(Reading { name, unit });
+    }
+
     /// Bytes are missing, in each reading.
     pub(super) fn missing(&mut self, query: &Query, len: u64, reason: GapReason) {
         self.unit.missing(query, len, reason);
@@ -64,11 +62,15 @@ impl Open {
         let mut readings = std::mem::take(&mut self.readings).into_iter();
         if let Some(Reading { name, unit }) = readings.find(|reading| reading.unit.holds(query)) {
             self.unit = *unit;
-            self.body.reading = Some(name);
-            self.body.state = match name {
-                "sent" => Decoding::AsSent,
-                _ => Decoding::Decoded,
+            self.body = match name {
+                // It has the size that it was sent with.
+                "sent" => BodyFacts::default(),
+                _ => BodyFacts {
+                    state: Decoding::Decoded,
+                    ..self.body
+                },
             };
+            self.body.reading = Some(name);
         }
     }
 }

@@ -73,6 +73,13 @@ impl Chain {
         Self { stages, tail }
     }
 
+    /// The body was said to come in chunks, and does not as far as the grammar goes.
+    pub(super) const fn doubt_chunks(&mut self) {
+        if let Some(look) = &mut self.tail.look {
+            look.about.hints.chunked = true;
+        }
+    }
+
     /// Takes the next bytes of the body.
     pub(super) fn push(
         &mut self,
@@ -196,7 +203,7 @@ impl Tail {
             } => match look.coded_in(coding) {
                 Some(output) => {
                     self.outputs.push(output);
-                    self.add("sent", Some(look.as_sent()), listener);
+                    self.add("sent", Some(Look::as_sent()), listener);
                 }
                 None => self.outputs.push(look.plain()),
             },
@@ -221,7 +228,7 @@ impl Tail {
                 match output {
                     Some(output) => {
                         self.outputs.push(output);
-                        self.add("sent", Some(look.as_sent()), listener);
+                        self.add("sent", Some(Look::as_sent()), listener);
                     }
                     None => self.outputs.push(look.plain()),
                 }
@@ -335,7 +342,7 @@ impl Look {
     }
 
     /// The same, beside what they seem to be.
-    fn as_sent(&self) -> Output {
+    fn as_sent() -> Output {
         Output {
             stage: None,
             text: Text::as_sent(),
@@ -384,16 +391,14 @@ impl Output {
         listener: &mut dyn Listener,
     ) -> Result<(), Swells> {
         let text = &mut self.text;
-        match &mut self.stage {
-            Some((stage, _)) => stage.push(piece, bounds, &mut |piece| {
+        if let Some((stage, _)) = &mut self.stage {
+            return stage.push(piece, bounds, &mut |piece| {
                 text.push(piece, listener);
                 Ok(())
-            }),
-            None => {
-                text.push(piece, listener);
-                Ok(())
-            }
+            });
         }
+        text.push(piece, listener);
+        Ok(())
     }
 
     fn finish(&mut self, whole: bool, listener: &mut dyn Listener) -> Result<(), Swells> {

@@ -18,7 +18,8 @@ pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
     let text = content_type.get(..5);
     let is_text = text.is_some_and(|start| start.eq_ignore_ascii_case(b"text/"))
         || matches!(Media::of(content_type), Media::Text | Media::Markup);
-    (true, is_text.then(|| named(label).flatten()).flatten())
+    let charset = named(label).filter(|found| is_text && *found != UTF_8);
+    (true, charset)
 }
 
 /// The `charset` of a `Content-Type`, as it was sent.
@@ -39,52 +40,51 @@ pub(crate) fn parameter(content_type: &[u8]) -> Option<&[u8]> {
         })
 }
 
-/// The encoding that a name means; `Some(None)` for UTF-8 and ASCII, `None` for a name that is not known.
-fn named(label: &[u8]) -> Option<Option<Charset>> {
+/// The encoding that a name means; ASCII is UTF-8. `None` for a name that is not known.
+fn named(label: &[u8]) -> Option<Charset> {
     let is_ascii = ASCII
         .iter()
         .any(|name| label.eq_ignore_ascii_case(name.as_bytes()));
-    if is_ascii {
-        return Some(None);
+    match is_ascii {
+        true => Some(UTF_8),
+        false => Encoding::for_label_no_replacement(label),
     }
-    let found = Encoding::for_label_no_replacement(label)?;
-    Some(Some(found).filter(|found| *found != UTF_8))
 }
 
 /// Bytes of markup in which it may say what its characters are encoded in (the WHATWG's HTML has 1024).
 pub(super) const PRESCAN: usize = 1024;
 
-/// What the characters of markup are encoded in as it says itself, in a `meta` element, an XML declaration or `@charset`:
-/// `Some(None)` when nothing is said, or UTF-8; `None` when more bytes are needed to tell. `all`: there are no more.
-pub(super) fn declared(first: &[u8], all: bool) -> Option<Option<Charset>> {
+/// What the characters of markup are encoded in as it says itself, in a `meta` element, an XML declaration or `@charset`;
+/// UTF-8 when it says nothing. `None` when more bytes are needed to tell. `all`: there are no more.
+pub(super) fn declared(first: &[u8], all: bool) -> Option<Charset> {
     let window = first.get(..PRESCAN).unwrap_or(first);
     let names = [&b"charset"[..], b"CHARSET", b"Charset", b"encoding"];
     let is_named = |name: &&[u8]| memmem::find(window, name).is_some();
     if names.iter().any(is_named)
         && let Some(found) = declaration(window)
     {
-        return Some(found);
+        // Whoever could read the name did not read UTF-16.
+        let is_wide = found == UTF_16LE || found == UTF_16BE;
+        return Some(if is_wide { UTF_8 } else { found });
     }
-    (all || first.len() >= PRESCAN).then_some(None)
+    (all || first.len() >= PRESCAN).then_some(UTF_8)
 }
 
 #[cold]
-fn declaration(window: &[u8]) -> Option<Option<Charset>> {
-    let found = if let Some(rest) = window.strip_prefix(b"@charset \"") {
+fn declaration(window: &[u8]) -> Option<Charset> {
+    if let Some(rest) = window.strip_prefix(b"@charset \"") {
         named(rest.get(..memchr(b'"', rest)?)?)
     } else if window.starts_with(b"<?xml") {
         let end = memmem::find(window, b"?>")?;
         let declaration = window.get(..end)?;
-        attribute(declaration, b"encoding").map_or(Some(None), named)
+        attribute(declaration, b"encoding").map_or(Some(UTF_8), named)
     } else {
         in_meta(window)
-    }?;
-    // Whoever could read the name did not read UTF-16.
-    Some(found.filter(|found| *found != UTF_16LE && *found != UTF_16BE))
+    }
 }
 
 /// Of the first `meta` element that says it, outside of comments.
-fn in_meta(window: &[u8]) -> Option<Option<Charset>> {
+fn in_meta(window: &[u8]) -> Option<Charset> {
     let mut at = 0_usize;
     loop {
         let rest = window.get(at..)?;
@@ -179,11 +179,11 @@ mod tests {
         ];
         for (text, name) in table {
             let found = declared(text.as_bytes(), true).expect("all is there");
-            assert_eq!(found.map(Encoding::name), *name, "{text}");
+            assert_eq!(found.name(), name.unwrap_or("UTF-8"), "{text}");
         }
         assert_eq!(declared(b"<html>", false), None);
         let late = format!("{}<meta charset=latin1>", " ".repeat(1024));
-        assert_eq!(declared(late.as_bytes(), false), Some(None));
+        assert_eq!(declared(late.as_bytes(), false), Some(UTF_8));
     }
 
     #[test]

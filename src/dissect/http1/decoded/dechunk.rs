@@ -2,7 +2,7 @@
 //! does not say that it comes in chunks.
 
 use super::stage::{Decoder, Failure, Sink};
-use crate::dissect::http1::body::{chunk_size, odd_chunk_size};
+use crate::dissect::http1::body::{any_chunk_size, chunk_size};
 
 /// The longest line of the framing.
 const LINE: usize = 1024;
@@ -34,7 +34,7 @@ impl Dechunk {
         let is_blank = line.iter().all(|byte| *byte <= b' ');
         match self.at {
             At::Size if is_blank => {}
-            At::Size => match chunk_size(line).or_else(|| odd_chunk_size(line)) {
+            At::Size => match chunk_size(line).or_else(|| any_chunk_size(line)) {
                 Some(0) => self.at = At::Over,
                 Some(size) => self.at = At::Data(size),
                 None => return false,

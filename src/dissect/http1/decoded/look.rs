@@ -3,9 +3,11 @@
 //! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it. Deflate data alone and brotli
 //! have none: they are tried where a head names them in a broken way, or another coding that is not there.
 
+use encoding_rs::UTF_8;
+
 use super::charset::{declared, is_utf_16};
 use super::codings::{Coding, Hints};
-use crate::dissect::http1::body::{looks_chunked, odd_chunk_size};
+use crate::dissect::http1::body::{any_chunk_size, looks_chunked, odd_chunk_size};
 
 /// Bytes in which the first chunk of a body that was not said to come in chunks has to end to be believed.
 const CHUNK: usize = 4096;
@@ -83,7 +85,7 @@ pub(in crate::dissect::http1) fn is_doubtful(
         | [_, 0, ..] => true,
         [b'<' | b'@' | b' ' | b'\t' | b'\r' | b'\n', ..] => {
             let markup = media() == Media::Markup;
-            markup && declared(first, all).is_none_or(|charset| charset.is_some())
+            markup && declared(first, all) != Some(UTF_8)
         }
         [b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => match looks_chunked(first) {
             Some(looks) => looks,
@@ -124,7 +126,7 @@ pub(super) fn judge(first: &[u8], all: bool, about: About) -> Judgement {
         Some(Err(())) if !all => return Judgement::More,
         _ => {}
     }
-    match chunks(first, all) {
+    match chunks(first, all, about.hints.chunked) {
         Chunks::Seen => {
             return Judgement::Coded {
                 coding: Coding::Chunked,
@@ -179,24 +181,32 @@ enum Chunks {
     Seen,
 }
 
-fn chunks(first: &[u8], all: bool) -> Chunks {
+/// `said`: somebody says that they do, and their sizes are not those that the grammar has.
+fn chunks(first: &[u8], all: bool, said: bool) -> Chunks {
     // What is told must not depend on how many bytes came at once.
     let all = all && first.len() <= CHUNK;
     let first = first.get(..CHUNK).unwrap_or(first);
-    match looks_chunked(first) {
-        Some(true) => {}
-        None if !all => return Chunks::More,
-        _ => return Chunks::None,
+    let more = |told: Chunks| match all || first.len() >= CHUNK {
+        true => told,
+        false => Chunks::More,
+    };
+    let looks = looks_chunked(first);
+    if looks != Some(true) && !said {
+        return match looks {
+            None if !all => Chunks::More,
+            _ => Chunks::None,
+        };
     }
     let blank = first.iter().take_while(|byte| **byte <= b' ').count();
     let Some(end) = memchr::memchr(b'\n', first.get(blank..).unwrap_or_default()) else {
-        return match all || first.len() >= CHUNK {
-            true => Chunks::None,
-            false => Chunks::More,
-        };
+        return more(Chunks::None);
     };
     let end = end.saturating_add(blank);
-    let size = first.get(..end).and_then(odd_chunk_size);
+    let size_of = |line: &[u8]| match said {
+        true => any_chunk_size(line),
+        false => odd_chunk_size(line),
+    };
+    let size = first.get(..end).and_then(size_of);
     let size = size.and_then(|size| usize::try_from(size).ok());
     let Some(data_end) = size.and_then(|size| size.checked_add(end)?.checked_add(1)) else {
         return Chunks::None;
@@ -204,15 +214,20 @@ fn chunks(first: &[u8], all: bool) -> Chunks {
     let behind = first.get(data_end..).unwrap_or_default();
     let next = match behind {
         [b'\r', b'\n', next @ ..] | [b'\n', next @ ..] => next,
-        [] | [b'\r'] if all => return Chunks::None,
-        [] | [b'\r'] if data_end >= CHUNK => return Chunks::Perhaps,
-        [] | [b'\r'] => return Chunks::More,
+        [] | [b'\r'] if data_end >= CHUNK && !all => return Chunks::Perhaps,
+        [] | [b'\r'] => return more(Chunks::None),
         _ => return Chunks::None,
     };
-    match looks_chunked(next) {
-        _ if size == Some(0) => Chunks::Seen,
-        Some(true) => Chunks::Seen,
-        None if !all && first.len() < CHUNK => Chunks::More,
+    if size == Some(0) {
+        return Chunks::Seen;
+    }
+    match (looks_chunked(next), memchr::memchr(b'\n', next)) {
+        (Some(true), _) => Chunks::Seen,
+        (_, Some(end)) if said => match next.get(..end).and_then(any_chunk_size) {
+            Some(_) => Chunks::Seen,
+            None => Chunks::None,
+        },
+        (None, _) | (_, None) if said || looks_chunked(next).is_none() => more(Chunks::None),
         _ => Chunks::None,
     }
 }

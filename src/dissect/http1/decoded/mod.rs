@@ -184,6 +184,14 @@ impl Body {
         self.reading = Some(name);
     }
 
+    /// It is read as sent, although it was said to come in chunks.
+    pub(super) fn read_without_chunks(&mut self) {
+        self.reading = Some("sent");
+        if let Some(chain) = &mut self.chain {
+            chain.doubt_chunks();
+        }
+    }
+
     /// No byte of it came yet.
     pub(super) const fn is_empty(&self) -> bool {
         self.wire == 0
@@ -205,9 +213,15 @@ impl Body {
             voice.reading(dir, reading, bytes);
         }
         if let Some(media) = self.fresh.take()
-            && is_doubtful(bytes, false, || media)
+            && (self.reading.is_some() || is_doubtful(bytes, false, || media))
         {
-            let plan = Plan::default();
+            let plan = Plan {
+                hints: Hints {
+                    chunked: self.reading.is_some(),
+                    ..Hints::NONE
+                },
+                ..Plan::default()
+            };
             self.chain = Some(Box::new(Chain::new(Vec::new(), look(&plan, media, voice))));
         }
         let bounds = self.bounds(voice);

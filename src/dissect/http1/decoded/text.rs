@@ -1,6 +1,6 @@
 //! *Text*: turns what comes out of the stages into UTF-8, and tells it. What could not be decoded is told as it is.
 
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::Charset;
 use super::charset::{PRESCAN, declared, is_utf_16};
@@ -209,7 +209,9 @@ impl Text {
         let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, b""));
         seen.extend_from_slice(now);
         if let Some(charset) = declared(&seen, all) {
-            self.decoder = charset.map(Encoding::new_decoder_without_bom_handling);
+            if charset != UTF_8 {
+                self.decoder = Some(charset.new_decoder_without_bom_handling());
+            }
             self.tell(seen.get(told..).unwrap_or_default(), listener);
             return self.tell(later, listener);
         }

@@ -7,7 +7,9 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-use super::super::super::chart::{CLIENT_END, Cut, Play, SERVER_END, Step, client, server};
+use super::super::super::chart::{
+    CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
+};
 use super::{GET, OK};
 
 const TEXT: &[u8] = b"a text with a NEEDLE in it";
@@ -274,6 +276,37 @@ fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
 }
 
 #[test]
+fn chunks_whose_sizes_only_some_can_read_are_read_as_those_do() {
+    let body = chunked(TEXT);
+    let head = format!("{PLAIN}Transfer-Encoding: chunked\r\n\r\n");
+    for size in [
+        "+5",
+        "10000000005",
+        "100000000000000005",
+        "5 junk",
+        "5,5",
+        "5\"",
+        "5:",
+    ] {
+        let odd = body
+            .escape_ascii()
+            .to_string()
+            .replace("5\\r\\n", &format!("{size}\\r\\n"));
+        let odd = odd.replace("\\r\\n", "\r\n").into_bytes();
+        assert_ne!(odd, body, "{size}");
+        expect(&head, &odd, "shown", false);
+        let got = play(&[head.as_bytes(), &odd].concat(), &Cut::Whole);
+        assert_eq!(got.chart.bodies[0].reading, Some("chunked"), "{size}");
+        assert_eq!(got.chart.readings[0].0, "sent", "{size}");
+    }
+    // A text that begins with a number is none.
+    let text = [b"5 is a number, ", TEXT].concat();
+    expect(&head, &text, "shown", false);
+    let got = play(&[head.as_bytes(), &text].concat(), &Cut::Whole);
+    assert_eq!(got.chart.bodies[0].reading, Some("sent"));
+}
+
+#[test]
 fn chunks_and_codings_are_undone_together() {
     for (field, body) in [
         (
@@ -349,6 +382,9 @@ fn status_lines_that_some_read_do_not_hide_a_body() {
         "HTTP/2.0 200 OK",
         "HTTP/0.9 200 OK",
         "HTTP 200 OK",
+        "HTTP/1,1 200 OK",
+        "HTTP/foo 200 OK",
+        "HTTP1.1 200 OK",
         "HTTP/1.1 20x OK",
         "HTTP/1.1",
         "HTTP/1.1\rX: y",
@@ -595,6 +631,76 @@ fn what_is_left_over_does_not_swallow_the_next_message() {
             "> end"
         ]
     );
+}
+
+#[test]
+fn a_start_line_is_used_however_its_head_ends() {
+    let table: &[(&[u8], &[u8], &[&str])] = &[
+        // The request as far as it is there, the answer likewise, and what is known of both.
+        (
+            b"GET /a HTTP/1.1\r\nHost: h:1\r\nAcc",
+            b"HTTP/1.1 404 Not Found\r\nServ",
+            &[r#"> brief "GET h:1/a""#, r#"< brief 404 "404 Not Found""#],
+        ),
+        (
+            b"GET /a HTTP/1.1\r\nHost: exam",
+            b"HTTP/1.1 404 Not Fo",
+            &[r#"> brief "GET /a""#, r#"< brief 404 "404""#],
+        ),
+        (
+            b"POST /a/long/pa",
+            b"HTTP/1.1 200 ",
+            &[r#"> brief "POST /a/long/pa...""#, r#"< brief 200 "200""#],
+        ),
+    ];
+    for (request, answer, briefs) in table {
+        for again in [false, true] {
+            let mut steps = match again {
+                // On a connection that is known to be HTTP, and on a new one.
+                true => vec![client(GET), server(OK)],
+                false => vec![],
+            };
+            steps.extend([
+                client(request),
+                client_gap(30),
+                server(answer),
+                server_gap(40),
+                client(GET),
+                server(OK),
+            ]);
+            for cut in [Cut::Whole, Cut::Bytes] {
+                let play = Play::of(&steps, &cut);
+                let outline = play.chart.outline();
+                let from = if again { 6 } else { 0 };
+                let first = usize::from(again);
+                assert_eq!(
+                    outline[from..from + 8],
+                    [
+                        format!("> http.request #{first}").as_str(),
+                        briefs[0],
+                        "> missing 30",
+                        "> end incomplete",
+                        format!("< http.response #{first}").as_str(),
+                        briefs[1],
+                        "< missing 40",
+                        "< end incomplete",
+                    ],
+                    "{cut:?}"
+                );
+                assert_eq!(play.stats.odd, 0);
+            }
+        }
+    }
+    // What may be anything is no request because a hole is behind it.
+    for request in [&b"GET"[..], b"GET ", b"GET x", b"WORD /a", b"HTTP/1.1 20"] {
+        let play = Play::of(&[client(request), client_gap(9), client(GET)], &Cut::Whole);
+        assert_eq!(
+            play.chart.outline()[0],
+            "> tcp.burst #0",
+            "{}",
+            request.escape_ascii()
+        );
+    }
 }
 
 #[test]
