@@ -201,7 +201,7 @@ impl Pipeline {
                 files: Box::new(mem::take(files)),
                 front: front.carrying(),
                 bare: desk.wants_bare(),
-                failures: desk.wants_failures(),
+                failures: desk.wants_failures,
                 recorded: desk.show.recorded(),
                 full,
                 empty,

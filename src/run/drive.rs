@@ -91,7 +91,8 @@ impl Drive {
         let mut ending = Ending::Source;
         let mut dry = false;
         loop {
-            if self.stops() {
+            if self.signals.stop() {
+                self.notes.interrupted(&self.signals);
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
             }
@@ -132,15 +133,6 @@ impl Drive {
         }
     }
 
-    /// Whether a signal ends the run.
-    fn stops(&self) -> bool {
-        let stops = self.signals.stop();
-        if stops && self.signals.key() {
-            self.notes.interrupted();
-        }
-        stops
-    }
-
     pub(super) fn frames(
         &mut self,
         input: &mut Input,
@@ -150,7 +142,8 @@ impl Drive {
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.stops() {
+            if self.signals.stop() {
+                self.notes.interrupted(&self.signals);
                 return Ok(Ending::Stopped);
             }
             if pipeline.is_done() {

@@ -136,6 +136,7 @@ impl<'h> Fields<'h> {
     }
 
     /// What is to be undone to the body.
+    #[inline]
     pub(super) fn plan(&self) -> Plan {
         let codings = match self.content.is_none() && self.transfer.is_none() {
             true => Codings::default(),

@@ -92,7 +92,7 @@ impl Desk {
             self.ask(flow, state, ordinal, number, dir, by, b"");
         }
         let first = !std::mem::replace(&mut state.begun, true);
-        if first && flow.handshake.answered.is_some() {
+        if first && self.wants_failures && flow.handshake.answered.is_some() {
             self.failures.opened(flow);
         }
         let mut open = self.spare.pop().unwrap_or_default();

@@ -253,6 +253,7 @@ fn pass(
 }
 
 /// Tells text of a body.
+#[inline]
 fn tell(events: &mut Option<Events>, dir: Direction, text: &[u8], voice: &mut Voice<'_>) {
     if let Some(events) = events {
         events.push(text);
