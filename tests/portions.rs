@@ -478,7 +478,7 @@ fn answer(numbers: &mut Numbers, chunks: bool) -> (Vec<u8>, bool) {
 }
 
 /// A capture of so many exchanges on connections that overlap, whose messages come in pieces with pauses from 20 ms to 2 s. With
-/// `losses` one packet in so many is not in it.
+/// `losses` one segment in so many is not in it.
 fn capture(path: &Path, seed: u64, exchanges: usize, losses: Option<usize>) {
     let mut numbers = Numbers(seed);
     let mut packets: Vec<(u32, Vec<u8>)> = Vec::new();
@@ -540,7 +540,10 @@ fn capture(path: &Path, seed: u64, exchanges: usize, losses: Option<usize>) {
             ));
         }
     }
-    packets.retain(|_| losses.is_none_or(|one_in| numbers.below(one_in) > 0));
+    // Of those with content: of a lost FIN only the time tells.
+    packets.retain(|(_, packet)| {
+        packet.len() <= 40 || losses.is_none_or(|one_in| numbers.below(one_in) > 0)
+    });
     packets.sort_by_key(|(now, _)| *now);
     write_at(path, packets.iter().map(|(now, packet)| (*now, packet)));
 }
