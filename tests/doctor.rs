@@ -368,3 +368,14 @@ fn capturing_without_rights_says_what_to_do() {
     assert!(container || lines[1..3] == host, "{said}");
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+#[ignore = "needs root: captures on lo"]
+fn what_the_terminal_shows_of_the_key_that_ends_the_run_has_its_own_line() {
+    let run = Run::start("-d lo needle udp port 9");
+    run.signal(Signal::SIGINT);
+    let (status, _, said) = run.end();
+    assert_eq!(status, Some(1));
+    assert_eq!(said.first().map(String::as_str), Some(""), "{said:?}");
+    assert!(said[1].starts_with("spygrep: "), "{said:?}");
+}

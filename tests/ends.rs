@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::frames::ip;
+use crate::frames::{ACK, PSH, SYN, ip, tcp, write};
 use crate::live::Listening;
 use crate::{needs_root, run, scratch, spygrep, text};
 
@@ -22,6 +23,41 @@ use crate::{needs_root, run, scratch, spygrep, text};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A person does not call this waiting.
 const SOON: Duration = Duration::from_secs(2);
+
+/// What is written at once is one datagram.
+#[test]
+fn each_message_is_one_write() {
+    let question = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+    let path = scratch("writes").join("one.pcap");
+    let packets = [
+        tcp(true, 40_000, SYN, 99, 0, b""),
+        tcp(false, 40_000, SYN | ACK, 499, 100, b""),
+        tcp(true, 40_000, PSH | ACK, 100, 500, question.as_bytes()),
+    ];
+    write(&path, &packets);
+    let file = path.display().to_string();
+    for (arguments, many) in [(&["slow", &file][..], 2), (&["(", &file][..], 1)] {
+        let (here, there) = UnixDatagram::pair().expect("there are sockets");
+        let status = spygrep()
+            .args(arguments)
+            .stderr(OwnedFd::from(there))
+            .stdout(Stdio::null())
+            .status()
+            .expect("the program starts");
+        assert!(status.code().is_some());
+        here.set_nonblocking(true).expect("it can be asked");
+        let mut messages = Vec::new();
+        let mut room = [0; 4096];
+        while let Ok(len) = here.recv(&mut room) {
+            messages.push(text(&room[..len]));
+        }
+        assert_eq!(messages.len(), many, "{messages:?}");
+        for message in &messages {
+            assert!(message.starts_with("spygrep: "), "{message:?}");
+            assert!(message.ends_with('\n'), "{message:?}");
+        }
+    }
+}
 
 /// A capture file's header: classic pcap of raw IP packets.
 fn header() -> Vec<u8> {

@@ -197,7 +197,7 @@ impl Pipeline {
             let stretches = files.share(consumer.desk.sought().filter(|_| front.takes_all()));
             let task = Task {
                 files: Box::new(mem::take(files)),
-                front: front,
+                front,
                 interest: consumer.desk.interest(),
                 recorded: consumer.desk.show.recorded(),
                 full,

@@ -63,6 +63,8 @@ pub(super) struct Desk {
     kept: usize,
     /// Questions without an answer, by number, for those who ask what is waited for.
     waiting: Waiting,
+    /// Failures of connections are records.
+    pub(super) wants_failures: bool,
     /// Failures that are to be shown.
     failures: Failures,
     /// What ends the direction in hand.
@@ -141,6 +143,7 @@ impl Desk {
     pub(super) fn new(orders: Orders, show: Show) -> Self {
         let wants_ticks = show.renderer.wants().ticks;
         Self {
+            wants_failures: orders.want_failures(),
             orders,
             show,
             dissecting: Some(Box::default()),
@@ -186,7 +189,7 @@ impl Desk {
     pub(super) fn interest(&self) -> Interest {
         Interest {
             no_payload: self.orders.show_empty,
-            failures: self.wants_failures(),
+            failures: self.wants_failures,
         }
     }
 
@@ -202,7 +205,7 @@ impl Desk {
             let result = self.show.renderer.tick(self.now);
             self.show.note(result);
         }
-        if self.failures.are_due(self.now) {
+        if self.failures.due <= self.now {
             self.show_failures(self.now);
         }
     }
@@ -275,7 +278,10 @@ impl Desk {
                 return self.pass_over_datagram(state);
             }
             StreamEvent::End { dir, how, by } => {
-                self.cause = Some(Cause { dir, how, by: *by });
+                if matches!(how, Ending::Fin | Ending::Reset) {
+                    let ts = by.ts;
+                    self.cause = Some(Cause { dir, how, ts });
+                }
                 by.ts
             }
             StreamEvent::Datagram { by, .. } => by.ts,
@@ -371,7 +377,9 @@ impl Desk {
         by: &Carrier,
     ) {
         self.release(flow, state, dir, how == Ending::Fin);
-        self.ended(flow, state, dir, how, by);
+        if matches!(how, Ending::Fin | Ending::Reset) {
+            self.ended(flow, state, dir, how, by);
+        }
         if dir == Direction::ToClient {
             self.answered_all(flow, state, how);
         }
@@ -382,7 +390,16 @@ impl Desk {
 
     /// The flow is forgotten.
     fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
-        self.silent(flow, state, how);
+        if let Handshake {
+            syn: Some(syn),
+            answered: None,
+            repeats,
+            ..
+        } = flow.handshake
+            && (repeats > 0 || self.now.since(syn) >= time::EMBRYO)
+        {
+            self.silent(flow, state, syn, how);
+        }
         self.answered_all(flow, state, how);
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;

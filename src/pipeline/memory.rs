@@ -100,6 +100,8 @@ pub(super) struct Open {
     pub(super) joined: bool,
     /// A portion of it was shown; this is what its head says.
     pub(super) portions: Option<Description>,
+    /// A portion was a match, and not only shown with its question.
+    pub(super) counted: bool,
     /// When the first text came since it was last shown.
     pub(super) fresh: Option<Timestamp>,
     /// Nanoseconds of the pauses between its bytes.
@@ -150,6 +152,7 @@ impl Open {
         self.waits = false;
         self.joined = false;
         self.portions = None;
+        self.counted = false;
         self.fresh = None;
         self.paused = 0;
         self.aside = None;
@@ -158,16 +161,15 @@ impl Open {
         self.saved = 0;
     }
 
-    /// Whether there is something new to show of it although it is not over. A body that is not for reading is shown, or named,
-    /// when it is over.
-    pub(super) fn is_due(&self, query: &Query) -> bool {
+    /// Whether there is something new of it that could be shown although it is not over. A body that is not for reading is shown,
+    /// or named, when it is over.
+    pub(super) fn is_new(&self) -> bool {
         let named = self.portions.as_ref();
         self.fresh.is_some()
             && self.briefed
             && self.begin.kind.side == Side::Answers
             && named.is_none_or(|described| described.opaque.is_none())
             && self.unit.is_new()
-            && self.unit.holds(query)
     }
 
     /// Text came with this packet.
@@ -224,10 +226,22 @@ impl State {
         &mut self.marks[dir.index()]
     }
 
-    /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now.
-    pub(super) fn is_due(&self, query: &Query) -> bool {
+    /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now; with `pair`
+    /// because its question was.
+    pub(super) fn is_due(&self, query: &Query, pair: bool) -> bool {
         let mut open = self.open.iter().flatten();
-        open.any(|open| (open.held && !open.waits) || open.is_due(query))
+        open.any(|open| (open.held && !open.waits) || self.is_due_of(open, query, pair))
+    }
+
+    /// Whether an open message could be shown by now.
+    pub(super) fn is_due_of(&self, open: &Open, query: &Query, pair: bool) -> bool {
+        open.is_new() && (open.unit.holds(query) || (pair && self.is_asked_for(open)))
+    }
+
+    /// Whether the question of an answer was shown.
+    pub(super) fn is_asked_for(&self, open: &Open) -> bool {
+        let mut exchanges = self.exchanges.iter();
+        exchanges.any(|exchange| Some(exchange.ordinal) == open.begin.exchange && exchange.shown)
     }
 
     /// The question of this number, while it is said.

@@ -53,34 +53,22 @@ pub(super) fn with_hit(
         Portion::First | Portion::Next => open.unit.show_portion(query),
         Portion::Whole | Portion::Last => open.unit.show(query),
     };
-    let description = match (manner.portion, &open.portions) {
-        (Portion::Next | Portion::Last, Some(described)) => {
-            // The head is gone, and with it where its parts are.
-            let roles = described.styles.iter().map(|(_, role)| *role);
-            Description {
-                facts: described.facts.clone(),
-                opaque: described.opaque.clone(),
-                styles: roles
-                    .filter(|role| role.is_status())
-                    .map(|role| (0..0, role))
-                    .collect(),
-                ..Description::default()
+    let later = matches!(manner.portion, Portion::Next | Portion::Last);
+    let described = open.portions.as_ref().filter(|_| later);
+    let begins = || {
+        let head = match shown.text.pieces {
+            // What has no head is told by its first bytes.
+            [Piece::Kept(range), ..]
+                if open.begin.kind.side == Side::Speaks && shown.start == 0 =>
+            {
+                range.clone()
             }
-        }
-        _ => {
-            let head = match shown.text.pieces {
-                // What has no head is told by its first bytes.
-                [Piece::Kept(range), ..]
-                    if open.begin.kind.side == Side::Speaks && shown.start == 0 =>
-                {
-                    range.clone()
-                }
-                _ => 0..shown.head,
-            };
-            let head = shown.text.bytes.get(head).unwrap_or_default();
-            dissect::describe(open.begin.kind, head, stand_out)
-        }
+            _ => 0..shown.head,
+        };
+        let head = shown.text.bytes.get(head).unwrap_or_default();
+        dissect::describe(open.begin.kind, head, stand_out)
     };
+    let description = described.map_or_else(begins, without_places);
     then(&Hit {
         number: open.number,
         why: manner.why,
@@ -108,6 +96,20 @@ pub(super) fn with_hit(
         joined: open.joined,
         pending: manner.pending,
     });
+}
+
+/// What a head says of a message when it is gone, and with it where its parts are.
+fn without_places(described: &Description) -> Description {
+    let roles = described.styles.iter().map(|(_, role)| *role);
+    Description {
+        facts: described.facts.clone(),
+        opaque: described.opaque.clone(),
+        styles: roles
+            .filter(|role| role.is_status())
+            .map(|role| (0..0, role))
+            .collect(),
+        ..Description::default()
+    }
 }
 
 /// Lend an answer as the companion of its question.

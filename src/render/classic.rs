@@ -223,7 +223,9 @@ impl Renderer for Classic {
                 text.push(b'\n');
             }
         }
-        self.portions.put(hit, ());
+        if begins || has_text {
+            self.portions.wrote(hit);
+        }
         if has_text {
             self.text(hit);
             let text = self.out.text();
@@ -238,6 +240,7 @@ impl Renderer for Classic {
         if hit.portion == Portion::Last && hit.kind.side == Side::Answers {
             let mut told = hit.facts.iter().filter(|fact| fact.summary);
             let title = told.next().map_or("", |fact| fact.value.as_str());
+            self.portions.interrupt();
             self.summary(&Summary {
                 heading: &hit.heading,
                 number: hit.number,

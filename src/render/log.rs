@@ -57,7 +57,7 @@ struct Line {
 impl Line {
     /// It failed: that is its status, and so long it was waited for.
     fn failed(&mut self, failed: &Failed) {
-        self.status = failed::word(failed).to_owned();
+        failed::word(failed).clone_into(&mut self.status);
         self.paint = Some(Paint::Failed);
         self.times = [Some(failed.after), None];
         self.words.extend(failed::end_of(failed).map(Cow::Owned));

@@ -28,9 +28,13 @@ impl<T: Default> Portions<T> {
         }
     }
 
-    /// It is this far now, and was written last.
-    pub(super) fn put(&mut self, hit: &Hit<'_>, so_far: T) {
+    /// Its text was written last.
+    pub(super) fn wrote(&mut self, hit: &Hit<'_>) {
         self.last = (!hit.is_end()).then(|| key(hit));
+    }
+
+    /// It is this far now.
+    pub(super) fn put(&mut self, hit: &Hit<'_>, so_far: T) {
         if !hit.is_end() && self.open.len() < OPEN {
             self.open.insert(key(hit), so_far);
         }
@@ -41,10 +45,10 @@ impl<T: Default> Portions<T> {
         self.last = None;
     }
 
-    /// Whether the text of a portion is to be given a header line: something else stands between it and the portion before.
+    /// Whether something else stands between a portion and the one before, so that its text is given a header line.
     pub(super) fn is_apart(&self, hit: &Hit<'_>) -> bool {
         let later = matches!(hit.portion, Portion::Next | Portion::Last);
-        later && !hit.text.pieces.is_empty() && self.last != Some(key(hit))
+        later && self.last != Some(key(hit))
     }
 }
 

@@ -180,22 +180,32 @@ impl Renderer for Spy {
         let begins = matches!(hit.portion, Portion::Whole | Portion::First);
         if begins {
             self.title(hit);
-        } else if self.settings.quiet < 3 && self.portions.is_apart(hit) {
-            let continued = Note {
-                text: CONTINUED,
-                paint: Some(Paint::Dim),
-                opens: false,
-            };
-            self.heading(&hit.heading, hit.number, hit.kind.side, &[continued]);
         }
         if self.settings.quiet < 3 && hit.why != Why::Empty {
+            let apart = self.portions.is_apart(hit);
+            let from = self.out.text().len();
             self.message(hit);
+            let wrote = self.out.text().len() > from;
+            if begins || wrote {
+                self.portions.wrote(hit);
+            }
+            if apart && wrote {
+                let text = self.out.text().split_off(from);
+                let continued = Note {
+                    text: CONTINUED,
+                    paint: Some(Paint::Dim),
+                    opens: false,
+                };
+                self.heading(&hit.heading, hit.number, hit.kind.side, &[continued]);
+                self.out.text().extend(text);
+            }
         } else {
             self.portions.interrupt();
         }
         let ends = hit.portion == Portion::Last && hit.kind.side == Side::Answers;
         if ends {
             self.title(hit);
+            self.portions.interrupt();
         }
         if self.settings.timing
             && let Some(times) = hit.times

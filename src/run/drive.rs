@@ -95,7 +95,8 @@ impl Drive {
         let mut dry = false;
         let mut told = Instant::now();
         loop {
-            if self.stops() {
+            if self.signals.stop() {
+                self.notes.interrupted(&self.signals);
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
                 // It tells what it has read, unless it is lost in something.
@@ -141,15 +142,6 @@ impl Drive {
         }
     }
 
-    /// Whether a signal ends the run.
-    fn stops(&self) -> bool {
-        let stops = self.signals.stop();
-        if stops && self.signals.key() {
-            self.notes.interrupted();
-        }
-        stops
-    }
-
     pub(super) fn frames(
         &mut self,
         input: &mut Input,
@@ -159,7 +151,8 @@ impl Drive {
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.stops() {
+            if self.signals.stop() {
+                self.notes.interrupted(&self.signals);
                 return Ok(Ending::Stopped);
             }
             if pipeline.is_done() {

@@ -10,6 +10,7 @@ use crate::render;
 use crate::stats::Stats;
 
 use super::diagnose;
+use super::signals::Signals;
 use super::status::StatusLine;
 
 /// What is said on standard error.
@@ -44,8 +45,9 @@ impl Notes {
     }
 
     /// A signal ends the run: what the terminal shows of the key stands in a line of its own.
-    pub(super) fn interrupted(&self) {
-        if io::stderr().is_terminal() && !self.line.clear() {
+    #[cold]
+    pub(super) fn interrupted(&self, signals: &Signals) {
+        if signals.key() && io::stderr().is_terminal() && !self.line.clear() {
             let _ = io::stderr().write_all(b"\n");
         }
     }

@@ -14,10 +14,13 @@ const WINDOW: i64 = 1_000_000_000;
 const EYEBALLS: i64 = 250_000_000;
 /// Connections that are remembered to have come about.
 const OPENED: usize = 64;
+/// When nothing is to be shown.
+const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 
 /// Failures of connections that are to be shown.
-#[derive(Default)]
 pub(super) struct Failures {
+    /// When the next one is to be shown.
+    pub(super) due: Timestamp,
     /// Those that may yet get the other address of their server.
     held: VecDeque<Held>,
     /// Since when failures are counted, and how many of them were shown.
@@ -55,12 +58,26 @@ struct Opened {
     syn: Timestamp,
 }
 
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            due: NEVER,
+            held: VecDeque::new(),
+            window: Timestamp::default(),
+            shown: 0,
+            more: Vec::new(),
+            opened: VecDeque::new(),
+        }
+    }
+}
+
 impl Failures {
-    /// Whether there are some to be shown by now.
-    pub(super) fn are_due(&self, now: Timestamp) -> bool {
-        let known = self.held.front().map(|held| held.known);
-        known.is_some_and(|known| now.since(known) >= EYEBALLS)
-            || (!self.more.is_empty() && now.since(self.window) >= WINDOW)
+    /// Note when the next of them is to be shown.
+    fn set_due(&mut self) {
+        let held = self.held.front().map(|held| held.known.plus(EYEBALLS));
+        let counted = (!self.more.is_empty()).then(|| self.window.plus(WINDOW));
+        let soonest = held.into_iter().chain(counted).min();
+        self.due = soonest.unwrap_or(NEVER);
     }
 
     /// A connection came about.
@@ -96,6 +113,12 @@ impl Failures {
         if held.failed.what == What::Refused && self.came_about_elsewhere(&held) {
             return false;
         }
+        self.keep(held);
+        self.set_due();
+        true
+    }
+
+    fn keep(&mut self, held: Held) {
         let pair = self.held.iter_mut().find(|other| {
             other.other.is_none()
                 && kind(&other.failed) == kind(&held.failed)
@@ -105,15 +128,14 @@ impl Failures {
         });
         if let Some(pair) = pair {
             pair.other = Some(held.flow.server);
-            return true;
+            return;
         }
         if held.known.since(self.window) >= WINDOW && self.more.is_empty() {
             (self.window, self.shown) = (held.known, 0);
         }
         if self.shown < SHOWN {
             self.shown += 1;
-            self.held.push_back(held);
-            return true;
+            return self.held.push_back(held);
         }
         let (client, server) = (held.flow.client, held.flow.server);
         let mut groups = self.more.iter_mut();
@@ -136,13 +158,15 @@ impl Failures {
                 first: held,
             }),
         }
-        true
     }
 
     /// The next one that waits for nothing more by `now`.
     pub(super) fn next(&mut self, now: Timestamp) -> Option<Held> {
-        self.held
-            .pop_front_if(|held| now.since(held.known) >= EYEBALLS)
+        let next = self
+            .held
+            .pop_front_if(|held| now.since(held.known) >= EYEBALLS);
+        self.set_due();
+        next
     }
 
     /// Those that were counted together in a window that is over by `now`.
@@ -152,6 +176,7 @@ impl Failures {
         }
         (self.window, self.shown) = (now, 0);
         let groups = std::mem::take(&mut self.more).into_iter();
+        self.set_due();
         groups
             .map(|Group { first, more }| (first, (more.count > 1).then_some(more)))
             .collect()

@@ -27,7 +27,7 @@ const HALF_CLOSE: i64 = 10_000_000;
 pub(super) struct Cause {
     pub(super) dir: Direction,
     pub(super) how: Ending,
-    pub(super) by: Carrier,
+    pub(super) ts: Timestamp,
 }
 
 /// Why a request has no answer.
@@ -40,15 +40,6 @@ pub(super) struct Why {
 }
 
 impl Desk {
-    /// Whether failures of connections are records: everything is asked for.
-    pub(in crate::pipeline) fn wants_failures(&self) -> bool {
-        let orders = &self.orders;
-        orders.query.is_empty()
-            && orders.conditions.is_empty()
-            && orders.conditions.only.is_none()
-            && !orders.invert
-    }
-
     /// A direction has ended: what may have failed by that.
     pub(super) fn ended(
         &mut self,
@@ -76,11 +67,9 @@ impl Desk {
         }
     }
 
-    /// A flow is forgotten: its SYNs may have been all there was.
-    pub(super) fn silent(&mut self, flow: &Flow, state: &mut State, how: Ending) {
-        let (Some(syn), None) = (flow.handshake.syn, flow.handshake.answered) else {
-            return;
-        };
+    /// A flow is forgotten whose first SYN was not answered: its SYNs may have been all there was.
+    #[cold]
+    pub(super) fn silent(&mut self, flow: &Flow, state: &mut State, syn: Timestamp, how: Ending) {
         if flow.reset.is_some() || state.reached != [0, 0] || state.acked[0].0 > 0 {
             return;
         }
@@ -112,8 +101,7 @@ impl Desk {
 
     /// A connection failed as `by` shows.
     fn connection_failed(&mut self, flow: &Flow, state: &mut State, failed: Failed, by: &Carrier) {
-        if !self.wants_failures() || !self.is_taking() || std::mem::replace(&mut state.failed, true)
-        {
+        if !self.wants_failures || !self.is_taking() || std::mem::replace(&mut state.failed, true) {
             return;
         }
         let frames = [flow.opened, by.frame];
@@ -131,6 +119,7 @@ impl Desk {
     }
 
     /// Show the failures that wait for nothing more by `now`.
+    #[cold]
     pub(in crate::pipeline) fn show_failures(&mut self, now: Timestamp) {
         while let Some(held) = self.failures.next(now) {
             self.show_failure(&held, None);
@@ -169,13 +158,13 @@ impl Desk {
 
     /// Whether it is told that a request has no answer: since all is told, or the request was.
     pub(super) fn tells_unanswered(&self, exchange: &Exchange) -> bool {
-        let asked_for = self.wants_failures() && self.is_taking();
+        let asked_for = self.wants_failures && self.is_taking();
         !exchange.failed && (exchange.shown || asked_for)
     }
 
     /// A request has no answer.
     pub(super) fn show_unanswered(&mut self, flow: &Flow, exchange: &Exchange, why: &Why) {
-        let asked_for = self.wants_failures() && self.is_taking();
+        let asked_for = self.wants_failures && self.is_taking();
         self.output.matched += u64::from(asked_for);
         self.show.save(flow, &[why.by.frame]);
         let dir = exchange.asking.reverse();
@@ -242,7 +231,7 @@ impl Desk {
             return None;
         }
         let (by_server, reset, ts) = match (cause.how, flow.reset) {
-            (Ending::Fin, _) => (dir == Direction::ToClient, false, cause.by.ts),
+            (Ending::Fin, _) => (dir == Direction::ToClient, false, cause.ts),
             (Ending::Reset, Some(reset)) => (reset.dir == Direction::ToClient, true, reset.by.ts),
             _ => return None,
         };

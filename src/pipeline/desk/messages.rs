@@ -107,7 +107,7 @@ impl Desk {
             *missed = missed.saturating_add(1);
         }
         let first = !std::mem::replace(&mut state.begun, true);
-        if first && flow.handshake.answered.is_some() {
+        if first && self.wants_failures && flow.handshake.answered.is_some() {
             self.failures.opened(flow);
         }
         let mut open = self.spare.pop().unwrap_or_default();

@@ -32,6 +32,11 @@ pub(in crate::pipeline) struct Orders {
 }
 
 impl Orders {
+    /// Whether failures of connections are records: everything is asked for.
+    pub(super) fn want_failures(&self) -> bool {
+        self.query.is_empty() && self.conditions.is_empty() && !self.invert
+    }
+
     /// Lend a message as a hit.
     pub(super) fn lend(
         &self,

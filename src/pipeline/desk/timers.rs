@@ -21,7 +21,7 @@ impl Desk {
         let moment = match conversation.open_burst_since() {
             Some(since) => since.after(time::BURST_PAUSE),
             None if self.orders.live
-                && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
+                && (state.is_due(&self.orders.query, self.orders.pair) || self.is_slow(state)) =>
             {
                 review
             }
@@ -64,22 +64,24 @@ impl Desk {
         if self.orders.live {
             self.slow(now, flow, state);
             for dir in [Direction::ToServer, Direction::ToClient] {
-                let Some(open) = state.open(dir) else {
+                let Some(mut open) = state.open(dir).take() else {
                     continue;
                 };
                 let quiet = now.since(open.last.ts);
                 let query = &self.orders.query;
                 let late = |since: Timestamp| now.since(since) >= time::PORTION;
+                let is_due = (quiet >= time::BURST_PAUSE || open.fresh.is_some_and(late))
+                    && state.is_due_of(&open, query, self.orders.pair);
+                let mut ends = false;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
                     // A text that would match if it ended here is not waited for. What would not is one record with what comes.
-                    if self.orders.invert || open.unit.would_hold(query) {
-                        self.release(flow, state, dir, true);
-                    } else {
-                        open.waits = true;
-                    }
-                } else if (quiet >= time::BURST_PAUSE || open.fresh.is_some_and(late))
-                    && open.is_due(query)
-                {
+                    ends = self.orders.invert || open.unit.would_hold(query);
+                    open.waits = !ends;
+                }
+                *state.open(dir) = Some(open);
+                if ends {
+                    self.release(flow, state, dir, true);
+                } else if is_due {
                     // An answer that goes on and on is shown while it does.
                     self.portion(flow, state, dir, false);
                 }

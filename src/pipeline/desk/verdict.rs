@@ -39,8 +39,11 @@ impl Desk {
         let wanted = !self.orders.pairs
             && self.orders.conditions.admits(open.begin.kind.side)
             && self.standing(exchange.as_ref(), open) == Standing::Holds;
-        let decided = wanted && query.stays() && !self.orders.invert && open.unit.holds(query);
-        if !decided || (first && !self.is_taking()) {
+        let decided = wanted && query.stays() && !self.orders.invert;
+        let found = decided && open.unit.holds(query);
+        // With its question it is shown whatever is in it.
+        let with = decided && self.orders.pair && state.is_asked_for(open);
+        if !(found && (open.counted || self.is_taking()) || with) {
             // What may yet turn out not to be wanted is not shown: it waits, and no more is kept than may wait.
             if full {
                 open.unit.sate();
@@ -61,9 +64,9 @@ impl Desk {
         if !open.unit.cut(extent) {
             return;
         }
-        if let Some(description) = description {
+        open.portions = description.or(open.portions.take());
+        if found && self.is_taking() && !std::mem::replace(&mut open.counted, true) {
             let asked = self.count_hit(flow, state, &open.frames, open.number);
-            open.portions = Some(description);
             let ordinal = open.begin.exchange;
             if open.begin.kind.side == Side::Answers
                 && let Some(exchange) = state.exchange(ordinal)
@@ -75,19 +78,22 @@ impl Desk {
                     self.question(flow, state, dir.reverse(), &exchange, open.brief.interim);
                 }
             }
-        } else {
+        } else if open.counted {
             self.save_rest(flow, open);
         }
         open.saved = open.frames.len();
         let portion = if first { Portion::First } else { Portion::Next };
-        self.tell(
-            flow,
-            open,
-            &Manner {
-                portion,
-                ..Manner::MATCH
-            },
-        );
+        let why = if open.counted {
+            Why::Match
+        } else {
+            Why::Context
+        };
+        let manner = Manner {
+            portion,
+            why,
+            ..Manner::MATCH
+        };
+        self.tell(flow, open, &manner);
         open.unit.forget();
     }
 
@@ -154,9 +160,19 @@ impl Desk {
             let manner = if found { manner(&open) } else { context(&open) };
             self.close_in_pair(flow, state, &mut open, exchange.as_ref(), &manner, standing);
         } else if open.portions.is_some() {
-            self.save_rest(flow, &open);
+            if holds && !open.counted && self.is_taking() {
+                open.counted = true;
+                self.count_hit(flow, state, &open.frames, open.number);
+            } else if open.counted {
+                self.save_rest(flow, &open);
+            }
             let manner = Manner {
                 portion: Portion::Last,
+                why: if open.counted {
+                    Why::Match
+                } else {
+                    Why::Context
+                },
                 ..manner(&open)
             };
             self.tell(flow, &mut open, &manner);

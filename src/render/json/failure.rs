@@ -1,6 +1,6 @@
 //! A failure as data: a record of its own, with the fields of a message, or a member of an incomplete message.
 
-use crate::failure::{Failed, Failure, What};
+use crate::failure::{Failed, Failure, More, What};
 
 use super::line::Line;
 use super::record::{Moments, flow};
@@ -52,18 +52,18 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
     member(&failure.failed, line, |line| {
         let other = failure.other.map(|other| other.to_string());
         line.key("other").string_or_null(other.as_deref());
-        match &failure.more {
-            Some(more) => {
-                line.key("count").number(more.count);
-                line.key("ports").array(|line| {
-                    line.number(u64::from(more.ports.0));
-                    line.number(u64::from(more.ports.1));
-                });
-            }
-            None => {
-                line.key("count").number(1);
-                line.key("ports").null();
-            }
+        let count = failure.more.map_or(1, |more| more.count);
+        line.key("count").number(count);
+        if let Some(More {
+            ports: (low, high), ..
+        }) = failure.more
+        {
+            line.key("ports").array(|line| {
+                line.number(u64::from(low));
+                line.number(u64::from(high));
+            });
+        } else {
+            line.key("ports").null();
         }
     });
 }

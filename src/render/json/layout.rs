@@ -108,7 +108,13 @@ impl<'a> Layout<'a> {
             }
         }
         let mut body = slice(body);
-        if (body.len() as u64) < hit.body_size {
+        // What was cut by its bytes ends with a whole character. (Behind a portion it goes on.)
+        let told = hit.start.saturating_add(body.len() as u64);
+        let cut = match hit.is_end() {
+            true => told < hit.body_size,
+            false => !whole && !carried.skipped,
+        };
+        if cut {
             body = body.get(whole_characters(body, false)).unwrap_or_default();
         }
         Self {

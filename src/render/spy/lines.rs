@@ -128,8 +128,12 @@ impl Lines<'_> {
                         }
                     }
                 }
-                Piece::Skipped(len) => self.so_far.hidden += len,
+                Piece::Skipped(len) => {
+                    self.hide_begun();
+                    self.so_far.hidden += len;
+                }
                 Piece::Missing(len, _) => {
+                    self.hide_begun();
                     self.close();
                     self.mark_hidden();
                     self.note(&format!("[{len} bytes not captured]"));

@@ -41,7 +41,7 @@ impl Unit {
     pub fn cut(&mut self, extent: Extent) -> bool {
         let from = self.carried.len;
         let last = match self.pieces.last() {
-            Some(Piece::Kept(range)) if self.skipped == 0 => Some(range.start.max(from)),
+            Some(Piece::Kept(range)) => Some(range.start.max(from)),
             _ => None,
         };
         let all = self.bytes.len();

@@ -60,19 +60,36 @@ impl Events {
     }
 }
 
-/// Whether a `Content-Type` is that of an event stream.
+/// Whether a `Content-Type` is that of an event stream. Asked of every message.
+#[inline]
 pub(in crate::dissect::http1) fn is_event_stream(content_type: &[u8]) -> bool {
-    let media = content_type.split(|byte| *byte == b';').next();
-    media.is_some_and(|media| {
-        media
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"text/event-stream")
-    })
+    const MEDIA: &[u8] = b"text/event-stream";
+    let media = content_type.get(..MEDIA.len());
+    media.is_some_and(|media| media.eq_ignore_ascii_case(MEDIA))
+        && matches!(
+            content_type.get(MEDIA.len()),
+            None | Some(b';' | b' ' | b'\t')
+        )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_of_events_is_one_by_its_type() {
+        for (value, is) in [
+            (&b"text/event-stream"[..], true),
+            (b"Text/Event-Stream; charset=utf-8", true),
+            (b"text/event-stream ;x", true),
+            (b"text/event-streams", false),
+            (b"text/event-strea", false),
+            (b"text/html; charset=utf-8", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_event_stream(value), is, "{}", value.escape_ascii());
+        }
+    }
 
     #[test]
     fn events_are_counted_however_they_are_cut() {
