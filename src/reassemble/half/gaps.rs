@@ -114,8 +114,12 @@ impl Half {
             let now = turn.now();
             let reason = if let Some((since, packets)) = &mut hole.acked {
                 *packets += u32::from(packet);
-                let over =
-                    *packets > time::GAP_GRACE_PACKETS || now.since(*since) >= time::GAP_GRACE;
+                // What is damaged is there: nothing is lost by waiting some more.
+                let most = match trouble.held {
+                    Some(_) => time::DAMAGED_PACKETS,
+                    None => time::GAP_GRACE_PACKETS,
+                };
+                let over = *packets > most || now.since(*since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
