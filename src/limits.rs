@@ -114,6 +114,8 @@ pub mod time {
     pub const GAP_TIMEOUT_ONE_SIDED: i64 = 2_000_000_000;
     /// How long a segment with a wrong checksum waits for a better copy of its bytes, while nobody acknowledges them.
     pub const DAMAGED: i64 = 1_000_000_000;
+    /// Packets of the flow after which one that is acknowledged waits no longer (or [`GAP_GRACE`]).
+    pub const DAMAGED_PACKETS: u32 = 16;
     /// A FIN that nobody acknowledges, and a RST, are believed when nothing contradicts them for so long.
     pub const CLOSE_GRACE: i64 = 1_000_000_000;
     /// An unanswered SYN is forgotten.

@@ -141,7 +141,12 @@ impl Half {
             let heard = hole.acked;
             let reason = if let Some(acked) = &mut hole.acked {
                 acked.packets += u32::from(packet);
-                let over = acked.packets > *turn.grace || now.since(acked.since) >= time::GAP_GRACE;
+                // What is damaged is there: nothing is lost by waiting some more.
+                let most = match trouble.held {
+                    Some(_) => time::DAMAGED_PACKETS.max(*turn.grace),
+                    None => *turn.grace,
+                };
+                let over = acked.packets > most || now.since(acked.since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
