@@ -37,8 +37,12 @@ pub struct Exchange {
     pub troubles: Troubles,
     /// What is known of the conditions on it.
     pub findings: Findings,
+    /// Bytes that the other side had sent when the question began.
+    pub reached: u64,
     /// The question was shown.
     pub shown: bool,
+    /// It was told that there is no answer, as it stood then.
+    pub failed: bool,
     /// The question would be shown if the conditions held, or in views of exchanges: it is a match.
     pub matched: bool,
 }
@@ -68,7 +72,9 @@ impl Exchange {
             sent: 0,
             troubles,
             findings: Findings::default(),
+            reached: 0,
             shown: false,
+            failed: false,
             matched: false,
         }
     }

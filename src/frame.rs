@@ -30,6 +30,25 @@ impl Timestamp {
         Self::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
+    /// From nanoseconds since 1970, of any size; what lies outside of what is told apart ([`EARLIEST`](Self::EARLIEST) to
+    /// [`LATEST`](Self::LATEST)) is held at its end, and the answer says so.
+    #[must_use]
+    pub const fn held(nanos: i128) -> (Self, bool) {
+        if nanos < Self::EARLIEST.nanos() as i128 {
+            (Self::EARLIEST, true)
+        } else if nanos > Self::LATEST.nanos() as i128 {
+            (Self::LATEST, true)
+        } else {
+            (Self::from_nanos(nanos as i64), false)
+        }
+    }
+
+    /// The earliest moment that a capture has, in 1678, and the latest, in 2261. To both ends of the range there are months,
+    /// so that nothing which is waited for lies beyond them.
+    pub const EARLIEST: Self = Self::new(-9_214_646_400, 0);
+    /// See [`EARLIEST`](Self::EARLIEST).
+    pub const LATEST: Self = Self::new(9_214_646_400, 0);
+
     /// Nanoseconds since 1970.
     #[must_use]
     pub const fn nanos(self) -> i64 {
@@ -54,7 +73,16 @@ impl Timestamp {
         self.nanos().saturating_sub(earlier.nanos())
     }
 
-    /// This moment and `nanos` more.
+    /// The moment `nanos` from this one. None: it is beyond the range, so it never comes.
+    #[must_use]
+    pub const fn after(self, nanos: i64) -> Option<Self> {
+        match self.nanos().checked_add(nanos) {
+            Some(nanos) => Some(Self::from_nanos(nanos)),
+            None => None,
+        }
+    }
+
+    /// This moment and `nanos` more, held at the end of the range.
     #[must_use]
     pub const fn plus(self, nanos: i64) -> Self {
         Self::from_nanos(self.nanos().saturating_add(nanos))
@@ -86,48 +114,86 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     pub const ETHERNET: Self = Self(1);
     pub const TOKEN_RING: Self = Self(6);
+    pub const SLIP: Self = Self(8);
     pub const PPP: Self = Self(9);
     pub const FDDI: Self = Self(10);
     pub const PPP_SERIAL: Self = Self(50);
     pub const PPP_ETHER: Self = Self(51);
+    pub const ATM_RFC1483: Self = Self(100);
     pub const RAW: Self = Self(101);
     pub const C_HDLC: Self = Self(104);
     pub const IEEE802_11: Self = Self(105);
+    pub const FRELAY: Self = Self(107);
     pub const LOOP: Self = Self(108);
+    pub const ENC: Self = Self(109);
     pub const LINUX_SLL: Self = Self(113);
     pub const PFLOG: Self = Self(117);
+    pub const IP_OVER_FC: Self = Self(122);
     pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    pub const APPLE_IP_OVER_IEEE1394: Self = Self(138);
+    pub const PPP_PPPD: Self = Self(166);
+    pub const PPI: Self = Self(192);
+    pub const PPP_WITH_DIR: Self = Self(204);
+    pub const C_HDLC_WITH_DIR: Self = Self(205);
+    pub const FRELAY_WITH_DIR: Self = Self(206);
+    pub const IPNET: Self = Self(226);
     pub const IPV4: Self = Self(228);
     pub const IPV6: Self = Self(229);
     pub const NFLOG: Self = Self(239);
+    pub const IPOIB: Self = Self(242);
+    pub const PKTAP: Self = Self(258);
     pub const LINUX_SLL2: Self = Self(276);
+    pub const DSA_TAG_BRCM: Self = Self(281);
+    pub const DSA_TAG_BRCM_PREPEND: Self = Self(282);
+    pub const DSA_TAG_DSA: Self = Self(284);
+    pub const DSA_TAG_EDSA: Self = Self(285);
 }
 
 impl LinkType {
-    /// Those that packets are taken out of: the ones above, raw IP's older numbers, and two of Wi-Fi (Prism, AVS).
-    pub const KNOWN: [Self; 22] = [
+    /// Those that packets are taken out of: the ones above, raw IP's older numbers, two of Wi-Fi (Prism, AVS), and the one that
+    /// PKTAP had where it was new.
+    pub const KNOWN: [Self; 41] = [
         Self::NULL,
         Self::ETHERNET,
         Self::TOKEN_RING,
+        Self::SLIP,
         Self::PPP,
         Self::FDDI,
         Self(12),
         Self(14),
         Self::PPP_SERIAL,
         Self::PPP_ETHER,
+        Self::ATM_RFC1483,
         Self::RAW,
         Self::C_HDLC,
         Self::IEEE802_11,
+        Self::FRELAY,
         Self::LOOP,
+        Self::ENC,
         Self::LINUX_SLL,
         Self::PFLOG,
         Self(119),
+        Self::IP_OVER_FC,
         Self::IEEE802_11_RADIOTAP,
+        Self::APPLE_IP_OVER_IEEE1394,
+        Self(149),
         Self(163),
+        Self::PPP_PPPD,
+        Self::PPI,
+        Self::PPP_WITH_DIR,
+        Self::C_HDLC_WITH_DIR,
+        Self::FRELAY_WITH_DIR,
+        Self::IPNET,
         Self::IPV4,
         Self::IPV6,
         Self::NFLOG,
+        Self::IPOIB,
+        Self::PKTAP,
         Self::LINUX_SLL2,
+        Self::DSA_TAG_BRCM,
+        Self::DSA_TAG_BRCM_PREPEND,
+        Self::DSA_TAG_DSA,
+        Self::DSA_TAG_EDSA,
     ];
 }
 

@@ -32,14 +32,18 @@
 
 // -- nouns --
 pub mod exchange;
+pub mod failure;
 pub mod flow;
+pub mod foreign;
 pub mod frame;
 pub mod hit;
 pub mod limits;
 pub mod message;
 pub mod packet;
 pub mod policy;
+pub mod recent;
 pub mod stats;
+pub mod stop;
 pub mod stream;
 pub mod times;
 pub mod unwritten;

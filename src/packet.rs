@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::flow::Endpoint;
+use crate::foreign::Foreign;
 use crate::frame::Timestamp;
 
 /// IANA protocol numbers that the program treats by name.
@@ -30,6 +31,23 @@ pub mod protocol {
     }
 }
 
+/// The [path](Packet::path) of a packet with this VLAN tag alone.
+#[must_use]
+pub const fn path_of(vlan: u16) -> u32 {
+    (vlan as u32 + 1).wrapping_mul(0x9e37_79b1)
+}
+
+/// The VLAN of a path that is of one tag alone. (A mix of several tags or tunnels is one in a million times taken for that.)
+#[must_use]
+pub fn vlan_of(path: u32) -> Option<u16> {
+    /// By which a tag's number is had back, modulo 2 to the 32.
+    const INVERSE: u32 = 0x0e8b_2f51;
+    let tag = path.wrapping_mul(INVERSE).checked_sub(1)?;
+    u16::try_from(tag)
+        .ok()
+        .filter(|tag| (1..4096).contains(tag))
+}
+
 /// One IP packet, borrowed from its frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
@@ -42,8 +60,13 @@ pub struct Packet<'a> {
     pub path: u32,
     /// Tunnels that were taken off; one more than [`crate::limits::TUNNELS`] when another is left on.
     pub tunnels: u8,
+    /// It was taken out of a datagram that may be none of a tunnel's: neither its port nor what is inside of it is proof
+    /// enough. What lies around the packet in that datagram is searched as well (`decode::around`).
+    pub doubtful: bool,
     /// The (innermost) IP header.
     pub ip: Ip,
+    /// Its bytes, of an IPv4 header: `[]` for IPv6, whose header has no checksum, and for what was put together from fragments.
+    pub ip_header: &'a [u8],
     /// The header behind it. [`Transport::Other`] for a later fragment and for what is cut inside that header.
     pub transport: Transport,
     /// All bytes behind the IP headers, as far as the IP header's length goes and they were captured.
@@ -76,12 +99,24 @@ impl Packet<'_> {
         (end(self.ip.src, ports.src), end(self.ip.dst, ports.dst))
     }
 
+    /// Whether it is a TCP segment whose checksum, or that of its IPv4 header, is wrong.
+    ///
+    /// A header whose field is 0 was not summed yet: the sender leaves that to its network card (RFC 791 section 3.1).
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        let header = self
+            .ip_header
+            .get(10..12)
+            .is_some_and(|field| field != [0, 0] && fold(sum(self.ip_header)) != 0xffff);
+        header || self.has_wrong_sum()
+    }
+
     /// Whether it is a TCP segment whose checksum (RFC 9293 section 3.1) is wrong.
     ///
     /// A field that holds the sum of the pseudo-header alone is right: the sender leaves the rest to its network card, and
     /// the capture sees the segment before that. What is not captured whole cannot be told to be wrong.
     #[must_use]
-    pub fn is_damaged(&self) -> bool {
+    pub fn has_wrong_sum(&self) -> bool {
         let (Transport::Tcp(_), Some(field), 0) =
             (&self.transport, self.ip_payload.get(16..18), self.cut)
         else {
@@ -90,7 +125,7 @@ impl Packet<'_> {
         let mut pseudo = u64::from(u16::from(self.ip.protocol).to_be());
         for addr in [&self.ip.src, &self.ip.dst] {
             pseudo += match addr {
-                IpAddr::V4(addr) => sum(&addr.octets()),
+                IpAddr::V4(addr) => u64::from(u32::from_ne_bytes(addr.octets())),
                 IpAddr::V6(addr) => sum(&addr.octets()),
             };
         }
@@ -108,7 +143,7 @@ impl Packet<'_> {
 /// The sum of 16-bit words as they lie in memory, an odd last byte in front of a zero: taken four words at a time, which makes the
 /// same sum when its carries are added back in. In either byte order it is the same but for the order of its own bytes (RFC 1071
 /// section 2).
-fn sum(bytes: &[u8]) -> u64 {
+pub(crate) fn sum(bytes: &[u8]) -> u64 {
     let (fours, rest) = bytes.as_chunks::<8>();
     let (twos, rest) = rest.as_chunks::<4>();
     let last = match *rest {
@@ -130,7 +165,7 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 /// Carries added back in, to 16 bits.
-fn fold(sum: u64) -> u64 {
+pub(crate) fn fold(sum: u64) -> u64 {
     let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -259,8 +294,8 @@ impl fmt::Display for TcpFlags {
 /// Why a frame gave no packet, by name; each is counted in [`crate::stats::DecodeStats`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Undecoded {
-    /// A link-layer payload that is not IP (its `EtherType`, when there is one): ARP, LLDP, ...
-    NotIp(Option<u16>),
+    /// It carries something that is not IP: ARP, LLDP, ...
+    NotIp(Foreign),
     /// A link type this program does not read.
     LinkType(u32),
     /// Cut before the end of the link-layer or IP header.

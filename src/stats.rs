@@ -2,6 +2,9 @@
 //!
 //! Each verb owns its part and is the only one to write it; [`Stats`] is a copy of all, taken when they are shown.
 
+use std::borrow::Cow;
+
+use crate::foreign::{Foreign, Kinds};
 use crate::packet::Undecoded;
 
 /// All counters of a run.
@@ -35,39 +38,60 @@ pub struct CaptureStats {
     pub cut_files: u64,
     /// pcapng blocks that could not be read.
     pub bad_blocks: u64,
+    /// Frames of a pcapng file whose time no clock can have shown. They have the nearest one.
+    pub bad_times: u64,
 }
 
-/// What the decoder counts.
+/// What the decoder counts. Each frame is in exactly one of the counters of frames, from `packets` to `copies`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecodeStats {
-    /// Frames that passed the capture filter.
+    /// Frames that passed the capture filter, and are used.
     pub packets: u64,
-    /// Frames that are not IP.
-    pub not_ip: u64,
-    /// Frames of a link type that is not read.
-    pub link_type: u64,
+    /// Frames that did not pass it.
+    pub filtered: u64,
+    /// Frames that are not IP, by kind.
+    pub not_ip: Kinds<Foreign>,
+    /// Frames of a link type that is not read, by its number.
+    pub link_type: Kinds<u32>,
     /// Frames cut before the end of their link or IP header.
     pub cut: u64,
     /// Frames with an impossible IP header.
     pub malformed: u64,
+    /// Copies of packets, from another interface or with another tag, that were not used again. Nothing is lost with them.
+    pub copies: u64,
     /// Packets in more tunnels than are taken off.
     pub too_deep: u64,
     /// Payload bytes that the snap length cut off.
     pub snaplen_bytes: u64,
-    /// Copies of packets, from other interfaces, that were not used again. Nothing is lost with them.
-    pub copies: u64,
 }
 
 impl DecodeStats {
     /// Count a frame that gave no packet.
     pub fn count(&mut self, why: Undecoded) {
-        let counter = match why {
-            Undecoded::NotIp(_) => &mut self.not_ip,
-            Undecoded::LinkType(_) => &mut self.link_type,
-            Undecoded::Cut => &mut self.cut,
-            Undecoded::Malformed => &mut self.malformed,
-        };
-        *counter += 1;
+        match why {
+            Undecoded::NotIp(kind) => self.not_ip.count(kind),
+            Undecoded::LinkType(number) => self.link_type.count(number),
+            Undecoded::Cut => self.cut += 1,
+            Undecoded::Malformed => self.malformed += 1,
+        }
+    }
+
+    /// Frames that are no IP, by the name of what they are, most of them first; those of kinds that were counted together
+    /// have none.
+    #[must_use]
+    pub fn foreign(&self) -> Vec<(Option<String>, u64)> {
+        let mut all: Vec<(Option<String>, u64)> = Vec::new();
+        for (kind, many) in self.not_ip.iter() {
+            let name = Some(kind.to_string());
+            match all.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known += many,
+                None => all.push((name, many)),
+            }
+        }
+        all.sort_by_key(|(_, many)| std::cmp::Reverse(*many));
+        let others = self.not_ip.others();
+        all.extend((others > 0).then_some((None, others)));
+        all
     }
 }
 
@@ -152,6 +176,8 @@ pub struct OutputStats {
     pub matched: u64,
     /// Open exchanges forgotten because a flow had too many.
     pub exchanges_forgotten: u64,
+    /// Messages whose begun matches were forgotten, because too many were begun in others.
+    pub matches_forgotten: u64,
     /// Questions that there was no room to keep until their answers came.
     pub questions_not_kept: u64,
     /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
@@ -167,14 +193,14 @@ pub struct OutputStats {
 }
 
 /// Something that was lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Loss {
     /// Its counter's name, for machines: it stays what it is.
     pub name: &'static str,
     /// How many.
     pub count: u64,
     /// Of what, for people.
-    pub words: &'static str,
+    pub words: Cow<'static, str>,
 }
 
 impl Stats {
@@ -205,8 +231,13 @@ impl Stats {
                 "capture files cut in the middle",
             ),
             (
+                "bad_times",
+                self.capture.bad_times,
+                "impossible times in capture files",
+            ),
+            (
                 "unknown_link_frames",
-                self.decode.link_type,
+                self.decode.link_type.total(),
                 "frames of an unknown link type",
             ),
             (
@@ -331,6 +362,11 @@ impl Stats {
                 "open exchanges forgotten",
             ),
             (
+                "matches_forgotten",
+                self.output.matches_forgotten,
+                "begun matches forgotten for want of room",
+            ),
+            (
                 "questions_not_kept",
                 self.output.questions_not_kept,
                 "questions not kept until their answers",
@@ -341,8 +377,25 @@ impl Stats {
                 "packets no longer there for -O",
             ),
         ];
-        let loss = |(name, count, words)| Loss { name, count, words };
+        let loss = |(name, count, words)| Loss {
+            name,
+            count,
+            words: match name {
+                "unknown_link_frames" => self.unknown_links(words),
+                _ => Cow::Borrowed(words),
+            },
+        };
         all.into_iter().map(loss).collect()
+    }
+
+    /// With the numbers of the link types.
+    fn unknown_links(&self, words: &'static str) -> Cow<'static, str> {
+        let numbers = self.decode.link_type.iter();
+        let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
+        match numbers[..] {
+            [] => Cow::Borrowed(words),
+            _ => Cow::Owned(format!("{words} ({})", numbers.join(", "))),
+        }
     }
 }
 
@@ -358,12 +411,36 @@ mod tests {
         assert_eq!(stats.losses(), []);
         stats.decode.malformed = 1;
         stats.dissect.malformed = 2;
+        stats.decode.count(Undecoded::LinkType(147));
+        stats.decode.count(Undecoded::LinkType(9999));
+        assert_eq!(
+            stats.losses().first().map(|loss| loss.words.as_ref()),
+            Some("frames of an unknown link type (147, 9999)")
+        );
+        stats.decode.link_type = Kinds::default();
         let told: Vec<_> = stats
             .losses()
             .iter()
             .map(|loss| (loss.name, loss.count))
             .collect();
         assert_eq!(told, [("malformed_frames", 1), ("malformed_messages", 2)]);
+        stats.decode.count(Undecoded::NotIp(Foreign::Lsap(0x42)));
+        for _ in 0..2 {
+            stats
+                .decode
+                .count(Undecoded::NotIp(Foreign::EtherType(0x0806)));
+            stats
+                .decode
+                .count(Undecoded::NotIp(Foreign::Snap(0x0c, 0x2000)));
+            stats
+                .decode
+                .count(Undecoded::NotIp(Foreign::EtherType(0x2000)));
+        }
+        let named = |name: &str, many| (Some(name.to_owned()), many);
+        assert_eq!(
+            stats.decode.foreign(),
+            [named("CDP", 4), named("ARP", 2), named("STP", 1)]
+        );
         let names: BTreeSet<&str> = stats.counted().iter().map(|loss| loss.name).collect();
         assert_eq!(names.len(), stats.counted().len());
     }

@@ -278,6 +278,8 @@ pub enum Aside {
     WithRst,
     /// They are too far from the stream's position to belong to it.
     OutOfWindow,
+    /// They lie around a packet that was taken out of their datagram, which may be none of a tunnel's.
+    Around,
 }
 
 impl Aside {
@@ -294,6 +296,7 @@ impl Aside {
             Self::AfterFin => "after-fin",
             Self::WithRst => "rst-data",
             Self::OutOfWindow => "out-of-window",
+            Self::Around => "around-tunnel",
         }
     }
 }

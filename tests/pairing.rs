@@ -328,6 +328,10 @@ fn lossy(path: &Path, seed: u64, depth: usize, lost_of_1000: usize) -> [usize; 3
             );
             continue;
         }
+        if message["http"]["status"].is_null() {
+            // Why there is no response.
+            continue;
+        }
         let headers = message["http"]["headers"].as_array().expect("a list");
         let id = headers.iter().find(|field| field[0] == "X-Id");
         let id = id

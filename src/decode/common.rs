@@ -52,7 +52,7 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
     let total = usize::from(u16::from_be_bytes([t0, t1]));
     let ip_payload = behind.get(..total.checked_sub(20)?)?;
     let (transport, payload) = transport::decode(protocol, ip_payload);
-    if tunnel::is_likely(protocol, transport) {
+    if tunnel::is_likely(protocol, transport, payload) {
         return None;
     }
     let ip = Ip {
@@ -67,7 +67,9 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
         ts: frame.ts,
         path: 0,
         tunnels: 0,
+        doubtful: false,
         ip,
+        ip_header: headers.get(14..).unwrap_or_default(),
         transport,
         ip_payload,
         payload,

@@ -1,23 +1,24 @@
 //! Wireless frames (IEEE 802.11), with or without what the receiver notes in front of them.
 
+use crate::foreign::{Foreign, Wireless};
 use crate::packet::Undecoded;
 
-use super::link::{Link, snap};
+use super::ether::{Next, Peeled};
 
 /// A frame behind a radiotap header, which says its own length.
-pub(super) fn radiotap(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(super) fn radiotap(bytes: &[u8]) -> Peeled<'_> {
     match bytes {
         [0, _, l0, l1, ..] => {
             let len = usize::from(u16::from_le_bytes([*l0, *l1]));
             decode(bytes.get(len..).ok_or(Undecoded::Cut)?)
         }
         [] | [0] | [0, _] | [0, _, _] => Err(Undecoded::Cut),
-        _ => Err(Undecoded::NotIp(None)),
+        _ => Err(not_ip(Wireless::Unknown)),
     }
 }
 
 /// A frame behind a Prism or an AVS header: AVS says so, and its length; Prism's is fixed.
-pub(super) fn prism(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(super) fn prism(bytes: &[u8]) -> Peeled<'_> {
     let (magic, rest) = bytes.split_first_chunk::<4>().ok_or(Undecoded::Cut)?;
     let len = match magic {
         [0x80, 0x21, 0x10, 0x01 | 0x02] => {
@@ -30,14 +31,29 @@ pub(super) fn prism(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
 }
 
 /// A data frame that is not encrypted, and carries one packet.
-pub(super) fn decode(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
-    let [kind, flags, ..] = bytes else {
-        return Err(Undecoded::Cut);
-    };
-    let data = kind & 0x0f == 0x08 && kind & 0x40 == 0;
-    let protected = flags & 0x40 != 0;
-    if !data || protected {
-        return Err(Undecoded::NotIp(None));
+pub(super) fn decode(bytes: &[u8]) -> Peeled<'_> {
+    match bytes {
+        [kind, flags, ..] => data(*kind, *flags, bytes),
+        _ => Err(Undecoded::Cut),
+    }
+}
+
+/// The same whose first two bytes stand the other way round.
+pub(super) fn swapped(bytes: &[u8]) -> Peeled<'_> {
+    match bytes {
+        [flags, kind, ..] => data(*kind, *flags, bytes),
+        _ => Err(Undecoded::Cut),
+    }
+}
+
+fn data(kind: u8, flags: u8, bytes: &[u8]) -> Peeled<'_> {
+    match (kind & 0x0f, kind & 0x40, flags & 0x40) {
+        (0x08, 0, 0) => {}
+        (0x08, 0, _) => return Err(not_ip(Wireless::Encrypted)),
+        (0x08, ..) => return Err(not_ip(Wireless::Empty)),
+        (0x00, ..) => return Err(not_ip(Wireless::Management)),
+        (0x04, ..) => return Err(not_ip(Wireless::Control)),
+        _ => return Err(not_ip(Wireless::Unknown)),
     }
     let quality = kind & 0x80 != 0;
     // A fourth address between access points.
@@ -46,10 +62,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     if quality {
         let control = bytes.get(addresses).ok_or(Undecoded::Cut)?;
         if control & 0x80 != 0 {
-            // Several packets in one frame.
-            return Err(Undecoded::NotIp(None));
+            return Err(not_ip(Wireless::Aggregate));
         }
         header += 2 + if flags & 0x80 != 0 { 4 } else { 0 };
     }
-    snap(bytes.get(header..).ok_or(Undecoded::Cut)?)
+    Ok((Next::Llc, bytes.get(header..).ok_or(Undecoded::Cut)?))
+}
+
+const fn not_ip(kind: Wireless) -> Undecoded {
+    Undecoded::NotIp(Foreign::Wireless(kind))
 }

@@ -18,14 +18,13 @@ pub(super) enum Extensions {
 /// IP headers taken off.
 pub(super) struct Decoded<'a> {
     pub(super) ip: Ip,
+    /// The bytes of an IPv4 header.
+    pub(super) header: &'a [u8],
     /// All bytes behind them, as far as the IP length goes and they were captured.
     pub(super) payload: &'a [u8],
     /// Payload bytes that the header announces (where it does not: that the wire had) and the capture does not have.
     pub(super) cut: usize,
 }
-
-/// Extension headers that are walked at the most: RFC 8200 names six, each of them once.
-const EXTENSIONS: usize = 8;
 
 /// Take the IP headers off `bytes`, and `make` of them what is wanted; `missing` is how many bytes the snap length cut off behind
 /// them. It is made apart for each kind of header, so that nothing is stored to be loaded again at once.
@@ -41,7 +40,7 @@ pub(super) fn decode<'a, T>(
     make: impl Fn(Decoded<'a>) -> T,
 ) -> Result<T, Undecoded> {
     match bytes.first().ok_or(Undecoded::Cut)? >> 4 {
-        4 => v4(bytes, missing).map(make),
+        4 => v4(bytes, missing, extensions).map(make),
         6 => v6(bytes, missing, extensions).map(make),
         _ => Err(Undecoded::Malformed),
     }
@@ -50,7 +49,7 @@ pub(super) fn decode<'a, T>(
 /// RFC 791 section 3.1.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "most packets are IPv4")]
-fn v4(bytes: &[u8], missing: usize) -> Result<Decoded<'_>, Undecoded> {
+fn v4(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_>, Undecoded> {
     let first = bytes.first().ok_or(Undecoded::Cut)?;
     let header_len = usize::from(first & 0x0f) * 4;
     if header_len < 20 {
@@ -60,19 +59,23 @@ fn v4(bytes: &[u8], missing: usize) -> Result<Decoded<'_>, Undecoded> {
         return Err(Undecoded::Cut);
     }
     let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| Undecoded::Malformed)?;
-    let behind = bytes.get(header_len..).unwrap_or_default();
+    let (header_bytes, behind) = bytes.split_at_checked(header_len).ok_or(Undecoded::Cut)?;
     // A total length of 0 is a segment that the network card will cut (TSO): the capture's length is the truth.
     let announced = match usize::from(header.total_len()) {
         0 => behind.len().saturating_add(missing),
         total => total.saturating_sub(header_len),
     };
-    let (payload, cut) = trim(behind, announced);
+    let (mut payload, cut) = trim(behind, announced);
     let offset = u32::from(header.fragments_offset().value()) * 8;
     let more = header.more_fragments();
+    let mut protocol = header.protocol().0;
+    if protocol == AUTHENTICATION && extensions == Extensions::Skip && !more && offset == 0 {
+        (protocol, payload) = walk(protocol, payload);
+    }
     let ip = Ip {
         src: IpAddr::V4(header.source_addr()),
         dst: IpAddr::V4(header.destination_addr()),
-        protocol: header.protocol().0,
+        protocol,
         ttl: header.ttl(),
         fragment: (more || offset != 0).then(|| Fragment {
             id: u32::from(header.identification()),
@@ -80,7 +83,12 @@ fn v4(bytes: &[u8], missing: usize) -> Result<Decoded<'_>, Undecoded> {
             more,
         }),
     };
-    Ok(Decoded { ip, payload, cut })
+    Ok(Decoded {
+        ip,
+        header: header_bytes,
+        payload,
+        cut,
+    })
 }
 
 /// RFC 8200 sections 3 and 4.
@@ -99,7 +107,7 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
     let (mut payload, cut) = trim(behind, announced);
     let mut protocol = *next;
     let mut fragment = None;
-    for _ in 0..EXTENSIONS {
+    loop {
         let walked = match (protocol, extensions) {
             (FRAGMENT, _) => payload,
             (HOP_BY_HOP | ROUTING | DESTINATION | AUTHENTICATION, Extensions::Skip) => payload,
@@ -108,12 +116,7 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
         let [next, second, rest @ ..] = walked else {
             break;
         };
-        let len = match protocol {
-            FRAGMENT => 8,
-            AUTHENTICATION => (usize::from(*second) + 2) * 4,
-            _ => (usize::from(*second) + 1) * 8,
-        };
-        let Some(behind) = walked.get(len..) else {
+        let Some(behind) = walked.get(extension_len(protocol, *second)..) else {
             break;
         };
         if protocol == FRAGMENT {
@@ -139,7 +142,35 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
         ttl: *hops,
         fragment,
     };
-    Ok(Decoded { ip, payload, cut })
+    Ok(Decoded {
+        ip,
+        header: &[],
+        payload,
+        cut,
+    })
+}
+
+/// Walk the extension headers of a datagram that is no fragment, or is whole again: the protocol behind them, and its bytes. Each
+/// has at least 8 bytes, so that they end.
+pub(super) fn walk(mut protocol: u8, mut bytes: &[u8]) -> (u8, &[u8]) {
+    while matches!(
+        protocol,
+        HOP_BY_HOP | ROUTING | DESTINATION | AUTHENTICATION
+    ) && let [next, second, ..] = bytes
+        && let Some(behind) = bytes.get(extension_len(protocol, *second)..)
+    {
+        (protocol, bytes) = (*next, behind);
+    }
+    (protocol, bytes)
+}
+
+/// How long an extension header is, by its second byte (RFC 8200 section 4, RFC 4302 section 2.2).
+fn extension_len(protocol: u8, second: u8) -> usize {
+    match protocol {
+        FRAGMENT => 8,
+        AUTHENTICATION => (usize::from(second) + 2) * 4,
+        _ => (usize::from(second) + 1) * 8,
+    }
 }
 
 const HOP_BY_HOP: u8 = 0;

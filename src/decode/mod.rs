@@ -1,20 +1,27 @@
 //! *decode*: frames become packets. Pure; any bytes give a packet or a named reason why not, and nothing panics.
 //!
-//! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]), then [`ip`], then
-//! [`transport`]; and again, when a [`tunnel`] has a packet inside. The most [`common`] frame is taken apart in one step.
+//! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]) and [`ether`], then [`ip`], then
+//! [`transport`]; and again, when a [`tunnel`] has a packet inside, which has to [prove](proof) it. The most [`common`] frame is
+//! taken apart in one step.
 
 mod common;
+mod ether;
 mod ieee80211;
 mod ip;
 mod link;
+mod proof;
 mod transport;
 mod tunnel;
 
 pub use link::untagged;
 
+use std::ops::Range;
+
 use crate::frame::{Frame, Timestamp};
 use crate::limits::TUNNELS;
-use crate::packet::{Ip, Packet, Undecoded};
+use crate::packet::{Ip, Packet, Transport, Undecoded};
+
+use tunnel::{Inside, What};
 
 /// The packet in a frame.
 ///
@@ -39,22 +46,7 @@ pub fn outermost<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
 /// The packet that was put together from fragments: the IP facts of the first, and all bytes behind its IP headers.
 #[must_use]
 pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
-    let ip = Ip {
-        fragment: None,
-        ..first.ip
-    };
-    let (transport, payload) = transport::decode(ip.protocol, whole);
-    let packet = Packet {
-        frame: first.frame,
-        ts: first.ts,
-        path: first.path,
-        ip,
-        transport,
-        ip_payload: whole,
-        payload,
-        tunnels: first.tunnels,
-        cut: 0,
-    };
+    let packet = put_together(first, whole);
     let mut inner = packet;
     unwrap(&mut inner);
     match inner.ip.fragment {
@@ -64,15 +56,80 @@ pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     }
 }
 
+fn put_together<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
+    let ip = Ip {
+        fragment: None,
+        ..first.ip
+    };
+    let (protocol, ip_payload) = ip::walk(ip.protocol, whole);
+    let (transport, payload) = transport::decode(protocol, ip_payload);
+    Packet {
+        frame: first.frame,
+        ts: first.ts,
+        path: first.path,
+        ip: Ip { protocol, ..ip },
+        ip_header: &[],
+        transport,
+        ip_payload,
+        payload,
+        tunnels: first.tunnels,
+        doubtful: false,
+        cut: 0,
+    }
+}
+
+/// The datagram that the [doubtful](Packet::doubtful) packet of a frame was taken out of, and where the packet is in its payload.
+#[must_use]
+pub fn around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
+    let link = link::take_off(frame).ok()?;
+    let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
+    let at = (frame.number, frame.ts);
+    doubt(layer(at, &link, missing, ip::Extensions::Skip).ok()?)
+}
+
+/// The same of a packet that was put together from fragments.
+#[must_use]
+pub fn around_datagram<'a>(
+    first: &Packet<'_>,
+    whole: &'a [u8],
+) -> Option<(Packet<'a>, Range<usize>)> {
+    doubt(put_together(first, whole))
+}
+
+/// The first datagram from the outside that is no proof of what is inside.
+fn doubt<'a>(mut outer: Packet<'a>) -> Option<(Packet<'a>, Range<usize>)> {
+    loop {
+        let inside = tunnel::inside(&outer)?;
+        if inside.doubtful {
+            let inner = match inside.what {
+                What::Packet(link) => proof::trimmed(link.ip),
+                What::Rest(_, bytes) => bytes,
+            };
+            return Some((outer, place(outer.payload, inner)?));
+        }
+        outer = step(&outer, &inside)?;
+        if outer.tunnels > TUNNELS {
+            return None;
+        }
+    }
+}
+
+/// Where in `whole` these bytes of it are.
+fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
 #[inline(never)]
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
-    let link = link::decode(frame)?;
+    let link = link::take_off(frame)?;
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
     // One value from here to the caller, so that it is written once.
     let mut result = layer((frame.number, frame.ts), &link, missing, extensions);
     if let Ok(packet) = &mut result
         && extensions == ip::Extensions::Skip
-        && tunnel::is_likely(packet.ip.protocol, packet.transport)
+        && tunnel::is_likely(packet.ip.protocol, packet.transport, packet.payload)
     {
         unwrap(packet);
     }
@@ -87,28 +144,34 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
 )]
 fn layer<'a>(
     (number, ts): (u64, Timestamp),
-    link: &link::Link<'a>,
+    link: &ether::Link<'a>,
     missing: usize,
     extensions: ip::Extensions,
 ) -> Result<Packet<'a>, Undecoded> {
     ip::decode(link.ip, missing, extensions, |decoded| {
         let ip::Decoded {
             ip,
+            header,
             payload: ip_payload,
             cut,
         } = decoded;
         let later = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-        let (transport, payload) = if later {
-            (crate::packet::Transport::Other, ip_payload)
+        let (transport, payload, cut) = if later {
+            (Transport::Other, ip_payload, cut)
+        } else if cut == 0 || extensions == ip::Extensions::Show {
+            let (transport, payload) = transport::decode(ip.protocol, ip_payload);
+            (transport, payload, cut)
         } else {
-            transport::decode(ip.protocol, ip_payload)
+            transport::headers(ip.protocol, ip_payload, cut)
         };
         Packet {
             frame: number,
             ts,
             path: link.path,
             tunnels: 0,
+            doubtful: false,
             ip,
+            ip_header: header,
             transport,
             ip_payload,
             payload,
@@ -119,158 +182,49 @@ fn layer<'a>(
 
 /// Take tunnels off, but for those that are deeper than [`TUNNELS`]. A piece of a packet has no inside.
 fn unwrap(packet: &mut Packet<'_>) {
-    while packet.ip.fragment.is_none()
-        && let Some(link) = tunnel::inside(packet)
-        && let Ok(inner) = layer(
-            (packet.frame, packet.ts),
-            &link,
-            packet.cut as usize,
-            ip::Extensions::Skip,
-        )
+    while let Some(inside) = tunnel::inside(packet)
+        && let Some(inner) = step(packet, &inside)
     {
-        let tunnels = packet.tunnels + 1;
-        if tunnels > TUNNELS {
-            packet.tunnels = tunnels;
+        if inner.tunnels > TUNNELS {
+            packet.tunnels = inner.tunnels;
             break;
         }
-        *packet = Packet {
-            // Which tunnel is inside of which matters.
-            path: packet.path.rotate_left(11) ^ inner.path ^ u32::from(packet.ip.protocol),
-            tunnels,
-            ..inner
-        };
+        *packet = inner;
     }
+}
+
+/// What was found inside of a packet, as a packet.
+fn step<'a>(outer: &Packet<'a>, inside: &Inside<'a>) -> Option<Packet<'a>> {
+    let inner = match &inside.what {
+        What::Packet(link) => {
+            let (at, cut) = ((outer.frame, outer.ts), outer.cut as usize);
+            let inner = layer(at, link, cut, ip::Extensions::Skip).ok()?;
+            Packet {
+                // Which tunnel is inside of which matters.
+                path: outer.path.rotate_left(11) ^ inner.path ^ u32::from(outer.ip.protocol),
+                ..inner
+            }
+        }
+        What::Rest(protocol, bytes) => {
+            let (transport, payload) = transport::decode(*protocol, bytes);
+            Packet {
+                ip: Ip {
+                    protocol: *protocol,
+                    ..outer.ip
+                },
+                transport,
+                ip_payload: bytes,
+                payload,
+                ..*outer
+            }
+        }
+    };
+    Some(Packet {
+        tunnels: outer.tunnels + 1,
+        doubtful: outer.doubtful || inside.doubtful,
+        ..inner
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::frame::LinkType;
-    use crate::packet::{Fragment, Transport};
-
-    fn raw(bytes: &[u8], wire_len: usize) -> Frame<'_> {
-        let link = LinkType::RAW;
-        Frame {
-            number: 1,
-            ts: Timestamp::default(),
-            interface: 0,
-            link,
-            wire_len: wire_len as u32,
-            bytes,
-        }
-    }
-
-    /// A UDP datagram over IPv4 with `total` in its length field.
-    fn v4(total: u16, flags_offset: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0x45, 0];
-        bytes.extend(total.to_be_bytes());
-        bytes.extend([0x12, 0x34]);
-        bytes.extend(flags_offset.to_be_bytes());
-        bytes.extend([64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2]);
-        bytes.extend([0x10, 0, 0x20, 0, 0, 0, 0, 0]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    #[test]
-    fn the_payload_ends_where_the_ip_length_says() {
-        // (total length, captured behind the headers, wire adds, payload, cut)
-        let table: [(u16, &[u8], usize, &[u8], u32); 5] = [
-            (30, b"hi", 0, b"hi", 0),
-            (30, b"hi\0\0\0\0", 0, b"hi", 0),
-            (100, b"hi", 70, b"hi", 70),
-            (0, b"hi", 0, b"hi", 0),
-            (0, b"hi", 5, b"hi", 5),
-        ];
-        for (total, behind, more, want, cut) in table {
-            let bytes = v4(total, 0, behind);
-            let packet = frame(&raw(&bytes, bytes.len() + more)).unwrap();
-            assert_eq!(
-                (packet.payload, packet.cut),
-                (want, cut),
-                "total length {total}"
-            );
-        }
-    }
-
-    #[test]
-    fn fragments_are_told_by_offset_and_flag() {
-        let first = v4(36, 0x2000, b"12345678");
-        let packet = frame(&raw(&first, first.len())).unwrap();
-        assert_eq!(
-            packet.ip.fragment,
-            Some(Fragment {
-                id: 0x1234,
-                offset: 0,
-                more: true
-            })
-        );
-        assert!(matches!(packet.transport, Transport::Udp(_)));
-        assert_eq!(
-            (packet.payload, packet.ip_payload.len()),
-            (&b"12345678"[..], 16)
-        );
-        let later = v4(36, 0x0002, b"12345678");
-        let packet = frame(&raw(&later, later.len())).unwrap();
-        assert_eq!(
-            packet.ip.fragment,
-            Some(Fragment {
-                id: 0x1234,
-                offset: 16,
-                more: false
-            })
-        );
-        assert!(matches!(packet.transport, Transport::Other));
-        assert_eq!(packet.payload.len(), 16);
-    }
-
-    #[test]
-    fn extension_headers_are_walked_or_shown() {
-        let mut bytes = vec![0x60, 0, 0, 0, 0, 18, 0, 64];
-        bytes.extend([0; 32]);
-        bytes.extend([17, 0, 1, 4, 0, 0, 0, 0]); // hop-by-hop
-        bytes.extend([0, 1, 0, 2, 0, 10, 0, 0, b'h', b'i']);
-        let walked = frame(&raw(&bytes, bytes.len())).unwrap();
-        assert_eq!((walked.ip.protocol, walked.payload), (17, &b"hi"[..]));
-        let shown = outermost(&raw(&bytes, bytes.len())).unwrap();
-        assert_eq!((shown.ip.protocol, shown.payload.len()), (0, 18));
-    }
-
-    #[test]
-    fn impossible_headers_are_named() {
-        let mut short_header = v4(30, 0, b"hi");
-        short_header[0] = 0x44;
-        assert_eq!(
-            frame(&raw(&short_header, 30)).err(),
-            Some(Undecoded::Malformed)
-        );
-        assert_eq!(
-            frame(&raw(&[0x50; 40], 40)).err(),
-            Some(Undecoded::Malformed)
-        );
-        assert_eq!(
-            frame(&raw(&v4(30, 0, b"hi")[..19], 30)).err(),
-            Some(Undecoded::Cut)
-        );
-        assert_eq!(frame(&raw(&[0x60; 39], 39)).err(), Some(Undecoded::Cut));
-        assert_eq!(frame(&raw(&[], 0)).err(), Some(Undecoded::Cut));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_give_a_packet_inside_the_frame_or_a_reason(
-            link in prop::sample::select(vec![0, 1, 6, 9, 10, 12, 50, 51, 101, 104, 108, 113, 117, 228, 229, 276, 9999]),
-            start in prop::sample::select(vec![&[][..], &[0x45, 0, 0, 40], &[0x60, 0, 0, 0, 0, 8, 44]]),
-            rest in prop::collection::vec(any::<u8>(), 0..120),
-        ) {
-            let bytes = [start, &rest].concat();
-            let frame = Frame { link: LinkType(link), ..raw(&bytes, bytes.len()) };
-            for packet in [super::frame(&frame), outermost(&frame)].into_iter().flatten() {
-                prop_assert!(packet.ip_payload.len() <= bytes.len());
-                prop_assert!(packet.payload.len() <= packet.ip_payload.len());
-            }
-        }
-    }
-}
+mod tests;

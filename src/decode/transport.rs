@@ -6,8 +6,8 @@ use crate::packet::{Ports, Tcp, TcpFlags, Transport, protocol};
 
 /// The transport header at the start of `bytes`, and the bytes behind it.
 ///
-/// A header that is cut or contradicts itself gives [`Transport::Other`] with all the bytes as payload, so that they are
-/// searched all the same.
+/// A header that contradicts itself gives [`Transport::Other`] with all the bytes as payload, so that they are searched all the
+/// same. Of one that the capture cut, [`headers`] takes what is there.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
@@ -75,6 +75,73 @@ fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
         .and_then(|len| rest.get(..len))
         .unwrap_or(rest);
     Some((Transport::Udp(ports), payload))
+}
+
+/// The same where so many bytes of the datagram were `cut` off: what is there of a header is none of the payload. Says as well how
+/// many payload bytes were cut off, as far as the header tells.
+pub(super) fn headers(number: u8, bytes: &[u8], cut: usize) -> (Transport, &[u8], usize) {
+    let (transport, payload) = decode(number, bytes);
+    if cut == 0 || !matches!(transport, Transport::Other) {
+        return (transport, payload, cut);
+    }
+    match (number, bytes) {
+        (protocol::TCP, [s0, s1, d0, d1, rest @ ..]) => {
+            let ports = [*s0, *s1, *d0, *d1];
+            cut_tcp(ports, rest, bytes.len(), cut).unwrap_or((Transport::Other, bytes, cut))
+        }
+        (protocol::UDP, [s0, s1, d0, d1, ..]) => {
+            let ports = ports([*s0, *s1, *d0, *d1]);
+            let cut = cut.saturating_sub(8_usize.saturating_sub(bytes.len()));
+            (Transport::Udp(ports), &[], cut)
+        }
+        (protocol::TCP | protocol::UDP | protocol::ICMP | protocol::ICMPV6 | protocol::IGMP, _) => {
+            (Transport::Other, &[], cut)
+        }
+        _ => (transport, payload, cut),
+    }
+}
+
+/// What is there of a TCP header of which the capture has `there` bytes, the ports among them. `None`: it is not the capture that
+/// cut it, for it would not have fitted.
+fn cut_tcp(
+    four: [u8; 4],
+    rest: &[u8],
+    there: usize,
+    cut: usize,
+) -> Option<(Transport, &'static [u8], usize)> {
+    let word = |at: usize| {
+        let word = rest.get(at..)?.first_chunk::<4>()?;
+        Some(u32::from_be_bytes(*word))
+    };
+    let header = match rest.get(8) {
+        Some(offset) => usize::from(offset >> 4) * 4,
+        None => 20,
+    };
+    if header < 20 || header < there || header > there.saturating_add(cut) {
+        return None;
+    }
+    let window = rest.get(10..12).map_or(u16::MAX, |pair| {
+        pair.iter().fold(0, |all, byte| all << 8 | u16::from(*byte))
+    });
+    let tcp = Tcp {
+        ports: ports(four),
+        seq: word(0).unwrap_or_default(),
+        ack: word(4).unwrap_or_default(),
+        // Without its flags it says nothing of its stream.
+        flags: TcpFlags(rest.get(9).copied().unwrap_or_default()),
+        window,
+        window_scale: None,
+        urgent: 0,
+    };
+    let missing = header - there;
+    Some((Transport::Tcp(tcp), &[], cut.saturating_sub(missing)))
+}
+
+fn ports([s0, s1, d0, d1]: [u8; 4]) -> Ports {
+    Ports {
+        src: u16::from_be_bytes([s0, s1]),
+        dst: u16::from_be_bytes([d0, d1]),
+    }
 }
 
 fn control(bytes: &[u8]) -> Option<(u8, u8, &[u8])> {

@@ -1,12 +1,30 @@
-//! Tunnels: an IP packet, or a frame with one, inside of an IP packet.
+//! Tunnels: a packet, or a frame with one, inside of an IP packet.
 //!
-//! What only looks like a tunnel (a datagram on a tunnel's port) stays what it is: each kind is read only as far as its
-//! header makes sense, and [`super`] takes the inner packet only if its IP header does.
+//! What only looks like a tunnel stays what it is: each kind is read only as far as its header makes sense, and the inner packet
+//! is taken only if its IP header does. A datagram's port is no proof, since whoever sends it chooses that: what is taken out of
+//! one is [doubtful](Inside::doubtful) unless the packet inside proves itself by its checksum and the datagram goes to the
+//! tunnel's port.
 
 use crate::packet::{Packet, Ports, Transport};
 
+use super::ether::{Link, Next, Peeled, number, peel};
 use super::ieee80211;
-use super::link::{self, Link, plain};
+use super::link::plain;
+use super::proof::{self, Proof};
+
+/// What was found inside of a packet.
+pub(super) struct Inside<'a> {
+    pub(super) what: What<'a>,
+    /// It may be none of a tunnel's all the same.
+    pub(super) doubtful: bool,
+}
+
+/// A packet, or the rest of the one that it was found in.
+pub(super) enum What<'a> {
+    Packet(Link<'a>),
+    /// A header was taken off that stood in front of this protocol's.
+    Rest(u8, &'a [u8]),
+}
 
 /// Whether a packet is worth a closer look: most are not, and all are asked.
 #[inline(always)]
@@ -14,51 +32,149 @@ use super::link::{self, Link, plain};
     clippy::inline_always,
     reason = "asked for in a call, what the transport header says would have to be written down for it"
 )]
-pub(super) fn is_likely(protocol: u8, transport: Transport) -> bool {
+pub(super) fn is_likely(number: u8, transport: Transport, payload: &[u8]) -> bool {
     match transport {
-        Transport::Udp(ports) => is_known(ports.dst) || is_known(ports.src),
-        Transport::Other => matches!(protocol, 4 | 41 | 47 | 137),
+        Transport::Udp(ports) => {
+            is_known(ports.dst) || answers_from(ports.src) || begins_a_frame(payload)
+        }
+        Transport::Other => matches!(number, 4 | 41 | 47 | 50 | 94 | 97 | 115 | 137),
         _ => false,
     }
 }
 
-/// Ports that IANA gave to tunnels.
-const fn is_known(port: u16) -> bool {
-    matches!(port, 2152 | 3544 | 4754 | 4789 | 5072 | 6081 | 6635 | 8472)
+/// Ports that IANA gave to tunnels, or that these have in fact.
+pub(super) const PORTS: [u16; 14] = [
+    1701, 2152, 3544, 4341, 4500, 4754, 4789, 4790, 5072, 5247, 6081, 6635, 8472, 37008,
+];
+
+/// The same, each in a place of its own, so that one comparison tells. In the others is one that has no place there.
+const PLACES: [u16; 64] = {
+    let mut places = [PORTS[0]; 64];
+    let mut at = 1;
+    while at < PORTS.len() {
+        places[place(PORTS[at])] = PORTS[at];
+        at += 1;
+    }
+    places
+};
+
+const fn place(port: u16) -> usize {
+    ((port ^ port >> 4) & 63) as usize
+}
+
+#[inline]
+fn is_known(port: u16) -> bool {
+    PLACES.get(place(port)) == Some(&port)
+}
+
+/// Those of them from which answers come to ports of any number.
+#[inline]
+fn answers_from(port: u16) -> bool {
+    is_known(port) && matches!(port, 1701 | 3544 | 4500 | 5072 | 5247)
+}
+
+/// Whether a datagram begins as VXLAN or Geneve do with a frame inside, whatever its ports are.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "each datagram is asked, and most answer at once"
+)]
+fn begins_a_frame(payload: &[u8]) -> bool {
+    let Some(eight) = payload.first_chunk::<8>() else {
+        return false;
+    };
+    let word = u64::from_be_bytes(*eight);
+    // The last byte is reserved.
+    word & 0xff == 0
+        && match (word >> 32) as u32 {
+            0x0800_0000 => true,
+            // A version and a length of options, a flag, reserved bits, and an EtherType.
+            word => word & 0xc0bf_0000 == 0 && matches!(word & 0xffff, 0x6558 | 0x0800 | 0x86dd),
+        }
 }
 
 /// What is inside of a packet, when that is a tunnel's.
-pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Link<'a>> {
-    match packet.transport {
-        Transport::Udp(ports) => udp(ports, packet.payload),
-        Transport::Other => match packet.ip.protocol {
-            // IP in IP (RFC 2003), 6in4 (RFC 4213).
-            4 | 41 => Some(plain(packet.ip_payload)),
-            47 => gre(packet.ip_payload),
-            137 => link::mpls(packet.ip_payload).ok(),
-            _ => None,
-        },
-        _ => None,
+pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
+    if packet.ip.fragment.is_some() {
+        return None;
     }
+    let cut = packet.cut > 0;
+    let bytes = packet.ip_payload;
+    let link = match (packet.transport, packet.ip.protocol) {
+        (Transport::Udp(ports), _) => return udp(ports, packet.payload, cut),
+        // IP in IP (RFC 2003), 6in4 (RFC 4213), and what was there before.
+        (Transport::Other, 4 | 41 | 94) => plain(bytes),
+        (Transport::Other, 47) => gre(bytes)?,
+        (Transport::Other, 50) => {
+            let what = encapsulated(bytes, cut)?;
+            return Some(Inside {
+                what,
+                doubtful: false,
+            });
+        }
+        // RFC 3378: a version and nothing.
+        (Transport::Other, 97) => match bytes {
+            [0x30, 0x00, frame @ ..] | [0x03, 0x00, frame @ ..] => peel(Next::Frame, frame).ok()?,
+            _ => return None,
+        },
+        (Transport::Other, 115) => sessions(bytes, cut)?,
+        (Transport::Other, 137) => peel(Next::Labels, bytes).ok()?,
+        _ => return None,
+    };
+    Some(Inside {
+        what: What::Packet(link),
+        doubtful: false,
+    })
 }
 
-/// By the port that IANA gave the tunnel; answers come from it.
-fn udp(ports: Ports, bytes: &[u8]) -> Option<Link<'_>> {
-    let known = |ports: Ports| match ports.dst {
-        4789 | 8472 => vxlan(bytes),
-        6081 => geneve(bytes),
+/// By the port that it goes to; answers of some tunnels come from it; and VXLAN and Geneve by what is inside of them.
+fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
+    let own = is_known(ports.dst).then_some((ports.dst, Proof::Fits));
+    let answer = answers_from(ports.src).then_some((ports.src, Proof::Fits));
+    // Another port than the tunnel's own must be made good for by more than what fits.
+    let shape = match bytes.first() {
+        _ if own.is_some() || !begins_a_frame(bytes) => None,
+        Some(0x08) => Some((VXLAN, Proof::Sure)),
+        _ => Some((GENEVE, Proof::Sure)),
+    };
+    [own, answer, shape]
+        .into_iter()
+        .flatten()
+        .find_map(|(port, enough)| {
+            let what = reading(port, bytes, cut)?;
+            let proof = match &what {
+                What::Packet(link) => proof::of_ip(link.ip, cut),
+                What::Rest(..) => Proof::Fits,
+            };
+            let doubtful = port != ports.dst || proof != Proof::Sure;
+            (proof >= enough).then_some(Inside { what, doubtful })
+        })
+}
+
+const VXLAN: u16 = 4789;
+const GENEVE: u16 = 6081;
+
+/// A datagram as the tunnel that has this port reads it.
+fn reading(port: u16, bytes: &[u8], cut: bool) -> Option<What<'_>> {
+    let link = match port {
+        VXLAN | 8472 => vxlan(bytes),
+        4790 => vxlan_gpe(bytes),
+        GENEVE => geneve(bytes),
         2152 => gtp(bytes),
         3544 => teredo(bytes),
         5072 => ayiya(bytes),
         4754 => gre(bytes),
-        6635 => link::mpls(bytes).ok(),
+        6635 => peel(Next::Labels, bytes).ok(),
+        1701 => l2tp(bytes, cut),
+        5247 => capwap(bytes),
+        4341 => bytes.get(8..).map(plain),
+        37008 => tzsp(bytes),
+        // RFC 3948: what does not begin with zeros is ESP.
+        4500 if bytes.starts_with(&[0; 4]) => None,
+        4500 => return encapsulated(bytes, cut),
         _ => None,
-    };
-    let turned = Ports {
-        src: ports.dst,
-        dst: ports.src,
-    };
-    known(ports).or_else(|| known(turned))
+    }?;
+    Some(What::Packet(link))
 }
 
 /// RFC 7348: a flag that the network's number is there, that number, a frame.
@@ -66,7 +182,23 @@ fn vxlan(bytes: &[u8]) -> Option<Link<'_>> {
     let [flags, _, _, _, v0, v1, v2, _, frame @ ..] = bytes else {
         return None;
     };
-    let inner = (flags & 0x08 != 0).then(|| link::ethernet(frame).ok())??;
+    let inner = (flags & 0x08 != 0).then(|| peel(Next::Frame, frame).ok())??;
+    Some(within(inner, u32::from_be_bytes([0, *v0, *v1, *v2])))
+}
+
+/// draft-ietf-nvo3-vxlan-gpe: the same, and what is behind it, where a flag says so.
+fn vxlan_gpe(bytes: &[u8]) -> Option<Link<'_>> {
+    let [flags, _, _, next, v0, v1, v2, _, rest @ ..] = bytes else {
+        return None;
+    };
+    let next = match (flags & 0x0c, next) {
+        (0x08, _) | (0x0c, 3) => Next::Frame,
+        (0x0c, 1 | 2) => Next::Ip,
+        (0x0c, 4) => Next::EtherType(0x894f),
+        (0x0c, 5) => Next::Labels,
+        _ => return None,
+    };
+    let inner = peel(next, rest).ok()?;
     Some(within(inner, u32::from_be_bytes([0, *v0, *v1, *v2])))
 }
 
@@ -124,6 +256,112 @@ fn ayiya(bytes: &[u8]) -> Option<Link<'_>> {
     forwards.then(|| bytes.get(header..).map(plain)).flatten()
 }
 
+/// RFC 2661 section 3.1: a frame of PPP behind what the flags say is there; version 3 is [that of sessions](sessions). The numbers of
+/// tunnel and session are of one direction only.
+fn l2tp(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
+    let [flags @ ..=0x7f, version, rest @ ..] = bytes else {
+        return None;
+    };
+    let optional = |flag: u8, len: usize| if flags & flag != 0 { len } else { 0 };
+    match version & 0x0f {
+        2 => {
+            let header = optional(0x40, 2) + 4 + optional(0x08, 4);
+            let offset = match optional(0x02, 2) {
+                0 => 0,
+                len => len + usize::from(number(rest, header).ok()?),
+            };
+            peel(Next::Ppp, rest.get(header + offset..)?).ok()
+        }
+        3 => sessions(rest.get(2..)?, cut),
+        _ => None,
+    }
+}
+
+/// RFC 3931: the number of a session, and then a frame; a cookie of 4 or 8 bytes and a sublayer of 4 may stand in front of it, which
+/// only who set the session up knows.
+fn sessions(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
+    let (session, rest) = bytes.split_first_chunk::<4>()?;
+    if *session == [0; 4] {
+        return None;
+    }
+    [0, 4, 8, 12].into_iter().find_map(|header| {
+        let frame = rest.get(header..)?;
+        [Next::Frame, Next::Ppp].into_iter().find_map(|next| {
+            let link = peel(next, frame).ok()?;
+            let proof = proof::of_ip(link.ip, cut);
+            let six = link.ip.first()? >> 4 == 6;
+            (proof == Proof::Sure || six && proof == Proof::Fits).then_some(link)
+        })
+    })
+}
+
+/// RFC 5415 section 4.3: a header that says its length, and a frame as it was on a wire or in the air.
+fn capwap(bytes: &[u8]) -> Option<Link<'_>> {
+    // Another first byte is that of what is encrypted.
+    let [0x00, h0, h1, h2, ..] = bytes else {
+        return None;
+    };
+    let bits = u32::from_be_bytes([0, *h0, *h1, *h2]);
+    let (fragment, alive) = (bits & 0x80 != 0, bits & 0x08 != 0);
+    let frame = bytes.get((bits >> 19) as usize * 4..)?;
+    if fragment || alive {
+        return None;
+    }
+    if bits & 0x100 == 0 {
+        return peel(Next::Frame, frame).ok();
+    }
+    // Some access points have the two bytes of frame control the wrong way round.
+    air(ieee80211::decode(frame)).or_else(|| air(ieee80211::swapped(frame)))
+}
+
+fn air(peeled: Peeled<'_>) -> Option<Link<'_>> {
+    let (next, rest) = peeled.ok()?;
+    peel(next, rest).ok()
+}
+
+/// What sniffers of access points send: a header, tags up to an end, and a frame as it was on a wire or in the air.
+fn tzsp(bytes: &[u8]) -> Option<Link<'_>> {
+    let [1, 0 | 1, 0, kind, tags @ ..] = bytes else {
+        return None;
+    };
+    let mut tags = tags;
+    loop {
+        tags = match tags {
+            [0, rest @ ..] => rest,
+            [1, frame @ ..] => {
+                return match kind {
+                    1 => peel(Next::Frame, frame).ok(),
+                    18 => air(ieee80211::decode(frame)),
+                    _ => None,
+                };
+            }
+            [_, len, rest @ ..] => rest.get(usize::from(*len)..)?,
+            _ => return None,
+        };
+    }
+}
+
+/// RFC 4303 with an encryption that is none (RFC 2410): padding of a known pattern, its length, and what all this is, stand at the
+/// end in front of a checksum whose length only the two ends know; with a number in front where that is AES-GMAC (RFC 4543).
+fn encapsulated(bytes: &[u8], cut: bool) -> Option<What<'_>> {
+    const FORMS: [(usize, usize); 6] = [(0, 12), (0, 16), (8, 16), (0, 0), (0, 24), (0, 32)];
+    let body = bytes.get(8..).filter(|_| !cut)?;
+    FORMS.into_iter().find_map(|(number, sum)| {
+        let end = body.len().checked_sub(sum)?;
+        let [all @ .., padding, next] = body.get(number..end)? else {
+            return None;
+        };
+        let len = all.len().checked_sub(usize::from(*padding))?;
+        let (bytes, padding) = all.split_at_checked(len)?;
+        let mut pattern = padding.iter().zip(1_u16..);
+        let padded = pattern.all(|(byte, want)| u16::from(*byte) == want);
+        (padded && proof::of_transport(*next, bytes)).then(|| match next {
+            4 | 41 => What::Packet(plain(bytes)),
+            next => What::Rest(*next, bytes),
+        })
+    })
+}
+
 /// RFC 2784, RFC 2890; version 1 is that of PPTP (RFC 2637).
 fn gre(bytes: &[u8]) -> Option<Link<'_>> {
     let [f0, f1, p0, p1, ..] = bytes else {
@@ -139,268 +377,38 @@ fn gre(bytes: &[u8]) -> Option<Link<'_>> {
         _ => return None,
     };
     let inner = bytes.get(header..)?;
-    match kind {
+    let (next, inner) = match kind {
         // draft-foschiano-erspan: type I has no header, type II one of 8 bytes, and then GRE numbers its packets.
-        0x88be => link::ethernet(inner.get(if optional(0x1000) > 0 { 8 } else { 0 }..)?).ok(),
+        0x88be => (
+            Next::Frame,
+            inner.get(if optional(0x1000) > 0 { 8 } else { 0 }..)?,
+        ),
         0x22eb => {
             let more = if inner.get(11)? & 1 == 1 { 8 } else { 0 };
-            link::ethernet(inner.get(12 + more..)?).ok()
+            (Next::Frame, inner.get(12 + more..)?)
         }
-        0x880b => link::ppp(inner).ok(),
+        0x880b => (Next::Ppp, inner),
+        // Cisco's cache protocol: with a header in its second version.
+        0x883e if inner.first()? >> 4 == 4 => (Next::Ip, inner),
+        0x883e => (Next::Ip, inner.get(4..)?),
+        // Cisco's metadata stands behind the type here.
+        0x8909 => (Next::EtherType(number(inner, 0).ok()?), inner.get(8..)?),
         // Aruba's access points: the frame as it was on the air.
-        0x8200..=0x83ff | 0x9000 => ieee80211::decode(inner).ok(),
-        kind => carried(kind, inner),
-    }
+        0x8200..=0x83ff | 0x9000 => ieee80211::decode(inner).ok()?,
+        kind => return carried(kind, inner),
+    };
+    peel(next, inner).ok()
 }
 
 /// What an `EtherType` announces: a packet, or a whole frame (transparent Ethernet bridging).
 fn carried(kind: u16, bytes: &[u8]) -> Option<Link<'_>> {
-    match kind {
-        0x6558 => link::ethernet(bytes).ok(),
-        kind => link::ether_type(kind, bytes).ok(),
-    }
+    (kind > 1500)
+        .then(|| peel(Next::EtherType(kind), bytes).ok())
+        .flatten()
 }
 
 /// Networks of different numbers may use the same addresses.
 fn within(inner: Link<'_>, network: u32) -> Link<'_> {
     let path = inner.path.rotate_left(7) ^ (network + 1).wrapping_mul(0x85eb_ca6b);
     Link { path, ..inner }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::decode::frame;
-    use crate::frame::{Frame, LinkType, Timestamp};
-    use crate::limits::TUNNELS;
-    use crate::packet::{Packet, Undecoded};
-
-    fn v4(protocol: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0x45, 0];
-        bytes.extend((20 + payload.len() as u16).to_be_bytes());
-        bytes.extend([0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    fn v6(protocol: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0x60, 0, 0, 0];
-        bytes.extend((payload.len() as u16).to_be_bytes());
-        bytes.extend([protocol, 64]);
-        bytes.extend([1; 32]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for number in [src, dst, 8 + payload.len() as u16, 0] {
-            bytes.extend(number.to_be_bytes());
-        }
-        bytes.extend(payload);
-        bytes
-    }
-
-    /// What everything is wrapped around.
-    fn core() -> Vec<u8> {
-        v4(17, &udp(1000, 2000, b"needle"))
-    }
-
-    fn ethernet(kind: u16, inner: &[u8]) -> Vec<u8> {
-        [&[2; 12][..], &kind.to_be_bytes(), inner].concat()
-    }
-
-    fn wireless(quality: bool, bridges: bool) -> Vec<u8> {
-        let mut bytes = vec![
-            if quality { 0x88 } else { 0x08 },
-            if bridges { 3 } else { 1 },
-        ];
-        bytes.resize(
-            if bridges { 30 } else { 24 } + if quality { 2 } else { 0 },
-            0,
-        );
-        bytes.extend([0xaa, 0xaa, 3, 0, 0, 0, 8, 0]);
-        bytes.extend(core());
-        bytes
-    }
-
-    fn decoded(link: LinkType, bytes: &[u8]) -> Result<Packet<'_>, Undecoded> {
-        frame(&Frame {
-            number: 1,
-            ts: Timestamp::default(),
-            interface: 0,
-            link,
-            wire_len: bytes.len() as u32,
-            bytes,
-        })
-    }
-
-    fn gre(flags: u16, kind: u16, optional: usize, inner: &[u8]) -> Vec<u8> {
-        let mut bytes = flags.to_be_bytes().to_vec();
-        bytes.extend(kind.to_be_bytes());
-        bytes.extend(vec![0; optional]);
-        bytes.extend(inner);
-        v4(47, &bytes)
-    }
-
-    /// A datagram on a tunnel's port.
-    fn over(port: u16, header: &[u8], inner: &[u8]) -> Vec<u8> {
-        v4(17, &udp(50_000, port, &[header, inner].concat()))
-    }
-
-    #[test]
-    fn each_tunnel_leads_to_the_packet_inside() {
-        let core = core();
-        let frame = ethernet(0x0800, &core);
-        let tagged = ethernet(0x8100, &[&[0, 7, 8, 0], &core[..]].concat());
-        let six = v6(17, &udp(1000, 2000, b"needle"));
-        let label = [&[0, 0, 0x11, 64][..], &core].concat();
-        let table: Vec<(&str, Vec<u8>)> = vec![
-            ("ipip", v4(4, &core)),
-            ("6in4", v4(41, &six)),
-            ("4in6", v6(4, &core)),
-            ("gre", gre(0, 0x0800, 0, &core)),
-            ("gre with all options", gre(0xb000, 0x86dd, 12, &six)),
-            ("gre with a frame", gre(0x2000, 0x6558, 4, &frame)),
-            (
-                "gre of pptp",
-                gre(
-                    0x3081,
-                    0x880b,
-                    12,
-                    &[&[0xff, 3, 0, 0x21][..], &core].concat(),
-                ),
-            ),
-            ("gre with labels", gre(0, 0x8847, 0, &label)),
-            ("erspan I", gre(0, 0x88be, 0, &frame)),
-            ("erspan II", gre(0x1000, 0x88be, 12, &tagged)),
-            ("erspan III", gre(0x1000, 0x22eb, 16, &frame)),
-            ("aruba", gre(0, 0x9000, 0, &wireless(false, false))),
-            ("mpls in ip", v4(137, &label)),
-            ("vxlan", over(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame)),
-            (
-                "vxlan of linux",
-                over(8472, &[8, 0, 0, 0, 0, 0, 5, 0], &tagged),
-            ),
-            (
-                "geneve",
-                over(6081, &[1, 0, 0x65, 0x58, 0, 0, 5, 0, 1, 2, 3, 4], &frame),
-            ),
-            (
-                "geneve with ip",
-                over(6081, &[0, 0, 8, 0, 0, 0, 5, 0], &core),
-            ),
-            ("gtp", over(2152, &[0x30, 0xff, 0, 9, 0, 0, 0, 1], &core)),
-            (
-                "gtp with extensions",
-                over(
-                    2152,
-                    &[0x34, 0xff, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 9, 0],
-                    &core,
-                ),
-            ),
-            ("teredo", over(3544, &[], &six)),
-            (
-                "teredo with origin",
-                over(3544, &[0, 0, 1, 2, 3, 4, 5, 6], &six),
-            ),
-            (
-                "teredo with all",
-                over(
-                    3544,
-                    &[
-                        0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1, 2, 3, 4, 5, 6,
-                    ],
-                    &six,
-                ),
-            ),
-            (
-                "ayiya",
-                over(
-                    5072,
-                    &[&[0x41, 0x52, 0x11, 41, 0, 0, 0, 0][..], &[0; 36]].concat(),
-                    &six,
-                ),
-            ),
-            ("gre in udp", over(4754, &[0, 0, 8, 0], &core)),
-            ("mpls in udp", over(6635, &[0, 0, 0x11, 64], &core)),
-        ];
-        for (name, bytes) in table {
-            let packet = decoded(LinkType::RAW, &bytes).unwrap();
-            assert_eq!(packet.payload, b"needle", "{name}");
-            assert_eq!(packet.tunnels, 1, "{name}");
-        }
-    }
-
-    #[test]
-    fn frames_of_other_links_lead_to_the_packet_inside() {
-        let core = core();
-        let radiotap = [&[0, 0, 10, 0, 0, 0, 0, 0, 0, 0][..], &wireless(true, false)].concat();
-        let prism = [vec![0x44, 0, 0, 0], vec![0; 140], wireless(false, true)].concat();
-        let avs = [
-            vec![0x80, 0x21, 0x10, 1, 0, 0, 0, 64],
-            vec![0; 56],
-            wireless(true, true),
-        ]
-        .concat();
-        let len = (core.len() as u16 + 4).to_le_bytes();
-        let log = [
-            &[2, 0, 0, 1, 5, 0, 10, 0, 0, 0, 0, 0, len[0], len[1], 9, 0][..],
-            &core,
-        ]
-        .concat();
-        for (link, bytes) in [
-            (LinkType::IEEE802_11, wireless(false, false)),
-            (LinkType::IEEE802_11, wireless(true, true)),
-            (LinkType::IEEE802_11_RADIOTAP, radiotap),
-            (LinkType(119), prism),
-            (LinkType(163), avs),
-            (LinkType::NFLOG, log),
-        ] {
-            let packet = decoded(link, &bytes).unwrap_or_else(|why| panic!("{link}: {why:?}"));
-            assert_eq!(packet.payload, b"needle", "{link}");
-        }
-        let mut secret = wireless(false, false);
-        secret[1] |= 0x40;
-        assert_eq!(
-            decoded(LinkType::IEEE802_11, &secret).err(),
-            Some(Undecoded::NotIp(None))
-        );
-    }
-
-    #[test]
-    fn what_is_no_tunnel_stays_as_it_is() {
-        for port in [4789, 6081, 2152, 3544, 5072, 4754, 6635] {
-            let bytes = over(port, b"GET / HTTP/1.1", b"");
-            let packet = decoded(LinkType::RAW, &bytes).unwrap();
-            assert_eq!(
-                (packet.payload, packet.tunnels),
-                (&b"GET / HTTP/1.1"[..], 0),
-                "{port}"
-            );
-        }
-    }
-
-    #[test]
-    fn tunnel_depth_bomb() {
-        let mut bytes = core();
-        for _ in 0..30 {
-            bytes = v4(4, &bytes);
-        }
-        let packet = decoded(LinkType::RAW, &bytes).unwrap();
-        assert_eq!((packet.tunnels, packet.ip.protocol), (TUNNELS + 1, 4));
-        assert!(
-            packet.payload.ends_with(b"needle"),
-            "it is searched as it is"
-        );
-    }
-
-    #[test]
-    fn networks_with_the_same_addresses_are_told_apart() {
-        let frame = ethernet(0x0800, &core());
-        let one = over(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame);
-        let other = over(4789, &[8, 0, 0, 0, 0, 0, 6, 0], &frame);
-        let path = |bytes: &[u8]| decoded(LinkType::RAW, bytes).unwrap().path;
-        assert_ne!(path(&one), path(&other));
-        assert_ne!(path(&one), path(&core()));
-    }
 }

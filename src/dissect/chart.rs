@@ -180,6 +180,11 @@ impl Play {
     }
 
     pub(super) fn event_of(&mut self, protocol: u8, event: &StreamEvent<'_>) {
+        self.event_in(&flow(protocol), event);
+    }
+
+    /// Takes an event of this flow.
+    pub(super) fn event_in(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         let Self {
             conversation,
             limits,
@@ -189,7 +194,7 @@ impl Play {
             ..
         } = self;
         let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
-        conversation.on_event(limits, decoders, stats, &flow(protocol), event, say);
+        conversation.on_event(limits, decoders, stats, flow, event, say);
     }
 
     fn idle(&mut self) {
@@ -205,6 +210,7 @@ impl Play {
             } = self;
             conversation.idle(
                 *now,
+                &flow(protocol::TCP),
                 limits,
                 decoders,
                 stats,
@@ -229,6 +235,10 @@ pub(super) struct Chart {
     /// The rules that messages were said to break.
     pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
+    /// The other readings of all messages: what the bytes were taken for, and the text.
+    pub(super) readings: Vec<(&'static str, Vec<u8>)>,
+    /// Where those of each direction's open message begin in them, in the order of their numbers.
+    places: [Vec<usize>; 2],
     /// The frame of each `Begin` and each `End`.
     pub(super) frames: Vec<u64>,
 }
@@ -250,8 +260,24 @@ impl Chart {
         let mut line = format!("{arrow} ");
         match *said {
             Said::Whole(_) => unreachable!("it was heard in pieces"),
+            Said::Fork { reading, name } => {
+                let places = &mut self.places[dir.index()];
+                assert_eq!(usize::from(reading), places.len(), "readings are numbered");
+                places.push(self.readings.len());
+                self.readings.push((name, Vec::new()));
+                self.text = text;
+                return;
+            }
+            Said::Reading { reading, bytes } => {
+                assert!(!bytes.is_empty());
+                let place = self.places[dir.index()][usize::from(reading)];
+                self.readings[place].1.extend_from_slice(bytes);
+                self.text = text;
+                return;
+            }
             Said::Begin(begin) => {
                 *open = true;
+                self.places[dir.index()].clear();
                 self.frames.push(by.frame);
                 let exchange = begin
                     .exchange
@@ -353,7 +379,7 @@ pub(super) fn expect(steps: &[Step], chart: &[&str]) -> DissectStats {
     whole
 }
 
-fn flow(protocol: u8) -> Flow {
+pub(super) fn flow(protocol: u8) -> Flow {
     let end = |last, port| Endpoint {
         addr: Ipv4Addr::new(127, 0, 0, last).into(),
         port,
@@ -366,7 +392,9 @@ fn flow(protocol: u8) -> Flow {
         server: end(2, 5000),
         path: 0,
         roles: Roles::Seen,
+        opened: 0,
         handshake: Handshake::default(),
+        reset: None,
         troubles: Troubles::default(),
         changes: 0,
     }

@@ -1,8 +1,9 @@
 //! One *half* of a talk: a direction's mode, the bytes of it that wait, and its bursts.
 
 use super::raw::Burst;
+use super::talk::Raw;
 use super::voice::Voice;
-use super::{Dissector, Missed};
+use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::Carrier;
 
@@ -116,6 +117,44 @@ impl Half {
         }
         self.burst.settle_for_raw();
         self.burst.text(dir, bytes, &first, voice);
+    }
+
+    /// Looks for the beginning of something behind bytes that are the beginning of nothing. `None`: all are raw.
+    #[cold]
+    pub(super) fn seek(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        first: Carrier,
+        dissector: Option<&mut Box<dyn Dissector>>,
+        voice: &mut Voice<'_>,
+    ) -> Option<Raw> {
+        let found = match &dissector {
+            Some(dissector) => dissector.seek(dir, bytes),
+            None => Seek::Nowhere,
+        };
+        let found = match found {
+            Seek::Nowhere => preamble::seek(bytes, voice.flow),
+            found => found,
+        };
+        match found {
+            Seek::At(0) => {
+                self.burst.finish(dir, voice);
+                self.mode = Mode::Need(1);
+                Some(Raw::Recognised)
+            }
+            Seek::At(at) => {
+                let before = bytes.get(..at).unwrap_or(bytes);
+                self.tell_raw(dir, before, first, dissector, voice);
+                self.burst.close(dir, voice);
+                Some(Raw::Part(before.len()))
+            }
+            Seek::Unsure if bytes.len() < voice.limits.head => {
+                self.patient = false;
+                Some(Raw::Waits)
+            }
+            Seek::Unsure | Seek::Nowhere => None,
+        }
     }
 
     /// Goes on waiting in this buffer, which keeps its room unless that is large.

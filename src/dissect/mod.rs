@@ -8,13 +8,15 @@
 //!                              └─fallback─▶ raw bursts ─▶ Said
 //! ```
 //!
-//! To add a protocol: its file (or folder) here, and a line in [`DISSECTORS`].
+//! To add a protocol: its file (or folder) here, and a line in [`PROTOCOLS`].
 
 mod budget;
 mod conversation;
+mod dns;
 mod half;
 mod hello;
 mod http1;
+mod preamble;
 mod raw;
 mod talk;
 mod voice;
@@ -30,17 +32,28 @@ use half::Place;
 pub use hello::{Hello, hello, is_tls};
 use voice::Voice;
 
-use crate::flow::Direction;
+use crate::flow::{Direction, Flow};
 use crate::message::{Description, Kind, Part, Said};
 use crate::stream::{Carrier, Ending, GapReason};
 
-/// What can be dissected, in the order of the asking. Recognised by content, on any port.
-static DISSECTORS: [Protocol; 1] = [Protocol {
-    name: "http",
-    probe: http1::probe,
-    start: http1::start,
-    describe: http1::describe,
-}];
+/// What can be dissected: one line for each protocol, in probe order.
+static PROTOCOLS: [Protocol; 2] = [http1::PROTOCOL, dns::PROTOCOL];
+
+/// Whether the datagrams of a flow may be dissected, so that their text is not their bytes.
+#[must_use]
+pub fn may_dissect_datagrams(flow: &Flow) -> bool {
+    datagram_protocol(flow).is_some()
+}
+
+/// The protocol that is asked for the datagrams of a flow.
+fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
+    let listed = |protocol: &&Protocol| {
+        let ports = protocol.datagram_ports;
+        ports.contains(&flow.server.port) || ports.contains(&flow.client.port)
+    };
+    let is_udp = flow.protocol == crate::packet::protocol::UDP;
+    PROTOCOLS.iter().filter(|_| is_udp).find(listed)
+}
 
 /// Says in detail what a message of `kind` is, from its head as it was sent; of a burst, which has none, from its first
 /// bytes. `stand_out` are names of fields that the user asked to stand out, in any case.
@@ -50,7 +63,7 @@ pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
         return hello::describe(head);
     }
     let family = kind.name.split('.').next().unwrap_or_default();
-    let protocol = DISSECTORS.iter().find(|protocol| protocol.name == family);
+    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == family);
     protocol.map_or_else(Description::default, |protocol| {
         (protocol.describe)(kind, head, stand_out)
     })
@@ -60,8 +73,12 @@ pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
 struct Protocol {
     /// The part of its kinds' names in front of the dot.
     name: &'static str,
-    /// Looks at the first bytes of a direction.
-    probe: fn(&[u8]) -> Verdict,
+    /// Looks at the first bytes of a direction of a stream.
+    probe: fn(&[u8], &Flow) -> Verdict,
+    /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim stays raw.
+    datagram_ports: &'static [u16],
+    /// Whether bytes before a hole begin a message, although the probe would want more.
+    cut: fn(&[u8]) -> bool,
     /// A dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
@@ -94,10 +111,10 @@ enum Verdict {
 }
 
 /// The protocol that `bytes` begin with, as far as can be said.
-fn recognise(bytes: &[u8]) -> (Verdict, Option<&'static Protocol>) {
+fn recognise(bytes: &[u8], flow: &Flow) -> (Verdict, Option<&'static Protocol>) {
     let mut best = (Verdict::NotForUs, None);
-    for protocol in &DISSECTORS {
-        match ((protocol.probe)(bytes), best.0) {
+    for protocol in &PROTOCOLS {
+        match ((protocol.probe)(bytes, flow), best.0) {
             (Verdict::Certain, _) => return (Verdict::Certain, Some(protocol)),
             (verdict @ Verdict::Likely { .. }, Verdict::Unsure { .. } | Verdict::NotForUs)
             | (verdict @ Verdict::Unsure { .. }, Verdict::NotForUs) => {
@@ -120,6 +137,17 @@ trait Dissector: Send {
     /// The bytes cannot be this protocol: the direction is told as raw bursts from there on.
     fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed>;
 
+    /// Takes a datagram of a flow on one of the protocol's ports.
+    fn datagram(
+        &mut self,
+        _flow: &Flow,
+        _dir: Direction,
+        _bytes: &[u8],
+        _voice: &mut Voice<'_>,
+    ) -> Claim {
+        Claim::NotMine
+    }
+
     /// Takes bytes of a body that [`Then::Body`] asked for.
     fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
         voice.text(dir, Part::Body, bytes);
@@ -140,8 +168,28 @@ trait Dissector: Send {
     /// raw bytes.
     fn missed(&mut self, dir: Direction, missed: Missed);
 
+    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`]; false if it is none.
+    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Voice<'_>) -> bool {
+        false
+    }
+
+    /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
+    /// otherwise. For those that knows what to expect there.
+    fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {
+        Seek::Nowhere
+    }
+
     /// Forgets everything, to be as new for another flow.
     fn renew(&mut self);
+}
+
+/// What a dissector makes of a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    /// It emitted the datagram's messages.
+    Taken,
+    /// The datagram is not of its protocol; nothing was emitted.
+    NotMine,
 }
 
 /// What a dissector is shown.
@@ -160,6 +208,17 @@ struct Input<'a> {
     starts: bool,
     /// The protocol's probe was just certain of them.
     recognised: bool,
+}
+
+/// Where a message begins in bytes that no probe recognises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seek {
+    /// Behind this many bytes, which belong to none.
+    At(usize),
+    /// There may be one when more bytes are there. Not worth holding back a burst for longer than the burst lasts.
+    Unsure,
+    /// In none of them.
+    Nowhere,
 }
 
 /// How far a dissector came.
@@ -195,7 +254,8 @@ enum Then {
         )
     )]
     Skip(u64),
-    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one.
+    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one. The
+    /// bytes in hand are one, which the protocol's probe must not be certain of.
     Raw,
     /// Both directions belong to another dissector. Neither has an open message.
     #[cfg_attr(

@@ -15,22 +15,27 @@ use crate::stream::{Carrier, GapReason};
 pub(super) const BURST: Kind = Kind {
     name: "tcp.burst",
     side: Side::Speaks,
+    sized: true,
 };
 const UDP: Kind = Kind {
     name: "udp.datagram",
     side: Side::Speaks,
+    sized: true,
 };
 const ICMP: Kind = Kind {
     name: "icmp.message",
     side: Side::Speaks,
+    sized: true,
 };
 const IGMP: Kind = Kind {
     name: "igmp.message",
     side: Side::Speaks,
+    sized: true,
 };
 const IP: Kind = Kind {
     name: "ip.datagram",
     side: Side::Speaks,
+    sized: true,
 };
 
 /// The bursts of one direction.

@@ -167,6 +167,7 @@ impl Talk {
             let done = match half.mode {
                 Mode::Raw => match self.raw(dir, rest, first, voice) {
                     Raw::Told => return bytes.len(),
+                    Raw::Part(len) => len,
                     Raw::Waits => return used,
                     Raw::Recognised => {
                         recognised = true;
@@ -223,7 +224,7 @@ impl Talk {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, progress.consumed > 0, voice);
+                self.then(input.dir, progress.then, voice);
                 progress.consumed
             }
             Err(Malformed {
@@ -236,8 +237,8 @@ impl Talk {
         }
     }
 
-    /// Does as the dissector said. `moved`: it consumed something, so that the bytes in hand were not looked at yet.
-    fn then(&mut self, dir: Direction, then: Then, moved: bool, voice: &mut Voice<'_>) {
+    /// Does as the dissector said.
+    fn then(&mut self, dir: Direction, then: Then, voice: &mut Voice<'_>) {
         let mode = match then {
             Then::Need(need) if need > voice.limits.head => {
                 return self.malformed(dir, false, voice);
@@ -247,7 +248,7 @@ impl Talk {
             Then::Body(len) => Mode::Body(len),
             Then::Skip(len) => Mode::Skip(len),
             Then::Raw => {
-                self.halves.of_mut(dir).burst.enter(moved, false);
+                self.halves.of_mut(dir).burst.enter(true, false);
                 Mode::Raw
             }
             Then::Become(next) => {
@@ -277,7 +278,7 @@ impl Talk {
             let (verdict, protocol) = if voice.wire {
                 (Verdict::NotForUs, None)
             } else {
-                recognise(bytes)
+                recognise(bytes, voice.flow)
             };
             match (verdict, protocol) {
                 (Verdict::Certain, Some(protocol)) => {
@@ -300,9 +301,16 @@ impl Talk {
                     half.patient = matches!(verdict, Verdict::Likely { .. });
                     return Raw::Waits;
                 }
+                (Verdict::NotForUs, _) if !voice.wire => {
+                    let dissector = dissector(&mut self.dissector);
+                    if let Some(raw) = half.seek(dir, bytes, first, dissector, voice) {
+                        return raw;
+                    }
+                }
                 _ => {}
             }
         }
+        let half = self.halves.of_mut(dir);
         half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
         Raw::Told
     }
@@ -319,6 +327,49 @@ impl Talk {
         self.dissector = Some((name, dissector));
     }
 
+    /// Gives what waits before a hole to the dissector that it begins something for: there will not be more of it.
+    fn begin_cut(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        let half = self.halves.of_mut(dir);
+        if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
+            return;
+        }
+        if half.mode == Mode::Raw {
+            let begins = half.patient && half.burst.at_boundary();
+            let Some(protocol) = recognise(&half.waiting, voice.flow).1.filter(|_| begins) else {
+                return;
+            };
+            if !(protocol.cut)(&half.waiting) {
+                return;
+            }
+            half.burst.finish(dir, voice);
+            let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
+            match &self.dissector {
+                Some((name, _)) if *name == protocol.name => {}
+                _ if taken => return,
+                _ => self.begin(protocol),
+            }
+        }
+        let other = self.halves.of(dir.reverse()).place;
+        let half = self.halves.of_mut(dir);
+        let waiting = std::mem::take(&mut half.waiting);
+        let place = half.place.unwrap_or_default();
+        let input = Input {
+            dir,
+            bytes: &waiting,
+            first: half.first,
+            place: place.minus(waiting.len() as u64),
+            other,
+            starts: half.starts,
+            recognised: false,
+        };
+        if let Some(dissector) = dissector(&mut self.dissector)
+            && dissector.begin_cut(&input, voice)
+        {
+            half.mode = Mode::Need(usize::MAX);
+        }
+        half.waiting = waiting;
+    }
+
     /// Takes a hole: so many bytes from an offset on.
     pub(super) fn gap(
         &mut self,
@@ -327,6 +378,7 @@ impl Talk {
         reason: GapReason,
         voice: &mut Voice<'_>,
     ) {
+        self.begin_cut(dir, voice);
         let half = self.halves.of_mut(dir);
         if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
             // When they came is not known, and what ends here had its last byte in front of them.
@@ -386,7 +438,7 @@ impl Talk {
             },
             voice,
         );
-        self.then(dir, after.then, true, voice);
+        self.then(dir, after.then, voice);
         self.pass((dir, place), &[], 0, false, voice);
         let half = self.halves.of_mut(dir);
         if half.mode == Mode::Raw {
@@ -441,9 +493,11 @@ fn miss(
 }
 
 /// What became of raw bytes.
-enum Raw {
+pub(super) enum Raw {
     /// All were told.
     Told,
+    /// So many of them were told, and something else begins behind them.
+    Part(usize),
     /// They may begin something: they wait for more.
     Waits,
     /// They begin something: the dissector is to be asked.
@@ -477,6 +531,7 @@ mod tests {
     const TOY: Kind = Kind {
         name: "toy",
         side: Side::Speaks,
+        sized: true,
     };
 
     impl Dissector for Toy {
@@ -585,12 +640,17 @@ mod tests {
             Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
             Said::End { .. } => heard.push(')'),
-            Said::Brief { .. } | Said::Body(_) | Said::Whole(_) => {
+            Said::Brief { .. }
+            | Said::Body(_)
+            | Said::Whole(_)
+            | Said::Fork { .. }
+            | Said::Reading { .. } => {
                 unreachable!("a toy has none of these")
             }
         };
         let mut voice = Voice {
             wire: false,
+            flow: &super::super::chart::flow(crate::packet::protocol::TCP),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,

@@ -6,18 +6,14 @@ use foldhash::quality::RandomState;
 
 use crate::frame::{Frame, LinkType};
 use crate::packet::Packet;
+use crate::recent::Recent;
 
 /// Nanoseconds between the first and the last copy of a packet.
 const APART: i64 = 20_000_000;
-/// Packets remembered. A newer one takes the place of an older one: then its copies are used as well, as if sent again.
-const SLOTS: usize = 8192;
-/// Interfaces that one packet is known from.
-const PLACES: usize = 4;
 
 /// The packets of the last moments.
 ///
-/// Packets are told by where they were seen: the same bytes from the same interface were sent again; so one is a copy as long
-/// as its interface has seen it less often than another one has. A frame of `any` says its interface (Linux cooked 2). The
+/// Packets are told by where they were seen ([`Recent`]). A frame of `any` says its interface (Linux cooked 2). The
 /// older cooked header says only a hardware address, which a bridge shares with its ports: there, IPv4 packets with equal
 /// identifications are copies, since whoever sends again counts on.
 pub(super) struct Copies {
@@ -25,15 +21,7 @@ pub(super) struct Copies {
     /// Live, frames came from more than one interface.
     several: bool,
     hasher: RandomState,
-    slots: Vec<Slot>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    hash: u64,
-    ts: i64,
-    /// Where it was seen, and how often; 0 for a free place.
-    places: [(u64, u32); PLACES],
+    recent: Recent,
 }
 
 impl Copies {
@@ -44,18 +32,23 @@ impl Copies {
             live,
             several: false,
             hasher: RandomState::default(),
-            slots: Vec::new(),
+            recent: Recent::default(),
         }
     }
 
     /// Whether the packet was used already, from another interface.
-    #[inline]
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "of most runs no packet is looked up, which is to be seen without a call"
+    )]
     pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
         let cooked = matches!(frame.link, LinkType::LINUX_SLL | LinkType::LINUX_SLL2);
         // Nothing else tells where a file's frame was seen.
         (self.live || cooked) && self.was_used(frame, packet)
     }
 
+    #[inline(never)]
     fn was_used(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
         self.several |= self.live && frame.interface > 0;
         let own = self.several.then_some(u64::from(frame.interface));
@@ -65,30 +58,7 @@ impl Copies {
         let id = identification(frame);
         let hash = self.hash(packet, id);
         let now = frame.ts.nanos();
-        if self.slots.is_empty() {
-            self.slots.resize(SLOTS, Slot::default());
-        }
-        let Some(slot) = self.slots.get_mut(hash as usize % SLOTS) else {
-            return false;
-        };
-        let near = now.saturating_sub(slot.ts).saturating_abs() <= APART;
-        if slot.hash != hash || !near || slot.places[0].1 == 0 {
-            *slot = Slot {
-                hash,
-                ts: now,
-                places: [(0, 0); PLACES],
-            };
-        } else if id.is_some() {
-            return true;
-        }
-        let most = slot.places.iter().map(|(_, seen)| *seen).max();
-        let mut places = slot.places.iter_mut();
-        let Some(own) = places.find(|(one, seen)| *one == place || *seen == 0) else {
-            // Of one more interface: what is sent again is told by the first ones.
-            return true;
-        };
-        *own = (place, own.1.saturating_add(1));
-        Some(own.1) <= most
+        self.recent.is_copy(hash, place, now, APART, id.is_some())
     }
 
     /// All that makes a packet what it is, but for what changes on its way (hops, checksums of IP).

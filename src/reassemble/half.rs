@@ -15,9 +15,11 @@ mod start;
 pub(super) use start::Start;
 
 use crate::frame::Timestamp;
+use crate::limits::time;
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, Carrier, GapReason};
 
+use super::REACH;
 use super::queue::{Facts, Queue};
 use super::tail::{Tail, Tails};
 use super::turn::{Segment, Turn};
@@ -33,8 +35,14 @@ pub(super) struct Half {
     fin: Option<u64>,
     /// The segment with the FIN, when all in front of it was delivered.
     fin_by: Carrier,
+    /// When that was, by the clock that does not jump.
+    fin_at: Timestamp,
     /// The sequence number of offset 0.
     base: u32,
+    /// What it last acknowledged; 0 for nothing, as a number that others are held against.
+    said: u32,
+    /// Its first bytes in short.
+    mark: u64,
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
     window: u16,
     scale: Option<u8>,
@@ -63,6 +71,8 @@ struct Trouble {
     queue: Queue,
     /// The hole at `next`.
     hole: Option<Hole>,
+    /// Since when what waits at `next` does so only because it is damaged.
+    held: Option<Timestamp>,
     /// Ranges that were given up and did not come since.
     lost: known::Lost,
     /// The payload of the SYN waits to be accepted: it ends here.
@@ -73,8 +83,8 @@ struct Trouble {
     candidates: Vec<u32>,
     /// Bytes far ahead that follow each other.
     far: Option<gaps::Far>,
-    /// It sent a RST that is not proven to be real.
-    reset: Option<Carrier>,
+    /// When it sent a RST that is not proven to be real.
+    reset: Option<Timestamp>,
     /// Contradicting copies that were said, and their bytes.
     conflicts: u32,
     conflict_bytes: usize,
@@ -112,16 +122,17 @@ struct Acked {
     /// When it began, and how many packets of the flow ago.
     since: Timestamp,
     packets: u32,
-    /// When it last grew.
+    /// When it last grew, by the capture.
     latest: Timestamp,
 }
 
 impl Acked {
-    fn at(now: Timestamp) -> Self {
+    /// It begins in this turn.
+    fn now(turn: &Turn<'_>) -> Self {
         Self {
-            since: now,
+            since: turn.now,
             packets: 0,
-            latest: now,
+            latest: turn.by.ts,
         }
     }
 }
@@ -194,6 +205,15 @@ impl Half {
         self.place(seq) == Some(self.next.cast_signed())
     }
 
+    /// Whether a sequence number lies where one of this direction can, its receiver having announced `window`. Of a direction that
+    /// was not seen any does.
+    pub(super) fn is_near(&self, seq: u32, window: u64) -> bool {
+        self.place(seq).is_none_or(|place| {
+            let reach = window.saturating_add(REACH);
+            place.abs_diff(self.next.cast_signed()) <= reach
+        })
+    }
+
     /// How far the direction has come, for those who need it to.
     pub(super) fn reached(&self) -> u64 {
         if self.started && !self.ended {
@@ -221,9 +241,50 @@ impl Half {
         u64::from(self.window) << self.scale.unwrap_or(14).min(14)
     }
 
+    /// The sequence number of what it sends next, as far as anything of it was heard.
+    pub(super) fn expected(&self) -> Option<u32> {
+        let heard = self.started || self.base != 0;
+        heard.then(|| self.base.wrapping_add(self.next as u32))
+    }
+
+    /// What it last acknowledged.
+    pub(super) fn said(&self) -> Option<u32> {
+        (self.said != 0).then_some(self.said)
+    }
+
+    /// Its [first bytes in short](super::echo::mark).
+    pub(super) fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Whether `seq` is the sequence number of its first byte.
+    pub(super) fn is_first(&self, seq: u32) -> bool {
+        !self.joined && self.place(seq) == Some(0)
+    }
+
+    /// Whether all that a segment has is at places that were delivered or given up.
+    pub(super) fn has_passed(&self, segment: &Segment<'_>) -> bool {
+        let len = i64::try_from(segment.payload().len()).unwrap_or(i64::MAX);
+        let first = self.place(segment.first());
+        // The number behind the FIN is the last that it has.
+        first.is_some_and(|first| {
+            first >= 0 && first.saturating_add(len) <= self.next.cast_signed().saturating_add(1)
+        })
+    }
+
+    /// Note the number of a segment that brings nothing, for a direction of which nothing else was heard.
+    pub(super) fn note_number(&mut self, segment: &Segment<'_>) {
+        if !self.started {
+            self.base = segment.first();
+        }
+    }
+
     /// Note what a segment says of its sender.
     pub(super) fn heard(&mut self, segment: &Segment<'_>) {
         self.window = segment.tcp.window;
+        if segment.has(TcpFlags::ACK) {
+            self.said = segment.tcp.ack;
+        }
         if segment.has(TcpFlags::SYN) {
             // Without the option there is no shift.
             self.scale = Some(segment.tcp.window_scale.unwrap_or(0));
@@ -279,7 +340,7 @@ impl Half {
             by: *turn.by,
             needs,
             cut: segment.cut(),
-            weak: false,
+            weak: segment.damaged,
         };
         let bytes = self.within_end(offset, bytes, turn);
         let end = offset.saturating_add(bytes.len() as u64);
@@ -291,19 +352,35 @@ impl Half {
         self.advance(reached, turn);
     }
 
-    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was.
+    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy, as
+    /// a hole that is acknowledged does, or for [long enough](time::DAMAGED).
     pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
+        self.go_on(reached, false, turn)
+    }
+
+    /// Deliver what is there at the next offset, whatever it waits for; says whether anything was.
+    pub(super) fn let_go(&mut self, turn: &mut Turn<'_>) -> bool {
+        self.go_on(u64::MAX, true, turn)
+    }
+
+    fn go_on(&mut self, reached: u64, at_once: bool, turn: &mut Turn<'_>) -> bool {
         let before = self.next;
         while let Some(trouble) = &mut self.trouble
             && trouble.syn_data.is_none()
             && trouble.queue.needs().is_some_and(|needs| needs <= reached)
         {
+            if !at_once && trouble.queue.is_doubted(self.next) {
+                let since = *trouble.held.get_or_insert(turn.now);
+                if turn.now.since(since) < time::DAMAGED {
+                    break;
+                }
+            }
             let size = trouble.queue.size();
             let Some((at, piece)) = trouble.queue.take(self.next) else {
                 break;
             };
             *turn.queued = turn.queued.saturating_sub(size - trouble.queue.size());
-            trouble.hole = None;
+            (trouble.hole, trouble.held) = (None, None);
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
             self.deliver(fresh, &piece.facts.by, turn);
@@ -319,7 +396,7 @@ impl Half {
     /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
     pub(super) fn note_end(&mut self, turn: &Turn<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
-            self.fin_by = *turn.by;
+            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
         }
     }
 

@@ -38,6 +38,14 @@ impl Halves {
         self.made.as_mut()
     }
 
+    /// Whether a checksum that is wrong says something, in one of them.
+    pub(super) fn have_sums(&self, dir: Direction) -> bool {
+        match self.made().get(dir.index()) {
+            Some(half) => half.has_sums(),
+            None => dir == Direction::ToServer && self.begun.is_some_and(|start| start.sums),
+        }
+    }
+
     /// Whether nothing waits or is missing in them.
     pub(super) fn are_untroubled(&self) -> bool {
         self.made().iter().all(Half::is_untroubled)

@@ -5,8 +5,10 @@ use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
 use super::Reassembler;
+use super::echo::{Echo, Heard};
 use super::half::Half;
 use super::key::{Key, Sender};
+use super::pair::sides;
 use super::table::{Entry, Place, Stage};
 use super::turn::Segment;
 
@@ -20,9 +22,11 @@ pub(super) struct Again {
     pub(super) anew: bool,
     /// Who the client of that is, when the old one tells.
     pub(super) client: Option<Endpoint>,
+    /// It is a copy of a segment of the old one, which is used once.
+    pub(super) copy: bool,
 }
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports of an old one.
     pub(super) fn begins_anew(
         &mut self,
@@ -30,13 +34,44 @@ impl<S: Default> Reassembler<S> {
         segment: &Segment<'_>,
         by: &Carrier,
     ) -> Again {
-        let stats = &mut self.shared.stats;
-        let anew = |anew: bool| Again { anew, client: None };
+        let (idle, stats) = (self.idle, &mut self.shared.stats);
+        let anew = |anew: bool| Again {
+            anew,
+            ..Again::default()
+        };
+        let copy = Again {
+            copy: true,
+            ..Again::default()
+        };
         let Some(entry) = self.table.get(slot) else {
             return anew(false);
         };
         let dir = entry.direction(segment.sender);
+        if entry.echo != Echo::None {
+            match entry.echoes(segment, dir) {
+                Heard::Copy => return copy,
+                Heard::Another => {
+                    return Again {
+                        anew: true,
+                        client: (!segment.has(TcpFlags::SYN)).then_some(entry.flow.client),
+                        copy: false,
+                    };
+                }
+                Heard::Other => {}
+            }
+        }
+        if segment.has(TcpFlags::RST) {
+            return anew(false);
+        }
         if !segment.has(TcpFlags::SYN) {
+            if !entry.reset {
+                // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell whether it is the same.
+                return Again {
+                    anew: by.ts.since(entry.last.ts) >= idle && !entry.may_have(segment, dir),
+                    client: Some(entry.flow.client),
+                    copy: false,
+                };
+            }
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
@@ -45,12 +80,17 @@ impl<S: Default> Reassembler<S> {
             return Again {
                 anew: goes_on,
                 client: Some(entry.flow.client),
+                copy: false,
             };
         }
         if segment.has(TcpFlags::ACK) {
             // It answers the SYN that was not believed before: the connection is real.
             let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
             return anew(entry.pending.is_some_and(answers));
+        }
+        if entry.is_echo(segment, dir, by.ts) {
+            (entry.echo, entry.odd) = (Echo::Unsure, true);
+            return copy;
         }
         if entry.stage == Stage::Closed {
             return anew(true);
@@ -133,7 +173,9 @@ impl<S: Default> Reassembler<S> {
             server: ends.1,
             path: packet.path,
             roles,
+            opened: by.frame,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         };
@@ -142,17 +184,26 @@ impl<S: Default> Reassembler<S> {
             client,
             "the client is one end of the key"
         );
-        self.table
-            .insert(key, client, flow, S::default(), by, stage)
+        self.table.insert(key, client, flow, by, stage)
     }
 }
 
-impl<S> Entry<S> {
-    /// Whether a segment cannot begin another connection on the same ports: it has no SYN and this one did not end by a RST, or it is a
-    /// RST itself.
+impl Entry {
+    /// Whether a segment cannot begin another connection on the same ports: and is no copy: it has no SYN, or is a
+    /// RST; nothing about the connection is [odd](Self::odd), and it was not quiet for as long as `idle`.
     #[inline]
-    pub(super) fn is_ordinary(&self, segment: &Segment<'_>) -> bool {
-        (!segment.has(TcpFlags::SYN) && !self.reset) || segment.has(TcpFlags::RST)
+    pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &Carrier, idle: i64) -> bool {
+        !self.odd
+            && (!segment.has(TcpFlags::SYN) || segment.has(TcpFlags::RST))
+            && by.ts.since(self.last.ts) < idle
+    }
+
+    /// Whether a segment can be one of this connection, by its numbers.
+    fn may_have(&mut self, segment: &Segment<'_>, dir: Direction) -> bool {
+        let (own, peer) = sides(self.halves.both(), dir);
+        let acks = segment.has(TcpFlags::ACK);
+        own.is_near(segment.tcp.seq, peer.window())
+            && (!acks || peer.is_near(segment.tcp.ack, own.window()))
     }
 
     /// Note the moments of the handshake that this segment is part of.

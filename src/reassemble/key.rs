@@ -1,4 +1,7 @@
 //! What names a flow: protocol, path, and its two ends in an order that does not depend on the direction.
+//!
+//! The hash is that of the addresses, the ports and the protocol alone, whichever address has which port: flows of the same ends on
+//! different paths are found together, and so are those of a connection whose directions differ in more than they should.
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -41,6 +44,38 @@ impl Key {
         Self::between(client, server, flow.protocol, flow.path)
     }
 
+    /// Whether this is the key of a flow whose client is this end of it: [`Self::of_flow`] without putting its ends into order.
+    #[inline]
+    pub(super) fn is_of(&self, flow: &Flow, client: Sender) -> bool {
+        let (low, high) = match client {
+            Sender::Low => (&flow.client, &flow.server),
+            Sender::High => (&flow.server, &flow.client),
+        };
+        let ports = u64::from(low.port) << 48 | u64::from(high.port) << 32;
+        self.ports == ports | u64::from(flow.path)
+            && self.low == number(&low.addr)
+            && self.high == number(&high.addr)
+            && self.kind == kind(flow.protocol, &low.addr)
+    }
+
+    /// The ports and the path: what keys of equal hash and equal addresses differ by.
+    pub(super) fn place(&self) -> u64 {
+        self.ports
+    }
+
+    /// Whether another key has the same addresses and protocol, and how its ends are to these: `Some(false)` as they are,
+    /// `Some(true)` with the ports at the other addresses.
+    pub(super) fn is_like(&self, other: &Self) -> Option<bool> {
+        let [own, others] = [self.ports, other.ports].map(|ports| (ports >> 32) as u32);
+        let turned = others.rotate_left(16);
+        let alike = (self.low, self.high, self.kind) == (other.low, other.high, other.kind);
+        match alike {
+            true if own == others => Some(false),
+            true if own == turned => Some(true),
+            _ => None,
+        }
+    }
+
     /// Which end the packets of this one go to. Where both ends are one, so are these.
     #[inline]
     pub(super) fn peer(&self, sender: Sender) -> Sender {
@@ -59,7 +94,7 @@ impl Key {
         protocol: u8,
         path: u32,
     ) -> (Self, Sender) {
-        let wide = one.0.is_ipv6();
+        let kind = kind(protocol, one.0);
         let [one, other] = [one, other].map(|(addr, port)| (number(addr), port));
         let (low, high, first) = match one <= other {
             true => (one, other, Sender::Low),
@@ -70,13 +105,21 @@ impl Key {
             low: low.0,
             high: high.0,
             ports: ports | u64::from(path),
-            kind: u16::from_be_bytes([protocol, u8::from(wide)]),
+            kind,
         };
         (key, first)
     }
 }
 
 impl Sender {
+    /// The other end.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+
     /// Which way it sends where this is the client.
     #[inline]
     pub(super) fn direction(self, client: Self) -> Direction {
@@ -97,9 +140,15 @@ impl Hash for Key {
             hasher.write_u128(self.low);
             hasher.write_u128(self.high);
         }
-        hasher.write_u64(self.ports);
-        hasher.write_u16(self.kind);
+        let ports = (self.ports >> 32) as u32;
+        let ordered = ports.min(ports.rotate_left(16));
+        hasher.write_u64(u64::from(ordered) << 16 | u64::from(self.kind));
     }
+}
+
+#[inline]
+fn kind(protocol: u8, addr: &IpAddr) -> u16 {
+    u16::from_be_bytes([protocol, u8::from(addr.is_ipv6())])
 }
 
 #[inline]

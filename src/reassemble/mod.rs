@@ -4,6 +4,8 @@
 //! packet; only what is out of order is copied. What the two cannot place is said too, so that nothing is lost unseen.
 
 mod alarms;
+mod clock;
+mod echo;
 mod expiry;
 mod fragments;
 mod half;
@@ -13,34 +15,43 @@ mod key;
 mod lent;
 mod over;
 mod pair;
+mod paths;
 mod predict;
+mod push;
 mod queue;
 mod room;
 mod table;
 mod tail;
 mod turn;
+mod watch;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use crate::flow::{Direction, Flow};
+use crate::flow::{Direction, Flow, Reset};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
+use crate::stop::Stop;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
+use clock::Clock;
 use key::Key;
 use pair::{meant, next_review, settle, sides};
+use paths::Crossing;
 use predict::WITHOUT_MEANING;
 use table::{Entry, Stage, Table};
 use tail::Tails;
 use turn::{Segment, Turn, carrier};
+use watch::Watch;
 
-/// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
-pub struct Reassembler<S> {
-    table: Table<S>,
+/// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
+/// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
+pub struct Reassembler {
+    table: Table,
+    crossing: Crossing,
     shared: Shared,
     /// Nanoseconds after which a quiet flow is forgotten.
     idle: i64,
@@ -48,6 +59,8 @@ pub struct Reassembler<S> {
     alarms: Alarms,
     /// When quiet flows were last looked for.
     swept: Timestamp,
+    clock: Clock,
+    stop: Stop,
     last_id: u64,
 }
 
@@ -60,6 +73,9 @@ struct Shared {
     grace: u32,
     queued: usize,
     tails: Tails,
+    /// What it is by the [`Clock`].
+    now: Timestamp,
+    watch: Watch,
 }
 
 impl Shared {
@@ -72,6 +88,7 @@ impl Shared {
         Turn {
             dir,
             by,
+            now: self.now,
             reach: REACH,
             limits: &self.limits,
             policy: self.policy,
@@ -87,12 +104,13 @@ impl Shared {
 /// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks away.
 const REACH: u64 = 4 << 20;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is remembered.
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
             table: Table::default(),
+            crossing: Crossing::default(),
             shared: Shared {
                 limits,
                 policy,
@@ -100,18 +118,32 @@ impl<S: Default> Reassembler<S> {
                 grace: time::GAP_GRACE_PACKETS,
                 queued: 0,
                 tails: Tails::default(),
+                now: Timestamp::default(),
+                watch: Watch::default(),
             },
             idle,
             alarms: Alarms::default(),
             swept: Timestamp::default(),
+            clock: Clock::default(),
+            stop: Stop::default(),
             last_id: 0,
         }
     }
 
-    /// One like this, without flows, for flows that carry something else.
+    /// The same, but what takes long ends when `stop` is set.
     #[must_use]
-    pub fn carrying<T: Default>(&self) -> Reassembler<T> {
-        Reassembler::new(self.shared.limits, self.shared.policy, self.idle)
+    pub fn until(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// It is `ts` by the capture.
+    #[inline]
+    fn at(&mut self, ts: Timestamp) -> Timestamp {
+        let now = self.clock.at(ts);
+        self.shared.now = now;
+        self.table.now = now;
+        now
     }
 
     /// The counters.
@@ -121,102 +153,45 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
-    pub fn push(
-        &mut self,
-        packet: &Packet<'_>,
-        deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
-    ) {
+    pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
+        self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
     /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
-    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be.
+    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be. What time it
+    /// is was told [before](Self::expire_from).
+    ///
+    /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
     pub fn push_from(
         &mut self,
         block: &[u8],
         packet: &Packet<'_>,
-        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
-    ) {
+        mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
+    ) -> bool {
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
-        let mut found = self.table.find(&key);
-        if let Transport::Tcp(tcp) = &packet.transport {
+        let used = if let Transport::Tcp(tcp) = &packet.transport {
             let segment = Segment {
                 packet,
                 tcp,
                 sender,
+                damaged: false,
             };
-            let mut client = None;
-            if let Ok(old) = found
-                && self
-                    .table
-                    .get(old)
-                    .is_some_and(|entry| !entry.is_ordinary(&segment))
-            {
-                let again = self.begins_anew(old, &segment, by);
-                client = again.client;
-                if again.anew {
-                    let (how, reason) = (Ending::Abandoned, GapReason::End);
-                    self.close(old, how, reason, block, &mut deliver);
-                    self.table.remove(old);
-                    found = Err(self.table.place(&key));
-                }
-            }
-            match found {
-                Err(place) => {
-                    let slot = self.open((key, place), &segment, client, by);
-                    let plain = segment.is_plain_syn(self.shared.policy);
-                    match self.table.get(slot) {
-                        Some(entry) if plain => {
-                            entry.begin(&segment, Direction::ToServer, by, &mut deliver);
-                        }
-                        _ => self.segment(slot, &segment, by, block, &mut deliver),
-                    }
-                }
-                Ok(slot) => self.segment(slot, &segment, by, block, &mut deliver),
-            }
+            self.push_segment(&key, segment, by, block, &mut deliver)
         } else {
-            let slot =
-                found.unwrap_or_else(|place| self.open_datagrams((key, place), sender, packet, by));
-            self.table.touch(slot, Stage::Open);
-            let Some(entry) = self.table.get(slot) else {
-                return;
-            };
-            entry.last = *by;
-            let dir = entry.direction(sender);
-            let cut = u64::from(packet.cut);
-            let event = match packet.payload {
-                [] => StreamEvent::Bare { dir, by },
-                bytes => StreamEvent::Datagram {
-                    dir,
-                    bytes,
-                    cut,
-                    by,
-                },
-            };
-            deliver(&entry.flow, &mut entry.state, &event);
-        }
+            self.push_datagram(&key, sender, packet, by, &mut deliver)
+        };
         self.alarms.sweep(&mut self.table);
         self.make_room(block, &mut deliver);
+        used
     }
 
     /// The capture is over: everything that waits is said, flow by flow.
-    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         for slot in self.table.all() {
             self.forget(slot, Ending::Capture, GapReason::End, &[], &mut deliver);
         }
-    }
-
-    /// Look at a flow by its slot and id. False: it is no longer there.
-    pub fn visit(&mut self, (slot, id): (u32, u64), look: impl FnOnce(&Flow, &mut S)) -> bool {
-        let Some(entry) = self.table.get(slot as usize) else {
-            return false;
-        };
-        if entry.flow.id != id {
-            return false;
-        }
-        look(&entry.flow, &mut entry.state);
-        true
     }
 
     fn segment(
@@ -225,13 +200,18 @@ impl<S: Default> Reassembler<S> {
         segment: &Segment<'_>,
         by: &Carrier,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
         };
         let dir = entry.direction(segment.sender);
-        if entry.predicts(segment, dir, self.shared.policy) {
+        let payload = segment.payload();
+        // Summed while nothing hangs on it, it may turn out to be one that the receiver drops.
+        let damaged = !payload.is_empty()
+            && self.shared.watch.wants(payload.len())
+            && entry.is_spoilt(segment, dir, self.shared.policy);
+        if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
         }
@@ -239,6 +219,10 @@ impl<S: Default> Reassembler<S> {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
+        let segment = &Segment {
+            damaged,
+            ..*segment
+        };
         // What brings no bytes, and lets none go that wait, has nothing to be compared with those that were delivered.
         if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
             self.settle(block);
@@ -253,27 +237,27 @@ impl<S: Default> Reassembler<S> {
         if entry.flow.handshake.done.is_none() {
             entry.time_handshake(segment, dir, by);
         }
-        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST);
+        let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST) && !damaged;
         let stalled = u32::from(announces && segment.tcp.window == 0);
         let Flow {
             troubles, changes, ..
         } = &mut entry.flow;
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
-        let repeated = self.shared.stats.retransmitted;
+        let (repeated, conflicts) = (self.shared.stats.retransmitted, self.shared.stats.conflicts);
+        let mut known = entry.flow.reset;
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
         let mut stage = entry.stage;
         let Entry {
             flow,
-            state,
             halves,
             two_sided,
             alarm,
             reset,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
             say(&StreamEvent::Bare { dir, by });
         }
@@ -281,10 +265,13 @@ impl<S: Default> Reassembler<S> {
         let (own, peer) = sides(halves.both(), dir);
         let meant = meant(own, segment, &mut turn);
         if meant {
-            own.heard(segment);
             // What the peer said comes first: this segment may answer it.
             let mut needs = 0;
-            if segment.has(TcpFlags::ACK) {
+            if !damaged {
+                own.heard(segment);
+                own.note_number(segment);
+            }
+            if segment.has(TcpFlags::ACK) && !damaged {
                 (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
                 if segment.has(TcpFlags::SYN) {
                     peer.begins_at(segment.tcp.ack);
@@ -296,6 +283,7 @@ impl<S: Default> Reassembler<S> {
             if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
                 turn.stats.resets_ignored += 1;
                 stage = Stage::Open;
+                known = None;
             }
             let carries = !segment.payload().is_empty()
                 || segment.has(TcpFlags::SYN)
@@ -314,6 +302,7 @@ impl<S: Default> Reassembler<S> {
                 && !(own.has_sums() && turn.is_damaged(segment));
             if believed && !own.is_ended() {
                 own.reset(&turn);
+                known.get_or_insert(Reset { dir, by: *by });
                 stage = Stage::Closed;
             } else {
                 turn.stats.resets_ignored += u64::from(!own.is_ended());
@@ -329,8 +318,15 @@ impl<S: Default> Reassembler<S> {
             // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was not the stream's.
             stage = Stage::Open;
         }
-        if let Some(moment) = next_review(own, peer, *two_sided, by.ts) {
+        if let Some(moment) = next_review(own, peer, *two_sided, self.shared.now) {
             self.alarms.set(alarm, moment, flow);
+        }
+        if known.is_some() != flow.reset.is_some() {
+            flow.reset = known;
+            flow.changes = flow.changes.wrapping_add(1);
+        }
+        if self.shared.stats.conflicts > conflicts {
+            self.shared.watch.rouse();
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

@@ -28,7 +28,7 @@ pub(super) struct Facts {
     pub(super) needs: u64,
     /// Bytes behind these that the snap length cut off.
     pub(super) cut: u64,
-    /// Another copy of these is better: the checksum is wrong, or nothing proves that they were accepted.
+    /// Another copy of these is better: the checksum is wrong.
     pub(super) weak: bool,
 }
 
@@ -53,6 +53,12 @@ impl Queue {
     /// How far the peer must have come before the first piece has its turn.
     pub(super) fn needs(&self) -> Option<u64> {
         self.pieces.values().next().map(|piece| piece.facts.needs)
+    }
+
+    /// Whether the piece that is next at `offset` has a wrong checksum.
+    pub(super) fn is_doubted(&self, offset: u64) -> bool {
+        let first = self.pieces.first_key_value();
+        first.is_some_and(|(at, piece)| piece.facts.weak && *at <= offset)
     }
 
     /// Take the first piece when it starts at or before `offset`.

@@ -1,5 +1,6 @@
 //! All flows: found by their ends, kept in the order of their last packets, bounded in number.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
@@ -9,29 +10,36 @@ use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::stream::Carrier;
 
+use super::echo::Echo;
 use super::half::Half;
 use super::halves::Halves;
 use super::key::{Key, Sender};
+use super::paths::{Paths, Way};
 
 /// A flow and what is known of it.
-pub(super) struct Entry<S> {
+pub(super) struct Entry {
     place: Place,
     /// Where it is in the index.
     bucket: u32,
     /// Which end of its key the flow's client is.
     client: Sender,
     pub(super) flow: Flow,
-    pub(super) state: S,
     pub(super) halves: Halves,
     /// The latest packet.
     pub(super) last: Carrier,
     pub(super) stage: Stage,
-    /// The initial sequence number of a SYN that would begin another connection, if it is answered.
+    /// The initial sequence number of a SYN that would begin another connection, if it is answered; of a flow of datagrams, the
+    /// latest one in short.
     pub(super) pending: Option<u32>,
     /// Both directions had packets.
     pub(super) two_sided: bool,
     /// It ended by a RST.
     pub(super) reset: bool,
+    /// Something makes each of its packets worth a closer look: it [ended by a RST](Self::reset), has [other paths](Table::paths),
+    /// or [comes again](Self::echo).
+    pub(super) odd: bool,
+    /// Whether a copy of all of it comes behind its end.
+    pub(super) echo: Echo,
     /// When it is to be looked at again.
     pub(super) alarm: Option<Timestamp>,
     /// When it was put into its place in the order.
@@ -40,7 +48,7 @@ pub(super) struct Entry<S> {
     older: Option<u32>,
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// Which way a packet of this sender goes.
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
@@ -77,21 +85,33 @@ const FEW: usize = 64;
 const EXACT: i64 = 100_000_000;
 
 /// The flows.
-pub(super) struct Table<S> {
-    slots: Vec<Option<Entry<S>>>,
+pub(super) struct Table {
+    slots: Vec<Option<Entry>>,
     free: Vec<usize>,
     /// The slots by their places. At most half of it is taken: then what is taken out leaves next to no mark behind, over which
     /// later look-ups would have to walk.
     index: HashTable<u32>,
     hasher: RandomState,
     orders: [Order; 3],
+    /// What it is, by the clock that does not jump.
+    pub(super) now: Timestamp,
     /// The flow found last: traffic comes in runs.
     recent: Option<(Key, usize)>,
+    /// Flows whose place is that of their whole key.
+    crowded: usize,
+    /// Flows with the same ends on other paths, as the last look-up met them that found none.
+    met: usize,
+    /// Other paths that packets of a flow take, by its slot.
+    paths: HashMap<u32, Paths, RandomState>,
 }
 
 /// The hash of a key, which another table gives another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Place(u64);
+
+/// So many flows with the same ends, on different paths, are kept in one place; more of them have places of their own, and are no
+/// longer found together. Looking for one takes no longer, however many there are.
+const CROWD: usize = 16;
 
 /// A list of slots, from the one that was quiet for longest to the newest.
 #[derive(Clone, Copy, Default)]
@@ -101,7 +121,7 @@ struct Order {
     len: usize,
 }
 
-impl<S> Default for Table<S> {
+impl Default for Table {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
@@ -109,12 +129,16 @@ impl<S> Default for Table<S> {
             index: HashTable::new(),
             hasher: RandomState::default(),
             orders: [Order::default(); 3],
+            now: Timestamp::default(),
             recent: None,
+            crowded: 0,
+            met: 0,
+            paths: HashMap::default(),
         }
     }
 }
 
-impl<S> Table<S> {
+impl Table {
     /// The slot of the flow with this key, or where one would have its place.
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
@@ -125,15 +149,40 @@ impl<S> Table<S> {
     }
 
     fn look_up(&mut self, key: &Key) -> Result<usize, Place> {
-        let slots = &self.slots;
+        let (slots, paths) = (&self.slots, &self.paths);
         let place = self.place(key);
+        let mut others = 0;
         let holds = |slot: &u32| {
-            taken(slots, *slot)
-                .is_some_and(|entry| entry.place == place && Key::of_flow(&entry.flow).0 == *key)
+            taken(slots, *slot).is_some_and(|entry| {
+                entry.place == place
+                    && (key.is_of(&entry.flow, entry.client)
+                        || is_also_on(paths.get(slot), key, &mut others))
+            })
         };
-        let slot = *self.index.find(place.0, holds).ok_or(place)? as usize;
+        let found = self.index.find(place.0, holds).copied();
+        let slot = match found {
+            Some(slot) => slot as usize,
+            None => {
+                self.met = others;
+                match self.crowded {
+                    0 => return Err(place),
+                    _ => self.in_the_crowd(key).ok_or(place)?,
+                }
+            }
+        };
         self.recent = Some((*key, slot));
         Ok(slot)
+    }
+
+    /// The slot of a flow that has a place of its own.
+    #[cold]
+    fn in_the_crowd(&self, key: &Key) -> Option<usize> {
+        let place = self.own_place(key);
+        let holds = |slot: &u32| {
+            taken(&self.slots, *slot)
+                .is_some_and(|entry| entry.place == place && key.is_of(&entry.flow, entry.client))
+        };
+        Some(*self.index.find(place.0, holds)? as usize)
     }
 
     /// Where a key has its place.
@@ -141,20 +190,65 @@ impl<S> Table<S> {
         Place(self.hasher.hash_one(key))
     }
 
-    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
+    /// The place of a whole key, with its path.
+    fn own_place(&self, key: &Key) -> Place {
+        Place(self.hasher.hash_one((key, key.place())))
+    }
+
+    /// Whether the last look-up, which found none, met flows with the same ends on other paths.
+    #[inline]
+    pub(super) fn has_met_others(&self) -> bool {
+        self.met > 0
+    }
+
+    /// The slots of flows with the same ends on other paths, of which the place is this one.
+    pub(super) fn others(&self, place: Place) -> Vec<usize> {
+        let there = self.index.iter_hash(place.0);
+        there
+            .filter(|slot| taken(&self.slots, **slot).is_some_and(|entry| entry.place == place))
+            .map(|slot| *slot as usize)
+            .collect()
+    }
+
+    /// The other paths that packets of a flow take.
+    pub(super) fn paths(&mut self, slot: usize) -> Option<&mut Paths> {
+        self.paths.get_mut(&u32::try_from(slot).ok()?)
+    }
+
+    /// Packets of another key belong to a flow from now on.
+    pub(super) fn found_by(&mut self, slot: usize, way: Way) {
+        let key = *way.key();
+        if let Some(entry) = self.get(slot) {
+            entry.odd = true;
+            self.paths.entry(slot as u32).or_default().add(way);
+            self.recent = Some((key, slot));
+        }
+    }
+
+    /// A flow is no longer reached by another key.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent = None;
+    }
+
+    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Add a flow, which is not in it.
+    /// Add a flow, which is not in it, as the last look-up found.
     pub(super) fn insert(
         &mut self,
         (key, place): (Key, Place),
         client: Sender,
         flow: Flow,
-        state: S,
         last: &Carrier,
         stage: Stage,
     ) -> usize {
+        let crowded = self.met >= CROWD;
+        let place = match crowded {
+            true => self.own_place(&key),
+            false => place,
+        };
+        self.crowded += usize::from(crowded);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -169,13 +263,14 @@ impl<S> Table<S> {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
                 },
-                state,
                 halves: Halves::default(),
                 last: *last,
                 stage,
                 pending: None,
                 two_sided: false,
                 reset: false,
+                odd: false,
+                echo: Echo::None,
                 alarm: None,
                 linked: Timestamp::default(),
                 newer: None,
@@ -198,9 +293,15 @@ impl<S> Table<S> {
 
     pub(super) fn remove(&mut self, slot: usize) {
         self.unlink(slot);
+        if self.crowded > 0 {
+            self.leave_crowd(slot);
+        }
         if let Some(taken) = self.slots.get_mut(slot)
-            && let Some(Entry { bucket, .. }) = taken
+            && let Some(Entry { bucket, odd, .. }) = taken
         {
+            if *odd {
+                self.paths.remove(&(slot as u32));
+            }
             // Not looked for, and not looked at: it is mostly far away.
             if let Ok(found) = self.index.get_bucket_entry(*bucket as usize) {
                 debug_assert_eq!(*found.get() as usize, slot, "it is where it was put");
@@ -209,6 +310,15 @@ impl<S> Table<S> {
             *taken = None;
             self.recent = None;
             self.free.push(slot);
+        }
+    }
+
+    /// A flow goes that may have a place of its own.
+    #[cold]
+    fn leave_crowd(&mut self, slot: usize) {
+        if let Some(Some(entry)) = self.slots.get(slot) {
+            let (key, _) = Key::of_flow(&entry.flow);
+            self.crowded -= usize::from(entry.place == self.own_place(&key));
         }
     }
 
@@ -230,9 +340,10 @@ impl<S> Table<S> {
     /// A packet of the flow came: it is the newest of its stage.
     #[inline]
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
+        let now = self.now;
         let Some(entry) = self.get(slot) else { return };
         // A flow's place need not be exact: moved at every packet, it would cost more than the packet.
-        if entry.stage == stage && entry.last.ts.since(entry.linked) < EXACT {
+        if entry.stage == stage && now.since(entry.linked) < EXACT {
             return;
         }
         self.unlink(slot);
@@ -242,11 +353,11 @@ impl<S> Table<S> {
         self.link(slot, stage);
     }
 
-    /// The flow of a stage that was quiet for longest, and since when.
+    /// The flow of a stage that was quiet for longest, and since when, about.
     pub(super) fn oldest(&mut self, stage: Stage) -> Option<(usize, Timestamp)> {
         let slot = self.order(stage).oldest? as usize;
-        let ts = self.get(slot)?.last.ts;
-        Some((slot, ts))
+        let since = self.get(slot)?.linked;
+        Some((slot, since))
     }
 
     /// The flow of the same stage whose last packet came next.
@@ -278,15 +389,15 @@ impl<S> Table<S> {
     }
 
     fn link(&mut self, slot: usize, stage: Stage) {
+        let (own, now) = (slot as u32, self.now);
         let order = self.order(stage);
-        let own = slot as u32;
         let before = order.newest.replace(own);
         order.oldest.get_or_insert(own);
         order.len += 1;
         if let Some(entry) = self.get(slot) {
             entry.older = before;
             entry.newer = None;
-            entry.linked = entry.last.ts;
+            entry.linked = now;
         }
         if let Some(entry) = before.and_then(|before| self.get(before as usize)) {
             entry.newer = Some(own);
@@ -314,7 +425,15 @@ impl<S> Table<S> {
     }
 }
 
-fn taken<S>(slots: &[Option<Entry<S>>], slot: u32) -> Option<&Entry<S>> {
+/// Whether a flow is found by this key, although it is not the flow's own; `others` counts those that are not.
+#[cold]
+fn is_also_on(paths: Option<&Paths>, key: &Key, others: &mut usize) -> bool {
+    let found = paths.is_some_and(|paths| paths.find(key).is_some());
+    *others += usize::from(!found);
+    found
+}
+
+fn taken(slots: &[Option<Entry>], slot: u32) -> Option<&Entry> {
     slots.get(slot as usize)?.as_ref()
 }
 
@@ -339,7 +458,9 @@ mod tests {
             server: end(0xc0a8_0001, 80),
             path: 0,
             roles: Roles::Seen,
+            opened: 0,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         }
@@ -357,7 +478,6 @@ mod tests {
                 (key, place),
                 Key::of_flow(&flow(number)).1,
                 flow(number),
-                (),
                 &Carrier::default(),
                 Stage::Open,
             );
@@ -373,5 +493,30 @@ mod tests {
         }
         assert_eq!((table.index.len(), table.all().len()), (1000, 1000));
         assert!(most < 8 * 1000 && table.slots.len() <= 1001, "{most}");
+    }
+
+    /// Flows of one pair of ends on very many paths would make each look-up dearer than the one before.
+    #[test]
+    fn flows_of_the_same_ends_are_not_looked_for_among_all_of_them() {
+        let mut table = Table::default();
+        let on = |path| Flow { path, ..flow(0) };
+        for path in 0..1000 {
+            let (key, client) = Key::of_flow(&on(path));
+            let place = table.find(&key).unwrap_err();
+            assert_eq!(table.met, CROWD.min(path as usize));
+            let last = Carrier::default();
+            table.insert((key, place), client, on(path), &last, Stage::Open);
+        }
+        for path in [0, 15, 16, 17, 500, 999] {
+            let (key, _) = Key::of_flow(&on(path));
+            assert!(table.find(&key).is_ok(), "{path}");
+        }
+        let place = table.find(&Key::of_flow(&on(1000)).0).unwrap_err();
+        assert_eq!(table.others(place).len(), CROWD);
+        for path in 0..1000 {
+            let slot = table.find(&Key::of_flow(&on(path)).0).unwrap();
+            table.remove(slot);
+        }
+        assert_eq!((table.crowded, table.index.len()), (0, 0));
     }
 }

@@ -4,13 +4,15 @@
 //! acknowledging eight bytes of the server; `S a12` a bare acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a
 //! segment with flags, sequence and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
 //! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent. Initial sequence numbers are 1000 and
-//! 5000; `isn 4294967290` is another one for the client.
+//! 5000; `isn 4294967290` is another one for the client. Behind `via 10 20` the client's packets have path 10, the server's 20.
 
 mod charts;
 mod lent;
+mod paths;
 pub(super) mod predicted;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
@@ -37,13 +39,20 @@ const FOUR: &[Form] = &[Form::AsIs, Form::Bytes, Form::Vlan, Form::V6];
 const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
 
 struct Player {
-    reassembler: Reassembler<()>,
+    reassembler: Reassembler,
     form: Form,
     said: Vec<String>,
     now: i64,
     frame: u64,
     isn: u32,
     clients: Vec<u16>,
+    /// Of the client's packets and the server's.
+    paths: [u32; 2],
+    /// The server's packets have the ports at the other addresses.
+    turned: bool,
+    /// Packets that were copies, and flows that were spoken of.
+    copies: usize,
+    flows: BTreeSet<u64>,
 }
 
 /// What is between the header and the payload of one segment.
@@ -64,6 +73,10 @@ impl Player {
             frame: 0,
             isn: 1000,
             clients: Vec::new(),
+            paths: [u32::from(form == Form::Vlan); 2],
+            turned: false,
+            copies: 0,
+            flows: BTreeSet::new(),
         }
     }
 
@@ -75,24 +88,41 @@ impl Player {
             match first {
                 "hs" => self.play("C:S:0:0; S:SA:5000:1; C:A:1:5001"),
                 "wait" => self.wait(rest[0].parse().unwrap()),
+                "jump" => self.jump(rest[0].parse().unwrap()),
                 "isn" => self.isn = rest[0].parse().unwrap(),
+                "via" => self.paths = [0, 1].map(|of| rest[of].parse().unwrap()),
                 _ => self.step(first, &rest),
             }
         }
     }
 
+    /// Time passes, and is looked at each second: one long pause would be a clock that jumps.
     fn wait(&mut self, millis: i64) {
-        self.now += millis * 1_000_000;
+        let mut left = millis;
+        while left > 0 {
+            self.now += left.min(1000) * 1_000_000;
+            left -= 1000;
+            let now = Timestamp::from_nanos(self.now);
+            let said = &mut self.said;
+            self.reassembler.expire(now, |_, event| tell(event, said));
+        }
+    }
+
+    /// The clock is set, by so many seconds.
+    fn jump(&mut self, seconds: i64) {
+        self.now = self
+            .now
+            .saturating_add(seconds.saturating_mul(1_000_000_000));
         let said = &mut self.said;
         self.reassembler
-            .expire(Timestamp::from_nanos(self.now), |_, (), event| {
+            .expire(Timestamp::from_nanos(self.now), |_, event| {
                 tell(event, said);
             });
     }
 
     fn finish(mut self) -> String {
         let said = &mut self.said;
-        self.reassembler.finish(|_, (), event| tell(event, said));
+        self.reassembler.finish(|_, event| tell(event, said));
         assert_eq!(self.reassembler.held(), 0, "all is given back");
         self.said.retain(|line| !line.ends_with("end Capture"));
         self.said.join("; ")
@@ -181,7 +211,7 @@ impl Player {
         extra: &Extra,
     ) {
         self.frame += 1;
-        self.now += 1_000;
+        self.now = self.now.saturating_add(1_000);
         let v6 = self.form == Form::V6;
         let host = |last: u8| match v6 {
             false => IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
@@ -190,11 +220,15 @@ impl Player {
         let ends = [(host(1), 40_000), (host(2), 80)];
         let [(src, sport), (dst, dport)] = match dir {
             Direction::ToServer => ends,
+            Direction::ToClient if self.turned => [(host(1), 80), (host(2), 40_000)],
             Direction::ToClient => [ends[1], ends[0]],
         };
         // The sum of the pseudo-header alone: the network card is left to do the rest.
         let sum: u16 = if v6 { 0xfa0a } else { 0x1409 };
         let mut bytes = vec![0; 20];
+        bytes[4..8].copy_from_slice(&seq.to_be_bytes());
+        bytes[8..12].copy_from_slice(&ack.to_be_bytes());
+        bytes[13] = flags.0;
         bytes[16..18].copy_from_slice(&(sum ^ u16::from(extra.bad) << 8).to_be_bytes());
         bytes.extend(payload);
         let tcp = Tcp {
@@ -212,8 +246,9 @@ impl Player {
         let packet = Packet {
             frame: self.frame,
             ts: Timestamp::from_nanos(self.now),
-            path: u32::from(self.form == Form::Vlan),
+            path: self.paths[dir.index()],
             tunnels: 0,
+            doubtful: false,
             ip: Ip {
                 src,
                 dst,
@@ -221,16 +256,19 @@ impl Player {
                 ttl: 64,
                 fragment: None,
             },
+            ip_header: &[],
             transport: Transport::Tcp(tcp),
             ip_payload: &bytes,
             payload: &bytes[20..],
             cut: extra.cut,
         };
-        let (said, clients) = (&mut self.said, &mut self.clients);
-        self.reassembler.push(&packet, |flow, (), event| {
+        let (said, clients, flows) = (&mut self.said, &mut self.clients, &mut self.flows);
+        let used = self.reassembler.push_from(&[], &packet, |flow, event| {
             clients.push(flow.client.port);
+            flows.insert(flow.id);
             tell(event, said);
         });
+        self.copies += usize::from(!used);
     }
 }
 

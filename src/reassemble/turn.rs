@@ -17,6 +17,8 @@ pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) tcp: &'a Tcp,
     pub(super) sender: Sender,
+    /// Its checksum was looked at and is wrong, and that of its direction's first segment was right.
+    pub(super) damaged: bool,
 }
 
 impl<'a> Segment<'a> {
@@ -48,6 +50,8 @@ pub(super) struct Turn<'t> {
     pub(super) dir: Direction,
     /// The packet in hand, or the flow's latest one.
     pub(super) by: &'t Carrier,
+    /// The time, by the clock that does not jump.
+    pub(super) now: Timestamp,
     /// How far behind the next byte a segment may lie: what the receiver's window allows, and some more.
     pub(super) reach: u64,
     pub(super) limits: &'t Limits,
@@ -63,11 +67,6 @@ pub(super) struct Turn<'t> {
 }
 
 impl Turn<'_> {
-    /// The time, which does not go back within a turn.
-    pub(super) fn now(&self) -> Timestamp {
-        self.by.ts
-    }
-
     /// Whether a segment's checksum is wrong and may be believed to be.
     pub(super) fn is_damaged(&self, segment: &Segment<'_>) -> bool {
         self.policy.checksum != Checksum::Off && segment.packet.is_damaged()

@@ -4,6 +4,7 @@
 //! The format has a place for HTTP, so this is one of the renderers that name it. Its rooms: `line` (how JSON is
 //! written), `record` (a message), `layout` (where its text lies in it).
 
+mod failure;
 mod layout;
 mod line;
 mod record;
@@ -11,8 +12,9 @@ mod record;
 use std::io;
 use std::path::Path;
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
-use crate::hit::{Companion, Hit, Portion, Text, Why};
+use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Side};
 use crate::stats::Stats;
 
@@ -58,7 +60,7 @@ impl Json {
             Why::Match => "match",
             Why::Context | Why::Empty => "context",
         };
-        let masked = self.settings.masked;
+        let masked = self.settings.redact;
         let mut moments = std::mem::take(&mut self.moments);
         let result = self.line(kind, |line| {
             Record { hit, kept, masked }.write(line, &mut moments);
@@ -106,6 +108,22 @@ impl Renderer for Json {
         self.message(&hit_of(companion), false)
     }
 
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        let kind = match failure.asked_for {
+            true => "match",
+            false => "context",
+        };
+        let mut moments = std::mem::take(&mut self.moments);
+        let result = self.line(kind, |line| {
+            failure::record(failure, line, &mut moments);
+        });
+        self.moments = moments;
+        result
+    }
+
     fn end(&mut self, why: &Ending) -> io::Result<()> {
         let (reason, error) = match why {
             Ending::Source => ("source", None),
@@ -121,7 +139,25 @@ impl Renderer for Json {
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
         self.line("summary", |line| {
+            line.key("frames").number(stats.capture.frames);
             line.key("packets").number(stats.decode.packets);
+            line.key("filtered").number(stats.decode.filtered);
+            line.key("copies").number(stats.decode.copies);
+            line.key("not_ip").object(|line| {
+                for (name, many) in stats.decode.foreign() {
+                    let name = name.as_deref().unwrap_or("others");
+                    line.key(name).number(many);
+                }
+            });
+            line.key("unknown_links").object(|line| {
+                for (number, many) in stats.decode.link_type.iter() {
+                    line.key(&number.to_string()).number(many);
+                }
+                let others = stats.decode.link_type.others();
+                if others > 0 {
+                    line.key("others").number(others);
+                }
+            });
             line.key("lost").number(stats.capture.dropped);
             line.key("messages").number(stats.output.messages);
             line.key("requests").number(stats.dissect.requests);
@@ -176,10 +212,12 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         kind: Kind {
             name: "question",
             side: Side::Asks,
+            sized: true,
         },
         portion: Portion::Whole,
         text: Text::default(),
         start: 0,
+        carried: Carried::default(),
         head: 0,
         matches: &[],
         styles: &[],
@@ -193,6 +231,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         body: BodyFacts::default(),
         times: companion.times,
         incomplete: companion.incomplete,
+        failed: companion.failed,
         aside: None,
         joined: false,
         pending: false,

@@ -9,7 +9,7 @@ use crate::pipeline::Unanswered;
 use crate::render;
 use crate::stats::Stats;
 
-use super::doctor;
+use super::diagnose;
 use super::status::StatusLine;
 
 /// What is said on standard error.
@@ -19,25 +19,35 @@ pub(super) struct Notes {
     pub(super) color: bool,
     pub(super) line: StatusLine,
     /// Secrets are hidden in what is said of messages.
-    pub(super) masked: bool,
+    pub(super) redact: bool,
 }
 
 impl Notes {
     fn say(&self, kind: &str, color: u8, text: &str) {
-        self.line.clear();
-        let text = clean(text);
+        self.say_all(kind, color, text, &[]);
+    }
+
+    /// A message of several lines. Each message is one write: what another program writes to the same terminal stands before it
+    /// or after it.
+    fn say_all(&self, kind: &str, color: u8, first: &str, more: &[String]) {
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
             (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
             (_, false) => format!("{kind}: "),
         };
-        let _ = writeln!(io::stderr(), "spygrep: {kind}{text}");
+        let mut text = format!("spygrep: {kind}{}\n", clean(first));
+        for line in more {
+            text.push_str(&format!("  {}\n", clean(line)));
+        }
+        self.line.clear();
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// A line that belongs to the one before.
-    fn more(&self, text: &str) {
-        self.line.clear();
-        let _ = writeln!(io::stderr(), "  {}", clean(text));
+    /// A signal ends the run: what the terminal shows of the key stands in a line of its own.
+    pub(super) fn interrupted(&self) {
+        if io::stderr().is_terminal() && !self.line.clear() {
+            let _ = io::stderr().write_all(b"\n");
+        }
     }
 
     pub(super) fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
@@ -75,10 +85,7 @@ impl Notes {
             && !self.quiet
             && io::stderr().is_terminal()
         {
-            self.hint(first);
-            for line in more {
-                self.more(line);
-            }
+            self.say_all("hint", 36, first, more);
         }
     }
 
@@ -89,10 +96,7 @@ impl Notes {
     /// A warning of several lines.
     pub(super) fn warn_lines(&self, lines: &[String]) {
         if let Some((first, more)) = lines.split_first() {
-            self.warn(first);
-            for line in more {
-                self.more(line);
-            }
+            self.say_all("warning", 33, first, more);
         }
     }
 
@@ -112,10 +116,11 @@ impl Notes {
         if live || stats.capture.dropped > 0 {
             line.push_str(&format!(", {} lost", lost(stats)));
         }
+        line.extend(frames(stats));
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
-        let copies = doctor::copies(stats.decode.copies);
+        let copies = diagnose::duplicates(stats.decode.copies);
         line.extend(copies.map(|text| format!(" · {text}")));
         self.say("", 0, &line);
     }
@@ -131,10 +136,10 @@ impl Notes {
             true => "no answer in the capture",
             false => "no answer yet",
         };
-        self.say("", 0, &format!("{requests} {what}:"));
+        let mut lines = Vec::new();
         for question in first {
-            let title = match self.masked {
-                true => render::without_secrets(&question.title),
+            let title = match self.redact {
+                true => render::redacted(&question.title),
                 false => (&question.title[..]).into(),
             };
             // Of what was not captured nobody knows how long it took.
@@ -142,14 +147,14 @@ impl Notes {
                 true => String::new(),
                 false => format!("   {} so far", render::duration(now.since(question.since))),
             };
-            self.more(&format!(
+            lines.push(format!(
                 "#{} {}   {} -> {}{waited}",
                 question.number,
                 String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
             ));
-            self.more(&format!(
+            lines.push(format!(
                 "   {} sent{}",
                 render::size(question.sent),
                 silence(question)
@@ -157,8 +162,9 @@ impl Notes {
         }
         let rest = many.saturating_sub(first.len() as u64);
         if rest > 0 {
-            self.more(&format!("and {rest} more"));
+            lines.push(format!("and {rest} more"));
         }
+        self.say_all("", 0, &format!("{requests} {what}:"), &lines);
     }
 
     pub(super) fn counters(&self, stats: &Stats) {
@@ -210,6 +216,32 @@ pub(super) fn clean(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// How many frames there were, and what those were that are no IP; nothing where all gave a packet that could be used or filtered.
+fn frames(stats: &Stats) -> Option<String> {
+    let decode = &stats.decode;
+    let foreign = decode.foreign();
+    let odd = decode.link_type.total() + decode.cut + decode.malformed;
+    if foreign.is_empty() && odd == 0 {
+        return None;
+    }
+    let mut text = format!(" · {}", count(stats.capture.frames, "frame", "frames"));
+    let kinds: Vec<String> = foreign
+        .into_iter()
+        .map(|(name, many)| match name {
+            Some(name) if name.contains(" 0x") || name.contains(" family ") => {
+                format!("{many} of {name}")
+            }
+            Some(name) => format!("{many} {name}"),
+            None => format!("{many} of other kinds"),
+        })
+        .collect();
+    if !kinds.is_empty() {
+        let many = decode.not_ip.total();
+        text.push_str(&format!(", {many} of them no IP: {}", kinds.join(", ")));
+    }
+    Some(text)
+}
+
 /// How many packets the kernel dropped, as far as that can be known.
 fn lost(stats: &Stats) -> String {
     let most = match stats.capture.dropped_at_most {
@@ -226,6 +258,33 @@ fn count(many: u64, one: &str, more: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foreign::Foreign;
+    use crate::packet::Undecoded;
+
+    #[test]
+    fn frames_without_ip_are_told_by_name() {
+        let mut stats = Stats::default();
+        stats.capture.frames = 20;
+        stats.decode.packets = 5;
+        assert_eq!(frames(&stats), None);
+        stats.decode.count(Undecoded::LinkType(147));
+        assert_eq!(frames(&stats).as_deref(), Some(" · 20 frames"));
+        for (many, kind) in [
+            (3, Foreign::EtherType(0x8926)),
+            (12, Foreign::EtherType(0x0806)),
+            (1, Foreign::Family(7)),
+        ] {
+            for _ in 0..many {
+                stats.decode.count(Undecoded::NotIp(kind));
+            }
+        }
+        assert_eq!(
+            frames(&stats).as_deref(),
+            Some(
+                " · 20 frames, 16 of them no IP: 12 ARP, 3 of EtherType 0x8926, 1 of address family 7"
+            )
+        );
+    }
 
     #[test]
     fn what_may_be_counted_twice_is_no_exact_number() {

@@ -24,11 +24,13 @@ pub(super) struct StatusLine {
 }
 
 impl StatusLine {
-    /// Take it away, if it stands.
-    pub(super) fn clear(&self) {
-        if self.stands.take() {
+    /// Take it away, if it stands; says whether it did.
+    pub(super) fn clear(&self) -> bool {
+        let stood = self.stands.take();
+        if stood {
             let _ = io::stderr().write_all(b"\r\x1b[K");
         }
+        stood
     }
 
     pub(super) fn draw(&self, text: &str) {
@@ -87,7 +89,9 @@ impl Watch {
                 Some(text) => self
                     .line
                     .draw(&cut(&format!("... {}", clean(text)), self.columns)),
-                None => self.line.clear(),
+                None => {
+                    self.line.clear();
+                }
             },
         }
     }

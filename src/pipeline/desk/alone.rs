@@ -6,7 +6,7 @@ use crate::flow::{Direction, Flow};
 use crate::hit::Why;
 use crate::message::{Begin, Kind, Part, Side};
 use crate::pipeline::telling::Manner;
-use crate::stream::{Carrier, StreamEvent};
+use crate::stream::{Aside, Carrier, StreamEvent};
 
 use super::Desk;
 
@@ -24,6 +24,10 @@ impl Desk {
         else {
             return;
         };
+        if why == Aside::Around && (self.orders.query.is_empty() || self.orders.invert) {
+            // Headers, most probably: worth to be searched, and nothing that anybody said.
+            return;
+        }
         let own = context..bytes.len().saturating_sub(after);
         let bytes = match self.around(bytes, own.clone()) {
             Some(range) => bytes.get(range).unwrap_or_default(),
@@ -36,7 +40,7 @@ impl Desk {
         if self.orders.frames {
             open.note_frames(self.frames_of(&[by.frame]));
         }
-        open.unit.begin(&self.orders.query, None);
+        open.unit.begin(&self.orders.query, None, true);
         let query = &self.orders.query;
         open.unit
             .feed(query, &self.orders.keep, Part::Body, bytes, false);
@@ -70,7 +74,7 @@ impl Desk {
             if self.orders.frames {
                 open.note_frames(&[by.frame]);
             }
-            open.unit.begin(&self.orders.query, None);
+            open.unit.begin(&self.orders.query, None, true);
             self.tell(
                 flow,
                 &mut open,
@@ -89,6 +93,7 @@ const ASIDE: Begin = Begin {
     kind: Kind {
         name: "tcp.aside",
         side: Side::Speaks,
+        sized: true,
     },
     exchange: None,
     continues: false,

@@ -84,6 +84,9 @@ impl Desk {
             }
             Side::Answers | Side::Speaks => {}
         }
+        if whole.begin.kind.side == Side::Answers {
+            state.answered[dir.index()] = state.reached[dir.index()];
+        }
         self.give_back_room(state);
     }
 }

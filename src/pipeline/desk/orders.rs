@@ -22,6 +22,8 @@ pub(in crate::pipeline) struct Orders {
     pub(in crate::pipeline) companions: bool,
     /// Exchanges are shown as one.
     pub(in crate::pipeline) pairs: bool,
+    /// Secrets are masked in what is shown: no portion ends in the middle of one.
+    pub(in crate::pipeline) masked: bool,
     /// The frames of messages are asked for.
     pub(in crate::pipeline) frames: bool,
     pub(in crate::pipeline) stand_out: Vec<String>,

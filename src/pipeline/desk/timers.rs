@@ -16,10 +16,10 @@ impl Desk {
         flow: &Flow,
         conversation: &Conversation,
         state: &mut State,
-        review: Timestamp,
+        review: Option<Timestamp>,
     ) {
         let moment = match conversation.open_burst_since() {
-            Some(since) => since.plus(time::BURST_PAUSE),
+            Some(since) => since.after(time::BURST_PAUSE),
             None if self.orders.live
                 && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
             {
@@ -27,8 +27,17 @@ impl Desk {
             }
             None => return,
         };
+        // A moment beyond the range never comes.
+        let Some(moment) = moment else { return };
         state.timed = true;
-        self.timers.push_back((moment, (flow.slot, flow.id)));
+        // Mostly it is the latest; not where the clock went back.
+        let at = match self.timers.back() {
+            Some((latest, _)) if *latest > moment => {
+                self.timers.partition_point(|(other, _)| *other <= moment)
+            }
+            _ => self.timers.len(),
+        };
+        self.timers.insert(at, (moment, (flow.slot, flow.id)));
     }
 
     /// Slot and id of the next flow whose moment has come by `now`.
@@ -47,7 +56,7 @@ impl Desk {
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, &limits, decoders, stats, &mut |dir, by, said| {
+        conversation.idle(now, flow, &limits, decoders, stats, &mut |dir, by, said| {
             self.said(flow, state, dir, by, said);
         });
         self.dissecting = Some(dissecting);
@@ -59,14 +68,23 @@ impl Desk {
                     continue;
                 };
                 let quiet = now.since(open.last.ts);
+                let query = &self.orders.query;
+                let late = |since: Timestamp| now.since(since) >= time::PORTION;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
-                    self.release(flow, state, dir, true);
-                } else if open.is_due(&self.orders.query) && quiet >= time::BURST_PAUSE {
+                    // A text that would match if it ended here is not waited for. What would not is one record with what comes.
+                    if self.orders.invert || open.unit.would_hold(query) {
+                        self.release(flow, state, dir, true);
+                    } else {
+                        open.waits = true;
+                    }
+                } else if (quiet >= time::BURST_PAUSE || open.fresh.is_some_and(late))
+                    && open.is_due(query)
+                {
                     // An answer that goes on and on is shown while it does.
-                    self.portion(flow, state, dir);
+                    self.portion(flow, state, dir, false);
                 }
             }
         }
-        self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
+        self.set_timer(flow, conversation, state, now.after(time::REVIEW));
     }
 }

@@ -34,7 +34,7 @@ impl Half {
         let clear = self.trouble.as_ref().is_none_or(|trouble| {
             trouble.syn_data.is_none() && trouble.queue.first().is_none_or(|first| first >= end)
         });
-        if at == self.next && clear && facts.needs <= reached {
+        if at == self.next && clear && facts.needs <= reached && !facts.weak {
             // In order, and nothing of it waits: passed on as it lies.
             if let Some(trouble) = &mut self.trouble {
                 trouble.hole = None;

@@ -1,5 +1,6 @@
 //! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can be compared.
 
+use crate::reassemble::echo::mark;
 use crate::reassemble::tail::{Fresh, Tails, place};
 use crate::reassemble::turn::Turn;
 use crate::stream::{Carrier, StreamEvent};
@@ -43,12 +44,20 @@ impl Half {
         self.tail.settle(bytes, open, tails);
     }
 
+    #[inline(never)]
+    fn note_first(&mut self, bytes: &[u8]) {
+        self.mark = mark(bytes);
+    }
+
     fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let (offset, seq) = (
             self.told(self.next),
             self.base.wrapping_add(self.next as u32),
         );
+        if offset == 0 {
+            self.note_first(bytes);
+        }
         self.next = self.next.saturating_add(bytes.len() as u64);
         (turn.say)(&StreamEvent::Data {
             dir: turn.dir,

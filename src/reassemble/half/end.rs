@@ -24,12 +24,12 @@ impl Half {
         if let Some(trouble) = &mut self.trouble {
             trouble.syn_data = None;
         }
-        self.advance(u64::MAX, turn);
+        self.let_go(turn);
         while self.fin != Some(self.next)
             && let Some(first) = self.first_waiting()
         {
             self.lose_until(first, reason, turn);
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         if let Some(fin) = self.fin
             && fin > self.next
@@ -135,7 +135,7 @@ impl Half {
         }
         self.fin = Some(end);
         if end == self.next {
-            self.fin_by = *turn.by;
+            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
         }
     }
 }

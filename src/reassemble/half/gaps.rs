@@ -49,7 +49,7 @@ impl Half {
         while let Some(waiting) = self.first_waiting() {
             let len = waiting.saturating_sub(self.next);
             self.lose(len, GapReason::Overflow, turn.by, turn);
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
             let len = to.saturating_sub(self.next);
@@ -82,14 +82,14 @@ impl Half {
         self.say_acknowledged(before, turn);
         let acked = self.acked_bytes();
         if acked > self.next && !self.ended {
-            let now = turn.now();
+            let now = turn.now;
             let hole = self.trouble().hole.get_or_insert(Hole {
                 since: now,
                 acked: None,
             });
-            let heard = hole.acked.get_or_insert(Acked::at(now));
+            let heard = hole.acked.get_or_insert(Acked::now(turn));
             if acked > before {
-                heard.latest = now;
+                heard.latest = turn.by.ts;
             }
         }
         self.fin.map_or(offset, |fin| offset.min(fin))
@@ -137,7 +137,7 @@ impl Half {
         while let Some(trouble) = &mut self.trouble
             && let Some(hole) = &mut trouble.hole
         {
-            let now = turn.now();
+            let now = turn.now;
             let heard = hole.acked;
             let reason = if let Some(acked) = &mut hole.acked {
                 acked.packets += u32::from(packet);
@@ -154,7 +154,7 @@ impl Half {
             let (first, acked) = (trouble.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
                 // It is there and waits for the peer, which waits for it: somebody lies about the order.
-                if self.advance(u64::MAX, turn) {
+                if self.let_go(turn) {
                     continue;
                 }
                 break;
@@ -181,7 +181,7 @@ impl Half {
             .map_or(0, |trouble| trouble.queue.size());
         if waits > turn.limits.reorder_bytes && self.hole().is_none() {
             // Not behind a hole, but for the peer.
-            self.advance(u64::MAX, turn);
+            self.let_go(turn);
         }
         self.review_end(turn);
     }
@@ -193,7 +193,7 @@ impl Half {
         }
         // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
         let by = self.fin_by;
-        if self.acked > self.next || turn.now().since(by.ts) >= time::CLOSE_GRACE {
+        if self.acked > self.next || turn.now.since(self.fin_at) >= time::CLOSE_GRACE {
             self.say_end(Ending::Fin, &by, turn);
         }
     }
@@ -205,7 +205,7 @@ impl Half {
         }
         // When both sides are captured the acknowledgement comes, or something else that shows the end.
         let waits = self.fin == Some(self.next) && !two_sided;
-        let closing = waits.then(|| self.fin_by.ts.plus(time::CLOSE_GRACE));
+        let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
             return closing;
         };
@@ -213,18 +213,19 @@ impl Half {
             Some(acked) => acked.since.plus(time::GAP_GRACE),
             None => hole.since.plus(self.patience(two_sided)),
         });
-        let reset = trouble.reset.map(|by| by.ts.plus(time::CLOSE_GRACE));
-        earlier(closing, earlier(hole, reset))
+        let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
+        let held = trouble.held.map(|since| since.plus(time::DAMAGED));
+        earlier(earlier(closing, held), earlier(hole, reset))
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
     pub(in crate::reassemble) fn reset(&mut self, turn: &Turn<'_>) {
-        self.trouble().reset.get_or_insert(*turn.by);
+        self.trouble().reset.get_or_insert(turn.now);
     }
 
     /// Since when it is thought to be reset.
     pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
-        Some(self.trouble.as_ref()?.reset?.ts)
+        self.trouble.as_ref()?.reset
     }
 
     /// It goes on behind a RST: that was somebody else's. False: there was none.
@@ -298,8 +299,8 @@ impl Half {
         let waits = trouble.queue.first().is_some_and(|first| first > next);
         if trouble.hole.is_none() && (waits || acked > next) {
             trouble.hole = Some(Hole {
-                since: turn.now(),
-                acked: (acked > next).then(|| Acked::at(turn.now())),
+                since: turn.now,
+                acked: (acked > next).then(|| Acked::now(turn)),
             });
         }
     }

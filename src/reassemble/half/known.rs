@@ -50,6 +50,24 @@ impl Lost {
 }
 
 impl Half {
+    /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of those is there to be compared
+    /// with.
+    pub(in crate::reassemble) fn agrees(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
+        let offset = u64::try_from(self.place(seq)?).ok()?;
+        let kept = self.next.saturating_sub(self.tail().len() as u64);
+        let (low, high) = (
+            offset.max(kept),
+            offset.saturating_add(bytes.len() as u64).min(self.next),
+        );
+        let part = |bytes: &[u8], from: u64| -> Option<Vec<u8>> {
+            let (low, high) = (low.checked_sub(from)?, high.checked_sub(from)?);
+            let range = usize::try_from(low).ok()?..usize::try_from(high).ok()?;
+            bytes.get(range).map(<[u8]>::to_vec)
+        };
+        let (new, old) = (part(bytes, offset)?, part(self.tail(), kept)?);
+        (!new.is_empty()).then(|| new == old)
+    }
+
     /// Bytes that start in front of the next offset: say what of them is late, and what differs from what was delivered.
     pub(super) fn again(&mut self, offset: u64, bytes: &[u8], turn: &mut Turn<'_>) {
         let end = offset.saturating_add(bytes.len() as u64).min(self.next);

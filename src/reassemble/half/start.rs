@@ -12,19 +12,22 @@ use super::{Half, JOINED};
 pub(in crate::reassemble) struct Start {
     /// The sequence number of offset 0.
     pub(in crate::reassemble) base: u32,
+    said: u32,
     window: u16,
     scale: u8,
-    sums: bool,
+    /// Its checksum is right.
+    pub(in crate::reassemble) sums: bool,
 }
 
 impl Start {
     pub(in crate::reassemble) fn of(segment: &Segment<'_>) -> Self {
         Self {
             base: segment.first(),
+            said: segment.tcp.ack,
             window: segment.tcp.window,
             // Without the option there is no shift.
             scale: segment.tcp.window_scale.unwrap_or(0),
-            sums: !segment.packet.is_damaged(),
+            sums: !segment.packet.has_wrong_sum(),
         }
     }
 }
@@ -39,6 +42,7 @@ impl Half {
     pub(in crate::reassemble) fn begin(&mut self, start: Start) {
         self.started = true;
         self.base = start.base;
+        self.said = start.said;
         self.sums = start.sums;
         self.window = start.window;
         self.scale = Some(start.scale);
@@ -50,7 +54,7 @@ impl Half {
         if !self.started {
             self.started = true;
             self.base = first;
-            self.sums = !segment.packet.is_damaged();
+            self.sums = !segment.packet.has_wrong_sum();
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
                 self.trouble().syn_data = Some(segment.payload().len() as u64);
@@ -99,7 +103,7 @@ impl Half {
         self.base = segment.first().wrapping_sub(JOINED as u32);
         self.next = JOINED;
         self.acked = JOINED;
-        self.sums = !segment.packet.is_damaged();
+        self.sums = !segment.packet.has_wrong_sum();
     }
 
     /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one was the stream's.

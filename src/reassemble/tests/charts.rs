@@ -213,12 +213,110 @@ fn overlap_with_different_data() {
         checksum: Checksum::Off,
         ..Policy::default()
     };
+    let chart = "hs; C+0 VVVV !bad; C+0 AAAA";
+    assert_eq!(
+        said_by(chart, Form::AsIs, never),
+        "C data VVVV; C Conflict AAAA"
+    );
     let chart = "hs; C:R:1:0 !bad; wait 2000; C+0 AAAA";
     assert_eq!(
         said_by(chart, Form::AsIs, never),
         "C end Reset; S end Reset; C data AAAA",
         "checksum_off"
     );
+}
+
+/// What is damaged is not the text when another copy comes that is not: it waits until that, its acknowledgement, or for a second.
+#[test]
+fn damaged_copies_that_come_first() {
+    check(&[
+        (
+            "then_the_good_one",
+            "hs; C+0 VVVV !bad; C+0 AAAA; C+4 BB; S a6",
+            "C Conflict VVVV; C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "behind_others",
+            "hs; C+0 AA; S a2; C+2 VVVV !bad; C+6 CC; C+8 DD; S a2; C+2 BBBB; S a10",
+            "C data AA; C Conflict <AA>VVVV; C data BBBBCCDD",
+            WHOLE,
+        ),
+        (
+            "in_other_pieces",
+            "hs; C+0 VVVV !bad; C+0 AA; C+2 AA; S a4",
+            "C Conflict VV; C data AA; C Conflict <AA>VV; C data AA",
+            WHOLE,
+        ),
+        (
+            "with_a_fin",
+            "hs; C+0 VVVV !bad !F; C+0 AAAA !F; S:A:5001:6",
+            "C Conflict VVVV; C data AAAA; C end Fin",
+            WHOLE,
+        ),
+        (
+            "of_both_sides",
+            "hs; C+0 VVV !bad; C+0 ASK; S+0a3 WWW !bad; S+0a3 ANS; C a3",
+            "C Conflict VVV; C data ASK; S Conflict WWW; S data ANS",
+            WHOLE,
+        ),
+        // The acknowledgement is in front of both, or between them: some taps are not in order.
+        (
+            "behind_the_acknowledgement",
+            "hs; C+0 AA; S a6; C+2 VVVV !bad; C+2 BBBB",
+            "C data AA; C Conflict <AA>VVVV; C data BBBB",
+            WHOLE,
+        ),
+        (
+            "around_the_acknowledgement",
+            "hs; C+0 VVVV !bad; S a4; C+4 CC; C+0 AAAA",
+            "C Conflict VVVV; C data AAAACC",
+            WHOLE,
+        ),
+        // Nobody sends another: then it is the text, for the receiver took it, or nobody saw that it did not.
+        (
+            "acknowledged",
+            "hs; C+0 AAAA !bad; S a4; C+4 BB",
+            "C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "answered",
+            "hs; C+0 AAAA !bad; S+0a4 X",
+            "C data AAAA; S data X",
+            WHOLE,
+        ),
+        (
+            "waited_for",
+            "hs; C+0 AAAA !bad; wait 900; C+4 BB; wait 200; C+6 CC",
+            "C data AAAABBCC",
+            WHOLE,
+        ),
+        (
+            "at_the_end",
+            "hs; C+0 AAAA !bad; C+4 BB",
+            "C data AAAABB",
+            WHOLE,
+        ),
+        (
+            "reset",
+            "hs; C+0 AAAA !bad; S:RA:5001:5; wait 1200",
+            "C data AAAA; C end Reset; S end Reset",
+            WHOLE,
+        ),
+        // Where no checksum is right, none says anything.
+        (
+            "all_of_them",
+            "C:S:0:0 !bad; S:SA:5000:1; C:A:1:5001; C+0 AAAA !bad; C+4 BB !bad",
+            "C data AAAABB",
+            WHOLE,
+        ),
+    ]);
+    let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
+    player.play("hs; C+0 AAAA !bad; wait 999");
+    assert_eq!(player.said.len(), 0, "it is waited for");
+    player.play("wait 2");
+    assert_eq!(player.said, ["C data AAAA"], "and not longer");
 }
 
 #[test]
@@ -319,6 +417,61 @@ fn gaps() {
             "hs; C+0 AAAA; S a4; C+4 B; C+4 B; S a5; C+5 C",
             "C data AAAABC",
             FOUR,
+        ),
+    ]);
+}
+
+/// A clock that is set ends nothing: what a connection brings tells whether it is the same.
+#[test]
+fn jumps_of_the_clock() {
+    check(&[
+        (
+            "an_hour_ahead",
+            "hs; C+0 AAAA; S+0a4 x; jump 3700; C+4a1 BBBB; S+1a8 y; jump 90000; S+2a8 z; C:AF:9:5004; S:AF:5004:10",
+            "C data AAAA; S data x; C data BBBB; S data yz; C end Fin; S end Fin",
+            FOUR,
+        ),
+        (
+            "an_hour_back",
+            "hs; C+0 AAAA; jump -3700; C+4 BBBB; S+0a8 y; wait 2000; C+8 CC",
+            "C data AAAABBBB; S data y; C data CC",
+            FOUR,
+        ),
+        (
+            "to_both_ends",
+            "hs; C+0 AAAA; jump 9223372036; C+4 BB; jump -9223372036; C+6 CC; jump -9223372036; C+8 DD; S a10; jump 9223372036; C+10 EE",
+            "C data AAAABBCCDDEE",
+            FOUR,
+        ),
+        (
+            "a_hole_that_nobody_acknowledged",
+            "hs; C+0 AAAA; C+8 CCCC; jump 3700; S+0a4 x; C+4 BBBB",
+            "C data AAAA; S data x; C data BBBBCCCC",
+            WHOLE,
+        ),
+        (
+            "a_hole_at_the_end_of_the_range",
+            "jump 9223372036; hs; C+0 AAAA; C+8 CCCC; S+0a12 x; C+12 D; jump 1; S+1a13 y; S+2a13 z; S+3a13 z",
+            "C data AAAA; C gap 4 Acked; C data CCCCD; S data xyzz",
+            WHOLE,
+        ),
+        (
+            "a_reset_at_the_end_of_the_range",
+            "jump 9223372036; hs; C+0 AAAA; S:R:5001:0; jump 10; C+4 BB; jump -1",
+            "C data AAAABB; C end Reset; S end Reset",
+            WHOLE,
+        ),
+        (
+            "another_connection_after_hours",
+            "hs; C+0 AAAA; jump 7200; C:AP:70000000:900000000 BBBB",
+            "C data AAAA; C end Abandoned; S end Abandoned; C data BBBB",
+            WHOLE,
+        ),
+        (
+            "quiet_for_hours_as_it_goes",
+            "hs; C+0 AAAA; wait 7200000; C+4 BBBB",
+            "C data AAAA; C end Abandoned; S end Abandoned; C data BBBB",
+            WHOLE,
         ),
     ]);
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::exchange::Silence;
+use crate::hit::Carried;
 use crate::hit::Text;
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
@@ -72,7 +73,11 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         number: 7,
         why: Why::Match,
         heading,
-        kind: Kind { name: "", side },
+        kind: Kind {
+            name: "",
+            side,
+            sized: true,
+        },
         portion: Portion::Whole,
         text: Text {
             bytes: text,
@@ -80,6 +85,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         },
         head: 0,
         start: 0,
+        carried: Carried::default(),
         began: Timestamp::default(),
         brief: Brief {
             status: if side == Side::Answers { 503 } else { 0 },
@@ -95,6 +101,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -117,6 +124,7 @@ fn asked(method: &str, host: &str, target: &str) -> Vec<Fact> {
         name,
         value: value.to_owned(),
         summary: false,
+        many: false,
     })
     .to_vec()
 }
@@ -141,6 +149,7 @@ fn pair<'a>(question: Option<&'a Hit<'a>>, answer: Option<&'a Hit<'a>>, total: i
         title: b"",
         times: times(total),
         silence: Silence::None,
+        failed: None,
     }
 }
 

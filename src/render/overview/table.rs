@@ -200,6 +200,7 @@ impl Reader<'_> {
                 3 => Some(Paint::Part(Role::Refused)),
                 4 => Some(Paint::Part(Role::Failed)),
                 6 => Some(Paint::Slow),
+                7 | 8 => Some(Paint::Failed),
                 _ => None,
             }),
             times: self.together.of(took),

@@ -52,6 +52,7 @@ fn asked(overview: &mut Overview, title: &str, millis: Option<i64>) {
             ..Times::default()
         },
         silence: Silence::None,
+        failed: None,
     };
     overview.pair(&pair).unwrap();
 }
