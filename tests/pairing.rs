@@ -126,20 +126,17 @@ fn exchanges(path: &Path) -> Vec<String> {
             .entry(number)
             .or_insert(["-".to_owned(), "-".to_owned()]);
         let http = &message["http"];
-        match message["kind"].as_str() {
-            Some("http.request") => {
-                let target = http["target"].as_str().unwrap_or_default();
-                halves[0] = format!("{} {target}", http["method"].as_str().unwrap_or_default());
-            }
-            _ => {
-                let marks = message["marks"].as_array().expect("a list");
-                let unsure = if marks.contains(&"unpaired".into()) {
-                    "?"
-                } else {
-                    ""
-                };
-                halves[1] = format!("{}{unsure}", http["status"]);
-            }
+        if message["kind"] == "http.request" {
+            let target = http["target"].as_str().unwrap_or_default();
+            halves[0] = format!("{} {target}", http["method"].as_str().unwrap_or_default());
+        } else {
+            let marks = message["marks"].as_array().expect("a list");
+            let unsure = if marks.contains(&"unpaired".into()) {
+                "?"
+            } else {
+                ""
+            };
+            halves[1] = format!("{}{unsure}", http["status"]);
         }
     }
     found.into_values().map(|halves| halves.join(" ")).collect()

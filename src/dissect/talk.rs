@@ -58,6 +58,8 @@ impl Talk {
     }
 
     /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
+    #[cold]
+    #[inline(never)]
     pub(super) fn join(&mut self, dir: Direction) {
         let half = self.halves.of_mut(dir);
         if half.place.is_none() {
@@ -79,11 +81,12 @@ impl Talk {
         }
         self.pause(dir, voice.by.ts, voice);
 
-        self.take(dir, place, bytes, voice);
+        let end = place.plus(bytes.len() as u64);
+        self.take(dir, end, bytes, voice);
 
         let push = voice.by.flags.has(TcpFlags::PSH);
         let half = self.halves.of_mut(dir);
-        half.place = Some(place.plus(bytes.len() as u64));
+        half.place = Some(end);
         half.burst.touch(voice.by);
         if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.patient) {
             half.settle(dir, dissector(&mut self.dissector), voice);
@@ -99,16 +102,14 @@ impl Talk {
         }
     }
 
-    /// Passes on what waits and `bytes`; what is left waits.
-    fn take(&mut self, dir: Direction, place: Place, bytes: &[u8], voice: &mut Voice<'_>) {
+    /// Passes on what waits and `bytes`, which end in front of `end`; what is left waits.
+    fn take(&mut self, dir: Direction, end: Place, bytes: &[u8], voice: &mut Voice<'_>) {
         let mut rest = bytes;
         let mut fresh = true;
-        let end = place.plus(bytes.len() as u64);
         while !rest.is_empty() {
             let half = self.halves.of_mut(dir);
             if half.waiting.is_empty() {
-                let place = end.minus(rest.len() as u64);
-                let used = self.pass((dir, place), rest, 0, fresh, voice);
+                let used = self.pass((dir, end), rest, 0, fresh, voice);
                 let left = rest.get(used..).unwrap_or_default();
                 if !left.is_empty() {
                     let half = self.halves.of_mut(dir);
@@ -125,9 +126,9 @@ impl Talk {
                 .head
                 .saturating_sub(before)
                 .clamp(1, rest.len());
-            let place = end.minus(rest.len().saturating_add(before) as u64);
             held.extend_from_slice(rest.get(..room).unwrap_or_default());
-            let used = self.pass((dir, place), &held, before, fresh, voice);
+            let at = end.minus(rest.len().saturating_sub(room) as u64);
+            let used = self.pass((dir, at), &held, before, fresh, voice);
             let half = self.halves.of_mut(dir);
             if let Some(of_rest) = used.checked_sub(before) {
                 held.clear();
@@ -142,11 +143,11 @@ impl Talk {
         }
     }
 
-    /// Passes on `bytes`, which begin at `place`, until what is left is not enough for the next step; says how many were used. The
+    /// Passes on `bytes`, which end in front of `end`, until what is left is not enough for the next step; says how many were used. The
     /// first `held` of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
     fn pass(
         &mut self,
-        (dir, place): (Direction, Place),
+        (dir, end): (Direction, Place),
         bytes: &[u8],
         held: usize,
         fresh: bool,
@@ -155,7 +156,6 @@ impl Talk {
         let mut used = 0;
         let mut steps = 0;
         let mut recognised = false;
-        let other = self.halves.of(dir.reverse()).place;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             let half = self.halves.of_mut(dir);
@@ -181,8 +181,8 @@ impl Talk {
                         dir,
                         bytes: rest,
                         first,
-                        place: place.plus(used as u64),
-                        other,
+                        place: end.minus(rest.len() as u64),
+                        other: self.halves.of(dir.reverse()).place,
                         starts,
                         recognised: std::mem::take(&mut recognised),
                     },
@@ -485,13 +485,11 @@ fn miss(
     dir: Direction,
     missed: Missed,
 ) {
-    match dissector {
-        Some(dissector) => dissector.missed(dir, missed),
-        None => {
-            let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
-            half.missed = Some(all);
-        }
+    if let Some(dissector) = dissector {
+        return dissector.missed(dir, missed);
     }
+    let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
+    half.missed = Some(all);
 }
 
 /// What became of raw bytes.

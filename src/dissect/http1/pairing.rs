@@ -295,8 +295,7 @@ impl Pairing {
         self.latest = stand.acks.map(|acks| (at, acks));
         if self.exact
             && let Some(first) = self.open.front()
-            && self.waits(first)
-            && first.index == self.begun
+            && (first.index, first.run) == (self.begun, self.counted)
             && first.is_possible(at, received)
         {
             let asked = first.asked;
@@ -323,17 +322,17 @@ impl Pairing {
             self.begun = self.begun.saturating_add(u64::from(self.counts));
             return;
         };
-        let exchange = asked.exchange;
-        let Some(at) = self
-            .open
-            .iter()
-            .position(|open| open.asked.exchange == exchange)
-        else {
-            return;
+        let is_it = |open: &Open| open.asked.exchange == asked.exchange;
+        let open = match self.open.front() {
+            Some(first) if is_it(first) => self.open.pop_front(),
+            // The responses to those in front of it are over.
+            _ => match self.open.iter().position(is_it) {
+                Some(at) => self.open.drain(..=at).next_back(),
+                None => None,
+            },
         };
-        stats.unanswered = stats.unanswered.saturating_sub(1);
-        // The responses to those in front of it are over.
-        if let Some(open) = self.open.drain(..=at).next_back() {
+        if let Some(open) = open {
+            stats.unanswered = stats.unanswered.saturating_sub(1);
             self.begun = open.index.saturating_add(1);
             (self.counted, self.exact) = (open.run, true);
         }
@@ -369,6 +368,7 @@ impl Pairing {
     }
 
     /// The first bytes of the request stream are there, at `place`: what responses that came before them respond to.
+    #[cold]
     fn look_back(&mut self, place: Place) {
         // Where anything begins that may have been asked.
         let first = match self.missed {
@@ -383,15 +383,22 @@ impl Pairing {
         }
     }
 
-    /// A request begins at `start`: how long the last one was, or how many may lie between. Says whether that is not known.
+    /// A request begins at `start`: how long the last one was, or how many may lie between. Says whether the latter is not known.
     fn measure(&mut self, start: u64) -> bool {
         let last = self.last.replace(start);
-        let Some(missed) = self.missed.take() else {
-            if let Some(last) = last {
-                self.shortest = self.shortest.min(start.saturating_sub(last));
-            }
-            return false;
-        };
+        if let Some(missed) = self.missed {
+            return self.guess(missed, start);
+        }
+        if let Some(last) = last {
+            self.shortest = self.shortest.min(start.saturating_sub(last));
+        }
+        false
+    }
+
+    /// A request begins at `start` behind something that was missed: how many may lie in that. Says whether that is not known.
+    #[cold]
+    fn guess(&mut self, missed: Missed, start: u64) -> bool {
+        self.missed = None;
         let shortest = match self.shortest {
             u64::MAX => SHORTEST,
             shortest => shortest,
