@@ -203,10 +203,7 @@ impl Renderer for Masked {
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
-        self.inner.failure(&Failure {
-            title: &redact::text(failure.title),
-            ..*failure
-        })
+        self.inner.failure(failure)
     }
 
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {

@@ -8,7 +8,7 @@ use spygrep::decode;
 use spygrep::dissect::{self, Budget, Conversation};
 use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
-use spygrep::hit::{Heading, Hit, Pair, Piece, Portion, Text, Why};
+use spygrep::hit::{Carried, Heading, Hit, Pair, Piece, Portion, Text, Why};
 use spygrep::limits::{Limits, time};
 use spygrep::message::{BodyFacts, Brief, Kind, Part, Said};
 use spygrep::packet::{Packet, TcpFlags, Transport};
@@ -281,6 +281,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
             pieces: &[Piece::Kept(0..ANSWER.len())],
         },
         start: 0,
+        carried: Carried::default(),
         head: ANSWER.len() - 10,
         began: Timestamp::default(),
         brief: Brief {
@@ -297,6 +298,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -324,6 +326,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         answer: Some(&hit),
         title: b"GET example.test/page/1",
         times: Times::default(),
+        failed: None,
     };
     let mut renderer = render::renderer(settings, Out::new(Box::new(std::io::sink()), true));
     let pairs = renderer.wants().pairs;
