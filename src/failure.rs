@@ -50,8 +50,6 @@ pub struct Failure<'a> {
     pub heading: Heading,
     /// What failed.
     pub failed: Failed,
-    /// The request in a few words, as [`crate::hit::Companion::title`].
-    pub title: &'a [u8],
     /// The frames that show it: the SYN, the RST or the FIN.
     pub frames: &'a [u64],
     /// Another address of the server, tried by the client at the same time, that failed in the same way.

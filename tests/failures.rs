@@ -266,6 +266,50 @@ fn an_answer_that_is_reset_says_so() {
     );
 }
 
+#[test]
+fn syns_that_nobody_answers_are_told_when_they_were_waited_for() {
+    let path = scratch("failures-silent").join("some.pcap");
+    let mut all = packets(
+        40_000,
+        &[
+            (0, true, SYN, [0, 0], b""),
+            (1000, true, SYN, [0, 0], b""),
+            (3000, true, SYN, [0, 0], b""),
+        ],
+    );
+    // One alone says nothing, unless servers are heard.
+    all.extend(packets(40_001, &[(0, true, SYN, [0, 0], b"")]));
+    let later = |heard: bool| {
+        let mut steps = OPEN.to_vec();
+        let whole = b"HTTP/1.1 204 No Content\r\n\r\n";
+        if heard {
+            steps.push((4, false, PSH | ACK, [ASKED, 0], whole));
+        }
+        for step in &mut steps {
+            step.0 += if heard { 500 } else { 20_000 };
+        }
+        steps
+    };
+    let mut unheard = all.clone();
+    unheard.extend(packets(40_002, &later(false)));
+    capture(&path, unheard);
+    let shown = printed("''", &path);
+    assert_eq!(shown.matches("no answer").count(), 1, "{shown}");
+    assert!(
+        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no answer to 3 SYNs · 20 s\n"),
+        "{shown}"
+    );
+    let mut heard = all;
+    heard.extend(packets(40_002, &later(true)));
+    heard.extend(packets(40_003, &later(false)));
+    capture(&path, heard);
+    let shown = printed("''", &path);
+    assert!(
+        shown.contains("T 192.0.2.1:40001 -> 192.0.2.2:80 1 SYN, no answer seen\n"),
+        "{shown}"
+    );
+}
+
 /// The answer to a client that gave up is told as it comes all the same.
 #[test]
 fn who_gives_up_may_get_an_answer_after_all() {

@@ -277,6 +277,11 @@ impl Desk {
                 conversation.pass_over();
                 return self.pass_over_datagram(state);
             }
+            // Nothing was said that could end. (What ends by a FIN or a RST may be a failure.)
+            StreamEvent::End {
+                how: Ending::Abandoned | Ending::Capture,
+                ..
+            } if conversation.is_new() => return,
             StreamEvent::End { dir, how, by } => {
                 if matches!(how, Ending::Fin | Ending::Reset) {
                     let ts = by.ts;
