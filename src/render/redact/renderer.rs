@@ -206,10 +206,7 @@ impl Renderer for Redacting {
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
-        self.inner.failure(&Failure {
-            title: &redacted(failure.title),
-            ..*failure
-        })
+        self.inner.failure(failure)
     }
 
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {
