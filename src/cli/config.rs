@@ -174,6 +174,8 @@ fn configure_run(
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
+    // Before anything is opened: what does not go together is wrong with any rights.
+    let render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()
@@ -186,7 +188,6 @@ fn configure_run(
     let live = input.is_live();
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
-    let render = appearance::render(args, ngrep, live, limits)?;
     let source = match &input {
         Input::Live(_, names) => {
             let net = names.first().and_then(|name| devices::ipv4_network(name));
