@@ -304,7 +304,6 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
-        failed: None,
         aside: None,
         joined: false,
         pending: false,

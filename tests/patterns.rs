@@ -106,11 +106,10 @@ fn everyday_patterns_with_counts_are_found_and_marked() {
             expected,
             "{pattern}"
         );
-        assert_eq!(
-            count(&["--only", "req", "--unicode", pattern], &file),
-            expected,
-            "{pattern}"
-        );
+    }
+    for pattern in [r"id=\d+.{0,30}status", r"\btoken\b.{0,50}\bsecret\b"] {
+        let arguments = ["--only", "req", "--unicode", pattern];
+        assert_eq!(count(&arguments, &file), "2", "{pattern}");
     }
     let several = [
         "--regexp",

@@ -176,6 +176,8 @@ fn configure_run(
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
+    // Before anything is opened: what does not go together is wrong with any rights.
+    let render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()

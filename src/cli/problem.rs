@@ -123,6 +123,12 @@ impl Problem {
                 Self::no_such_device(name, &devices)
             }
             CaptureError::NoRights { device, .. } => {
+                // Without rights nothing can be opened, not even what is not there.
+                let devices = crate::capture::devices::list().unwrap_or_default();
+                let known = |name: &str| devices.iter().any(|one| one.name == name);
+                if !devices.is_empty() && device != "any" && !known(device) {
+                    return Self::no_such_device(device, &devices);
+                }
                 let program = std::env::current_exe()
                     .map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
                 Self::no_rights(&Rights {
