@@ -17,7 +17,7 @@ mod gzip;
 mod look;
 mod stage;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod text;
 mod zstd;
 
@@ -104,6 +104,16 @@ struct Teller<'t, 'v> {
     readings: &'t mut Vec<Charge>,
 }
 
+impl<'t, 'v> Teller<'t, 'v> {
+    const fn new(dir: Direction, voice: &'t mut Voice<'v>, readings: &'t mut Vec<Charge>) -> Self {
+        Self {
+            dir,
+            voice,
+            readings,
+        }
+    }
+}
+
 impl Listener for Teller<'_, '_> {
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]) {
         match reading {
@@ -155,12 +165,7 @@ impl Body {
 
     /// All bytes from here on are another reading, with what is taken for framing.
     pub(super) fn search_as_sent(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        let readings = &mut self.readings;
-        let mut teller = Teller {
-            dir,
-            voice,
-            readings,
-        };
+        let mut teller = Teller::new(dir, voice, &mut self.readings);
         self.sent = teller.fork("sent");
     }
 
@@ -211,12 +216,7 @@ impl Body {
         }
         let bounds = self.bounds(voice);
         if let Some(chain) = &mut self.chain {
-            let readings = &mut self.readings;
-            let mut teller = Teller {
-                dir,
-                voice,
-                readings,
-            };
+            let mut teller = Teller::new(dir, voice, &mut self.readings);
             if let Err(Swells { at }) = chain.push(bytes, bounds, &mut teller) {
                 self.cut(bytes.len().saturating_sub(at), voice);
             }
@@ -233,12 +233,7 @@ impl Body {
         self.fresh = None;
         let bounds = self.bounds(voice);
         if let Some(chain) = &mut self.chain {
-            let readings = &mut self.readings;
-            let mut teller = Teller {
-                dir,
-                voice,
-                readings,
-            };
+            let mut teller = Teller::new(dir, voice, &mut self.readings);
             if chain.hole(bounds, &mut teller) {
                 return;
             }
@@ -304,12 +299,7 @@ impl Body {
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let readings = &mut self.readings;
-        let mut teller = Teller {
-            dir,
-            voice,
-            readings,
-        };
+        let mut teller = Teller::new(dir, voice, &mut self.readings);
         match chain.finish(whole, bounds, &mut teller) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;
