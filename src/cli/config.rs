@@ -177,7 +177,7 @@ fn configure_run(
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
     // Before anything is opened: what does not go together is wrong with any rights.
-    let render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
+    let mut render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()
@@ -190,7 +190,6 @@ fn configure_run(
     let live = input.is_live();
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
-    let mut render = appearance::render(args, ngrep, live, limits)?;
     render.by_exchange = conditions.are_of_exchanges() && query.is_empty();
     let source = match &input {
         Input::Live(_, names) => {

@@ -129,15 +129,10 @@ impl About<'_> {
     }
 
     fn request(&mut self, line: &[u8]) {
+        if !line.ends_with(b"\n") {
+            return self.cut_request(line);
+        }
         let Some(request) = RequestLine::of(line) else {
-            // Of a line that was cut in its target the method is known.
-            if let Some(request) = RequestLine::of_part(line) {
-                let mut room = [0; TITLE];
-                let title = request_title(&request, None, &mut room);
-                self.fact("http.title", &[title, b"..."].concat(), true);
-                self.fact("http.method", request.method, false);
-                self.style(0..request.method.len(), Role::Verb);
-            }
             return;
         };
         let host = self.value("host");
@@ -151,6 +146,23 @@ impl About<'_> {
             self.fact("http.host", host, false);
         }
         self.fact("http.version", request.version, false);
+        self.style(0..request.method.len(), Role::Verb);
+    }
+
+    /// Of a request whose line was cut.
+    fn cut_request(&mut self, line: &[u8]) {
+        let Some(request) = RequestLine::of_part(line) else {
+            return;
+        };
+        let cut = request.version.is_empty();
+        let mut room = [0; TITLE];
+        let title = request_title(&request, None, &mut room);
+        let more: &[u8] = if cut { b"..." } else { b"" };
+        self.fact("http.title", &[title, more].concat(), true);
+        self.fact("http.method", request.method, false);
+        if !cut {
+            self.fact("http.target", request.target, false);
+        }
         self.style(0..request.method.len(), Role::Verb);
     }
 
@@ -398,6 +410,16 @@ mod tests {
             facts(&describe(REQUEST, b"GET /a/pa", &[])),
             [("http.title", "GET /a/pa..."), ("http.method", "GET")]
         );
+        for line in [&b"GET /a "[..], b"GET /a HT", b"GET /a HTTP/1"] {
+            assert_eq!(
+                facts(&describe(REQUEST, line, &[])),
+                [
+                    ("http.title", "GET /a"),
+                    ("http.method", "GET"),
+                    ("http.target", "/a")
+                ]
+            );
+        }
         let cut = b"GET /a HTTP/1.1\r\nA: b\r\nHost: exa";
         assert_eq!(
             facts(&describe(REQUEST, cut, &[])),

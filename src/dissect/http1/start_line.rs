@@ -322,16 +322,28 @@ impl<'h> RequestLine<'h> {
         })
     }
 
-    /// Reads what is there of a line that was cut in its target: its version is empty.
+    /// Reads what is there of a line that was cut. Its version is empty if it was cut in its target, of which the beginning is
+    /// there then.
     pub(super) fn of_part(line: &'h [u8]) -> Option<Self> {
-        let (method, target) = line.split_at_checked(space(line)?)?;
-        let target = target.trim_ascii_start();
-        let begins = target.starts_with(b"/") || target.starts_with(b"http");
-        let known = begins && METHODS.contains(&method) && !target.contains(&b'\n');
-        known.then_some(Self {
+        let (method, rest) = line.split_at_checked(space(line)?)?;
+        let rest = rest.trim_ascii_start();
+        let begins = rest.starts_with(b"/") || rest.starts_with(b"http");
+        if !begins || !METHODS.contains(&method) || rest.contains(&b'\n') {
+            return None;
+        }
+        let end = rest.iter().rposition(|byte| *byte == b' ');
+        let (target, last) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+        let name = last.trim_ascii();
+        let name = name.get(..b"HTTP/".len()).unwrap_or(name);
+        let is_version = end.is_some() && b"HTTP/".starts_with(name);
+        let (target, version): (_, &[u8]) = match is_version {
+            true => (target.trim_ascii_end(), b"1"),
+            false => (rest, b""),
+        };
+        Some(Self {
             method,
             target,
-            version: b"",
+            version,
             minor: 1,
             odd: None,
         })

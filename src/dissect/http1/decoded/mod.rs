@@ -18,7 +18,7 @@ mod gzip;
 mod look;
 mod stage;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod text;
 mod zstd;
 
@@ -112,6 +112,21 @@ struct Teller<'t, 'v> {
     events: &'t mut Option<Events>,
 }
 
+impl<'t, 'v> Teller<'t, 'v> {
+    const fn new(
+        dir: Direction,
+        voice: &'t mut Voice<'v>,
+        (readings, events): (&'t mut Vec<Charge>, &'t mut Option<Events>),
+    ) -> Self {
+        Self {
+            dir,
+            voice,
+            readings,
+            events,
+        }
+    }
+}
+
 impl Listener for Teller<'_, '_> {
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]) {
         match reading {
@@ -169,13 +184,7 @@ impl Body {
 
     /// All bytes from here on are another reading, with what is taken for framing.
     pub(super) fn search_as_sent(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        let readings = &mut self.readings;
-        let mut teller = Teller {
-            dir,
-            voice,
-            readings,
-            events: &mut self.events,
-        };
+        let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
         self.sent = teller.fork("sent");
     }
 
@@ -226,13 +235,7 @@ impl Body {
         }
         let bounds = self.bounds(voice);
         if let Some(chain) = &mut self.chain {
-            let readings = &mut self.readings;
-            let mut teller = Teller {
-                dir,
-                voice,
-                readings,
-                events: &mut self.events,
-            };
+            let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
             if let Err(Swells { at }) = chain.push(bytes, bounds, &mut teller) {
                 self.cut(bytes.len().saturating_sub(at), voice);
             }
@@ -252,13 +255,7 @@ impl Body {
         self.fresh = None;
         let bounds = self.bounds(voice);
         if let Some(chain) = &mut self.chain {
-            let readings = &mut self.readings;
-            let mut teller = Teller {
-                dir,
-                voice,
-                readings,
-                events: &mut self.events,
-            };
+            let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
             if chain.hole(bounds, &mut teller) {
                 return;
             }
@@ -326,13 +323,7 @@ impl Body {
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let readings = &mut self.readings;
-        let mut teller = Teller {
-            dir,
-            voice,
-            readings,
-            events: &mut self.events,
-        };
+        let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
         match chain.finish(whole, bounds, &mut teller) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;

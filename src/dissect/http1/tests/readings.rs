@@ -1,40 +1,13 @@
 //! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are broken so that nobody knows
 //! what they say. Each is an answer that some receiver reads `TEXT` in.
 
-use std::io::Write as _;
-
-use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-
 use super::super::super::chart::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
 };
+use super::super::decoded::tests::{deflate, gzip, zlib, zstd};
 use super::{GET, OK};
 
 const TEXT: &[u8] = b"a text with a NEEDLE in it";
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(text: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn deflate(text: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zstd(text: &[u8]) -> Vec<u8> {
-    compress_to_vec(text, CompressionLevel::Fastest)
-}
 
 /// An uncompressed metablock of brotli, and the empty last one.
 fn brotli(text: &[u8]) -> Vec<u8> {
