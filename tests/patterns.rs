@@ -314,7 +314,7 @@ fn a_dot_is_any_byte_of_what_is_no_text() {
     let matches = text(&both.stdout);
     let datagram = matches
         .lines()
-        .find(|line| line.contains("udp.datagram"))
+        .find(|line| line.contains("\"kind\":\"dns."))
         .expect("it is there");
     assert_eq!(datagram.matches("\"start\"").count(), 1, "{datagram}");
 }
