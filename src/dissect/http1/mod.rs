@@ -297,7 +297,9 @@ impl Dissector for Http1 {
             pairing,
         } = self;
         *halves = Both::default();
-        *bodies = Both::default();
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            bodies.of_mut(dir).renew();
+        }
         *long_heads = Both::default();
         *asker = None;
         *left = false;

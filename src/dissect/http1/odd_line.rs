@@ -271,7 +271,8 @@ pub(super) fn seek_request(bytes: &[u8]) -> Seek {
 
 /// Whether an unknown method is a known one behind small letters that were left over: `userGET`.
 pub(super) fn is_glued(method: &[u8]) -> bool {
-    method.iter().any(u8::is_ascii_lowercase)
+    method.len() > 3
+        && method.iter().any(u8::is_ascii_lowercase)
         && COMMON.iter().any(|known| {
             let known = known.strip_suffix(b" ").unwrap_or(known);
             method.len() > known.len() && method.ends_with(known)

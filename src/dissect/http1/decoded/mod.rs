@@ -182,6 +182,14 @@ impl Body {
         self.chain = Some(Box::new(Chain::new(stages, look(plan, media, voice))));
     }
 
+    /// Forgets all, for another flow. Mostly there is nothing: the last one is over.
+    pub(super) fn renew(&mut self) {
+        let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
+        if open || self.state != Decoding::AsSent || !self.readings.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     /// All bytes from here on are another reading, with what is taken for framing.
     pub(super) fn search_as_sent(&mut self, dir: Direction, voice: &mut Voice<'_>) {
         let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
