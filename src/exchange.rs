@@ -29,14 +29,20 @@ pub struct Exchange {
     pub acknowledged: Option<Timestamp>,
     /// First byte of the (final) answer.
     pub answered: Option<Timestamp>,
+    /// How many bytes of the other direction the asker had acknowledged by then, and how much of it was missed by the capture.
+    pub heard: Heard,
     /// Bytes of the question, its head as sent and its body decoded.
     pub sent: u64,
     /// What had gone wrong in the flow when the question began.
     pub troubles: Troubles,
     /// What is known of the conditions on it.
     pub findings: Findings,
+    /// Bytes that the other side had sent when the question began.
+    pub reached: u64,
     /// The question was shown.
     pub shown: bool,
+    /// It was told that there is no answer, as it stood then.
+    pub failed: bool,
     /// The question would be shown if the conditions held, or in views of exchanges: it is a match.
     pub matched: bool,
 }
@@ -62,13 +68,37 @@ impl Exchange {
             asked_end: 0,
             acknowledged: None,
             answered: None,
+            heard: Heard::default(),
             sent: 0,
             troubles,
             findings: Findings::default(),
+            reached: 0,
             shown: false,
+            failed: false,
             matched: false,
         }
     }
+}
+
+/// What is known of the direction of the responses at some moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Heard {
+    /// Bytes that their receiver acknowledged.
+    pub acknowledged: u64,
+    /// Holes, bytes that nobody understands, and responses whose request is not certain.
+    pub missed: u32,
+}
+
+/// What is known of a final response that did not come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Silence {
+    /// There was none, as far as the capture goes.
+    #[default]
+    None,
+    /// Bytes of that direction were lost or not understood, or a response came whose request is not certain: it may be among them.
+    Unknown,
+    /// No packet of that direction was captured.
+    Unseen,
 }
 
 /// What is known of the conditions on an exchange.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::frame::Timestamp;
 use crate::packet::protocol;
+use crate::stream::Carrier;
 
 /// One end of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,8 +82,12 @@ pub struct Flow {
     pub path: u32,
     /// How sure the roles are.
     pub roles: Roles,
+    /// The frame of its first packet.
+    pub opened: u64,
     /// How it began.
     pub handshake: Handshake,
+    /// The RST that ends it, as far as it is known to be one.
+    pub reset: Option<Reset>,
     /// What went wrong in it so far.
     pub troubles: Troubles,
     /// How often what is known of it has changed.
@@ -100,6 +105,15 @@ pub struct Handshake {
     pub done: Option<Timestamp>,
     /// How often the client sent its SYN again.
     pub repeats: u8,
+}
+
+/// A RST that nothing has contradicted so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Reset {
+    /// Who sent it.
+    pub dir: Direction,
+    /// Its packet.
+    pub by: Carrier,
 }
 
 /// What slows a connection down, counted.

@@ -30,6 +30,25 @@ impl Timestamp {
         Self::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
+    /// From nanoseconds since 1970, of any size; what lies outside of what is told apart ([`EARLIEST`](Self::EARLIEST) to
+    /// [`LATEST`](Self::LATEST)) is held at its end, and the answer says so.
+    #[must_use]
+    pub const fn held(nanos: i128) -> (Self, bool) {
+        if nanos < Self::EARLIEST.nanos() as i128 {
+            (Self::EARLIEST, true)
+        } else if nanos > Self::LATEST.nanos() as i128 {
+            (Self::LATEST, true)
+        } else {
+            (Self::from_nanos(nanos as i64), false)
+        }
+    }
+
+    /// The earliest moment that a capture has, in 1678, and the latest, in 2261. To both ends of the range there are months,
+    /// so that nothing which is waited for lies beyond them.
+    pub const EARLIEST: Self = Self::new(-9_214_646_400, 0);
+    /// See [`EARLIEST`](Self::EARLIEST).
+    pub const LATEST: Self = Self::new(9_214_646_400, 0);
+
     /// Nanoseconds since 1970.
     #[must_use]
     pub const fn nanos(self) -> i64 {
@@ -54,7 +73,16 @@ impl Timestamp {
         self.nanos().saturating_sub(earlier.nanos())
     }
 
-    /// This moment and `nanos` more.
+    /// The moment `nanos` from this one. None: it is beyond the range, so it never comes.
+    #[must_use]
+    pub const fn after(self, nanos: i64) -> Option<Self> {
+        match self.nanos().checked_add(nanos) {
+            Some(nanos) => Some(Self::from_nanos(nanos)),
+            None => None,
+        }
+    }
+
+    /// This moment and `nanos` more, held at the end of the range.
     #[must_use]
     pub const fn plus(self, nanos: i64) -> Self {
         Self::from_nanos(self.nanos().saturating_add(nanos))

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::exchange::Silence;
+use crate::failure::Failed;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
@@ -22,11 +24,13 @@ pub struct Hit<'a> {
     pub kind: Kind,
     /// Which portion of the message this is.
     pub portion: Portion,
-    /// Its text, as far as it was kept.
+    /// Its text, as far as it was kept; of a portion what no earlier one has.
     pub text: Text<'a>,
-    /// Bytes of the body in front of `text`, given out with earlier portions.
+    /// Bytes of the body before that: earlier portions have shown them, or passed over them.
     pub start: u64,
-    /// How many bytes at the start of `text.bytes` are the message's head.
+    /// What of earlier portions still matters to this one.
+    pub carried: Carried,
+    /// How many bytes at the start of `text.bytes` are the message's head; only its first portion has it.
     pub head: usize,
     /// When its first byte was captured.
     pub began: Timestamp,
@@ -52,6 +56,8 @@ pub struct Hit<'a> {
     pub times: Option<Times>,
     /// It did not end by its own framing: the stream broke, ended or was given up in it.
     pub incomplete: bool,
+    /// What ended its connection in the middle of it, where that was seen.
+    pub failed: Option<Failed>,
     /// The bytes have no place in their stream; this is why.
     pub aside: Option<Aside>,
     /// The capture joined its flow in the middle, and this is the flow's first message.
@@ -73,6 +79,10 @@ pub struct Pair<'a> {
     pub title: &'a [u8],
     /// When what happened. Without a question `asked` is the answer's first byte.
     pub times: Times,
+    /// Without an answer: what is known of that.
+    pub silence: Silence,
+    /// Why there is no answer, where that was seen.
+    pub failed: Option<Failed>,
 }
 
 /// Why something is shown.
@@ -86,7 +96,8 @@ pub enum Why {
     Empty,
 }
 
-/// A portion of a message. Short messages come whole; one with more matches than are held at once comes in several.
+/// A portion of a message. Most messages come whole. One that takes its time live, or has more matches than are held at
+/// once, comes in several: their texts, one after the other, are the text that would have come whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Portion {
     /// All of it.
@@ -99,12 +110,46 @@ pub enum Portion {
     Last,
 }
 
+/// What of earlier portions of a message still matters to a portion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Carried {
+    /// Bytes at the start of [`Text::bytes`] that an earlier portion has shown and no piece covers: a match may begin in
+    /// them.
+    pub len: usize,
+    /// How many of those belong to the head.
+    pub head: usize,
+    /// The place of the first of them: in the head when some belong to it, else in the body.
+    pub at: u64,
+    /// How many of the last matches reach the end of this portion and may become longer: they come again with the next
+    /// portion.
+    pub unsettled: usize,
+    /// Bytes at the end of this portion in which a match may have begun that ends in a later one.
+    pub open: usize,
+    /// Earlier portions have passed over bytes of the body.
+    pub skipped: bool,
+}
+
+impl Hit<'_> {
+    /// The matches that will not change any more: all of them, but in a portion behind which more comes.
+    #[must_use]
+    pub fn settled(&self) -> &[Range<usize>] {
+        let settled = self.matches.len().saturating_sub(self.carried.unsettled);
+        self.matches.get(..settled).unwrap_or_default()
+    }
+
+    /// Whether no portion of the message comes after this one.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        matches!(self.portion, Portion::Whole | Portion::Last)
+    }
+}
+
 /// The kept text of a message: `bytes`, and how the pieces of it lie in the message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text<'a> {
     /// All kept bytes, piece behind piece.
     pub bytes: &'a [u8],
-    /// The pieces, in order; their ranges cover `bytes`.
+    /// The pieces, in order; their ranges cover `bytes` from [`Carried::len`] on.
     pub pieces: &'a [Piece],
 }
 
@@ -178,4 +223,6 @@ pub struct Companion<'a> {
     pub times: Option<Times>,
     /// As [`Hit::incomplete`].
     pub incomplete: bool,
+    /// As [`Hit::failed`].
+    pub failed: Option<Failed>,
 }

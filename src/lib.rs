@@ -32,6 +32,7 @@
 
 // -- nouns --
 pub mod exchange;
+pub mod failure;
 pub mod flow;
 pub mod foreign;
 pub mod frame;
@@ -42,6 +43,7 @@ pub mod packet;
 pub mod policy;
 pub mod recent;
 pub mod stats;
+pub mod stop;
 pub mod stream;
 pub mod times;
 pub mod unwritten;

@@ -11,13 +11,23 @@ pub const RECORD_BYTES: usize = 16 << 20;
 pub const TUNNELS: u8 = 4;
 
 /// Codings of one body that lie on top of each other and are undone; with more it is told as sent.
-pub const CODINGS: usize = 4;
+pub const CODINGS: usize = 8;
+/// Readings of one body that are searched beside the one that is shown, where it is doubtful how it is framed or coded.
+pub const READINGS: usize = 4;
+/// Bytes of each of them that are kept to be shown, and what it is charged with among [`Limits::decoders`].
+pub const READING_KEPT: usize = 16 << 10;
 /// How many times its coded bytes a body may be beyond [`Limits::decoded`]. Logs and tables shrink to a tenth, the most
 /// monotonous dump to a hundredth; deflate cannot do more than 1032, which is what a bomb of zeros has, and brotli and
 /// zstd know no bound.
 pub const SWELL: u64 = 256;
 /// The largest window of a zstd body: what RFC 8878 section 3.1.1.1.2 wants decoders to have, and RFC 9659 allows HTTP.
 pub const ZSTD_WINDOW: u64 = 8 << 20;
+
+/// Bytes of the states that an automaton keeps which is made as texts ask for it, for each pattern.
+pub const AUTOMATON: usize = 8 << 20;
+/// Bytes, for each pattern, of what open messages hold of matches that are begun in them, beyond that: some 100,000 messages
+/// that differ. One more message forgets its begun match.
+pub const BEGUN_MATCHES: usize = 16 << 20;
 
 /// The bounds that a user may move.
 #[derive(Clone, Copy, Debug)]
@@ -88,12 +98,16 @@ pub mod time {
     pub const BURST_PAUSE: i64 = 100_000_000;
     /// A live burst with an undecided match is held this long: what it shows is to be there after 200 ms.
     pub const CANDIDATE_HOLD: i64 = 150_000_000;
+    /// What has come of a live message is shown after a pause of [`BURST_PAUSE`], and after this where there is none.
+    pub const PORTION: i64 = 300_000_000;
     /// A live message that is not over is looked at again after this.
     pub const REVIEW: i64 = 50_000_000;
     /// How long a hole that the receiver acknowledged may still be filled by a reordering tap.
     pub const GAP_GRACE: i64 = 50_000_000;
     /// Packets of the flow after which such a hole is given up as well.
     pub const GAP_GRACE_PACKETS: u32 = 3;
+    /// The same, at most, where holes that were given up are filled later: the capture's packets are not in their order.
+    pub const GAP_GRACE_PACKETS_MOST: u32 = 64;
     /// How long a hole that nobody acknowledged is waited for.
     pub const GAP_TIMEOUT: i64 = 10_000_000_000;
     /// The same when only one direction is captured.
@@ -106,6 +120,9 @@ pub mod time {
     pub const CLOSE_GRACE: i64 = 1_000_000_000;
     /// An unanswered SYN is forgotten.
     pub const EMBRYO: i64 = 10_000_000_000;
+    /// A longer pause between two packets of a capture counts as this, where flows age and holes are waited for: it may be a
+    /// clock that was set. Shorter than [`GAP_TIMEOUT`], so that no jump gives up what nobody has acknowledged.
+    pub const PAUSE: i64 = 5_000_000_000;
     /// A closed connection still absorbs its late packets.
     pub const LINGER: i64 = 5_000_000_000;
     /// A quiet flow is forgotten, live.

@@ -25,7 +25,8 @@ fn main() -> ExitCode {
         Ok(Outcome::Matched) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
         Err(problem) => {
-            let _ = writeln!(std::io::stderr(), "{problem}");
+            // One write: another program may write to the same terminal.
+            let _ = std::io::stderr().write_all(format!("{problem}\n").as_bytes());
             ExitCode::from(2)
         }
     }

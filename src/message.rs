@@ -14,6 +14,8 @@ pub struct Kind {
     pub name: &'static str,
     /// Its part in an exchange.
     pub side: Side,
+    /// The size of its body is worth a word. Not that of a DNS response, whose text is its head.
+    pub sized: bool,
 }
 
 /// The part of a message in an exchange.
@@ -54,6 +56,23 @@ pub enum Said<'a> {
         len: u64,
         /// Why.
         reason: GapReason,
+    },
+    /// The body may be read in another way than the one that is told as `Text`: by this name, from here on. The text of
+    /// that reading is all that was told so far, then its [`Said::Reading`]. At most [`crate::limits::READINGS`] a message,
+    /// numbered from 0.
+    Fork {
+        /// Its number in the message.
+        reading: u8,
+        /// What the bytes are taken for: `gzip`, `sent` for no coding and no framing.
+        name: &'static str,
+    },
+    /// The next bytes of another reading; lent for the call, never empty. They are searched, and not shown unless they
+    /// match where the message's own text does not.
+    Reading {
+        /// Its number.
+        reading: u8,
+        /// The bytes.
+        bytes: &'a [u8],
     },
     /// What became of the body. At most once, right before `End`, and only when bytes of a body were captured.
     Body(BodyFacts),
@@ -112,7 +131,7 @@ impl Whole<'_> {
                 by,
                 Said::Body(BodyFacts {
                     wire: body.len() as u64,
-                    state: Decoding::AsSent,
+                    ..BodyFacts::default()
                 }),
             );
         }
@@ -152,6 +171,8 @@ pub struct Brief {
     pub interim: bool,
     /// The message breaks this rule of its protocol, and was read all the same.
     pub odd: Option<&'static str>,
+    /// An answer to one of several questions, and which one is not certain: packets were lost, or the capture began in the middle.
+    pub unpaired: bool,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.
@@ -161,6 +182,11 @@ pub struct BodyFacts {
     pub wire: u64,
     /// What was done to them.
     pub state: Decoding,
+    /// What they were taken for, where that is not what the head says: `gzip`, `chunked`; `sent` for neither coding nor
+    /// framing.
+    pub reading: Option<&'static str>,
+    /// Events of an event stream; `None` for any other body.
+    pub events: Option<u64>,
 }
 
 /// What was done to a body's bytes to make them text.
@@ -202,6 +228,8 @@ pub struct Fact {
     pub value: String,
     /// It belongs into the message's one-line summary.
     pub summary: bool,
+    /// There may be any number of facts with this name: they are a list in machine-readable output.
+    pub many: bool,
 }
 
 impl Role {

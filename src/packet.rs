@@ -31,6 +31,23 @@ pub mod protocol {
     }
 }
 
+/// The [path](Packet::path) of a packet with this VLAN tag alone.
+#[must_use]
+pub const fn path_of(vlan: u16) -> u32 {
+    (vlan as u32 + 1).wrapping_mul(0x9e37_79b1)
+}
+
+/// The VLAN of a path that is of one tag alone. (A mix of several tags or tunnels is one in a million times taken for that.)
+#[must_use]
+pub fn vlan_of(path: u32) -> Option<u16> {
+    /// By which a tag's number is had back, modulo 2 to the 32.
+    const INVERSE: u32 = 0x0e8b_2f51;
+    let tag = path.wrapping_mul(INVERSE).checked_sub(1)?;
+    u16::try_from(tag)
+        .ok()
+        .filter(|tag| (1..4096).contains(tag))
+}
+
 /// One IP packet, borrowed from its frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {

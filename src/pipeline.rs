@@ -14,6 +14,7 @@
 mod ahead;
 mod batch;
 mod behind;
+mod consumer;
 mod copies;
 mod desk;
 mod front;
@@ -31,20 +32,20 @@ use crate::capture::filter::Filter;
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
 use crate::limits::Limits;
-use crate::packet::Packet;
 use crate::policy::Policy;
 use crate::reassemble::{Defragmenter, Reassembler};
 use crate::render::{Ending, Renderer};
 use crate::search::{Conditions, Keep, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
-use crate::stream::StreamEvent;
+use crate::stop::Stop;
 
 pub use ahead::{Ahead, News};
 use behind::Behind;
+use consumer::Consumer;
 use copies::Copies;
 pub use desk::Unanswered;
 use desk::{Desk, Orders};
-use front::{Front, Listener};
+use front::Front;
 use memory::Memory;
 use packets::Packets;
 pub use recorder::{Recorder, Scope};
@@ -88,6 +89,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Nanoseconds after which a quiet flow is forgotten.
     pub idle: i64,
+    /// What takes long inside of the pipeline ends when this is set.
+    pub stop: Stop,
 }
 
 /// The spine, from a frame to what is shown of it.
@@ -109,8 +112,8 @@ enum Way {
 
 /// The verbs between a frame and what is shown of messages.
 struct Messages {
-    front: Front<Memory>,
-    desk: Desk,
+    front: Front,
+    consumer: Consumer,
 }
 
 /// The verbs between a frame and what is shown of packets.
@@ -171,6 +174,7 @@ impl Pipeline {
                 pair: (settings.pair || wants.others) && conditions.only.is_none(),
                 companions: wants.companions && conditions.only.is_none(),
                 pairs: wants.pairs,
+                masked: wants.masked,
                 frames: wants.frames,
                 stand_out: settings.stand_out,
                 live: settings.live,
@@ -179,7 +183,8 @@ impl Pipeline {
                 conditions,
             };
             let defragmenter = Defragmenter::new(limits, filter.is_some());
-            let reassembler = Reassembler::new(limits, settings.policy, settings.idle);
+            let reassembler =
+                Reassembler::new(limits, settings.policy, settings.idle).until(settings.stop);
             Way::Messages(Box::new(Messages {
                 front: Front::new(
                     filter,
@@ -187,7 +192,7 @@ impl Pipeline {
                     defragmenter,
                     reassembler,
                 ),
-                desk: Desk::new(orders, show),
+                consumer: Consumer::new(Desk::new(orders, show)),
             }))
         };
         Self {
@@ -200,7 +205,7 @@ impl Pipeline {
     /// Take a frame through the spine. (While another thread reads ahead, none is taken.)
     pub fn frame(&mut self, frame: &Frame<'_>) {
         match &mut self.way {
-            Way::Messages(messages) => messages.front.frame(&[], frame, &mut messages.desk),
+            Way::Messages(messages) => messages.front.frame(&[], frame, &mut messages.consumer),
             Way::Behind(_) => {}
             Way::Packets(singles) => singles.frame(frame),
         }
@@ -209,7 +214,7 @@ impl Pipeline {
     /// Note that it is `now`: live, when nothing comes.
     pub fn tick(&mut self, now: Timestamp) {
         if let Way::Messages(messages) = &mut self.way {
-            messages.front.tick(&[], now, &mut messages.desk);
+            messages.front.tick(&[], now, &mut messages.consumer);
         }
     }
 
@@ -220,8 +225,13 @@ impl Pipeline {
 
     /// The capture is over: everything that waits is said and shown.
     pub fn finish(&mut self) {
-        if let Way::Messages(messages) = &mut self.way {
-            messages.front.finish(&mut messages.desk);
+        match &mut self.way {
+            Way::Messages(messages) => {
+                messages.front.finish(&mut messages.consumer);
+                messages.consumer.desk.finish_failures();
+            }
+            Way::Behind(behind) => behind.consumer.desk.finish_failures(),
+            Way::Packets(_) => {}
         }
         let stats = self.stats();
         let ending = std::mem::take(&mut self.ending);
@@ -245,11 +255,11 @@ impl Pipeline {
         let (number, flow) = self.desk()?.oldest()?;
         let mut found = None;
         let look = |flow: &Flow, memory: &mut Memory| {
-            found = Unanswered::of(flow, memory.exchanges(), number);
+            found = Unanswered::of(flow, memory, number);
         };
         match &mut self.way {
-            Way::Messages(messages) => messages.front.visit(flow, look),
-            Way::Behind(behind) => behind.visit(flow, look),
+            Way::Messages(messages) => messages.consumer.visit(flow, look),
+            Way::Behind(behind) => behind.consumer.visit(flow, look),
             Way::Packets(_) => {}
         }
         found
@@ -307,8 +317,8 @@ impl Pipeline {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let (front, output) = match &self.way {
-            Way::Messages(messages) => (messages.front.stats(), messages.desk.counted()),
-            Way::Behind(behind) => (behind.stats, behind.desk.counted()),
+            Way::Messages(messages) => (messages.front.stats(), messages.consumer.desk.counted()),
+            Way::Behind(behind) => (behind.stats, behind.consumer.desk.counted()),
             Way::Packets(singles) => (
                 Stats {
                     decode: singles.decoded,
@@ -336,16 +346,16 @@ impl Pipeline {
 
     fn show(&mut self) -> &mut Show {
         match &mut self.way {
-            Way::Messages(messages) => &mut messages.desk.show,
-            Way::Behind(behind) => &mut behind.desk.show,
+            Way::Messages(messages) => &mut messages.consumer.desk.show,
+            Way::Behind(behind) => &mut behind.consumer.desk.show,
             Way::Packets(singles) => &mut singles.packets.show,
         }
     }
 
     fn desk(&self) -> Option<&Desk> {
         match &self.way {
-            Way::Messages(messages) => Some(&messages.desk),
-            Way::Behind(behind) => Some(&behind.desk),
+            Way::Messages(messages) => Some(&messages.consumer.desk),
+            Way::Behind(behind) => Some(&behind.consumer.desk),
             Way::Packets(_) => None,
         }
     }
@@ -362,35 +372,5 @@ impl Singles {
         }
         self.number += 1;
         self.packets.frame(frame, self.number, &mut self.decoded);
-    }
-}
-
-/// On one thread the desk listens to the front itself, and its memories ride along with the flows.
-impl Listener<Memory> for Desk {
-    fn now(&mut self, now: Timestamp) {
-        self.at(now);
-    }
-
-    fn due(&mut self, now: Timestamp) -> Option<(u32, u64)> {
-        self.due(now)
-    }
-
-    fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
-        self.idle(now, flow, memory);
-    }
-
-    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
-        if let Some(scope) = self.show.recorded() {
-            self.show.remember(frame, scope.pair(packet));
-        }
-    }
-
-    fn whole(&mut self, frames: &[u64]) {
-        self.fragments.clear();
-        self.fragments.extend_from_slice(frames);
-    }
-
-    fn event(&mut self, flow: &Flow, memory: &mut Memory, event: &StreamEvent<'_>) {
-        self.event(flow, memory, event);
     }
 }

@@ -1,7 +1,7 @@
 //! A run: everything is prepared, rights are given up, frames are [driven](drive) through the pipeline, and its end is told. With its
 //! rooms the only place that asks the clock.
 
-mod doctor;
+mod diagnose;
 mod drive;
 mod losses;
 mod notes;
@@ -21,7 +21,7 @@ use crate::frame::Timestamp;
 use crate::pipeline::{Ahead, Pace, Pipeline};
 use crate::render::{self, Ending, Out};
 
-use doctor::Rounds;
+use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
 use losses::Losses;
 use notes::Notes;
@@ -48,7 +48,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let Config {
         first,
         mut input,
-        pipeline,
+        mut pipeline,
         render,
         recorder,
         streams,
@@ -57,22 +57,25 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         banner,
         ..
     } = config;
+    pipeline.stop = signals.stops();
     let live = input.is_live();
     let line = StatusLine::default();
     let notes = Notes {
         quiet: config.quiet || render.packets,
-        masked: render.masked,
+        redact: render.redact,
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };
     // What follows can no longer be asked without root.
-    let rounds = match &input {
-        Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => Some(Rounds::begin(
-            &config.about,
-            names,
-            config.filter.as_deref(),
-            &config.pattern,
-        )),
+    let schedule = match &input {
+        Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => {
+            Some(Schedule::begin(
+                &config.about,
+                names,
+                config.filter.as_deref(),
+                &config.pattern,
+            ))
+        }
         _ => None,
     };
     // Before the pager is started, which lets its user run programs.
@@ -109,7 +112,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // With it comes the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     let mut ahead = None;
-    rights::enclose(config.walls, &input, streams.as_ref(), || {
+    rights::enclose(config.layers, &input, streams.as_ref(), || {
         // Where no thread can be started, this one does it all.
         ahead = config.ahead.then(Ahead::start).and_then(Result::ok);
     });
@@ -121,7 +124,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes: notes.clone(),
         signals,
         clock: Clock::default(),
-        rounds,
+        schedule,
         losses: Losses::new(config.filter.clone(), config.about.buffer),
     };
     if let Some(first) = first {
@@ -168,14 +171,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
     let snaplens = input.source().interfaces().iter().map(|one| one.snaplen);
     let snaplen = snaplens.min().unwrap_or_default();
-    if let Some(text) = doctor::cut(snaplen, stats.decode.snaplen_bytes, live) {
+    if let Some(text) = diagnose::truncated(snaplen, stats.decode.snaplen_bytes, live) {
         notes.hint(&text);
     }
     let outcome = pipeline.renderer().outcome();
-    let unmatched = match (&mut drive.rounds, live || outcome.is_some()) {
-        (Some(rounds), _) => rounds.end(&stats),
+    let unmatched = match (&mut drive.schedule, live || outcome.is_some()) {
+        (Some(schedule), _) => schedule.end(&stats),
         (None, true) => None,
-        (None, false) => doctor::not_in_file(
+        (None, false) => diagnose::files(
             &config.about,
             &config.pattern,
             config.filter.as_deref(),

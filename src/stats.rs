@@ -38,6 +38,8 @@ pub struct CaptureStats {
     pub cut_files: u64,
     /// pcapng blocks that could not be read.
     pub bad_blocks: u64,
+    /// Frames of a pcapng file whose time no clock can have shown. They have the nearest one.
+    pub bad_times: u64,
 }
 
 /// What the decoder counts. Each frame is in exactly one of the counters of frames, from `packets` to `copies`.
@@ -174,6 +176,8 @@ pub struct OutputStats {
     pub matched: u64,
     /// Open exchanges forgotten because a flow had too many.
     pub exchanges_forgotten: u64,
+    /// Messages whose begun matches were forgotten, because too many were begun in others.
+    pub matches_forgotten: u64,
     /// Questions that there was no room to keep until their answers came.
     pub questions_not_kept: u64,
     /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
@@ -225,6 +229,11 @@ impl Stats {
                 "cut_files",
                 self.capture.cut_files,
                 "capture files cut in the middle",
+            ),
+            (
+                "bad_times",
+                self.capture.bad_times,
+                "impossible times in capture files",
             ),
             (
                 "unknown_link_frames",
@@ -351,6 +360,11 @@ impl Stats {
                 "exchanges_forgotten",
                 self.output.exchanges_forgotten,
                 "open exchanges forgotten",
+            ),
+            (
+                "matches_forgotten",
+                self.output.matches_forgotten,
+                "begun matches forgotten for want of room",
             ),
             (
                 "questions_not_kept",

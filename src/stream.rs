@@ -18,6 +18,17 @@ pub struct Carrier {
     pub flags: TcpFlags,
     /// Type and code, for ICMP and IGMP.
     pub icmp: Option<(u8, u8)>,
+    /// Its TCP acknowledgement number as sent, which means something with the ACK flag only ([`Self::acked`]).
+    pub ack: u32,
+}
+
+impl Carrier {
+    /// The sequence number of the next byte that the sender expects of the other direction; `None` for what is no TCP segment,
+    /// or has no ACK flag.
+    #[must_use]
+    pub fn acked(&self) -> Option<u32> {
+        self.flags.has(TcpFlags::ACK).then_some(self.ack)
+    }
 }
 
 /// What the reassembler says of a flow, one call each, in causal order.
@@ -32,6 +43,10 @@ pub enum Event<B, C> {
         dir: Direction,
         /// Offset of the first of `bytes`.
         offset: u64,
+        /// The sequence number of the first of `bytes`: what an acknowledgement number of the other direction is compared with.
+        seq: u32,
+        /// Where the stream begins was not seen: offset 0 is the first byte that was captured.
+        joined: bool,
         /// The bytes, never empty.
         bytes: B,
         /// The segment that brought them (queued segments keep their own).
@@ -65,7 +80,8 @@ pub enum Event<B, C> {
         len: u64,
         /// Why they are given up.
         reason: GapReason,
-        /// The latest packet of the flow.
+        /// The packet whose bytes were cut off; or the latest one of the flow, at the moment when the bytes were acknowledged if they
+        /// were.
         by: C,
     },
     /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
@@ -85,7 +101,8 @@ pub enum Event<B, C> {
         /// Their segment.
         by: C,
     },
-    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows).
+    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows). Of a direction of which no packet was
+    /// captured, `offset` counts from the first acknowledgement on.
     Acked {
         /// Direction of the acknowledged bytes.
         dir: Direction,
@@ -151,9 +168,17 @@ impl<B, C> Event<B, C> {
     #[inline]
     pub fn with<Bytes, By>(&self, bytes: Bytes, by: By) -> Event<Bytes, By> {
         match *self {
-            Self::Data { dir, offset, .. } => Event::Data {
+            Self::Data {
                 dir,
                 offset,
+                seq,
+                joined,
+                ..
+            } => Event::Data {
+                dir,
+                offset,
+                seq,
+                joined,
                 bytes,
                 by,
             },

@@ -27,6 +27,9 @@ pub struct Times {
     pub sent: u64,
     /// Bytes of the answer, likewise.
     pub received: u64,
+    /// Nanoseconds of the answer's pauses: times of [`crate::limits::time::BURST_PAUSE`] or more in which nothing of it
+    /// came.
+    pub paused: i64,
     /// What went wrong in the connection while the exchange lasted.
     pub troubles: Troubles,
 }
@@ -44,7 +47,12 @@ pub enum Culprit {
     Connecting,
     /// There was much to send.
     BigAnswer,
+    /// There was little to send, or long pauses were in it.
+    SlowAnswer,
 }
+
+/// Bytes in a second: no network of today is that slow.
+const SLOW_RATE: f64 = 2048.0;
 
 impl Times {
     /// Nanoseconds of the handshake that the exchange had to wait for: from the first SYN to the last part.
@@ -103,6 +111,12 @@ impl Times {
         (way >= 0 && wait >= 0).then(|| way.min(wait))
     }
 
+    /// Whether an answer took its time without being big: most of that are pauses, or hardly anything came of it in a second.
+    fn is_sent_slowly(&self, receive: i64) -> bool {
+        let seconds = receive as f64 / 1e9;
+        self.paused >= receive / 2 || (self.received as f64) < SLOW_RATE * seconds
+    }
+
     /// Who took most of the time of a finished exchange.
     #[must_use]
     pub fn culprit(&self) -> Option<Culprit> {
@@ -129,6 +143,7 @@ impl Times {
             match (repeated, stalled) {
                 (_, 1..) => Culprit::Client,
                 (1.., _) => Culprit::Network,
+                _ if self.is_sent_slowly(receive) => Culprit::SlowAnswer,
                 _ => Culprit::BigAnswer,
             }
         } else if most == connect {
@@ -165,6 +180,14 @@ mod tests {
         }
     }
 
+    /// With an answer of a megabyte.
+    fn big(times: Times) -> Times {
+        Times {
+            received: 1 << 20,
+            ..times
+        }
+    }
+
     #[test]
     fn who_took_most_of_the_time_is_told() {
         let repeated = Troubles {
@@ -187,7 +210,16 @@ mod tests {
             (times(1, [5000, 5000, 5001, 5002]), none, Culprit::Client),
             (times(1, [2, 900, 901, 902]), none, Culprit::Client),
             (times(1, [2, 900, 901, 902]), repeated, Culprit::Network),
-            (times(1, [2, 2, 3, 900]), none, Culprit::BigAnswer),
+            (big(times(1, [2, 2, 3, 900])), none, Culprit::BigAnswer),
+            (times(1, [2, 2, 3, 900]), none, Culprit::SlowAnswer),
+            (
+                Times {
+                    paused: 600_000_000,
+                    ..big(times(1, [2, 2, 3, 900]))
+                },
+                none,
+                Culprit::SlowAnswer,
+            ),
             (times(1, [2, 2, 3, 900]), repeated, Culprit::Network),
             (times(1, [2, 2, 3, 900]), stalled, Culprit::Client),
         ];

@@ -1,4 +1,5 @@
-//! In-order bytes that match nothing cost no heap: after a connection is warm, its segments allocate nothing at all.
+//! In-order bytes that match nothing cost no heap: after a connection is warm, its segments
+//! allocate nothing at all.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -71,6 +72,7 @@ fn pipeline() -> Pipeline {
         policy: spygrep::policy::Policy::default(),
         limits,
         idle: time::IDLE_FILE,
+        stop: spygrep::stop::Stop::default(),
     };
     let renderer = render::renderer(
         render::Settings::default(),

@@ -41,7 +41,10 @@ fn bad_input_gets_a_message_that_says_what_to_do_and_status_2() {
         (format!("-I {} x", file("text.pcap")), "looks like text"),
         (format!("-I {} x", file("empty.pcap")), "is empty"),
         (format!("-X abc -I {FRENCH}"), "even number of digits"),
-        (format!("--unicode '\\bé' {FRENCH}"), "(?-u:\\b)"),
+        (
+            format!("'(?:a{{1000}}){{1000}}b{{1000}}' {FRENCH}"),
+            "the pattern is too large",
+        ),
         (format!("-n many x {FRENCH}"), "-n wants a number"),
         (format!("-K 1 x {FRENCH}"), "only listens"),
         (
@@ -258,6 +261,9 @@ fn options_mean_what_they_say() {
         (format!("--count --dotall GET.*Host {slow}"), "3\n"),
         (format!("--count '^Host: 127.0.0.1:5000$' {slow}"), "3\n"),
         (format!("--count GET port 5000 {slow}"), "3\n"),
+        (format!("--count --method GET '' {slow}"), "3\n"),
+        (format!("--count --method GET --only resp '' {slow}"), "3\n"),
+        (format!("--count --path /slow HTTP {slow}"), "2\n"),
         (format!("--count '' not tcp {slow}"), "0\n"),
         ("--count hello udp pcaps/vlan.pcap".to_owned(), "4\n"),
         (

@@ -1,5 +1,5 @@
-//! `--diff`: two exchanges of one file, the exchanges of two files, and what stands in the way. How it looks is in
-//! `golden/difference.txt`.
+//! `--diff`: two exchanges of one file, the exchanges of two files, and what stands in the way. How
+//! it looks is in `golden/difference.txt`.
 
 use std::path::Path;
 

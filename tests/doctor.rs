@@ -1,5 +1,6 @@
-//! Why nothing is shown, and what is lost: on a terminal, and on interfaces made for it. Needs root; says so and passes over
-//! where it has none, or where no interfaces can be made. Every text on invented systems: `src/run/doctor/tests.rs`.
+//! Why nothing is shown, and what is lost: on a terminal, and on interfaces made for it. Ignored
+//! unless asked for: it needs root and ip(8). Every text on invented systems:
+//! `src/run/diagnose/tests.rs`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -10,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid};
+use nix::unistd::Pid;
 
-use crate::{spygrep, text, words};
+use crate::privileges::{copy, remove};
+use crate::{needs_root, spygrep, text, words};
 
 /// Long enough for the slowest machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,12 +26,9 @@ struct Run {
 }
 
 impl Run {
-    /// Start, and wait for the banner. `None` without the right to capture.
-    fn start(arguments: &str) -> Option<Self> {
-        if !Uid::effective().is_root() {
-            println!("skipped: capturing needs root");
-            return None;
-        }
+    /// Start, and wait for the banner. Panics without root.
+    fn start(arguments: &str) -> Self {
+        needs_root();
         let terminal = openpty(None, None).expect("the system has terminals");
         let child = spygrep()
             .args(words(arguments))
@@ -46,7 +45,7 @@ impl Run {
         });
         let run = Self { child, said };
         run.wait_for("Ctrl-C stops");
-        Some(run)
+        run
     }
 
     /// Wait for a line that contains `part`; all lines up to it.
@@ -96,17 +95,15 @@ fn plain(line: &[u8]) -> String {
 struct Veth(String);
 
 impl Veth {
-    fn new(name: &str) -> Option<Self> {
+    fn new(name: &str) -> Self {
+        needs_root();
         let (a, b) = (format!("{name}a"), format!("{name}b"));
         let _ = ip(&format!("link del {a}"));
-        let made = Uid::effective().is_root()
-            && ip(&format!("link add {a} type veth peer name {b}"))
+        let made = ip(&format!("link add {a} type veth peer name {b}"))
             && ip(&format!("link set {a} up"))
             && ip(&format!("link set {b} up"));
-        if !made {
-            println!("skipped: no interfaces can be made here");
-        }
-        made.then(|| Self(name.to_owned()))
+        assert!(made, "ip(8) cannot make interfaces here");
+        Self(name.to_owned())
     }
 }
 
@@ -123,13 +120,12 @@ fn ip(arguments: &str) -> bool {
 }
 
 #[test]
+#[ignore = "needs root: makes interfaces"]
 fn nothing_arrives_and_the_service_is_elsewhere() {
     let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = server.local_addr().expect("it is bound").port();
-    let Some(veth) = Veth::new("sgq") else { return };
-    let Some(run) = Run::start(&format!("-d {}a needle tcp port {port}", veth.0)) else {
-        return;
-    };
+    let veth = Veth::new("sgq");
+    let run = Run::start(&format!("-d {}a needle tcp port {port}", veth.0));
     let lines = run.wait_for("that passes");
     let first = format!(
         "spygrep: hint: nothing on {}a for 3 s that passes \"tcp port {port}\"",
@@ -148,12 +144,11 @@ fn nothing_arrives_and_the_service_is_elsewhere() {
 }
 
 #[test]
+#[ignore = "needs root: captures on lo"]
 fn packets_arrive_and_nothing_matches() {
     let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = server.local_addr().expect("it is bound").port();
-    let Some(run) = Run::start(&format!("-d lo Accept-Langauge tcp port {port}")) else {
-        return;
-    };
+    let run = Run::start(&format!("-d lo Accept-Langauge tcp port {port}"));
     let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
     std::io::Write::write_all(
         &mut client,
@@ -178,22 +173,20 @@ fn packets_arrive_and_nothing_matches() {
 }
 
 #[test]
+#[ignore = "needs root: captures on lo"]
 fn nothing_is_asked_for() {
-    let Some(run) = Run::start("-d lo") else {
-        return;
-    };
+    let run = Run::start("-d lo");
     run.wait_for("hint: first a pattern, then a tcpdump filter: spygrep 'GET|POST' port 5000");
     run.signal(Signal::SIGINT);
     run.end();
 }
 
 #[test]
+#[ignore = "needs root: makes interfaces"]
 fn an_interface_that_goes_down_or_away_is_said_within_two_seconds() {
-    let Some(veth) = Veth::new("sgd") else { return };
+    let veth = Veth::new("sgd");
     let device = format!("{}a", veth.0);
-    let Some(run) = Run::start(&format!("-d {device} needle")) else {
-        return;
-    };
+    let run = Run::start(&format!("-d {device} needle"));
     let within = |part: &str| {
         let begun = Instant::now();
         run.wait_for(part);
@@ -208,11 +201,13 @@ fn an_interface_that_goes_down_or_away_is_said_within_two_seconds() {
     assert_eq!(run.end().0, Some(2));
 }
 
-/// Datagrams sent while the program does not run overflow any buffer: what it found and what it says is lost are all.
+/// Datagrams sent while the program does not run overflow any buffer: what it found and what it
+/// says is lost are all.
 #[test]
+#[ignore = "needs root: makes interfaces"]
 fn what_is_reported_as_lost_is_what_is_missing() {
     const SENT: u64 = 50_000;
-    let Some(veth) = Veth::new("sgl") else { return };
+    let veth = Veth::new("sgl");
     let device = format!("{}a", veth.0);
     let ready = ip(&format!("addr add 198.51.100.1/24 dev {device}"))
         && ip(&format!(
@@ -220,11 +215,9 @@ fn what_is_reported_as_lost_is_what_is_missing() {
         ));
     assert!(ready, "an address can be given");
     let to = "198.51.100.2:9";
-    let Some(run) = Run::start(&format!(
+    let run = Run::start(&format!(
         "-d {device} --buffer-size 1M --count needle udp dst port 9"
-    )) else {
-        return;
-    };
+    ));
     let socket = UdpSocket::bind("198.51.100.1:0").expect("bound");
     let mut payload = [b'.'; 200];
     payload[100..106].copy_from_slice(b"needle");
@@ -269,8 +262,9 @@ fn what_is_reported_as_lost_is_what_is_missing() {
 
 /// A bridge and its port have the same packet.
 #[test]
+#[ignore = "needs root: makes interfaces"]
 fn a_packet_on_several_interfaces_is_used_once() {
-    let Some(veth) = Veth::new("sgc") else { return };
+    let veth = Veth::new("sgc");
     let (port, far) = (format!("{}a", veth.0), format!("{}b", veth.0));
     let bridge = format!("{}r", veth.0);
     let _ = ip(&format!("link del {bridge}"));
@@ -281,19 +275,14 @@ fn a_packet_on_several_interfaces_is_used_once() {
         && ip(&format!(
             "neigh replace 203.0.113.2 lladdr 02:00:00:00:00:02 dev {bridge}"
         ));
-    if !ready {
-        println!("skipped: no bridge can be made here");
-        return;
-    }
+    assert!(ready, "ip(8) cannot make a bridge here");
     let six = ip(&format!("addr add fd00:5e::1/64 dev {bridge} nodad"))
         && ip(&format!(
             "neigh replace fd00:5e::2 lladdr 02:00:00:00:00:02 dev {bridge}"
         ));
-    let Some(run) = Run::start(
+    let run = Run::start(
         "-d any --count needle udp dst port 9 and (host 203.0.113.2 or host fd00:5e::2)",
-    ) else {
-        return;
-    };
+    );
     let socket = UdpSocket::bind("203.0.113.1:0").expect("bound");
     // Not connected, their identification is zero; then it counts on. IPv6 has none.
     for _ in 0..2 {
@@ -324,8 +313,9 @@ fn a_packet_on_several_interfaces_is_used_once() {
 }
 
 #[test]
+#[ignore = "needs root: makes interfaces"]
 fn an_interface_that_is_down_or_not_there_is_an_error() {
-    let Some(veth) = Veth::new("sge") else { return };
+    let veth = Veth::new("sge");
     let device = format!("{}a", veth.0);
     assert!(ip(&format!("link set {device} down")));
     let table = [
@@ -350,24 +340,17 @@ fn an_interface_that_is_down_or_not_there_is_an_error() {
 
 /// Without rights it says what to do, for good with the path of the program itself.
 #[test]
+#[ignore = "needs root: becomes another user"]
 fn capturing_without_rights_says_what_to_do() {
-    if !Uid::effective().is_root() {
-        println!("skipped: becoming somebody else needs root");
-        return;
-    }
-    // Where anybody may execute it.
-    let program = std::env::temp_dir().join(format!("spygrep-{}", std::process::id()));
-    std::fs::copy(env!("CARGO_BIN_EXE_spygrep"), &program).expect("copied");
+    needs_root();
+    let program = copy("no-rights");
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
         .args(["-d", "lo", "GET|POST"])
         .output();
-    let _ = std::fs::remove_file(&program);
-    let Ok(output) = output else {
-        println!("skipped: there is no setpriv");
-        return;
-    };
+    remove(&program);
+    let output = output.expect("setpriv(1) of util-linux starts it");
     let said = text(&output.stderr);
     let lines: Vec<&str> = said.lines().collect();
     assert!(
@@ -384,4 +367,15 @@ fn capturing_without_rights_says_what_to_do() {
     let container = said.contains("--cap-add=NET_RAW");
     assert!(container || lines[1..3] == host, "{said}");
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+#[ignore = "needs root: captures on lo"]
+fn what_the_terminal_shows_of_the_key_that_ends_the_run_has_its_own_line() {
+    let run = Run::start("-d lo needle udp port 9");
+    run.signal(Signal::SIGINT);
+    let (status, _, said) = run.end();
+    assert_eq!(status, Some(1));
+    assert_eq!(said.first().map(String::as_str), Some(""), "{said:?}");
+    assert!(said[1].starts_with("spygrep: "), "{said:?}");
 }

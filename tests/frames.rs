@@ -3,11 +3,14 @@
 use std::path::Path;
 
 /// TCP flags.
+pub(crate) const FIN: u8 = 1;
 pub(crate) const SYN: u8 = 2;
+pub(crate) const RST: u8 = 4;
 pub(crate) const PSH: u8 = 8;
 pub(crate) const ACK: u8 = 16;
 
-/// An IPv4 packet between 192.0.2.1 (`up`) and 192.0.2.2; `fragment` is identification, and flags with offset.
+/// An IPv4 packet between 192.0.2.1 (`up`) and 192.0.2.2; `fragment` is identification, and flags
+/// with offset.
 pub(crate) fn ip(up: bool, protocol: u8, fragment: (u16, u16), payload: &[u8]) -> Vec<u8> {
     let (client, server) = ([192, 0, 2, 1], [192, 0, 2, 2]);
     let (src, dst) = if up {
@@ -48,23 +51,33 @@ pub(crate) fn write(path: &Path, packets: &[Vec<u8>]) {
     write_at(path, (0..).zip(packets));
 }
 
+/// The same with no more than `most` bytes of each packet.
+pub(crate) fn write_cut(path: &Path, packets: &[Vec<u8>], most: usize) {
+    write_parts(path, (0..).zip(packets), most);
+}
+
 /// A capture file of raw IP packets, each at its millisecond.
 pub(crate) fn write_at<'p>(path: &Path, packets: impl Iterator<Item = (u32, &'p Vec<u8>)>) {
+    write_parts(path, packets, usize::MAX);
+}
+
+fn write_parts<'p>(path: &Path, packets: impl Iterator<Item = (u32, &'p Vec<u8>)>, most: usize) {
     let mut bytes = Vec::new();
     for field in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 101] {
         bytes.extend(field.to_le_bytes());
     }
     for (moment, packet) in packets {
-        let len = u32::try_from(packet.len()).expect("a packet is short");
+        let part = &packet[..most.min(packet.len())];
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a packet is short");
         for field in [
             1_700_000_000 + moment / 1000,
             moment % 1000 * 1000,
-            len,
-            len,
+            len(part),
+            len(packet),
         ] {
             bytes.extend(field.to_le_bytes());
         }
-        bytes.extend(packet);
+        bytes.extend(part);
     }
     std::fs::write(path, bytes).expect("a file in the target directory can be written");
 }

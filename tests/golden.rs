@@ -1,6 +1,8 @@
-//! What is printed of each capture in `pcaps/`: `tests/golden/NAME.txt` has commands, their output and exit status.
+//! What is printed of each capture in `pcaps/`: `tests/golden/NAME.txt` has commands, their output
+//! and exit status.
 //!
-//! `UPDATE_GOLDEN=1 cargo test golden` writes the outputs anew; read the difference before it is committed.
+//! `UPDATE_GOLDEN=1 cargo test golden` writes the outputs anew; read the difference before it is
+//! committed.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! `--json`: every line is what `docs/spygrep.schema.json` says, for every capture at hand; and what the lines say.
+//! `--json`: every line is what `docs/spygrep.schema.json` says, for every capture at hand; and
+//! what the lines say.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -167,14 +168,38 @@ fn captures(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn every_line_of_every_capture_is_what_the_schema_says() {
-    let schema = Schema::read();
     let mut files = Vec::new();
     captures(&project().join("pcaps"), &mut files);
     assert!(files.len() >= 40, "{files:?}");
-    // More of them, where they lie beside the project.
-    captures(&project().join("../shared/captures"), &mut files);
+    let kinds = kinds_of_lines(&files);
+    for kind in [
+        "http.request",
+        "http.response",
+        "tcp.burst",
+        "tcp.aside",
+        "udp.datagram",
+        "icmp.message",
+        "empty",
+    ] {
+        assert!(kinds.contains_key(kind), "{kind}: {kinds:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs captures outside of the repository: SPYGREP_CAPTURES"]
+fn every_line_of_captures_that_others_made_is_what_the_schema_says() {
+    let mut files = Vec::new();
+    captures(&crate::captures::outside(), &mut files);
+    assert!(files.len() >= 40, "{files:?}");
+    let kinds = kinds_of_lines(&files);
+    println!("{} files: {kinds:?}", files.len());
+}
+
+/// Hold each line that is printed of these files to the schema, and count the kinds of messages.
+fn kinds_of_lines(files: &[PathBuf]) -> BTreeMap<String, usize> {
+    let schema = Schema::read();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for file in &files {
+    for file in files {
         for options in [
             &["-e", "--regexp", ""][..],
             &["--regexp", "[a-z]{3}|needle"],
@@ -197,18 +222,7 @@ fn every_line_of_every_capture_is_what_the_schema_says() {
             }
         }
     }
-    for kind in [
-        "http.request",
-        "http.response",
-        "tcp.burst",
-        "tcp.aside",
-        "udp.datagram",
-        "icmp.message",
-        "empty",
-    ] {
-        assert!(kinds.contains_key(kind), "{kind}: {kinds:?}");
-    }
-    println!("{} files: {kinds:?}", files.len());
+    kinds
 }
 
 /// A connection with one request and one answer.
@@ -237,7 +251,8 @@ fn answer(fields: &[u8], body: &[u8]) -> Vec<u8> {
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
 
-/// All values of a byte; a line end has a blank behind it, so that it stands in the value of a field that is folded.
+/// All values of a byte; a line end has a blank behind it, so that it stands in the value of a
+/// field that is folded.
 fn all_bytes() -> Vec<u8> {
     let mut all: Vec<u8> = (0..=255).filter(|byte| *byte != b'\r').collect();
     let at = all
@@ -417,6 +432,102 @@ fn both_halves_come_and_answers_have_times() {
     let neighbours = schema.messages(&format!("-q --json -A 1 -B 1 'GET /json' {keep}"));
     for (_, data) in neighbours {
         assert_ne!(data["frames"].as_array().map_or(0, Vec::len), 0, "{data}");
+    }
+}
+
+/// Questions and answers of five exchanges, one after the other on one connection.
+fn five_exchanges(path: &Path) {
+    let mut packets = vec![
+        tcp(true, 4000, SYN, 99, 0, b""),
+        tcp(false, 4000, SYN | ACK, 299, 100, b""),
+        tcp(true, 4000, ACK, 100, 300, b""),
+    ];
+    let (mut seq, mut ack) = (100, 300);
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
+    for number in 1..=5 {
+        let ask = format!("GET /q{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+        packets.push(tcp(true, 4000, PSH | ACK, seq, ack, ask.as_bytes()));
+        seq += length(ask.as_bytes());
+        let answer = answer(b"", format!("body{number}").as_bytes());
+        packets.push(tcp(false, 4000, PSH | ACK, ack, seq, &answer));
+        ack += length(&answer);
+    }
+    write(path, &packets);
+}
+
+/// `-A` and `-B` count messages in JSON as they do on the screen; what is shown beside them is the other half of a match.
+#[test]
+fn neighbours_are_those_of_the_screen() {
+    let schema = Schema::read();
+    let path = scratch("json-neighbours").join("five.pcap");
+    five_exchanges(&path);
+    // `q` and `a` with the exchange's number; the hit in brackets.
+    for (options, pattern, messages) in [
+        ("-B 2", "GET /q3", "q2 a2 [q3] a3"),
+        ("-B 1", "GET /q3", "a2 [q3] a3"),
+        ("-B 3", "GET /q3", "a1 q2 a2 [q3] a3"),
+        ("-B 9", "GET /q3", "q1 a1 q2 a2 [q3] a3"),
+        ("-B 1", "body3", "q3 [a3]"),
+        ("-B 2", "body3", "a2 q3 [a3]"),
+        ("", "body3", "q3 [a3]"),
+        ("-A 1", "GET /q3", "[q3] a3"),
+        ("-A 2", "GET /q3", "[q3] a3 q4"),
+        ("-A 3", "GET /q3", "[q3] a3 q4 a4"),
+        ("-A 2", "body3", "q3 [a3] q4 a4"),
+        ("--context 1", "body3", "q3 [a3] q4"),
+        ("-B 2 -A 1", "/q[24] ", "q1 a1 [q2] a2 q3 a3 [q4] a4"),
+        ("-B 2", "q4|body4", "q3 a3 [q4] [a4]"),
+        ("-B 4 --only req", "GET /q3", "q1 a1 q2 a2 [q3]"),
+    ] {
+        let line = format!("{options} '{pattern}' -I {}", path.display());
+        let printed = run(&format!("--json {line}"));
+        let lines = schema.lines(&line, &printed.stdout);
+        let shown: Vec<String> = lines
+            .iter()
+            .filter(|line| ["match", "context"].contains(&line["type"].as_str().unwrap_or("")))
+            .map(|line| {
+                let data = &line["data"];
+                let half = if data["kind"] == "http.request" {
+                    "q"
+                } else {
+                    "a"
+                };
+                match line["type"] == "match" {
+                    true => format!("[{half}{}]", data["id"]),
+                    false => format!("{half}{}", data["id"]),
+                }
+            })
+            .collect();
+        assert_eq!(shown.join(" "), messages, "{line}");
+        // The screen has the same in full, but for the other half of a match, which is one line there unless it is a neighbour.
+        let printed = run(&format!("-q {line}"));
+        let screen = text(&printed.stdout);
+        let own = messages
+            .split(' ')
+            .filter(|word| word.starts_with('['))
+            .map(|word| word.trim_matches(['[', ']']));
+        let halves: Vec<String> = own
+            .map(|own| match own.split_at(1) {
+                ("q", number) => format!("a{number}"),
+                (_, number) => format!("q{number}"),
+            })
+            .collect();
+        for word in messages.split(' ') {
+            let (half, number) = word.trim_matches(['[', ']']).split_at(1);
+            let full = match half {
+                "q" => screen.matches(&format!("GET /q{number} HTTP")).count(),
+                _ => screen.matches(&format!("body{number}\n")).count(),
+            };
+            let beside = halves.contains(&word.to_owned());
+            assert!(
+                full == 1 || beside && full == 0,
+                "{line}: {word} in {screen}"
+            );
+        }
+        assert!(
+            screen.matches("GET /q").count() <= messages.matches('q').count(),
+            "{line}: {screen}"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
-//! The memory of a run is bounded, whatever comes: small ones of the floods of `tests/bench/floods.rs`, through a pipe, so that
-//! no page of a file counts. Each flood is larger than its bound, so what keeps all of it fails.
+//! The memory of a run is bounded, whatever comes: small ones of the floods of `benches/floods`,
+//! through a pipe, so that no page of a file counts. Each flood is larger than its bound, so what
+//! keeps all of it fails.
 
 use std::fs;
 use std::io::{BufWriter, Write as _};
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use crate::spygrep;
 
-/// A flood: its name, how many packets it has, which is its packet of that number (an IPv4 packet), and the MiB it may cost
-/// (PRODUCT.md, section 10).
+/// A flood: its name, how many packets it has, which is its packet of that number (an IPv4 packet),
+/// and the MiB it may cost (see docs/security.md).
 type Flood = (&'static str, u32, fn(u32) -> Vec<u8>, u64);
 
 const FLOODS: [Flood; 3] = [

@@ -1,4 +1,5 @@
-//! Needles cut by segments, fragments, chunks and bursts; some segments out of order, some sent twice: each is found, once.
+//! Needles cut by segments, fragments, chunks and bursts; some segments out of order, some sent
+//! twice: each is found, once.
 
 use crate::frames::{ACK, Numbers, PSH, SYN, ip, tcp, write};
 use crate::{scratch, spygrep, text};
@@ -111,7 +112,8 @@ fn needles_cut_in_every_way_are_found_once() {
         }
     }
     for at in 0..EACH {
-        // The first fragment ends inside of the needle: 8 bytes of UDP header, and a multiple of 8 in all.
+        // The first fragment ends inside of the needle: 8 bytes of UDP header, and a multiple of 8
+        // in all.
         let text = format!(
             "{}{}{}",
             "x".repeat(8 * numbers.below(10)),

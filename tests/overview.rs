@@ -1,5 +1,5 @@
-//! `-W log`, `--stats`, `--timing` and `--slow`, on captures: `tests/overview/NAME.txt` has commands, their output and exit
-//! status, as `tests/golden/` has.
+//! `-W log`, `--stats`, `--timing` and `--slow`, on captures: `tests/overview/NAME.txt` has
+//! commands, their output and exit status, as `tests/golden/` has.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,7 +1,9 @@
-//! `--ngrep` against what ngrep 1.49.0 really prints: `parity/commands.tsv`, and the outputs in `parity/expected/`.
+//! `--ngrep` against what ngrep 1.49.0 really prints: `parity/commands.tsv`, and the outputs in
+//! `parity/expected/`.
 //!
-//! A class says how a command is held: `exact` and `regex` (the dialects of its builds differ) by bytes and exit status, `err`
-//! by exit status 2 and words on standard error, `bug` and `limit` (ngrep is wrong, or cannot) by ending with status 0 or 1.
+//! A class says how a command is held: `exact` and `regex` (the dialects of its builds differ) by
+//! bytes and exit status, `err` by exit status 2 and words on standard error, `bug` and `limit`
+//! (ngrep is wrong, or cannot) by ending with status 0 or 1.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,6 +1,7 @@
 //! What is left of root's rights, what the sandbox refuses, and that a run has all it needs in it.
 //!
-//! Most needs root, to become somebody else and to give a copy of the program rights; says so and passes over where it is not.
+//! Most are ignored unless asked for: they need root, to become somebody else and to give a copy of
+//! the program rights.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -9,56 +10,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
 
 use crate::live::Listening;
-use crate::{project, run, scratch, spygrep, text};
+use crate::{needs_root, project, run, scratch, spygrep, text};
 
 /// An ordinary user's number, and a group's.
 const USER: u32 = 54_321;
 const GROUP: u32 = 54_322;
 
-fn is_root() -> bool {
-    let root = Uid::effective().is_root();
-    if !root {
-        println!("skipped: it needs root");
-    }
-    root
-}
-
 /// A copy of the program that everybody may run, in a folder of its own.
-fn copy(name: &str) -> PathBuf {
+///
+/// Made by cp(1): a file that this process has open for writing is inherited by whatever another
+/// test starts at that moment, and cannot be executed until that one has closed it.
+pub(crate) fn copy(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("spygrep-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a temporary folder can be made");
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&folder, open.clone()).expect("it is ours");
     let program = folder.join("spygrep");
-    fs::copy(env!("CARGO_BIN_EXE_spygrep"), &program).expect("there is room");
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_spygrep"))
+        .arg(&program)
+        .status()
+        .expect("there is cp(1)");
+    assert!(copied.success(), "there is room");
     fs::set_permissions(&program, open).expect("it is ours");
     program
 }
 
-fn remove(program: &Path) {
+/// Remove a copy and its folder.
+pub(crate) fn remove(program: &Path) {
     let _ = fs::remove_dir_all(program.parent().expect("it is in a folder"));
 }
 
-/// A command as the ordinary user; `None` where `setpriv` is missing.
-fn as_user(program: &Path) -> Option<Command> {
-    let mut command = Command::new("setpriv");
-    command
-        .arg(format!("--reuid={USER}"))
-        .arg(format!("--regid={GROUP}"))
-        .arg("--clear-groups");
-    let works = command
-        .arg("true")
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !works {
-        println!("skipped: setpriv cannot become another user");
-        return None;
-    }
+/// A command as the ordinary user, by setpriv(1) of util-linux.
+fn as_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command
         .arg(format!("--reuid={USER}"))
@@ -67,35 +54,25 @@ fn as_user(program: &Path) -> Option<Command> {
         .arg(program)
         .current_dir("/")
         .stdin(Stdio::null());
-    Some(command)
+    command
 }
 
-/// A copy with `cap_net_raw`, and nothing else; `None` where that cannot be had.
-fn capable(name: &str) -> Option<PathBuf> {
-    if !is_root() {
-        return None;
-    }
+/// A copy with `cap_net_raw`, and nothing else.
+fn capable(name: &str) -> PathBuf {
+    needs_root();
     let program = copy(name);
     let set = Command::new("setcap")
         .arg("cap_net_raw+ep")
         .arg(&program)
-        .output();
-    if set.is_ok_and(|output| output.status.success()) {
-        return Some(program);
-    }
-    println!("skipped: setcap cannot give cap_net_raw");
-    remove(&program);
-    None
+        .output()
+        .expect("setcap(8) of libcap2-bin is installed");
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    program
 }
 
-/// The sandbox is all there on this system.
+/// Whether this kernel has all that the sandbox uses.
 fn has_sandbox() -> bool {
-    let version = text(&run("--version").stdout);
-    let all = !version.contains("not here");
-    if !all {
-        println!("skipped: {version}");
-    }
-    all
+    !text(&run("--version").stdout).contains("not here")
 }
 
 /// The rows of a self-test.
@@ -120,56 +97,64 @@ fn all_refused(output: &Output, least: usize) {
 
 #[test]
 fn from_inside_the_sandbox_nothing_can_be_opened_sent_or_run() {
-    if !has_sandbox() {
-        return;
+    let inside = run("--sandbox-selftest");
+    if has_sandbox() {
+        all_refused(&inside, 37);
+    } else {
+        // A kernel without Landlock or seccomp: the table does not claim more than there is.
+        let (out, rows) = table(&inside);
+        let all = rows.iter().all(|(_, refused)| *refused);
+        assert!(out.contains("not here") && rows.len() >= 37, "{out}");
+        assert_eq!(inside.status.code(), Some(i32::from(!all)), "{out}");
     }
-    all_refused(&run("--sandbox-selftest"), 37);
-    if is_root() {
-        let as_root = run("--sandbox-selftest -R");
-        all_refused(&as_root, 39);
-        assert!(text(&as_root.stdout).contains("send a packet on the device"));
-    }
-    // That a refusal is the sandbox's doing: without it, the same tries go through. Another user's rights refuse a few.
+    // That a refusal is the sandbox's doing: without it, the same tries go through. Another user's
+    // rights refuse a few.
     let (out, rows) = table(&run("--sandbox-selftest --no-sandbox"));
     let through = rows.iter().filter(|(_, refused)| !refused).count();
     assert!(through >= 25, "{out}");
 }
 
 #[test]
+#[ignore = "needs root: opens a device and keeps root's rights"]
+fn root_that_keeps_its_rights_is_held_as_well() {
+    needs_root();
+    assert!(has_sandbox(), "this kernel lacks Landlock or seccomp");
+    let as_root = run("--sandbox-selftest -R");
+    all_refused(&as_root, 39);
+    assert!(text(&as_root.stdout).contains("send a packet on the device"));
+}
+
+#[test]
+#[ignore = "needs root: gives a copy of the program a capability"]
 fn an_ordinary_user_with_cap_net_raw_is_held_as_well() {
-    let Some(program) = capable("selftest") else {
-        return;
-    };
-    if let Some(mut command) = as_user(&program).filter(|_| has_sandbox()) {
-        let output = command
-            .arg("--sandbox-selftest")
-            .output()
-            .expect("it starts");
-        all_refused(&output, 39);
-        assert!(text(&output.stdout).contains("send a packet on the device"));
-    }
+    let program = capable("selftest");
+    assert!(has_sandbox(), "this kernel lacks Landlock or seccomp");
+    let output = as_user(&program)
+        .arg("--sandbox-selftest")
+        .output()
+        .expect("it starts");
+    all_refused(&output, 39);
+    assert!(text(&output.stdout).contains("send a packet on the device"));
     remove(&program);
 }
 
 #[test]
 fn landlock_alone_keeps_files_ports_and_other_processes_away() {
-    if !text(&run("--version").stdout).contains("no signals to others") {
-        println!("skipped: Landlock is older here, or not there");
-        return;
-    }
+    // Older kernels have less of it, or nothing; what they have is in the version.
+    let version = text(&run("--version").stdout);
     let (out, rows) = table(&run("--sandbox-selftest=landlock"));
-    for what in [
-        "read /etc/passwd",
-        "list the folder",
-        "TCP: connect",
-        "TCP: listen",
-        "signal another",
-        "run a program",
+    for (has, what) in [
+        ("no files", "read /etc/passwd"),
+        ("no files", "list the folder"),
+        ("no files", "run a program"),
+        ("no TCP", "TCP: connect"),
+        ("no TCP", "TCP: listen"),
+        ("no signals to others", "signal another"),
     ] {
         let refused = rows
             .iter()
             .any(|(row, refused)| row.contains(what) && *refused);
-        assert!(refused, "{what}:\n{out}");
+        assert_eq!(refused, version.contains(has), "{what}:\n{version}{out}");
     }
 }
 
@@ -218,10 +203,9 @@ fn watched(mut command: Command, look: impl FnOnce(&Listening)) {
 }
 
 #[test]
+#[ignore = "needs root: becomes another user"]
 fn started_as_root_it_is_the_invoking_user_without_any_rights() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let four = |number: u32| vec![number.to_string(); 4].join(" ");
     let sandboxed = if has_sandbox() { "2" } else { "0" };
     let mut command = spygrep();
@@ -267,41 +251,35 @@ fn started_as_root_it_is_the_invoking_user_without_any_rights() {
 }
 
 #[test]
+#[ignore = "needs root: gives a copy of the program a capability"]
 fn cap_net_raw_is_enough_and_is_given_up() {
-    let Some(program) = capable("capture") else {
-        return;
-    };
-    if let Some(command) = as_user(&program) {
-        watched(command, |listening| {
-            let rights = status(
-                listening,
-                &["Uid", "CapInh", "CapPrm", "CapEff", "CapAmb", "NoNewPrivs"],
-            );
-            assert!(rights[0].starts_with(&USER.to_string()), "{rights:?}");
-            assert_eq!(rights[1..], [NONE, NONE, NONE, NONE, "1"]);
-        });
-    }
+    let program = capable("capture");
+    watched(as_user(&program), |listening| {
+        let rights = status(
+            listening,
+            &["Uid", "CapInh", "CapPrm", "CapEff", "CapAmb", "NoNewPrivs"],
+        );
+        assert!(rights[0].starts_with(&USER.to_string()), "{rights:?}");
+        assert_eq!(rights[1..], [NONE, NONE, NONE, NONE, "1"]);
+    });
     remove(&program);
 }
 
 #[test]
+#[ignore = "needs root: sets the bit, and becomes another user"]
 fn installed_set_uid_it_refuses_to_run() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     for bit in [0o4755, 0o2755] {
         let program = copy("setuid");
         fs::set_permissions(&program, fs::Permissions::from_mode(bit)).expect("it is ours");
-        if let Some(mut command) = as_user(&program) {
-            let output = command.arg("-V").output().expect("it starts");
-            let said = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "{bit:o}: {said}");
-            assert!(
-                said.contains("set-uid") && said.contains("chmod u-s,g-s"),
-                "{said}"
-            );
-            assert!(output.stdout.is_empty());
-        }
+        let output = as_user(&program).arg("-V").output().expect("it starts");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{bit:o}: {said}");
+        assert!(
+            said.contains("set-uid") && said.contains("chmod u-s,g-s"),
+            "{said}"
+        );
+        assert!(output.stdout.is_empty());
         remove(&program);
     }
 }
@@ -345,10 +323,9 @@ fn names_in_a_filter_are_looked_up_before() {
 }
 
 #[test]
+#[ignore = "needs root: becomes another user"]
 fn what_it_writes_is_the_users_and_private() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let folder = scratch("privileges");
     let sudo = |arguments: &str| {
         let mut command = spygrep();
@@ -398,7 +375,7 @@ fn what_it_writes_is_the_users_and_private() {
 }
 
 #[test]
-fn no_link_is_followed_and_no_trap_stepped_into() {
+fn no_link_is_followed() {
     let folder = scratch("traps");
     let real = folder.join("real");
     fs::create_dir(&real).expect("there is room");
@@ -414,11 +391,14 @@ fn no_link_is_followed_and_no_trap_stepped_into() {
         text(&output.stderr)
     );
     assert_eq!(fs::read_dir(&real).expect("it is there").count(), 0);
+}
 
-    if !is_root() {
-        return;
-    }
-    // Somebody waits in a folder of everybody's, with a file of the right name.
+/// Somebody waits in a folder of everybody's, with a file of the right name.
+#[test]
+#[ignore = "needs root: gives a file to another user"]
+fn no_trap_is_stepped_into() {
+    needs_root();
+    let folder = scratch("trap");
     let shared = folder.join("shared");
     fs::create_dir(&shared).expect("there is room");
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).expect("it is ours");
@@ -462,14 +442,11 @@ fn har_files_are_written_over_only_when_forced() {
 }
 
 #[test]
+#[ignore = "needs root: becomes another user"]
 fn the_pager_runs_as_the_user() {
-    if !is_root() {
-        return;
-    }
-    let folder = scratch("pager");
-    let (pager, typed) = (folder.join("pager"), folder.join("typed"));
-    fs::write(&pager, "#!/bin/sh\nid -u\nexec cat\n").expect("there is room");
-    fs::set_permissions(&pager, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    needs_root();
+    let pager = crate::pager("pager", "id -u\nexec cat\n");
+    let typed = scratch("pager").join("typed");
     let line = format!(
         "{} --color=never --pager needle -I pcaps/http-gap.pcap",
         env!("CARGO_BIN_EXE_spygrep")
@@ -483,10 +460,7 @@ fn the_pager_runs_as_the_user() {
         .env("SUDO_GID", GROUP.to_string())
         .stdin(Stdio::null())
         .output();
-    let Ok(output) = output else {
-        println!("skipped: there is no script(1) to make a terminal");
-        return;
-    };
+    let output = output.expect("script(1) of util-linux makes a terminal");
     let out = text(&output.stdout);
     assert!(out.contains(&USER.to_string()), "{out}");
     assert!(out.contains("GET /needle"), "{out}");

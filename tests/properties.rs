@@ -1,7 +1,8 @@
-//! The properties of the fuzz targets, on bytes that are generated and on seeds that are changed here and there.
+//! The properties of the fuzz targets, on bytes that are generated and on seeds that are changed
+//! here and there.
 
 #[allow(unreachable_pub, reason = "the fuzz targets use it as a library")]
-#[path = "fuzz/properties.rs"]
+#[path = "../fuzz/properties.rs"]
 mod held;
 
 use std::fs;
@@ -12,7 +13,7 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 10] = [
+const PROPERTIES: [(&str, Property); 11] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
@@ -23,11 +24,12 @@ const PROPERTIES: [(&str, Property); 10] = [
     ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),
+    ("time", held::time),
 ];
 
 /// The seeds of a target.
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = project().join("tests/fuzz/seeds").join(name);
+    let folder = project().join("fuzz/seeds").join(name);
     let mut paths: Vec<_> = fs::read_dir(&folder)
         .expect("each target has seeds")
         .map(|entry| entry.expect("it can be read").path())

@@ -79,7 +79,8 @@ fn the_same_packets_are_saved_by_one_thread_and_by_two() {
     }
 }
 
-/// Connections whose segments come late, twice, differently, in pieces, or never; with pauses, and ports used again.
+/// Connections whose segments come late, twice, differently, in pieces, or never; with pauses, and
+/// ports used again.
 fn messy(seed: u64, packets: usize) -> Vec<Vec<u8>> {
     let mut numbers = Numbers(seed);
     let mut made = Vec::new();
@@ -165,7 +166,8 @@ fn what_one_frame_lets_go_is_shown_the_same_however_much_it_is() {
         let seq = 1100 + at * 1400;
         tcp(true, 10_000 + port, PSH | ACK, seq, 1, &[b'x'; 1400])
     };
-    // More ends than one batch has, let go by a frame without bytes, behind some whose block is not yet sent.
+    // More ends than one batch has, let go by a frame without bytes, behind some whose block is not
+    // yet sent.
     let quiet = (0..5000).map(|port| (0, begun(port)));
     let last = (0..100).map(|port| (1, begun(port)));
     let ended: Vec<_> = quiet.chain(last).chain([(hours, Vec::new())]).collect();

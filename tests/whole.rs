@@ -1,11 +1,13 @@
-//! Messages that lie in one piece, of which most are passed over at a glance, are shown as those that come byte by byte.
+//! Messages that lie in one piece, of which most are passed over at a glance, are shown as those
+//! that come byte by byte.
 
 use std::path::{Path, PathBuf};
 
 use super::frames::{ACK, Numbers, PSH, SYN, tcp, write_at};
 use super::{run, scratch, text};
 
-/// Ways to look at a capture: what is wanted of a message that does not match differs from one to the other.
+/// Ways to look at a capture: what is wanted of a message that does not match differs from one to
+/// the other.
 const WAYS: [&str; 22] = [
     "needle",
     "-t needle",
@@ -31,7 +33,8 @@ const WAYS: [&str; 22] = [
     "-o needle",
 ];
 
-/// A question and the messages that answer it: with a needle or without, in the head or in the body.
+/// A question and the messages that answer it: with a needle or without, in the head or in the
+/// body.
 fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut word = || ["hay", "hay", "hay", "needle"][numbers.below(4)];
     let (path, field, body) = (word(), word(), word());
@@ -69,8 +72,9 @@ fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
     (question.into_bytes(), answers)
 }
 
-/// A capture of some connections, with at most `most` bytes in a segment. All of a message comes at one moment, but for the first
-/// bytes of some, which come alone. Gives the numbers of each message's frames.
+/// A capture of some connections, with at most `most` bytes in a segment. All of a message comes at
+/// one moment, but for the first bytes of some, which come alone. Gives the numbers of each
+/// message's frames.
 fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
     let mut numbers = Numbers(seed);
     let (mut packets, mut frames) = (Vec::new(), Vec::new());
@@ -92,7 +96,8 @@ fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
             }
             frames.push((before + 1..=packets.len() as u64).collect());
         };
-        // The first is answered before it was asked; some are asked before the one in front of them is answered.
+        // The first is answered before it was asked; some are asked before the one in front of them
+        // is answered.
         if port % 4 == 0 {
             say(false, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0);
         }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Record the captures of real programs: run as root, from this folder's parent.
 
-Needs tcpdump, curl, chromium, ping, ip (Debian: tcpdump curl chromium iputils-ping iproute2), and for the site
+Needs tcpdump, curl, chromium, ping, ip, dnsmasq, dig (Debian: tcpdump curl chromium iputils-ping
+iproute2 dnsmasq-base bind9-dnsutils), and for the site
 Python's brotli and zstandard. All traffic stays on loopback, or
 in a network namespace that is made here and removed again.
 """
@@ -109,6 +110,34 @@ def datagrams(*texts, port=5140, address="127.0.0.1"):
     return send
 
 
+RESOLVER = "127.0.0.53"
+
+
+def dig(*arguments):
+    """Ask the resolver; what it answers is in the capture, not on the screen."""
+    command = ["dig", f"@{RESOLVER}", "+tries=1", "+timeout=1", "+nocookie", *arguments]
+    return lambda: subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def resolver(traffic):
+    """Run `traffic` while dnsmasq answers for example.test, and refuses the rest."""
+    def run():
+        server = subprocess.Popen([
+            "dnsmasq", "--no-daemon", "--no-hosts", "--no-resolv", "--bind-interfaces", "--conf-file=/dev/null",
+            f"--listen-address={RESOLVER}", "--user=root", "--local=/test/", "--host-record=api.example.test,192.0.2.7,2001:db8::7",
+            "--cname=www.example.test,api.example.test", "--mx-host=example.test,mail.example.test,10",
+            "--txt-record=example.test,v=spf1 -all needle", "--srv-host=_http._tcp.example.test,api.example.test,8080,1,2",
+        ], stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        try:
+            for ask in traffic:
+                ask()
+        finally:
+            server.terminate()
+            server.wait()
+    return run
+
+
 def main():
     server = subprocess.Popen([sys.executable, here / "site.py", "5000"])
     server6 = subprocess.Popen([sys.executable, here / "site.py", "5006", "::1"])
@@ -147,6 +176,12 @@ def main():
         record("icmp-ping.pcap", "icmp or icmp6", lambda: [shell([*ping, "127.0.0.1"]), shell([*ping, "::1"])])
         record("any-sll.pcap", "udp port 5140", datagrams(b"needle by any"), "any", ["-y", "LINUX_SLL"])
         record("any-sll2.pcap", "udp port 5140", datagrams(b"needle by any", address="::1"), "any", ["-y", "LINUX_SLL2"])
+        names = f"port 53 and host {RESOLVER}"
+        record("dns-lookups.pcap", names, resolver([
+            dig("storage.example.test"), dig("api.example.test"), dig("www.example.test"), dig("MX", "example.test"),
+            dig("TXT", "example.test"), dig("SRV", "_http._tcp.example.test"), dig("example.org")]))
+        record("dns-tcp.pcap", names, resolver([dig("+tcp", "+noedns", "AAAA", "api.example.test"), dig("+tcp", "ANY", "example.test")]))
+        record("dns-unanswered.pcap", names, lambda: dig("+tries=2", "api.example.test")())
         record("snaplen-cut.pcap", web, curl(f"{site}/"), options=["-s", "120"])
     finally:
         server.terminate()

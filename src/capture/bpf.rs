@@ -1,28 +1,28 @@
-//! A compiled filter program and two ways to run it: libpcap's interpreter, and a small one of our own for the one question
-//! that libpcap's answers wrongly through the `pcap` crate, the length of a frame that was cut.
-//!
-//! Our own interpreter is only used when a program asks for the length *and* the frame was cut; it takes about twice as long.
+//! A compiled filter program and two ways to run it: libpcap's interpreter and an own one. The own
+//! interpreter, half as fast, runs only for a truncated frame whose length the program reads: the
+//! `pcap` crate passes the captured length to libpcap instead of the length on the wire.
 
 use crate::frame::LinkType;
 
 use super::linktype;
 
-/// Loads from here on ask the kernel about a packet (its direction, its interface), not the packet's bytes.
+/// Loads at or above this offset read data of the kernel about the packet (direction, interface),
+/// not its bytes (`SKF_AD_OFF`).
 const KERNEL_ONLY: u32 = 0xffff_f000;
 /// `BPF_LD | BPF_W | BPF_LEN` and `BPF_LDX | BPF_W | BPF_LEN`.
 const LOAD_LENGTH: [u16; 2] = [0x80, 0x81];
-/// Loads from a fixed place: `BPF_LD | BPF_ABS` of a word, a half word, a byte.
+/// Loads from a fixed offset: `BPF_LD | BPF_ABS` of a word, a half word, a byte.
 const LOAD_ABSOLUTE: [u16; 3] = [0x20, 0x28, 0x30];
 
 /// A filter program for one link type.
 pub(super) struct Program {
     compiled: pcap::BpfProgram,
-    /// Its instructions, kept only when it asks for the frame's length.
+    /// The instructions, kept only if the program reads the frame's length.
     instructions: Vec<Instruction>,
-    asks_kernel: bool,
+    needs_kernel: bool,
 }
 
-/// One instruction of the classic Berkeley packet filter (USENIX 1993).
+/// An instruction of the classic Berkeley packet filter (USENIX Winter 1993).
 #[derive(Clone, Copy, Debug)]
 struct Instruction {
     code: u16,
@@ -32,19 +32,19 @@ struct Instruction {
 }
 
 impl Program {
-    /// Compile an expression for frames of a link type; libpcap's words when it does not compile.
+    /// Compiles an expression for frames of a link type. The error is libpcap's message.
     pub(super) fn compile(expression: &str, link: LinkType) -> Result<Self, String> {
         let dead = pcap::Capture::dead(linktype::dlt(link))
-            .map_err(|error| super::device::words(&error))?;
+            .map_err(|error| super::device::message(&error))?;
         let compiled = dead
             .compile(expression, true)
-            .map_err(|error| super::device::words(&error))?;
+            .map_err(|error| super::device::message(&error))?;
         let mut instructions: Vec<_> = compiled
             .get_instructions()
             .iter()
             .filter_map(|one| parse(&one.to_string()))
             .collect();
-        let asks_kernel = instructions
+        let needs_kernel = instructions
             .iter()
             .any(|one| LOAD_ABSOLUTE.contains(&one.code) && one.k >= KERNEL_ONLY);
         if !instructions
@@ -56,21 +56,21 @@ impl Program {
         Ok(Self {
             compiled,
             instructions,
-            asks_kernel,
+            needs_kernel,
         })
     }
 
-    /// How many instructions it has.
+    /// Number of instructions.
     pub(super) fn length(&self) -> usize {
         self.compiled.get_instructions().len()
     }
 
-    /// Whether the program asks what only the kernel knows while it captures (`inbound`, `ifindex`).
-    pub(super) fn asks_kernel(&self) -> bool {
-        self.asks_kernel
+    /// The program reads data that only the kernel has while capturing (`inbound`, `ifindex`).
+    pub(super) fn needs_kernel(&self) -> bool {
+        self.needs_kernel
     }
 
-    /// Whether a frame passes.
+    /// Returns whether a frame passes.
     pub(super) fn passes(&self, wire_len: u32, bytes: &[u8]) -> bool {
         if self.instructions.is_empty() || wire_len as usize == bytes.len() {
             self.compiled.filter(bytes)
@@ -80,7 +80,7 @@ impl Program {
     }
 }
 
-/// The `pcap` crate shows an instruction's fields only as text: `code jt jf k`.
+/// Parses `code jt jf k`: the `pcap` crate exposes the fields of an instruction only as text.
 fn parse(text: &str) -> Option<Instruction> {
     let mut words = text.split(' ');
     Some(Instruction {
@@ -91,9 +91,10 @@ fn parse(text: &str) -> Option<Instruction> {
     })
 }
 
-/// Run a program; `None` when it reads behind the frame's end, divides by zero or is no valid program: the frame does not pass.
+/// Runs a program. Returns `None` if it reads past the end of the frame, divides by zero or is
+/// invalid; the frame then does not pass.
 ///
-/// Jumps only go forward, so it ends.
+/// Jumps only go forward, so it terminates.
 fn run(program: &[Instruction], wire_len: u32, bytes: &[u8]) -> Option<u32> {
     let (mut a, mut x, mut memory) = (0u32, 0u32, [0u32; 16]);
     let mut at = 0usize;
@@ -108,7 +109,7 @@ fn run(program: &[Instruction], wire_len: u32, bytes: &[u8]) -> Option<u32> {
         let operand = if code & 0x08 == 0 { k } else { x };
         let class = code & 0x07;
         match class {
-            // ld, ldx: size in bits 3 and 4, mode in bits 5 to 7
+            // ld, ldx: size in bits 3 and 4, addressing mode in bits 5 to 7
             0x00 | 0x01 => {
                 let value = match code & 0xe0 {
                     0x00 => k,
@@ -165,7 +166,7 @@ fn run(program: &[Instruction], wire_len: u32, bytes: &[u8]) -> Option<u32> {
     }
 }
 
-/// A number in network order: a word, a half word or a byte as the code says.
+/// Loads a big-endian word, half word or byte, according to the size bits of `code`.
 fn load(bytes: &[u8], at: u32, code: u16) -> Option<u32> {
     let rest = bytes.get(at as usize..)?;
     match code & 0x18 {
@@ -196,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn questions_to_the_kernel_are_seen() {
+    fn kernel_only_loads_are_recognised() {
         assert!(
             !Program::compile("tcp port 80", LinkType::ETHERNET)
                 .unwrap()
-                .asks_kernel()
+                .needs_kernel()
         );
         if let Ok(program) = Program::compile("inbound", LinkType::ETHERNET) {
-            assert!(program.asks_kernel());
+            assert!(program.needs_kernel());
         }
     }
 

@@ -1,4 +1,5 @@
-//! Opening one network device with libpcap, and what libpcap's errors mean.
+//! Opens one network device with libpcap and classifies libpcap's errors. Options that the device
+//! does not support (promiscuous mode, nanoseconds) are left out instead of failing.
 
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -7,36 +8,37 @@ use pcap::{Active, Capture, Linktype, Precision};
 
 use crate::frame::LinkType;
 
-use super::live::{LiveSettings, Way};
+use super::live::{CaptureDirection, LiveSettings};
 use super::{CaptureError, Warning, devices};
 
-/// Open a device, without what it refuses: the promiscuous mode, nanoseconds. With it come the nanoseconds in one unit of
-/// its time stamps' fractions, 1 or 1000.
+/// Opens a device. Returns it with the length of one unit of its timestamps' fractions, in
+/// nanoseconds: 1 or 1000. A refused promiscuous mode adds a warning.
 pub(super) fn open(
     name: &str,
     settings: &LiveSettings,
     warnings: &mut Vec<Warning>,
 ) -> Result<(Capture<Active>, i64), CaptureError> {
-    let said = |error: &pcap::Error| explain(name, &words(error), false);
-    // libpcap warns about the promiscuous mode of `any`, and the crate takes a warning for an error.
+    let to_error = |error: &pcap::Error| explain(name, &message(error), false);
+    // libpcap warns that `any` has no promiscuous mode, and the `pcap` crate treats a warning as an
+    // error.
     let promiscuous = settings.promiscuous && name != "any";
     let (capture, unit) = match activate_precise(name, settings, promiscuous) {
         Err(refusal) if promiscuous => {
-            let plain = activate_precise(name, settings, false).map_err(|_| said(&refusal))?;
-            let text = format!("not in promiscuous mode: {}", words(&refusal));
+            let plain = activate_precise(name, settings, false).map_err(|_| to_error(&refusal))?;
+            let text = format!("not in promiscuous mode: {}", message(&refusal));
             warnings.push(Warning {
                 about: name.to_owned(),
                 text,
             });
             plain
         }
-        other => other.map_err(|error| said(&error))?,
+        other => other.map_err(|error| to_error(&error))?,
     };
-    let capture = finish(capture, settings).map_err(|error| said(&error))?;
+    let capture = finish(capture, settings).map_err(|error| to_error(&error))?;
     Ok((capture, unit))
 }
 
-/// With nanoseconds if they are granted, else again with microseconds.
+/// Opens with nanosecond timestamps if available, otherwise again with microseconds.
 fn activate_precise(
     name: &str,
     settings: &LiveSettings,
@@ -72,22 +74,24 @@ fn finish(
 ) -> Result<Capture<Active>, pcap::Error> {
     let cooked = i32::try_from(LinkType::LINUX_SLL.0).map(Linktype);
     let cooked2 = i32::try_from(LinkType::LINUX_SLL2.0).map(Linktype);
-    if let (true, Ok(cooked), Ok(cooked2)) = (settings.tells_interface, cooked, cooked2)
+    if let (true, Ok(cooked), Ok(cooked2)) = (settings.per_packet_interface, cooked, cooked2)
         && capture.get_datalink() == cooked
     {
-        // Without it, libpcap is older than 1.10: some copies are not told from what was sent again.
+        // Ignore failure: libpcap before 1.10 lacks cooked v2. Frames then do not name their
+        // interface, so some duplicates cannot be distinguished from retransmissions.
         let _ = capture.set_datalink(cooked2);
     }
     match settings.direction {
         None => {}
-        Some(Way::In) => capture.direction(pcap::Direction::In)?,
-        Some(Way::Out) => capture.direction(pcap::Direction::Out)?,
+        Some(CaptureDirection::In) => capture.direction(pcap::Direction::In)?,
+        Some(CaptureDirection::Out) => capture.direction(pcap::Direction::Out)?,
     }
     capture.setnonblock()
 }
 
-/// Whether a device's time stamps are nanoseconds, as was asked for. The `pcap` crate does not say what was granted, but
-/// libpcap writes it into the first bytes of a capture file, and that file may be a pipe of ours.
+/// Returns whether timestamps have nanoseconds, as requested. The `pcap` crate does not expose the
+/// granted precision, but libpcap writes it into the magic number of a capture file; that file may
+/// be a pipe.
 fn is_nano(capture: &Capture<Active>) -> bool {
     let magic = || -> io::Result<[u8; 4]> {
         let (mut reader, writer) = io::pipe()?;
@@ -101,14 +105,15 @@ fn is_nano(capture: &Capture<Active>) -> bool {
     magic().is_ok_and(|magic| u32::from_ne_bytes(magic) == 0xa1b2_3c4d)
 }
 
-/// What an error of libpcap means. Its errors are texts only, so the list of devices is asked as well.
-pub(super) fn explain(name: &str, said: &str, was_open: bool) -> CaptureError {
+/// Classifies an error of libpcap. Its errors are text only, so the list of devices is consulted as
+/// well.
+pub(super) fn explain(name: &str, message: &str, was_open: bool) -> CaptureError {
     let name = name.to_owned();
-    let lower = said.to_lowercase();
+    let lower = message.to_lowercase();
     if lower.contains("permission") || lower.contains("not permitted") {
         return CaptureError::NoRights {
             device: name,
-            detail: said.to_owned(),
+            detail: message.to_owned(),
         };
     }
     let known = devices::list()
@@ -126,13 +131,13 @@ pub(super) fn explain(name: &str, said: &str, was_open: bool) -> CaptureError {
         Some(device) if !device.up && name != "any" => CaptureError::DeviceDown { name },
         _ => CaptureError::Device {
             name,
-            detail: said.to_owned(),
+            detail: message.to_owned(),
         },
     }
 }
 
-/// libpcap's words alone.
-pub(super) fn words(error: &pcap::Error) -> String {
+/// libpcap's message without the crate's prefix.
+pub(super) fn message(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.clone(),
         other => other.to_string(),
@@ -144,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_apart() {
+    fn errors_are_classified() {
         let explained = explain("eth0", "socket: Operation not permitted", false);
         assert!(matches!(explained, CaptureError::NoRights { .. }));
         let explained = explain("no-such-device", "SIOCGIFHWADDR: No such device", false);

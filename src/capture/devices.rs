@@ -1,37 +1,39 @@
-//! The network devices of this machine, as libpcap lists them.
+//! The network devices of this machine, as libpcap lists them. Listing needs no privileges and
+//! opens no device.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::CaptureError;
 
-/// A device that can be captured from, though perhaps not by this user.
+/// A device to capture from; this user may lack permission to open it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Device {
-    /// Its name, as `-d` takes it.
+    /// Name, as accepted by `-d`.
     pub name: String,
-    /// What it is, where the system says it.
+    /// Description, if the system has one.
     pub description: Option<String>,
-    /// Its IP addresses.
+    /// IP addresses.
     pub addresses: Vec<Address>,
-    /// It is switched on.
+    /// The device is up (`IFF_UP`).
     pub up: bool,
-    /// It is switched on and has a link.
+    /// The device is up and has a link (`IFF_RUNNING`).
     pub running: bool,
-    /// It only carries this machine's own traffic.
+    /// The device is a loopback device.
     pub loopback: bool,
 }
 
-/// An address of a device.
+/// An IP address of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address {
     /// The address.
     pub address: IpAddr,
-    /// The mask of its network.
+    /// Mask of its network.
     pub netmask: Option<IpAddr>,
 }
 
 impl Device {
-    /// The network and mask of the first IPv4 address (`127.0.0.0`, `255.0.0.0`), as libpcap's `pcap_lookupnet` gives it.
+    /// Network and mask of the first IPv4 address (`127.0.0.0`, `255.0.0.0`), like libpcap's
+    /// `pcap_lookupnet`.
     #[must_use]
     pub fn ipv4_network(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
         self.addresses
@@ -43,22 +45,22 @@ impl Device {
     }
 }
 
-/// All devices, in libpcap's order: the one it would choose comes first.
+/// Returns all devices in libpcap's order, in which the default device comes first.
 ///
 /// # Errors
-/// libpcap cannot list them.
+/// Fails if libpcap cannot list the devices.
 pub fn list() -> Result<Vec<Device>, CaptureError> {
     let devices = pcap::Device::list().map_err(|error| CaptureError::Device {
         name: "devices".to_owned(),
-        detail: super::device::words(&error),
+        detail: super::device::message(&error),
     })?;
     Ok(devices.into_iter().map(Device::from).collect())
 }
 
-/// The device to capture from when none is named: `any` on Linux, else libpcap's choice.
+/// Returns the device to capture from by default: `any` on Linux, elsewhere libpcap's first device.
 ///
 /// # Errors
-/// There is none.
+/// Fails, except on Linux, if the devices cannot be listed or there is no device.
 pub fn default_name() -> Result<String, CaptureError> {
     if cfg!(target_os = "linux") {
         return Ok("any".to_owned());
@@ -71,7 +73,8 @@ pub fn default_name() -> Result<String, CaptureError> {
         })
 }
 
-/// The IPv4 network and mask of a device; `None` for `any`, for a device without an IPv4 address and for none.
+/// Returns the IPv4 network and mask of a device; `None` for `any`, for a device without an IPv4
+/// address and for an unknown name.
 #[must_use]
 pub fn ipv4_network(name: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
     list()

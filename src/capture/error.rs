@@ -1,46 +1,47 @@
-//! Why a source cannot be opened or cannot go on. The friendly text and the hint are added where the error is shown.
+//! Errors of opening or reading a source. They hold the facts only; the command line adds the hint
+//! that goes with them.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::filter::FilterError;
 
-/// What ends a capture.
+/// An error that ends a capture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// There is no network device of this name.
+    /// No network device has this name.
     #[error("{name}: no such device")]
     NoSuchDevice {
-        /// As it was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The operating system does not let this user capture.
+    /// The operating system does not allow this user to capture.
     #[error("{device}: no permission to capture: {detail}")]
     NoRights {
         /// The device.
         device: String,
-        /// libpcap's words.
+        /// libpcap's message.
         detail: String,
     },
-    /// The device exists and is not up.
+    /// The device exists but is not up.
     #[error("{name}: the device is down")]
     DeviceDown {
         /// The device.
         name: String,
     },
-    /// The device went away while it was captured from.
+    /// The device disappeared during the capture.
     #[error("{name}: the device is gone")]
     DeviceGone {
         /// The device.
         name: String,
     },
-    /// Anything else that libpcap says about a device.
+    /// Any other error that libpcap reports for a device.
     #[error("{name}: {detail}")]
     Device {
         /// The device.
         name: String,
-        /// libpcap's words.
+        /// libpcap's message.
         detail: String,
     },
     /// A file cannot be opened or read.
@@ -48,53 +49,70 @@ pub enum CaptureError {
     Io {
         /// The file; `-` is standard input.
         path: PathBuf,
-        /// The operating system's words.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A file can be read and is no capture.
+    /// A file can be read but is not a capture.
     #[error("{}: not a capture file: {what}", path.display())]
     NotACapture {
         /// The file; `-` is standard input.
         path: PathBuf,
-        /// What it seems to be.
-        what: Looks,
+        /// Why it was not recognised.
+        what: FormatError,
     },
     /// The capture filter cannot be used.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The program was started set-uid or set-gid.
+    /// The process was started set-uid or set-gid.
     #[error("it does not run set-uid or set-gid")]
     SetId,
-    /// Root's rights could not be given up.
-    #[error("cannot give up root's rights: {detail}")]
+    /// Root privileges could not be dropped.
+    #[error("cannot drop root privileges: {detail}")]
     Privileges {
-        /// Which step failed, and how.
+        /// The step that failed, and its error.
         detail: String,
     },
 }
 
-/// What a file that is no capture seems to be.
+impl CaptureError {
+    /// Whether a file is empty, or has not even a whole header: a capture into it has just begun.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NotACapture {
+                what: FormatError::Empty | FormatError::Cut,
+                ..
+            }
+        )
+    }
+}
+
+/// Why a file was not recognised as a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Looks {
-    /// No bytes at all.
+pub enum FormatError {
+    /// The file is empty.
     #[error("it is empty")]
     Empty,
-    /// Printable characters.
+    /// The file starts with printable characters.
     #[error("it looks like text")]
     Text,
-    /// A directory.
+    /// The path is a directory.
     #[error("it is a directory")]
     Directory,
-    /// A capture's first bytes, and then the end before its header is complete.
+    /// The magic number of a capture, but an incomplete file header.
     #[error("it ends inside its file header")]
     Cut,
-    /// A capture of a version of the format that nobody defined.
+    /// A version of the format that is not defined.
     #[error("it has an unknown version of the format")]
     Version,
-    /// A compressed file that cannot be unpacked.
-    #[error("it cannot be unpacked")]
+    /// A capture in a format of other programs: its name.
+    #[error("it is a file of {0}")]
+    Foreign(&'static str),
+    /// A compressed file that cannot be decompressed.
+    #[error("it cannot be decompressed")]
     Packed,
-    /// Something else.
-    #[error("its first bytes are of no known format")]
+    /// Any other first bytes.
+    #[error("its format is not recognised")]
     Unknown,
 }

@@ -1,53 +1,56 @@
-//! The user's capture filter: libpcap's expression language, compiled for each link type: when its first frame comes, or before.
+//! The user's capture filter, in libpcap's expression language. A [`Filter`] holds one program for
+//! each link type, compiled in advance or when the first frame of that type arrives.
 //!
-//! There are two uses. `--ngrep` takes the text as it is: the kernel filters exactly, or [`Filter`] does on a file's frames.
-//! The message views let the kernel pass a little too much ([`KernelFilter::Superset`]), take the VLAN tags off a frame and
-//! then ask [`Filter`], so that `port 80` means port 80 on tagged frames as well and under `not`, and so that the later
-//! fragments of a datagram, which have no ports, are there to be put together. Taking tags off is not done here.
+//! There are two uses. `--ngrep` uses the expression unchanged: either the kernel filters exactly,
+//! or [`Filter`] does for frames from files. The message views install a wider filter in the kernel
+//! ([`KernelFilter::Superset`]), remove VLAN tags from each frame and then run [`Filter`]. So `port
+//! 80` also matches tagged frames, also under `not`, and later fragments of a datagram, which have
+//! no ports, are available for reassembly. Tags are removed by the caller.
 //!
-//! Two limits of the language as the `pcap` crate offers it: `ip broadcast` does not work (the network mask is not passed),
-//! and names of hosts are looked up when the filter is compiled.
+//! The `pcap` crate imposes two limits: `ip broadcast` does not work, because the network mask is
+//! not passed on, and host names are resolved when the filter is compiled.
 
 use crate::frame::LinkType;
 
 use super::bpf::Program;
 
-/// A filter expression that libpcap does not take.
+/// A filter expression that libpcap rejects.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("filter {expression:?}: {detail}")]
 pub struct FilterError {
-    /// As the user wrote it.
+    /// The expression as the user wrote it.
     pub expression: String,
-    /// libpcap's words.
+    /// libpcap's message.
     pub detail: String,
 }
 
-/// A filter expression, run on frames and on bare IP packets in this process.
+/// A filter expression that runs in this process, on frames and on bare IP packets.
 pub struct Filter {
     expression: String,
-    /// A frame as libpcap wants it, where that is not as it came.
+    /// Copy of a frame whose header must be rewritten for libpcap.
     scratch: Vec<u8>,
     live: bool,
-    wants_tags: bool,
-    /// One for each link type seen; a handful at most, so a list is the fastest map.
+    needs_vlan_tags: bool,
+    /// One entry for each link type seen, a handful at most, so a linear search is fastest.
     programs: Vec<(LinkType, Result<Program, String>)>,
-    /// Programs for link types that may yet be seen.
+    /// Programs compiled in advance, for link types that have not been seen yet.
     prepared: Vec<(LinkType, Result<Program, String>)>,
-    /// Index of the program used last.
+    /// Index of the most recently used program.
     last: usize,
     raw_ip: Option<Result<Program, String>>,
     uncompiled: u64,
 }
 
 impl Filter {
-    /// For frames out of files. Nothing is compiled yet; an empty expression passes everything.
+    /// Creates a filter for frames from files. Compiles nothing yet; an empty expression passes
+    /// everything.
     #[must_use]
     pub fn for_files(expression: &str) -> Self {
         Self {
             expression: expression.to_owned(),
             scratch: Vec::new(),
             live: false,
-            wants_tags: names_tags(expression),
+            needs_vlan_tags: mentions_vlan(expression),
             programs: Vec::new(),
             prepared: Vec::new(),
             last: 0,
@@ -56,8 +59,9 @@ impl Filter {
         }
     }
 
-    /// For frames from a device, whose kernel has already run this filter or a [`KernelFilter::Superset`] of it: what only the
-    /// kernel knows (`inbound`, `ifindex`) is left to it.
+    /// Creates a filter for frames from a device whose kernel already runs this filter or a
+    /// [`KernelFilter::Superset`] of it. Primitives that only the kernel can evaluate (`inbound`,
+    /// `ifindex`) are taken as passed.
     #[must_use]
     pub fn for_devices(expression: &str) -> Self {
         Self {
@@ -66,8 +70,8 @@ impl Filter {
         }
     }
 
-    /// Compile for these link types, and for bare IP packets, now: names in the expression (of hosts, of ports) are looked up
-    /// then, and in the sandbox they cannot be.
+    /// Compiles the expression now, for these link types and for bare IP packets. Required before
+    /// the sandbox is entered, because names of hosts and ports cannot be resolved in it.
     pub fn prepare(&mut self, links: impl IntoIterator<Item = LinkType>) {
         for link in links {
             let program = Program::compile(&self.expression, link);
@@ -76,10 +80,10 @@ impl Filter {
         self.raw_ip = Some(Program::compile(&self.expression, LinkType::RAW));
     }
 
-    /// Whether libpcap takes an expression for frames of a link type.
+    /// Checks that libpcap accepts an expression for frames of a link type.
     ///
     /// # Errors
-    /// It does not; says why.
+    /// libpcap rejects it; the error holds its message.
     pub fn check(expression: &str, link: LinkType) -> Result<(), FilterError> {
         match Program::compile(expression, link) {
             Ok(_) => Ok(()),
@@ -90,7 +94,7 @@ impl Filter {
         }
     }
 
-    /// How many instructions libpcap makes of an expression for frames of a link type.
+    /// Number of instructions that libpcap compiles an expression to for frames of a link type.
     ///
     /// # Errors
     /// As [`Self::check`].
@@ -109,36 +113,38 @@ impl Filter {
         &self.expression
     }
 
-    /// The expression speaks of VLAN tags itself, so frames must be shown to it with their tags.
+    /// The expression matches VLAN tags itself, so frames must be passed with their tags.
     #[must_use]
-    pub fn wants_tags(&self) -> bool {
-        self.wants_tags
+    pub fn needs_vlan_tags(&self) -> bool {
+        self.needs_vlan_tags
     }
 
-    /// Whether a frame passes. A frame of a link type for which the expression has no meaning does not, and is counted.
+    /// Returns whether a frame passes. A frame of a link type for which the expression does not
+    /// compile does not pass and is counted.
     ///
-    /// `wire_len` is the frame's length before it was cut, less the tags that were taken off.
+    /// `wire_len` is the frame's length on the wire in bytes, minus the removed tags.
     pub fn passes(&mut self, link: LinkType, wire_len: u32, bytes: &[u8]) -> bool {
         if self
             .programs
             .get(self.last)
             .is_none_or(|(known, _)| *known != link)
         {
-            self.last = self.place(link);
+            self.last = self.program_index(link);
         }
         let Some((_, Ok(program))) = self.programs.get(self.last) else {
             self.uncompiled += 1;
             return false;
         };
         let bytes = match link {
-            LinkType::NULL | LinkType::LOOP => with_own_family(link, bytes, &mut self.scratch),
+            LinkType::NULL | LinkType::LOOP => with_local_family(link, bytes, &mut self.scratch),
             _ => bytes,
         };
-        (self.live && program.asks_kernel()) || program.passes(wire_len, bytes)
+        (self.live && program.needs_kernel()) || program.passes(wire_len, bytes)
     }
 
-    /// Whether an IP packet without a link header passes: a datagram put together from its fragments. `None` when the
-    /// expression has no meaning for one (it asks for a hardware address, a tag, a direction).
+    /// Returns whether an IP packet without a link header passes, for example a reassembled
+    /// datagram. `None` if the expression does not apply to one (it names a hardware address, a tag
+    /// or a direction).
     pub fn passes_ip(&mut self, packet: &[u8]) -> Option<bool> {
         let expression = &self.expression;
         let program = self
@@ -147,21 +153,23 @@ impl Filter {
         let program = program
             .as_ref()
             .ok()
-            .filter(|program| !program.asks_kernel())?;
+            .filter(|program| !program.needs_kernel())?;
         Some(program.passes(u32::try_from(packet.len()).unwrap_or(u32::MAX), packet))
     }
 
-    /// Frames that did not pass because the expression has no meaning for their link type.
+    /// Number of frames that did not pass because the expression does not compile for their link
+    /// type.
     #[must_use]
     pub fn uncompiled(&self) -> u64 {
         self.uncompiled
     }
 
-    /// To be asked at the end, or after [`Self::passes`] said no: link types were seen and the expression has a meaning for none.
+    /// Fails if frames were seen and the expression compiled for none of their link types. Meant
+    /// for the end of a run, or after [`Self::passes`] returned false.
     ///
     /// # Errors
-    /// That is so; libpcap's words for the first of them.
-    pub fn verdict(&self) -> Result<(), FilterError> {
+    /// libpcap's message for the first of those link types.
+    pub fn compiled_for_any(&self) -> Result<(), FilterError> {
         match self.programs.first() {
             Some((_, Err(detail))) if self.programs.iter().all(|(_, program)| program.is_err()) => {
                 Err(FilterError {
@@ -173,30 +181,32 @@ impl Filter {
         }
     }
 
-    /// The index of a link type's program, compiled now if need be.
-    fn place(&mut self, link: LinkType) -> usize {
-        if let Some(place) = self.programs.iter().position(|(known, _)| *known == link) {
-            return place;
+    /// Returns the index of a link type's program, compiling it if necessary.
+    fn program_index(&mut self, link: LinkType) -> usize {
+        if let Some(index) = self.programs.iter().position(|(known, _)| *known == link) {
+            return index;
         }
         let ready = self.prepared.iter().position(|(known, _)| *known == link);
         let mut program = match ready {
-            Some(place) => self.prepared.swap_remove(place).1,
+            Some(index) => self.prepared.swap_remove(index).1,
             None => Program::compile(&self.expression, link),
         };
-        if !self.live && program.as_ref().is_ok_and(Program::asks_kernel) {
-            program = Err("a direction or an interface is not known in a capture file".to_owned());
+        if !self.live && program.as_ref().is_ok_and(Program::needs_kernel) {
+            program =
+                Err("a direction or an interface cannot be matched in a capture file".to_owned());
         }
         self.programs.push((link, program));
         self.programs.len() - 1
     }
 }
 
-/// What the kernel is asked to let through.
+/// The filter to install in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KernelFilter<'a> {
-    /// Exactly what passes this expression, as libpcap reads it.
+    /// Passes exactly what matches the expression, as libpcap interprets it.
     Exact(&'a str),
-    /// What passes this expression, every IP fragment, and every tagged frame; a [`Filter`] decides.
+    /// Passes what matches the expression, every IP fragment and every tagged frame; a [`Filter`]
+    /// then decides.
     Superset(&'a str),
 }
 
@@ -209,7 +219,8 @@ impl KernelFilter<'_> {
         }
     }
 
-    /// What the kernel is given for frames of a link type, and how many instructions that is; `None` when nothing compiles.
+    /// Returns the text installed for frames of a link type and its number of instructions; `None`
+    /// if no candidate compiles.
     #[must_use]
     pub fn compiled(&self, link: LinkType) -> Option<(String, usize)> {
         self.candidates().into_iter().find_map(|text| {
@@ -218,13 +229,16 @@ impl KernelFilter<'_> {
         })
     }
 
-    /// What to give to the kernel, best first: not every link type has tags, and not every one has IP.
+    /// Expressions to try, best first: not every link type has tags, and not every one carries IP.
     pub(super) fn candidates(&self) -> Vec<String> {
         match self {
             Self::Exact(expression) => vec![(*expression).to_owned()],
             Self::Superset(expression) if expression.trim().is_empty() => vec![String::new()],
-            // The direction cannot be asked again behind the kernel: better to lose later fragments than to show the wrong way.
-            Self::Superset(expression) if asks_kernel(expression) => vec![(*expression).to_owned()],
+            // The direction is not available after the kernel, so no superset is possible. Losing
+            // later fragments is better than showing the wrong direction.
+            Self::Superset(expression) if needs_kernel(expression) => {
+                vec![(*expression).to_owned()]
+            }
             Self::Superset(expression) => {
                 let mut all = vec![
                     kernel_superset(expression),
@@ -238,13 +252,15 @@ impl KernelFilter<'_> {
     }
 }
 
-/// Every fragment of IPv4 (more to come, or not at the start) and of IPv6.
+/// Matches every fragment of IPv4 (more fragments, or a nonzero offset) and of IPv6.
 const FRAGMENTS: &str = "(ip[6:2] & 0x3fff != 0) or (ip6[6] = 44)";
 
-/// The expression that lets through whatever `expression` means, tagged or not, and all fragments.
+/// Returns an expression that passes all frames matching `expression`, tagged or not, and all
+/// fragments.
 ///
-/// The order matters: in libpcap's language `vlan` moves the place where everything *after* it looks, so what does not care
-/// comes first and `vlan` last. An expression that moves the place itself (`vlan`, `mpls`, `pppoes`) is not given a `vlan`.
+/// The order matters: in libpcap's language, `vlan` shifts the offsets of everything *after* it, so
+/// `vlan` must come last. No `vlan` is added to an expression that shifts offsets itself (`vlan`,
+/// `mpls`, `pppoes`).
 #[must_use]
 pub fn kernel_superset(expression: &str) -> String {
     if moves_offsets(expression) {
@@ -254,11 +270,11 @@ pub fn kernel_superset(expression: &str) -> String {
     }
 }
 
-fn asks_kernel(expression: &str) -> bool {
-    Program::compile(expression, LinkType::ETHERNET).is_ok_and(|program| program.asks_kernel())
+fn needs_kernel(expression: &str) -> bool {
+    Program::compile(expression, LinkType::ETHERNET).is_ok_and(|program| program.needs_kernel())
 }
 
-fn names_tags(expression: &str) -> bool {
+fn mentions_vlan(expression: &str) -> bool {
     words(expression).any(|word| word == "vlan")
 }
 
@@ -270,9 +286,9 @@ fn words(expression: &str) -> impl Iterator<Item = &str> {
     expression.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
 }
 
-/// BSD loopback frames name the address family as the capturing machine does, in its byte order; a filter compiled here
-/// compares with this machine's.
-fn with_own_family<'a>(link: LinkType, bytes: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+/// Rewrites the address family of a BSD loopback frame. The frame holds the value and byte order of
+/// the machine that captured it; a program compiled here compares with this machine's.
+fn with_local_family<'a>(link: LinkType, bytes: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     let Some((family, rest)) = bytes.split_first_chunk::<4>() else {
         return bytes;
     };
@@ -293,7 +309,7 @@ fn with_own_family<'a>(link: LinkType, bytes: &'a [u8], scratch: &'a mut Vec<u8>
 mod tests {
     use super::*;
 
-    /// Ethernet, IPv4, UDP from port 1 to `port`; with a tag if asked.
+    /// Ethernet, IPv4, UDP from port 1 to `port`; with a VLAN tag if `tagged`.
     fn frame(port: u16, tagged: bool) -> Vec<u8> {
         let mut frame = vec![0; 12];
         if tagged {
@@ -329,7 +345,7 @@ mod tests {
             assert_eq!(filter.passes_ip(&ip(port)), Some(expected));
         }
         assert_eq!(filter.programs.len(), 2);
-        assert_eq!(filter.verdict(), Ok(()));
+        assert_eq!(filter.compiled_for_any(), Ok(()));
     }
 
     #[test]
@@ -346,11 +362,11 @@ mod tests {
         assert!(!passes(&mut filter, LinkType::RAW, &ip(53)));
         assert_eq!(filter.uncompiled(), 1);
         assert_eq!(
-            filter.verdict().unwrap_err().expression,
+            filter.compiled_for_any().unwrap_err().expression,
             "ether host 00:00:00:00:00:00"
         );
         assert!(passes(&mut filter, LinkType::ETHERNET, &frame(53, false)));
-        assert_eq!(filter.verdict(), Ok(()));
+        assert_eq!(filter.compiled_for_any(), Ok(()));
         assert_eq!(filter.passes_ip(&ip(53)), None);
     }
 
@@ -392,15 +408,15 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_about_tags_wants_them() {
-        assert!(Filter::for_files("vlan 5 and port 80").wants_tags());
-        assert!(!Filter::for_files("host vlan.example.org").wants_tags());
+    fn an_expression_about_tags_needs_them() {
+        assert!(Filter::for_files("vlan 5 and port 80").needs_vlan_tags());
+        assert!(!Filter::for_files("host vlan.example.org").needs_vlan_tags());
     }
 
     #[test]
     fn what_only_the_kernel_knows_is_left_to_it() {
         if Filter::check("inbound", LinkType::ETHERNET).is_err() {
-            return; // a system whose kernel does not know it either
+            return; // this system does not support it
         }
         assert!(passes(
             &mut Filter::for_devices("inbound"),
@@ -409,6 +425,6 @@ mod tests {
         ));
         let mut filter = Filter::for_files("inbound");
         assert!(!passes(&mut filter, LinkType::ETHERNET, &frame(1, false)));
-        assert!(filter.verdict().is_err());
+        assert!(filter.compiled_for_any().is_err());
     }
 }

@@ -1,11 +1,11 @@
-//! libpcap's two numberings of link types: `LINKTYPE_` in files, which is the program's own ([`LinkType`]), and `DLT_` in
-//! calls, which differs from system to system.
-//!
-//! From libpcap's `pcap-common.c`; both numberings agree but for the few values below.
+//! Conversion between libpcap's two numberings of link types: `LINKTYPE_` in files, which
+//! [`LinkType`] uses, and `DLT_` in calls, which depends on the system. The two agree except for
+//! the values below, which are those of libpcap's `pcap-common.c`.
 
 use crate::frame::LinkType;
 
-/// `(LINKTYPE_, DLT_)` where they differ on this system: ATM, raw IP, SLIP and PPP of BSD/OS, classical IP over ATM, pfsync.
+/// `(LINKTYPE_, DLT_)` pairs that differ on this system: ATM, raw IP, SLIP and PPP of BSD/OS,
+/// classical IP over ATM, pfsync.
 #[cfg(not(target_os = "openbsd"))]
 const DIFFERENT: [(u32, i32); 6] = [
     (100, 11),
@@ -15,17 +15,17 @@ const DIFFERENT: [(u32, i32); 6] = [
     (106, 19),
     (246, 18),
 ];
-/// The same on OpenBSD, where raw IP is 14 and 12 is the loopback.
+/// As above for OpenBSD, where raw IP is 14 and 12 is loopback.
 #[cfg(target_os = "openbsd")]
 const DIFFERENT: [(u32, i32); 5] = [(100, 11), (101, 14), (108, 12), (109, 13), (246, 18)];
 
-/// What libpcap's calls name this link type.
+/// Converts to the number that libpcap's calls use.
 pub(super) fn dlt(link: LinkType) -> pcap::Linktype {
     let known = DIFFERENT.iter().find(|(file, _)| *file == link.0);
     pcap::Linktype(known.map_or(i32::try_from(link.0).unwrap_or(-1), |(_, call)| *call))
 }
 
-/// What files name the link type that libpcap's calls give.
+/// Converts from the number that libpcap's calls use.
 pub(super) fn link_type(dlt: pcap::Linktype) -> LinkType {
     let known = DIFFERENT.iter().find(|(_, call)| *call == dlt.0);
     LinkType(known.map_or(u32::try_from(dlt.0).unwrap_or(u32::MAX), |(file, _)| *file))

@@ -1,8 +1,9 @@
-//! Frames from network devices, through libpcap.
+//! Frames from network devices, through libpcap. A call never blocks for longer than
+//! [`LiveSettings::timeout_ms`], whatever the devices do.
 //!
-//! libpcap's own read time-out starts with the first packet, so on a quiet device it would wait for ever. The devices are
-//! therefore not blocking, and all of them are polled together for [`LiveSettings::timeout_ms`] at most. No immediate mode:
-//! its fixed slots lose frames where blocks of frames lose none.
+//! libpcap's own read timeout starts with the first packet, so on a quiet device it would block for
+//! ever. The devices are therefore non-blocking, and all of them are polled together. Immediate
+//! mode is not used: its fixed-size slots drop frames under load where blocks of frames do not.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -14,39 +15,41 @@ use pcap::{Active, Capture};
 use crate::frame::{Frame, Timestamp};
 use crate::stats::CaptureStats;
 
-use super::device::{self, explain, words};
+use super::device::{self, explain, message};
 use super::filter::{FilterError, KernelFilter};
-use super::gauges::{Condition, Gauges};
+use super::sysfs::{DeviceState, SysfsDevice};
 use super::{CaptureError, Interface, MAX_SNAPLEN, Next, Source, Warning, devices, linktype};
 
-/// Frames taken from one device before another one that also has some gets its turn.
-const TURN: u32 = 256;
+/// Frames read from one device before the next ready device is served.
+const FRAMES_PER_TURN: u32 = 256;
 
-/// How often it is asked whether a device is down or gone: a person is to know it within two seconds.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the state of the devices is checked; a device that goes down must be reported within
+/// two seconds.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How to capture.
+/// Capture options.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LiveSettings {
-    /// Which devices; empty is [`devices::default_name`].
+    /// Device names; empty means [`devices::default_name`].
     pub devices: Vec<String>,
-    /// Bytes kept of each frame.
+    /// Maximum bytes captured of each frame.
     pub snaplen: u32,
-    /// Take frames that are for other machines, where the device can.
+    /// Also capture frames addressed to other machines, if the device supports it.
     pub promiscuous: bool,
-    /// Bytes of the kernel's buffer, for each device.
+    /// Size of the kernel's buffer for each device, in bytes.
     pub buffer_size: u32,
-    /// Of `any`, have each frame say its interface (Linux cooked 2), where libpcap can.
-    pub tells_interface: bool,
-    /// Only what comes in or only what goes out.
-    pub direction: Option<Way>,
-    /// Milliseconds after which the kernel hands over a block that is not full, and a quiet source says [`Next::Idle`].
+    /// For `any`, request the interface of each frame (Linux cooked v2), if libpcap supports it.
+    pub per_packet_interface: bool,
+    /// Restricts the capture to received or sent frames.
+    pub direction: Option<CaptureDirection>,
+    /// Milliseconds after which the kernel delivers a partly filled block, and after which a quiet
+    /// source returns [`Next::Idle`].
     pub timeout_ms: u8,
 }
 
-/// Which way a frame passes a device.
+/// Direction in which a frame passes a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Way {
+pub enum CaptureDirection {
     /// Received.
     In,
     /// Sent.
@@ -59,7 +62,7 @@ impl Default for LiveSettings {
             devices: Vec::new(),
             snaplen: MAX_SNAPLEN,
             promiscuous: true,
-            tells_interface: true,
+            per_packet_interface: true,
             buffer_size: 32 << 20,
             direction: None,
             timeout_ms: 15,
@@ -67,18 +70,18 @@ impl Default for LiveSettings {
     }
 }
 
-/// Open devices.
+/// A live capture of one or more devices.
 pub struct Live {
     devices: Vec<Device>,
     interfaces: Vec<Interface>,
     warnings: Vec<Warning>,
     timeout_ms: u8,
     frames: u64,
-    /// The device whose turn it is, and for how many more frames.
+    /// Index of the device being served.
     current: usize,
     turn: u32,
-    /// When the devices' conditions were looked at.
-    looked: Instant,
+    /// Time of the last check of the devices' states.
+    last_check: Instant,
 }
 
 struct Device {
@@ -86,18 +89,18 @@ struct Device {
     /// Nanoseconds in one unit of a time stamp's fraction: 1 or 1000.
     unit: i64,
     loopback: bool,
-    gauges: Option<Gauges>,
-    /// It may have frames: it was polled so, and has not been empty since.
+    sysfs: Option<SysfsDevice>,
+    /// Has reported data in `poll` and has not been drained since.
     ready: bool,
-    /// It was said to be down.
+    /// A warning that it is down has been emitted.
     down: bool,
-    /// libpcap's counters have 32 bits.
-    dropped: Counter,
-    interface_dropped: Counter,
+    /// Extends libpcap's 32-bit counters.
+    dropped: WideCounter,
+    interface_dropped: WideCounter,
 }
 
 impl Live {
-    /// Open the devices. The kernel starts to collect frames at once, all of them: set a filter next.
+    /// Opens the devices. The kernel starts to buffer all frames immediately, so set a filter next.
     ///
     /// # Errors
     /// A device does not exist, is down, or may not be captured from.
@@ -114,8 +117,8 @@ impl Live {
             timeout_ms: settings.timeout_ms,
             frames: 0,
             current: 0,
-            turn: TURN,
-            looked: Instant::now(),
+            turn: FRAMES_PER_TURN,
+            last_check: Instant::now(),
         };
         for name in names {
             let (capture, unit) = device::open(&name, settings, &mut live.warnings)?;
@@ -123,12 +126,12 @@ impl Live {
             let loopback = loopbacks
                 .iter()
                 .any(|device| device.loopback && device.name == name);
-            let (dropped, interface_dropped) = (Counter::default(), Counter::default());
+            let (dropped, interface_dropped) = (WideCounter::default(), WideCounter::default());
             live.devices.push(Device {
                 capture,
                 unit,
                 loopback,
-                gauges: Gauges::open(&name),
+                sysfs: SysfsDevice::open(&name),
                 ready: false,
                 down: false,
                 dropped,
@@ -144,16 +147,16 @@ impl Live {
         Ok(live)
     }
 
-    /// Let the kernel pass only what is wanted, on every device.
+    /// Installs a filter in the kernel for every device.
     ///
     /// # Errors
-    /// libpcap does not take the expression for one of the devices.
+    /// libpcap rejects the expression for one of the devices.
     pub fn set_filter(&mut self, filter: KernelFilter<'_>) -> Result<(), CaptureError> {
         for (device, interface) in self.devices.iter_mut().zip(&self.interfaces) {
             let mut refusal = String::new();
             let accepted = filter.candidates().iter().any(|text| {
                 let result = device.capture.filter(text, true);
-                refusal = result.as_ref().err().map(words).unwrap_or_default();
+                refusal = result.as_ref().err().map(message).unwrap_or_default();
                 result.is_ok()
             });
             if !accepted {
@@ -168,14 +171,15 @@ impl Live {
         Ok(())
     }
 
-    /// The devices' sockets.
+    /// The sockets of the devices.
     #[must_use]
     pub fn sockets(&self) -> Vec<BorrowedFd<'_>> {
         let devices = self.devices.iter();
         devices.map(|device| device.capture.as_fd()).collect()
     }
 
-    /// The device to read from now, if one has frames: the current one for the rest of its turn, else the next ready one.
+    /// Returns the index of the device to read from: the current one for the rest of its turn, then
+    /// the next ready one.
     fn ready(&mut self) -> Option<usize> {
         let count = self.devices.len();
         if self.turn > 0 && self.devices.get(self.current)?.ready {
@@ -184,11 +188,11 @@ impl Live {
         let next = (1..=count)
             .map(|step| (self.current + step) % count)
             .find(|index| self.devices[*index].ready)?;
-        (self.current, self.turn) = (next, TURN);
+        (self.current, self.turn) = (next, FRAMES_PER_TURN);
         Some(next)
     }
 
-    /// Wait until a device has frames, the time-out passes or a signal comes.
+    /// Blocks until a device has frames, the timeout expires or a signal arrives.
     fn wait(&mut self) -> Result<(), CaptureError> {
         let mut fds: Vec<_> = self
             .devices
@@ -196,7 +200,7 @@ impl Live {
             .map(|device| PollFd::new(device.capture.as_fd(), PollFlags::POLLIN))
             .collect();
         let states: Vec<PollFlags> = match poll(&mut fds, PollTimeout::from(self.timeout_ms)) {
-            Ok(0) | Err(Errno::EINTR) => return self.look(),
+            Ok(0) | Err(Errno::EINTR) => return self.check_devices(),
             Ok(_) => fds
                 .iter()
                 .map(|fd| fd.revents().unwrap_or(PollFlags::POLLERR))
@@ -214,27 +218,28 @@ impl Live {
             }
         };
         for (device, state) in self.devices.iter_mut().zip(states) {
-            // An error or a hang-up is for libpcap to explain: reading tells it.
+            // On an error or hang-up, the next read returns libpcap's description of it.
             device.ready = !state.is_empty();
         }
-        self.look()
+        self.check_devices()
     }
 
-    /// A device that only goes down may come up again, and then its frames go on: a person should know why it is quiet. One
-    /// that goes away never comes back, whatever gets its name.
-    fn look(&mut self) -> Result<(), CaptureError> {
-        if self.looked.elapsed() < LOOK {
+    /// Reports devices that went down or came up. A device that is down may come up again and
+    /// continue, so this is a warning; one that disappeared never returns, even if a new device
+    /// takes its name, so this is an error.
+    fn check_devices(&mut self) -> Result<(), CaptureError> {
+        if self.last_check.elapsed() < CHECK_INTERVAL {
             return Ok(());
         }
-        self.looked = Instant::now();
+        self.last_check = Instant::now();
         for (device, interface) in self.devices.iter_mut().zip(&self.interfaces) {
-            let Some(gauges) = &device.gauges else {
+            let Some(sysfs) = &device.sysfs else {
                 continue;
             };
             let name = &interface.source;
-            let down = match gauges.condition() {
-                Condition::Gone => return Err(CaptureError::DeviceGone { name: name.clone() }),
-                condition => condition == Condition::Down,
+            let down = match sysfs.state() {
+                DeviceState::Gone => return Err(CaptureError::DeviceGone { name: name.clone() }),
+                state => state == DeviceState::Down,
             };
             if std::mem::replace(&mut device.down, down) == down {
                 continue;
@@ -261,12 +266,12 @@ impl Source for Live {
             return Ok(Next::Idle);
         };
         self.turn -= 1;
-        // One device is read from once: what it lends cannot be handed out from inside a loop.
+        // No loop over the devices here: the borrow of the returned packet could not leave it.
         let interface = &self.interfaces[index];
         let Device {
             capture,
             unit,
-            gauges,
+            sysfs,
             ready,
             ..
         } = &mut self.devices[index];
@@ -296,15 +301,16 @@ impl Source for Live {
                 Ok(Next::Idle)
             }
             Err(error) => {
-                // By then nothing more may be listed: what was opened before knows it.
+                // In the sandbox the devices can no longer be listed, so prefer the sysfs files
+                // opened at the start.
                 let name = interface.source.clone();
-                Err(match gauges.as_ref().map(Gauges::condition) {
-                    Some(Condition::Gone) => CaptureError::DeviceGone { name },
+                Err(match sysfs.as_ref().map(SysfsDevice::state) {
+                    Some(DeviceState::Gone) => CaptureError::DeviceGone { name },
                     Some(_) => CaptureError::Device {
                         name,
-                        detail: words(&error),
+                        detail: message(&error),
                     },
-                    None => explain(&name, &words(&error), true),
+                    None => explain(&name, &message(&error), true),
                 })
             }
         }
@@ -320,9 +326,10 @@ impl Source for Live {
                 device.dropped.set(now.dropped);
                 device.interface_dropped.set(now.if_dropped);
             }
-            // The kernel sees each of a loopback's frames twice, out and in, and libpcap passes the second: of the dropped
-            // ones, about half would have been seen. (Filtering the first out in the kernel, with `inbound`, loses others:
-            // libpcap applies a new filter itself for a while, and does not know the direction there.)
+            // On loopback the kernel counts each frame twice, sent and received, and libpcap passes
+            // on the received one only, so about half of the drops would have been visible.
+            // (Filtering the sent ones in the kernel with `inbound` loses other frames: libpcap
+            // applies a new filter in user space for a while, where the direction is unknown.)
             let dropped = device.dropped.total;
             stats.dropped_at_most |= interface.source == "any" && dropped > 0;
             stats.dropped += if device.loopback {
@@ -330,8 +337,8 @@ impl Source for Live {
             } else {
                 dropped
             };
-            stats.interface_dropped += match &device.gauges {
-                Some(gauges) => gauges.lost(),
+            stats.interface_dropped += match &device.sysfs {
+                Some(sysfs) => sysfs.lost(),
                 None => device.interface_dropped.total,
             };
         }
@@ -347,14 +354,14 @@ impl Source for Live {
     }
 }
 
-/// A 32-bit counter of libpcap, continued beyond its end.
+/// Extends a wrapping 32-bit counter of libpcap to 64 bits.
 #[derive(Default, Debug)]
-struct Counter {
+struct WideCounter {
     last: u32,
     total: u64,
 }
 
-impl Counter {
+impl WideCounter {
     fn set(&mut self, now: u32) {
         self.total += u64::from(now.wrapping_sub(self.last));
         self.last = now;
@@ -367,7 +374,7 @@ mod tests {
 
     #[test]
     fn counters_go_on_when_libpcaps_overflow() {
-        let mut counter = Counter::default();
+        let mut counter = WideCounter::default();
         for (now, total) in [
             (5, 5),
             (5, 5),

@@ -1,8 +1,9 @@
-//! The first verb: *capture* waits for frames, from devices ([`live`]) or from files ([`savefile`]).
+//! *capture*: reads frames from network devices ([`live`]) and capture files ([`savefile`]). It is
+//! the only code that blocks on input and the only code that names the `pcap` crate; it never looks
+//! inside a frame, except by running the user's own [`filter`].
 //!
-//! This is the only code that waits for packets and the only code that names the `pcap` crate. It does not look inside a
-//! frame; the one exception is the user's own [`filter`], which libpcap runs. Beside the sources live their neighbours:
-//! the list of [`devices`], the writer of capture files ([`dump`]) and the giving up of root's rights ([`privileges`]).
+//! The folder also holds the list of [`devices`], the [`writer`] of capture files, what the kernel
+//! reports about the network ([`netinfo`], [`proc_net_dev`]) and the dropping of [`privileges`].
 
 use std::fmt;
 
@@ -10,80 +11,83 @@ use crate::frame::{Frame, LinkType};
 use crate::stats::CaptureStats;
 
 mod bpf;
-pub mod counters;
 mod device;
 pub mod devices;
-pub mod dump;
 mod error;
 pub mod filter;
-mod gauges;
 mod linktype;
 pub mod live;
+pub mod netinfo;
 pub mod privileges;
-pub mod rights;
+pub mod proc_net_dev;
 pub mod savefile;
-pub mod system;
+mod sysfs;
+pub mod writer;
 
-pub use error::{CaptureError, Looks};
+pub use error::{CaptureError, FormatError};
 
-/// What a source has to say when it is asked for the next frame.
+/// Result of asking a source for the next frame.
 #[derive(Debug)]
 pub enum Next<'a> {
-    /// A frame, lent until the next call.
+    /// A frame, borrowed until the next call.
     Frame(Frame<'a>),
-    /// Nothing right now: a live device or an open pipe is quiet. It may also come without a reason; ask again.
+    /// No frame now: a live device or an open pipe is quiet. May also be spurious; call again.
     Idle,
-    /// Nothing ever again.
+    /// No more frames.
     End,
 }
 
-/// Where frames come from.
+/// A source of frames.
 ///
-/// A call waits 20 ms at most (a regular file: as long as the disk takes), so that whoever drives the run sees signals and
-/// lets time pass. After an error or [`Next::End`] the source is not asked again.
+/// A call blocks for at most 20 ms (for a regular file: as long as the disk takes), so that the
+/// caller can handle signals and timers. The source must not be called again after an error or
+/// [`Next::End`].
 pub trait Source {
-    /// The next frame, numbered from 1 over the whole run.
+    /// Returns the next frame, numbered from 1 over the whole run.
     ///
     /// # Errors
-    /// The source cannot go on: a device went away, a disk failed, an input turned out to be no capture. A capture file
-    /// that is damaged further on is no error: it is a [`Warning`] and the next file.
+    /// The source cannot continue: a device disappeared, a disk failed, or an input is not a
+    /// capture. A capture file that is damaged further on is not an error: it yields a [`Warning`]
+    /// and the next file is read.
     fn next_frame(&mut self) -> Result<Next<'_>, CaptureError>;
 
-    /// The counters so far. Asks the kernel when live, so not for every frame.
+    /// Returns the counters so far. Live sources query the kernel, so do not call this for every
+    /// frame.
     fn stats(&mut self) -> CaptureStats;
 
-    /// The interfaces known so far; [`Frame::interface`] is an index into it. It only grows.
+    /// The interfaces seen so far, indexed by [`Frame::interface`]. The list only grows.
     fn interfaces(&self) -> &[Interface];
 
-    /// What a person should be told, once: since the last call.
+    /// Returns the warnings since the last call.
     fn take_warnings(&mut self) -> Vec<Warning>;
 
-    /// How far a replay is; `None` while capturing live.
+    /// Progress of a replay; `None` when capturing live.
     fn progress(&self) -> Option<Progress> {
         None
     }
 }
 
-/// One interface that frames come from, of this machine or as a file describes it.
+/// An interface that frames come from, of this machine or as described by a file.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Interface {
-    /// The device, or the file that describes it.
+    /// The device, or the file that describes the interface.
     pub source: String,
-    /// Its name: the device's, or what a pcapng file says. Hostile text when it comes from a file.
+    /// The name of the device, or the one in a pcapng file. Untrusted text when it comes from a
+    /// file.
     pub name: Option<String>,
-    /// What its frames start with.
+    /// Link type of its frames.
     pub link: LinkType,
-    /// Frames were cut to this many bytes; never 0, libpcap's largest (262,144) where nothing is said.
+    /// Maximum bytes captured of each frame; never 0, and [`MAX_SNAPLEN`] when unspecified.
     pub snaplen: u32,
 }
 
-/// libpcap's largest snap length, which stands for "whole frames".
+/// libpcap's largest snap length, which means "whole frames".
 pub const MAX_SNAPLEN: u32 = 262_144;
 
-/// Something that does not end the run but that a person should know.
+/// A problem that does not end the run but that the user should see.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Warning {
-    /// The file or device it is about.
+    /// The file or device concerned.
     pub about: String,
     /// What happened, and where.
     pub text: String,
@@ -95,11 +99,11 @@ impl fmt::Display for Warning {
     }
 }
 
-/// How far a replay is, in bytes as they lie on the disk (compressed ones before they are unpacked).
+/// Progress of a replay, in bytes on disk (compressed bytes for compressed files).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Bytes read so far, of all files together.
+    /// Bytes read so far, over all files.
     pub read: u64,
-    /// Bytes of all files; `None` when one of them is no regular file, such as a pipe.
+    /// Total bytes of all files; `None` if one of them is not a regular file, for example a pipe.
     pub total: Option<u64>,
 }

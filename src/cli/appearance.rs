@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use crate::limits::Limits;
-use crate::render::{self, Body, Escape, Time, View, What};
+use crate::render::{self, Body, Escape, OutputKind, Time, View};
 
 use super::args::{Args, BodyName, ColorName, ViewName};
 use super::problem::Problem;
@@ -69,6 +69,7 @@ pub(super) fn render(
     };
     Ok(render::Settings {
         what,
+        by_exchange: false,
         view,
         hex: args.hex,
         packets: ngrep,
@@ -101,7 +102,7 @@ pub(super) fn render(
             Some(ColorName::Never) => false,
             _ => io::stdout().is_terminal(),
         },
-        masked: masked(args, what),
+        redact: redact(args, what),
         fields: args.show_header.clone(),
         live,
         two_runs: false,
@@ -109,39 +110,43 @@ pub(super) fn render(
 }
 
 /// What is shown: at most one of the options that say so may be given.
-fn what(args: &Args) -> Result<What, Problem> {
+fn what(args: &Args) -> Result<OutputKind, Problem> {
     let exchanges = &args.exchanges;
     let all = [
-        (args.only_matching, "-o", What::Matches(args.with_flow)),
-        (args.count, "--count", What::Count),
-        (args.exists, "--exists", What::Nothing),
-        (args.list, "--list", What::Conversations),
-        (exchanges.json, "--json", What::Json),
-        (exchanges.har.is_some(), "--har", What::Har),
+        (
+            args.only_matching,
+            "-o",
+            OutputKind::Matches(args.with_flow),
+        ),
+        (args.count, "--count", OutputKind::Count),
+        (args.exists, "--exists", OutputKind::Nothing),
+        (args.list, "--list", OutputKind::Conversations),
+        (exchanges.json, "--json", OutputKind::Json),
+        (exchanges.har.is_some(), "--har", OutputKind::Har),
         (
             exchanges.curl.is_some(),
             "--curl",
-            What::Curl(exchanges.curl.unwrap_or_default()),
+            OutputKind::Curl(exchanges.curl.unwrap_or_default()),
         ),
         (
             exchanges.stats.is_some(),
             "--stats",
-            What::Overview(exchanges.stats.flatten()),
+            OutputKind::Overview(exchanges.stats.flatten()),
         ),
         (
             exchanges.diff.is_some(),
             "--diff",
-            What::Difference(exchanges.diff.flatten()),
+            OutputKind::Diff(exchanges.diff.flatten()),
         ),
         (
             args.view.is_some_and(|view| view == ViewName::Log),
             "-W log",
-            What::Records,
+            OutputKind::Records,
         ),
     ];
     let chosen: Vec<_> = all.into_iter().filter(|(given, ..)| *given).collect();
     match chosen.as_slice() {
-        [] => Ok(What::Records),
+        [] => Ok(OutputKind::Records),
         [(_, _, what)] => Ok(*what),
         [(_, one, _), (_, other, _), ..] => Err(Problem::new(format!(
             "{one} and {other} each say what is shown; choose one"
@@ -150,13 +155,17 @@ fn what(args: &Args) -> Result<What, Problem> {
 }
 
 /// ngrep knows packets only.
-fn only_messages(args: &Args, what: What, view: View) -> Result<(), Problem> {
+fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Problem> {
     let exchanges = &args.exchanges;
     let of_messages = view == View::Log
         || exchanges.timing
         || matches!(
             what,
-            What::Json | What::Har | What::Curl(_) | What::Overview(_) | What::Difference(_)
+            OutputKind::Json
+                | OutputKind::Har
+                | OutputKind::Curl(_)
+                | OutputKind::Overview(_)
+                | OutputKind::Diff(_)
         );
     match of_messages {
         true => Err(Problem::new(
@@ -167,8 +176,11 @@ fn only_messages(args: &Args, what: What, view: View) -> Result<(), Problem> {
 }
 
 /// What is passed on to others has no secrets in it unless that is wanted.
-fn masked(args: &Args, what: What) -> bool {
-    let passed_on = matches!(what, What::Har | What::Curl(_) | What::Difference(_));
+fn redact(args: &Args, what: OutputKind) -> bool {
+    let passed_on = matches!(
+        what,
+        OutputKind::Har | OutputKind::Curl(_) | OutputKind::Diff(_)
+    );
     args.exchanges.redact || (passed_on && !args.exchanges.show_secrets)
 }
 

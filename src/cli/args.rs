@@ -13,7 +13,7 @@ use clap::{ArgAction, Parser};
 
 pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
 pub use names::{
-    BodyName, ChecksumName, ColorName, Generated, OverlapName, ViewName, WallsName, Way,
+    BodyName, ChecksumName, ColorName, Generated, LayersName, OverlapName, ViewName, Way,
 };
 
 /// See what your programs say over the network.
@@ -99,6 +99,7 @@ pub struct Args {
     #[arg(
         long = "regexp",
         value_name = "PATTERN",
+        allow_hyphen_values = true,
         help_heading = "What to look for"
     )]
     pub regexp: Vec<String>,
@@ -133,7 +134,7 @@ pub struct Args {
     /// The dot of a pattern crosses line ends.
     #[arg(long = "dotall", help_heading = "What to look for")]
     pub dotall: bool,
-    /// The dot of a pattern stops at line ends (with --ngrep it crosses them otherwise).
+    /// The dot of a pattern stops at line ends (otherwise it crosses them with --ngrep, and in what is no text).
     #[arg(short = 'M', long = "no-dotall", help_heading = "What to look for")]
     pub no_dotall: bool,
     /// Search and show only the first bytes of each message.
@@ -346,7 +347,7 @@ pub struct Args {
     pub force: bool,
     /// Go into the sandbox, try what it must refuse, and print what came of it.
     #[arg(long = "sandbox-selftest", value_name = "WALLS", num_args = 0..=1, require_equals = true, default_missing_value = "all", hide = true)]
-    pub selftest: Option<WallsName>,
+    pub selftest: Option<LayersName>,
 
     /// Accepted for ngrep's sake: addresses are shown as they are.
     #[arg(short = 'r', hide = true)]

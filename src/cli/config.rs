@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::capture::live::Live;
-use crate::capture::privileges::sandbox::Walls;
+use crate::capture::privileges::sandbox::Layers;
 use crate::capture::savefile::Savefiles;
 use crate::capture::{Source, devices};
 use crate::frame::LinkType;
@@ -13,8 +13,9 @@ use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
 use crate::render::{self, Banner};
 use crate::search::Query;
+use crate::stop::Stop;
 
-use super::args::{Args, WallsName};
+use super::args::{Args, LayersName};
 use super::meant::{Meant, meant};
 use super::problem::Problem;
 use super::{appearance, opened, words};
@@ -53,11 +54,11 @@ pub struct Config {
     pub pager: bool,
     /// Keep root.
     pub keep_root: bool,
-    /// The walls of the sandbox.
-    pub walls: Walls,
+    /// The layers of the sandbox.
+    pub layers: Layers,
     /// Whom to become.
     pub user: Option<String>,
-    /// What the doctor is to know.
+    /// Input of the diagnosis of a run without output.
     pub about: About,
     /// Things the user may want to know, at most once.
     pub hints: Vec<String>,
@@ -84,6 +85,8 @@ pub struct About {
     pub conditions: bool,
     /// What does not match is looked for.
     pub invert: bool,
+    /// Packets without content are shown.
+    pub show_empty: bool,
     /// Bytes of the kernel's buffer.
     pub buffer: usize,
 }
@@ -173,6 +176,8 @@ fn configure_run(
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
+    // Before anything is opened: what does not go together is wrong with any rights.
+    let mut render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()
@@ -185,7 +190,7 @@ fn configure_run(
     let live = input.is_live();
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
-    let render = appearance::render(args, ngrep, live, limits)?;
+    render.by_exchange = conditions.are_of_exchanges() && query.is_empty();
     let source = match &input {
         Input::Live(_, names) => {
             let net = names.first().and_then(|name| devices::ipv4_network(name));
@@ -229,6 +234,7 @@ fn configure_run(
         case_sensitive: !args.ignore_case && !args.hex_pattern,
         conditions: !conditions.is_empty(),
         invert: args.invert,
+        show_empty: args.show_empty,
         buffer: args.buffer_size.unwrap_or(opened::BUFFER),
     };
     // What these ask for needs no pattern, and who reads files is past the first steps.
@@ -275,6 +281,7 @@ fn configure_run(
             } else {
                 time::IDLE_FILE
             },
+            stop: Stop::default(),
         },
         input,
         render,
@@ -290,20 +297,20 @@ fn configure_run(
         ahead: !live && !ngrep && two_threads(args),
         pager: args.pager && !live,
         keep_root: args.keep_root,
-        walls: walls(args),
+        layers: layers(args),
         user: args.user.clone(),
         hints,
     })
 }
 
-/// Which walls the sandbox has.
+/// The layers of the sandbox to enter.
 #[must_use]
-pub fn walls(args: &Args) -> Walls {
+pub fn layers(args: &Args) -> Layers {
     match args.selftest {
-        _ if args.no_sandbox => Walls::None,
-        Some(WallsName::Landlock) => Walls::Landlock,
-        Some(WallsName::Seccomp) => Walls::Seccomp,
-        Some(WallsName::All) | None => Walls::All,
+        _ if args.no_sandbox => Layers::None,
+        Some(LayersName::Landlock) => Layers::Landlock,
+        Some(LayersName::Seccomp) => Layers::Seccomp,
+        Some(LayersName::All) | None => Layers::All,
     }
 }
 

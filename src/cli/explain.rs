@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::Live;
 use crate::capture::savefile::Savefiles;
-use crate::capture::{CaptureError, Source as _, devices, privileges, rights};
+use crate::capture::{CaptureError, Source as _, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
 use crate::render::{self, Escape};
@@ -49,7 +49,7 @@ pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
     rows.extend(summary::looked_for(args, &asked));
     rows.push(("output", summary::output(args, ngrep)));
     if !args.no_sandbox {
-        let offered = crate::capture::privileges::sandbox::offered();
+        let offered = crate::capture::privileges::sandbox::available();
         rows.push(("sandbox", offered.to_string()));
     }
     rows.push(("rights", who(files.is_empty(), refused.as_ref())));
@@ -168,7 +168,7 @@ fn filter(typed: Option<&str>, link: LinkType, ngrep: bool, live: bool) -> Resul
 
 /// Who we are, and whether that is enough.
 fn who(live: bool, refused: Option<&Problem>) -> String {
-    let held = rights::held();
+    let held = privileges::describe_process();
     match (live, refused) {
         (false, _) => format!("{held}; reading files needs no more"),
         (true, None) => format!("{held}; enough to capture here"),
@@ -181,9 +181,9 @@ fn becomes(args: &Args) -> Result<Option<String>, Problem> {
     if args.keep_root {
         return Ok(Some("nobody else: -R keeps root's rights".to_owned()));
     }
-    let heir =
-        privileges::heir(args.user.as_deref()).map_err(|error| Problem::new(error.to_string()))?;
-    Ok(heir.map(|name| format!("{name}, once everything is open")))
+    let target_user = privileges::target_user(args.user.as_deref())
+        .map_err(|error| Problem::new(error.to_string()))?;
+    Ok(target_user.map(|name| format!("{name}, once everything is open")))
 }
 
 /// Names of files and interfaces are others' words.

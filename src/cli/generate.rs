@@ -1,4 +1,5 @@
-//! What is made from the one table of options: the man page, the completions of shells, the README's table.
+//! What is made from the one table of options: the man page, the completions of shells, the
+//! table of `docs/options.md`.
 
 mod man;
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use crate::capture::FormatError;
 use crate::capture::filter::Filter;
+use crate::capture::savefile::{self, Named};
 use crate::frame::LinkType;
 
 use super::problem::Problem;
@@ -82,16 +84,13 @@ pub fn file_problem(filter: &str) -> Option<Problem> {
     }
     let word = filter.split_whitespace().last()?;
     let path = Path::new(word);
-    if path.is_dir() {
-        return Some(Problem::new(format!(
-            "{word} is a directory; give the capture files in it"
-        )));
-    }
-    if path.is_file() {
-        return Some(
-            Problem::new(format!("{word} is no capture file"))
-                .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too"),
-        );
+    if let Named::Other(Some(what)) = savefile::named(path) {
+        return Some(match what {
+            FormatError::Directory => Problem::new(format!(
+                "{word} is a directory; give the capture files in it"
+            )),
+            what => Problem::no_capture(path, what),
+        });
     }
     let named = [".pcap", ".pcapng", ".cap", ".gz", ".zst"]
         .iter()

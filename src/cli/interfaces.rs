@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::capture::counters;
 use crate::capture::devices::{self, Device};
+use crate::capture::proc_net_dev;
 
 use super::problem::Problem;
 
@@ -21,7 +21,7 @@ pub fn list() -> Result<String, Problem> {
             Problem::new("no interface can be listened on").advise("as root: sudo spygrep -L")
         );
     }
-    let watched = counters::watch(WAIT);
+    let watched = proc_net_dev::sample(WAIT);
     let rate = |device: &Device| {
         let (earlier, later, passed) = watched.as_ref()?;
         later.rate(earlier, &device.name, *passed)

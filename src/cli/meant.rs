@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::capture::filter::Filter;
-use crate::capture::{devices, savefile};
+use crate::capture::savefile::{self, Named};
+use crate::capture::{FormatError, devices};
 use crate::frame::LinkType;
 use crate::search::{Asked, Conditions, Options, Query};
 
 use super::args::Args;
 use super::problem::Problem;
-use super::words::{self, Words, WordsError};
+use super::words::{self, Names, Words, WordsError};
 use super::{conditions, habits};
 
 /// What is looked for.
@@ -70,7 +71,12 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         patterns.extend(text.lines().map(str::to_owned));
     }
     let has_pattern = !args.regexp.is_empty() || !args.pattern_files.is_empty();
-    let is_capture = |word: &OsStr| !ngrep && savefile::looks_like_capture(Path::new(word));
+    let names = |word: &OsStr| match savefile::named(Path::new(word)) {
+        _ if ngrep => Names::Nothing,
+        Named::Capture => Names::Capture,
+        Named::Other(Some(FormatError::Empty)) => Names::Empty,
+        Named::Other(_) => Names::Nothing,
+    };
     // The words are judged as on Ethernet: whether they are a filter hardly depends on the link, and none is open yet.
     let mut compiles = |text: &str| {
         if args.filter_file.is_some() {
@@ -78,18 +84,17 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         }
         Filter::check(text, LinkType::ETHERNET).map_err(|error| error.detail)
     };
-    let words =
-        words::decide(&args.words, has_pattern, &is_capture, &mut compiles).map_err(|error| {
-            match error {
-                WordsError::NotText(word) => Problem::new(format!(
-                    "\"{}\" is neither UTF-8 nor a capture file",
-                    word.display()
-                )),
-                WordsError::Filter { filter, detail } => super::hints::file_problem(&filter)
-                    .filter(|_| !ngrep)
-                    .unwrap_or_else(|| super::hints::filter_problem(&filter, &detail)),
-            }
-        })?;
+    let words = words::decide(&args.words, has_pattern, &names, &mut compiles).map_err(
+        |error| match error {
+            WordsError::NotText(word) => Problem::new(format!(
+                "\"{}\" is neither UTF-8 nor a capture file",
+                word.display()
+            )),
+            WordsError::Filter { filter, detail } => super::hints::file_problem(&filter)
+                .filter(|_| !ngrep)
+                .unwrap_or_else(|| super::hints::filter_problem(&filter, &detail)),
+        },
+    )?;
     Ok((words, patterns))
 }
 
@@ -116,6 +121,7 @@ fn asked(
         crlf: !ngrep,
         lazy: ngrep,
         plain_x: ngrep,
+        any_byte: !ngrep && !args.no_dotall,
     };
     patterns.retain(|pattern| !pattern.is_empty());
     if ngrep && args.word {

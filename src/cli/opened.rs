@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::capture::dump::{self, Dump, DumpFormat, Flush};
 use crate::capture::filter::{Filter, KernelFilter};
-use crate::capture::live::{Live, LiveSettings, Way};
+use crate::capture::live::{CaptureDirection, Live, LiveSettings};
 use crate::capture::savefile::Savefiles;
+use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush};
 use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
@@ -44,7 +44,7 @@ pub(super) fn open(args: &Args, paths: &[PathBuf], ngrep: bool) -> Result<Input,
     }
     let settings = LiveSettings {
         // What ngrep writes with -O is the older kind.
-        tells_interface: !ngrep,
+        per_packet_interface: !ngrep,
         ..settings(args)?
     };
     let live = Live::open(&settings).map_err(|error| Problem::capture(&error))?;
@@ -71,8 +71,8 @@ pub(super) fn settings(args: &Args) -> Result<LiveSettings, Problem> {
         promiscuous: !args.no_promiscuous,
         buffer_size: bounded(args.buffer_size.unwrap_or(BUFFER)),
         direction: args.direction.map(|way| match way {
-            WayName::In => Way::In,
-            WayName::Out => Way::Out,
+            WayName::In => CaptureDirection::In,
+            WayName::Out => CaptureDirection::Out,
         }),
         ..LiveSettings::default()
     })
@@ -210,19 +210,19 @@ pub(super) fn recorder(
             false => Ok((None, false)),
         };
     };
-    let format = match DumpFormat::of(path) {
-        DumpFormat::Pcap if !ngrep => DumpFormat::PcapNanos,
+    let format = match FileFormat::of(path) {
+        FileFormat::Pcap if !ngrep => FileFormat::PcapNanos,
         other => other,
     };
     let flush = if live {
         Flush::EachPacket
     } else {
-        Flush::Gathered
+        Flush::Buffered
     };
     let to_stdout = path == Path::new("-");
     // ngrep writes over a file without asking.
-    let dump = dump::create(path, true)
-        .and_then(|out| Dump::new(out, format, flush, link, MAX_SNAPLEN))
+    let dump = writer::create(path, true)
+        .and_then(|out| CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN))
         .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
     let scope = if args.write_flow {
         Scope::Flow
@@ -242,7 +242,7 @@ pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
     else {
         return Ok(None);
     };
-    dump::create(path, args.force)
+    writer::create(path, args.force)
         .map(|file| Some(Box::new(file) as Box<dyn Write>))
         .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))
 }
@@ -262,7 +262,7 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
             "--ngrep looks at packets one by one; there are no streams to save",
         ));
     }
-    if let Ok(Some(user)) = privileges::shut_out_of(folder, args.user.as_deref())
+    if let Ok(Some(user)) = privileges::cannot_write_to(folder, args.user.as_deref())
         && !args.keep_root
     {
         let folder = folder.display();
@@ -273,7 +273,7 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
     }
     let own = |file: &File| match args.keep_root {
         true => Ok(()),
-        false => privileges::give_away(file, args.user.as_deref()),
+        false => privileges::chown_output(file, args.user.as_deref()),
     };
     let streams = Streams::create(folder, args.fill_gaps, &own);
     let cannot = |error: std::io::Error| {

@@ -4,9 +4,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
-use crate::capture::CaptureError;
 use crate::capture::devices::Device;
+use crate::capture::{CaptureError, FormatError};
 use crate::search::PatternError;
 use crate::unwritten::Unwritten;
 
@@ -63,8 +64,11 @@ impl Problem {
     /// A pattern that is none, with the place underlined.
     #[must_use]
     pub fn pattern(error: &PatternError) -> Self {
-        let mut problem = Self::new("the pattern is not valid");
-        problem.advise_line(&format!("  {}", error.pattern));
+        let mut problem = Self::new(match error.is_large {
+            true => "the pattern is too large",
+            false => "the pattern is not valid",
+        });
+        problem.advise_line(&format!("  {}", shortened(&error.pattern, error.at)));
         match error.at {
             Some((from, to)) => {
                 let column = error
@@ -119,6 +123,12 @@ impl Problem {
                 Self::no_such_device(name, &devices)
             }
             CaptureError::NoRights { device, .. } => {
+                // Without rights nothing can be opened, not even what is not there.
+                let devices = crate::capture::devices::list().unwrap_or_default();
+                let known = |name: &str| devices.iter().any(|one| one.name == name);
+                if !devices.is_empty() && device != "any" && !known(device) {
+                    return Self::no_such_device(device, &devices);
+                }
                 let program = std::env::current_exe()
                     .map_or_else(|_| "spygrep".into(), |path| path.display().to_string());
                 Self::no_rights(&Rights {
@@ -126,7 +136,7 @@ impl Problem {
                     user: &crate::capture::privileges::current_user(),
                     line: &words::line(),
                     program: &program,
-                    container: crate::capture::system::in_container(),
+                    container: crate::capture::netinfo::in_container(),
                 })
             }
             CaptureError::SetId => {
@@ -146,13 +156,30 @@ impl Problem {
             }
             CaptureError::DeviceGone { name } => Self::new(format!("{name} is gone"))
                 .advise("spygrep -L lists the interfaces that are there"),
-            CaptureError::NotACapture { path, what } => {
-                Self::new(format!("{} is no capture file: {what}", path.display()))
-                    .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too")
+            CaptureError::NotACapture { path, what } => Self::no_capture(path, *what),
+            CaptureError::Io { source, .. } if source.raw_os_error() == Some(TOO_MANY) => {
+                Self::new("so many files cannot be open at once")
+                    .advise("allow more of them (ulimit -n 4096), or read fewer")
             }
             CaptureError::Io { path, source } => {
                 Self::new(format!("cannot read {}: {}", path.display(), plain(source)))
                     .advise("give the name of a capture file to -I, or - for standard input")
+            }
+            _ => problem,
+        }
+    }
+
+    /// A file that can be read and is no capture.
+    #[must_use]
+    pub fn no_capture(path: &Path, what: FormatError) -> Self {
+        let problem = Self::new(format!("{} is no capture file: {what}", path.display()))
+            .advise("spygrep reads pcap and pcapng, gzip and zstd compressed too");
+        match (what, path.to_str()) {
+            (FormatError::Foreign(_), Some(name)) => {
+                let made = format!("{name}.pcap");
+                let line = ["editcap", "-F", "pcap", name, &made].map(str::to_owned);
+                let line = words::quoted(line.into_iter());
+                problem.advise(format!("to convert it (Wireshark has the tool):  {line}"))
             }
             _ => problem,
         }
@@ -224,6 +251,9 @@ impl Problem {
     }
 }
 
+/// `EMFILE`: a process has as many open files as it may.
+const TOO_MANY: i32 = 24;
+
 /// Interfaces of which it is said that they are up.
 const UP: usize = 6;
 
@@ -238,6 +268,18 @@ struct Rights<'a> {
     /// It runs in a container.
     container: bool,
 }
+
+/// A pattern of any length, without what is far behind the place of its fault.
+fn shortened(pattern: &str, at: Option<(usize, usize)>) -> String {
+    let shown = at.map_or(0, |(_, to)| to) + SHOWN;
+    match pattern.char_indices().find(|(place, _)| *place >= shown) {
+        Some((end, _)) => format!("{} ...", pattern.get(..end).unwrap_or_default()),
+        None => pattern.to_owned(),
+    }
+}
+
+/// Bytes of a pattern that are shown in any case.
+const SHOWN: usize = 200;
 
 /// The system's words without its number.
 fn plain(error: &std::io::Error) -> String {

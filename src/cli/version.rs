@@ -11,7 +11,7 @@ pub fn short() -> String {
 pub fn long() -> String {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let pcap = libpcap(&maps).map_or_else(String::new, |version| format!("libpcap {version}\n"));
-    let sandbox = crate::capture::privileges::sandbox::offered();
+    let sandbox = crate::capture::privileges::sandbox::available();
     format!(
         "{}{pcap}sandbox on this system: {sandbox}\ncaptures: pcap, pcapng; packed with gzip or zstd\nmessages: HTTP/1; bodies coded with gzip, deflate, br or zstd\n{} {}\n",
         short(),

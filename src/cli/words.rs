@@ -1,7 +1,7 @@
 //! Which of the words is a pattern, which a capture filter, which a file: ngrep's algorithm, and grep's files.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the words mean.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,23 +28,50 @@ pub enum WordsError {
     },
 }
 
+/// What a word names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    /// No file to read.
+    Nothing,
+    /// An empty file: a capture that has just been begun, by its name or beside others.
+    Empty,
+    /// A capture.
+    Capture,
+}
+
 /// Decide what `words` mean.
 ///
 /// One word is always a pattern (unless `has_pattern`: patterns were given otherwise). When the words behind the first are
-/// no filter and all of them together are, there is no pattern: `port 80`. Trailing words that `is_capture` are files.
+/// no filter and all of them together are, there is no pattern: `port 80`. Trailing words that name captures are files; so is `-`
+/// behind another word.
 ///
 /// # Errors
 /// When neither reading makes a filter.
 pub fn decide(
     words: &[OsString],
     has_pattern: bool,
-    is_capture: &dyn Fn(&OsStr) -> bool,
+    names: &dyn Fn(&OsStr) -> Names,
     compile: &mut dyn FnMut(&str) -> Result<(), String>,
 ) -> Result<Words, WordsError> {
-    let files_from = words
+    let named: Vec<Names> = words
         .iter()
-        .rposition(|word| !is_capture(word))
+        .enumerate()
+        .map(|(at, word)| match word == "-" && (at > 0 || has_pattern) {
+            true => Names::Capture,
+            false => names(word),
+        })
+        .collect();
+    let mut files_from = named
+        .iter()
+        .rposition(|names| *names == Names::Nothing)
         .map_or(0, |last| last + 1);
+    while named.get(files_from) == Some(&Names::Empty)
+        && !words
+            .get(files_from)
+            .is_some_and(|word| is_capture_name(word))
+    {
+        files_from += 1;
+    }
     let (words, files) = words.split_at(files_from);
     let files = files.iter().map(PathBuf::from).collect();
     let words: Vec<&str> = words
@@ -103,6 +130,15 @@ pub fn decide(
             }),
         },
     }
+}
+
+/// Whether a file's name is a capture's, as programs name them: `x.pcap`, `x.pcap12`, `x.pcapng.gz`.
+#[must_use]
+pub fn is_capture_name(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| {
+        extension.starts_with("pcap") || ["cap", "dmp", "gz", "zst"].contains(&extension)
+    })
 }
 
 /// Whether a pattern looks like the beginning of a filter: it was perhaps meant as one.
@@ -198,8 +234,12 @@ mod tests {
             .filter(|w| !w.is_empty())
             .map(|w| w.replace("''", "").into())
             .collect();
-        let is_capture = |word: &OsStr| word.to_string_lossy().ends_with(".pcap");
-        decide(&words, has_pattern, &is_capture, &mut compiles)
+        let names = |word: &OsStr| match word.to_str() {
+            Some("zero.pcap1" | "zero") => Names::Empty,
+            Some("a.pcap" | "b.pcap") => Names::Capture,
+            _ => Names::Nothing,
+        };
+        decide(&words, has_pattern, &names, &mut compiles)
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "compared with what decide gives")]
@@ -264,6 +304,22 @@ mod tests {
             decided("5000 port 80 a.pcap", false),
             words(Some("5000"), Some("port 80"), &["a.pcap"])
         );
+        assert_eq!(
+            decided("5000 zero.pcap1 a.pcap zero", false),
+            words(Some("5000"), None, &["zero.pcap1", "a.pcap", "zero"])
+        );
+        assert_eq!(
+            decided("zero a.pcap zero", false),
+            words(Some("zero"), None, &["a.pcap", "zero"])
+        );
+        assert_eq!(decided("zero", false), words(Some("zero"), None, &[]));
+        assert_eq!(
+            decided("zero.pcap1", false),
+            words(None, None, &["zero.pcap1"])
+        );
+        assert_eq!(decided("5000 -", false), words(Some("5000"), None, &["-"]));
+        assert_eq!(decided("-", false), words(Some("-"), None, &[]));
+        assert_eq!(decided("-", true), words(None, None, &["-"]));
     }
 
     #[test]

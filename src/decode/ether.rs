@@ -5,7 +5,7 @@
 
 use crate::foreign::Foreign;
 use crate::frame::LinkType;
-use crate::packet::Undecoded;
+use crate::packet::{Undecoded, path_of};
 
 use super::link;
 use super::proof::{self, Proof};
@@ -109,10 +109,10 @@ fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
         ..=1500 => Ok((Next::Llc, bytes)),
         0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
             // Number 0 is that of no network: the tag has a priority and nothing else (802.1Q).
-            match u32::from(number(bytes, 0)? & 0x0fff) {
+            match number(bytes, 0)? & 0x0fff {
                 0 => {}
                 // The mix must tell tag 1 in tag 2 from tag 2 in tag 1.
-                tag => *path = path.rotate_left(13) ^ (tag + 1).wrapping_mul(0x9e37_79b1),
+                tag => *path = path.rotate_left(13) ^ path_of(tag),
             }
             typed(bytes, 2)
         }

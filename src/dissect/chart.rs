@@ -77,7 +77,16 @@ pub(super) struct Play {
     pub(super) ticking: bool,
     pub(super) chart: Chart,
     pub(super) frame: u64,
+    /// How many bytes each direction has sent, captured or not.
+    pub(super) sent: [u64; 2],
+    /// How many of them the other side has received, as it says from now on. `None`: all.
+    pub(super) received: [Option<u64>; 2],
+    /// The handshake was not captured.
+    pub(super) joined: bool,
 }
+
+/// Initial sequence numbers.
+const ISN: [u32; 2] = [u32::MAX - 100, 5000];
 
 impl Play {
     pub(super) fn of(steps: &[Step], cut: &Cut) -> Self {
@@ -92,17 +101,18 @@ impl Play {
                 Step::Write(dir, bytes) => self.write(*dir, bytes, cut, true),
                 Step::Unpushed(dir, bytes) => self.write(*dir, bytes, cut, false),
                 &Step::Gap(dir, len) => {
-                    let by = self.carrier(TcpFlags::ACK);
+                    let by = self.carrier(dir, TcpFlags::ACK);
+                    let offset = self.send(dir, len);
                     self.event(&StreamEvent::Gap {
                         dir,
-                        offset: 0,
+                        offset,
                         len,
                         reason: GapReason::Acked,
                         by: &by,
                     });
                 }
                 &Step::End(dir, how) => {
-                    let by = self.carrier(TcpFlags::FIN);
+                    let by = self.carrier(dir, TcpFlags::FIN);
                     self.event(&StreamEvent::End { dir, how, by: &by });
                 }
                 Step::Pause(millis) => {
@@ -129,17 +139,30 @@ impl Play {
             } else {
                 TcpFlags::ACK
             };
-            let by = self.carrier(flags);
+            let by = self.carrier(dir, flags);
+            let offset = self.send(dir, now.len() as u64);
             self.event(&StreamEvent::Data {
                 dir,
-                offset: 0,
+                offset,
+                seq: ISN[dir.index()].wrapping_add(1).wrapping_add(offset as u32),
+                joined: self.joined,
                 bytes: now,
                 by: &by,
             });
         }
     }
 
-    fn carrier(&mut self, flags: TcpFlags) -> Carrier {
+    /// So many bytes are sent; says from which offset on.
+    fn send(&mut self, dir: Direction, len: u64) -> u64 {
+        let sent = &mut self.sent[dir.index()];
+        let from = *sent;
+        *sent = from.saturating_add(len);
+        from
+    }
+
+    fn carrier(&mut self, dir: Direction, flags: TcpFlags) -> Carrier {
+        let other = dir.reverse().index();
+        let received = self.received[other].unwrap_or(self.sent[other]);
         self.frame += 1;
         self.now = self.now.plus(1000);
         self.idle();
@@ -148,6 +171,7 @@ impl Play {
             ts: self.now,
             flags,
             icmp: None,
+            ack: ISN[other].wrapping_add(1).wrapping_add(received as u32),
         }
     }
 
@@ -156,6 +180,11 @@ impl Play {
     }
 
     pub(super) fn event_of(&mut self, protocol: u8, event: &StreamEvent<'_>) {
+        self.event_in(&flow(protocol), event);
+    }
+
+    /// Takes an event of this flow.
+    pub(super) fn event_in(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         let Self {
             conversation,
             limits,
@@ -165,7 +194,7 @@ impl Play {
             ..
         } = self;
         let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
-        conversation.on_event(limits, decoders, stats, &flow(protocol), event, say);
+        conversation.on_event(limits, decoders, stats, flow, event, say);
     }
 
     fn idle(&mut self) {
@@ -181,6 +210,7 @@ impl Play {
             } = self;
             conversation.idle(
                 *now,
+                &flow(protocol::TCP),
                 limits,
                 decoders,
                 stats,
@@ -205,6 +235,10 @@ pub(super) struct Chart {
     /// The rules that messages were said to break.
     pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
+    /// The other readings of all messages: what the bytes were taken for, and the text.
+    pub(super) readings: Vec<(&'static str, Vec<u8>)>,
+    /// Where those of each direction's open message begin in them, in the order of their numbers.
+    places: [Vec<usize>; 2],
     /// The frame of each `Begin` and each `End`.
     pub(super) frames: Vec<u64>,
 }
@@ -226,8 +260,24 @@ impl Chart {
         let mut line = format!("{arrow} ");
         match *said {
             Said::Whole(_) => unreachable!("it was heard in pieces"),
+            Said::Fork { reading, name } => {
+                let places = &mut self.places[dir.index()];
+                assert_eq!(usize::from(reading), places.len(), "readings are numbered");
+                places.push(self.readings.len());
+                self.readings.push((name, Vec::new()));
+                self.text = text;
+                return;
+            }
+            Said::Reading { reading, bytes } => {
+                assert!(!bytes.is_empty());
+                let place = self.places[dir.index()][usize::from(reading)];
+                self.readings[place].1.extend_from_slice(bytes);
+                self.text = text;
+                return;
+            }
             Said::Begin(begin) => {
                 *open = true;
+                self.places[dir.index()].clear();
                 self.frames.push(by.frame);
                 let exchange = begin
                     .exchange
@@ -329,7 +379,7 @@ pub(super) fn expect(steps: &[Step], chart: &[&str]) -> DissectStats {
     whole
 }
 
-fn flow(protocol: u8) -> Flow {
+pub(super) fn flow(protocol: u8) -> Flow {
     let end = |last, port| Endpoint {
         addr: Ipv4Addr::new(127, 0, 0, last).into(),
         port,
@@ -342,7 +392,9 @@ fn flow(protocol: u8) -> Flow {
         server: end(2, 5000),
         path: 0,
         roles: Roles::Seen,
+        opened: 0,
         handshake: Handshake::default(),
+        reset: None,
         troubles: Troubles::default(),
         changes: 0,
     }

@@ -2,9 +2,11 @@
 //! read by [`Talk`], datagrams are messages as they are.
 
 use super::budget::Budget;
+use super::half::Place;
 use super::raw;
 use super::talk::Talk;
 use super::voice::Voice;
+use super::{Claim, Dissector, datagram_protocol};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
@@ -21,6 +23,8 @@ pub struct Conversation {
     exchanges: u64,
     wire: bool,
     talk: Option<Box<Talk>>,
+    /// What reads the flow's datagrams.
+    datagrams: Option<Box<dyn Dissector>>,
 }
 
 impl Conversation {
@@ -38,6 +42,7 @@ impl Conversation {
     /// Forgets the flow, to be used for another one. What it has allocated is kept where it is small.
     pub fn renew(&mut self) {
         (self.exchanges, self.wire) = (0, false);
+        self.datagrams = None;
         if let Some(talk) = &mut self.talk {
             talk.renew();
         }
@@ -62,6 +67,7 @@ impl Conversation {
         say: &mut dyn FnMut(Direction, &Carrier, Said<'_>),
     ) {
         let mut voice = Voice {
+            flow,
             limits,
             decoders,
             stats,
@@ -71,23 +77,31 @@ impl Conversation {
             listener: say,
         };
         match *event {
-            StreamEvent::Data { dir, bytes, by, .. } => {
+            StreamEvent::Data {
+                dir,
+                offset,
+                seq,
+                joined,
+                bytes,
+                by,
+            } => {
                 voice.by = *by;
-                self.talk
-                    .get_or_insert_default()
-                    .data(dir, bytes, &mut voice);
+                let talk = self.talk.get_or_insert_default();
+                if joined {
+                    talk.join(dir);
+                }
+                talk.data(dir, Place { offset, seq }, bytes, &mut voice);
             }
             StreamEvent::Gap {
                 dir,
+                offset,
                 len,
                 reason,
                 by,
-                ..
             } => {
                 voice.by = *by;
-                self.talk
-                    .get_or_insert_default()
-                    .gap(dir, len, reason, &mut voice);
+                let talk = self.talk.get_or_insert_default();
+                talk.gap(dir, (offset, len), reason, &mut voice);
             }
             StreamEvent::End { dir, how, by } => {
                 voice.by = *by;
@@ -102,7 +116,17 @@ impl Conversation {
                 by,
             } => {
                 voice.by = *by;
-                raw::datagram(flow, dir, bytes, cut, &mut voice);
+                if !self.wire && cut == 0 && self.datagrams.is_none() {
+                    let protocol = datagram_protocol(flow);
+                    self.datagrams = protocol.map(|protocol| (protocol.start)());
+                }
+                let claim = match &mut self.datagrams {
+                    Some(dissector) if cut == 0 => dissector.datagram(flow, dir, bytes, &mut voice),
+                    _ => Claim::NotMine,
+                };
+                if claim == Claim::NotMine {
+                    raw::datagram(flow, dir, bytes, cut, &mut voice);
+                }
             }
             StreamEvent::Bare { .. }
             | StreamEvent::Aside { .. }
@@ -116,6 +140,7 @@ impl Conversation {
     pub fn idle(
         &mut self,
         now: Timestamp,
+        flow: &Flow,
         limits: &Limits,
         decoders: &Budget,
         stats: &mut DissectStats,
@@ -123,6 +148,7 @@ impl Conversation {
     ) {
         let Some(talk) = &mut self.talk else { return };
         let mut voice = Voice {
+            flow,
             limits,
             decoders,
             stats,

@@ -1,13 +1,46 @@
 //! One *half* of a talk: a direction's mode, the bytes of it that wait, and its bursts.
 
-use super::Dissector;
 use super::raw::Burst;
+use super::talk::Raw;
 use super::voice::Voice;
+use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::Carrier;
 
 /// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and used again.
 const KEPT: usize = 16 << 10;
+/// Where a byte stands in its direction: as an offset, and as it was numbered.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) seq: u32,
+}
+
+impl Place {
+    /// So many bytes further on.
+    pub(super) const fn plus(self, len: u64) -> Self {
+        Self {
+            offset: self.offset.saturating_add(len),
+            seq: self.seq.wrapping_add(len as u32),
+        }
+    }
+
+    /// So many bytes before.
+    pub(super) const fn minus(self, len: u64) -> Self {
+        Self {
+            offset: self.offset.saturating_sub(len),
+            seq: self.seq.wrapping_sub(len as u32),
+        }
+    }
+
+    /// The offset of the byte with the sequence number `seq`, which is not far from here: negative in front of the first one
+    /// that is known.
+    pub(super) const fn of(self, seq: u32) -> i64 {
+        let distance = seq.wrapping_sub(self.seq).cast_signed();
+        self.offset.cast_signed().saturating_add(distance as i64)
+    }
+}
+
 /// One direction.
 pub(super) struct Half {
     /// What is done with the next byte.
@@ -22,6 +55,10 @@ pub(super) struct Half {
     pub(super) patient: bool,
     /// Its raw bursts, before, between and behind what is dissected.
     pub(super) burst: Burst,
+    /// Where the next byte is, once one was seen.
+    pub(super) place: Option<Place>,
+    /// Bytes that were lost when there was no dissector to be told of them.
+    pub(super) missed: Option<Missed>,
 }
 
 impl Default for Half {
@@ -33,6 +70,8 @@ impl Default for Half {
             starts: false,
             patient: false,
             burst: Burst::new(),
+            place: None,
+            missed: None,
         }
     }
 }
@@ -74,10 +113,48 @@ impl Half {
         if let Some(dissector) = dissector
             && !self.burst.is_open()
         {
-            dissector.elsewhere(dir);
+            dissector.missed(dir, Missed::UNREAD);
         }
         self.burst.settle_for_raw();
         self.burst.text(dir, bytes, &first, voice);
+    }
+
+    /// Looks for the beginning of something behind bytes that are the beginning of nothing. `None`: all are raw.
+    #[cold]
+    pub(super) fn seek(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        first: Carrier,
+        dissector: Option<&mut Box<dyn Dissector>>,
+        voice: &mut Voice<'_>,
+    ) -> Option<Raw> {
+        let found = match &dissector {
+            Some(dissector) => dissector.seek(dir, bytes),
+            None => Seek::Nowhere,
+        };
+        let found = match found {
+            Seek::Nowhere => preamble::seek(bytes, voice.flow),
+            found => found,
+        };
+        match found {
+            Seek::At(0) => {
+                self.burst.finish(dir, voice);
+                self.mode = Mode::Need(1);
+                Some(Raw::Recognised)
+            }
+            Seek::At(at) => {
+                let before = bytes.get(..at).unwrap_or(bytes);
+                self.tell_raw(dir, before, first, dissector, voice);
+                self.burst.close(dir, voice);
+                Some(Raw::Part(before.len()))
+            }
+            Seek::Unsure if bytes.len() < voice.limits.head => {
+                self.patient = false;
+                Some(Raw::Waits)
+            }
+            Seek::Unsure | Seek::Nowhere => None,
+        }
     }
 
     /// Goes on waiting in this buffer, which keeps its room unless that is large.

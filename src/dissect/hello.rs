@@ -150,6 +150,7 @@ pub(super) fn describe(bytes: &[u8]) -> Description {
             name,
             value,
             summary,
+            many: false,
         });
     };
     if let Some(hello) = hello(bytes) {

@@ -8,13 +8,15 @@
 //!                              └─fallback─▶ raw bursts ─▶ Said
 //! ```
 //!
-//! To add a protocol: its file (or folder) here, and a line in [`DISSECTORS`].
+//! To add a protocol: its file (or folder) here, and a line in [`PROTOCOLS`].
 
 mod budget;
 mod conversation;
+mod dns;
 mod half;
 mod hello;
 mod http1;
+mod preamble;
 mod raw;
 mod talk;
 mod voice;
@@ -26,20 +28,32 @@ use std::fmt;
 
 pub use budget::Budget;
 pub use conversation::Conversation;
+use half::Place;
 pub use hello::{Hello, hello, is_tls};
 use voice::Voice;
 
-use crate::flow::Direction;
+use crate::flow::{Direction, Flow};
 use crate::message::{Description, Kind, Part, Said};
 use crate::stream::{Carrier, Ending, GapReason};
 
-/// What can be dissected, in the order of the asking. Recognised by content, on any port.
-static DISSECTORS: [Protocol; 1] = [Protocol {
-    name: "http",
-    probe: http1::probe,
-    start: http1::start,
-    describe: http1::describe,
-}];
+/// What can be dissected: one line for each protocol, in probe order.
+static PROTOCOLS: [Protocol; 2] = [http1::PROTOCOL, dns::PROTOCOL];
+
+/// Whether the datagrams of a flow may be dissected, so that their text is not their bytes.
+#[must_use]
+pub fn may_dissect_datagrams(flow: &Flow) -> bool {
+    datagram_protocol(flow).is_some()
+}
+
+/// The protocol that is asked for the datagrams of a flow.
+fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
+    let listed = |protocol: &&Protocol| {
+        let ports = protocol.datagram_ports;
+        ports.contains(&flow.server.port) || ports.contains(&flow.client.port)
+    };
+    let is_udp = flow.protocol == crate::packet::protocol::UDP;
+    PROTOCOLS.iter().filter(|_| is_udp).find(listed)
+}
 
 /// Says in detail what a message of `kind` is, from its head as it was sent; of a burst, which has none, from its first
 /// bytes. `stand_out` are names of fields that the user asked to stand out, in any case.
@@ -49,7 +63,7 @@ pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
         return hello::describe(head);
     }
     let family = kind.name.split('.').next().unwrap_or_default();
-    let protocol = DISSECTORS.iter().find(|protocol| protocol.name == family);
+    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == family);
     protocol.map_or_else(Description::default, |protocol| {
         (protocol.describe)(kind, head, stand_out)
     })
@@ -59,8 +73,12 @@ pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
 struct Protocol {
     /// The part of its kinds' names in front of the dot.
     name: &'static str,
-    /// Looks at the first bytes of a direction.
-    probe: fn(&[u8]) -> Verdict,
+    /// Looks at the first bytes of a direction of a stream.
+    probe: fn(&[u8], &Flow) -> Verdict,
+    /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim stays raw.
+    datagram_ports: &'static [u16],
+    /// Whether bytes before a hole begin a message, although the probe would want more.
+    cut: fn(&[u8]) -> bool,
     /// A dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
@@ -93,10 +111,10 @@ enum Verdict {
 }
 
 /// The protocol that `bytes` begin with, as far as can be said.
-fn recognise(bytes: &[u8]) -> (Verdict, Option<&'static Protocol>) {
+fn recognise(bytes: &[u8], flow: &Flow) -> (Verdict, Option<&'static Protocol>) {
     let mut best = (Verdict::NotForUs, None);
-    for protocol in &DISSECTORS {
-        match ((protocol.probe)(bytes), best.0) {
+    for protocol in &PROTOCOLS {
+        match ((protocol.probe)(bytes, flow), best.0) {
             (Verdict::Certain, _) => return (Verdict::Certain, Some(protocol)),
             (verdict @ Verdict::Likely { .. }, Verdict::Unsure { .. } | Verdict::NotForUs)
             | (verdict @ Verdict::Unsure { .. }, Verdict::NotForUs) => {
@@ -119,6 +137,17 @@ trait Dissector: Send {
     /// The bytes cannot be this protocol: the direction is told as raw bursts from there on.
     fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed>;
 
+    /// Takes a datagram of a flow on one of the protocol's ports.
+    fn datagram(
+        &mut self,
+        _flow: &Flow,
+        _dir: Direction,
+        _bytes: &[u8],
+        _voice: &mut Voice<'_>,
+    ) -> Claim {
+        Claim::NotMine
+    }
+
     /// Takes bytes of a body that [`Then::Body`] asked for.
     fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
         voice.text(dir, Part::Body, bytes);
@@ -135,11 +164,32 @@ trait Dissector: Send {
     /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are told as a raw burst.
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize;
 
-    /// Hears that a burst of a direction that is not (or no longer) its own is told as raw bytes.
-    fn elsewhere(&mut self, dir: Direction);
+    /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`] told: they were lost, or are told as
+    /// raw bytes.
+    fn missed(&mut self, dir: Direction, missed: Missed);
+
+    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`]; false if it is none.
+    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Voice<'_>) -> bool {
+        false
+    }
+
+    /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
+    /// otherwise. For those that knows what to expect there.
+    fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {
+        Seek::Nowhere
+    }
 
     /// Forgets everything, to be as new for another flow.
     fn renew(&mut self);
+}
+
+/// What a dissector makes of a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    /// It emitted the datagram's messages.
+    Taken,
+    /// The datagram is not of its protocol; nothing was emitted.
+    NotMine,
 }
 
 /// What a dissector is shown.
@@ -150,10 +200,25 @@ struct Input<'a> {
     bytes: &'a [u8],
     /// The segment that brought the first of them.
     first: Carrier,
+    /// Where the first of them is.
+    place: Place,
+    /// Where the next byte of the other direction is, once one was seen.
+    other: Option<Place>,
     /// The first of them is the first of its segment.
     starts: bool,
     /// The protocol's probe was just certain of them.
     recognised: bool,
+}
+
+/// Where a message begins in bytes that no probe recognises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seek {
+    /// Behind this many bytes, which belong to none.
+    At(usize),
+    /// There may be one when more bytes are there. Not worth holding back a burst for longer than the burst lasts.
+    Unsure,
+    /// In none of them.
+    Nowhere,
 }
 
 /// How far a dissector came.
@@ -189,7 +254,8 @@ enum Then {
         )
     )]
     Skip(u64),
-    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one.
+    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one. The
+    /// bytes in hand are one, which the protocol's probe must not be certain of.
     Raw,
     /// Both directions belong to another dissector. Neither has an open message.
     #[cfg_attr(
@@ -215,6 +281,8 @@ struct Malformed {
 struct Gap<'a> {
     /// Direction.
     dir: Direction,
+    /// Offset of the first byte that is missing.
+    offset: u64,
     /// How many bytes are missing.
     len: u64,
     /// Why.
@@ -223,6 +291,33 @@ struct Gap<'a> {
     body: u64,
     /// Bytes in front of the hole that were not consumed.
     waiting: &'a [u8],
+}
+
+/// Bytes of a direction in which messages may begin that are not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Missed {
+    /// Offsets of the first byte and of the one behind the last. `None`: they were captured and not understood, or are those in
+    /// front of the first byte of a stream that was joined in the middle.
+    range: Option<(u64, u64)>,
+    /// The first of them begins a message.
+    boundary: bool,
+}
+
+impl Missed {
+    /// What was not understood, or came before the capture.
+    const UNREAD: Self = Self {
+        range: None,
+        boundary: false,
+    };
+
+    /// With more behind it.
+    fn and(self, more: Self) -> Self {
+        let range = match (self.range, more.range) {
+            (Some((from, to)), Some((next, end))) if to == next => Some((from, end)),
+            _ => None,
+        };
+        Self { range, ..self }
+    }
 }
 
 /// What a dissector makes of a hole.

@@ -15,22 +15,27 @@ use crate::stream::{Carrier, GapReason};
 pub(super) const BURST: Kind = Kind {
     name: "tcp.burst",
     side: Side::Speaks,
+    sized: true,
 };
 const UDP: Kind = Kind {
     name: "udp.datagram",
     side: Side::Speaks,
+    sized: true,
 };
 const ICMP: Kind = Kind {
     name: "icmp.message",
     side: Side::Speaks,
+    sized: true,
 };
 const IGMP: Kind = Kind {
     name: "igmp.message",
     side: Side::Speaks,
+    sized: true,
 };
 const IP: Kind = Kind {
     name: "ip.datagram",
     side: Side::Speaks,
+    sized: true,
 };
 
 /// The bursts of one direction.
@@ -82,6 +87,14 @@ impl Burst {
     /// The direction's last packet.
     pub(super) const fn last(&self) -> Carrier {
         self.last
+    }
+
+    /// The direction's last packet, or `by` when there was none.
+    pub(super) const fn last_or(&self, by: Carrier) -> Carrier {
+        match self.last.frame {
+            0 => by,
+            _ => self.last,
+        }
     }
 
     /// Remembers the direction's last packet.

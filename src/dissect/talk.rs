@@ -4,7 +4,9 @@
 
 use super::half::{Half, Mode, less, share};
 use super::voice::Voice;
-use super::{Both, Dissector, Gap, Input, Malformed, Then, Verdict, recognise};
+use super::{
+    Both, Dissector, Gap, Input, Malformed, Missed, Place, Protocol, Then, Verdict, recognise,
+};
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
@@ -55,18 +57,36 @@ impl Talk {
         of(&self.halves.to_server).saturating_add(of(&self.halves.to_client))
     }
 
+    /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn join(&mut self, dir: Direction) {
+        let half = self.halves.of_mut(dir);
+        if half.place.is_none() {
+            miss(half, dissector(&mut self.dissector), dir, Missed::UNREAD);
+        }
+    }
+
     /// Takes the next bytes of a direction.
-    pub(super) fn data(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+    pub(super) fn data(
+        &mut self,
+        dir: Direction,
+        place: Place,
+        bytes: &[u8],
+        voice: &mut Voice<'_>,
+    ) {
         let other = self.halves.of_mut(dir.reverse());
         if other.mode == Mode::Raw {
             other.settle(dir.reverse(), dissector(&mut self.dissector), voice);
         }
         self.pause(dir, voice.by.ts, voice);
 
-        self.take(dir, bytes, voice);
+        let end = place.plus(bytes.len() as u64);
+        self.take(dir, end, bytes, voice);
 
         let push = voice.by.flags.has(TcpFlags::PSH);
         let half = self.halves.of_mut(dir);
+        half.place = Some(end);
         half.burst.touch(voice.by);
         if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.patient) {
             half.settle(dir, dissector(&mut self.dissector), voice);
@@ -82,14 +102,14 @@ impl Talk {
         }
     }
 
-    /// Passes on what waits and `bytes`; what is left waits.
-    fn take(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+    /// Passes on what waits and `bytes`, which end in front of `end`; what is left waits.
+    fn take(&mut self, dir: Direction, end: Place, bytes: &[u8], voice: &mut Voice<'_>) {
         let mut rest = bytes;
         let mut fresh = true;
         while !rest.is_empty() {
             let half = self.halves.of_mut(dir);
             if half.waiting.is_empty() {
-                let used = self.pass(dir, rest, 0, fresh, voice);
+                let used = self.pass((dir, end), rest, 0, fresh, voice);
                 let left = rest.get(used..).unwrap_or_default();
                 if !left.is_empty() {
                     let half = self.halves.of_mut(dir);
@@ -107,7 +127,8 @@ impl Talk {
                 .saturating_sub(before)
                 .clamp(1, rest.len());
             held.extend_from_slice(rest.get(..room).unwrap_or_default());
-            let used = self.pass(dir, &held, before, fresh, voice);
+            let at = end.minus(rest.len().saturating_sub(room) as u64);
+            let used = self.pass((dir, at), &held, before, fresh, voice);
             let half = self.halves.of_mut(dir);
             if let Some(of_rest) = used.checked_sub(before) {
                 held.clear();
@@ -122,11 +143,11 @@ impl Talk {
         }
     }
 
-    /// Passes on `bytes` until what is left is not enough for the next step; says how many were used. The first `held`
-    /// of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
+    /// Passes on `bytes`, which end in front of `end`, until what is left is not enough for the next step; says how many were used. The
+    /// first `held` of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
     fn pass(
         &mut self,
-        dir: Direction,
+        (dir, end): (Direction, Place),
         bytes: &[u8],
         held: usize,
         fresh: bool,
@@ -146,6 +167,7 @@ impl Talk {
             let done = match half.mode {
                 Mode::Raw => match self.raw(dir, rest, first, voice) {
                     Raw::Told => return bytes.len(),
+                    Raw::Part(len) => len,
                     Raw::Waits => return used,
                     Raw::Recognised => {
                         recognised = true;
@@ -159,6 +181,8 @@ impl Talk {
                         dir,
                         bytes: rest,
                         first,
+                        place: end.minus(rest.len() as u64),
+                        other: self.halves.of(dir.reverse()).place,
                         starts,
                         recognised: std::mem::take(&mut recognised),
                     },
@@ -200,7 +224,7 @@ impl Talk {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, progress.consumed > 0, voice);
+                self.then(input.dir, progress.then, voice);
                 progress.consumed
             }
             Err(Malformed {
@@ -213,8 +237,8 @@ impl Talk {
         }
     }
 
-    /// Does as the dissector said. `moved`: it consumed something, so that the bytes in hand were not looked at yet.
-    fn then(&mut self, dir: Direction, then: Then, moved: bool, voice: &mut Voice<'_>) {
+    /// Does as the dissector said.
+    fn then(&mut self, dir: Direction, then: Then, voice: &mut Voice<'_>) {
         let mode = match then {
             Then::Need(need) if need > voice.limits.head => {
                 return self.malformed(dir, false, voice);
@@ -224,7 +248,7 @@ impl Talk {
             Then::Body(len) => Mode::Body(len),
             Then::Skip(len) => Mode::Skip(len),
             Then::Raw => {
-                self.halves.of_mut(dir).burst.enter(moved, false);
+                self.halves.of_mut(dir).burst.enter(true, false);
                 Mode::Raw
             }
             Then::Become(next) => {
@@ -254,7 +278,7 @@ impl Talk {
             let (verdict, protocol) = if voice.wire {
                 (Verdict::NotForUs, None)
             } else {
-                recognise(bytes)
+                recognise(bytes, voice.flow)
             };
             match (verdict, protocol) {
                 (Verdict::Certain, Some(protocol)) => {
@@ -266,10 +290,7 @@ impl Talk {
                         half.burst.finish(dir, voice);
                         half.mode = Mode::Need(1);
                         if !same {
-                            let spare = self.spare.take();
-                            self.dissector = spare
-                                .filter(|(name, _)| *name == protocol.name)
-                                .or_else(|| Some((protocol.name, (protocol.start)())));
+                            self.begin(protocol);
                         }
                         return Raw::Recognised;
                     }
@@ -280,24 +301,99 @@ impl Talk {
                     half.patient = matches!(verdict, Verdict::Likely { .. });
                     return Raw::Waits;
                 }
+                (Verdict::NotForUs, _) if !voice.wire => {
+                    let dissector = dissector(&mut self.dissector);
+                    if let Some(raw) = half.seek(dir, bytes, first, dissector, voice) {
+                        return raw;
+                    }
+                }
                 _ => {}
             }
         }
+        let half = self.halves.of_mut(dir);
         half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
         Raw::Told
     }
 
-    /// Takes a hole.
+    /// Has a dissector from here on, which is told what it could not be told before.
+    fn begin(&mut self, protocol: &'static Protocol) {
+        let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
+        let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            if let Some(missed) = self.halves.of_mut(dir).missed.take() {
+                dissector.missed(dir, missed);
+            }
+        }
+        self.dissector = Some((name, dissector));
+    }
+
+    /// Gives what waits before a hole to the dissector that it begins something for: there will not be more of it.
+    fn begin_cut(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        let half = self.halves.of_mut(dir);
+        if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
+            return;
+        }
+        if half.mode == Mode::Raw {
+            let begins = half.patient && half.burst.at_boundary();
+            let Some(protocol) = recognise(&half.waiting, voice.flow).1.filter(|_| begins) else {
+                return;
+            };
+            if !(protocol.cut)(&half.waiting) {
+                return;
+            }
+            half.burst.finish(dir, voice);
+            let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
+            match &self.dissector {
+                Some((name, _)) if *name == protocol.name => {}
+                _ if taken => return,
+                _ => self.begin(protocol),
+            }
+        }
+        let other = self.halves.of(dir.reverse()).place;
+        let half = self.halves.of_mut(dir);
+        let waiting = std::mem::take(&mut half.waiting);
+        let place = half.place.unwrap_or_default();
+        let input = Input {
+            dir,
+            bytes: &waiting,
+            first: half.first,
+            place: place.minus(waiting.len() as u64),
+            other,
+            starts: half.starts,
+            recognised: false,
+        };
+        if let Some(dissector) = dissector(&mut self.dissector)
+            && dissector.begin_cut(&input, voice)
+        {
+            half.mode = Mode::Need(usize::MAX);
+        }
+        half.waiting = waiting;
+    }
+
+    /// Takes a hole: so many bytes from an offset on.
     pub(super) fn gap(
         &mut self,
         dir: Direction,
-        len: u64,
+        (offset, len): (u64, u64),
         reason: GapReason,
         voice: &mut Voice<'_>,
     ) {
+        self.begin_cut(dir, voice);
         let half = self.halves.of_mut(dir);
+        if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
+            // When they came is not known, and what ends here had its last byte in front of them.
+            voice.by = half.burst.last_or(voice.by);
+        }
+        let untouched = half.place.is_none();
+        half.place = half.place.map(|place| place.plus(len));
+        let place = half.place.unwrap_or_default();
         let body = match half.mode {
             Mode::Raw => {
+                let missed = Missed {
+                    range: Some((offset, offset.saturating_add(len))),
+                    boundary: untouched,
+                };
+                miss(half, dissector(&mut self.dissector), dir, missed);
                 if !half.waiting.is_empty() {
                     let waiting = std::mem::take(&mut half.waiting);
                     half.tell_raw(
@@ -315,12 +411,12 @@ impl Talk {
                 if let Some(dissector) = dissector(&mut self.dissector) {
                     dissector.missing(dir, len, reason, voice);
                 }
-                self.pass(dir, &[], 0, false, voice);
+                self.pass((dir, place), &[], 0, false, voice);
                 return;
             }
             Mode::Skip(left) if left >= len => {
                 half.mode = less(left, len, Mode::Skip);
-                self.pass(dir, &[], 0, false, voice);
+                self.pass((dir, place), &[], 0, false, voice);
                 return;
             }
             Mode::Body(left) => left,
@@ -334,6 +430,7 @@ impl Talk {
         let after = dissector_here.gap(
             &Gap {
                 dir,
+                offset,
                 len,
                 reason,
                 body,
@@ -341,8 +438,8 @@ impl Talk {
             },
             voice,
         );
-        self.then(dir, after.then, true, voice);
-        self.pass(dir, &[], 0, false, voice);
+        self.then(dir, after.then, voice);
+        self.pass((dir, place), &[], 0, false, voice);
         let half = self.halves.of_mut(dir);
         if half.mode == Mode::Raw {
             let untold = waiting.get(after.consumed..).unwrap_or_default();
@@ -359,6 +456,10 @@ impl Talk {
     /// Takes the end of a direction.
     pub(super) fn end(&mut self, dir: Direction, how: Ending, voice: &mut Voice<'_>) {
         let half = self.halves.of_mut(dir);
+        if how != Ending::Fin {
+            // It ended with its last byte, not when that was believed.
+            voice.by = half.burst.last_or(voice.by);
+        }
         let waiting = std::mem::take(&mut half.waiting);
         let first = half.first;
         let told = match dissector(&mut self.dissector) {
@@ -377,10 +478,26 @@ impl Talk {
     }
 }
 
+/// Tells of bytes that are none of the dissector's, now or when there is one.
+fn miss(
+    half: &mut Half,
+    dissector: Option<&mut Box<dyn Dissector>>,
+    dir: Direction,
+    missed: Missed,
+) {
+    if let Some(dissector) = dissector {
+        return dissector.missed(dir, missed);
+    }
+    let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
+    half.missed = Some(all);
+}
+
 /// What became of raw bytes.
-enum Raw {
+pub(super) enum Raw {
     /// All were told.
     Told,
+    /// So many of them were told, and something else begins behind them.
+    Part(usize),
     /// They may begin something: they wait for more.
     Waits,
     /// They begin something: the dissector is to be asked.
@@ -414,6 +531,7 @@ mod tests {
     const TOY: Kind = Kind {
         name: "toy",
         side: Side::Speaks,
+        sized: true,
     };
 
     impl Dissector for Toy {
@@ -472,7 +590,7 @@ mod tests {
             0
         }
 
-        fn elsewhere(&mut self, _: Direction) {}
+        fn missed(&mut self, _: Direction, _: Missed) {}
 
         fn renew(&mut self) {
             *self = Self::default();
@@ -503,7 +621,7 @@ mod tests {
             0
         }
 
-        fn elsewhere(&mut self, _: Direction) {}
+        fn missed(&mut self, _: Direction, _: Missed) {}
 
         fn renew(&mut self) {}
     }
@@ -522,12 +640,17 @@ mod tests {
             Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
             Said::End { .. } => heard.push(')'),
-            Said::Brief { .. } | Said::Body(_) | Said::Whole(_) => {
+            Said::Brief { .. }
+            | Said::Body(_)
+            | Said::Whole(_)
+            | Said::Fork { .. }
+            | Said::Reading { .. } => {
                 unreachable!("a toy has none of these")
             }
         };
         let mut voice = Voice {
             wire: false,
+            flow: &super::super::chart::flow(crate::packet::protocol::TCP),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,
@@ -536,12 +659,14 @@ mod tests {
             listener: &mut listener,
         };
         let dir = Direction::ToServer;
+        let mut place = Place::default();
         for piece in pieces {
-            talk.data(dir, piece, &mut voice);
+            talk.data(dir, place, piece, &mut voice);
+            place = place.plus(piece.len() as u64);
         }
         if gap > 0 {
-            talk.gap(dir, gap, GapReason::Acked, &mut voice);
-            talk.data(dir, after, &mut voice);
+            talk.gap(dir, (place.offset, gap), GapReason::Acked, &mut voice);
+            talk.data(dir, place.plus(gap), after, &mut voice);
         }
         talk.end(dir, Ending::Fin, &mut voice);
         (heard, stats)

@@ -2,7 +2,7 @@
 //! the limits and counters along. It keeps nothing.
 
 use super::budget::Budget;
-use crate::flow::Direction;
+use crate::flow::{Direction, Flow};
 use crate::limits::Limits;
 use crate::message::{Begin, Kind, Part, Said};
 use crate::stats::DissectStats;
@@ -16,6 +16,8 @@ pub(super) struct Voice<'v> {
     pub(super) decoders: &'v Budget,
     /// The counters.
     pub(super) stats: &'v mut DissectStats,
+    /// The flow.
+    pub(super) flow: &'v Flow,
     /// The packet at hand.
     pub(super) by: Carrier,
     /// Nothing is recognised: all streams are raw.
@@ -61,6 +63,18 @@ impl Voice<'_> {
     pub(super) fn text(&mut self, dir: Direction, part: Part, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.say(dir, Said::Text { part, bytes });
+        }
+    }
+
+    /// Begins another reading of the open message, the `reading`th.
+    pub(super) fn fork(&mut self, dir: Direction, reading: u8, name: &'static str) {
+        self.say(dir, Said::Fork { reading, name });
+    }
+
+    /// Says text of another reading, if there is any.
+    pub(super) fn reading(&mut self, dir: Direction, reading: u8, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.say(dir, Said::Reading { reading, bytes });
         }
     }
 

@@ -19,8 +19,9 @@ use crate::capture::{CaptureError, Next, Progress, Source as _, Warning};
 use crate::frame::Frame;
 use crate::stats::Stats;
 
-use super::batch::{Batch, Courier, Told};
+use super::batch::{Batch, Courier};
 use super::behind::Behind;
+use super::desk::Interest;
 use super::front::Front;
 use super::recorder::Scope;
 use super::{Messages, Pipeline, Way};
@@ -40,9 +41,9 @@ pub struct Ahead {
 /// Files to be read.
 struct Task {
     files: Box<Savefiles>,
-    front: Front<Told>,
+    front: Front,
     /// Packets without payload are to be told as well.
-    bare: bool,
+    interest: Interest,
     /// What is recorded: then all packets are told.
     recorded: Option<Scope>,
     full: SyncSender<Batch>,
@@ -54,7 +55,7 @@ struct Task {
 /// What is left when they are.
 struct Over {
     files: Box<Savefiles>,
-    front: Front<Told>,
+    front: Front,
     result: Result<(), CaptureError>,
 }
 
@@ -103,7 +104,7 @@ impl Task {
         let Self {
             mut files,
             mut front,
-            bare,
+            interest,
             recorded,
             full,
             empty,
@@ -111,7 +112,7 @@ impl Task {
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = Courier::new(bare, recorded, |batch| {
+        let mut courier = Courier::new(interest, recorded, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -168,7 +169,7 @@ impl Task {
 /// Send what was told of the frames since the last time.
 fn send<F: FnMut(Batch) -> Batch>(
     files: &mut Savefiles,
-    front: &mut Front<Told>,
+    front: &mut Front,
     courier: &mut Courier<F>,
 ) {
     courier.batch.stats = Stats {
@@ -188,17 +189,17 @@ impl Pipeline {
     #[must_use]
     pub fn read_ahead(mut self, ahead: &Ahead, files: &mut Savefiles) -> Self {
         if let Way::Messages(messages) = self.way {
-            let Messages { front, desk } = *messages;
+            let Messages { front, consumer } = *messages;
             let (full, batches) = sync_channel(WAITING);
             let (taken, empty) = channel();
             let (end, over) = channel();
             let stop = Arc::new(AtomicBool::new(false));
-            let stretches = files.share(desk.sought().filter(|_| front.takes_all()));
+            let stretches = files.share(consumer.desk.sought().filter(|_| front.takes_all()));
             let task = Task {
                 files: Box::new(mem::take(files)),
-                front: front.carrying(),
-                bare: desk.wants_bare(),
-                recorded: desk.show.recorded(),
+                front,
+                interest: consumer.desk.interest(),
+                recorded: consumer.desk.show.recorded(),
                 full,
                 empty,
                 end,
@@ -214,7 +215,7 @@ impl Pipeline {
                 stretches,
                 looks: LOOKS,
             };
-            self.way = Way::Behind(Box::new(Behind::new(desk, reading)));
+            self.way = Way::Behind(Box::new(Behind::new(consumer, reading)));
         }
         self
     }

@@ -12,7 +12,8 @@ use crate::packet::Packet;
 use crate::stats::Stats;
 use crate::stream::{Carrier, Event, StreamEvent};
 
-use super::front::Listener;
+use super::desk::Interest;
+use super::front::StreamSink;
 use super::recorder::{Pair, Scope};
 
 /// What is told of some frames, in order.
@@ -152,9 +153,8 @@ const RECORDS: usize = 8192;
 /// Bytes that are copied for one batch, unless they come from one frame.
 const COPIES: usize = 256 << 10;
 
-/// How much of a flow was told: its changes up to this one, and itself.
-#[derive(Default)]
-pub(super) struct Told(Option<u32>);
+/// The version of a flow that was sent last: its id (0 for none), and its changes until then.
+type SentVersion = (u64, u32);
 
 /// Listens to the front, and gathers what it tells.
 pub(super) struct Courier<F> {
@@ -168,8 +168,9 @@ pub(super) struct Courier<F> {
     due: bool,
     /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no block, and all bytes are copied.
     frame: Option<Range<usize>>,
-    /// Packets that bring nothing are told.
-    bare: bool,
+    interest: Interest,
+    /// By the flows' slots.
+    sent: Vec<SentVersion>,
     /// What is recorded, if anything is.
     recorded: Option<Scope>,
     /// A packet was seen.
@@ -177,8 +178,8 @@ pub(super) struct Courier<F> {
 }
 
 impl<F: FnMut(Batch) -> Batch> Courier<F> {
-    /// One that tells packets which bring nothing, or does not; and all of them, where they are recorded.
-    pub(super) fn new(bare: bool, recorded: Option<Scope>, send: F) -> Self {
+    /// Sends the events that are of interest, and all packets where they are recorded.
+    pub(super) fn new(interest: Interest, recorded: Option<Scope>, send: F) -> Self {
         Self {
             batch: Batch::default(),
             send,
@@ -187,7 +188,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             ticks: false,
             due: false,
             frame: None,
-            bare,
+            interest,
+            sent: Vec::new(),
             recorded,
             packet: false,
         }
@@ -245,11 +247,13 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
 
     /// Tell an event, and what became known of its flow.
     #[inline(never)]
-    fn tell(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
-        let learns = told.0 != Some(flow.changes);
+    fn tell(&mut self, flow: &Flow, learns: bool, event: &StreamEvent<'_>) {
         if learns {
-            told.0 = Some(flow.changes);
             self.batch.flows.push(*flow);
+            self.note_sent(flow.slot, (flow.id, flow.changes));
+        }
+        if let StreamEvent::Over { .. } = event {
+            self.note_sent(flow.slot, SentVersion::default());
         }
         let place = self.place(event.bytes());
         let what = What::Event(flow.slot, event.with((), ()));
@@ -258,6 +262,16 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
             self.send(spare, false);
+        }
+    }
+
+    fn note_sent(&mut self, slot: u32, version: SentVersion) {
+        let slot = slot as usize;
+        if self.sent.len() <= slot {
+            self.sent.resize(slot + 1, SentVersion::default());
+        }
+        if let Some(sent) = self.sent.get_mut(slot) {
+            *sent = version;
         }
     }
 
@@ -297,18 +311,15 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
     }
 }
 
-impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
-    fn now(&mut self, now: Timestamp) {
+impl<F: FnMut(Batch) -> Batch> StreamSink for Courier<F> {
+    fn time(&mut self, now: Timestamp) {
         self.settle();
         (self.now, self.ticks) = (now, true);
     }
 
-    fn due(&mut self, _now: Timestamp) -> Option<(u32, u64)> {
+    fn run_timers(&mut self, _now: Timestamp) {
         self.due = true;
-        None
     }
-
-    fn idle(&mut self, _now: Timestamp, _flow: &Flow, _told: &mut Told) {}
 
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
         let Some(scope) = self.recorded else { return };
@@ -324,7 +335,7 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
         });
     }
 
-    fn whole(&mut self, frames: &[u64]) {
+    fn fragments(&mut self, frames: &[u64]) {
         self.batch.fragments.extend_from_slice(frames);
         let what = What::Fragments(frames.len());
         self.record(&Carrier::default(), Place::default(), false, what);
@@ -335,15 +346,12 @@ impl<F: FnMut(Batch) -> Batch> Listener<Told> for Courier<F> {
         reason = "most of it is not told, which is seen where it is made: then it need not be"
     )]
     #[inline(always)]
-    fn event(&mut self, flow: &Flow, told: &mut Told, event: &StreamEvent<'_>) {
-        let untold = match event {
-            StreamEvent::Bare { .. } => !self.bare,
-            // Of a flow of which nothing was told, the end is not missed.
-            StreamEvent::End { .. } | StreamEvent::Over { .. } => told.0.is_none(),
-            _ => false,
-        };
-        if !untold {
-            self.tell(flow, told, event);
+    fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
+        let sent = self.sent.get(flow.slot as usize);
+        let (id, changes) = sent.copied().unwrap_or_default();
+        let known = id == flow.id;
+        if self.interest.includes(flow, self.now, event, known) {
+            self.tell(flow, !known || changes != flow.changes, event);
         }
     }
 }

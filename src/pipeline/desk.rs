@@ -2,10 +2,13 @@
 
 mod alone;
 mod exchanges;
+mod failed;
+mod failures;
 mod frames;
 mod glance;
 mod messages;
 mod orders;
+mod readings;
 mod timers;
 mod verdict;
 mod waiting;
@@ -13,20 +16,21 @@ mod waiting;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::dissect::{Budget, Conversation};
+use crate::dissect::{self, Budget, Conversation};
 use crate::exchange::Exchange;
-use crate::flow::{Direction, Flow};
+use crate::flow::{Direction, Flow, Handshake};
 use crate::frame::Timestamp;
 use crate::limits::time;
 
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Aside, Ending, StreamEvent};
+use crate::stream::{Aside, Carrier, Ending, StreamEvent};
 
-use super::kept::Kept;
 use super::memory::{Memory, Open, State};
 use super::recorder::Recorder;
 use super::show::Show;
 use exchanges::acknowledged;
+use failed::Failures;
+use failures::Cause;
 use frames::keep_untold;
 pub(super) use orders::Orders;
 pub use waiting::Unanswered;
@@ -59,6 +63,14 @@ pub(super) struct Desk {
     kept: usize,
     /// Questions without an answer, by number, for those who ask what is waited for.
     waiting: Waiting,
+    /// Failures of connections are records.
+    pub(super) wants_failures: bool,
+    /// Failures that are to be shown.
+    failures: Failures,
+    /// What ends the direction in hand.
+    cause: Option<Cause>,
+    /// Bytes of a server were seen: who answers is captured as well.
+    hears_servers: bool,
     /// The latest moment.
     pub(super) now: Timestamp,
     /// The renderer wants to know it.
@@ -69,6 +81,49 @@ pub(super) struct Desk {
     at: u64,
     /// Addresses of bytes in which no match begins: another thread has looked at them.
     pub(super) lacking: Range<usize>,
+}
+
+/// Which events without bytes are needed; those with bytes always are.
+#[derive(Clone, Copy)]
+pub(super) struct Interest {
+    /// Packets without payload.
+    no_payload: bool,
+    /// The ends of connections that failed before a byte was sent.
+    failures: bool,
+}
+
+impl Interest {
+    /// Whether an event is needed. The end of a flow of which nothing was needed is not missed: a
+    /// flood of SYNs costs the consumer nothing.
+    pub(super) fn includes(
+        self,
+        flow: &Flow,
+        now: Timestamp,
+        event: &StreamEvent<'_>,
+        known: bool,
+    ) -> bool {
+        match event {
+            StreamEvent::Bare { .. } => self.no_payload,
+            StreamEvent::End { .. } | StreamEvent::Over { .. } => {
+                known || (self.failures && may_have_failed(flow, now))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Whether a flow may have failed of which nothing but its SYN was seen, and a RST.
+fn may_have_failed(flow: &Flow, now: Timestamp) -> bool {
+    let Handshake {
+        syn: Some(syn),
+        answered: None,
+        repeats,
+        ..
+    } = flow.handshake
+    else {
+        return false;
+    };
+    flow.reset.is_some() || repeats > 0 || now.since(syn) >= time::EMBRYO
 }
 
 /// What the dissectors of all flows share.
@@ -88,6 +143,7 @@ impl Desk {
     pub(super) fn new(orders: Orders, show: Show) -> Self {
         let wants_ticks = show.renderer.wants().ticks;
         Self {
+            wants_failures: orders.want_failures(),
             orders,
             show,
             dissecting: Some(Box::default()),
@@ -102,6 +158,9 @@ impl Desk {
             following: 0,
             kept: 0,
             waiting: Waiting::default(),
+            failures: Failures::default(),
+            cause: None,
+            hears_servers: false,
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
@@ -120,13 +179,22 @@ impl Desk {
     pub(super) fn counted(&self) -> OutputStats {
         OutputStats {
             pending: self.left().0,
+            matches_forgotten: self.orders.query.forgotten(),
             packets_forgotten: self.show.recorder.as_ref().map_or(0, Recorder::forgotten),
             ..self.output
         }
     }
 
-    /// Packets without payload are shown.
-    pub(super) fn wants_bare(&self) -> bool {
+    /// What the selector needs of events that bring no bytes.
+    pub(super) fn interest(&self) -> Interest {
+        Interest {
+            no_payload: self.orders.show_empty,
+            failures: self.wants_failures,
+        }
+    }
+
+    /// Whether packets without payload are shown.
+    pub(super) fn shows_empty(&self) -> bool {
         self.orders.show_empty
     }
 
@@ -136,6 +204,9 @@ impl Desk {
         if self.wants_ticks {
             let result = self.show.renderer.tick(self.now);
             self.show.note(result);
+        }
+        if self.failures.due <= self.now {
+            self.show_failures(self.now);
         }
     }
 
@@ -173,12 +244,14 @@ impl Desk {
                 by,
                 ..
             } => {
+                state.lost[dir.index()] = Some(by.ts);
                 if why == Aside::Conflict {
                     state.contest(dir, offset);
                 }
                 return self.aside(flow, event, by);
             }
             StreamEvent::Gap { dir, by, .. } => {
+                state.lost[dir.index()] = Some(by.ts);
                 self.release(flow, state, dir, false);
                 by.ts
             }
@@ -187,16 +260,36 @@ impl Desk {
                 offset,
                 bytes,
                 by,
+                ..
             } => {
                 self.at = offset;
                 state.reached[dir.index()] = offset + bytes.len() as u64;
+                match dir {
+                    Direction::ToServer => state.spoke = by.ts,
+                    Direction::ToClient => self.hears_servers = true,
+                }
                 by.ts
             }
-            StreamEvent::Datagram { bytes, .. } if self.passes_over(state, bytes) => {
+            StreamEvent::Datagram { bytes, .. }
+                if (self.orders.wire || !dissect::may_dissect_datagrams(flow))
+                    && self.passes_over(state, bytes) =>
+            {
                 conversation.pass_over();
                 return self.pass_over_datagram(state);
             }
-            StreamEvent::Datagram { by, .. } | StreamEvent::End { by, .. } => by.ts,
+            // Nothing was said that could end. (What ends by a FIN or a RST may be a failure.)
+            StreamEvent::End {
+                how: Ending::Abandoned | Ending::Capture,
+                ..
+            } if conversation.is_new() => return,
+            StreamEvent::End { dir, how, by } => {
+                if matches!(how, Ending::Fin | Ending::Reset) {
+                    let ts = by.ts;
+                    self.cause = Some(Cause { dir, how, ts });
+                }
+                by.ts
+            }
+            StreamEvent::Datagram { by, .. } => by.ts,
         };
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
@@ -230,9 +323,12 @@ impl Desk {
         if let StreamEvent::Gap { dir, .. } = *event {
             self.orders.query.mark_gap(state.mark(dir));
             state.holed[dir.index()] = true;
+            let missed = &mut state.missed[dir.index()];
+            *missed = missed.saturating_add(1);
         }
-        if let StreamEvent::End { dir, how, .. } = *event {
-            self.end_of(flow, state, dir, how);
+        if let StreamEvent::End { dir, how, by } = *event {
+            self.end_of(flow, state, dir, how, by);
+            self.cause = None;
             let other = state.ended[dir.reverse().index()];
             state.ended[dir.index()] = true;
             if other {
@@ -242,7 +338,7 @@ impl Desk {
             }
         }
         if !state.timed {
-            self.set_timer(flow, conversation, state, now.plus(time::BURST_PAUSE));
+            self.set_timer(flow, conversation, state, now.after(time::BURST_PAUSE));
         }
     }
 
@@ -277,8 +373,18 @@ impl Desk {
     }
 
     /// A direction ended: a match at the very end of its text is decided now.
-    fn end_of(&mut self, flow: &Flow, state: &mut State, dir: Direction, how: Ending) {
+    fn end_of(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        how: Ending,
+        by: &Carrier,
+    ) {
         self.release(flow, state, dir, how == Ending::Fin);
+        if matches!(how, Ending::Fin | Ending::Reset) {
+            self.ended(flow, state, dir, how, by);
+        }
         if dir == Direction::ToClient {
             self.answered_all(flow, state, how);
         }
@@ -289,11 +395,24 @@ impl Desk {
 
     /// The flow is forgotten.
     fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
+        if let Handshake {
+            syn: Some(syn),
+            answered: None,
+            repeats,
+            ..
+        } = flow.handshake
+            && (repeats > 0 || self.now.since(syn) >= time::EMBRYO)
+        {
+            self.silent(flow, state, syn, how);
+        }
         self.answered_all(flow, state, how);
         if let Some(neighbours) = &mut state.neighbours {
             self.following -= neighbours.context.give_up() as u64;
             let questions = neighbours.questions.iter();
-            self.kept -= questions.map(Kept::size).sum::<usize>().min(self.kept);
+            self.kept -= questions
+                .map(|kept| kept.size())
+                .sum::<usize>()
+                .min(self.kept);
         }
     }
 }

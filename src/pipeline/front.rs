@@ -16,38 +16,38 @@ use crate::stream::{Aside, StreamEvent};
 
 use super::copies::Copies;
 
-/// The verbs between a frame and a stream. `S` rides along with each flow.
-pub(super) struct Front<S> {
+/// The verbs between a frame and a stream.
+pub(super) struct Front {
     filter: Option<Filter>,
     scratch: Vec<u8>,
     decoded: DecodeStats,
     copies: Copies,
     defragmenter: Defragmenter,
-    reassembler: Reassembler<S>,
+    reassembler: Reassembler,
 }
 
-/// Who is told what the front makes of frames: in this order for each, and all of it before the next frame is taken.
-pub(super) trait Listener<S> {
-    /// It is `now`. What time alone has ended in the streams is told next.
-    fn now(&mut self, now: Timestamp);
-    /// Of what time alone ends, the streams' part was told: the slot and id of the next flow that the listener has waited for.
-    fn due(&mut self, now: Timestamp) -> Option<(u32, u64)>;
-    /// That flow.
-    fn idle(&mut self, now: Timestamp, flow: &Flow, state: &mut S);
-    /// A packet passed the filter; what it brings is told next.
+/// Receives what becomes of frames. For each frame the calls come in the order of these methods, and
+/// all of them before the next frame is taken.
+pub(super) trait StreamSink {
+    /// It is `now`. The events of streams that time alone ends follow.
+    fn time(&mut self, now: Timestamp);
+    /// The reassembler's timers for `now` have fired: the sink runs its own.
+    fn run_timers(&mut self, now: Timestamp);
+    /// A packet passed the filter; its events follow.
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>);
-    /// What is told next was put together from these frames; `[]`: from the packet at hand again.
-    fn whole(&mut self, frames: &[u64]);
-    /// Something is to be said of a flow.
-    fn event(&mut self, flow: &Flow, state: &mut S, event: &StreamEvent<'_>);
+    /// The following events come from a datagram reassembled from `frames`; an empty slice switches
+    /// back to the current packet.
+    fn fragments(&mut self, frames: &[u64]);
+    /// An event of a flow.
+    fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>);
 }
 
-impl<S: Default> Front<S> {
+impl Front {
     pub(super) fn new(
         filter: Option<Filter>,
         copies: Copies,
         defragmenter: Defragmenter,
-        reassembler: Reassembler<S>,
+        reassembler: Reassembler,
     ) -> Self {
         Self {
             filter,
@@ -57,16 +57,6 @@ impl<S: Default> Front<S> {
             defragmenter,
             reassembler,
         }
-    }
-
-    /// One like this, before its first frame, whose flows carry something else.
-    pub(super) fn carrying<T: Default>(self) -> Front<T> {
-        Front::new(
-            self.filter,
-            self.copies,
-            self.defragmenter,
-            self.reassembler.carrying(),
-        )
     }
 
     /// Whether all packets are taken: there is no filter.
@@ -79,7 +69,7 @@ impl<S: Default> Front<S> {
         &mut self,
         block: &[u8],
         frame: &Frame<'_>,
-        listener: &mut impl Listener<S>,
+        listener: &mut impl StreamSink,
     ) {
         self.tick(block, frame.ts, listener);
         // Looked at where it was made: a packet is large.
@@ -94,7 +84,7 @@ impl<S: Default> Front<S> {
             .fragment
             .is_some_and(|fragment| fragment.offset > 0);
         if let Some(filter) = self.filter.as_mut().filter(|_| !later) {
-            let bytes = match filter.wants_tags() {
+            let bytes = match filter.needs_vlan_tags() {
                 true => frame.bytes,
                 false => decode::untagged(frame, &mut self.scratch),
             };
@@ -120,7 +110,7 @@ impl<S: Default> Front<S> {
         }
     }
 
-    fn packet(&mut self, block: &[u8], packet: &Packet<'_>, listener: &mut impl Listener<S>) {
+    fn packet(&mut self, block: &[u8], packet: &Packet<'_>, listener: &mut impl StreamSink) {
         let Self {
             defragmenter,
             reassembler,
@@ -143,7 +133,7 @@ impl<S: Default> Front<S> {
                 bytes,
                 frames,
             } => {
-                listener.whole(frames);
+                listener.fragments(frames);
                 reassembler.settle(block);
                 let packet = decode::datagram(&first, bytes);
                 push(reassembler, &[], &packet, listener);
@@ -152,28 +142,24 @@ impl<S: Default> Front<S> {
                 {
                     around(reassembler, &[], &datagram, inner, listener);
                 }
-                listener.whole(&[]);
+                listener.fragments(&[]);
             }
         }
     }
 
     /// Note that it is `now`.
-    pub(super) fn tick(&mut self, block: &[u8], now: Timestamp, listener: &mut impl Listener<S>) {
+    pub(super) fn tick(&mut self, block: &[u8], now: Timestamp, listener: &mut impl StreamSink) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
-        listener.now(now);
+        listener.time(now);
         defragmenter.expire(now, &mut |piece| {
             apart(reassembler, block, piece, listener);
         });
-        reassembler.expire_from(block, now, |flow, state, event| {
-            listener.event(flow, state, event);
-        });
-        while let Some(flow) = listener.due(now) {
-            reassembler.visit(flow, |flow, state| listener.idle(now, flow, state));
-        }
+        reassembler.expire_from(block, now, |flow, event| listener.event(flow, event));
+        listener.run_timers(now);
     }
 
     /// The block goes that frames were taken from.
@@ -182,19 +168,14 @@ impl<S: Default> Front<S> {
     }
 
     /// The capture is over: everything that waits is told.
-    pub(super) fn finish(&mut self, listener: &mut impl Listener<S>) {
+    pub(super) fn finish(&mut self, listener: &mut impl StreamSink) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
         defragmenter.finish(&mut |piece| apart(reassembler, &[], piece, listener));
-        reassembler.finish(|flow, state, event| listener.event(flow, state, event));
-    }
-
-    /// Look at a flow by its slot and id.
-    pub(super) fn visit(&mut self, flow: (u32, u64), look: impl FnOnce(&Flow, &mut S)) {
-        self.reassembler.visit(flow, look);
+        reassembler.finish(|flow, event| listener.event(flow, event));
     }
 
     /// Bytes that wait, and may all be told at the next frame.
@@ -219,26 +200,24 @@ impl<S: Default> Front<S> {
     }
 }
 
-fn push<S: Default>(
-    reassembler: &mut Reassembler<S>,
+fn push(
+    reassembler: &mut Reassembler,
     block: &[u8],
     packet: &Packet<'_>,
-    listener: &mut impl Listener<S>,
+    listener: &mut impl StreamSink,
 ) -> bool {
-    reassembler.push_from(block, packet, |flow, state, event| {
-        listener.event(flow, state, event);
-    })
+    reassembler.push_from(block, packet, |flow, event| listener.event(flow, event))
 }
 
 /// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the packet beside it.
-fn around<S: Default>(
-    reassembler: &mut Reassembler<S>,
+fn around(
+    reassembler: &mut Reassembler,
     block: &[u8],
     datagram: &Packet<'_>,
     inner: Range<usize>,
-    listener: &mut impl Listener<S>,
+    listener: &mut impl StreamSink,
 ) {
-    reassembler.push_from(block, datagram, |flow, state, event| match *event {
+    reassembler.push_from(block, datagram, |flow, event| match *event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
             let len = bytes.len();
             // In front of the packet, and behind it.
@@ -253,27 +232,27 @@ fn around<S: Default>(
                     by,
                 };
                 if context + after < len {
-                    listener.event(flow, state, &event);
+                    listener.event(flow, &event);
                 }
             }
         }
-        _ => listener.event(flow, state, event),
+        _ => listener.event(flow, event),
     });
 }
 
 /// A fragment that has no datagram is searched alone, as one of its two ends' other messages.
-fn apart<S: Default>(
-    reassembler: &mut Reassembler<S>,
+fn apart(
+    reassembler: &mut Reassembler,
     block: &[u8],
     piece: &Packet<'_>,
-    listener: &mut impl Listener<S>,
+    listener: &mut impl StreamSink,
 ) {
     let alone = Packet {
         transport: Transport::Other,
         payload: piece.ip_payload,
         ..*piece
     };
-    reassembler.push_from(block, &alone, |flow, state, event| match *event {
+    reassembler.push_from(block, &alone, |flow, event| match *event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
             let event = StreamEvent::Aside {
                 dir,
@@ -284,8 +263,8 @@ fn apart<S: Default>(
                 why: Aside::Late,
                 by,
             };
-            listener.event(flow, state, &event);
+            listener.event(flow, &event);
         }
-        _ => listener.event(flow, state, event),
+        _ => listener.event(flow, event),
     });
 }

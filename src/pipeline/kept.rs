@@ -1,21 +1,24 @@
 //! A message kept whole, because another one may want it to be shown: a neighbour, or the other half of an exchange.
 
+use std::cell::Cell;
 use std::ops::Range;
 
+use crate::failure::Failed;
 use crate::frame::Timestamp;
-use crate::hit::{Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
+use crate::hit::{Carried, Heading, Hit, Piece, Portion, Text, Why};
+use crate::message::{BodyFacts, Brief, Fact, Kind, Role, Side};
 use crate::times::Times;
 
 /// An owned [`Hit`].
 pub(super) struct Kept {
     pub(super) number: u64,
-    pub(super) why: Why,
+    why: Why,
     heading: Heading,
     kind: Kind,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     start: u64,
+    carried: Carried,
     head: usize,
     began: Timestamp,
     brief: Brief,
@@ -29,8 +32,11 @@ pub(super) struct Kept {
     body: BodyFacts,
     times: Option<Times>,
     incomplete: bool,
+    failed: Option<Failed>,
     joined: bool,
-    pub(super) pending: bool,
+    pending: bool,
+    /// It was shown, which it is once.
+    shown: Cell<bool>,
 }
 
 /// What a kept message costs beside its text: itself, and small pieces of memory.
@@ -47,6 +53,7 @@ impl Kept {
             bytes: hit.text.bytes.to_vec(),
             pieces: hit.text.pieces.to_vec(),
             start: hit.start,
+            carried: hit.carried,
             head: hit.head,
             began: hit.began,
             brief: hit.brief,
@@ -60,9 +67,21 @@ impl Kept {
             body: hit.body,
             times: hit.times,
             incomplete: hit.incomplete,
+            failed: hit.failed,
             joined: hit.joined,
             pending: hit.pending,
+            shown: Cell::new(false),
         }
+    }
+
+    /// Whether it is a question of this number.
+    pub(super) fn asks(&self, number: u64) -> bool {
+        self.kind.side == Side::Asks && self.number == number
+    }
+
+    /// Whether it is still to be shown. From now on it is not.
+    pub(super) fn is_to_be_shown(&self) -> bool {
+        !self.shown.replace(true)
     }
 
     /// Bytes of memory that it takes, about.
@@ -84,6 +103,7 @@ impl Kept {
                 pieces: &self.pieces,
             },
             start: self.start,
+            carried: self.carried,
             head: self.head,
             began: self.began,
             brief: self.brief,
@@ -97,6 +117,7 @@ impl Kept {
             body: self.body,
             times: self.times,
             incomplete: self.incomplete,
+            failed: self.failed,
             aside: None,
             joined: self.joined,
             pending: self.pending,

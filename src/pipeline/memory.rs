@@ -1,12 +1,14 @@
 //! What is remembered of a flow between its packets: it rides along with the flow in the reassembler's table.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::dissect::Conversation;
-use crate::exchange::{Exchange, Findings};
-use crate::flow::Direction;
+use crate::exchange::{Exchange, Findings, Heard, Silence};
+use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::message::{Begin, BodyFacts, Brief, Side};
+use crate::limits::time;
+use crate::message::{Begin, BodyFacts, Brief, Description, Side};
 use crate::packet::TcpFlags;
 use crate::search::{Bookmark, Context, Query, Unit};
 use crate::stream::{Aside, Carrier};
@@ -18,13 +20,6 @@ use super::kept::Kept;
 pub(super) struct Memory {
     pub(super) conversation: Conversation,
     pub(super) state: State,
-}
-
-impl Memory {
-    /// Exchanges whose final answer is not over.
-    pub(super) fn exchanges(&self) -> &VecDeque<Exchange> {
-        &self.state.exchanges
-    }
 }
 
 /// The part of a flow's memory that is the desk's.
@@ -42,6 +37,8 @@ pub(super) struct State {
     pub(super) reached: [u64; 2],
     /// Up to where the receiver acknowledged each direction's bytes, and when it last did.
     pub(super) acked: [(u64, Timestamp); 2],
+    /// Holes and raw bursts of each direction, and answers in it whose question is not known.
+    pub(super) missed: [u32; 2],
     /// Exchanges whose final answer is not over.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.
@@ -54,21 +51,35 @@ pub(super) struct State {
     pub(super) tls: bool,
     /// The flow stands in the desk's list of timers.
     pub(super) timed: bool,
+    /// A question was asked in it: its failures are those of its exchanges.
+    pub(super) asks: bool,
+    /// Its failure was told.
+    pub(super) failed: bool,
+    /// What each direction had said when it last closed an answer.
+    pub(super) answered: [u64; 2],
+    /// When bytes of each direction were last lost, or had no place in it.
+    pub(super) lost: [Option<Timestamp>; 2],
+    /// When the client's last bytes came.
+    pub(super) spoke: Timestamp,
+    /// The FINs of both directions, where something was still waited for.
+    pub(super) fins: Option<Box<[Option<Carrier>; 2]>>,
 }
 
 /// What is kept of a flow's messages because others may want to be shown with them.
 #[derive(Default)]
 pub(super) struct Neighbours {
     /// For `-A` and `-B`.
-    pub(super) context: Context<Kept>,
+    pub(super) context: Context<Rc<Kept>>,
     /// Questions that wait for their answer, to be shown with it, or if its facts are those that are asked for.
-    pub(super) questions: VecDeque<Kept>,
+    pub(super) questions: VecDeque<Rc<Kept>>,
 }
 
 /// An open message: said in part.
 #[derive(Default)]
 pub(super) struct Open {
     pub(super) unit: Unit,
+    /// Other readings of it, as they are numbered.
+    pub(super) readings: Vec<Reading>,
     pub(super) begin: Begin,
     pub(super) dir: Direction,
     pub(super) number: u64,
@@ -79,14 +90,22 @@ pub(super) struct Open {
     pub(super) brief: Brief,
     /// How its body became text; known when it is over.
     pub(super) body: BodyFacts,
+    /// Its head is known.
+    pub(super) briefed: bool,
     /// It ended with a match undecided and waits for the next burst.
     pub(super) held: bool,
+    /// As long as nothing comes, no time changes that.
+    pub(super) waits: bool,
     /// It is the flow's first message and the flow was joined in the middle.
     pub(super) joined: bool,
-    /// A portion of it was shown.
-    pub(super) portions: bool,
-    /// Text came since it was last shown.
-    pub(super) fresh: bool,
+    /// A portion of it was shown; this is what its head says.
+    pub(super) portions: Option<Description>,
+    /// A portion was a match, and not only shown with its question.
+    pub(super) counted: bool,
+    /// When the first text came since it was last shown.
+    pub(super) fresh: Option<Timestamp>,
+    /// Nanoseconds of the pauses between its bytes.
+    pub(super) paused: i64,
     /// Where the bytes begin, in its direction, that its first one was said with.
     pub(super) from: u64,
     /// It has no place in its stream; or, of one that has, another copy of some bytes of it came with other content.
@@ -95,6 +114,15 @@ pub(super) struct Open {
     pub(super) findings: Findings,
     /// Frames that brought it, for `-O`.
     pub(super) frames: Vec<u64>,
+    /// How many of them were saved with its portions.
+    pub(super) saved: usize,
+}
+
+/// Another reading of an open message.
+pub(super) struct Reading {
+    /// What the bytes are taken for.
+    pub(super) name: &'static str,
+    pub(super) unit: Box<Unit>,
 }
 
 /// The packet of a message's last byte.
@@ -111,6 +139,7 @@ pub(super) const FRAMES: usize = 65_536;
 impl Open {
     /// Begin to be another message; the unit is begun by the caller.
     pub(super) fn start(&mut self, begin: Begin, number: u64, dir: Direction, by: &Carrier) {
+        self.readings.clear();
         self.begin = begin;
         self.dir = dir;
         self.number = number;
@@ -118,18 +147,39 @@ impl Open {
         self.last = by.into();
         self.brief = Brief::default();
         self.body = BodyFacts::default();
+        self.briefed = false;
         self.held = false;
+        self.waits = false;
         self.joined = false;
-        self.portions = false;
-        self.fresh = false;
+        self.portions = None;
+        self.counted = false;
+        self.fresh = None;
+        self.paused = 0;
         self.aside = None;
         self.findings = Findings::default();
         self.frames.clear();
+        self.saved = 0;
     }
 
-    /// Whether there is something new to show of it although it is not over.
-    pub(super) fn is_due(&self, query: &Query) -> bool {
-        self.fresh && !self.held && self.begin.kind.side == Side::Answers && self.unit.holds(query)
+    /// Whether there is something new of it that could be shown although it is not over. A body that is not for reading is shown,
+    /// or named, when it is over.
+    pub(super) fn is_new(&self) -> bool {
+        let named = self.portions.as_ref();
+        self.fresh.is_some()
+            && self.briefed
+            && self.begin.kind.side == Side::Answers
+            && named.is_none_or(|described| described.opaque.is_none())
+            && self.unit.is_new()
+    }
+
+    /// Text came with this packet.
+    pub(super) fn comes(&mut self, by: &Carrier) {
+        let pause = by.ts.since(self.last.ts);
+        if pause >= time::BURST_PAUSE {
+            self.paused = self.paused.saturating_add(pause);
+        }
+        self.last = by.into();
+        self.fresh.get_or_insert(by.ts);
     }
 
     /// Note frames that brought bytes: those of the list that are not noted yet.
@@ -176,14 +226,32 @@ impl State {
         &mut self.marks[dir.index()]
     }
 
-    /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now.
-    pub(super) fn is_due(&self, query: &Query) -> bool {
+    /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now; with `pair`
+    /// because its question was.
+    pub(super) fn is_due(&self, query: &Query, pair: bool) -> bool {
         let mut open = self.open.iter().flatten();
-        open.any(|open| open.held || open.is_due(query))
+        open.any(|open| (open.held && !open.waits) || self.is_due_of(open, query, pair))
+    }
+
+    /// Whether an open message could be shown by now.
+    pub(super) fn is_due_of(&self, open: &Open, query: &Query, pair: bool) -> bool {
+        open.is_new() && (open.unit.holds(query) || (pair && self.is_asked_for(open)))
+    }
+
+    /// Whether the question of an answer was shown.
+    pub(super) fn is_asked_for(&self, open: &Open) -> bool {
+        let mut exchanges = self.exchanges.iter();
+        exchanges.any(|exchange| Some(exchange.ordinal) == open.begin.exchange && exchange.shown)
+    }
+
+    /// The question of this number, while it is said.
+    pub(super) fn asking(&mut self, dir: Direction, number: u64) -> Option<&mut Open> {
+        let open = self.open(dir).as_deref_mut();
+        open.filter(|open| open.begin.kind.side == Side::Asks && open.number == number)
     }
 
     /// Take out the kept question of this number.
-    pub(super) fn question(&mut self, number: u64) -> Option<Kept> {
+    pub(super) fn question(&mut self, number: u64) -> Option<Rc<Kept>> {
         let questions = &mut self.neighbours.as_mut()?.questions;
         let at = questions.iter().position(|kept| kept.number == number)?;
         questions.remove(at)
@@ -194,6 +262,36 @@ impl State {
         self.exchanges
             .iter_mut()
             .find(|exchange| exchange.ordinal == ordinal)
+    }
+
+    /// What is known of a direction by now.
+    pub(super) fn heard(&self, dir: Direction) -> Heard {
+        Heard {
+            acknowledged: self.acked[dir.index()].0,
+            missed: self.missed[dir.index()],
+        }
+    }
+
+    /// Whether a packet of a direction was captured: it brought bytes, or acknowledged some, or was the answer to a SYN.
+    pub(super) fn is_seen(&self, flow: &Flow, dir: Direction) -> bool {
+        let other = dir.reverse().index();
+        let begun = match dir {
+            Direction::ToServer => flow.handshake.syn.is_some(),
+            Direction::ToClient => flow.handshake.answered.is_some(),
+        };
+        begun || self.reached[dir.index()] > 0 || self.acked[other].0 > 0
+    }
+
+    /// What is known of the answer to a question that has none.
+    pub(super) fn silence(&self, flow: &Flow, exchange: &Exchange) -> Silence {
+        let dir = exchange.asking.reverse();
+        if !self.is_seen(flow, dir) {
+            Silence::Unseen
+        } else if self.missed[dir.index()] != exchange.heard.missed {
+            Silence::Unknown
+        } else {
+            Silence::None
+        }
     }
 
     /// The question of an exchange is whole: its last packet, and how many bytes it has.

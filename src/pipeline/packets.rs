@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::decode;
 use crate::frame::Frame;
-use crate::hit::{FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
+use crate::hit::{Carried, FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Side};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::search::Query;
@@ -106,6 +106,7 @@ impl Packets {
             kind: Kind {
                 name: "packet",
                 side: Side::Speaks,
+                sized: true,
             },
             portion: Portion::Whole,
             text: Text {
@@ -113,6 +114,7 @@ impl Packets {
                 pieces: &self.pieces,
             },
             start: 0,
+            carried: Carried::default(),
             head: 0,
             matches: &self.matches,
             styles: &[],
@@ -126,6 +128,7 @@ impl Packets {
             body: BodyFacts::default(),
             times: None,
             incomplete: false,
+            failed: None,
             aside: None,
             joined: false,
             pending: false,

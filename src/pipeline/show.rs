@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::failure::Failure;
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
 use crate::hit::{Companion, Hit, Pair};
@@ -50,6 +51,14 @@ impl Show {
 
     pub(super) fn companion(&mut self, companion: &Companion<'_>) {
         let result = self.renderer.companion(companion);
+        self.note(result);
+    }
+
+    pub(super) fn failed(&mut self, failure: &Failure<'_>) {
+        if let Some(pace) = &mut self.pace {
+            pace(failure.heading.ts);
+        }
+        let result = self.renderer.failure(failure);
         self.note(result);
     }
 
@@ -129,8 +138,8 @@ impl Pipeline {
     #[must_use]
     pub fn into_renderer(self) -> Box<dyn Renderer> {
         match self.way {
-            Way::Messages(messages) => messages.desk.show.renderer,
-            Way::Behind(behind) => behind.desk.show.renderer,
+            Way::Messages(messages) => messages.consumer.desk.show.renderer,
+            Way::Behind(behind) => behind.consumer.desk.show.renderer,
             Way::Packets(singles) => singles.packets.show.renderer,
         }
     }

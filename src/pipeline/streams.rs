@@ -1,12 +1,13 @@
 //! `--streams DIR`: each direction of each TCP connection as a file of its bytes, and a list of the holes in them.
 //!
-//! Files are named as tcpflow names them: source address and port, destination address and port, padded with zeros; when the
-//! same pair is used again, `c1`, `c2` and so on behind that. A file is never written over.
+//! Files are named as tcpflow 1.6 names them: source address and port, destination address and port; IPv4 addresses and ports are
+//! padded with zeros, IPv6 addresses are short. Behind that stand `--` and the number of the VLAN, if there is one, and when the
+//! same name is used again, `c1`, `c2` and so on. A file is never written over.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,9 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 
 use crate::flow::{Direction, Endpoint, Flow};
-use crate::packet::protocol;
+#[cfg(test)]
+use crate::packet::path_of;
+use crate::packet::{protocol, vlan_of};
 use crate::stream::StreamEvent;
 use crate::unwritten::Unwritten;
 
@@ -188,7 +191,7 @@ impl Streams {
 
     /// A file with a name that is free.
     fn begin(&self, flow: &Flow, dir: Direction) -> io::Result<Stream> {
-        let pair = name(flow.source(dir), flow.destination(dir));
+        let pair = name(flow.source(dir), flow.destination(dir), flow.path);
         let numbered = |number: u64| match number {
             0 => pair.clone(),
             number => format!("{pair}c{number}"),
@@ -291,20 +294,84 @@ fn place(path: &Path, own: &dyn Fn(&File) -> io::Result<()>) -> io::Result<File>
     Ok(made)
 }
 
-fn name(src: Endpoint, dst: Endpoint) -> String {
+fn name(src: Endpoint, dst: Endpoint, path: u32) -> String {
     let end = |end: Endpoint| match end.addr {
         IpAddr::V4(addr) => {
             let [a, b, c, d] = addr.octets();
             format!("{a:03}.{b:03}.{c:03}.{d:03}.{:05}", end.port)
         }
-        IpAddr::V6(addr) => {
-            let groups: Vec<String> = addr
-                .segments()
-                .iter()
-                .map(|group| format!("{group:04x}"))
-                .collect();
-            format!("{}.{:05}", groups.join(":"), end.port)
-        }
+        IpAddr::V6(addr) => format!("{}.{:05}", short(addr), end.port),
     };
-    format!("{}-{}", end(src), end(dst))
+    let vlan = vlan_of(path).map_or_else(String::new, |vlan| format!("--{vlan}"));
+    format!("{}-{}{vlan}", end(src), end(dst))
+}
+
+/// As `inet_ntop` writes it: also what lies in `::/96` ends as an IPv4 address does.
+fn short(addr: Ipv6Addr) -> String {
+    match addr.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
+            let [a, b] = high.to_be_bytes();
+            let [c, d] = low.to_be_bytes();
+            format!("::{a}.{b}.{c}.{d}")
+        }
+        _ => addr.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names are those of tcpflow 1.6.1.
+    #[test]
+    fn files_are_named_as_tcpflow_names_them() {
+        let table = [
+            (
+                "10.0.0.1",
+                "10.0.0.2",
+                None,
+                "010.000.000.001.33262-010.000.000.002.02080",
+            ),
+            (
+                "10.0.0.1",
+                "10.0.0.2",
+                Some(42),
+                "010.000.000.001.33262-010.000.000.002.02080--42",
+            ),
+            ("fd77::1", "fd77::2", None, "fd77::1.33262-fd77::2.02080"),
+            (
+                "fd77::1",
+                "fd77::2",
+                Some(42),
+                "fd77::1.33262-fd77::2.02080--42",
+            ),
+            (
+                "::ffff:10.0.0.1",
+                "::1",
+                None,
+                "::ffff:10.0.0.1.33262-::1.02080",
+            ),
+            (
+                "2001:db8:0:0:1::2",
+                "fe80::1:0:0:2",
+                None,
+                "2001:db8::1:0:0:2.33262-fe80::1:0:0:2.02080",
+            ),
+            ("2001:0:0:1::", "::", None, "2001:0:0:1::.33262-::.02080"),
+            (
+                "1:2:3:0:5:6:7:8",
+                "::10.0.0.1",
+                None,
+                "1:2:3:0:5:6:7:8.33262-::10.0.0.1.02080",
+            ),
+        ];
+        for (src, dst, vlan, expected) in table {
+            let end = |addr: &str, port| Endpoint {
+                addr: addr.parse().unwrap(),
+                port,
+            };
+            let path = vlan.map_or(0, path_of);
+            assert_eq!(name(end(src, 33262), end(dst, 2080), path), expected);
+        }
+    }
 }

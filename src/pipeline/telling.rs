@@ -2,9 +2,10 @@
 
 use crate::dissect;
 use crate::exchange::Exchange;
+use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
-use crate::message::{BodyFacts, Kind, Side};
+use crate::message::{BodyFacts, Description, Kind, Side};
 use crate::search::Query;
 use crate::times::Times;
 
@@ -18,6 +19,7 @@ pub(super) struct Manner {
     pub(super) complete: bool,
     pub(super) pending: bool,
     pub(super) times: Option<Times>,
+    pub(super) failed: Option<Failed>,
 }
 
 impl Manner {
@@ -28,7 +30,13 @@ impl Manner {
         complete: true,
         pending: false,
         times: None,
+        failed: None,
     };
+}
+
+/// What a message is, in detail, by its kept head; what has no head is told by its first bytes.
+pub(super) fn described(open: &Open) -> Description {
+    dissect::describe(open.begin.kind, open.unit.head(), &[])
 }
 
 /// Lend a message as a hit.
@@ -41,16 +49,26 @@ pub(super) fn with_hit(
     then: impl FnOnce(&Hit<'_>),
 ) {
     let heading = heading(flow, open.dir, open.last);
-    let shown = open.unit.show(query);
-    let head = match shown.text.pieces {
-        // What has no head is told by its first bytes.
-        [Piece::Kept(range), ..] if open.begin.kind.side == Side::Speaks && shown.start == 0 => {
-            range.clone()
-        }
-        _ => 0..shown.head,
+    let shown = match manner.portion {
+        Portion::First | Portion::Next => open.unit.show_portion(query),
+        Portion::Whole | Portion::Last => open.unit.show(query),
     };
-    let head = shown.text.bytes.get(head).unwrap_or_default();
-    let description = dissect::describe(open.begin.kind, head, stand_out);
+    let later = matches!(manner.portion, Portion::Next | Portion::Last);
+    let described = open.portions.as_ref().filter(|_| later);
+    let begins = || {
+        let head = match shown.text.pieces {
+            // What has no head is told by its first bytes.
+            [Piece::Kept(range), ..]
+                if open.begin.kind.side == Side::Speaks && shown.start == 0 =>
+            {
+                range.clone()
+            }
+            _ => 0..shown.head,
+        };
+        let head = shown.text.bytes.get(head).unwrap_or_default();
+        dissect::describe(open.begin.kind, head, stand_out)
+    };
+    let description = described.map_or_else(begins, without_places);
     then(&Hit {
         number: open.number,
         why: manner.why,
@@ -59,6 +77,7 @@ pub(super) fn with_hit(
         portion: manner.portion,
         text: shown.text,
         start: shown.start,
+        carried: shown.carried,
         head: shown.head,
         matches: shown.matches,
         styles: &description.styles,
@@ -72,10 +91,25 @@ pub(super) fn with_hit(
         body: open.body,
         times: manner.times,
         incomplete: !manner.complete,
+        failed: manner.failed,
         aside: open.aside,
         joined: open.joined,
         pending: manner.pending,
     });
+}
+
+/// What a head says of a message when it is gone, and with it where its parts are.
+fn without_places(described: &Description) -> Description {
+    let roles = described.styles.iter().map(|(_, role)| *role);
+    Description {
+        facts: described.facts.clone(),
+        opaque: described.opaque.clone(),
+        styles: roles
+            .filter(|role| role.is_status())
+            .map(|role| (0..0, role))
+            .collect(),
+        ..Description::default()
+    }
 }
 
 /// Lend an answer as the companion of its question.
@@ -111,6 +145,7 @@ pub(super) fn with_answer(
         body: open.body,
         times: manner.times,
         incomplete: !manner.complete,
+        failed: manner.failed,
     });
 }
 
@@ -131,6 +166,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
         kind: Kind {
             name: "question",
             side: Side::Asks,
+            sized: true,
         },
         title: exchange.title.bytes(),
         title_cut: exchange.title.is_cut(),
@@ -140,6 +176,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
     }
 }
 
@@ -154,6 +191,7 @@ pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&Open>) -> 
         answered: exchange.answered,
         answered_whole: answer.map(|answer| answer.last.ts),
         sent: exchange.sent,
+        paused: answer.map_or(0, |answer| answer.paused),
         received: answer.map_or(0, |answer| answer.unit.said()),
         troubles: flow.troubles.since(exchange.troubles),
     }

@@ -39,7 +39,7 @@ impl Alarms {
 
     /// Drop what stands for nothing, when there is much of it beside what the flows need.
     #[inline]
-    pub(super) fn sweep<S>(&mut self, table: &mut Table<S>) {
+    pub(super) fn sweep(&mut self, table: &mut Table) {
         if self.0.len() <= SPARE {
             return;
         }

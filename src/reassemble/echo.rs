@@ -37,7 +37,7 @@ pub(super) enum Heard {
     Other,
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// Whether a segment is the SYN of this connection, of which both directions have ended, once more, so soon that it may be the
     /// beginning of a copy.
     pub(super) fn is_echo(&self, segment: &Segment<'_>, dir: Direction, now: Timestamp) -> bool {

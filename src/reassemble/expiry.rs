@@ -13,9 +13,9 @@ use super::table::{Entry, Stage};
 /// Nanoseconds between two looks for quiet flows.
 const SWEEP: u64 = 100_000_000;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
-    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+    pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.expire_from(&[], now, deliver);
     }
 
@@ -24,9 +24,13 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         block: &[u8],
         now: Timestamp,
-        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
-        while let Some((moment, slot, id)) = self.alarms.due(now) {
+        let aged = self.at(now);
+        // What is looked at is not due again at once.
+        while let Some((moment, slot, id)) = self.alarms.due(aged)
+            && !self.stop.is_set()
+        {
             let slot = slot as usize;
             if let Some(entry) = self.table.get(slot)
                 && entry.flow.id == id
@@ -39,17 +43,18 @@ impl<S: Default> Reassembler<S> {
             }
         }
         // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.
-        if now.since(self.swept).unsigned_abs() < SWEEP {
+        if aged.since(self.swept).unsigned_abs() < SWEEP {
             return;
         }
-        self.swept = now;
+        self.swept = aged;
         for (stage, patience) in [
             (Stage::Closed, time::LINGER),
             (Stage::Embryo, time::EMBRYO),
             (Stage::Open, self.idle),
         ] {
-            while let Some((slot, ts)) = self.table.oldest(stage)
-                && now.since(ts) >= patience
+            while let Some((slot, since)) = self.table.oldest(stage)
+                && aged.since(since) >= patience
+                && !self.stop.is_set()
             {
                 self.forget(slot, Ending::Abandoned, GapReason::End, block, &mut deliver);
             }
@@ -61,7 +66,7 @@ impl<S: Default> Reassembler<S> {
         &mut self,
         slot: usize,
         now: Timestamp,
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
@@ -70,9 +75,9 @@ impl<S: Default> Reassembler<S> {
             ts: entry.last.ts.max(now),
             ..entry.last
         };
+        let aged = self.shared.now;
         let Entry {
             flow,
-            state,
             halves,
             two_sided,
             alarm,
@@ -80,13 +85,13 @@ impl<S: Default> Reassembler<S> {
             odd,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         let mut turn = self.shared.turn(Direction::ToServer, &by, &mut say);
         let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *two_sided, &mut turn);
         let over = |half: &Half| {
             half.reset_since()
-                .is_some_and(|since| by.ts.since(since) >= time::CLOSE_GRACE)
+                .is_some_and(|since| aged.since(since) >= time::CLOSE_GRACE)
         };
         let is_over = over(to_server) || over(to_client);
         if is_over {
@@ -102,7 +107,7 @@ impl<S: Default> Reassembler<S> {
         if is_over {
             // It is not looked at again: of a side that said nothing but a RST no end is said.
             self.table.touch(slot, Stage::Closed);
-        } else if let Some(moment) = next_review(to_server, to_client, *two_sided, by.ts) {
+        } else if let Some(moment) = next_review(to_server, to_client, *two_sided, aged) {
             self.alarms.set(alarm, moment, flow);
         }
     }

@@ -19,6 +19,7 @@ use crate::limits::time;
 use crate::packet::TcpFlags;
 use crate::stream::{Aside, Carrier, GapReason};
 
+use super::REACH;
 use super::queue::{Facts, Queue};
 use super::tail::{Tail, Tails};
 use super::turn::{Segment, Turn};
@@ -34,6 +35,8 @@ pub(super) struct Half {
     fin: Option<u64>,
     /// The segment with the FIN, when all in front of it was delivered.
     fin_by: Carrier,
+    /// When that was, by the clock that does not jump.
+    fin_at: Timestamp,
     /// The sequence number of offset 0.
     base: u32,
     /// What it last acknowledged; 0 for nothing, as a number that others are held against.
@@ -43,6 +46,10 @@ pub(super) struct Half {
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
     window: u16,
     scale: Option<u8>,
+    /// The sequence number of offset 0, as the peer's SYN acknowledges it when the own one was not seen.
+    begins: Option<u32>,
+    /// What its peer acknowledges of it, as long as nothing of it was seen.
+    unseen: Option<Unseen>,
     /// Something of it was seen, so that `base` is known.
     started: bool,
     /// Its start was not seen.
@@ -76,8 +83,8 @@ struct Trouble {
     candidates: Vec<u32>,
     /// Bytes far ahead that follow each other.
     far: Option<gaps::Far>,
-    /// It sent a RST that is not proven to be real.
-    reset: Option<Carrier>,
+    /// When it sent a RST that is not proven to be real.
+    reset: Option<Timestamp>,
     /// Contradicting copies that were said, and their bytes.
     conflicts: u32,
     conflict_bytes: usize,
@@ -95,12 +102,39 @@ impl Trouble {
     }
 }
 
+/// The acknowledgement numbers of a direction of which nothing was seen.
+#[derive(Clone, Copy)]
+struct Unseen {
+    first: u32,
+    latest: u32,
+}
+
 /// A hole that is waited for.
 #[derive(Clone, Copy)]
 struct Hole {
     since: Timestamp,
-    /// Since when it is acknowledged, and how many packets of the flow ago.
-    acked: Option<(Timestamp, u32)>,
+    acked: Option<Acked>,
+}
+
+/// The acknowledgement of a hole.
+#[derive(Clone, Copy)]
+struct Acked {
+    /// When it began, and how many packets of the flow ago.
+    since: Timestamp,
+    packets: u32,
+    /// When it last grew, by the capture.
+    latest: Timestamp,
+}
+
+impl Acked {
+    /// It begins in this turn.
+    fn now(turn: &Turn<'_>) -> Self {
+        Self {
+            since: turn.now,
+            packets: 0,
+            latest: turn.by.ts,
+        }
+    }
 }
 
 /// Farther away than this, bytes do not belong to the stream: half of what 32 bits can tell.
@@ -169,6 +203,15 @@ impl Half {
     /// Whether `seq` is exactly the next one expected (RFC 5961 section 3.2).
     pub(super) fn is_next(&self, seq: u32) -> bool {
         self.place(seq) == Some(self.next.cast_signed())
+    }
+
+    /// Whether a sequence number lies where one of this direction can, its receiver having announced `window`. Of a direction that
+    /// was not seen any does.
+    pub(super) fn is_near(&self, seq: u32, window: u64) -> bool {
+        self.place(seq).is_none_or(|place| {
+            let reach = window.saturating_add(REACH);
+            place.abs_diff(self.next.cast_signed()) <= reach
+        })
     }
 
     /// How far the direction has come, for those who need it to.
@@ -326,12 +369,11 @@ impl Half {
             && trouble.syn_data.is_none()
             && trouble.queue.needs().is_some_and(|needs| needs <= reached)
         {
-            if let Some(since) = trouble.queue.doubted(self.next)
-                && turn.now().since(since) < time::DAMAGED
-                && !at_once
-            {
-                trouble.held = Some(since);
-                break;
+            if !at_once && trouble.queue.is_doubted(self.next) {
+                let since = *trouble.held.get_or_insert(turn.now);
+                if turn.now.since(since) < time::DAMAGED {
+                    break;
+                }
             }
             let size = trouble.queue.size();
             let Some((at, piece)) = trouble.queue.take(self.next) else {
@@ -343,7 +385,7 @@ impl Half {
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
             self.deliver(fresh, &piece.facts.by, turn);
             if piece.facts.cut > 0 {
-                self.lose(piece.facts.cut, GapReason::Snaplen, turn);
+                self.lose(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, turn);
             }
         }
         self.await_hole(turn);
@@ -354,7 +396,7 @@ impl Half {
     /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
     pub(super) fn note_end(&mut self, turn: &Turn<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
-            self.fin_by = *turn.by;
+            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
         }
     }
 

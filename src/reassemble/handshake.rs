@@ -8,6 +8,7 @@ use super::Reassembler;
 use super::echo::{Echo, Heard};
 use super::half::Half;
 use super::key::{Key, Sender};
+use super::pair::sides;
 use super::table::{Entry, Place, Stage};
 use super::turn::Segment;
 
@@ -25,7 +26,7 @@ pub(super) struct Again {
     pub(super) copy: bool,
 }
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports of an old one.
     pub(super) fn begins_anew(
         &mut self,
@@ -33,7 +34,7 @@ impl<S: Default> Reassembler<S> {
         segment: &Segment<'_>,
         by: &Carrier,
     ) -> Again {
-        let stats = &mut self.shared.stats;
+        let (idle, stats) = (self.idle, &mut self.shared.stats);
         let anew = |anew: bool| Again {
             anew,
             ..Again::default()
@@ -64,7 +65,12 @@ impl<S: Default> Reassembler<S> {
         }
         if !segment.has(TcpFlags::SYN) {
             if !entry.reset {
-                return anew(false);
+                // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell whether it is the same.
+                return Again {
+                    anew: by.ts.since(entry.last.ts) >= idle && !entry.may_have(segment, dir),
+                    client: Some(entry.flow.client),
+                    copy: false,
+                };
             }
             // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
             let goes_on = !segment.payload().is_empty()
@@ -167,7 +173,9 @@ impl<S: Default> Reassembler<S> {
             server: ends.1,
             path: packet.path,
             roles,
+            opened: by.frame,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         };
@@ -176,17 +184,26 @@ impl<S: Default> Reassembler<S> {
             client,
             "the client is one end of the key"
         );
-        self.table
-            .insert(key, client, flow, S::default(), by, stage)
+        self.table.insert(key, client, flow, by, stage)
     }
 }
 
-impl<S> Entry<S> {
-    /// Whether a segment cannot begin another connection on the same ports, and is no copy: it has no SYN, or is a RST, and nothing
-    /// about the connection is [odd](Self::odd).
+impl Entry {
+    /// Whether a segment cannot begin another connection on the same ports: and is no copy: it has no SYN, or is a
+    /// RST; nothing about the connection is [odd](Self::odd), and it was not quiet for as long as `idle`.
     #[inline]
-    pub(super) fn is_ordinary(&self, segment: &Segment<'_>) -> bool {
-        !self.odd && (!segment.has(TcpFlags::SYN) || segment.has(TcpFlags::RST))
+    pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &Carrier, idle: i64) -> bool {
+        !self.odd
+            && (!segment.has(TcpFlags::SYN) || segment.has(TcpFlags::RST))
+            && by.ts.since(self.last.ts) < idle
+    }
+
+    /// Whether a segment can be one of this connection, by its numbers.
+    fn may_have(&mut self, segment: &Segment<'_>, dir: Direction) -> bool {
+        let (own, peer) = sides(self.halves.both(), dir);
+        let acks = segment.has(TcpFlags::ACK);
+        own.is_near(segment.tcp.seq, peer.window())
+            && (!acks || peer.is_near(segment.tcp.ack, own.window()))
     }
 
     /// Note the moments of the handshake that this segment is part of.

@@ -3,7 +3,7 @@
 use super::Reassembler;
 use super::table::Entry;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// The block goes that bytes were delivered from since the last call: copy what has to be remembered of them.
     #[inline]
     pub fn settle(&mut self, block: &[u8]) {
@@ -14,7 +14,7 @@ impl<S: Default> Reassembler<S> {
 
     /// The same in front of the end of a flow, if anything of it may be compared with what was delivered.
     pub(super) fn settle_for(&mut self, slot: usize, block: &[u8]) {
-        let untroubled = |entry: &mut Entry<S>| entry.halves.are_untroubled();
+        let untroubled = |entry: &mut Entry| entry.halves.are_untroubled();
         if !self.table.get(slot).is_some_and(untroubled) {
             self.settle(block);
         }

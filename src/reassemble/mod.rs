@@ -4,6 +4,7 @@
 //! packet; only what is out of order is copied. What the two cannot place is said too, so that nothing is lost unseen.
 
 mod alarms;
+mod clock;
 mod echo;
 mod expiry;
 mod fragments;
@@ -26,15 +27,17 @@ mod watch;
 
 pub use fragments::{Defragmented, Defragmenter};
 
-use crate::flow::{Direction, Flow};
+use crate::flow::{Direction, Flow, Reset};
 use crate::frame::Timestamp;
-use crate::limits::Limits;
+use crate::limits::{Limits, time};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
+use crate::stop::Stop;
 use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
 
 use alarms::Alarms;
+use clock::Clock;
 use key::Key;
 use pair::{meant, next_review, settle, sides};
 use paths::Crossing;
@@ -44,9 +47,10 @@ use tail::Tails;
 use turn::{Segment, Turn, carrier};
 use watch::Watch;
 
-/// Puts the packets of all flows into order. `S` rides along with each flow; what it is, is not its business.
-pub struct Reassembler<S> {
-    table: Table<S>,
+/// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
+/// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
+pub struct Reassembler {
+    table: Table,
     crossing: Crossing,
     shared: Shared,
     /// Nanoseconds after which a quiet flow is forgotten.
@@ -55,6 +59,8 @@ pub struct Reassembler<S> {
     alarms: Alarms,
     /// When quiet flows were last looked for.
     swept: Timestamp,
+    clock: Clock,
+    stop: Stop,
     last_id: u64,
 }
 
@@ -63,8 +69,12 @@ struct Shared {
     limits: Limits,
     policy: Policy,
     stats: ReassemblyStats,
+    /// See [`Turn::grace`].
+    grace: u32,
     queued: usize,
     tails: Tails,
+    /// What it is by the [`Clock`].
+    now: Timestamp,
     watch: Watch,
 }
 
@@ -78,10 +88,12 @@ impl Shared {
         Turn {
             dir,
             by,
+            now: self.now,
             reach: REACH,
             limits: &self.limits,
             policy: self.policy,
             stats: &mut self.stats,
+            grace: &mut self.grace,
             queued: &mut self.queued,
             tails: &mut self.tails,
             say,
@@ -92,7 +104,7 @@ impl Shared {
 /// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks away.
 const REACH: u64 = 4 << 20;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is remembered.
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
@@ -103,21 +115,35 @@ impl<S: Default> Reassembler<S> {
                 limits,
                 policy,
                 stats: ReassemblyStats::default(),
+                grace: time::GAP_GRACE_PACKETS,
                 queued: 0,
                 tails: Tails::default(),
+                now: Timestamp::default(),
                 watch: Watch::default(),
             },
             idle,
             alarms: Alarms::default(),
             swept: Timestamp::default(),
+            clock: Clock::default(),
+            stop: Stop::default(),
             last_id: 0,
         }
     }
 
-    /// One like this, without flows, for flows that carry something else.
+    /// The same, but what takes long ends when `stop` is set.
     #[must_use]
-    pub fn carrying<T: Default>(&self) -> Reassembler<T> {
-        Reassembler::new(self.shared.limits, self.shared.policy, self.idle)
+    pub fn until(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// It is `ts` by the capture.
+    #[inline]
+    fn at(&mut self, ts: Timestamp) -> Timestamp {
+        let now = self.clock.at(ts);
+        self.shared.now = now;
+        self.table.now = now;
+        now
     }
 
     /// The counters.
@@ -127,23 +153,21 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
-    pub fn push(
-        &mut self,
-        packet: &Packet<'_>,
-        deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
-    ) {
+    pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
+        self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
     /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
-    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be.
+    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be. What time it
+    /// is was told [before](Self::expire_from).
     ///
     /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
     pub fn push_from(
         &mut self,
         block: &[u8],
         packet: &Packet<'_>,
-        mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
         let by = &carrier(packet);
         let (key, sender) = Key::of(packet);
@@ -164,22 +188,10 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// The capture is over: everything that waits is said, flow by flow.
-    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &mut S, &StreamEvent<'_>)) {
+    pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         for slot in self.table.all() {
             self.forget(slot, Ending::Capture, GapReason::End, &[], &mut deliver);
         }
-    }
-
-    /// Look at a flow by its slot and id. False: it is no longer there.
-    pub fn visit(&mut self, (slot, id): (u32, u64), look: impl FnOnce(&Flow, &mut S)) -> bool {
-        let Some(entry) = self.table.get(slot as usize) else {
-            return false;
-        };
-        if entry.flow.id != id {
-            return false;
-        }
-        look(&entry.flow, &mut entry.state);
-        true
     }
 
     fn segment(
@@ -188,7 +200,7 @@ impl<S: Default> Reassembler<S> {
         segment: &Segment<'_>,
         by: &Carrier,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let Some(entry) = self.table.get(slot) else {
             return;
@@ -233,19 +245,19 @@ impl<S: Default> Reassembler<S> {
         troubles.stalled = troubles.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
         let (repeated, conflicts) = (self.shared.stats.retransmitted, self.shared.stats.conflicts);
+        let mut known = entry.flow.reset;
         entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
         let mut stage = entry.stage;
         let Entry {
             flow,
-            state,
             halves,
             two_sided,
             alarm,
             reset,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
             say(&StreamEvent::Bare { dir, by });
         }
@@ -261,6 +273,9 @@ impl<S: Default> Reassembler<S> {
             }
             if segment.has(TcpFlags::ACK) && !damaged {
                 (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
+                if segment.has(TcpFlags::SYN) {
+                    peer.begins_at(segment.tcp.ack);
+                }
                 needs = peer.acknowledged(segment.tcp.ack, &mut turn);
                 turn.dir = dir;
             }
@@ -268,6 +283,7 @@ impl<S: Default> Reassembler<S> {
             if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
                 turn.stats.resets_ignored += 1;
                 stage = Stage::Open;
+                known = None;
             }
             let carries = !segment.payload().is_empty()
                 || segment.has(TcpFlags::SYN)
@@ -286,6 +302,7 @@ impl<S: Default> Reassembler<S> {
                 && !(own.has_sums() && turn.is_damaged(segment));
             if believed && !own.is_ended() {
                 own.reset(&turn);
+                known.get_or_insert(Reset { dir, by: *by });
                 stage = Stage::Closed;
             } else {
                 turn.stats.resets_ignored += u64::from(!own.is_ended());
@@ -301,8 +318,12 @@ impl<S: Default> Reassembler<S> {
             // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was not the stream's.
             stage = Stage::Open;
         }
-        if let Some(moment) = next_review(own, peer, *two_sided, by.ts) {
+        if let Some(moment) = next_review(own, peer, *two_sided, self.shared.now) {
             self.alarms.set(alarm, moment, flow);
+        }
+        if known.is_some() != flow.reset.is_some() {
+            flow.reset = known;
+            flow.changes = flow.changes.wrapping_add(1);
         }
         if self.shared.stats.conflicts > conflicts {
             self.shared.watch.rouse();

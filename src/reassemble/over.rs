@@ -6,7 +6,7 @@ use crate::stream::{Ending, GapReason, StreamEvent};
 use super::Reassembler;
 use super::table::Entry;
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Say everything that waits in a flow, and end it.
     pub(super) fn close(
         &mut self,
@@ -14,18 +14,14 @@ impl<S: Default> Reassembler<S> {
         how: Ending,
         reason: GapReason,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         self.settle_for(slot, block);
         let Some(entry) = self.table.get(slot) else {
             return;
         };
         let Entry {
-            flow,
-            state,
-            halves,
-            last,
-            ..
+            flow, halves, last, ..
         } = entry;
         let by = &*last;
         let reset = halves
@@ -33,7 +29,7 @@ impl<S: Default> Reassembler<S> {
             .iter()
             .any(|half| half.reset_since().is_some());
         let how = if reset { Ending::Reset } else { how };
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if halves.begun().is_some() {
             let dir = Direction::ToServer;
             say(&StreamEvent::End { dir, how, by });
@@ -58,7 +54,7 @@ impl<S: Default> Reassembler<S> {
         how: Ending,
         reason: GapReason,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         self.close(slot, how, reason, block, deliver);
         self.table.remove(slot);

@@ -91,7 +91,7 @@ fn untangle(one: &mut Half, other: &mut Half, packet: bool, two_sided: bool, tur
     }
 }
 
-/// When the two are to be looked at again. Not at once: what could be done by `now` is done.
+/// When the two are to be looked at again. Not at once: what could be done by `now` is done. And never, at the end of time.
 pub(super) fn next_review(
     one: &Half,
     other: &Half,
@@ -99,5 +99,5 @@ pub(super) fn next_review(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let moment = earlier(one.next_review(two_sided), other.next_review(two_sided))?;
-    Some(moment.max(now.plus(time::GAP_GRACE)))
+    Some(moment.max(now.after(time::GAP_GRACE)?))
 }

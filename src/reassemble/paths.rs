@@ -122,7 +122,7 @@ struct Fit {
     copy: bool,
 }
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// The connection on another path that a segment belongs to.
     #[cold]
     pub(super) fn join(
@@ -304,7 +304,7 @@ pub(super) fn mark(packet: &Packet<'_>) -> u32 {
     (mixed ^ mixed >> 32) as u32
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// How well a segment on another path fits the connection.
     fn fit(&mut self, segment: &Segment<'_>, now: Timestamp) -> Option<Fit> {
         let dir = self.direction(segment.sender);

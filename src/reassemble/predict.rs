@@ -33,7 +33,7 @@ impl Segment<'_> {
     }
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// Whether a segment is one that was to be expected: [`Self::go_on`] does with it what all the rules together would.
     pub(super) fn predicts(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
         const FIN_ACK: TcpFlags = TcpFlags(TcpFlags::FIN.0 | TcpFlags::ACK.0);
@@ -79,14 +79,14 @@ impl<S> Entry<S> {
         segment: &Segment<'_>,
         dir: Direction,
         by: &Carrier,
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         #[cfg(test)]
         super::tests::predicted::taken();
         self.last = *by;
         self.two_sided |= dir == Direction::ToClient;
         self.time_handshake(segment, dir, by);
-        deliver(&self.flow, &mut self.state, &StreamEvent::Bare { dir, by });
+        deliver(&self.flow, &StreamEvent::Bare { dir, by });
         self.halves.begin(dir, Start::of(segment));
     }
 
@@ -115,7 +115,7 @@ impl<S> Entry<S> {
         by: &Carrier,
         block: &[u8],
         shared: &mut Shared,
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> Stage {
         #[cfg(test)]
         super::tests::predicted::taken();
@@ -125,7 +125,6 @@ impl<S> Entry<S> {
         }
         let Self {
             flow,
-            state,
             halves,
             two_sided,
             stage,
@@ -137,7 +136,7 @@ impl<S> Entry<S> {
         let (own, peer) = sides(both, dir);
         let id = (flow.slot, flow.id);
         *two_sided |= peer.is_started();
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, state, event);
+        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
             say(&StreamEvent::Bare { dir, by });
         }

@@ -22,7 +22,7 @@ enum Closer {
     Anew(Option<Endpoint>),
 }
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -34,7 +34,7 @@ impl<S: Default> Reassembler<S> {
         mut segment: Segment<'_>,
         by: &Carrier,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
         let mut found = self.table.find(key);
         let mut client = None;
@@ -42,7 +42,7 @@ impl<S: Default> Reassembler<S> {
             && self
                 .table
                 .get(old)
-                .is_some_and(|entry| !entry.is_ordinary(&segment))
+                .is_some_and(|entry| !entry.is_ordinary(&segment, by, self.idle))
         {
             match self.look_closer(old, key, &mut segment, by, block) {
                 Closer::Copy => return false,
@@ -114,7 +114,7 @@ impl<S: Default> Reassembler<S> {
         mut sender: Sender,
         packet: &Packet<'_>,
         by: &Carrier,
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
         let found = self.table.find(key);
         let slot = match found {
@@ -157,7 +157,7 @@ impl<S: Default> Reassembler<S> {
                 by,
             },
         };
-        deliver(&entry.flow, &mut entry.state, &event);
+        deliver(&entry.flow, &event);
         true
     }
 }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::frame::Timestamp;
 use crate::policy::Overlap;
 use crate::stream::Carrier;
 
@@ -56,11 +55,10 @@ impl Queue {
         self.pieces.values().next().map(|piece| piece.facts.needs)
     }
 
-    /// Since when the first piece waits, when it starts at or before `offset` and another copy of it would be better.
-    pub(super) fn doubted(&self, offset: u64) -> Option<Timestamp> {
-        let (at, piece) = self.pieces.first_key_value()?;
-        let weak = piece.facts.weak && *at <= offset;
-        weak.then_some(piece.facts.by.ts)
+    /// Whether the piece that is next at `offset` has a wrong checksum.
+    pub(super) fn is_doubted(&self, offset: u64) -> bool {
+        let first = self.pieces.first_key_value();
+        first.is_some_and(|(at, piece)| piece.facts.weak && *at <= offset)
     }
 
     /// Take the first piece when it starts at or before `offset`.

@@ -7,7 +7,7 @@ use super::Reassembler;
 use super::half::Half;
 use super::table::{Entry, Stage};
 
-impl<S: Default> Reassembler<S> {
+impl Reassembler {
     /// Bytes of streams that are held: out of order, or for comparison.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -24,7 +24,7 @@ impl<S: Default> Reassembler<S> {
     pub(super) fn make_room(
         &mut self,
         block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         while self.table.len(Stage::Embryo) > self.shared.limits.embryos {
             let Some((slot, _)) = self.table.oldest(Stage::Embryo) else {
@@ -42,7 +42,7 @@ impl<S: Default> Reassembler<S> {
                 .oldest(Stage::Closed)
                 .or_else(|| self.table.oldest(Stage::Open));
             let Some((slot, _)) = oldest else { break };
-            let costs = |entry: &mut Entry<S>| !entry.is_over();
+            let costs = |entry: &mut Entry| !entry.is_over();
             self.shared.stats.evicted_flows += u64::from(self.table.get(slot).is_some_and(costs));
             self.forget(slot, Ending::Abandoned, GapReason::Evicted, block, deliver);
         }
@@ -56,6 +56,7 @@ impl<S: Default> Reassembler<S> {
     }
 
     /// Keep to the limit of delivered bytes that are kept: many flows may get theirs at one moment.
+    #[inline]
     pub(super) fn limit_tails(&mut self) {
         if self.shared.tails.size > self.shared.limits.tails {
             self.shed_tails();
@@ -81,11 +82,7 @@ impl<S: Default> Reassembler<S> {
 
     /// Forget the flows in which most waits, until there is some room: honest ones hold little (Dharmapurikar and Paxson 2005).
     /// A walk over all flows frees an eighth of the memory, so that it is seldom.
-    fn shed_queues(
-        &mut self,
-        block: &[u8],
-        deliver: &mut impl FnMut(&Flow, &mut S, &StreamEvent<'_>),
-    ) {
+    fn shed_queues(&mut self, block: &[u8], deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>)) {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {
             let held = self.table.get(slot).map_or(0, |entry| {

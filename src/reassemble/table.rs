@@ -17,14 +17,13 @@ use super::key::{Key, Sender};
 use super::paths::{Paths, Way};
 
 /// A flow and what is known of it.
-pub(super) struct Entry<S> {
+pub(super) struct Entry {
     place: Place,
     /// Where it is in the index.
     bucket: u32,
     /// Which end of its key the flow's client is.
     client: Sender,
     pub(super) flow: Flow,
-    pub(super) state: S,
     pub(super) halves: Halves,
     /// The latest packet.
     pub(super) last: Carrier,
@@ -49,7 +48,7 @@ pub(super) struct Entry<S> {
     older: Option<u32>,
 }
 
-impl<S> Entry<S> {
+impl Entry {
     /// Which way a packet of this sender goes.
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
@@ -86,14 +85,16 @@ const FEW: usize = 64;
 const EXACT: i64 = 100_000_000;
 
 /// The flows.
-pub(super) struct Table<S> {
-    slots: Vec<Option<Entry<S>>>,
+pub(super) struct Table {
+    slots: Vec<Option<Entry>>,
     free: Vec<usize>,
     /// The slots by their places. At most half of it is taken: then what is taken out leaves next to no mark behind, over which
     /// later look-ups would have to walk.
     index: HashTable<u32>,
     hasher: RandomState,
     orders: [Order; 3],
+    /// What it is, by the clock that does not jump.
+    pub(super) now: Timestamp,
     /// The flow found last: traffic comes in runs.
     recent: Option<(Key, usize)>,
     /// Flows whose place is that of their whole key.
@@ -120,7 +121,7 @@ struct Order {
     len: usize,
 }
 
-impl<S> Default for Table<S> {
+impl Default for Table {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
@@ -128,6 +129,7 @@ impl<S> Default for Table<S> {
             index: HashTable::new(),
             hasher: RandomState::default(),
             orders: [Order::default(); 3],
+            now: Timestamp::default(),
             recent: None,
             crowded: 0,
             met: 0,
@@ -136,7 +138,7 @@ impl<S> Default for Table<S> {
     }
 }
 
-impl<S> Table<S> {
+impl Table {
     /// The slot of the flow with this key, or where one would have its place.
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
@@ -227,7 +229,7 @@ impl<S> Table<S> {
         self.recent = None;
     }
 
-    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry<S>> {
+    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Entry> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
@@ -237,7 +239,6 @@ impl<S> Table<S> {
         (key, place): (Key, Place),
         client: Sender,
         flow: Flow,
-        state: S,
         last: &Carrier,
         stage: Stage,
     ) -> usize {
@@ -261,7 +262,6 @@ impl<S> Table<S> {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
                 },
-                state,
                 halves: Halves::default(),
                 last: *last,
                 stage,
@@ -339,9 +339,10 @@ impl<S> Table<S> {
     /// A packet of the flow came: it is the newest of its stage.
     #[inline]
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
+        let now = self.now;
         let Some(entry) = self.get(slot) else { return };
         // A flow's place need not be exact: moved at every packet, it would cost more than the packet.
-        if entry.stage == stage && entry.last.ts.since(entry.linked) < EXACT {
+        if entry.stage == stage && now.since(entry.linked) < EXACT {
             return;
         }
         self.unlink(slot);
@@ -351,11 +352,11 @@ impl<S> Table<S> {
         self.link(slot, stage);
     }
 
-    /// The flow of a stage that was quiet for longest, and since when.
+    /// The flow of a stage that was quiet for longest, and since when, about.
     pub(super) fn oldest(&mut self, stage: Stage) -> Option<(usize, Timestamp)> {
         let slot = self.order(stage).oldest? as usize;
-        let ts = self.get(slot)?.last.ts;
-        Some((slot, ts))
+        let since = self.get(slot)?.linked;
+        Some((slot, since))
     }
 
     /// The flow of the same stage whose last packet came next.
@@ -387,15 +388,15 @@ impl<S> Table<S> {
     }
 
     fn link(&mut self, slot: usize, stage: Stage) {
+        let (own, now) = (slot as u32, self.now);
         let order = self.order(stage);
-        let own = slot as u32;
         let before = order.newest.replace(own);
         order.oldest.get_or_insert(own);
         order.len += 1;
         if let Some(entry) = self.get(slot) {
             entry.older = before;
             entry.newer = None;
-            entry.linked = entry.last.ts;
+            entry.linked = now;
         }
         if let Some(entry) = before.and_then(|before| self.get(before as usize)) {
             entry.newer = Some(own);
@@ -431,7 +432,7 @@ fn is_also_on(paths: Option<&Paths>, key: &Key, others: &mut usize) -> bool {
     found
 }
 
-fn taken<S>(slots: &[Option<Entry<S>>], slot: u32) -> Option<&Entry<S>> {
+fn taken(slots: &[Option<Entry>], slot: u32) -> Option<&Entry> {
     slots.get(slot as usize)?.as_ref()
 }
 
@@ -456,7 +457,9 @@ mod tests {
             server: end(0xc0a8_0001, 80),
             path: 0,
             roles: Roles::Seen,
+            opened: 0,
             handshake: Handshake::default(),
+            reset: None,
             troubles: Troubles::default(),
             changes: 0,
         }
@@ -474,7 +477,6 @@ mod tests {
                 (key, place),
                 Key::of_flow(&flow(number)).1,
                 flow(number),
-                (),
                 &Carrier::default(),
                 Stage::Open,
             );
@@ -502,7 +504,7 @@ mod tests {
             let place = table.find(&key).unwrap_err();
             assert_eq!(table.met, CROWD.min(path as usize));
             let last = Carrier::default();
-            table.insert((key, place), client, on(path), (), &last, Stage::Open);
+            table.insert((key, place), client, on(path), &last, Stage::Open);
         }
         for path in [0, 15, 16, 17, 500, 999] {
             let (key, _) = Key::of_flow(&on(path));

@@ -39,7 +39,7 @@ const FOUR: &[Form] = &[Form::AsIs, Form::Bytes, Form::Vlan, Form::V6];
 const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
 
 struct Player {
-    reassembler: Reassembler<()>,
+    reassembler: Reassembler,
     form: Form,
     said: Vec<String>,
     now: i64,
@@ -88,6 +88,7 @@ impl Player {
             match first {
                 "hs" => self.play("C:S:0:0; S:SA:5000:1; C:A:1:5001"),
                 "wait" => self.wait(rest[0].parse().unwrap()),
+                "jump" => self.jump(rest[0].parse().unwrap()),
                 "isn" => self.isn = rest[0].parse().unwrap(),
                 "via" => self.paths = [0, 1].map(|of| rest[of].parse().unwrap()),
                 _ => self.step(first, &rest),
@@ -95,18 +96,33 @@ impl Player {
         }
     }
 
+    /// Time passes, and is looked at each second: one long pause would be a clock that jumps.
     fn wait(&mut self, millis: i64) {
-        self.now += millis * 1_000_000;
+        let mut left = millis;
+        while left > 0 {
+            self.now += left.min(1000) * 1_000_000;
+            left -= 1000;
+            let now = Timestamp::from_nanos(self.now);
+            let said = &mut self.said;
+            self.reassembler.expire(now, |_, event| tell(event, said));
+        }
+    }
+
+    /// The clock is set, by so many seconds.
+    fn jump(&mut self, seconds: i64) {
+        self.now = self
+            .now
+            .saturating_add(seconds.saturating_mul(1_000_000_000));
         let said = &mut self.said;
         self.reassembler
-            .expire(Timestamp::from_nanos(self.now), |_, (), event| {
+            .expire(Timestamp::from_nanos(self.now), |_, event| {
                 tell(event, said);
             });
     }
 
     fn finish(mut self) -> String {
         let said = &mut self.said;
-        self.reassembler.finish(|_, (), event| tell(event, said));
+        self.reassembler.finish(|_, event| tell(event, said));
         assert_eq!(self.reassembler.held(), 0, "all is given back");
         self.said.retain(|line| !line.ends_with("end Capture"));
         self.said.join("; ")
@@ -195,7 +211,7 @@ impl Player {
         extra: &Extra,
     ) {
         self.frame += 1;
-        self.now += 1_000;
+        self.now = self.now.saturating_add(1_000);
         let v6 = self.form == Form::V6;
         let host = |last: u8| match v6 {
             false => IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
@@ -247,7 +263,7 @@ impl Player {
             cut: extra.cut,
         };
         let (said, clients, flows) = (&mut self.said, &mut self.clients, &mut self.flows);
-        let used = self.reassembler.push_from(&[], &packet, |flow, (), event| {
+        let used = self.reassembler.push_from(&[], &packet, |flow, event| {
             clients.push(flow.client.port);
             flows.insert(flow.id);
             tell(event, said);

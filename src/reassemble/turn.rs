@@ -50,11 +50,15 @@ pub(super) struct Turn<'t> {
     pub(super) dir: Direction,
     /// The packet in hand, or the flow's latest one.
     pub(super) by: &'t Carrier,
+    /// The time, by the clock that does not jump.
+    pub(super) now: Timestamp,
     /// How far behind the next byte a segment may lie: what the receiver's window allows, and some more.
     pub(super) reach: u64,
     pub(super) limits: &'t Limits,
     pub(super) policy: Policy,
     pub(super) stats: &'t mut ReassemblyStats,
+    /// Packets of its flow that a hole is waited for when it is acknowledged.
+    pub(super) grace: &'t mut u32,
     /// Bytes that wait in all flows.
     pub(super) queued: &'t mut usize,
     /// Delivered bytes that are kept in all flows.
@@ -63,11 +67,6 @@ pub(super) struct Turn<'t> {
 }
 
 impl Turn<'_> {
-    /// The time, which does not go back within a turn.
-    pub(super) fn now(&self) -> Timestamp {
-        self.by.ts
-    }
-
     /// Whether a segment's checksum is wrong and may be believed to be.
     pub(super) fn is_damaged(&self, segment: &Segment<'_>) -> bool {
         self.policy.checksum != Checksum::Off && segment.packet.is_damaged()
@@ -105,17 +104,18 @@ impl Turn<'_> {
 
 /// What is told of a packet with what it brought.
 pub(super) fn carrier(packet: &Packet<'_>) -> Carrier {
-    let (flags, icmp) = match packet.transport {
-        Transport::Tcp(tcp) => (tcp.flags, None),
+    let (flags, ack, icmp) = match packet.transport {
+        Transport::Tcp(tcp) => (tcp.flags, tcp.ack, None),
         Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
-            (TcpFlags::default(), Some((kind, code)))
+            (TcpFlags::default(), 0, Some((kind, code)))
         }
-        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), None),
+        Transport::Udp(_) | Transport::Other => (TcpFlags::default(), 0, None),
     };
     Carrier {
         frame: packet.frame,
         ts: packet.ts,
         flags,
         icmp,
+        ack,
     }
 }

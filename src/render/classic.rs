@@ -1,48 +1,54 @@
-//! ngrep's four layouts and its dump. With `--ngrep` byte for byte, marks and banner included; else on messages: no marks,
-//! every match coloured, a record always ends its line.
+//! ngrep's four layouts and its hex dump. With `--ngrep` the output is byte for byte ngrep's,
+//! including marks and banner; otherwise on messages: no marks, every match coloured, and every
+//! record ends its line.
 
 mod rows;
 
 use std::io;
 use std::ops::Range;
 
-use crate::hit::{Companion, Hit, Piece, Portion, Why};
+use crate::failure::Failure;
+use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
 use crate::message::Side;
 use crate::stats::Stats;
+use crate::times::Times;
 
+use super::portions::Portions;
 use super::style::{Paint, painted, within};
-use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, heading, hex, human};
+use super::{Banner, Clock, Out, Renderer, Settings, View, Wants, failed, heading, hex, human};
 
 use rows::rows;
 
-/// The layouts.
+/// The renderer of ngrep's layouts.
 pub(super) struct Classic {
     settings: Settings,
     out: Out,
     clock: Clock,
+    portions: Portions<()>,
 }
 
-/// ngrep's colours.
-const ON: &[u8] = b"\x1b[01;31m";
-const OFF: &[u8] = b"\x1b[00m";
+/// ngrep's escape sequences for a match.
+const COLOR_ON: &[u8] = b"\x1b[01;31m";
+const COLOR_OFF: &[u8] = b"\x1b[00m";
 
 impl Classic {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
         Self {
             clock: Clock::new(settings.time),
+            portions: Portions::default(),
             settings,
             out,
         }
     }
 
-    /// Columns of text in the normal layout: ngrep leaves five.
+    /// Width of the text in the normal layout: five columns less than the terminal, as in ngrep.
     fn width(&self) -> usize {
         self.settings.columns.saturating_sub(5).max(1)
     }
 
-    /// The kept pieces of a message, each with the matches in it. Marks are put between them.
+    /// Writes the kept pieces of a message with their matches, and marks between them.
     fn text(&mut self, hit: &Hit<'_>) {
-        // ngrep colours the first match only.
+        // ngrep colours only the first match.
         let matches = if self.settings.packets {
             &hit.matches[..hit.matches.len().min(1)]
         } else {
@@ -65,7 +71,7 @@ impl Classic {
                 }
             }
         }
-        if hidden > 0 && matches!(hit.portion, Portion::Whole | Portion::Last) {
+        if hidden > 0 && hit.is_end() {
             self.note(&format!("... {} more (--body=full)", human::size(hidden)));
         }
     }
@@ -95,7 +101,7 @@ impl Classic {
         let coloured = if settings.color { matches } else { &[] };
         if settings.hex {
             hex::rows(bytes, coloured, &escape, text, &mut |cell, text| {
-                lit(text, |text| text.extend_from_slice(cell));
+                in_ngrep_color(text, |text| text.extend_from_slice(cell));
             });
             return;
         }
@@ -106,15 +112,49 @@ impl Classic {
                 for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                     let ends = line.ends_with(b"\n");
                     let shown = &line[..line.len() - usize::from(ends)];
-                    marked(shown, at, matches, settings, text);
+                    highlighted(shown, at, matches, settings, text);
                     if ends {
                         text.push(b'\n');
                     }
                     at += line.len();
                 }
             }
-            View::Single | View::None => marked(bytes, 0, matches, settings, text),
+            View::Single | View::None => highlighted(bytes, 0, matches, settings, text),
         }
+    }
+}
+
+/// A message in one line.
+struct Summary<'a> {
+    heading: &'a Heading,
+    number: u64,
+    title: &'a [u8],
+    /// Of an answer, the size of its body, and its times.
+    answer: Option<(u64, Option<Times>)>,
+}
+
+impl Classic {
+    fn summary(&mut self, summary: &Summary<'_>) {
+        let stamp = self.clock.stamp(summary.heading.ts);
+        let number = self.settings.protocol_number;
+        let line = heading::line(summary.heading, &stamp, number, true);
+        let (escape, single) = (self.settings.escape, self.settings.view == View::Single);
+        let text = self.out.text();
+        if !single {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(format!("{line} #{}", summary.number).as_bytes());
+        let answers = summary.answer.is_some();
+        text.extend_from_slice(if answers { b" <- " } else { b" -> " });
+        escape.write(summary.title, text);
+        if let Some((size, times)) = summary.answer {
+            let took = times
+                .and_then(|times| times.total())
+                .map(|took| format!(", {}", human::duration(took)))
+                .unwrap_or_default();
+            text.extend_from_slice(format!(", {}{took}", human::size(size)).as_bytes());
+        }
+        text.push(b'\n');
     }
 }
 
@@ -156,7 +196,9 @@ impl Renderer for Classic {
             return Ok(());
         }
         let single = view == View::Single;
-        if matches!(hit.portion, Portion::Whole | Portion::First) {
+        let begins = matches!(hit.portion, Portion::Whole | Portion::First);
+        let has_text = quiet < 3 && hit.why != Why::Empty && !hit.text.pieces.is_empty();
+        if begins || (has_text && (single || self.portions.is_apart(hit))) {
             let stamp = self.clock.stamp(hit.heading.ts);
             let line = heading::line(
                 &hit.heading,
@@ -175,20 +217,36 @@ impl Renderer for Classic {
                 if hit.number > 0 {
                     text.extend_from_slice(format!(" #{}", hit.number).as_bytes());
                 }
+                if !begins {
+                    text.extend_from_slice(b" continued");
+                }
                 text.push(b'\n');
             }
         }
-        let has_text = quiet < 3 && hit.why != Why::Empty && !hit.text.pieces.is_empty();
+        if begins || has_text {
+            self.portions.wrote(hit);
+        }
         if has_text {
             self.text(hit);
             let text = self.out.text();
-            // The byline layout ends with a line end of its own, whatever the payload's last byte is.
+            // The byline layout always adds a line end, even after a payload that ends in one.
             match view {
                 View::Byline | View::Single | View::None if !self.settings.hex => text.push(b'\n'),
                 _ => {}
             }
-        } else if single && !packets {
+        } else if single && !packets && begins {
             self.out.text().push(b'\n');
+        }
+        if hit.portion == Portion::Last && hit.kind.side == Side::Answers {
+            let mut told = hit.facts.iter().filter(|fact| fact.summary);
+            let title = told.next().map_or("", |fact| fact.value.as_str());
+            self.portions.interrupt();
+            self.summary(&Summary {
+                heading: &hit.heading,
+                number: hit.number,
+                title: title.as_bytes(),
+                answer: Some((hit.body_size, hit.times)),
+            });
         }
         self.out.record()
     }
@@ -197,33 +255,33 @@ impl Renderer for Classic {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
-        let stamp = self.clock.stamp(companion.heading.ts);
-        let line = heading::line(
-            &companion.heading,
-            &stamp,
-            self.settings.protocol_number,
-            true,
-        );
-        let (escape, single) = (self.settings.escape, self.settings.view == View::Single);
-        let text = self.out.text();
-        if !single {
-            text.push(b'\n');
-        }
-        text.extend_from_slice(format!("{line} #{}", companion.number).as_bytes());
+        self.portions.interrupt();
         let answers = companion.kind.side == Side::Answers;
-        text.extend_from_slice(if answers { b" <- " } else { b" -> " });
-        escape.write(companion.title, text);
-        if answers {
-            let took = companion
-                .times
-                .and_then(|times| times.total())
-                .map(|took| format!(", {}", human::duration(took)))
-                .unwrap_or_default();
-            text.extend_from_slice(
-                format!(", {}{took}", human::size(companion.body_size)).as_bytes(),
-            );
+        self.summary(&Summary {
+            heading: &companion.heading,
+            number: companion.number,
+            title: companion.title,
+            answer: answers.then_some((companion.body_size, companion.times)),
+        });
+        self.out.record()
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
         }
-        text.push(b'\n');
+        self.portions.interrupt();
+        let stamp = self.clock.stamp(failure.heading.ts);
+        let number = self.settings.protocol_number;
+        let mut line = heading::line(&failure.heading, &stamp, number, true);
+        if failure.number > 0 {
+            line.push_str(&format!(" #{} <-", failure.number));
+        }
+        let words = failed::parts(failure).join(", ");
+        let single = self.settings.view == View::Single;
+        let lead = if single { "" } else { "\n" };
+        let text = self.out.text();
+        text.extend_from_slice(format!("{lead}{line} {words}\n").as_bytes());
         self.out.record()
     }
 
@@ -259,15 +317,15 @@ impl Renderer for Classic {
     }
 }
 
-/// Append what `write` appends, in ngrep's colour.
-fn lit(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    text.extend_from_slice(ON);
+/// Appends what `write` appends, in ngrep's colour.
+fn in_ngrep_color(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    text.extend_from_slice(COLOR_ON);
     write(text);
-    text.extend_from_slice(OFF);
+    text.extend_from_slice(COLOR_OFF);
 }
 
-/// `bytes`, which start at `offset` of what the matches lie in, with each match in colour.
-fn marked(
+/// Appends `bytes`, which start at `offset` relative to `matches`, with each match in colour.
+fn highlighted(
     bytes: &[u8],
     offset: usize,
     matches: &[Range<usize>],
@@ -278,7 +336,7 @@ fn marked(
     super::style::segments(offset..offset + bytes.len(), matches, &[], |part, paint| {
         let shown = &bytes[part.start - offset..part.end - offset];
         if settings.packets && settings.color && paint == Some(Paint::Match) {
-            lit(text, |text| escape.write_on(shown, &mut marks, text));
+            in_ngrep_color(text, |text| escape.write_on(shown, &mut marks, text));
         } else {
             painted(settings.color, paint, text, |text| {
                 escape.write_on(shown, &mut marks, text);

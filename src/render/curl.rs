@@ -1,10 +1,9 @@
-//! The curl command that asks again what an exchange asked: for a POSIX shell, ready to be pasted or piped into `sh`.
+//! Prints a curl command that repeats the request of an exchange, for a POSIX shell. The command
+//! sends the same bytes, or none is printed and the run ends with an error that gives the reason.
 //!
-//! It sends the same request, byte for byte, but for the place of `Host` and `Content-Length`, which curl sends first and
-//! last, for `Connection: keep-alive` and `close`, and for a chunked or compressed body, which it sends plain. When it could
-//! not, it is not printed, and the run ends with an error that says why: a command must not lie.
-//!
-//! How it stays within its quotes is in [`quote`].
+//! Exceptions: curl sends `Host` first and `Content-Length` last; `Connection: keep-alive` and
+//! `close` are left out; a chunked or compressed body is sent plain. Quoting is in
+//! [`quote`](super::quote).
 
 mod fields;
 
@@ -13,27 +12,28 @@ use std::io;
 use crate::hit::{Hit, Pair};
 use crate::message::{Decoding, Side};
 
-use super::parts::{body, fact, field, is_whole, start_line};
+use super::parts::{body, fact, field, is_early, is_whole, start_line};
 use super::quote::{is_plain, printf, quoted};
 use super::{Out, Renderer, Settings, Wants};
-use fields::{Fields, Place};
+use fields::{Destination, Fields};
 
-/// The output.
+/// The `--curl` output.
 pub(super) struct Curl {
     settings: Settings,
     number: u64,
     out: Out,
-    /// What became of it, once the exchange was seen.
+    /// Result, once the exchange was seen.
     outcome: Option<Result<bool, String>>,
-    /// In what the command is not what was sent.
+    /// Ways in which the command differs from what was sent.
     remarks: Vec<String>,
 }
 
-/// Bytes of a body in an argument; Linux allows 128 KiB with what quoting adds. A longer one goes through a pipe.
-const ARGUMENT: usize = 32 << 10;
+/// Maximum bytes of a body in an argument, since Linux allows 128 KiB including quoting. A longer
+/// one is piped.
+const MAX_ARGUMENT: usize = 32 << 10;
 
-/// Bytes of a body that curl sends without asking first (`Expect`), in all its versions.
-const ASKS: usize = 1024;
+/// Largest body that every version of curl sends without `Expect: 100-continue`, in bytes.
+const EXPECT_THRESHOLD: usize = 1024;
 
 impl Curl {
     pub(super) fn new(settings: Settings, number: u64, out: Out) -> Self {
@@ -46,25 +46,31 @@ impl Curl {
         }
     }
 
-    /// The command for a question, or why there is none.
-    fn command(&mut self, question: &Hit<'_>) -> Result<String, &'static str> {
-        let (method, target) = start_line(question)
-            .filter(|_| question.kind.name == "http.request")
-            .ok_or("it is no HTTP request")?;
+    /// Returns the command that repeats a request, or why there is none. `answered`: a response came,
+    /// perhaps before the request's body was over.
+    fn command(&mut self, request: &Hit<'_>, answered: bool) -> Result<String, &'static str> {
+        let (method, target) = start_line(request)
+            .filter(|_| request.kind.name == "http.request")
+            .ok_or("it is not an HTTP request")?;
         if method == b"CONNECT" {
-            return Err("it asks a proxy for a tunnel; what goes through that is not known");
+            return Err("it requests a tunnel from a proxy, whose content is not decoded");
         }
-        if !is_whole(question) {
-            return Err("not all of it was captured and kept (--max-body keeps more of a body)");
+        if answered && is_early(request) {
+            return Err("it was answered before its body was over, so that not all of it was sent");
         }
-        self.look_at_coding(question)?;
-        let fields = Fields::of(question)?;
-        let place = Place::of(question, target);
-        let body = body(question);
-        let has_body = question.body_size > 0 || field(question, "content-length").is_some();
+        if !is_whole(request) {
+            return Err(
+                "it was not captured and kept completely (--max-body keeps more of a body)",
+            );
+        }
+        self.check_coding(request)?;
+        let fields = Fields::of(request)?;
+        let destination = Destination::of(request, target);
+        let body = body(request);
+        let has_body = request.body_size > 0 || field(request, "content-length").is_some();
         let escape = &self.settings.escape;
         let piped = has_body
-            && (body.len() > ARGUMENT
+            && (body.len() > MAX_ARGUMENT
                 || body.starts_with(b"@")
                 || !body
                     .split(|byte| *byte == b'\n')
@@ -76,13 +82,19 @@ impl Curl {
             (b"GET", false) | (b"POST", true) => {}
             _ => words.push(format!("-X {}", quoted(method, escape))),
         }
-        match fact(question, "http.version") {
+        match fact(request, "http.version") {
             Some("1.1") => {}
             Some("1.0") => words.push("--http1.0".to_owned()),
-            _ => return Err("curl speaks no such version of HTTP"),
+            _ => return Err("curl does not support its version of HTTP"),
         }
-        place.write(&mut words, escape);
-        fields.write(&place, has_body, body.len() > ASKS, &mut words, escape);
+        destination.write(&mut words, escape);
+        fields.write(
+            &destination,
+            has_body,
+            body.len() > EXPECT_THRESHOLD,
+            &mut words,
+            escape,
+        );
         if has_body {
             words.push(match piped {
                 true => "--data-binary @-".to_owned(),
@@ -93,24 +105,27 @@ impl Curl {
             true => format!("printf '{}' | ", printf(body)),
             false => String::new(),
         };
-        let url = quoted(place.url.as_bytes(), escape);
+        let url = quoted(destination.url.as_bytes(), escape);
         let words: String = words.iter().map(|word| format!(" \\\n  {word}")).collect();
         Ok(format!("{pipe}curl {url}{words}\n"))
     }
 
-    /// A body that was decoded is sent as it is now, if that means the same.
-    fn look_at_coding(&mut self, question: &Hit<'_>) -> Result<(), &'static str> {
-        let sent = question.body.wire;
-        match question.body.state {
-            Decoding::AsSent if sent > 0 && sent < question.body_size => {
-                Err("it has fields behind its body, which curl does not send")
+    /// Checks that a decoded body can be sent plain.
+    fn check_coding(&mut self, request: &Hit<'_>) -> Result<(), &'static str> {
+        let sent = request.body.wire;
+        match request.body.state {
+            Decoding::AsSent if sent > 0 && sent < request.body_size => {
+                Err("it has trailer fields, which curl does not send")
             }
             Decoding::AsSent => Ok(()),
+            Decoding::Decoded if request.body.reading.is_some() => {
+                Err("its body was not read as its head says")
+            }
             Decoding::Decoded => {
-                let kind = field(question, "content-type").unwrap_or_default();
+                let kind = field(request, "content-type").unwrap_or_default();
                 let kind = String::from_utf8_lossy(kind).to_ascii_lowercase();
                 if kind.contains("charset=") && !kind.contains("utf-8") {
-                    return Err("its body was turned into UTF-8, which is not what was sent");
+                    return Err("its body was converted to UTF-8 and is not what was sent");
                 }
                 self.remarks
                     .push("the body was sent compressed; the command sends it plain".to_owned());
@@ -126,7 +141,7 @@ impl Curl {
 impl Renderer for Curl {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         if hit.number == self.number && hit.kind.side == Side::Speaks {
-            self.outcome = Some(Err(format!("#{} is no HTTP exchange", self.number)));
+            self.outcome = Some(Err(format!("#{} is not an HTTP exchange", self.number)));
         }
         Ok(())
     }
@@ -136,13 +151,13 @@ impl Renderer for Curl {
             return Ok(());
         }
         let command = match pair.question {
-            Some(question) => self.command(question),
-            None => Err("its request was not captured, or there was no room to keep it"),
+            Some(request) => self.command(request, pair.answer.is_some()),
+            None => Err("its request was not captured, or was not kept, to bound memory"),
         };
         match command {
             Ok(command) => {
                 self.outcome = Some(Ok(true));
-                // Each line was made to pass as it is; this is what holds it.
+                // Every line is already free of characters that would be escaped; this enforces it.
                 for line in command.split_inclusive('\n') {
                     let text = self.out.text();
                     self.settings

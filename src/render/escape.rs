@@ -1,30 +1,32 @@
-//! The one way for bytes off the wire to become characters: whatever could steer a terminal becomes a dot.
+//! Escapes captured bytes for a terminal. All captured bytes are written through here; whatever
+//! could control a terminal becomes a dot.
 
 mod characters;
 
 use characters::Character;
 
-/// Which bytes pass.
+/// Which bytes are passed unchanged.
 #[derive(Clone, Copy, Debug)]
 pub struct Escape {
-    /// Printable characters beyond ASCII pass, in UTF-8.
+    /// Pass printable UTF-8 characters beyond ASCII.
     pub utf8: bool,
-    /// TAB passes.
+    /// Pass TAB.
     pub tab: bool,
-    /// Stands for what does not pass.
+    /// Replacement for everything else.
     pub dot: char,
 }
 
-/// Marks that combine with a character, one behind the other: more are a flood.
-const COMBINING: usize = 8;
+/// Maximum number of consecutive combining marks.
+const MAX_COMBINING: usize = 8;
 
 impl Escape {
-    /// Append `bytes` to `out`. LF does not pass: lines are the caller's.
+    /// Appends `bytes` to `out`. Replaces LF too: callers split lines.
     pub fn write(&self, bytes: &[u8], out: &mut Vec<u8>) {
         self.write_on(bytes, &mut 0, out);
     }
 
-    /// As [`Self::write`], for text that comes in parts: `marks` counts the combining marks in a row at its end so far.
+    /// Like [`Self::write`], for text in several parts. `marks` is the number of consecutive
+    /// combining marks at the end of the parts so far.
     pub(super) fn write_on(&self, bytes: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -34,13 +36,13 @@ impl Escape {
             }
             self.write_narrow(run, out);
             let beyond = odd.iter().position(u8::is_ascii).unwrap_or(odd.len());
-            let (odd, behind) = odd.split_at(beyond.max(odd.len().min(1)));
+            let (odd, after) = odd.split_at(beyond.max(odd.len().min(1)));
             self.write_odd(odd, marks, out);
-            rest = behind;
+            rest = after;
         }
     }
 
-    /// Append each byte by itself, as in a dump: no two of them are one character.
+    /// Appends each byte separately, as in a hex dump: no two of them form a character.
     pub(super) fn write_apart(&self, bytes: &[u8], out: &mut Vec<u8>) {
         let alone = Self {
             utf8: false,
@@ -49,10 +51,11 @@ impl Escape {
         alone.write(bytes, out);
     }
 
-    /// How many bytes at the start of `bytes` become one ASCII character each, which takes one column.
+    /// Number of bytes at the start of `bytes` that become one ASCII character each, and so take
+    /// one column each.
     pub(super) fn narrow(&self, bytes: &[u8]) -> usize {
         match (self.narrow_dot(), self.utf8) {
-            (Some(_), true) => ascii(bytes),
+            (Some(_), true) => ascii_prefix(bytes),
             (Some(_), false) => bytes.len(),
             (None, _) => {
                 let clean = bytes.iter().position(|byte| !self.passes(*byte));
@@ -61,9 +64,10 @@ impl Escape {
         }
     }
 
-    /// Append bytes that are [narrow](Self::narrow). They are looked at many at once: nothing depends on their neighbours.
+    /// Appends bytes that are [narrow](Self::narrow). No byte depends on its neighbours, so the
+    /// compiler can vectorize this.
     pub(super) fn write_narrow(&self, run: &[u8], out: &mut Vec<u8>) {
-        // Without such a dot all of them pass.
+        // Without an ASCII dot, all narrow bytes pass.
         let dot = self.narrow_dot().unwrap_or(b'.');
         out.extend(run.iter().map(|byte| match self.passes(*byte) {
             true => *byte,
@@ -71,12 +75,12 @@ impl Escape {
         }));
     }
 
-    /// The dot, when it is printable ASCII.
+    /// The dot, if it is printable ASCII.
     fn narrow_dot(&self) -> Option<u8> {
         matches!(self.dot, ' '..='~').then_some(self.dot as u8)
     }
 
-    /// Append text of any origin.
+    /// Appends text of any origin.
     pub fn write_str(&self, text: &str, out: &mut Vec<u8>) {
         self.write(text.as_bytes(), out);
     }
@@ -85,7 +89,7 @@ impl Escape {
         matches!(byte, 0x20..=0x7e) || (byte == b'\t' && self.tab)
     }
 
-    /// Bytes that are a control character, or a run beyond ASCII.
+    /// Appends a control character, or a run of bytes beyond ASCII.
     fn write_odd(&self, odd: &[u8], marks: &mut usize, out: &mut Vec<u8>) {
         for chunk in odd.utf8_chunks() {
             let valid = chunk.valid();
@@ -93,12 +97,12 @@ impl Escape {
             for (at, c) in valid.char_indices() {
                 let Character { printable, mark } = Character::of(c);
                 *marks = if mark { marks.saturating_add(1) } else { 0 };
-                if self.utf8 && printable && *marks <= COMBINING {
+                if self.utf8 && printable && *marks <= MAX_COMBINING {
                     continue;
                 }
                 out.extend_from_slice(&valid.as_bytes()[passed..at]);
                 passed = at + c.len_utf8();
-                // Without UTF-8 each byte is a character.
+                // Without UTF-8, each byte is replaced.
                 let dots = if self.utf8 { 1 } else { c.len_utf8() };
                 (0..dots).for_each(|_| push(self.dot, out));
             }
@@ -110,8 +114,8 @@ impl Escape {
     }
 }
 
-/// Bytes in front of the first beyond ASCII.
-fn ascii(bytes: &[u8]) -> usize {
+/// Number of bytes before the first beyond ASCII.
+fn ascii_prefix(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<32>();
     let whole = 32 * blocks.iter().take_while(|block| block.is_ascii()).count();
     let rest = &bytes[whole..];
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_steers_a_terminal_passes() {
+    fn nothing_that_controls_a_terminal_passes() {
         let table: [(&[u8], &str); 12] = [
             (b"plain text\t|", "plain text\t|"),
             ("café 你好 😀".as_bytes(), "café 你好 😀"),
@@ -164,7 +168,8 @@ mod tests {
         for (bytes, want) in table {
             assert_eq!(shown(TEXT, bytes), want, "{bytes:?}");
         }
-        // Unassigned, and letters that show nothing; blanks, emoji, marks and letters of many scripts pass.
+        // Unassigned characters and invisible letters are replaced; blanks, emoji, marks and
+        // letters of many scripts pass.
         assert_eq!(
             shown(TEXT, "\u{378}\u{50000}\u{3164}\u{2028}".as_bytes()),
             "...."

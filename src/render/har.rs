@@ -8,6 +8,8 @@
 //!   stands in `connect`. `blocked`, `dns` and `ssl` are not known (-1). `time` is the sum.
 //! - `size` and `text` of `content` are decoded, `compression` is what decoding added. `bodySize` is what was sent and
 //!   captured, without chunk sizes. `headersSize` is that of the head as sent.
+//! - A form has its text as it was sent beside its `params`, which the format would have exclude each other: the parameters
+//!   are a reading of it.
 //! - An exchange without an answer has status 0 and `_error`; of one without a question the URL is that of its server.
 //! - `_number` is the exchange's number, `#N` elsewhere. A `comment` tells what is not there.
 
@@ -17,6 +19,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
+use crate::failure::What;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair};
@@ -25,7 +28,7 @@ use crate::stats::Stats;
 use crate::times::Times;
 
 use super::parts::{fact, field, start_line, write_url};
-use super::{Banner, Out, Renderer, Settings, Wants};
+use super::{Banner, Out, Renderer, Settings, Wants, failed};
 use parts::latin;
 
 /// The output.
@@ -174,6 +177,9 @@ fn request(pair: &Pair<'_>, server: Option<Endpoint>) -> Value {
     });
     if question.body_size > 0 {
         request["postData"] = parts::post(question);
+    } else {
+        // Of a body it stands there.
+        parts::comment(question, &mut request);
     }
     request
 }
@@ -204,6 +210,12 @@ fn url(method: &[u8], target: &[u8], host: Option<&[u8]>, server: &str) -> Strin
 
 fn response(pair: &Pair<'_>) -> Value {
     let Some(answer) = pair.answer else {
+        let why = match pair.failed.map(|failed| (failed.what, failed.after)) {
+            Some((What::Unanswered(end), after)) => {
+                format!("no answer: {}", failed::ended(end, after))
+            }
+            _ => "no answer was captured".to_owned(),
+        };
         return json!({
             "status": 0,
             "statusText": "",
@@ -214,7 +226,7 @@ fn response(pair: &Pair<'_>) -> Value {
             "redirectURL": "",
             "headersSize": -1,
             "bodySize": -1,
-            "_error": "no answer was captured",
+            "_error": why,
         });
     };
     let mut content = json!({
@@ -227,7 +239,7 @@ fn response(pair: &Pair<'_>) -> Value {
     if answer.body_size > 0 {
         parts::text(answer, "encoding", &mut content);
     }
-    json!({
+    let mut response = json!({
         "status": answer.brief.status,
         "statusText": fact(answer, "http.reason").unwrap_or_default(),
         "httpVersion": version(answer),
@@ -237,7 +249,12 @@ fn response(pair: &Pair<'_>) -> Value {
         "redirectURL": field(answer, "location").map(latin).unwrap_or_default(),
         "headersSize": head_size(pair.times.received, answer),
         "bodySize": sent(answer),
-    })
+    });
+    if answer.body_size == 0 {
+        // Of a body it stands there.
+        parts::comment(answer, &mut response);
+    }
+    response
 }
 
 /// Bytes of a head as it was sent; it may have been cut or masked since.
@@ -253,6 +270,7 @@ fn sent(hit: &Hit<'_>) -> u64 {
         BodyFacts {
             state: Decoding::AsSent,
             wire: 0,
+            ..
         } => hit.body_size,
         BodyFacts { wire, .. } => wire,
     }
@@ -261,7 +279,7 @@ fn sent(hit: &Hit<'_>) -> u64 {
 fn version(hit: &Hit<'_>) -> String {
     match fact(hit, "http.version") {
         Some(version) => format!("HTTP/{version}"),
-        None if hit.kind.side == Side::Asks => "HTTP/0.9".to_owned(),
+        None if hit.kind.side == Side::Asks && !hit.incomplete => "HTTP/0.9".to_owned(),
         None => String::new(),
     }
 }

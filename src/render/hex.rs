@@ -1,17 +1,17 @@
-//! Rows of sixteen bytes, in hexadecimal and as text, as ngrep prints them.
+//! Hex dump: rows of sixteen bytes, in hexadecimal and as text. Byte for byte the format of ngrep.
 
 use std::ops::Range;
 
 use super::Escape;
 
-/// Bytes of a row.
+/// Bytes in a row.
 const ROW: usize = 16;
-/// Where the text starts in a row: behind two blanks, the digits, and a gap behind each half of them.
+/// Column where the text starts: after two blanks, the digits, and a gap after each half of them.
 const TEXT: usize = 2 + 3 * ROW + 2 * GAP.len();
-/// Behind the eighth byte and behind the last.
+/// Gap after the eighth byte and after the last.
 const GAP: &[u8] = b"   ";
 
-/// The digits of each byte, and a blank.
+/// Two digits and a blank for each byte.
 const DIGITS: [[u8; 3]; 256] = {
     let digit = b"0123456789abcdef";
     let mut all = [[b' '; 3]; 256];
@@ -23,8 +23,8 @@ const DIGITS: [[u8; 3]; 256] = {
     all
 };
 
-/// Append `bytes` as rows. `marked` writes the digits, and the character, of each byte that lies in one of `matches`
-/// (sorted, not overlapping): what it is given, and what it likes around that.
+/// Appends `bytes` as rows. `marked` must write the digits, and the character, of each byte inside
+/// `matches` (sorted, not overlapping), with any escape sequences around them.
 pub(super) fn rows(
     bytes: &[u8],
     matches: &[Range<usize>],
@@ -50,7 +50,7 @@ pub(super) fn rows(
     }
 }
 
-/// A row without a match, up to the end of its text.
+/// A row without a match, up to where its text ends.
 fn plain(row: &[u8], escape: &Escape, out: &mut Vec<u8>) {
     let mut text = [b' '; TEXT];
     for (column, byte) in row.iter().enumerate() {
@@ -61,7 +61,7 @@ fn plain(row: &[u8], escape: &Escape, out: &mut Vec<u8>) {
     escape.write_apart(row, out);
 }
 
-/// The same with matches.
+/// A row with matches.
 fn with_marks(
     row: &[u8],
     is_in: &dyn Fn(usize) -> bool,
@@ -75,7 +75,7 @@ fn with_marks(
     };
     out.extend_from_slice(b"  ");
     for column in 0..ROW {
-        // ngrep colours the gap in the middle with the byte in front of it.
+        // ngrep includes the gap in the colour of the byte before it.
         let gap = if column == ROW / 2 - 1 { GAP } else { b"" };
         match row.get(column) {
             Some(byte) => put(column, &[&DIGITS[usize::from(*byte)], gap].concat(), out),

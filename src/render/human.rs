@@ -1,6 +1,6 @@
-//! Sizes and durations as people say them.
+//! Formats sizes and durations for people. Results have at most three significant digits.
 
-/// `55 B`, `18 KiB`, `1.2 MiB`.
+/// Formats a size: `55 B`, `18 KiB`, `1.2 MiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -17,7 +17,7 @@ pub fn size(bytes: u64) -> String {
     format!("{} {}", trimmed(value, digits), UNITS[unit])
 }
 
-/// `0.04 ms`, `1.3 ms`, `152 ms`, `2 s`, `90 s`: at most three digits that say something.
+/// Formats a duration in nanoseconds: `0.04 ms`, `1.3 ms`, `152 ms`, `2 s`, `90 s`.
 #[must_use]
 pub fn duration(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
@@ -40,7 +40,7 @@ pub fn duration(nanos: i64) -> String {
     }
 }
 
-/// With at most `digits` behind the point, and no zeros at the end.
+/// Formats with at most `digits` decimals and without trailing zeros.
 fn trimmed(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     if text.contains('.') {

@@ -4,6 +4,7 @@
 //! The format has a place for HTTP, so this is one of the renderers that name it. Its rooms: `line` (how JSON is
 //! written), `record` (a message), `layout` (where its text lies in it).
 
+mod failure;
 mod layout;
 mod line;
 mod record;
@@ -11,8 +12,9 @@ mod record;
 use std::io;
 use std::path::Path;
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
-use crate::hit::{Companion, Hit, Portion, Text, Why};
+use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Side};
 use crate::stats::Stats;
 
@@ -58,7 +60,7 @@ impl Json {
             Why::Match => "match",
             Why::Context | Why::Empty => "context",
         };
-        let masked = self.settings.masked;
+        let masked = self.settings.redact;
         let mut moments = std::mem::take(&mut self.moments);
         let result = self.line(kind, |line| {
             Record { hit, kept, masked }.write(line, &mut moments);
@@ -104,6 +106,22 @@ impl Renderer for Json {
     /// A question that is shown late and was not kept: the other half of an exchange comes as a hit.
     fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
         self.message(&hit_of(companion), false)
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        let kind = match failure.asked_for {
+            true => "match",
+            false => "context",
+        };
+        let mut moments = std::mem::take(&mut self.moments);
+        let result = self.line(kind, |line| {
+            failure::record(failure, line, &mut moments);
+        });
+        self.moments = moments;
+        result
     }
 
     fn end(&mut self, why: &Ending) -> io::Result<()> {
@@ -194,10 +212,12 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         kind: Kind {
             name: "question",
             side: Side::Asks,
+            sized: true,
         },
         portion: Portion::Whole,
         text: Text::default(),
         start: 0,
+        carried: Carried::default(),
         head: 0,
         matches: &[],
         styles: &[],
@@ -211,6 +231,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         body: BodyFacts::default(),
         times: companion.times,
         incomplete: companion.incomplete,
+        failed: companion.failed,
         aside: None,
         joined: false,
         pending: false,

@@ -15,6 +15,8 @@ use std::io;
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::exchange::Silence;
+use crate::failure::{Failed, Failure, What};
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
@@ -26,7 +28,7 @@ use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
 use super::style::Paint;
-use super::{Clock, Out, Renderer, Settings, Time, Wants, human, spy, timing};
+use super::{Clock, Out, Renderer, Settings, Time, Wants, failed, human, spy, timing};
 
 /// The view.
 pub(super) struct Log {
@@ -50,6 +52,16 @@ struct Line {
     times: [Option<i64>; 2],
     fields: Vec<String>,
     words: Vec<Cow<'static, str>>,
+}
+
+impl Line {
+    /// It failed: that is its status, and so long it was waited for.
+    fn failed(&mut self, failed: &Failed) {
+        failed::word(failed).clone_into(&mut self.status);
+        self.paint = Some(Paint::Failed);
+        self.times = [Some(failed.after), None];
+        self.words.extend(failed::end_of(failed).map(Cow::Owned));
+    }
 }
 
 /// Width of a number's column: of an exchange, a status, a size, a time with its mark.
@@ -124,21 +136,56 @@ impl Log {
         }
         let Some(hit) = pair.answer else {
             line.times = [None; 2];
-            line.words.push("no answer".into());
+            match (&pair.failed, pair.silence) {
+                (Some(failed), _) => line.failed(failed),
+                (None, Silence::None) => line.words.push("no answer".into()),
+                (None, Silence::Unknown) => line.words.push("answer unknown".into()),
+                (None, Silence::Unseen) => line.words.push("answer not captured".into()),
+            }
             return line;
         };
         if hit.brief.status > 0 {
             line.status = hit.brief.status.to_string();
+        } else if let Some(fact) = hit.facts.iter().find(|fact| fact.summary) {
+            // A protocol whose outcome has a name: that.
+            line.status = self.escaped(fact.value.as_bytes());
         }
         let mut roles = hit.styles.iter().map(|(_, role)| *role);
         line.paint = roles.find(|role| role.is_status()).map(Paint::Part);
-        line.size = human::size(hit.body_size);
+        if hit.kind.sized {
+            line.size = human::size(hit.body_size);
+        }
         // Without a question nobody knows when it was asked.
         if pair.question.is_none() && pair.title.is_empty() {
             line.times = [None; 2];
         }
         line.words.extend(words(hit));
         line.words.dedup();
+        if let Some(failed) = &hit.failed {
+            let status = std::mem::take(&mut line.status);
+            let [wait, _] = line.times;
+            line.failed(failed);
+            line.times = [wait, None];
+            line.words.insert(0, status.into());
+            line.words.dedup();
+        }
+        line
+    }
+
+    /// A connection that failed.
+    fn of_failure(&self, failure: &Failure<'_>) -> Line {
+        let mut line = Line {
+            ends: Some((failure.heading, false)),
+            request: "tcp".to_owned(),
+            size: "-".to_owned(),
+            fields: self.fields(&[]),
+            ..Line::default()
+        };
+        line.failed(&failure.failed);
+        // That it is refused is its status.
+        let told = usize::from(failure.failed.what == What::Refused);
+        let words = failed::parts(failure).into_iter().skip(told);
+        line.words = words.map(Cow::Owned).collect();
         line
     }
 
@@ -228,7 +275,9 @@ impl Log {
         }
         row.left(&request, columns.request, None);
         row.right(&line.status, STATUS, line.paint);
-        row.right(&line.size, SIZE, None);
+        // A word that is wider than its column takes the room of a size that is none.
+        let wider = line.status.width().saturating_sub(STATUS);
+        row.right(&line.size, SIZE.saturating_sub(wider), None);
         for nanos in line.times {
             let slow = nanos.is_some_and(timing::is_slow);
             row.right(&timing::marked(nanos), TOOK, slow.then_some(Paint::Slow));
@@ -360,6 +409,15 @@ impl Renderer for Log {
         }
         let line = self.of_pair(pair);
         self.line(line, pair.times.asked)
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 || failure.number > 0 {
+            return Ok(());
+        }
+        let line = self.of_failure(failure);
+        let began = failure.heading.ts.plus(-failure.failed.after);
+        self.line(line, began)
     }
 
     fn finish(&mut self, _stats: &Stats) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! `-o`: only the matched text, one match a line.
+//! `-o`: only the matched text, one line for each match. Messages without a match are skipped.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::stats::Stats;
 use super::style::{Paint, painted};
 use super::{Clock, Out, Renderer, Settings, Time, Wants, heading};
 
-/// The view.
+/// The `-o` output.
 pub(super) struct Matches {
     settings: Settings,
     with_flow: bool,
@@ -37,7 +37,7 @@ impl Renderer for Matches {
         if hit.why != Why::Match {
             return Ok(());
         }
-        for found in hit.matches {
+        for found in hit.settled() {
             if self.with_flow {
                 let stamp = self.clock.stamp(hit.heading.ts);
                 let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, true);

@@ -5,19 +5,20 @@
 
 mod classic;
 mod curl;
-mod difference;
+mod diff;
 mod escape;
+mod failed;
 mod har;
 mod heading;
 mod hex;
 mod human;
 mod json;
 mod log;
-mod masked;
 mod matches;
 mod out;
 mod overview;
 mod parts;
+mod portions;
 mod quote;
 mod readable;
 mod redact;
@@ -37,9 +38,10 @@ pub use heading::Clock;
 pub use human::{duration, size};
 pub use out::Out;
 pub use quote::single as quoted;
-pub use redact::text as without_secrets;
-pub use settings::{Body, Settings, Time, View, What};
+pub use redact::redacted;
+pub use settings::{Body, OutputKind, Settings, Time, View};
 
+use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Companion, Hit, Pair};
 use crate::stats::Stats;
@@ -81,6 +83,14 @@ pub trait Renderer {
     /// # Errors
     /// When it cannot be written.
     fn pair(&mut self, _pair: &Pair<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A connection failed, or a request that was shown will have no answer.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn failure(&mut self, _failure: &Failure<'_>) -> io::Result<()> {
         Ok(())
     }
 
@@ -152,6 +162,8 @@ pub struct Wants {
     pub pairs: bool,
     /// The numbers of each message's frames.
     pub frames: bool,
+    /// Secrets are masked: no portion of a message may end in the middle of one.
+    pub masked: bool,
     /// [`Renderer::tick`].
     pub ticks: bool,
 }
@@ -165,6 +177,7 @@ impl Wants {
         others: false,
         pairs: false,
         frames: false,
+        masked: false,
         ticks: false,
     };
 }
@@ -209,12 +222,12 @@ pub enum Ending {
 /// The renderer for `settings`, writing to `out`.
 #[must_use]
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
-    let (masked, what) = (settings.masked, settings.what);
+    let (redact, what) = (settings.redact, settings.what);
     let plain = plain(settings, out);
     // What compares values must see them, and masks what it shows itself.
-    let compares = matches!(what, What::Difference(_));
-    match masked && !compares {
-        true => Box::new(masked::Masked::new(plain, what)),
+    let compares = matches!(what, OutputKind::Diff(_));
+    match redact && !compares {
+        true => Box::new(redact::Redacting::new(plain, what)),
         false => plain,
     }
 }
@@ -222,18 +235,18 @@ pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
 /// The renderer that shows secrets as well.
 fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
     match (settings.what, settings.view) {
-        (What::Records, View::Log) => Box::new(log::Log::new(settings, out)),
-        (What::Json, _) => Box::new(json::Json::new(settings, out)),
-        (What::Har, _) => Box::new(har::Har::new(settings, out)),
-        (What::Curl(number), _) => Box::new(curl::Curl::new(settings, number, out)),
-        (What::Overview(every), _) => Box::new(overview::Overview::new(settings, every, out)),
-        (What::Difference(numbers), _) => {
-            Box::new(difference::Difference::new(settings, numbers, out))
+        (OutputKind::Records, View::Log) => Box::new(log::Log::new(settings, out)),
+        (OutputKind::Json, _) => Box::new(json::Json::new(settings, out)),
+        (OutputKind::Har, _) => Box::new(har::Har::new(settings, out)),
+        (OutputKind::Curl(number), _) => Box::new(curl::Curl::new(settings, number, out)),
+        (OutputKind::Overview(every), _) => Box::new(overview::Overview::new(settings, every, out)),
+        (OutputKind::Diff(numbers), _) => Box::new(diff::Diff::new(settings, numbers, out)),
+        (OutputKind::Records, View::Spy) => Box::new(spy::Spy::new(settings, out)),
+        (OutputKind::Records, _) => Box::new(classic::Classic::new(settings, out)),
+        (OutputKind::Matches(with_flow), _) => {
+            Box::new(matches::Matches::new(settings, with_flow, out))
         }
-        (What::Records, View::Spy) => Box::new(spy::Spy::new(settings, out)),
-        (What::Records, _) => Box::new(classic::Classic::new(settings, out)),
-        (What::Matches(with_flow), _) => Box::new(matches::Matches::new(settings, with_flow, out)),
-        (What::Count | What::Nothing | What::Conversations, _) => {
+        (OutputKind::Count | OutputKind::Nothing | OutputKind::Conversations, _) => {
             Box::new(tally::Tally::new(settings, out))
         }
     }

@@ -1,44 +1,46 @@
-//! Where text goes: gathered by record, written when somebody waits for it.
+//! The output of a renderer: collects the text of a record, then writes it. A record is either
+//! written at once, or buffered up to 64 KiB.
 
 use std::io::{self, Write};
 
-/// The output. Records are put together in [`Self::text`] and given away by [`Self::record`].
+/// An output. Renderers append a record to [`Self::text`] and end it with [`Self::record`].
 pub struct Out {
     writer: Box<dyn Write>,
     text: Vec<u8>,
-    /// Somebody flushes when there is nothing more to gather, or nobody waits: a file is replayed, and not onto a terminal.
-    gather: bool,
+    /// Buffer several records. Safe if the caller flushes whenever it idles, or if nobody waits for
+    /// the output: a file is replayed, and not to a terminal.
+    buffered: bool,
 }
 
-/// Gathered at most.
-const GATHERED: usize = 64 << 10;
+/// Bytes buffered before a write.
+const BUFFER_SIZE: usize = 64 << 10;
 
 impl Out {
-    /// Write to `writer`; with `gather`, in large pieces.
+    /// Creates an output to `writer`. With `buffered`, several records are written at once.
     #[must_use]
-    pub fn new(writer: Box<dyn Write>, gather: bool) -> Self {
+    pub fn new(writer: Box<dyn Write>, buffered: bool) -> Self {
         Self {
             writer,
-            text: Vec::with_capacity(GATHERED),
-            gather,
+            text: Vec::with_capacity(BUFFER_SIZE),
+            buffered,
         }
     }
 
-    /// The text of the record that is being put together.
+    /// Text of the current record.
     pub(super) fn text(&mut self) -> &mut Vec<u8> {
         &mut self.text
     }
 
-    /// A record is complete.
+    /// Ends a record.
     pub(super) fn record(&mut self) -> io::Result<()> {
-        if self.gather && self.text.len() < GATHERED {
+        if self.buffered && self.text.len() < BUFFER_SIZE {
             Ok(())
         } else {
             self.flush()
         }
     }
 
-    /// Write what was gathered.
+    /// Writes what is buffered.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.text.is_empty() {
             return Ok(());

@@ -10,6 +10,8 @@ mod took;
 
 use std::io;
 
+use crate::exchange::Silence;
+use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Portion, Why};
 use crate::stats::Stats;
@@ -104,11 +106,26 @@ impl Renderer for Overview {
             None => ("", "", "(request not captured)"),
         };
         let host = if host.is_empty() { &server } else { host };
-        let status = pair.answer.map(|hit| hit.brief.status);
+        let status = pair.answer.map(|hit| hit.brief.status).ok_or(pair.silence);
+        let failed = pair.answer.map_or(pair.failed, |hit| hit.failed);
+        let class = book::class(status, failed.as_ref());
         // Without a question nobody knows when it was asked.
         let nanos = pair.times.total().filter(|_| asked.is_some());
-        self.book.add([host, method, path], status, nanos);
+        self.book.add([host, method, path], class, nanos);
         self.fresh = true;
+        Ok(())
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        // A request that has no answer comes as a pair.
+        if failure.number == 0 {
+            let server = failure.heading.dst.to_string();
+            let class = book::class(Err(Silence::None), Some(&failure.failed));
+            let many = failure.more.map_or(1, |more| more.count);
+            self.book
+                .add_many([&server, "", "(connection)"], class, many);
+            self.fresh = true;
+        }
         Ok(())
     }
 

@@ -1,18 +1,19 @@
-//! The parts of a hit by name, and what the archive and the curl command both need of a request: its URL.
+//! Access to the parts of a hit by name: header fields, attributes, body, request target. Missing
+//! parts yield `None` or empty slices.
 
 use std::fmt::Write as _;
 
 use crate::hit::{Hit, Piece};
 use crate::message::Side;
 
-/// The value of the first field of this name.
+/// Value of the first header field with this name.
 pub(super) fn field<'a>(hit: &Hit<'a>, name: &str) -> Option<&'a [u8]> {
     fields(hit)
         .find(|(named, _)| named.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
 }
 
-/// Names and values of the head's fields, in order.
+/// Names and values of the header fields, in order.
 pub(super) fn fields<'a>(hit: &Hit<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
     let bytes = hit.text.bytes;
     hit.fields.iter().map(move |(name, value)| {
@@ -21,40 +22,55 @@ pub(super) fn fields<'a>(hit: &Hit<'a>) -> impl Iterator<Item = (&'a [u8], &'a [
     })
 }
 
-/// A fact's value.
+/// Value of an attribute.
 pub(super) fn fact<'a>(hit: &Hit<'a>, name: &str) -> Option<&'a str> {
     let fact = hit.facts.iter().find(|fact| fact.name == name);
     fact.map(|fact| fact.value.as_str())
 }
 
-/// What is kept of the body.
+/// The body, as far as it was kept.
 pub(super) fn body<'a>(hit: &Hit<'a>) -> &'a [u8] {
     hit.text.bytes.get(hit.head..).unwrap_or_default()
 }
 
-/// Whether the body is kept whole, or none of it is there.
+/// Returns whether the whole body was kept.
 pub(super) fn is_whole(hit: &Hit<'_>) -> bool {
     let kept = |piece: &Piece| matches!(piece, Piece::Kept(_));
     !hit.incomplete && hit.text.pieces.iter().all(kept)
 }
 
-/// The bytes of a request's target and method, as they were sent.
-pub(super) fn start_line<'a>(question: &Hit<'a>) -> Option<(&'a [u8], &'a [u8])> {
-    if question.kind.side != Side::Asks {
+/// Whether its head is whole and its body is kept as far as it came, which was not to its end.
+pub(super) fn is_early(hit: &Hit<'_>) -> bool {
+    let kept = |piece: &Piece| matches!(piece, Piece::Kept(_));
+    let head = hit.text.bytes.get(..hit.head).unwrap_or_default();
+    let whole = [&b"\n\r\n"[..], b"\n\n"]
+        .iter()
+        .any(|end| head.ends_with(end));
+    hit.incomplete && whole && hit.text.pieces.iter().all(kept)
+}
+
+/// Method and target of a request, as they were sent.
+pub(super) fn start_line<'a>(request: &Hit<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    if request.kind.side != Side::Asks {
         return None;
     }
-    let head = question.text.bytes.get(..question.head)?;
+    let head = request.text.bytes.get(..request.head)?;
     let line = head
         .split(|byte| *byte == b'\n')
         .find(|line| !line.trim_ascii().is_empty())?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let (method, rest) = line.split_at(memchr::memchr(b' ', line)?);
-    let rest = rest.trim_ascii_start();
-    let end = memchr::memmem::rfind(rest, b" HTTP/").unwrap_or(rest.len());
+    let (method, rest) = line.split_at(memchr::memchr2(b' ', b'\t', line)?);
+    let rest = rest.trim_ascii();
+    let end = memchr::memrchr2(b' ', b'\t', rest);
+    let is_version = |at: &usize| {
+        let last = rest.get(at + 1..at + 6);
+        last.is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"))
+    };
+    let end = end.filter(is_version).unwrap_or(rest.len());
     Some((method, rest.get(..end).unwrap_or_default().trim_ascii_end()))
 }
 
-/// Append `bytes` as they may stand in a URL: what may not is percent-encoded.
+/// Appends `bytes` to a URL, percent-encoding those that a URL cannot contain.
 pub(super) fn write_url(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         match byte {

@@ -1,21 +1,24 @@
-//! Words for a POSIX shell. Most stand in single quotes, in which nothing means anything but the quote itself.
+//! Quotes words for a POSIX shell. Whatever the word contains, the shell sees one word, and neither
+//! a terminal nor a line editor acts on it.
 //!
-//! A word with bytes that a terminal or a line editor would act on when it is shown or pasted (controls, TAB, bidirectional
-//! and zero-width characters, what is not UTF-8) is `"$(printf '...')"`, where every byte but letters, digits and `-_./:,=`
-//! is an octal escape: `$'...'` is not known to every shell. A word does not end in line ends then, which `$(...)` would
-//! take away; bodies that do go through a pipe.
+//! Most words are put in single quotes, where only the quote itself is special. A word with bytes
+//! that a terminal or line editor would act on when it is shown or pasted (controls, TAB,
+//! bidirectional and zero-width characters, invalid UTF-8) becomes `"$(printf '...')"`, with every
+//! byte but letters, digits and `-_./:,=` as an octal escape, because not every shell supports
+//! `$'...'`. Such a word must not end in a line end, which `$(...)` would strip; bodies that do are
+//! piped.
 
 use std::fmt::Write as _;
 
 use crate::render::Escape;
 
-/// A word in single quotes, whatever is in it.
+/// Quotes any word in single quotes.
 #[must_use]
 pub fn single(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// A word. LF may be in it only where the caller takes it for plain.
+/// Quotes a word. It may contain LF only if the caller treats LF as plain.
 pub(super) fn quoted(word: &[u8], escape: &Escape) -> String {
     let lines_are_plain = word
         .split(|byte| *byte == b'\n')
@@ -26,7 +29,7 @@ pub(super) fn quoted(word: &[u8], escape: &Escape) -> String {
     }
 }
 
-/// Whether bytes can be shown as they are, and pasted.
+/// Returns whether bytes can be shown and pasted unchanged.
 pub(super) fn is_plain(bytes: &[u8], escape: &Escape) -> bool {
     let mut shown = Vec::with_capacity(bytes.len());
     let escape = Escape {
@@ -37,7 +40,7 @@ pub(super) fn is_plain(bytes: &[u8], escape: &Escape) -> bool {
     shown == bytes && str::from_utf8(bytes).is_ok()
 }
 
-/// What printf makes into `bytes`, for single quotes.
+/// Returns the argument of `printf` that prints `bytes`, for use in single quotes.
 pub(super) fn printf(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {

@@ -1,4 +1,5 @@
-//! A line in columns: cells of at least their column's width, two blanks between them.
+//! A line of columns: cells padded to their column's width, two blanks between them. Lines never
+//! end in blanks.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -7,46 +8,50 @@ use super::style::{Paint, painted};
 /// Blanks between two columns.
 pub(super) const GAP: usize = 2;
 
-/// A line in the making. A cell that is wider than its column pushes the rest of this line to the right.
+/// A line being built. A cell wider than its column shifts the rest of the line to the right.
 pub(super) struct Row<'a> {
     out: &'a mut Vec<u8>,
     color: bool,
-    /// Blanks that are due when another cell follows.
-    due: usize,
+    /// Blanks to write before the next cell.
+    pending_blanks: usize,
 }
 
 impl<'a> Row<'a> {
-    /// A line at the end of `out`.
+    /// Starts a line at the end of `out`.
     pub(super) fn new(out: &'a mut Vec<u8>, color: bool) -> Self {
-        Self { out, color, due: 0 }
+        Self {
+            out,
+            color,
+            pending_blanks: 0,
+        }
     }
 
-    /// Text at the left of a column.
+    /// Appends a left-aligned cell.
     pub(super) fn left(&mut self, text: &str, width: usize, paint: Option<Paint>) {
         self.cell(text, paint);
-        self.due += width.saturating_sub(text.width());
+        self.pending_blanks += width.saturating_sub(text.width());
     }
 
-    /// A number at the right of a column.
+    /// Appends a right-aligned cell.
     pub(super) fn right(&mut self, text: &str, width: usize, paint: Option<Paint>) {
-        self.due += width.saturating_sub(text.width());
+        self.pending_blanks += width.saturating_sub(text.width());
         self.cell(text, paint);
     }
 
-    /// The line is complete; there are no blanks at its end.
+    /// Ends the line.
     pub(super) fn end(self) {
         self.out.push(b'\n');
     }
 
-    /// Blanks at the end of a text are only due.
+    /// Defers blanks at the end of a text until another cell follows.
     fn cell(&mut self, text: &str, paint: Option<Paint>) {
         let whole = text.len();
         let text = text.trim_end_matches(' ');
         if !text.is_empty() {
-            self.out.resize(self.out.len() + self.due, b' ');
-            self.due = 0;
+            self.out.resize(self.out.len() + self.pending_blanks, b' ');
+            self.pending_blanks = 0;
         }
-        self.due += whole - text.len() + GAP;
+        self.pending_blanks += whole - text.len() + GAP;
         painted(
             self.color,
             paint.filter(|_| !text.is_empty()),
@@ -58,7 +63,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// `text` in at most `width` columns (of three or more); what is cut is marked with `...`.
+/// Shortens `text` to `width` columns (at least three); `...` marks the cut.
 pub(super) fn cut(text: &mut String, width: usize) {
     if text.width() <= width {
         return;

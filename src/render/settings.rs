@@ -1,58 +1,60 @@
-//! How to show: the layout, what of each message, colours and characters.
+//! Render settings: the layout, how much of each message, colours and characters. Plain values;
+//! nothing here reads the terminal or the environment.
 
 use crate::limits::Limits;
 
 use super::{Escape, Wants};
 
-/// Bytes of a body for [`Body::Short`].
+/// Bytes of a body kept for [`Body::Short`].
 const SHORT_BODY: usize = 4 << 10;
 
-/// Layouts.
+/// Layouts of records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum View {
     /// The message by line, with highlights.
     Spy,
-    /// A line for each exchange.
+    /// One line for each exchange.
     Log,
-    /// ngrep's layouts.
+    /// ngrep's layout by line (`-W byline`).
     Byline,
     /// Rows of the terminal's width.
     Normal,
     /// One line for each record.
     Single,
-    /// No layout at all.
+    /// The text without any layout.
     None,
 }
 
-/// What is shown at all.
+/// Kinds of output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum OutputKind {
     /// Records, in a [`View`].
     Records,
-    /// The matched text; `true`: with time and flow.
+    /// The matched text, with time and flow if `true`.
     Matches(bool),
-    /// How many records match.
+    /// The number of matching records.
     Count,
     /// Nothing.
     Nothing,
-    /// Conversations.
+    /// The conversations.
     Conversations,
-    /// JSON, a line for each record.
+    /// JSON, one line for each record.
     Json,
-    /// An HTTP archive.
+    /// An HTTP archive (HAR).
     Har,
-    /// The curl command of the exchange of this number.
+    /// A curl command that repeats the exchange with this number.
     Curl(u64),
-    /// A table of times, every so many nanoseconds as well.
+    /// A table of times, also printed after every so many nanoseconds.
     Overview(Option<i64>),
-    /// The difference of two exchanges: those of these numbers, or the first two that ask for the same.
-    Difference(Option<(u64, u64)>),
+    /// The differences between two exchanges: those with these numbers, or the first two with the
+    /// same method and URL.
+    Diff(Option<(u64, u64)>),
 }
 
 /// How much of a body is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Body {
-    /// Nothing of it.
+    /// Nothing.
     None,
     /// 40 lines or 4 KiB, and the lines with matches.
     Short,
@@ -60,71 +62,74 @@ pub enum Body {
     Full,
 }
 
-/// Time stamps.
+/// Format of timestamps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Time {
-    /// None.
+    /// No timestamp.
     None,
-    /// Local time.
+    /// Local date and time.
     Absolute,
-    /// Local time without its day, to the millisecond.
+    /// Local time without the date, to the millisecond.
     OfDay,
-    /// Since the record before.
+    /// Time since the previous record.
     Delta,
-    /// Since the first record.
+    /// Time since the first record.
     SinceFirst,
 }
 
-/// How to show.
+/// Render settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What.
-    pub what: What,
-    /// Layout.
+    /// Kind of output.
+    pub what: OutputKind,
+    /// Count exchanges, not messages: conditions hold for an exchange, and both halves are shown.
+    pub by_exchange: bool,
+    /// Layout of records.
     pub view: View,
-    /// Bytes in hexadecimal.
+    /// Show bytes in hexadecimal.
     pub hex: bool,
-    /// As ngrep, packet by packet: marks, banner, `exit`.
+    /// Output as ngrep prints it, packet by packet: `#` marks, banner, `exit`.
     pub packets: bool,
-    /// Columns of the terminal.
+    /// Width of the terminal in columns.
     pub columns: usize,
-    /// Lines are read in that many columns: on a terminal, or because the user said so.
+    /// Fit lines to `columns`: on a terminal, or on request.
     pub fits: bool,
-    /// How bytes become characters.
+    /// Which bytes are shown as characters.
     pub escape: Escape,
-    /// Colours.
+    /// Use colours.
     pub color: bool,
-    /// Signs beyond ASCII for the program's own words.
+    /// Use characters beyond ASCII in the program's own text.
     pub signs: bool,
-    /// Time stamps.
+    /// Format of timestamps.
     pub time: Time,
-    /// The number of the IP protocol.
+    /// Show the number of the IP protocol.
     pub protocol_number: bool,
-    /// `-q`, counted.
+    /// Number of `-q` options.
     pub quiet: u8,
-    /// How much of a body.
+    /// How much of a body is shown.
     pub body: Body,
-    /// Bytes of a body that are kept for [`Body::Full`].
+    /// Maximum bytes kept of a body for [`Body::Full`].
     pub max_body: usize,
-    /// Where the time of an exchange went.
+    /// Show where the time of an exchange went.
     pub timing: bool,
-    /// JSON, forms and multipart bodies by line.
+    /// Lay out JSON, forms and multipart bodies by line.
     pub pretty: bool,
-    /// Secrets are masked.
-    pub masked: bool,
-    /// Names of header fields that are columns of the log.
+    /// Redact secrets.
+    pub redact: bool,
+    /// Header fields shown as columns of the log.
     pub fields: Vec<String>,
-    /// Packets come from an interface: ngrep's closing line is wanted.
+    /// Packets come from an interface, so ngrep's closing line is printed.
     pub live: bool,
-    /// Two files are two runs, to be compared; numbers begin anew in the second.
+    /// Two files are two runs to compare; exchange numbers restart in the second.
     pub two_runs: bool,
 }
 
-/// Records in the `spy` view without colour, as into a pipe.
+/// Records in the default view without colour, as for a pipe.
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            what: What::Records,
+            what: OutputKind::Records,
+            by_exchange: false,
             view: View::Spy,
             hex: false,
             packets: false,
@@ -144,7 +149,7 @@ impl Default for Settings {
             max_body: Limits::default().body,
             timing: false,
             pretty: false,
-            masked: false,
+            redact: false,
             fields: Vec::new(),
             live: false,
             two_runs: false,

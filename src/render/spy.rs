@@ -5,27 +5,31 @@ mod lines;
 use std::borrow::Cow;
 use std::io;
 
+use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Decoding, Fact, Side};
 use crate::stats::Stats;
 use crate::times::Times;
 
-use lines::Lines;
+use lines::{Lines, Rejoined, SoFar};
 
+use super::portions::Portions;
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Wants, heading, human, readable, timing};
+use super::{Clock, Out, Renderer, Settings, Wants, failed, heading, human, readable, timing};
 
 /// The view.
 pub(super) struct Spy {
     settings: Settings,
     out: Out,
     clock: Clock,
+    portions: Portions<SoFar>,
 }
 
 impl Spy {
     pub(super) fn new(settings: Settings, out: Out) -> Self {
         Self {
             clock: Clock::new(settings.time),
+            portions: Portions::default(),
             settings,
             out,
         }
@@ -67,9 +71,51 @@ impl Spy {
         text.push(b'\n');
     }
 
-    /// Whether the time at the end of an answer's header line gets a mark.
-    fn is_slow(&self, times: Option<Times>) -> bool {
-        self.settings.timing && times.is_some_and(|times| timing::took_long(&times))
+    /// The header line of a message, with what is known of it by then.
+    fn title(&mut self, hit: &Hit<'_>) {
+        let mut facts = answer_facts(hit);
+        let slow = match facts.last_mut() {
+            Some(text) if is_slow(hit.times) => {
+                text.push_str(SLOW);
+                true
+            }
+            _ => false,
+        };
+        let last = facts.len();
+        let mut roles = hit.styles.iter().map(|(_, role)| *role);
+        let status = roles.find(|role| role.is_status()).map(Paint::Part);
+        let mut notes: Vec<Note<'_>> = facts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| Note {
+                text: text.as_bytes(),
+                paint: match slow && at + 1 == last {
+                    true => Some(Paint::Slow),
+                    false => status.filter(|_| at == 0),
+                },
+                opens: at == 0,
+            })
+            .collect();
+        let told = hit.facts.iter().filter(|fact| fact.summary);
+        let told = told.filter(|_| hit.kind.side == Side::Speaks);
+        notes.extend(told.map(|fact| Note {
+            text: fact.value.as_bytes(),
+            paint: None,
+            opens: false,
+        }));
+        let labels = labels(hit);
+        let undecoded = undecoded(&hit.body, hit.facts);
+        notes.extend(undecoded.iter().map(|text| Note {
+            text: text.as_bytes(),
+            paint: Some(Paint::Dim),
+            opens: false,
+        }));
+        notes.extend(labels.iter().map(|text| Note {
+            text: text.as_bytes(),
+            paint: Some(Paint::Dim),
+            opens: false,
+        }));
+        self.heading(&hit.heading, hit.number, hit.kind.side, &notes);
     }
 
     fn message(&mut self, hit: &Hit<'_>) {
@@ -89,19 +135,28 @@ impl Spy {
     }
 
     fn lines(&mut self, hit: &Hit<'_>) {
+        let mut so_far = self.portions.take(hit);
+        let rejoined = Rejoined::of(hit, &mut so_far);
+        let whole = rejoined.as_ref().map(|rejoined| rejoined.lend(hit));
         let mut lines = Lines {
             settings: &self.settings,
-            hit,
+            hit: whole.as_ref().unwrap_or(hit),
             out: self.out.text(),
-            hidden: 0,
-            shown: 0,
-            open: false,
+            continues: so_far.is_open(),
+            so_far,
         };
-        if self.settings.hex {
-            return lines.hex();
+        match self.settings.hex {
+            true => lines.hex(),
+            false => lines.all(),
         }
-        lines.all();
+        let so_far = lines.so_far;
+        self.portions.put(hit, so_far);
     }
+}
+
+/// Whether the time at the end of an answer's header line gets a mark.
+fn is_slow(times: Option<Times>) -> bool {
+    times.is_some_and(|times| timing::took_long(&times))
 }
 
 /// A small fact at the right of a header line.
@@ -112,6 +167,8 @@ struct Note<'a> {
     opens: bool,
 }
 
+/// What the header line says of a portion when something else stands between it and the one before.
+const CONTINUED: &[u8] = b"continued";
 /// The mark of what took long.
 const SLOW: &str = " !";
 
@@ -120,62 +177,40 @@ impl Renderer for Spy {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
-        if matches!(hit.portion, Portion::Whole | Portion::First) {
-            let mut facts = answer_facts(hit);
-            let slow = match facts.last_mut() {
-                Some(text) if self.is_slow(hit.times) => {
-                    text.push_str(SLOW);
-                    true
-                }
-                _ => false,
-            };
-            let last = facts.len();
-            let status = hit
-                .styles
-                .iter()
-                .map(|(_, role)| *role)
-                .find(|role| role.is_status())
-                .map(Paint::Part);
-            let mut notes: Vec<Note<'_>> = facts
-                .iter()
-                .enumerate()
-                .map(|(at, text)| Note {
-                    text: text.as_bytes(),
-                    paint: match slow && at + 1 == last {
-                        true => Some(Paint::Slow),
-                        false => status.filter(|_| at == 0),
-                    },
-                    opens: at == 0,
-                })
-                .collect();
-            let told = hit.facts.iter().filter(|fact| fact.summary);
-            let told = told.filter(|_| hit.kind.side == Side::Speaks);
-            notes.extend(told.map(|fact| Note {
-                text: fact.value.as_bytes(),
-                paint: None,
-                opens: false,
-            }));
-            let labels = labels(hit);
-            let undecoded = undecoded(&hit.body, hit.facts);
-            notes.extend(undecoded.iter().map(|text| Note {
-                text: text.as_bytes(),
-                paint: Some(Paint::Dim),
-                opens: false,
-            }));
-            notes.extend(labels.iter().map(|text| Note {
-                text: text.as_bytes(),
-                paint: Some(Paint::Dim),
-                opens: false,
-            }));
-            self.heading(&hit.heading, hit.number, hit.kind.side, &notes);
+        let begins = matches!(hit.portion, Portion::Whole | Portion::First);
+        if begins {
+            self.title(hit);
         }
         if self.settings.quiet < 3 && hit.why != Why::Empty {
+            let apart = self.portions.is_apart(hit);
+            let from = self.out.text().len();
             self.message(hit);
+            let wrote = self.out.text().len() > from;
+            if begins || wrote {
+                self.portions.wrote(hit);
+            }
+            if apart && wrote {
+                let text = self.out.text().split_off(from);
+                let continued = Note {
+                    text: CONTINUED,
+                    paint: Some(Paint::Dim),
+                    opens: false,
+                };
+                self.heading(&hit.heading, hit.number, hit.kind.side, &[continued]);
+                self.out.text().extend(text);
+            }
+        } else {
+            self.portions.interrupt();
+        }
+        let ends = hit.portion == Portion::Last && hit.kind.side == Side::Answers;
+        if ends {
+            self.title(hit);
+            self.portions.interrupt();
         }
         if self.settings.timing
             && let Some(times) = hit.times
         {
-            if self.settings.quiet < 3 {
+            if self.settings.quiet < 3 && !ends {
                 // Apart from the body.
                 self.out.text().push(b'\n');
             }
@@ -188,6 +223,7 @@ impl Renderer for Spy {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
+        self.portions.interrupt();
         let mut texts: Vec<Vec<u8>> = Vec::new();
         let summary = companion.facts.iter().filter(|fact| fact.summary);
         texts.extend(summary.map(|fact| fact.value.clone().into_bytes()));
@@ -198,7 +234,7 @@ impl Renderer for Spy {
             }
             texts.push(title);
         }
-        if companion.kind.side == Side::Answers {
+        if companion.kind.side == Side::Answers && companion.kind.sized {
             let size = size(companion.body_size, &companion.body, companion.facts);
             texts.push(size.into_bytes());
         }
@@ -206,6 +242,8 @@ impl Renderer for Spy {
         if companion.incomplete {
             texts.push(b"incomplete".to_vec());
         }
+        let ended = companion.failed.as_ref().and_then(failed::broken_off);
+        texts.extend(ended.map(String::into_bytes));
         texts.extend(
             companion
                 .times
@@ -213,7 +251,7 @@ impl Renderer for Spy {
                 .map(|took| human::duration(took).into_bytes()),
         );
         let slow = match texts.last_mut() {
-            Some(text) if self.is_slow(companion.times) => {
+            Some(text) if is_slow(companion.times) => {
                 text.extend_from_slice(SLOW.as_bytes());
                 true
             }
@@ -246,6 +284,29 @@ impl Renderer for Spy {
         self.out.record()
     }
 
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.quiet >= 4 {
+            return Ok(());
+        }
+        self.portions.interrupt();
+        let parts = failed::parts(failure);
+        let notes: Vec<Note<'_>> = parts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| Note {
+                text: text.as_bytes(),
+                paint: (at == 0).then_some(Paint::Failed),
+                opens: at == 0 && failure.number > 0,
+            })
+            .collect();
+        let side = match failure.number {
+            0 => Side::Speaks,
+            _ => Side::Answers,
+        };
+        self.heading(&failure.heading, failure.number, side, &notes);
+        self.out.record()
+    }
+
     fn finish(&mut self, _stats: &Stats) -> io::Result<()> {
         self.out.flush()
     }
@@ -262,7 +323,8 @@ impl Renderer for Spy {
 /// Bytes of a body, and of how it was sent when that was coded: `16 B (gzip 34 B)`.
 fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
     let size = human::size(decoded);
-    match coding(facts).filter(|_| body.state == Decoding::Decoded) {
+    let coding = body.reading.or_else(|| coding(facts));
+    match coding.filter(|_| body.state == Decoding::Decoded) {
         Some(coding) => format!("{size} ({coding} {})", human::size(body.wire)),
         None => size,
     }
@@ -300,13 +362,16 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Side::Answers || hit.why == Why::Empty {
         return Vec::new();
     }
-    let mut facts: Vec<String> = hit
-        .facts
-        .iter()
-        .filter(|fact| fact.summary)
-        .map(|fact| fact.value.clone())
-        .collect();
-    if hit.portion == Portion::Whole {
+    let told = hit.facts.iter().filter(|fact| fact.summary);
+    let mut facts: Vec<String> = told.map(|fact| fact.value.clone()).collect();
+    if hit.is_end() {
+        let events = hit.body.events.filter(|_| hit.portion == Portion::Last);
+        facts.extend(events.map(|many| match many {
+            1 => "1 event".to_owned(),
+            many => format!("{many} events"),
+        }));
+    }
+    if hit.is_end() && hit.kind.sized {
         facts.push(size(hit.body_size, &hit.body, hit.facts));
     }
     let took = hit.times.and_then(|times| times.total());
@@ -317,21 +382,27 @@ fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
 pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut labels: Vec<Cow<'static, str>> = Vec::new();
     labels.extend(hit.aside.map(|aside| format!("[{}]", aside.name()).into()));
-    if hit.joined {
+    // What its beginning tells is not told again at the end of the last portion.
+    let begins = hit.portion != Portion::Last;
+    if hit.joined && begins {
         labels.push("joined mid-connection".into());
     }
     if hit.incomplete {
         labels.push("incomplete".into());
     }
-    labels.extend(
-        hit.brief
-            .odd
-            .map(|why| format!("[irregular: {why}]").into()),
-    );
+    let ended = hit.failed.as_ref().and_then(failed::broken_off);
+    labels.extend(ended.map(Cow::Owned));
+    let odd = hit.brief.odd.filter(|_| begins);
+    labels.extend(odd.map(|why| format!("[irregular: {why}]").into()));
+    if hit.brief.unpaired && begins {
+        labels.push("[its request is not certain]".into());
+    }
+    let reading = hit.body.reading.filter(|_| hit.is_end());
+    labels.extend(reading.map(|name| format!("[read as {name}]").into()));
     if hit.pending {
         labels.push("no answer yet".into());
     }
-    if hit.why == Why::Context {
+    if hit.why == Why::Context && begins {
         labels.push("context".into());
     }
     labels

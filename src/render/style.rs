@@ -1,4 +1,5 @@
-//! Colours: the sixteen of every terminal, no backgrounds, never blue; nothing is said by colour alone.
+//! Colours: the sixteen of every terminal, no backgrounds, never blue. Colour only repeats what the
+//! text already shows.
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -7,27 +8,29 @@ use anstyle::{AnsiColor, Style};
 
 use crate::message::Role;
 
-/// What a piece of text is, for its colour.
+/// What a piece of text is, which decides its colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Paint {
     /// A match of the pattern.
     Match,
     /// A part of a message's head.
     Part(Role),
-    /// The header line, from client to server.
+    /// Heading of a message from client to server.
     ToServer,
-    /// The header line, from server to client.
+    /// Heading of a message from server to client.
     ToClient,
-    /// Marks and small facts.
+    /// Marks and remarks.
     Dim,
-    /// In a comparison: what only the first has.
+    /// In a comparison: only the first has it.
     OnlyA,
-    /// In a comparison: what only the second has.
+    /// In a comparison: only the second has it.
     OnlyB,
-    /// In a comparison: what both have, and differs.
+    /// In a comparison: both have it, and it differs.
     Differs,
-    /// What took long.
+    /// A long time.
     Slow,
+    /// What failed.
+    Failed,
 }
 
 impl Paint {
@@ -41,7 +44,7 @@ impl Paint {
             Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
                 color(AnsiColor::Yellow).bold()
             }
-            Self::Part(Role::Failed) => color(AnsiColor::Red).bold(),
+            Self::Part(Role::Failed) | Self::Failed => color(AnsiColor::Red).bold(),
             Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
             Self::OnlyA => color(AnsiColor::Red),
@@ -52,7 +55,7 @@ impl Paint {
     }
 }
 
-/// Append what `put` appends, in colour when `paint` and `color` say so.
+/// Appends what `put` appends, in colour if `color` is set and there is a `paint`.
 pub(super) fn painted(
     color: bool,
     paint: Option<Paint>,
@@ -62,7 +65,7 @@ pub(super) fn painted(
     match paint.filter(|_| color) {
         Some(paint) => {
             let style = paint.style();
-            // A vector takes all.
+            // Writing to a vector cannot fail.
             let _ = write!(out, "{}", style.render());
             put(out);
             let _ = write!(out, "{}", style.render_reset());
@@ -71,7 +74,8 @@ pub(super) fn painted(
     }
 }
 
-/// Cut `range` where its colour changes: a match wins over a part, and behind it the part goes on.
+/// Splits `range` where its colour changes. A match takes precedence over a part, which continues
+/// after it.
 pub(super) fn segments(
     range: Range<usize>,
     matches: &[Range<usize>],
@@ -105,7 +109,7 @@ pub(super) fn segments(
     }
 }
 
-/// The parts of `matches` that lie in `range`, counted from its start.
+/// Clips `matches` to `range`, relative to its start.
 pub(super) fn within(matches: &[Range<usize>], range: &Range<usize>) -> Vec<Range<usize>> {
     let first = matches.partition_point(|found| found.end <= range.start);
     matches[first..]
@@ -122,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_match_wins_and_the_part_goes_on_behind_it() {
+    fn a_match_takes_precedence_and_the_part_continues_after_it() {
         let mut got = Vec::new();
         segments(
             2..20,

@@ -3,17 +3,21 @@
 use std::collections::HashSet;
 use std::io;
 
+use crate::failure::Failure;
 use crate::flow::Endpoint;
-use crate::hit::{Hit, Why};
+use crate::hit::{Heading, Hit, Why};
+use crate::message::Side;
 use crate::stats::Stats;
 
-use super::{Out, Renderer, Settings, Wants, What, heading};
+use super::{Out, OutputKind, Renderer, Settings, Wants, heading};
 
 /// The view.
 pub(super) struct Tally {
     settings: Settings,
     out: Out,
     listed: HashSet<(u8, Endpoint, Endpoint)>,
+    /// Responses whose requests were counted.
+    second_halves: u64,
 }
 
 /// Conversations remembered; more are listed each time they match.
@@ -25,37 +29,37 @@ impl Tally {
             settings,
             out,
             listed: HashSet::new(),
+            second_halves: 0,
         }
     }
 }
 
 impl Renderer for Tally {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
-        if self.settings.what != What::Conversations || hit.why != Why::Match {
+        // A response has times if its request was captured.
+        let answers = hit.kind.side == Side::Answers && hit.times.is_some();
+        if self.settings.by_exchange && hit.why == Why::Match && answers {
+            self.second_halves += 1;
+        }
+        if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {
             return Ok(());
         }
-        let mut line = hit.heading;
-        let ends = (line.src.min(line.dst), line.src.max(line.dst));
-        if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {
+        self.list(hit.heading, hit.kind.side == Side::Answers)
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
+        if self.settings.what != OutputKind::Conversations || !failure.asked_for {
             return Ok(());
         }
-        // A conversation is named from its client's side.
-        if hit.kind.side == crate::message::Side::Answers {
-            (line.src, line.dst) = (line.dst, line.src);
-        }
-        line.flags = crate::packet::TcpFlags::default();
-        let text = heading::line(&line, "", self.settings.protocol_number, true);
-        self.out
-            .text()
-            .extend_from_slice(format!("{text}\n").as_bytes());
-        self.out.record()
+        self.list(failure.heading, failure.number > 0)
     }
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
-        if self.settings.what == What::Count {
+        if self.settings.what == OutputKind::Count {
+            let count = stats.output.matched.saturating_sub(self.second_halves);
             self.out
                 .text()
-                .extend_from_slice(format!("{}\n", stats.output.matched).as_bytes());
+                .extend_from_slice(format!("{count}\n").as_bytes());
         }
         self.out.flush()
     }
@@ -69,5 +73,25 @@ impl Renderer for Tally {
             body: 0,
             ..Wants::NOTHING
         }
+    }
+}
+
+impl Tally {
+    /// List a conversation, once; `turned`: the server speaks.
+    fn list(&mut self, mut line: Heading, turned: bool) -> io::Result<()> {
+        let ends = (line.src.min(line.dst), line.src.max(line.dst));
+        if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {
+            return Ok(());
+        }
+        // A conversation is named from its client's side.
+        if turned {
+            (line.src, line.dst) = (line.dst, line.src);
+        }
+        line.flags = crate::packet::TcpFlags::default();
+        let text = heading::line(&line, "", self.settings.protocol_number, true);
+        self.out
+            .text()
+            .extend_from_slice(format!("{text}\n").as_bytes());
+        self.out.record()
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{FragmentMark, Heading, Piece, Portion, Text, Why};
+use crate::hit::{Carried, FragmentMark, Heading, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind, Role, Side};
 use crate::packet::TcpFlags;
 use crate::stream::GapReason;
@@ -86,6 +86,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
             pieces,
         },
         start: 0,
+        carried: Carried::default(),
         head: 0,
         matches,
         styles: &[],
@@ -99,6 +100,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -316,7 +318,7 @@ fn rows_of_a_large_message_take_linear_time() {
 #[test]
 fn only_what_matches_is_printed_one_a_line() {
     let only = |with_flow, color| Settings {
-        what: What::Matches(with_flow),
+        what: OutputKind::Matches(with_flow),
         time: Time::SinceFirst,
         color,
         ..settings(View::Spy, false)
@@ -345,6 +347,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         kind: Kind {
             name: "http.response",
             side: Side::Answers,
+            sized: true,
         },
         heading: Heading {
             src: request.heading.dst,
@@ -361,7 +364,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         ..request
     };
     let list = Settings {
-        what: What::Conversations,
+        what: OutputKind::Conversations,
         ..settings(View::Spy, false)
     };
     let got = printed(list, |shown| {
@@ -379,7 +382,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
 fn counts_are_printed_at_the_end_and_nothing_is_nothing() {
     let mut stats = Stats::default();
     stats.output.matched = 3;
-    for (what, want) in [(What::Count, "3\n"), (What::Nothing, "")] {
+    for (what, want) in [(OutputKind::Count, "3\n"), (OutputKind::Nothing, "")] {
         let settings = Settings {
             what,
             ..settings(View::Spy, false)
@@ -469,7 +472,7 @@ proptest! {
         let styles: Vec<_> =
             ranges(text.len(), &parts).into_iter().map(|range| (range, Role::KeyValue)).collect();
         for view in [View::Spy, View::Byline, View::Normal, View::Single, View::None] {
-            for what in [What::Records, What::Matches(true)] {
+            for what in [OutputKind::Records, OutputKind::Matches(true)] {
                 let mut settings = Settings { what, hex, color, body: Body::Full, ..settings(view, packets) };
                 settings.escape.utf8 = utf8;
                 let message = Hit { styles: &styles, ..hit(&text, &pieces, &matches) };

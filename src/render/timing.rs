@@ -215,6 +215,17 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
                 took(times.connect())
             )
         }
+        Culprit::SlowAnswer => {
+            let sent = human::size(times.received);
+            let paused = match times.paused {
+                0 => String::new(),
+                nanos => format!(", with pauses of {} in it", human::duration(nanos)),
+            };
+            format!(
+                "the server: it sent its answer slowly, {sent} in {}{paused}",
+                took(times.receive())
+            )
+        }
         Culprit::BigAnswer => {
             let nanos = times.receive().unwrap_or(0).max(1);
             let rate = times.received as f64 / (nanos as f64 / 1e9);
@@ -267,6 +278,7 @@ mod tests {
             answered_whole: Some(at(end)),
             sent: 82,
             received: 193,
+            paused: 0,
             troubles: Troubles::default(),
         }
     }
@@ -378,10 +390,24 @@ mod tests {
                 0,
                 0,
                 0,
-                "a big answer: 193 B in 1 s, 193 B/s",
+                "the server: it sent its answer slowly, 193 B in 1 s",
             ),
         ];
-        for (mut times, repeats, repeated, stalled, want) in table {
+        let mut big = times([1, 2, 3, 3, 3, 4, second]);
+        big.received = 5 << 20;
+        let mut paused = big;
+        paused.paused = 900_000_000;
+        let big = [
+            (big, 0, 0, 0, "a big answer: 5 MiB in 1 s, 5 MiB/s"),
+            (
+                paused,
+                0,
+                0,
+                0,
+                "the server: it sent its answer slowly, 5 MiB in 1 s, with pauses of 900 ms in it",
+            ),
+        ];
+        for (mut times, repeats, repeated, stalled, want) in table.into_iter().chain(big) {
             times.handshake.repeats = repeats;
             times.troubles = Troubles { repeated, stalled };
             let text = lines(&times, true);

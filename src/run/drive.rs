@@ -11,7 +11,7 @@ use crate::frame::Timestamp;
 use crate::pipeline::{News, Pipeline};
 use crate::render::{Ending, Renderer};
 
-use super::doctor::Rounds;
+use super::diagnose::Schedule;
 use super::losses::Losses;
 use super::notes::Notes;
 use super::progress::Gauge;
@@ -23,6 +23,8 @@ const FLUSH: Duration = Duration::from_millis(50);
 const LOSSES: Duration = Duration::from_secs(2);
 /// How long another thread is waited for, between two looks at signals.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long the other thread, which is to end, is waited for when it tells nothing.
+const LOST: Duration = Duration::from_secs(2);
 /// Frames between two looks at the clock, in a file.
 const FRAMES: u32 = 4096;
 
@@ -43,7 +45,7 @@ pub(super) struct Drive {
     pub(super) signals: Signals,
     pub(super) clock: Clock,
     /// Says why nothing is shown, where somebody reads it.
-    pub(super) rounds: Option<Rounds>,
+    pub(super) schedule: Option<Schedule>,
     pub(super) losses: Losses,
 }
 
@@ -56,9 +58,10 @@ impl Drive {
     ) -> Result<Box<dyn Renderer>, Problem> {
         let First {
             mut input,
-            pipeline,
+            mut pipeline,
             banner,
         } = first;
+        pipeline.stop = self.signals.stops();
         let mut pipeline = Pipeline::new(pipeline, renderer, None, None, None);
         let begun = pipeline.renderer().begin(&banner);
         let result = begun
@@ -90,15 +93,22 @@ impl Drive {
         let mut flushed = Instant::now();
         let mut ending = Ending::Source;
         let mut dry = false;
+        let mut told = Instant::now();
         loop {
             if self.signals.stop() {
+                self.notes.interrupted(&self.signals);
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
+                // It tells what it has read, unless it is lost in something.
+                if dry && told.elapsed() >= LOST {
+                    return Ok(ending);
+                }
             }
             // What was gathered is written before anything is waited for.
             match pipeline.read_on(if dry { PATIENCE } else { Duration::ZERO }) {
                 News::Read(progress, warnings) => {
                     dry = false;
+                    told = Instant::now();
                     if let Some(gauge) = &mut self.gauge {
                         gauge.look(progress);
                     }
@@ -142,6 +152,7 @@ impl Drive {
         let mut count = 0;
         loop {
             if self.signals.stop() {
+                self.notes.interrupted(&self.signals);
                 return Ok(Ending::Stopped);
             }
             if pipeline.is_done() {
@@ -181,14 +192,14 @@ impl Drive {
                 stats.capture = input.source().stats();
                 self.notes.counters(&stats);
             }
-            if let Some(rounds) = &mut self.rounds
-                && rounds.is_due()
-                && let Some(lines) = rounds.look(&pipeline.stats())
+            if let Some(schedule) = &mut self.schedule
+                && schedule.is_due()
+                && let Some(lines) = schedule.check(&pipeline.stats())
             {
                 self.notes.hints(&lines);
             }
             if let Some(watch) = &mut self.watch {
-                let status = self.rounds.as_ref().and_then(Rounds::status);
+                let status = self.schedule.as_ref().and_then(Schedule::status);
                 watch.look(pipeline, status);
             }
             if idle || flushed.elapsed() >= FLUSH {

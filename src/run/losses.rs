@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::stats::CaptureStats;
 
-use super::doctor::{Lost, lost};
+use super::diagnose::{PacketLoss, packet_loss};
 
 /// Tells of lost packets, whenever there are more.
 pub(super) struct Losses {
@@ -37,7 +37,7 @@ impl Losses {
             return None;
         }
         self.told = now.dropped;
-        Some(lost(&Lost {
+        Some(packet_loss(&PacketLoss {
             dropped: now.dropped,
             captured: now.frames,
             rate: rate as u64,

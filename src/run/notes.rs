@@ -3,12 +3,14 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use crate::cli::config::Input;
+use crate::exchange::Silence;
 use crate::frame::Timestamp;
 use crate::pipeline::Unanswered;
 use crate::render;
 use crate::stats::Stats;
 
-use super::doctor;
+use super::diagnose;
+use super::signals::Signals;
 use super::status::StatusLine;
 
 /// What is said on standard error.
@@ -18,25 +20,36 @@ pub(super) struct Notes {
     pub(super) color: bool,
     pub(super) line: StatusLine,
     /// Secrets are hidden in what is said of messages.
-    pub(super) masked: bool,
+    pub(super) redact: bool,
 }
 
 impl Notes {
     fn say(&self, kind: &str, color: u8, text: &str) {
-        self.line.clear();
-        let text = clean(text);
+        self.say_all(kind, color, text, &[]);
+    }
+
+    /// A message of several lines. Each message is one write: what another program writes to the same terminal stands before it
+    /// or after it.
+    fn say_all(&self, kind: &str, color: u8, first: &str, more: &[String]) {
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
             (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
             (_, false) => format!("{kind}: "),
         };
-        let _ = writeln!(io::stderr(), "spygrep: {kind}{text}");
+        let mut text = format!("spygrep: {kind}{}\n", clean(first));
+        for line in more {
+            text.push_str(&format!("  {}\n", clean(line)));
+        }
+        self.line.clear();
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// A line that belongs to the one before.
-    fn more(&self, text: &str) {
-        self.line.clear();
-        let _ = writeln!(io::stderr(), "  {}", clean(text));
+    /// A signal ends the run: what the terminal shows of the key stands in a line of its own.
+    #[cold]
+    pub(super) fn interrupted(&self, signals: &Signals) {
+        if signals.key() && io::stderr().is_terminal() && !self.line.clear() {
+            let _ = io::stderr().write_all(b"\n");
+        }
     }
 
     pub(super) fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
@@ -74,10 +87,7 @@ impl Notes {
             && !self.quiet
             && io::stderr().is_terminal()
         {
-            self.hint(first);
-            for line in more {
-                self.more(line);
-            }
+            self.say_all("hint", 36, first, more);
         }
     }
 
@@ -88,10 +98,7 @@ impl Notes {
     /// A warning of several lines.
     pub(super) fn warn_lines(&self, lines: &[String]) {
         if let Some((first, more)) = lines.split_first() {
-            self.warn(first);
-            for line in more {
-                self.more(line);
-            }
+            self.say_all("warning", 33, first, more);
         }
     }
 
@@ -115,7 +122,7 @@ impl Notes {
         for loss in stats.losses() {
             line.push_str(&format!(" · {}: {}", loss.words, loss.count));
         }
-        let copies = doctor::copies(stats.decode.copies);
+        let copies = diagnose::duplicates(stats.decode.copies);
         line.extend(copies.map(|text| format!(" · {text}")));
         self.say("", 0, &line);
     }
@@ -126,37 +133,40 @@ impl Notes {
             return;
         }
         let requests = count(many, "request has", "requests have");
-        self.say("", 0, &format!("{requests} no answer yet:"));
+        let unseen = |question: &Unanswered| question.silence == Silence::Unseen;
+        let what = match first.iter().all(unseen) {
+            true => "no answer in the capture",
+            false => "no answer yet",
+        };
+        let mut lines = Vec::new();
         for question in first {
-            let title = match self.masked {
-                true => render::without_secrets(&question.title),
+            let title = match self.redact {
+                true => render::redacted(&question.title),
                 false => (&question.title[..]).into(),
             };
-            self.more(&format!(
-                "#{} {}   {} -> {}   {} so far",
+            // Of what was not captured nobody knows how long it took.
+            let waited = match unseen(question) {
+                true => String::new(),
+                false => format!("   {} so far", render::duration(now.since(question.since))),
+            };
+            lines.push(format!(
+                "#{} {}   {} -> {}{waited}",
                 question.number,
                 String::from_utf8_lossy(&title),
                 question.client,
                 question.server,
-                render::duration(now.since(question.since))
             ));
-            let heard = match question.acknowledged {
-                true => " and acknowledged",
-                false => ", not acknowledged",
-            };
-            let silent = match question.begun {
-                true => "the answer has begun and is not over",
-                false => "the server has not sent a byte back",
-            };
-            self.more(&format!(
-                "   {} sent{heard}; {silent}",
-                render::size(question.sent)
+            lines.push(format!(
+                "   {} sent{}",
+                render::size(question.sent),
+                silence(question)
             ));
         }
         let rest = many.saturating_sub(first.len() as u64);
         if rest > 0 {
-            self.more(&format!("and {rest} more"));
+            lines.push(format!("and {rest} more"));
         }
+        self.say_all("", 0, &format!("{requests} {what}:"), &lines);
     }
 
     pub(super) fn counters(&self, stats: &Stats) {
@@ -175,6 +185,25 @@ impl Notes {
         );
         self.say("", 0, &text);
     }
+}
+
+/// What is known of a question that has no answer, and no more than that.
+fn silence(question: &Unanswered) -> String {
+    let heard = match (question.acknowledged, question.silence) {
+        (true, _) => " and acknowledged",
+        (false, Silence::Unseen) => "",
+        (false, _) => ", not acknowledged",
+    };
+    let silent = match (question.begun, question.silence, question.received) {
+        (true, ..) => "the answer has begun and is not over",
+        (_, Silence::None, _) => "the server has not sent a byte back",
+        (_, Silence::Unknown, _) => {
+            "its answer is not certain: packets were lost, or not understood"
+        }
+        (_, Silence::Unseen, false) => "no packet of the server was captured",
+        (_, Silence::Unseen, true) => "an answer came, which was not captured",
+    };
+    format!("{heard}; {silent}")
 }
 
 /// File names, interfaces' names and titles are others' words, too.

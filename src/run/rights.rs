@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use crate::capture::live::{Live, LiveSettings};
-use crate::capture::privileges::sandbox::{self, Needs, State, Walls};
+use crate::capture::privileges::sandbox::{self, Layers, Needs, SandboxState};
 use crate::capture::privileges::{self, selftest};
 use crate::cli::args::Args;
 use crate::cli::config::{self, Input};
@@ -13,19 +13,19 @@ use crate::pipeline::Streams;
 
 use super::Outcome;
 
-/// Raise the walls around what is open; `threads` starts those that there will be.
+/// Enters the sandbox; `threads` starts the threads of the run in between (see [`sandbox::enter`]).
 pub(super) fn enclose(
-    walls: Walls,
+    layers: Layers,
     input: &Input,
     streams: Option<&Streams>,
     threads: impl FnOnce(),
-) -> State {
+) -> SandboxState {
     let devices = match input {
         Input::Live(live, _) => sockets(live),
         Input::Files(..) => Vec::new(),
     };
     let folder = streams.map(Streams::folder);
-    sandbox::raise(walls, &Needs { devices, folder }, threads)
+    sandbox::enter(layers, &Needs { devices, folder }, threads)
 }
 
 fn sockets(live: &Live) -> Vec<i32> {
@@ -45,26 +45,26 @@ pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
         ..LiveSettings::default()
     };
     let live = Live::open(&settings);
-    let before = selftest::Before::open().map_err(cannot)?;
+    let descriptors = selftest::Descriptors::open().map_err(cannot)?;
     let outcome = privileges::give_up(args.user.as_deref(), args.keep_root)
         .map_err(|error| Problem::capture(&error))?;
-    let walls = config::walls(args);
+    let layers = config::layers(args);
     let needs = Needs {
         devices: live.as_ref().map(sockets).unwrap_or_default(),
         folder: None,
     };
-    let state = sandbox::raise(walls, &needs, || {});
+    let state = sandbox::enter(layers, &needs, || {});
     let mut out = io::stdout();
     let told = io::Write::write_all(
         &mut out,
         format!("user: {outcome}\nsandbox: {state}\n").as_bytes(),
     );
     // Outside of the sandbox the tries would work, and nothing is to be sent.
-    let devices = match (&live, walls) {
-        (Ok(live), Walls::All | Walls::Seccomp) => live.sockets(),
+    let devices = match (&live, layers) {
+        (Ok(live), Layers::All | Layers::Seccomp) => live.sockets(),
         _ => Vec::new(),
     };
-    let held = told.and_then(|()| selftest::run(&before, &devices, &mut out));
+    let held = told.and_then(|()| selftest::run(&descriptors, &devices, &mut out));
     match held {
         Ok(true) => Ok(Outcome::Matched),
         Ok(false) => Ok(Outcome::Nothing),

@@ -8,32 +8,51 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use crate::cli::problem::Problem;
+use crate::stop::Stop;
 
-/// Signals, as flags. The first of those that end is a normal end; a second SIGINT leaves at once.
+/// Signals, as flags. The first of those that end is a normal end; a SIGINT or SIGTERM behind it leaves at once.
 #[derive(Clone)]
 pub(super) struct Signals {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
+    /// By a key, which the terminal shows.
+    key: Arc<AtomicBool>,
     report: Arc<AtomicBool>,
 }
 
 impl Signals {
     pub(super) fn catch() -> Result<Self, Problem> {
         let signals = Self {
-            stop: Arc::default(),
+            stop: Stop::default(),
+            key: Arc::default(),
             report: Arc::default(),
         };
         let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
-        flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&signals.stop))
-            .map_err(cannot)?;
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.flag())
+                .map_err(cannot)?;
+        }
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            flag::register(signal, Arc::clone(&signals.stop)).map_err(cannot)?;
+            flag::register(signal, signals.stop.flag()).map_err(cannot)?;
+        }
+        for signal in [SIGINT, SIGQUIT] {
+            flag::register(signal, Arc::clone(&signals.key)).map_err(cannot)?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.report)).map_err(cannot)?;
         Ok(signals)
     }
 
     pub(super) fn stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_set()
+    }
+
+    /// The flag of those that end, for all parts of a run.
+    pub(super) fn stops(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Whether a key has ended the run since it was last asked.
+    pub(super) fn key(&self) -> bool {
+        self.key.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn report(&self) -> bool {

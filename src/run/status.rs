@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::exchange::Silence;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pipeline, Unanswered};
 use crate::render;
@@ -23,11 +24,13 @@ pub(super) struct StatusLine {
 }
 
 impl StatusLine {
-    /// Take it away, if it stands.
-    pub(super) fn clear(&self) {
-        if self.stands.take() {
+    /// Take it away, if it stands; says whether it did.
+    pub(super) fn clear(&self) -> bool {
+        let stood = self.stands.take();
+        if stood {
             let _ = io::stderr().write_all(b"\r\x1b[K");
         }
+        stood
     }
 
     pub(super) fn draw(&self, text: &str) {
@@ -86,7 +89,9 @@ impl Watch {
                 Some(text) => self
                     .line
                     .draw(&cut(&format!("... {}", clean(text)), self.columns)),
-                None => self.line.clear(),
+                None => {
+                    self.line.clear();
+                }
             },
         }
     }
@@ -96,6 +101,7 @@ fn text(question: &Unanswered, now: Timestamp) -> String {
     let heard = match (question.begun, question.acknowledged) {
         (true, _) => "the answer has begun",
         (_, true) => "request acknowledged",
+        _ if question.silence == Silence::Unseen => "no packet of the server was captured",
         _ => "request not acknowledged",
     };
     format!(
@@ -138,6 +144,8 @@ mod tests {
             acknowledged: true,
             since: Timestamp::from_nanos(1_000_000_000),
             begun: false,
+            silence: Silence::None,
+            received: false,
         };
         let now = Timestamp::from_nanos(2_400_000_000);
         assert_eq!(
@@ -146,6 +154,9 @@ mod tests {
         );
         question.acknowledged = false;
         assert!(text(&question, now).contains("not acknowledged"));
+        question.silence = Silence::Unseen;
+        assert!(text(&question, now).contains("no packet of the server was captured"));
+        question.silence = Silence::None;
         question.begun = true;
         assert!(text(&question, now).contains("begun"));
         assert_eq!(cut("häh?", 3), "hä");

@@ -75,6 +75,12 @@ impl Conditions {
         self.is_of_no_exchange() && self.only.is_none()
     }
 
+    /// Whether they are conditions on exchanges, of which both halves are shown.
+    #[must_use]
+    pub fn are_of_exchanges(&self) -> bool {
+        !self.is_of_no_exchange() && self.only.is_none()
+    }
+
     fn is_of_no_exchange(&self) -> bool {
         self.facts.is_empty() && self.fields.is_empty() && self.slow.is_none()
     }
@@ -197,6 +203,7 @@ mod tests {
                 name,
                 value: value.into(),
                 summary: false,
+                many: false,
             }],
             fields: vec![(0..6, 8..9)],
             ..Description::default()

@@ -1,7 +1,8 @@
 //! What was asked for: patterns as typed become regular expressions over bytes.
 
-use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::hir::Hir;
+use regex_automata::meta::{self, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_syntax::hir::{Hir, Look};
 
 /// How patterns are read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Options {
     pub lazy: bool,
     /// `\x` is the letter, as in the regular expressions of ngrep's own library.
     pub plain_x: bool,
+    /// In what is no text `.` matches every byte.
+    pub any_byte: bool,
 }
 
 /// Why a pattern cannot be searched for.
@@ -40,6 +43,21 @@ pub struct PatternError {
     pub what: String,
     /// What to do instead, when that is known.
     pub instead: Option<String>,
+    /// It is valid, and there is no room for it.
+    pub is_large: bool,
+}
+
+impl PatternError {
+    /// Any of `patterns`, all together, would need more than there is room for.
+    pub(super) fn too_large(patterns: &[String], detail: String) -> Self {
+        Self {
+            pattern: patterns.join(" | "),
+            at: None,
+            what: detail,
+            instead: Some("count less in {n,m}, or search for a part of it".into()),
+            is_large: true,
+        }
+    }
 }
 
 /// Patterns of which any may match, ready to be searched for.
@@ -49,10 +67,14 @@ pub(super) struct Pattern {
     pub(super) regex: Regex,
     /// For the streaming automaton.
     pub(super) hir: Hir,
+    /// The same where `.` matches every byte, if that is something else.
+    pub(super) wide: Option<(Regex, Hir)>,
 }
 
-/// The largest pattern, compiled, in bytes.
+/// The largest pattern, compiled, in bytes: what the library takes unless it is told otherwise. Of several patterns each
+/// may be nearly so large.
 const COMPILED: usize = 10 << 20;
+const SEVERAL: usize = 64 << 20;
 
 impl Pattern {
     /// Compile `patterns`.
@@ -60,38 +82,57 @@ impl Pattern {
     /// # Errors
     /// The first fault in the first pattern that has one.
     pub(super) fn compile(patterns: &[String], options: &Options) -> Result<Self, PatternError> {
-        let mut parts = Vec::with_capacity(patterns.len());
-        for pattern in patterns {
-            let part = source(pattern, options)?;
-            // Each by itself, so that a fault is reported where it is.
-            parse(&part, options).map_err(|error| explain(pattern, &part, &error))?;
-            parts.push(format!("(?:{part})"));
-        }
-        let mut whole = parts.join("|");
-        if options.word {
-            // Half-boundaries: the pattern may itself start or end with what is no word character, as `-v` does.
-            let flag = if options.unicode { "" } else { "-u" };
-            whole = format!(r"(?{flag}:\b{{start-half}})(?:{whole})(?{flag}:\b{{end-half}})");
-        }
-        let too_large = |detail: String| PatternError {
-            pattern: patterns.join(" | "),
-            at: None,
-            what: format!("the pattern is too large: {detail}"),
-            instead: Some("count less in {n,m}, or search for a part of it".into()),
+        let sources = patterns.iter().map(|pattern| source(pattern, options));
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        // Each by itself, so that a fault is reported where it is, and what one says of blanks and names is not said of others.
+        let parsed = |options: &Options| -> Result<Hir, PatternError> {
+            let each = sources.iter().zip(patterns).map(|(source, pattern)| {
+                parse(source, options).map_err(|error| explain(pattern, source, &error))
+            });
+            let any = Hir::alternation(each.collect::<Result<Vec<_>, _>>()?);
+            Ok(match (options.word, options.unicode) {
+                (false, _) => any,
+                // Half-boundaries: the pattern may itself start or end with what is no word character, as `-v` does.
+                (true, false) => between(Look::WordStartHalfAscii, any, Look::WordEndHalfAscii),
+                (true, true) => between(Look::WordStartHalfUnicode, any, Look::WordEndHalfUnicode),
+            })
         };
-        let hir = parse(&whole, options).map_err(|error| too_large(error.to_string()))?;
-        let regex = RegexBuilder::new(&whole)
-            .unicode(options.unicode)
-            .case_insensitive(options.ignore_case)
-            .dot_matches_new_line(options.dot_all)
-            .multi_line(options.line_anchors)
-            .crlf(options.crlf)
-            .swap_greed(options.lazy)
-            .size_limit(COMPILED)
-            .build()
-            .map_err(|error| too_large(error.to_string()))?;
-        Ok(Self { regex, hir })
+        let size = match (patterns.len(), options.word) {
+            (1, false) => COMPILED,
+            _ => SEVERAL,
+        };
+        let compiled = |hir: Hir| {
+            let regex =
+                regex(&hir, size).map_err(|detail| PatternError::too_large(patterns, detail))?;
+            Ok((regex, hir))
+        };
+        let (regex, hir) = compiled(parsed(options)?)?;
+        let dots = sources.iter().any(|source| source.contains('.'));
+        let wide = match options.any_byte && !options.dot_all && dots {
+            true => Some(parsed(&Options {
+                dot_all: true,
+                ..*options
+            })?),
+            false => None,
+        };
+        let wide = wide.filter(|wide| *wide != hir);
+        let wide = wide.map(compiled).transpose()?;
+        Ok(Self { regex, hir, wide })
     }
+}
+
+fn between(start: Look, hir: Hir, end: Look) -> Hir {
+    Hir::concat(vec![Hir::look(start), hir, Hir::look(end)])
+}
+
+/// What finds extents. Groups are not told apart: of ten thousand patterns that would take gigabytes.
+fn regex(hir: &Hir, size: usize) -> Result<Regex, String> {
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .which_captures(WhichCaptures::Implicit)
+        .nfa_size_limit(Some(size));
+    let built = meta::Builder::new().configure(config).build_from_hir(hir);
+    built.map_err(|error| error.to_string())
 }
 
 /// The pattern as a regular expression whose characters beyond ASCII are spelled as their bytes.
@@ -130,6 +171,7 @@ fn hex(pattern: &str) -> Result<String, PatternError> {
         at: None,
         what: what.to_owned(),
         instead: Some("write two digits a byte: -X 0x474554".into()),
+        is_large: false,
     };
     let digits = pattern
         .strip_prefix("0x")
@@ -162,6 +204,7 @@ fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
         .dot_matches_new_line(options.dot_all)
         .multi_line(options.line_anchors)
         .crlf(options.crlf)
+        .swap_greed(options.lazy)
         .build()
         .parse(source)
 }
@@ -215,6 +258,7 @@ fn explain(pattern: &str, part: &str, error: &regex_syntax::Error) -> PatternErr
         at,
         what,
         instead,
+        is_large: false,
     }
 }
 
@@ -401,8 +445,7 @@ mod tests {
         assert!(
             finds(r"(?:\w{1000}){1000}", Options::default(), b"")
                 .unwrap_err()
-                .what
-                .contains("too large")
+                .is_large
         );
     }
 }

@@ -1,122 +1,176 @@
 //! A match however the bytes were cut: an automaton whose state is carried from one piece of a text to the next.
 //!
-//! A dense DFA flags a match one byte late, because `$` and `\b` look at the byte behind it. Where no match is begun, the
+//! There are three: the [dense](Dense) one, made before the search; where it would be too large, the [lazy](Lazy) one, made as texts
+//! ask for it; and one that [computes each step](Slow), for what looks at whole characters. All find the same, in linear time.
+//!
+//! They flag a match one byte late, because `$` and `\b` look at the byte behind it. Where no match is begun, the
 //! state is a start state, and a prefilter jumps to the next place where one can begin. After a match the automaton
 //! starts again at the match's end, so that matches back to back are found; which byte was in front is all that it needs to
 //! know of the past.
 
-use regex_automata::dfa::{Automaton as _, StartKind, dense};
+mod dense;
+mod lazy;
+mod machine;
+mod sets;
+mod slow;
+
 use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::StateID;
-use regex_automata::util::start;
-use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::Hir;
 
+use super::alike;
 use super::prefilter::{Glance, Prefilter};
+use dense::Dense;
+use lazy::Lazy;
+use machine::{Machine, begins};
+use sets::Sets;
+use slow::Slow;
 
 /// An automaton for one set of patterns.
 #[derive(Debug)]
 pub(super) struct Automaton {
-    dfa: dense::DFA<Vec<u32>>,
+    engine: Engine,
     prefilter: Option<Prefilter>,
     /// Bytes of the prefilter's longest needle.
     needle: usize,
     /// For each byte, whether it leads from any start state to something else: whether it may begin a match.
     begins: Box<[bool; 256]>,
-    /// The start state at the start of a text.
-    fresh: StateID,
-    /// The start state behind each byte.
-    behind: Box<[StateID; 256]>,
     /// The pattern looks at no byte around its match: one that ends at the end of a piece is certain there.
     certain: bool,
     /// The pattern can match no byte at all. It is then not restarted, and only that it matches is told.
     hollow: bool,
 }
 
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for a pattern, and it does not move"
+)]
+enum Engine {
+    Dense(Dense),
+    Lazy(Lazy),
+    Slow(Slow),
+}
+
 /// How far a text was read: all that is carried from piece to piece.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Scan {
-    state: StateID,
+    state: State,
     /// The last byte; `None` at the start of a text.
     last: Option<u8>,
     /// Bytes since the state was last a start state: a match that is now open cannot have begun earlier.
-    pub(super) since_start: usize,
+    since_start: usize,
 }
 
-/// A needle that is so near is in thick ones; and the most bytes that are then walked before another is looked for.
-const CLOSE: usize = 16;
-const THICK: usize = 127;
+/// The state of the engine.
+#[derive(Clone, Debug)]
+enum State {
+    Dense(StateID),
+    Lazy(lazy::Held),
+    Slow(slow::Held),
+}
+
+impl Clone for Scan {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            last: self.last,
+            since_start: self.since_start,
+        }
+    }
+
+    /// Mostly a number is copied.
+    #[allow(clippy::inline_always, reason = "it copies a few words")]
+    #[inline(always)]
+    fn clone_from(&mut self, other: &Self) {
+        match (&mut self.state, &other.state) {
+            (State::Dense(own), State::Dense(other)) => *own = *other,
+            (own, other) => *own = other.clone(),
+        }
+        self.last = other.last;
+        self.since_start = other.since_start;
+    }
+}
 
 /// Pieces up to this many bytes are looked over at first. Where a needle is in one, the way to it is gone twice.
 const SHORT: usize = 4096;
 
-/// The largest automaton, in bytes; and the largest memory for its making.
-const DFA: usize = 10 << 20;
-const DETERMINIZE: usize = 32 << 20;
+/// The largest nondeterministic automaton, in bytes: more than any pattern has that is taken.
+const NFA: usize = 64 << 20;
 
 impl Automaton {
-    /// Build an automaton.
+    /// Build an automaton for `hir`. Its matches begin as those of `outline`, which may be more.
     ///
     /// # Errors
-    /// In words, when it would be too large or looks around in a way that bytes do not tell.
-    pub(super) fn new(hir: &Hir) -> Result<Self, String> {
-        let nfa = thompson::Compiler::new()
-            .configure(
-                thompson::Config::new()
-                    .utf8(false)
-                    .nfa_size_limit(Some(DFA)),
-            )
-            .build_from_hir(hir)
-            .map_err(|error| error.to_string())?;
-        let config = dense::Config::new()
-            .match_kind(MatchKind::All)
-            .start_kind(StartKind::Unanchored)
-            .specialize_start_states(true)
-            .dfa_size_limit(Some(DFA))
-            .determinize_size_limit(Some(DETERMINIZE));
-        let dfa = dense::Builder::new()
-            .configure(config)
-            .build_from_nfa(&nfa)
-            .map_err(|error| error.to_string())?;
-        let start = |byte: Option<u8>| {
-            let config = start::Config::new()
-                .anchored(Anchored::No)
-                .look_behind(byte);
-            dfa.start_state(&config).map_err(|error| error.to_string())
+    /// In words, when it would be too large.
+    pub(super) fn new(hir: &Hir, outline: &Hir) -> Result<Self, String> {
+        let sets = Sets::new(nfa(hir)?);
+        let engine = if let Some(dense) = Dense::new(sets.nfa(), sets.reach()) {
+            Engine::Dense(dense)
+        } else if sets.nfa().look_set_any().contains_word_unicode() {
+            Engine::Slow(Slow::new(sets))
+        } else {
+            Engine::Lazy(Lazy::new(sets))
         };
-        let fresh = start(None)?;
-        let mut behind = Box::new([fresh; 256]);
-        for (byte, state) in (0..=255).zip(behind.iter_mut()) {
-            *state = start(Some(byte))?;
-        }
+        Ok(Self::with(engine, hir, outline))
+    }
+
+    fn with(engine: Engine, hir: &Hir, outline: &Hir) -> Self {
         let properties = hir.properties();
-        let prefilter = Prefilter::new(hir);
-        Ok(Self {
-            begins: begins(&dfa, fresh, &behind),
+        let prefilter = Prefilter::new(outline);
+        let begins = match (&prefilter, &engine) {
+            (Some(_), Engine::Dense(dense)) => begins(&mut &*dense),
+            (Some(_), Engine::Lazy(lazy)) => begins(&mut lazy.running()),
+            // Not asked for.
+            (None, _) | (_, Engine::Slow(_)) => Box::new([true; 256]),
+        };
+        Self {
+            engine,
+            begins,
             needle: prefilter.as_ref().map_or(0, Prefilter::longest),
             prefilter,
-            fresh,
-            behind,
             certain: properties.look_set().is_empty(),
             hollow: properties.minimum_len() == Some(0),
-            dfa,
-        })
+        }
     }
 
     /// A scan at the start of a text.
     pub(super) fn start(&self) -> Scan {
         Scan {
-            state: self.fresh,
+            state: match &self.engine {
+                Engine::Dense(dense) => State::Dense(Machine::fresh(&dense)),
+                Engine::Lazy(lazy) => State::Lazy(lazy.start()),
+                Engine::Slow(slow) => State::Slow(slow.start()),
+            },
             last: None,
             since_start: 0,
         }
     }
 
+    /// Let a scan stand at the start of a text.
+    #[inline]
+    pub(super) fn restart(&self, scan: &mut Scan) {
+        match (&self.engine, &mut scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => *state = Machine::fresh(&dense),
+            _ => scan.state = self.start().state,
+        }
+        scan.last = None;
+        scan.since_start = 0;
+    }
+
     /// A scan behind missing bytes: neither a line nor a word starts or ends there.
     pub(super) fn start_behind_gap(&self) -> Scan {
+        self.start_behind(0)
+    }
+
+    fn start_behind(&self, byte: u8) -> Scan {
         Scan {
-            state: self.behind[0],
-            last: Some(0),
+            state: match &self.engine {
+                Engine::Dense(dense) => State::Dense(Machine::behind(&dense, byte)),
+                Engine::Lazy(lazy) => State::Lazy(lazy.start_behind(byte)),
+                Engine::Slow(slow) => State::Slow(slow.start_behind(byte)),
+            },
+            last: Some(byte),
             since_start: 0,
         }
     }
@@ -154,9 +208,19 @@ impl Automaton {
     }
 
     /// Whether there is no match in a text that lies in one piece, as far as that can be told without walking over it.
+    #[inline]
     pub(super) fn misses(&self, text: &[u8]) -> bool {
         let prefilter = self.prefilter.as_ref();
         prefilter.is_some_and(|prefilter| prefilter.find(text).is_none())
+    }
+
+    /// Messages whose begun matches were forgotten for want of room, up to now.
+    pub(super) fn forgotten(&self) -> u64 {
+        match &self.engine {
+            Engine::Dense(_) => 0,
+            Engine::Lazy(lazy) => lazy.forgotten(),
+            Engine::Slow(slow) => slow.forgotten(),
+        }
     }
 
     /// Read on over a short piece in which no match begins, if none is begun: most are like that.
@@ -164,16 +228,36 @@ impl Automaton {
         let Some(last) = bytes.last().filter(|_| lacks || bytes.len() <= SHORT) else {
             return false;
         };
-        let misses = || lacks || self.misses(bytes);
-        if !self.dfa.is_start_state(scan.state) || !misses() || self.may_begin_in(bytes) {
-            return false;
+        match (&self.engine, &mut scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => {
+                if !dense.is_start(*state) || !self.has_none(bytes, lacks) {
+                    return false;
+                }
+                *state = dense.behind(*last);
+            }
+            (Engine::Lazy(lazy), State::Lazy(held)) => {
+                if !held.is_start() || !self.has_none_at_all(bytes, lacks) {
+                    return false;
+                }
+                *held = lazy.start_behind(*last);
+            }
+            _ => return false,
         }
-        *scan = Scan {
-            state: self.behind[usize::from(*last)],
-            last: Some(*last),
-            since_start: 0,
-        };
+        scan.last = Some(*last);
+        scan.since_start = 0;
         true
+    }
+
+    /// Whether no match begins in a piece.
+    #[inline]
+    fn has_none(&self, bytes: &[u8], lacks: bool) -> bool {
+        (lacks || self.misses(bytes)) && !self.may_begin_in(bytes)
+    }
+
+    /// The same, apart from the way that most take.
+    #[inline(never)]
+    fn has_none_at_all(&self, bytes: &[u8], lacks: bool) -> bool {
+        self.has_none(bytes, lacks)
     }
 
     /// Whether a needle may begin in a piece and be cut by its end.
@@ -191,120 +275,28 @@ impl Automaton {
         lacks: bool,
         found: &mut dyn FnMut(usize, usize),
     ) {
-        let mut state = scan.state;
-        // Where in `bytes` the state was last a start state; negative: in an earlier piece.
-        let mut start_at = -(scan.since_start as i64);
-        let mut at = 0;
-        let mut jump_from = 0;
-        let mut thick = 0;
-        let before = scan
-            .last
-            .map_or(self.fresh, |last| self.behind[usize::from(last)]);
-        let behind = |at: usize| match at.checked_sub(1) {
-            Some(previous) => self.behind[usize::from(bytes[previous])],
-            None => before,
+        let (last, since) = (scan.last, scan.since_start);
+        scan.last = bytes.last().copied().or(last);
+        scan.since_start = match (&self.engine, &mut scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => {
+                self.steps(&mut &*dense, state, (last, since), bytes, lacks, found)
+            }
+            (Engine::Lazy(lazy), State::Lazy(held)) => {
+                let mut running = lazy.running();
+                let mut state = running.take_up(held, bytes.len());
+                let since =
+                    self.steps(&mut running, &mut state, (last, since), bytes, lacks, found);
+                *held = running.hold(state);
+                since
+            }
+            (Engine::Slow(slow), State::Slow(held)) => {
+                let prefilter = self.prefilter.as_ref();
+                let kind = (self.certain, self.hollow);
+                slow.feed(held, since, bytes, prefilter, kind, found)
+            }
+            // A scan is of the automaton that began it.
+            _ => 0,
         };
-        while at < bytes.len() {
-            if self.dfa.is_special_state(state) && self.dfa.is_start_state(state) {
-                if let Some(prefilter) = &self.prefilter
-                    && at >= jump_from
-                {
-                    let next = match lacks {
-                        true => None,
-                        false => prefilter.find(&bytes[at..]).map(|next| at + next),
-                    };
-                    // A needle may be cut by the end of the piece, and lie in front of a whole one: the last bytes are walked.
-                    let tail = bytes
-                        .len()
-                        .saturating_sub(self.needle.saturating_sub(1))
-                        .max(at);
-                    let to = match next {
-                        Some(next) if next <= tail => {
-                            // Where needles are as thick as hay, looking for them costs more than walking.
-                            thick = match next - at < CLOSE {
-                                true => (2 * thick + 1).min(THICK),
-                                false => 0,
-                            };
-                            jump_from = next + 1 + thick;
-                            next
-                        }
-                        _ => {
-                            jump_from = bytes.len();
-                            match self.may_begin_in(&bytes[at..]) {
-                                true => tail,
-                                false => bytes.len(),
-                            }
-                        }
-                    };
-                    if to > at {
-                        at = to;
-                        state = behind(at);
-                    }
-                }
-                // Most steps from a start state lead to one.
-                let walked = match self.prefilter {
-                    Some(_) => jump_from,
-                    None => bytes.len(),
-                };
-                while at < walked
-                    && let Some(byte) = bytes.get(at)
-                {
-                    let next = self.dfa.next_state(state, *byte);
-                    if !self.dfa.is_start_state(next) {
-                        break;
-                    }
-                    state = next;
-                    at += 1;
-                }
-                start_at = at as i64;
-                if at == bytes.len() {
-                    break;
-                }
-            }
-            // Plain steps; the loop is left where something is to be decided.
-            let next = self.dfa.next_state(state, bytes[at]);
-            if !self.dfa.is_special_state(next) {
-                state = next;
-                at += 1;
-                continue;
-            }
-            if self.dfa.is_match_state(next) {
-                found(at, (at as i64 - start_at).max(0) as usize);
-                if self.hollow {
-                    state = next;
-                    at += 1;
-                } else {
-                    // The byte that raised the flag is not part of the match: it is read again.
-                    state = behind(at);
-                    start_at = at as i64;
-                    jump_from = jump_from.min(at);
-                }
-                continue;
-            }
-            state = next;
-            at += 1;
-            if self.dfa.is_accel_state(state) && !self.dfa.is_start_state(state) {
-                let rest = &bytes[at..];
-                let skip = match *self.dfa.accelerator(state) {
-                    [a] => memchr::memchr(a, rest),
-                    [a, b] => memchr::memchr2(a, b, rest),
-                    [a, b, c] => memchr::memchr3(a, b, c, rest),
-                    _ => Some(0),
-                };
-                at += skip.unwrap_or(rest.len());
-            }
-        }
-        if self.dfa.is_start_state(state) {
-            start_at = at as i64;
-        }
-        scan.state = state;
-        scan.last = bytes.last().copied().or(scan.last);
-        scan.since_start = (at as i64 - start_at).max(0) as usize;
-        if self.certain && !self.hollow && self.dfa.is_match_state(self.dfa.next_eoi_state(state)) {
-            found(bytes.len(), scan.since_start);
-            scan.state = behind(bytes.len());
-            scan.since_start = 0;
-        }
     }
 
     /// Bytes are missing here. Whether a match ended right in front of them.
@@ -316,39 +308,45 @@ impl Automaton {
 
     /// The text was cut off here. Whether a match ended right there.
     pub(super) fn ends_at_gap(&self, scan: &Scan) -> bool {
-        self.dfa.is_match_state(self.dfa.next_state(scan.state, 0))
+        match (&self.engine, &scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => dense.ends_before(*state, 0),
+            (Engine::Lazy(lazy), State::Lazy(held)) => lazy.ends_before(held, Some(0)),
+            (Engine::Slow(slow), State::Slow(held)) => slow.ends_before(held, Some(0)),
+            _ => false,
+        }
     }
 
     /// The text truly ends here. Whether a match ends with it.
     pub(super) fn ends_at_end(&self, scan: &Scan) -> bool {
-        self.dfa.is_match_state(self.dfa.next_eoi_state(scan.state))
+        match (&self.engine, &scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => (&mut &*dense).ends(*state),
+            (Engine::Lazy(lazy), State::Lazy(held)) => lazy.ends_before(held, None),
+            (Engine::Slow(slow), State::Slow(held)) => slow.ends_before(held, None),
+            _ => false,
+        }
     }
 
     /// Whether a match is begun and not decided.
     pub(super) fn is_open(&self, scan: &Scan) -> bool {
-        let start = scan
-            .last
-            .map_or(self.fresh, |last| self.behind[usize::from(last)]);
-        // A state that goes where the start state goes is one in all but its name.
-        scan.state != start
-            && !(0..=255).all(|byte| {
-                self.dfa.next_state(scan.state, byte) == self.dfa.next_state(start, byte)
-            })
+        match (&self.engine, &scan.state) {
+            (Engine::Dense(dense), State::Dense(state)) => dense.is_open(*state, scan.last),
+            (_, State::Lazy(held)) => !held.is_start(),
+            (Engine::Slow(slow), State::Slow(held)) => slow.is_open(held),
+            _ => false,
+        }
     }
 }
 
-/// For each byte, whether it leads from any start state to something else.
-fn begins(dfa: &dense::DFA<Vec<u32>>, fresh: StateID, behind: &[StateID; 256]) -> Box<[bool; 256]> {
-    let mut starts = vec![fresh];
-    starts.extend(behind);
-    starts.sort_unstable();
-    starts.dedup();
-    let mut begins = Box::new([false; 256]);
-    for (byte, begins) in (0..=255).zip(begins.iter_mut()) {
-        let leaves = |start: &StateID| !dfa.is_start_state(dfa.next_state(*start, byte));
-        *begins = starts.iter().any(leaves);
-    }
-    begins
+fn nfa(hir: &Hir) -> Result<thompson::NFA, String> {
+    let config = thompson::Config::new()
+        .utf8(false)
+        .which_captures(thompson::WhichCaptures::None)
+        .nfa_size_limit(Some(NFA));
+    let mut compiler = thompson::Compiler::new();
+    let shared = alike::shared(hir);
+    let hir = shared.as_ref().unwrap_or(hir);
+    let built = compiler.configure(config).build_from_hir(hir);
+    built.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -365,7 +363,25 @@ mod tests {
             ..Options::default()
         };
         let pattern = Pattern::compile(&[pattern.to_owned()], &options).unwrap();
-        (Automaton::new(&pattern.hir).unwrap(), pattern)
+        (Automaton::new(&pattern.hir, &pattern.hir).unwrap(), pattern)
+    }
+
+    /// The pattern in each engine that can have it: with much room for a cache, with next to none, and with some.
+    fn engines(hir: &Hir) -> Vec<Automaton> {
+        let sets = || Sets::new(nfa(hir).unwrap());
+        let mut engines: Vec<Engine> = Dense::new(sets().nfa(), 1)
+            .map(Engine::Dense)
+            .into_iter()
+            .collect();
+        if !engines.is_empty() {
+            let rooms = [1 << 20, 0, 3000];
+            engines.extend(rooms.map(|room| Engine::Lazy(Lazy::with_room(sets(), room))));
+        }
+        engines.push(Engine::Slow(Slow::new(sets())));
+        let engines = engines.into_iter();
+        engines
+            .map(|engine| Automaton::with(engine, hir, hir))
+            .collect()
     }
 
     /// Ends of all matches in the whole text, which comes in `pieces`.
@@ -422,6 +438,61 @@ mod tests {
                 [26, 48, 59],
                 "cut at {at}"
             );
+        }
+    }
+
+    #[test]
+    fn what_open_messages_hold_is_bounded_and_what_is_forgotten_is_counted() {
+        let (_, pattern) = automaton("a.{30}b");
+        let sets = Sets::new(nfa(&pattern.hir).unwrap());
+        let engine = Engine::Lazy(Lazy::with_room(sets, 1 << 20));
+        let automaton = Automaton::with(engine, &pattern.hir, &pattern.hir);
+        let Engine::Lazy(lazy) = &automaton.engine else {
+            panic!("it is lazy");
+        };
+        let mut open = Vec::new();
+        for number in 0_u32..150_000 {
+            let text: Vec<u8> = (0..30)
+                .map(|bit| b"a-"[(number >> (bit % 18)) as usize & 1])
+                .collect();
+            let mut scan = automaton.start();
+            automaton.feed(&mut scan, &text, false, &mut |_, _| ());
+            open.push(scan);
+        }
+        assert!(automaton.forgotten() > 0);
+        assert!(lazy.alive() <= (1 << 20) + crate::limits::BEGUN_MATCHES + 4096);
+        let begun = open.iter().filter(|scan| automaton.is_open(scan)).count();
+        assert!(begun > 30_000, "{begun}");
+        open.clear();
+        let before = automaton.forgotten();
+        let mut scan = automaton.start();
+        automaton.feed(&mut scan, b"a", false, &mut |_, _| ());
+        assert!(automaton.is_open(&scan) && automaton.forgotten() == before);
+    }
+
+    #[test]
+    fn a_pattern_has_the_engine_that_it_needs() {
+        let options = Options {
+            unicode: true,
+            ..Options::default()
+        };
+        let kinds = [
+            ("secret", "dense"),
+            (r"\w{3,20}", "dense"),
+            ("GET.{1,100}HTTP", "lazy"),
+            ("a.{30}b", "lazy"),
+            (r"\w{100}", "lazy"),
+            (r"\bword\b", "slow"),
+        ];
+        for (text, kind) in kinds {
+            let pattern = Pattern::compile(&[text.to_owned()], &options).unwrap();
+            let automaton = Automaton::new(&pattern.hir, &pattern.hir).unwrap();
+            let is = match automaton.engine {
+                Engine::Dense(_) => "dense",
+                Engine::Lazy(_) => "lazy",
+                Engine::Slow(_) => "slow",
+            };
+            assert_eq!(is, kind, "{text}");
         }
     }
 
@@ -501,14 +572,14 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #![proptest_config(ProptestConfig::with_cases(8_000))]
         #[test]
         fn every_match_is_found_however_the_text_was_cut(
             pattern in any_pattern(),
             text in prop::collection::vec(prop::sample::select(b"aabbc \r\nA\x00\xff".to_vec()), 0..40),
             cuts in prop::collection::vec(0usize..41, 0..8),
         ) {
-            let (automaton, compiled) = automaton(&pattern);
+            let (_, compiled) = automaton(&pattern);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.sort_unstable();
             let mut pieces = Vec::new();
@@ -518,16 +589,110 @@ mod tests {
                 from = cut;
             }
             pieces.push(&text[from..]);
-            let whole = ends(&automaton, &[&text]);
-            let cut = ends(&automaton, &pieces);
-            prop_assert_eq!(!whole.is_empty(), compiled.regex.is_match(&text), "{} {:?}", pattern, text);
-            if automaton.hollow {
-                prop_assert_eq!(whole.is_empty(), cut.is_empty(), "{} {:?}", pattern, pieces);
-            } else {
-                prop_assert_eq!(whole, cut, "{} {:?}", pattern, pieces);
-            }
-            prop_assert!(!automaton.misses(&text) || !compiled.regex.is_match(&text), "{} {:?}", pattern, text);
+            agree(&engines(&compiled.hir), &compiled, &text, &pieces)?;
         }
+    }
+
+    /// All find what the library finds in the whole text, and the same in the pieces.
+    fn agree(
+        engines: &[Automaton],
+        pattern: &Pattern,
+        text: &[u8],
+        pieces: &[&[u8]],
+    ) -> Result<(), TestCaseError> {
+        let matches = pattern.regex.is_match(text);
+        let first = ends(&engines[0], &[text]);
+        prop_assert_eq!(!first.is_empty(), matches, "{} {:?}", pattern.hir, text);
+        for automaton in engines {
+            for pieces in [&[text], pieces] {
+                let ends = ends(automaton, pieces);
+                // What waits for the rest of a character is only told to match, not where.
+                let waits = matches!(&automaton.engine, Engine::Slow(slow) if slow.waits());
+                if automaton.hollow || waits {
+                    prop_assert_eq!(
+                        !ends.is_empty(),
+                        matches,
+                        "{} {:?} {:?}",
+                        pattern.hir,
+                        pieces,
+                        automaton.engine
+                    );
+                } else {
+                    prop_assert_eq!(
+                        &ends,
+                        &first,
+                        "{} {:?} {:?}",
+                        pattern.hir,
+                        pieces,
+                        automaton.engine
+                    );
+                }
+            }
+            prop_assert!(
+                !automaton.misses(text) || !matches,
+                "{} {:?}",
+                pattern.hir,
+                text
+            );
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        /// Characters beyond ASCII, whole and broken, with all that looks at them.
+        #[test]
+        fn every_match_in_unicode_is_found_however_the_text_was_cut(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "a", "é", "(?i)É", r"\w", r"\W", ".", r"\b", r"\B", "^", "$", r"(?-u:\b)", r"(?-u:\xc3)", "[é-ö]", "ß?", "(?:é|a)+", r"\b{start}", r"\b{end-half}",
+            ]), 1..5),
+            text in prop::collection::vec(prop::sample::select(vec![
+                &b"a"[..], b" ", "é".as_bytes(), "É".as_bytes(), "ß".as_bytes(), "€".as_bytes(), "😀".as_bytes(), b"\xc3", b"\xa9", b"\xe2\x82", b"\r\n",
+            ]), 0..9),
+            cuts in prop::collection::vec(0usize..20, 0..5),
+        ) {
+            let options = Options { unicode: true, line_anchors: true, crlf: true, ..Options::default() };
+            let compiled = Pattern::compile(&[pieces.concat()], &options).unwrap();
+            let text = text.concat();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.push(text.len());
+            cuts.sort_unstable();
+            let mut from = 0;
+            let pieces: Vec<&[u8]> = cuts.iter().map(|to| &text[std::mem::replace(&mut from, *to)..*to]).collect();
+            agree(&engines(&compiled.hir), &compiled, &text, &pieces)?;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        /// Many open messages use one cache by turns, which is emptied again and again.
+        #[test]
+        fn messages_that_are_open_at_once_do_not_disturb_each_other(
+            texts in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab \n".to_vec()), 0..60), 1..8),
+            turns in prop::collection::vec((0usize..8, 1usize..9), 0..60),
+        ) {
+            let (dense, pattern) = automaton("a.{3,9}b|a{5}");
+            for automaton in engines(&pattern.hir) {
+                let mut open: Vec<_> = texts.iter().map(|text| (automaton.start(), &text[..], Vec::new())).collect();
+                let rest = (0..texts.len()).map(|at| (at, usize::MAX));
+                for (at, len) in turns.iter().copied().chain(rest) {
+                    let at = at % open.len();
+                    let (scan, text, found) = &mut open[at];
+                    let (piece, rest) = text.split_at(len.min(text.len()));
+                    let offset = texts[at].len() - text.len();
+                    automaton.feed(scan, piece, false, &mut |end, _| found.push(offset + end));
+                    *text = rest;
+                }
+                for ((scan, _, mut found), text) in open.into_iter().zip(&texts) {
+                    found.extend(automaton.ends_at_end(&scan).then_some(text.len()));
+                    prop_assert_eq!(found, ends(&dense, &[text]));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8_000))]
 
         /// At a glance or step by step, a piece leaves the same behind.
         #[test]
@@ -535,7 +700,11 @@ mod tests {
             pattern in any_pattern(),
             pieces in prop::collection::vec(prop::collection::vec(prop::sample::select(b"aabbc \r\nA\x00\xff".to_vec()), 1..9), 1..4),
         ) {
-            let (automaton, _) = automaton(&pattern);
+            let (_, compiled) = automaton(&pattern);
+            for automaton in engines(&compiled.hir) {
+            if matches!(automaton.engine, Engine::Slow(_)) {
+                continue;
+            }
             let (mut passed, mut glanced, mut walked) = (automaton.start(), automaton.start(), automaton.start());
             for piece in &pieces {
                 let (mut one, mut two, mut three) = (Vec::new(), Vec::new(), Vec::new());
@@ -544,8 +713,14 @@ mod tests {
                 automaton.walk(&mut walked, piece, false, &mut |end, len| three.push((end, len)));
                 prop_assert_eq!(&one, &three);
                 prop_assert_eq!(&two, &three);
-                prop_assert_eq!(format!("{passed:?}"), format!("{walked:?}"));
-                prop_assert_eq!(format!("{glanced:?}"), format!("{walked:?}"));
+                let told = |scan: &Scan| match &scan.state {
+                    State::Dense(state) => format!("{state:?} {:?} {}", scan.last, scan.since_start),
+                    State::Lazy(held) => format!("{:?} {:?} {}", held.set(), scan.last, scan.since_start),
+                    State::Slow(held) => format!("{held:?}"),
+                };
+                prop_assert_eq!(told(&passed), told(&walked));
+                prop_assert_eq!(told(&glanced), told(&walked));
+            }
             }
         }
     }

@@ -2,12 +2,22 @@
 //!
 //! Kept are its head, the start of its body, and the lines around each match behind that; all bounded, in buffers that are
 //! used again for the next message.
+//!
+//! What is kept may be shown before the message is over: as a portion, which is then forgotten. The portions together are the
+//! text that would be shown of the whole message, and have its matches. So what is decided by bytes to come stays for the next
+//! portion: half a character, how many bytes are skipped behind the last kept one, and a match that reaches the end.
+
+mod portion;
 
 use std::ops::Range;
 
-use crate::hit::{Piece, Text};
+use crate::hit::{Carried, Piece, Text};
 use crate::message::Part;
 use crate::stream::GapReason;
+
+use super::plain::Plain;
+use portion::Cut;
+pub use portion::Extent;
 
 use super::query::{Bookmark, Progress, Query};
 
@@ -25,14 +35,25 @@ pub struct Keep {
 }
 
 /// A message that is being said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Unit {
     progress: Vec<Progress>,
+    /// It may be no text; and whether it is, as far as that matters.
+    raw: bool,
+    plain: Plain,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
-    /// Bytes of the body in front of what is kept.
+    /// Bytes of the body before what is kept, and is not counted in `skipped`.
     start: u64,
+    /// What earlier portions have shown and left here.
+    carried: Carried,
+    /// Where in `bytes` the next match is looked for.
+    search_from: usize,
+    /// What of `bytes` belongs to the portion that was lent last, and where matches are looked for behind it.
+    portion: Cut,
+    /// No more lines around matches are kept: there are as many as may wait.
+    sated: bool,
     /// Kept bytes of the head.
     head: usize,
     /// Bytes of the head that were said.
@@ -58,6 +79,8 @@ pub struct Shown<'a> {
     pub text: Text<'a>,
     /// Bytes of the body in front of it, which were forgotten.
     pub start: u64,
+    /// What of earlier portions matters to it.
+    pub carried: Carried,
     /// Bytes of it that are the head.
     pub head: usize,
     /// The matches in it.
@@ -72,15 +95,27 @@ const AROUND: usize = 512;
 const EXCERPTS: usize = 64 << 10;
 
 impl Unit {
-    /// Begin a message, with a text of its own or where `bookmark` says.
-    pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>) {
-        query.begin(&mut self.progress, bookmark);
+    /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells whether it is text.
+    pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>, raw: bool) {
+        query.begin(&mut self.progress, bookmark, raw);
+        self.raw = raw && query.is_wide();
+        self.plain = Plain::default();
         self.head_said = 0;
         self.body = 0;
-        self.forget();
+        self.bytes.clear();
+        self.bytes.shrink_to(SPARE);
+        self.pieces.clear();
+        self.matches.clear();
         self.start = 0;
+        self.carried = Carried::default();
+        self.search_from = 0;
+        self.sated = false;
+        self.head = 0;
+        self.body_kept = 0;
+        self.excerpts = 0;
         self.skipped = 0;
         self.tail.clear();
+        self.wanted = 0;
     }
 
     /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in them.
@@ -99,9 +134,10 @@ impl Unit {
         if bytes.is_empty() {
             return;
         }
+        let text = !(self.raw && self.plain.take(bytes));
         let mut progress = std::mem::take(&mut self.progress);
         if part == Part::Head {
-            query.feed(&mut progress, bytes, lacks, &mut |_, _| ());
+            query.feed(&mut progress, bytes, lacks, text, &mut |_, _| ());
             let room = keep.head.saturating_sub(self.head);
             let (kept, skipped) = bytes.split_at(room.min(bytes.len()));
             self.keep(kept);
@@ -110,17 +146,17 @@ impl Unit {
         } else {
             let room = keep.body.saturating_sub(self.body_kept);
             if room >= bytes.len() {
-                query.feed(&mut progress, bytes, lacks, &mut |_, _| ());
+                query.feed(&mut progress, bytes, lacks, text, &mut |_, _| ());
                 self.keep(bytes);
                 self.body_kept += bytes.len();
             } else {
                 let (kept, rest) = bytes.split_at(room);
-                query.feed(&mut progress, kept, lacks, &mut |_, _| ());
+                query.feed(&mut progress, kept, lacks, text, &mut |_, _| ());
                 self.keep(kept);
                 self.body_kept += kept.len();
                 let mut done = 0;
-                query.feed(&mut progress, rest, lacks, &mut |end, len| {
-                    if keep.around {
+                query.feed(&mut progress, rest, lacks, text, &mut |end, len| {
+                    if keep.around && !self.sated {
                         done = self.excerpt(rest, done, end, len);
                     }
                 });
@@ -154,13 +190,25 @@ impl Unit {
     /// Whether the message holds, as far as it was searched.
     #[must_use]
     pub fn holds(&self, query: &Query) -> bool {
-        query.holds(&self.progress)
+        query.holds(&self.progress, self.is_text())
+    }
+
+    /// Whether something was found that must not be there.
+    #[must_use]
+    pub fn is_refused(&self, query: &Query) -> bool {
+        query.refuses(&self.progress)
+    }
+
+    /// Whether the message would hold if its text ended truly here.
+    #[must_use]
+    pub fn would_hold(&self, query: &Query) -> bool {
+        query.would_hold(&self.progress)
     }
 
     /// Whether a match is begun and not decided.
     #[must_use]
     pub fn is_open(&self, query: &Query) -> bool {
-        query.is_open(&self.progress)
+        query.is_open(&self.progress, self.is_text())
     }
 
     /// Note how far the text was read, for the message that goes on with it.
@@ -192,6 +240,17 @@ impl Unit {
         self.bytes.len()
     }
 
+    /// Whether anything is kept that no portion has shown.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Keep no more lines around matches until a portion is shown: it is not known whether any will be.
+    pub fn sate(&mut self) {
+        self.sated = true;
+    }
+
     /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget) now.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -199,51 +258,65 @@ impl Unit {
         (self.excerpts >= EXCERPTS && self.wanted == 0) || self.excerpts >= 2 * EXCERPTS
     }
 
-    /// What is kept, with the matches in it.
+    /// What is kept, with the matches in it; or, behind portions, what those have not shown.
     pub fn show(&mut self, query: &Query) -> Shown<'_> {
         self.note_skipped();
+        self.find(query, self.bytes.len());
+        self.lend(self.pieces.len(), self.bytes.len(), 0, 0)
+    }
+
+    /// Find the matches in what is kept up to `end`.
+    fn find(&mut self, query: &Query, end: usize) {
         self.matches.clear();
-        // Pieces that touch are one text.
-        let mut run = 0..0;
+        let is_text = self.is_text();
+        // Pieces that touch are one text, and with it what was shown before them.
+        let mut run = 0..self.carried.len;
+        let mut from = self.search_from;
         for piece in &self.pieces {
             match piece {
-                Piece::Kept(range) => run.end = range.end,
+                Piece::Kept(range) => run.end = range.end.min(end).max(run.start),
                 Piece::Skipped(_) | Piece::Missing(..) => {
-                    query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
-                    run = run.end..run.end;
+                    query.extents(
+                        &self.bytes[run.clone()],
+                        from,
+                        run.start,
+                        is_text,
+                        &mut self.matches,
+                    );
+                    (run, from) = (run.end..run.end, 0);
                 }
             }
         }
-        query.extents(&self.bytes[run.clone()], run.start, &mut self.matches);
+        query.extents(
+            &self.bytes[run.clone()],
+            from,
+            run.start,
+            is_text,
+            &mut self.matches,
+        );
+    }
+
+    fn lend(&self, pieces: usize, end: usize, unsettled: usize, open: usize) -> Shown<'_> {
         Shown {
             text: Text {
-                bytes: &self.bytes,
-                pieces: &self.pieces,
+                bytes: &self.bytes[..end],
+                pieces: &self.pieces[..pieces],
             },
             start: self.start,
+            carried: Carried {
+                unsettled,
+                open,
+                ..self.carried
+            },
             head: self.head,
             matches: &self.matches,
             body_size: self.body,
         }
     }
 
-    /// Forget what is kept; the search goes on.
-    pub fn forget(&mut self) {
-        let noted = self.pieces.iter().map(|piece| match piece {
-            Piece::Kept(range) => range.len() as u64,
-            Piece::Skipped(len) => *len,
-            Piece::Missing(..) => 0,
-        });
-        let noted: u64 = noted.sum();
-        self.start += noted.saturating_sub(self.head as u64);
-        self.bytes.clear();
-        self.pieces.clear();
-        self.matches.clear();
-        self.head = 0;
-        self.body_kept = if self.body > 0 { usize::MAX } else { 0 };
-        self.excerpts = 0;
-        self.wanted = 0;
-        self.bytes.shrink_to(SPARE);
+    /// Whether it is text, as far as that matters.
+    fn is_text(&self) -> bool {
+        !(self.raw && self.plain.is_not())
     }
 
     fn count(&mut self, part: Part, len: usize) {
@@ -316,9 +389,6 @@ impl Unit {
             let line = memchr::memrchr(b'\n', &self.tail).map_or(0, |at| at + 1);
             let back = self.tail.len() - line;
             let start = std::mem::take(&mut self.tail);
-            // Less than that when a portion was taken out behind them: then they are shown with this one.
-            let again = (back as u64).saturating_sub(self.skipped);
-            self.start = self.start.saturating_sub(again);
             self.skipped = self.skipped.saturating_sub(back as u64);
             self.keep(&start[line..]);
             self.excerpts += back;
@@ -383,7 +453,7 @@ mod tests {
 
     fn said(query: &Query, head: &str, body: &str, chunk: usize) -> Unit {
         let mut unit = Unit::default();
-        unit.begin(query, None);
+        unit.begin(query, None, false);
         for (part, text) in [(Part::Head, head), (Part::Body, body)] {
             for piece in text.as_bytes().chunks(chunk) {
                 unit.feed(query, &KEEP, part, piece, false);
@@ -429,7 +499,7 @@ mod tests {
     fn no_match_crosses_what_is_missing_and_it_is_shown_where_it_was() {
         let query = query("needle");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         unit.feed(&query, &KEEP, Part::Body, b"a nee", false);
         unit.missing(&query, 7, GapReason::Acked);
         unit.feed(&query, &KEEP, Part::Body, b"dle", false);
@@ -445,7 +515,7 @@ mod tests {
         assert!(unit.is_open(&query) && !unit.holds(&query));
         let mut mark = Bookmark::default();
         unit.mark(&mut mark);
-        unit.begin(&query, Some(&mark));
+        unit.begin(&query, Some(&mark), false);
         unit.feed(&query, &KEEP, Part::Body, b"dle b", false);
         assert!(unit.holds(&query) && !unit.is_open(&query));
     }
@@ -458,7 +528,7 @@ mod tests {
             ..KEEP
         };
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         unit.feed(&query, &keep, Part::Head, b"GET /\n", false);
         unit.feed(&query, &keep, Part::Body, b"needle", false);
         assert!(!unit.holds(&query));
@@ -494,14 +564,16 @@ mod tests {
     fn a_match_is_not_cut_where_a_portion_is_taken_out() {
         let query = query("id=[0-9]+");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         let text = "id=12345 and more\n".repeat(20_000);
         let mut shown = Vec::new();
         for piece in text.as_bytes().chunks(5) {
             unit.feed(&query, &KEEP, Part::Body, piece, false);
             if unit.is_full() {
-                let view = unit.show(&query);
-                shown.extend(view.matches.iter().map(Range::len));
+                assert!(unit.cut(Extent::All));
+                let view = unit.show_portion(&query);
+                let settled = view.matches.len() - view.carried.unsettled;
+                shown.extend(view.matches[..settled].iter().map(Range::len));
                 unit.forget();
             }
         }
@@ -510,11 +582,165 @@ mod tests {
         assert_eq!((whole, shown.len()), (20_000, 20_000));
     }
 
+    /// What is shown of a message: its text with `<n>` for skipped and `!n!` for missing bytes, and its matches with their places.
+    #[derive(Default, PartialEq, Eq, Debug)]
+    struct Told {
+        text: Vec<u8>,
+        matches: Vec<(bool, u64, Vec<u8>)>,
+    }
+
+    impl Told {
+        fn add(&mut self, shown: &Shown<'_>) {
+            let Carried {
+                len,
+                head,
+                at,
+                unsettled,
+                ..
+            } = shown.carried;
+            // For each byte, whether it is of the head, and its place there or in the body.
+            let body = shown.start - (len - head) as u64;
+            let mut places: Vec<(bool, u64)> =
+                (0..head).map(|one| (true, at + one as u64)).collect();
+            places.extend((head..len).map(|one| (false, body + (one - head) as u64)));
+            let mut place = shown.start;
+            for piece in shown.text.pieces {
+                match piece {
+                    Piece::Kept(range) => {
+                        self.text
+                            .extend_from_slice(&shown.text.bytes[range.clone()]);
+                        for one in range.clone() {
+                            let in_head = one < shown.head;
+                            places.push((in_head, if in_head { one as u64 } else { place }));
+                            place += u64::from(!in_head);
+                        }
+                    }
+                    Piece::Skipped(len) => {
+                        self.text.extend_from_slice(format!("<{len}>").as_bytes());
+                        place += len;
+                    }
+                    Piece::Missing(len, _) => {
+                        self.text.extend_from_slice(format!("!{len}!").as_bytes());
+                    }
+                }
+            }
+            let settled = shown.matches.len() - unsettled;
+            for found in &shown.matches[..settled] {
+                let (in_head, at) = places[found.start];
+                let bytes = shown.text.bytes[found.clone()].to_vec();
+                self.matches.push((in_head, at, bytes));
+            }
+        }
+    }
+
+    /// Feed a message in `steps`: how many bytes of its body come at once, whether some are missing behind them, and whether a
+    /// portion is shown then.
+    fn told(
+        query: &Query,
+        keep: &Keep,
+        text: &[u8],
+        steps: &[(usize, bool, Option<Extent>)],
+    ) -> Told {
+        let mut unit = Unit::default();
+        unit.begin(query, None, false);
+        let head = b"GET /id=1 HTTP/1.1\r\nX: \xc3\xa9\r\n\r\n";
+        unit.feed(query, keep, Part::Head, head, false);
+        let (mut told, mut rest) = (Told::default(), text);
+        for (len, gap, portion) in steps.iter().cycle() {
+            if let Some(extent) = portion
+                && unit.cut(*extent)
+            {
+                told.add(&unit.show_portion(query));
+                unit.forget();
+            }
+            if rest.is_empty() {
+                break;
+            }
+            let (now, later) = rest.split_at((*len).min(rest.len()));
+            unit.feed(query, keep, Part::Body, now, false);
+            if *gap {
+                unit.missing(query, 3, GapReason::Acked);
+            }
+            rest = later;
+        }
+        unit.end(query, true);
+        told.add(&unit.show(query));
+        told
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+        /// Named: `portions_are_the_whole`.
+        #[test]
+        fn portions_one_after_the_other_are_what_is_shown_of_the_whole(
+            words in proptest::collection::vec(0_usize..9, 0..60),
+            steps in proptest::collection::vec((1_usize..12, 0_u8..12, 0_u8..6), 1..20),
+            pattern in 0_usize..9,
+            body in proptest::sample::select(vec![0_usize, 8, 40, 4000]),
+            around in proptest::bool::ANY,
+        ) {
+            const WORDS: [&str; 9] =
+                ["id=", "12", "345", "\r\n", "\n", " hay é ", "word3", "data: ", "𝄞x"];
+            const PATTERNS: [&str; 9] =
+                ["", "id=[0-9]+", "word3", "^data", r"\bhay\b", "3$", r"(?s)id.*3", "é|𝄞x", "[0-9]{2,4}"];
+            let text: String = words.iter().map(|word| WORDS[*word]).collect();
+            let query = query(PATTERNS[pattern]);
+            let keep = Keep { body, around, ..KEEP };
+            let steps: Vec<_> = steps
+                .iter()
+                .map(|(len, gap, portion)| {
+                    let extent = match portion {
+                        0 | 1 => Some(Extent::All),
+                        2 => Some(Extent::Paragraphs),
+                        3 => Some(Extent::Head),
+                        _ => None,
+                    };
+                    (*len, *gap == 0, extent)
+                })
+                .collect();
+            let at_once: Vec<_> = steps.iter().map(|(len, gap, _)| (*len, *gap, None)).collect();
+            let portions = told(&query, &keep, text.as_bytes(), &steps);
+            let whole = told(&query, &keep, text.as_bytes(), &at_once);
+            proptest::prop_assert_eq!(
+                portions.text.escape_ascii().to_string(),
+                whole.text.escape_ascii().to_string()
+            );
+            proptest::prop_assert_eq!(portions.matches, whole.matches);
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_shown_is_held_bounded_with_its_beginning() {
+        let query = query("needle");
+        let mut unit = said(&query, "HTTP/1.1 200 OK\n\n", "the start", 100);
+        for _ in 0..10_000 {
+            unit.feed(
+                &query,
+                &KEEP,
+                Part::Body,
+                b"a needle in a very long haystack\n",
+                false,
+            );
+            if unit.is_full() {
+                unit.sate();
+            }
+            assert!(unit.size() <= EXCERPTS + 4 * AROUND);
+        }
+        let kept = kept(&mut unit, &query);
+        assert!(
+            kept.starts_with("HTTP/1.1 200 OK\n\nthe starta [needle]"),
+            "{}",
+            &kept[..60]
+        );
+        assert!(kept.ends_with('>'), "what is left out is said");
+    }
+
     #[test]
     fn many_small_gaps_are_bounded() {
         let query = query("needle");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         for _ in 0..20_000 {
             unit.feed(&query, &KEEP, Part::Body, b"x", false);
             unit.missing(&query, 1, GapReason::Acked);
@@ -528,7 +754,7 @@ mod tests {
     fn many_matches_fill_the_unit_and_none_is_lost() {
         let query = query("needle");
         let mut unit = Unit::default();
-        unit.begin(&query, None);
+        unit.begin(&query, None, false);
         let mut matches = 0;
         for _ in 0..10_000 {
             unit.feed(
@@ -539,7 +765,9 @@ mod tests {
                 false,
             );
             if unit.is_full() {
-                matches += unit.show(&query).matches.len();
+                assert!(unit.cut(Extent::All));
+                let view = unit.show_portion(&query);
+                matches += view.matches.len() - view.carried.unsettled;
                 unit.forget();
             }
             assert!(unit.size() <= EXCERPTS + 2 * AROUND);

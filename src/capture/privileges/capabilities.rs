@@ -1,4 +1,5 @@
-//! Linux capabilities: none is needed once a device is open, not even `cap_net_raw`.
+//! Linux capabilities. None is needed once a device is open, not even `cap_net_raw`, so all are
+//! dropped.
 
 use crate::capture::CaptureError;
 
@@ -14,8 +15,9 @@ mod linux {
         })
     }
 
-    /// Empty the bounding set: no program that is run later can have any capability. It takes `cap_setpcap`, so it comes
-    /// before the user changes; who has not got it is held by no-new-privileges alone.
+    /// Empties the bounding set, so that no program executed later can have a capability. This
+    /// requires `cap_setpcap`, so it must come before the change of user; without it,
+    /// no-new-privileges has to suffice.
     pub(in super::super) fn empty_bounding_set() -> Result<(), CaptureError> {
         let may = caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP);
         if !step("capabilities", may)? {
@@ -28,7 +30,8 @@ mod linux {
         Ok(())
     }
 
-    /// Drop all that the process has or could pass on, and look whether they are gone.
+    /// Drops every capability of the process, including inheritable and ambient ones, and verifies
+    /// that none is left.
     pub(in super::super) fn drop_all() -> Result<(), CaptureError> {
         if caps::runtime::ambient_set_supported().is_ok() {
             step("ambient set", caps::clear(None, CapSet::Ambient))?;
@@ -51,14 +54,14 @@ mod linux {
 #[cfg(target_os = "linux")]
 pub(super) use linux::{drop_all, empty_bounding_set};
 
-/// There are none elsewhere.
+/// Other systems have no capabilities.
 #[cfg(not(target_os = "linux"))]
 #[allow(clippy::unnecessary_wraps, reason = "as on Linux")]
 pub(super) fn empty_bounding_set() -> Result<(), CaptureError> {
     Ok(())
 }
 
-/// There are none elsewhere.
+/// Other systems have no capabilities.
 #[cfg(not(target_os = "linux"))]
 #[allow(clippy::unnecessary_wraps, reason = "as on Linux")]
 pub(super) fn drop_all() -> Result<(), CaptureError> {

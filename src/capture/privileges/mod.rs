@@ -1,15 +1,18 @@
-//! Giving up rights, once all devices, inputs and outputs are open: what follows reads hostile bytes.
+//! Drops privileges once all devices, inputs and outputs are open, before the first captured byte
+//! is parsed. Each step is irreversible.
 //!
-//! In this order, and each for good: [`refuse_set_id`] first of all; then [`give_up`], which becomes another [`user`], drops
-//! every capability and sees to it that no rights come back; last the [`sandbox`], after which nothing can be opened, made,
-//! run or sent any more. `-R` leaves out the first half of [`give_up`] (user and capabilities stay), and nothing else.
+//! The order: [`refuse_set_id`] at the start; then [`give_up`], which changes the [`user`], drops
+//! every capability and prevents regaining them; finally the [`sandbox`], after which nothing can
+//! be opened, created, executed or sent. `-R` skips the first half of [`give_up`] (user and
+//! capabilities), nothing else.
 
 mod capabilities;
+mod identity;
+#[cfg(target_os = "linux")]
+mod layers;
 pub mod sandbox;
 pub mod selftest;
 mod user;
-#[cfg(target_os = "linux")]
-mod walls;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
@@ -17,11 +20,12 @@ use nix::unistd::{getegid, geteuid, getgid, getuid};
 
 use super::CaptureError;
 
-pub(super) use user::caller;
-pub use user::{Outcome, current_user, give_away, heir, shut_out_of};
+pub use identity::describe_process;
+pub(super) use user::sudo_user;
+pub use user::{Outcome, cannot_write_to, chown_output, current_user, target_user};
 
-/// Refuse to run set-uid or set-gid: who calls could choose the environment, the files and the directory, and none of this
-/// program's reading of them is written for that.
+/// Refuses to run set-uid or set-gid. The caller would choose the environment, the files and the
+/// directory, and the code that reads them is not written for that.
 ///
 /// # Errors
 /// The real and the effective user or group differ.
@@ -33,14 +37,14 @@ pub fn refuse_set_id() -> Result<(), CaptureError> {
     }
 }
 
-/// Become `user`, or who called `sudo`, or `nobody`, if we are root; and drop every capability, whoever we are. `keep_root`
-/// leaves both out. Then, in any case: no rights can come back by running a program, no memory goes into a core file, and
-/// nobody but root may look into this process.
+/// Becomes `user`, or the user who ran `sudo`, or `nobody`, if this process is root, and drops
+/// every capability in any case; `keep_root` skips both. Then, always: no privileges can be gained
+/// by executing a program, no core file is written, and only root can inspect this process.
 ///
-/// To be called before other threads start: capabilities belong to a thread.
+/// Must be called before other threads start, because capabilities belong to a thread.
 ///
 /// # Errors
-/// A step failed, or root's rights could be had back. The process must not go on then.
+/// A step failed, or root could be regained. The process must not continue then.
 pub fn give_up(name: Option<&str>, keep_root: bool) -> Result<Outcome, CaptureError> {
     let outcome = if keep_root {
         Outcome::Kept
@@ -60,7 +64,7 @@ pub fn give_up(name: Option<&str>, keep_root: bool) -> Result<Outcome, CaptureEr
     Ok(outcome)
 }
 
-/// One step, by its name.
+/// Adds the name of a step to its error.
 fn step(name: &str, result: Result<(), Errno>) -> Result<(), CaptureError> {
     result.map_err(|errno| CaptureError::Privileges {
         detail: format!("{name}: {}", errno.desc()),

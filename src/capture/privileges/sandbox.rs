@@ -1,30 +1,32 @@
-//! The sandbox: what is left to a process that only reads what is open already, thinks, and writes to what is open already.
+//! The sandbox: restricts the process to reading and writing what is already open. A layer that the
+//! kernel lacks is not an error, but it is reported ([`available`], [`SandboxState`]).
 //!
-//! Two walls. *Landlock*: no file can be opened, no TCP port bound or connected to, no signal sent to others. *seccomp*: the
-//! system calls of the list in `walls.rs` and no others, on every thread. A refused call is an error (`EPERM`), not the end:
-//! libpcap tries harmless things that it can do without (it opens sysfs for its statistics), a refusal can be tested and
-//! seen, and an intruder gains nothing by going on. Only a call of another architecture kills.
+//! There are two layers. *Landlock*: no file can be opened, no TCP port bound or connected to, no
+//! signal sent to another process. *seccomp*: only the system calls listed in `layers.rs`, on every
+//! thread. A refused call fails with `EPERM` instead of killing the process: libpcap tries harmless
+//! calls that it can do without (it opens sysfs for its statistics), a refusal can be tested, and
+//! an attacker gains nothing from it. Only a call of another architecture kills the process.
 //!
-//! Each wall stands as far as the kernel has it; a missing one is no error but is shown ([`offered`], [`State`]).
-//! What a run needs is therefore opened, compiled, looked up and started before: devices, all input and output files, the
-//! pager, the time zone, the filter for each link type. `--streams` alone makes files while it runs: in its folder, only
-//! there, only to write, and never through a symbolic link.
+//! Whatever a run needs is therefore opened, compiled, resolved and started before: devices, input
+//! and output files, the pager, the time zone, the filter for each link type. Only `--streams`
+//! creates files during the run: in its directory only, write-only, and never through a symbolic
+//! link.
 
 use std::fmt;
 use std::os::fd::{BorrowedFd, RawFd};
 
-/// What a run needs in the sandbox.
+/// What a run uses inside the sandbox.
 #[derive(Clone, Debug, Default)]
 pub struct Needs<'a> {
-    /// Sockets of devices. They are read from; writing to one would send a packet, so it is refused.
+    /// Sockets of devices. They can be read; writing is refused, because it would send a packet.
     pub devices: Vec<RawFd>,
-    /// A folder in which files are made.
+    /// A directory in which files are created.
     pub folder: Option<BorrowedFd<'a>>,
 }
 
-/// Which walls.
+/// Selects the layers to enter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Walls {
+pub enum Layers {
     /// Both.
     All,
     /// Only Landlock.
@@ -35,18 +37,18 @@ pub enum Walls {
     None,
 }
 
-/// How far a wall stands, or could.
+/// State of one layer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Wall {
-    /// It is not wanted.
+pub enum LayerState {
+    /// Not requested.
     Off,
-    /// It stands; what it does, in words.
+    /// Enforced, or available; describes what it restricts.
     Up(String),
-    /// The kernel cannot; why.
+    /// Not supported by the kernel; the reason.
     Missing(String),
 }
 
-impl fmt::Display for Wall {
+impl fmt::Display for LayerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Off => f.write_str("off"),
@@ -56,60 +58,61 @@ impl fmt::Display for Wall {
     }
 }
 
-/// Both walls. Displayed, it is the line that a person is shown.
+/// State of both layers. Its `Display` is the line shown to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct State {
-    /// Files, TCP and signals.
-    pub landlock: Wall,
-    /// System calls.
-    pub seccomp: Wall,
+pub struct SandboxState {
+    /// Restricts files, TCP and signals.
+    pub landlock: LayerState,
+    /// Restricts system calls.
+    pub seccomp: LayerState,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for SandboxState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if (&self.landlock, &self.seccomp) == (&Wall::Off, &Wall::Off) {
+        if (&self.landlock, &self.seccomp) == (&LayerState::Off, &LayerState::Off) {
             return f.write_str("off");
         }
         write!(f, "Landlock {} · seccomp {}", self.landlock, self.seccomp)
     }
 }
 
-/// What this kernel offers; nothing is changed.
+/// Returns what this kernel supports, without entering anything.
 #[must_use]
-pub fn offered() -> State {
+pub fn available() -> SandboxState {
     #[cfg(target_os = "linux")]
-    let state = super::walls::offered();
+    let state = super::layers::available();
     #[cfg(not(target_os = "linux"))]
-    let state = elsewhere();
+    let state = unsupported();
     state
 }
 
-/// Raise the walls, for good. To be called last, with one thread: Landlock holds for the thread that asks and those it starts.
-/// `threads` is called when that wall stands, to start those that the run needs; after that none can be.
+/// Enters the layers, irreversibly. Must be called last and from the only thread: Landlock applies
+/// to the calling thread and those it starts. `threads` is called between the two layers to start
+/// the threads of the run; none can be started afterwards.
 #[must_use]
-pub fn raise(walls: Walls, needs: &Needs<'_>, threads: impl FnOnce()) -> State {
-    if walls == Walls::None {
+pub fn enter(layers: Layers, needs: &Needs<'_>, threads: impl FnOnce()) -> SandboxState {
+    if layers == Layers::None {
         threads();
-        return State {
-            landlock: Wall::Off,
-            seccomp: Wall::Off,
+        return SandboxState {
+            landlock: LayerState::Off,
+            seccomp: LayerState::Off,
         };
     }
     #[cfg(target_os = "linux")]
-    let state = super::walls::raise(walls, needs, threads);
+    let state = super::layers::enter(layers, needs, threads);
     #[cfg(not(target_os = "linux"))]
     let state = {
         let _ = needs;
         threads();
-        elsewhere()
+        unsupported()
     };
     state
 }
 
 #[cfg(not(target_os = "linux"))]
-fn elsewhere() -> State {
-    let missing = || Wall::Missing("it is Linux's".to_owned());
-    State {
+fn unsupported() -> SandboxState {
+    let missing = || LayerState::Missing("it is Linux's".to_owned());
+    SandboxState {
         landlock: missing(),
         seccomp: missing(),
     }

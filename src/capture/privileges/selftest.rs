@@ -1,7 +1,9 @@
-//! `--sandbox-selftest`: a proof from inside. What an intruder would like to do is tried, and a table says what became of it.
+//! `--sandbox-selftest`: attempts what an attacker inside the process would, and prints a table of
+//! the results. Every attempt succeeds outside the sandbox (at least for root), so a refusal is due
+//! to the sandbox.
 //!
-//! Each try is one that works outside the sandbox (for root at least), so that a refusal is the sandbox's doing; with
-//! `--no-sandbox` the table shows that. Nothing is changed by a try that works, but the last one: it becomes `/bin/false`.
+//! `--no-sandbox` shows the table without it. A successful attempt changes nothing, except the last
+//! one, which becomes `/bin/false`.
 
 use std::ffi::CString;
 use std::fmt;
@@ -18,48 +20,48 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpid, getppid};
 
-/// What became of a try.
+/// Result of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Came {
-    /// It was refused: `EPERM`, or Landlock's `EACCES`.
+pub enum AttemptResult {
+    /// Refused: `EPERM`, or Landlock's `EACCES`.
     Refused(Errno),
-    /// It worked, or failed for a reason of its own: it was not the sandbox.
-    Through(Option<Errno>),
+    /// Succeeded, or failed for a reason other than the sandbox.
+    NotRefused(Option<Errno>),
 }
 
-impl Came {
+impl AttemptResult {
     fn of(result: io::Result<()>) -> Self {
         match result.map_err(|error| error.raw_os_error().map(Errno::from_raw)) {
-            Ok(()) => Self::Through(None),
+            Ok(()) => Self::NotRefused(None),
             Err(Some(errno @ (Errno::EPERM | Errno::EACCES))) => Self::Refused(errno),
-            Err(errno) => Self::Through(Some(errno.unwrap_or(Errno::EIO))),
+            Err(errno) => Self::NotRefused(Some(errno.unwrap_or(Errno::EIO))),
         }
     }
 }
 
-impl fmt::Display for Came {
+impl fmt::Display for AttemptResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(errno) => write!(f, "refused ({errno:?})"),
-            Self::Through(None) => f.write_str("NOT REFUSED"),
-            Self::Through(Some(errno)) => write!(f, "NOT REFUSED ({errno:?})"),
+            Self::NotRefused(None) => f.write_str("NOT REFUSED"),
+            Self::NotRefused(Some(errno)) => write!(f, "NOT REFUSED ({errno:?})"),
         }
     }
 }
 
-/// Descriptors to try something with, opened before.
-pub struct Before {
+/// Descriptors that attempts use, opened before the sandbox is entered.
+pub struct Descriptors {
     folder: File,
     pipe: (OwnedFd, OwnedFd),
-    /// The listener's own port: a connection to it works.
+    /// Connecting to this port succeeds outside the sandbox.
     listener: TcpListener,
 }
 
-impl Before {
-    /// To be opened outside of the sandbox.
+impl Descriptors {
+    /// Opens them; must be called outside the sandbox.
     ///
     /// # Errors
-    /// One cannot be.
+    /// One cannot be opened.
     pub fn open() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         Ok(Self {
@@ -70,39 +72,45 @@ impl Before {
     }
 }
 
-/// A process that is not there. Outside of the sandbox that is the answer; nobody is stopped or read for a test.
-const NOBODY: Pid = Pid::from_raw(i32::MAX);
+/// A process that does not exist, so that no real process is stopped or read. Outside the sandbox
+/// the attempt fails with `ESRCH`.
+const NO_PROCESS: Pid = Pid::from_raw(i32::MAX);
 
-/// A row of the table.
+/// A row of the table: system call, description, attempt.
 type Row<'a> = (
     &'static str,
     &'static str,
     Box<dyn Fn() -> io::Result<()> + 'a>,
 );
 
-/// Try everything, write the table to `out`, and say whether all was refused. `devices` are tried to be sent through.
+/// Makes every attempt, writes the table to `out`, and returns whether all were refused. Attempts
+/// to send a packet use `devices`.
 ///
 /// # Errors
 /// The table cannot be written.
-pub fn run(before: &Before, devices: &[BorrowedFd<'_>], out: &mut dyn Write) -> io::Result<bool> {
-    let mut rows = files(before);
-    rows.extend(network(before, devices));
-    rows.extend(processes(before));
-    let mut held = true;
+pub fn run(
+    descriptors: &Descriptors,
+    devices: &[BorrowedFd<'_>],
+    out: &mut dyn Write,
+) -> io::Result<bool> {
+    let mut rows = files(descriptors);
+    rows.extend(network(descriptors, devices));
+    rows.extend(processes(descriptors));
+    let mut all_refused = true;
     for (call, what, attempt) in rows {
-        let came = Came::of(attempt());
-        held &= matches!(came, Came::Refused(_));
-        writeln!(out, "{call:<16} {what:<36} {came}")?;
+        let result = AttemptResult::of(attempt());
+        all_refused &= matches!(result, AttemptResult::Refused(_));
+        writeln!(out, "{call:<16} {what:<36} {result}")?;
         out.flush()?;
     }
-    Ok(held)
+    Ok(all_refused)
 }
 
 fn done<T, E: Into<io::Error>>(result: Result<T, E>) -> io::Result<()> {
     result.map(|_| ()).map_err(Into::into)
 }
 
-fn files(before: &Before) -> Vec<Row<'_>> {
+fn files(descriptors: &Descriptors) -> Vec<Row<'_>> {
     let none = Path::new("/tmp/spygrep-selftest-none");
     vec![
         (
@@ -131,7 +139,7 @@ fn files(before: &Before) -> Vec<Row<'_>> {
             Box::new(|| {
                 use nix::fcntl::{OFlag, openat};
                 done(openat(
-                    &before.folder,
+                    &descriptors.folder,
                     "etc/passwd",
                     OFlag::O_RDONLY,
                     nix::sys::stat::Mode::empty(),
@@ -184,7 +192,7 @@ fn files(before: &Before) -> Vec<Row<'_>> {
         (
             "fcntl",
             "copy a descriptor",
-            Box::new(|| done(before.folder.try_clone())),
+            Box::new(|| done(descriptors.folder.try_clone())),
         ),
         (
             "memfd_create",
@@ -200,14 +208,14 @@ fn files(before: &Before) -> Vec<Row<'_>> {
     ]
 }
 
-fn network<'a>(before: &'a Before, devices: &[BorrowedFd<'a>]) -> Vec<Row<'a>> {
+fn network<'a>(descriptors: &'a Descriptors, devices: &[BorrowedFd<'a>]) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'a>> = vec![
         (
             "socket",
             "TCP: connect",
             Box::new(|| {
                 done(TcpStream::connect(
-                    before
+                    descriptors
                         .listener
                         .local_addr()
                         .unwrap_or_else(|_| ([127, 0, 0, 1], 9).into()),
@@ -246,9 +254,9 @@ fn network<'a>(before: &'a Before, devices: &[BorrowedFd<'a>]) -> Vec<Row<'a>> {
             "accept4",
             "take a connection",
             Box::new(|| {
-                // Not waited for: there is none.
-                before.listener.set_nonblocking(true)?;
-                done(before.listener.accept())
+                // Non-blocking, because no connection is pending.
+                descriptors.listener.set_nonblocking(true)?;
+                done(descriptors.listener.accept())
             }),
         ),
     ];
@@ -271,7 +279,7 @@ fn network<'a>(before: &'a Before, devices: &[BorrowedFd<'a>]) -> Vec<Row<'a>> {
     rows
 }
 
-fn processes(before: &Before) -> Vec<Row<'_>> {
+fn processes(descriptors: &Descriptors) -> Vec<Row<'_>> {
     vec![
         (
             "clone",
@@ -299,12 +307,12 @@ fn processes(before: &Before) -> Vec<Row<'_>> {
         (
             "ptrace",
             "trace another process",
-            Box::new(|| done(nix::sys::ptrace::attach(NOBODY))),
+            Box::new(|| done(nix::sys::ptrace::attach(NO_PROCESS))),
         ),
         (
             "process_vm_readv",
             "read another's memory",
-            Box::new(|| read_memory(NOBODY)),
+            Box::new(|| read_memory(NO_PROCESS)),
         ),
         (
             "setresuid",
@@ -321,7 +329,7 @@ fn processes(before: &Before) -> Vec<Row<'_>> {
             "another's namespace",
             Box::new(|| {
                 done(nix::sched::setns(
-                    &before.folder,
+                    &descriptors.folder,
                     nix::sched::CloneFlags::empty(),
                 ))
             }),
@@ -361,12 +369,12 @@ fn processes(before: &Before) -> Vec<Row<'_>> {
         (
             "dup",
             "copy a descriptor",
-            Box::new(|| done(nix::unistd::dup(before.pipe.0.as_fd()))),
+            Box::new(|| done(nix::unistd::dup(descriptors.pipe.0.as_fd()))),
         ),
         (
             "splice",
             "move bytes past the eyes",
-            Box::new(|| splice(before)),
+            Box::new(|| splice(descriptors)),
         ),
         (
             "execve",
@@ -387,11 +395,11 @@ fn read_memory(of: Pid) -> io::Result<()> {
     ))
 }
 
-fn splice(before: &Before) -> io::Result<()> {
+fn splice(descriptors: &Descriptors) -> io::Result<()> {
     use nix::fcntl::{SpliceFFlags, tee};
     done(tee(
-        before.pipe.0.as_fd(),
-        before.pipe.1.as_fd(),
+        descriptors.pipe.0.as_fd(),
+        descriptors.pipe.1.as_fd(),
         1,
         SpliceFFlags::SPLICE_F_NONBLOCK,
     ))

@@ -1,4 +1,5 @@
-//! Another user than root: who called `sudo`, whom `--user` names, or nobody.
+//! Changes from root to another user: the one given by `--user`, the one who ran `sudo`, or
+//! `nobody`. The change is verified to be irreversible.
 
 use std::fmt;
 use std::fs::File;
@@ -13,23 +14,23 @@ use crate::capture::CaptureError;
 
 use super::step;
 
-/// Who a system without a user `nobody` takes instead: the number that the kernel gives to nobody.
+/// User and group id used if the system has no user `nobody`; the kernel's overflow id.
 const NOBODY: u32 = 65534;
 
 /// What [`super::give_up`] did about the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// There was nothing to give up.
+    /// The process was not root.
     NotRoot,
-    /// Root was to be kept.
+    /// Root was kept on request.
     Kept,
     /// The process now runs as this user.
     Became {
-        /// The user's name, or number where there is no name.
+        /// User name, or the user id if it has no name.
         user: String,
-        /// The user's number.
+        /// User id.
         uid: u32,
-        /// The group's number.
+        /// Group id.
         gid: u32,
     },
 }
@@ -44,12 +45,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Become `user`, or who called `sudo`, or `nobody`, for good. Does nothing without root's rights.
+/// Becomes `user`, or the user who ran `sudo`, or `nobody`, irreversibly. Does nothing unless root.
 pub(super) fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     if !geteuid().is_root() {
         return Ok(Outcome::NotRoot);
     }
-    let (uid, gid, user) = target(user)?;
+    let (uid, gid, user) = resolve(user)?;
     if uid.is_root() {
         return Err(CaptureError::Privileges {
             detail: format!("\"{user}\" is root"),
@@ -60,7 +61,7 @@ pub(super) fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     step("setresuid", become_user(uid))?;
     if setuid(Uid::from_raw(0)).is_ok() || geteuid().is_root() {
         return Err(CaptureError::Privileges {
-            detail: "they could be had back".to_owned(),
+            detail: "root can be regained".to_owned(),
         });
     }
     Ok(Outcome::Became {
@@ -70,7 +71,7 @@ pub(super) fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
     })
 }
 
-/// The name of the user that runs this, or the number where there is no name.
+/// Name of the effective user, or the user id if it has no name.
 #[must_use]
 pub fn current_user() -> String {
     let uid = geteuid();
@@ -80,40 +81,42 @@ pub fn current_user() -> String {
     }
 }
 
-/// Whom [`super::give_up`] would become; `None` without root's rights.
+/// Returns the user that [`super::give_up`] would become; `None` unless root.
 ///
 /// # Errors
-/// There is no such user.
-pub fn heir(user: Option<&str>) -> Result<Option<String>, CaptureError> {
+/// There is no such user, or the user database cannot be read.
+pub fn target_user(user: Option<&str>) -> Result<Option<String>, CaptureError> {
     if !geteuid().is_root() {
         return Ok(None);
     }
-    target(user).map(|(.., name)| Some(name))
+    resolve(user).map(|(.., name)| Some(name))
 }
 
-/// Make an open file theirs whom [`super::give_up`] becomes. Does nothing without root's rights.
+/// Changes the owner of an open file to the user that [`super::give_up`] becomes. Does nothing
+/// unless root.
 ///
 /// # Errors
 /// There is no such user, or the file system refuses.
-pub fn give_away(file: &File, user: Option<&str>) -> io::Result<()> {
+pub fn chown_output(file: &File, user: Option<&str>) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let (uid, gid, _) = target(user).map_err(io::Error::other)?;
+    let (uid, gid, _) = resolve(user).map_err(io::Error::other)?;
     Ok(fchown(file, Some(uid), Some(gid))?)
 }
 
-/// Whether they whom [`super::give_up`] becomes may make files in a folder; if not, who they are. Groups beside their own are
-/// not theirs then. Only to say so in time: it is the system that decides.
+/// Returns the name of the user that [`super::give_up`] becomes if that user lacks permission to
+/// create files in a directory. Ignores supplementary groups, because they are dropped. Only used
+/// to report the problem early; the system decides.
 ///
 /// # Errors
-/// There is no such user, or the folder cannot be looked at.
-pub fn shut_out_of(folder: &Path, user: Option<&str>) -> io::Result<Option<String>> {
+/// There is no such user, or the directory cannot be examined.
+pub fn cannot_write_to(folder: &Path, user: Option<&str>) -> io::Result<Option<String>> {
     const WRITE_AND_SEARCH: u32 = 0o3;
     if !geteuid().is_root() {
         return Ok(None);
     }
-    let (uid, gid, name) = target(user).map_err(io::Error::other)?;
+    let (uid, gid, name) = resolve(user).map_err(io::Error::other)?;
     let metadata = folder.metadata()?;
     let mode = match () {
         () if metadata.uid() == uid.as_raw() => metadata.mode() >> 6,
@@ -123,17 +126,17 @@ pub fn shut_out_of(folder: &Path, user: Option<&str>) -> io::Result<Option<Strin
     Ok((mode & WRITE_AND_SEARCH != WRITE_AND_SEARCH).then_some(name))
 }
 
-/// The user and group who called us through `sudo`; `None` when nobody did, or we are not root.
-pub(in crate::capture) fn caller() -> Option<(u32, u32)> {
+/// User and group ids of the user who ran `sudo`; `None` without `sudo`, or unless root.
+pub(in crate::capture) fn sudo_user() -> Option<(u32, u32)> {
     if !geteuid().is_root() {
         return None;
     }
     let number = |name: &str| std::env::var(name).ok();
-    sudo(number("SUDO_UID").as_deref(), number("SUDO_GID").as_deref())
+    parse_sudo(number("SUDO_UID").as_deref(), number("SUDO_GID").as_deref())
 }
 
-/// Both numbers, and neither of them root's.
-fn sudo(uid: Option<&str>, gid: Option<&str>) -> Option<(u32, u32)> {
+/// Parses both ids; neither may be root's.
+fn parse_sudo(uid: Option<&str>, gid: Option<&str>) -> Option<(u32, u32)> {
     let number = |text: &str| {
         text.parse::<u32>()
             .ok()
@@ -142,26 +145,34 @@ fn sudo(uid: Option<&str>, gid: Option<&str>) -> Option<(u32, u32)> {
     Some((number(uid?)?, number(gid?)?))
 }
 
-fn target(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
-    let said = |errno: Errno| CaptureError::Privileges {
+/// Without a list of users there are none: the C library reports that in several ways.
+fn known(found: Result<Option<User>, Errno>) -> Result<Option<User>, Errno> {
+    match found {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        found => found,
+    }
+}
+
+fn resolve(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
+    let to_error = |errno: Errno| CaptureError::Privileges {
         detail: format!("list of users: {}", errno.desc()),
     };
     if let Some(name) = user {
-        let user = User::from_name(name).map_err(said)?;
-        let none = || CaptureError::Privileges {
+        let user = known(User::from_name(name)).map_err(to_error)?;
+        let no_such_user = || CaptureError::Privileges {
             detail: format!("there is no user \"{name}\""),
         };
         return user
             .map(|user| (user.uid, user.gid, user.name))
-            .ok_or_else(none);
+            .ok_or_else(no_such_user);
     }
-    if let Some((uid, gid)) = caller() {
-        let user = User::from_uid(Uid::from_raw(uid)).map_err(said)?;
+    if let Some((uid, gid)) = sudo_user() {
+        let user = known(User::from_uid(Uid::from_raw(uid))).map_err(to_error)?;
         let name = user.map_or_else(|| uid.to_string(), |user| user.name);
         return Ok((Uid::from_raw(uid), Gid::from_raw(gid), name));
     }
-    let nobody = User::from_name("nobody")
-        .map_err(said)?
+    let nobody = known(User::from_name("nobody"))
+        .map_err(to_error)?
         .filter(|user| !user.uid.is_root());
     Ok(match nobody {
         Some(user) => (user.uid, user.gid, user.name),
@@ -183,13 +194,13 @@ fn become_user(uid: Uid) -> Result<(), Errno> {
     nix::unistd::setresuid(uid, uid, uid)
 }
 
-/// For root, `setgid` sets all three numbers.
+/// For root, `setgid` sets the real, effective and saved ids.
 #[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd")))]
 fn become_group(gid: Gid) -> Result<(), Errno> {
     nix::unistd::setgid(gid)
 }
 
-/// For root, `setuid` sets all three numbers.
+/// For root, `setuid` sets the real, effective and saved ids.
 #[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd")))]
 fn become_user(uid: Uid) -> Result<(), Errno> {
     setuid(uid)
@@ -201,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_caller_is_who_called_sudo_unless_it_is_root() {
-        assert_eq!(sudo(Some("1000"), Some("100")), Some((1000, 100)));
+        assert_eq!(parse_sudo(Some("1000"), Some("100")), Some((1000, 100)));
         for (uid, gid) in [
             (None, Some("100")),
             (Some("1000"), None),
@@ -211,13 +222,13 @@ mod tests {
             (Some("4294967295"), Some("100")),
             (Some("root"), Some("100")),
         ] {
-            assert_eq!(sudo(uid, gid), None, "{uid:?} {gid:?}");
+            assert_eq!(parse_sudo(uid, gid), None, "{uid:?} {gid:?}");
         }
     }
 
     #[test]
     fn without_a_caller_it_is_nobody() {
-        let (uid, gid, name) = target(None).unwrap();
+        let (uid, gid, name) = resolve(None).unwrap();
         assert!(!uid.is_root());
         assert!(gid.as_raw() != 0);
         assert!(!name.is_empty());

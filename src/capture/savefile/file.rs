@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::buffer::Buffer;
 use super::input::Input;
 use super::{Damage, Interfaces, Record, Step, pcap, pcapng};
-use crate::capture::{CaptureError, Looks};
+use crate::capture::{CaptureError, FormatError};
 
 /// One file, opened.
 pub(super) struct OpenFile {
@@ -27,7 +27,7 @@ impl OpenFile {
         let input = Input::open(path).map_err(|source| match source.kind() {
             io::ErrorKind::IsADirectory => CaptureError::NotACapture {
                 path: path.to_owned(),
-                what: Looks::Directory,
+                what: FormatError::Directory,
             },
             _ => CaptureError::Io {
                 path: path.to_owned(),
@@ -65,7 +65,7 @@ impl OpenFile {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if self.is_packing(&error) => Err(CaptureError::NotACapture {
                 path: self.path.clone(),
-                what: Looks::Packed,
+                what: FormatError::Packed,
             }),
             Err(source) => Err(CaptureError::Io {
                 path: self.path.clone(),
@@ -74,33 +74,30 @@ impl OpenFile {
         }
     }
 
-    fn format(&mut self) -> io::Result<Result<Format, Looks>> {
+    fn format(&mut self) -> io::Result<Result<Format, FormatError>> {
         let buffer = &mut self.buffer;
         buffer.fill(4)?;
         if buffer.window().is_empty() {
-            return Ok(Err(Looks::Empty));
+            return Ok(Err(FormatError::Empty));
         }
         if buffer.window().starts_with(&pcapng::MAGIC) {
             if !buffer.fill(12)? {
-                return Ok(Err(Looks::Cut));
+                return Ok(Err(FormatError::Cut));
             }
             let known = pcapng::is_section(buffer.window());
             return Ok(if known {
                 Ok(Format::Pcapng(pcapng::Reader::default()))
             } else {
-                Err(Looks::Unknown)
+                Err(FormatError::Unknown)
             });
         }
         if pcap::magic(buffer.window()).is_none() {
-            return Ok(Err(if is_text(buffer.window()) {
-                Looks::Text
-            } else {
-                Looks::Unknown
-            }));
+            buffer.fill(FOREIGN)?;
+            return Ok(Err(stranger(buffer.window())));
         }
         buffer.fill(pcap::HEADER)?;
         let Some(header) = buffer.window().first_chunk() else {
-            return Ok(Err(Looks::Cut));
+            return Ok(Err(FormatError::Cut));
         };
         let reader = pcap::Reader::new(header);
         buffer.consume(pcap::HEADER);
@@ -155,6 +152,35 @@ impl OpenFile {
     /// Whether an error comes from what is packed in the file, and not from the disk.
     fn is_packing(&self, error: &io::Error) -> bool {
         self.buffer.input().packed && error.raw_os_error().is_none()
+    }
+}
+
+/// First bytes of captures that other programs write, and whose.
+const FOREIGN_MAGICS: [(&[u8], &str); 10] = [
+    (b"snoop\0\0\0", "snoop (Solaris)"),
+    (b"RTSS", "Microsoft Network Monitor"),
+    (b"GMBU", "Microsoft Network Monitor"),
+    (b"TRSNIFF data    \x1a", "the Sniffer"),
+    (b"XCP\0", "NetXRay or the Windows Sniffer"),
+    (b"\x7fver", "EtherPeek or OmniPeek"),
+    (b"iptrace ", "iptrace (AIX)"),
+    (b"btsnoop\0", "btsnoop (Bluetooth)"),
+    (b"\x05VNF", "Visual Networks"),
+    (b"\xc1\xb6\x84\x02", "CommView"),
+];
+/// Bytes of the longest of them.
+const FOREIGN: usize = 17;
+
+/// What a file is that is no capture of ours, by its first bytes.
+pub(super) fn stranger(first: &[u8]) -> FormatError {
+    let foreign = FOREIGN_MAGICS
+        .iter()
+        .find(|(magic, _)| first.starts_with(magic));
+    match foreign {
+        Some((_, name)) => FormatError::Foreign(name),
+        None if first.is_empty() => FormatError::Empty,
+        None if is_text(first) => FormatError::Text,
+        None => FormatError::Unknown,
     }
 }
 

@@ -8,14 +8,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::frame::{Frame, LinkType, Timestamp};
 use crate::limits;
 use crate::stats::CaptureStats;
 
-use super::{CaptureError, Interface, Next, Progress, Source, Warning};
+use super::{CaptureError, FormatError, Interface, Next, Progress, Source, Warning};
 use file::{Format, OpenFile};
 use input::Packing;
 pub use stretches::{Sought, Stretches};
@@ -43,21 +46,38 @@ pub struct Savefiles {
     read_before: u64,
     /// Bytes of all files, if all are regular ones.
     total: Option<u64>,
+    /// There were several files: one with nothing in it is passed over.
+    several: bool,
     /// Frames stay in their place, and plain files are read together with another thread, see [`Self::share`].
     stretches: Option<Arc<Stretches>>,
 }
 
 impl Savefiles {
-    /// Open all files (`-` is standard input) and look at their first bytes. No file is opened later.
+    /// Open all files (`-` is standard input) and look at their first bytes. No file is opened later. One with
+    /// [nothing](CaptureError::is_of_nothing) in it, among others, is a [`Warning`].
     ///
     /// # Errors
-    /// One of them cannot be opened, or is a regular file and no capture.
+    /// One of them cannot be opened, or is a regular file and no capture; or all have nothing in them.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
-        let files = paths
-            .iter()
-            .map(|path| OpenFile::open(path.as_ref()))
-            .collect::<Result<Vec<_>, _>>()?;
+        make_room(paths.len());
+        let several = paths.len() > 1;
+        let (mut files, mut empty) = (Vec::with_capacity(paths.len()), Vec::new());
+        for path in paths {
+            match OpenFile::open(path.as_ref()) {
+                Err(error) if several && error.is_of_nothing() => empty.push(error),
+                file => files.push(file?),
+            }
+        }
+        if files.is_empty()
+            && let Some(error) = empty.pop()
+        {
+            return Err(error);
+        }
         let mut source = Self::of(files);
+        source.several = several;
+        for error in &empty {
+            source.pass_over(error);
+        }
         source.advance();
         source.meet_an_interface();
         Ok(source)
@@ -74,6 +94,7 @@ impl Savefiles {
             warnings: Vec::new(),
             read_before: 0,
             total,
+            several: false,
             stretches: None,
         }
     }
@@ -151,7 +172,15 @@ impl Savefiles {
     /// Go on to the next record, over all that is none; or why there is none now.
     fn seek(&mut self) -> Result<Result<Record, Next<'static>>, CaptureError> {
         while let Some(file) = &mut self.current {
-            match file.step(&mut self.interfaces)? {
+            let step = match file.step(&mut self.interfaces) {
+                Err(error) if self.several && error.is_of_nothing() => {
+                    self.pass_over(&error);
+                    self.advance();
+                    continue;
+                }
+                step => step?,
+            };
+            match step {
                 Step::Frame(record) => return Ok(Ok(record)),
                 Step::Again => {}
                 Step::Wait => return Ok(Err(Next::Idle)),
@@ -252,6 +281,18 @@ impl Savefiles {
         });
     }
 
+    /// Note that a file has nothing in it.
+    fn pass_over(&mut self, error: &CaptureError) {
+        let CaptureError::NotACapture { path, what } = error else {
+            return;
+        };
+        self.stats.cut_files += u64::from(*what == FormatError::Cut);
+        self.warnings.push(Warning {
+            about: path.display().to_string(),
+            text: what.to_string(),
+        });
+    }
+
     /// Note what is over with a file.
     fn close(&mut self) {
         let Some(OpenFile {
@@ -262,6 +303,7 @@ impl Savefiles {
         else {
             return;
         };
+        self.stats.bad_times += reader.bad_times;
         if reader.bad_blocks > 0 {
             let text = format!("{} pcapng blocks could not be read", reader.bad_blocks);
             self.stats.bad_blocks += reader.bad_blocks;
@@ -286,6 +328,7 @@ impl Source for Savefiles {
         }) = &self.current
         {
             stats.bad_blocks += reader.bad_blocks;
+            stats.bad_times += reader.bad_times;
         }
         stats
     }
@@ -310,21 +353,57 @@ impl Source for Savefiles {
     }
 }
 
-/// Whether a path names a regular file that begins like a capture, perhaps a packed one. What a packed file holds is not
-/// looked at.
+/// What a path names, as far as that shows without waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Named {
+    /// Nothing that can be read, or what looks so.
+    Other(Option<FormatError>),
+    /// A regular file that begins like a capture, perhaps a packed one; what a packed file holds is not looked at. Or a pipe,
+    /// which nobody names for anything else.
+    Capture,
+}
+
+/// What a path names.
 #[must_use]
-pub fn looks_like_capture(path: &Path) -> bool {
+pub fn named(path: &Path) -> Named {
     // Asked before opening: opening a named pipe would wait for its other end.
-    if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return false;
+    let Ok(metadata) = path.metadata() else {
+        return Named::Other(None);
+    };
+    if metadata.file_type().is_fifo() {
+        return Named::Capture;
+    }
+    if metadata.is_dir() {
+        return Named::Other(Some(FormatError::Directory));
+    }
+    if !metadata.is_file() {
+        return Named::Other(None);
     }
     let mut first = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(12).read_to_end(&mut first));
-    read.is_ok()
-        && (Packing::of(&first).is_some()
-            || pcap::magic(&first).is_some()
-            || pcapng::is_section(&first))
+    let read = File::open(path).and_then(|file| file.take(512).read_to_end(&mut first));
+    let known = Packing::of(&first).is_some()
+        || pcap::magic(&first).is_some()
+        || pcapng::is_section(&first);
+    match read {
+        Err(_) => Named::Other(None),
+        Ok(_) if known => Named::Capture,
+        Ok(_) => Named::Other(Some(file::stranger(&first))),
+    }
 }
+
+/// All files are open at once. As many as may be without asking are few; as a rule more may be.
+fn make_room(files: usize) {
+    let wanted = (files as u64).saturating_add(OTHER_FILES);
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && wanted > soft
+    {
+        // Where it is not allowed, opening says so.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+    }
+}
+
+/// Files that are open beside those that are read.
+const OTHER_FILES: u64 = 256;
 
 /// The interfaces of all files, each known one under its old number: sections and files often repeat theirs.
 #[derive(Default)]

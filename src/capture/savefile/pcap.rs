@@ -12,7 +12,7 @@ use crate::limits::RECORD_BYTES;
 
 use super::buffer::Buffer;
 use super::{Damage, Record, Step};
-use crate::capture::{Looks, MAX_SNAPLEN};
+use crate::capture::{FormatError, MAX_SNAPLEN};
 
 /// Length of the file's header.
 pub(super) const HEADER: usize = 24;
@@ -57,8 +57,8 @@ pub(super) fn magic(first: &[u8]) -> Option<(bool, i64, usize)> {
 
 impl Reader {
     /// Read the file's header.
-    pub(super) fn new(header: &[u8; HEADER]) -> Result<Self, Looks> {
-        let (big_endian, unit, record_header) = magic(header).ok_or(Looks::Unknown)?;
+    pub(super) fn new(header: &[u8; HEADER]) -> Result<Self, FormatError> {
+        let (big_endian, unit, record_header) = magic(header).ok_or(FormatError::Unknown)?;
         let half = |at: usize| {
             let bytes = [header[at], header[at + 1]];
             if big_endian {
@@ -71,7 +71,7 @@ impl Reader {
             (2, 0..=2) => Lengths::CapturedLast,
             (2, 3) => Lengths::SmallerIsCaptured,
             (2, 4) => Lengths::CapturedFirst,
-            _ => return Err(Looks::Version),
+            _ => return Err(FormatError::Version),
         };
         let snaplen = word(big_endian, header, 16);
         Ok(Self {

@@ -36,6 +36,8 @@ pub(super) struct Reader {
     latest: Timestamp,
     /// Blocks of known kinds that make no sense in themselves.
     pub(super) bad_blocks: u64,
+    /// Times of packets that no clock can have shown, see [`Timestamp::held`].
+    pub(super) bad_times: u64,
 }
 
 /// An interface of the section, as far as its packets need it.
@@ -197,7 +199,8 @@ impl Reader {
             return self.bad();
         }
         let ticks = u64::from(self.word(header, 4)) << 32 | u64::from(self.word(header, 8));
-        let ts = interface.clock.timestamp(ticks);
+        let (ts, held) = interface.clock.timestamp(ticks);
+        self.bad_times += u64::from(held);
         let link = interface.link;
         self.latest = ts;
         let wire_len = self.word(header, 16).max(captured);
@@ -346,14 +349,16 @@ impl Clock {
         offset: 0,
     };
 
+    /// The moment, and whether it lay outside of what is told apart.
     #[inline]
-    fn timestamp(self, ticks: u64) -> Timestamp {
+    fn timestamp(self, ticks: u64) -> (Timestamp, bool) {
         let nanos = match self.unit {
             Unit::Nanoseconds(unit) => u128::from(ticks) * u128::from(unit),
             Unit::PerNanosecond(ticks_each) => u128::from(ticks / ticks_each),
             Unit::Binary(power) => (u128::from(ticks) * 1_000_000_000) >> power,
         };
-        Timestamp::new(self.offset, i64::try_from(nanos).unwrap_or(i64::MAX))
+        // Of 64 bits times a thousand million each, the sum is far from 128 bits.
+        Timestamp::held(i128::from(self.offset) * 1_000_000_000 + nanos.cast_signed())
     }
 }
 
@@ -387,18 +392,44 @@ mod tests {
             (0x8a, 512, 500_000_000),
             (0xff, u64::MAX, 0),
             (0x7f, u64::MAX, 1),
-            (0, u64::MAX, i64::MAX),
+            (0, u64::MAX, Timestamp::LATEST.nanos()),
         ] {
             let clock = Clock {
                 unit: Unit::of(resolution),
                 offset: 0,
             };
-            assert_eq!(clock.timestamp(ticks).nanos(), nanos, "{resolution:#x}");
+            assert_eq!(clock.timestamp(ticks).0.nanos(), nanos, "{resolution:#x}");
         }
         let clock = Clock {
             offset: -2,
             ..Clock::DEFAULT
         };
-        assert_eq!(clock.timestamp(3_000_000).nanos(), 1_000_000_000);
+        assert_eq!(clock.timestamp(3_000_000).0.nanos(), 1_000_000_000);
+    }
+
+    /// Each resolution with each offset: what is beyond the range is held at its end, and nothing else is.
+    #[test]
+    fn clocks_of_every_resolution_and_offset_stay_in_the_range() {
+        let offsets = [i64::MIN, -9_300_000_000, -1, 0, 1, 9_300_000_000, i64::MAX];
+        for resolution in 0..=u8::MAX {
+            for offset in offsets {
+                let clock = Clock {
+                    unit: Unit::of(resolution),
+                    offset,
+                };
+                let mut last = Timestamp::EARLIEST;
+                for ticks in [0, 1, 999, 1 << 30, 1 << 40, 1 << 62, u64::MAX] {
+                    let (ts, held) = clock.timestamp(ticks);
+                    assert!(Timestamp::EARLIEST <= last && last <= ts && ts <= Timestamp::LATEST);
+                    let far = offset.unsigned_abs() > 9_214_646_400;
+                    assert!(
+                        held || !far || ts > Timestamp::EARLIEST,
+                        "{clock:?} {ticks}"
+                    );
+                    assert!(!held || ts == Timestamp::EARLIEST || ts == Timestamp::LATEST);
+                    last = ts;
+                }
+            }
+        }
     }
 }

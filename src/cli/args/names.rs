@@ -56,8 +56,8 @@ pub enum BodyName {
 
 /// `--sandbox-selftest`.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WallsName {
-    /// Both walls.
+pub enum LayersName {
+    /// Both layers.
     All,
     /// Landlock alone.
     Landlock,

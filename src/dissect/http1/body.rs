@@ -18,33 +18,66 @@ pub(super) enum Framing {
     UntilClose,
     /// What follows is no HTTP any more: a tunnel or another protocol.
     Tunnel,
-    /// The head contradicts itself, so that different readers read different things.
-    Unclear,
+    /// The head contradicts itself, so that different readers read different things. All is body until a segment begins
+    /// with a start line.
+    Open,
+    /// By chunks if its first bytes look like them, for the head does not say it as it should.
+    Perhaps(Perhaps),
+}
+
+/// A body that comes in chunks, or does not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Perhaps {
+    /// Its bytes when it does not, if that is known.
+    pub(super) len: Option<u64>,
+    /// The head says that it does.
+    pub(super) said: bool,
 }
 
 impl Framing {
     /// Of a request.
-    pub(super) fn of_request(fields: &Fields<'_>) -> Self {
+    pub(super) const fn of_request(fields: &Fields<'_>) -> Self {
         match (fields.coding, fields.length) {
             (Coding::Chunked, _) => Self::Chunked,
-            (Coding::Other, _) | (Coding::None, Length::Unclear) => Self::Unclear,
+            (Coding::Other, length) => Self::perhaps(length, false),
+            (Coding::None, Length::Unclear) => Self::Open,
             (Coding::None, Length::None | Length::Known(0)) => Self::None,
             (Coding::None, Length::Known(len)) => Self::Length(len),
         }
     }
 
     /// Of an answer with `status` to a request with `method`.
-    pub(super) fn of_answer(fields: &Fields<'_>, status: u16, method: Method) -> Self {
+    pub(super) const fn of_answer(fields: &Fields<'_>, status: u16, method: Method) -> Self {
         match (status, method, fields.coding, fields.length) {
             (101, ..) | (200..=299, Method::Connect, ..) => Self::Tunnel,
             (100..=199 | 204 | 304, ..)
             | (_, Method::Head, ..)
             | (.., Coding::None, Length::Known(0)) => Self::None,
             (.., Coding::Chunked, _) => Self::Chunked,
-            (.., Coding::Other, _) | (.., Coding::None, Length::None) => Self::UntilClose,
-            (.., Coding::None, Length::Unclear) => Self::Unclear,
+            (.., Coding::Other, length) => Self::perhaps(length, false),
+            (.., Coding::None, Length::None) => Self::UntilClose,
+            (.., Coding::None, Length::Unclear) => Self::Open,
             (.., Coding::None, Length::Known(len)) => Self::Length(len),
         }
+    }
+
+    /// The same of a head that breaks a rule. `chunks`: it has the word, wherever that may be.
+    pub(super) const fn in_doubt(self, fields: &Fields<'_>, chunks: bool) -> Self {
+        match self {
+            Self::Chunked => Self::perhaps(fields.length, true),
+            Self::Length(_) | Self::UntilClose | Self::Open if chunks => {
+                Self::perhaps(fields.length, false)
+            }
+            _ => self,
+        }
+    }
+
+    const fn perhaps(length: Length, said: bool) -> Self {
+        let len = match length {
+            Length::Known(len) if len > 0 => Some(len),
+            _ => None,
+        };
+        Self::Perhaps(Perhaps { len, said })
     }
 }
 
@@ -84,30 +117,33 @@ impl Length {
 /// What the `Transfer-Encoding` fields say together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Coding {
-    /// There is no such field, or it says `identity`.
+    /// There is no such field, or it says nothing, or `identity`.
     #[default]
     None,
-    /// The last coding is `chunked`.
+    /// `chunked` was named once, as the last coding.
     Chunked,
-    /// The last coding is another.
+    /// Another was named last, or something that is no coding.
     Other,
 }
 
 impl Coding {
-    /// With one more field; it may be a list.
+    /// With one more field; it may be a list, empty elements of which are none (RFC 9110 section 5.6.1).
     pub(super) fn and(self, value: &[u8]) -> Self {
-        let last = value
-            .rsplit(|byte| *byte == b',')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
-        if last.eq_ignore_ascii_case(b"chunked") {
-            Self::Chunked
-        } else if last.eq_ignore_ascii_case(b"identity") && self == Self::None {
-            Self::None
-        } else {
-            Self::Other
+        // Most messages that have one say this.
+        if self == Self::None && value.eq_ignore_ascii_case(b"chunked") {
+            return Self::Chunked;
         }
+        let items = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        items
+            .filter(|item| !item.is_empty())
+            .fold(self, |coding, item| {
+                match (coding, item.eq_ignore_ascii_case(b"chunked")) {
+                    (Self::Chunked, true) => Self::Other,
+                    (_, true) => Self::Chunked,
+                    (Self::None, false) if item.eq_ignore_ascii_case(b"identity") => Self::None,
+                    (_, false) => Self::Other,
+                }
+            })
     }
 }
 
@@ -123,7 +159,83 @@ pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     if !matches!(rest.trim_ascii().first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
-    number(digits, 16)
+    number(digits, 16).filter(|size| *size <= LARGEST)
+}
+
+/// The largest chunk that is believed. In 32 bits a larger one is another.
+const LARGEST: u64 = u32::MAX as u64;
+
+/// The same of a line that breaks the rules as some receivers allow: control characters and space around the digits, `0x`
+/// before them.
+pub(super) fn odd_chunk_size(line: &[u8]) -> Option<u64> {
+    let line = line.get(blank(line)..)?;
+    let line = match line {
+        [b'0', b'x' | b'X', digits @ ..] => digits,
+        line => line,
+    };
+    let digits = line
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let (digits, rest) = line.split_at_checked(digits)?;
+    let rest = rest.get(blank(rest)..)?;
+    if !matches!(rest.first(), None | Some(b';')) || digits.is_empty() {
+        return None;
+    }
+    number(digits, 16).filter(|size| *size <= LARGEST)
+}
+
+/// The same of a line of which a number is read by whoever takes what is behind it for nothing, in 32 bits. Any text may begin
+/// like that: what comes behind such a chunk has to be one.
+pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
+    let line = line.get(blank(line)..)?;
+    let line = line.strip_prefix(b"+").unwrap_or(line);
+    let line = match line {
+        [b'0', b'x' | b'X', digits @ ..] => digits,
+        line => line,
+    };
+    let digits = line
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let last = line.get(digits.saturating_sub(8)..digits)?;
+    number(last, 16).filter(|_| digits > 0)
+}
+
+/// How many bytes in front are no more than space to somebody.
+fn blank(bytes: &[u8]) -> usize {
+    let is_blank = |byte: &&u8| **byte <= b' ' || **byte == 0x7f;
+    bytes.iter().take_while(is_blank).count()
+}
+
+/// The longest first line of a chunk that is waited for to see whether it is one, without an extension.
+const SHAPE: usize = 64;
+
+/// Whether a body whose first bytes these are comes in chunks, by the first one's first line: yes, no, or not enough to tell.
+pub(super) fn looks_chunked(bytes: &[u8]) -> Option<bool> {
+    let rest = bytes.get(blank(bytes)..).unwrap_or_default();
+    let is_size = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X');
+    let digits = rest.iter().take_while(|byte| is_size(byte)).count();
+    let behind = rest.get(digits..).unwrap_or_default();
+    let behind = behind.get(blank_in_line(behind)..).unwrap_or_default();
+    match behind.first() {
+        None if bytes.len() < SHAPE => None,
+        Some(b'\n' | b';') => {
+            let line = rest.get(..rest.len().saturating_sub(behind.len()));
+            Some(odd_chunk_size(line.unwrap_or_default()).is_some())
+        }
+        _ => Some(false),
+    }
+}
+
+/// How many bytes in front are no more than space to somebody, without a line's end.
+fn blank_in_line(bytes: &[u8]) -> usize {
+    blank(
+        bytes
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default(),
+    )
 }
 
 /// The number that these digits of base `radix` are, 0 for none; `None` for anything else, and for what does not fit.
@@ -148,7 +260,9 @@ mod tests {
             (b"5;name=\"v\"\r", Some(5)),
             (b"5 ;name\r", Some(5)),
             (b"00000000000000000005\r", Some(5)),
-            (b"ffffffffffffffff\r", Some(u64::MAX)),
+            (b"ffffffff\r", Some(LARGEST)),
+            (b"100000000\r", None),
+            (b"ffffffffffffffff\r", None),
             (b"10000000000000000\r", None),
             (b"\r", None),
             (b"", None),
@@ -160,6 +274,99 @@ mod tests {
         ];
         for (line, size) in table {
             assert_eq!(chunk_size(line), *size, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_odd_chunk_size_is_read_as_some_receivers_do() {
+        let table: &[(&[u8], Option<u64>)] = &[
+            (b"f\x0b\r", Some(15)),
+            (b"\r5\r", Some(5)),
+            (b" \t5\r", Some(5)),
+            (b"0x1f\r", Some(31)),
+            (b"0X5 ;a=b\r", Some(5)),
+            (b"5\x00\r", Some(5)),
+            (b"5\x7f\r", Some(5)),
+            (b"5 5\r", None),
+            (b"-5\r", None),
+            (b"xyz\r", None),
+            (b"\r", None),
+            (b"{\"a\": 1}", None),
+        ];
+        for (line, size) in table {
+            assert_eq!(odd_chunk_size(line), *size, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_number_is_read_where_the_rest_does_not_matter() {
+        let table: &[(&[u8], Option<u64>)] = &[
+            (b"f foo", Some(15)),
+            (b"+f", Some(15)),
+            (b"f,0", Some(15)),
+            (b"10000000f", Some(15)),
+            (b"10000000000000000f", Some(15)),
+            (b"0xf", Some(15)),
+            (b"-f", None),
+            (b"xyz", None),
+            (b"", None),
+        ];
+        for (line, size) in table {
+            assert_eq!(any_chunk_size(line), *size, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_body_looks_chunked_by_its_first_line() {
+        let table: &[(&[u8], Option<bool>)] = &[
+            (b"", None),
+            (b"5", None),
+            (b"5\r", None),
+            (b"5\r\n", Some(true)),
+            (b"5\n", Some(true)),
+            (b"5;name", Some(true)),
+            (b"\nf\x0b\r\n", Some(true)),
+            (b"0000000000000000000000005\r\n", Some(true)),
+            (b"0x", None),
+            (b"0x5\r\n", Some(true)),
+            (b"\r\n\r\n", None),
+            (b"5\rX", Some(false)),
+            (b"X5O!", Some(false)),
+            (b"add one\r\n", Some(false)),
+            (b"fffffffffffffffff\r\n", Some(false)),
+            (b"{", Some(false)),
+            (b"\x1f\x8b", Some(false)),
+            (&[b'0'; SHAPE], Some(false)),
+        ];
+        for (bytes, looks) in table {
+            assert_eq!(looks_chunked(bytes), *looks, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn transfer_codings_are_a_list() {
+        let table: &[(&[&[u8]], Coding)] = &[
+            (&[b"chunked"], Coding::Chunked),
+            (&[b"Chunked"], Coding::Chunked),
+            (&[b""], Coding::None),
+            (&[b"identity"], Coding::None),
+            (&[b"chunked,"], Coding::Chunked),
+            (&[b", chunked ,, "], Coding::Chunked),
+            (&[b"gzip, chunked"], Coding::Chunked),
+            (&[b"gzip", b"chunked"], Coding::Chunked),
+            (&[b"identity, chunked"], Coding::Chunked),
+            (&[b"chunked, chunked"], Coding::Other),
+            (&[b"chunked", b"identity"], Coding::Other),
+            (&[b"chunked, gzip"], Coding::Other),
+            (&[b"x chunked"], Coding::Other),
+            (&[b"xchunked"], Coding::Other),
+            (&[b"chunked;"], Coding::Other),
+        ];
+        for (values, coding) in table {
+            let got = values
+                .iter()
+                .fold(Coding::None, |so_far, value| so_far.and(value));
+            assert_eq!(got, *coding, "{values:?}");
         }
     }
 
@@ -204,7 +411,26 @@ mod tests {
             (200, Method::Connect, Coding::None, five, Framing::Tunnel),
             (407, Method::Connect, Coding::None, five, Framing::Length(5)),
             (200, Method::Other, Coding::Chunked, five, Framing::Chunked),
-            (200, Method::Other, Coding::Other, five, Framing::UntilClose),
+            (
+                200,
+                Method::Other,
+                Coding::Other,
+                five,
+                Framing::Perhaps(Perhaps {
+                    len: Some(5),
+                    said: false,
+                }),
+            ),
+            (
+                200,
+                Method::Other,
+                Coding::Other,
+                Length::None,
+                Framing::Perhaps(Perhaps {
+                    len: None,
+                    said: false,
+                }),
+            ),
             (200, Method::Other, Coding::None, five, Framing::Length(5)),
             (
                 200,
@@ -218,7 +444,7 @@ mod tests {
                 Method::Other,
                 Coding::None,
                 Length::Unclear,
-                Framing::Unclear,
+                Framing::Open,
             ),
             (
                 200,

@@ -5,6 +5,7 @@ use memchr::memchr;
 
 use super::super::voice::Voice;
 use super::super::{Input, Malformed, Progress, Then, Verdict};
+use super::body::looks_chunked;
 use super::start_line::probe;
 use super::{Http1, Stage, body};
 use crate::message::Part;
@@ -19,53 +20,93 @@ impl Http1 {
         input: &Input<'_>,
         looked: usize,
         voice: &mut Voice<'_>,
-    ) -> Result<Progress, Malformed> {
+    ) -> Progress {
+        let dir = input.dir;
         let line = match line(input.bytes, looked, voice.limits.head) {
             Line::Whole(line) => line,
-            Line::Begun(len) => {
-                self.halves.of_mut(input.dir).stage = Stage::ChunkSize(len);
-                return Ok(Progress::need(0, len.saturating_add(1)));
+            Line::Begun(len) if looks_chunked(input.bytes) != Some(false) => {
+                self.halves.of_mut(dir).stage = Stage::ChunkSize(len);
+                return Progress::need(0, len.saturating_add(1));
             }
-            Line::TooLong => return Err(self.give_up(input.dir, 0, voice)),
+            Line::Begun(_) | Line::TooLong => return self.no_chunk(input, voice),
         };
-        let Some(size) = body::chunk_size(line) else {
-            return Err(self.give_up(input.dir, 0, voice));
-        };
+        let body = self.bodies.of_mut(dir);
         let consumed = line.len().saturating_add(1);
-        voice.framing(consumed);
-        let half = self.halves.of_mut(input.dir);
+        let framing = input.bytes.get(..consumed).unwrap_or_default();
+        let size = match body::chunk_size(line) {
+            Some(size) => {
+                if body.is_empty() && !line.ends_with(b"\r") {
+                    // A number in the first line of a text looks like that.
+                    body.search_as_sent(dir, voice);
+                }
+                size
+            }
+            None if line.iter().all(|byte| *byte <= b' ') => {
+                body.read_as("chunked");
+                body.framing(dir, framing, voice);
+                self.halves.of_mut(dir).stage = Stage::ChunkSize(0);
+                return Progress::need(consumed, 1);
+            }
+            None => {
+                let Some(size) = body::odd_chunk_size(line) else {
+                    return self.no_chunk(input, voice);
+                };
+                if body.is_empty() {
+                    body.search_as_sent(dir, voice);
+                }
+                body.read_as("chunked");
+                size
+            }
+        };
+        body.framing(dir, framing, voice);
         if size == 0 {
-            self.bodies.of_mut(input.dir).finish(input.dir, true, voice);
-            half.stage = Stage::Trailer {
+            body.finish(dir, true, voice);
+            self.halves.of_mut(dir).stage = Stage::Trailer {
                 looked: 0,
                 any: false,
             };
-            return Ok(Progress::need(consumed, 1));
+            return Progress::need(consumed, 1);
         }
-        half.stage = Stage::Chunk;
-        // A size of u64::MAX is as good as no end, and that is what it means to the conversation.
-        Ok(Progress {
+        self.halves.of_mut(dir).stage = Stage::Chunk;
+        Progress {
             consumed,
             then: Then::Body(size),
-        })
+        }
+    }
+
+    /// Where a chunk should be there is none. The next message may be: its sender forgot the last chunk. Or else the rest
+    /// of the body is what comes, until a segment begins with a start line.
+    fn no_chunk(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
+        let dir = input.dir;
+        match probe(input.bytes) {
+            Verdict::Certain => {
+                self.break_off(dir, voice);
+                return Progress::need(0, 1);
+            }
+            Verdict::Likely { need } => return Progress::need(0, need),
+            Verdict::Unsure { .. } | Verdict::NotForUs => {}
+        }
+        voice.stats.malformed = voice.stats.malformed.saturating_add(1);
+        let body = self.bodies.of_mut(dir);
+        body.read_without_chunks();
+        body.push(dir, input.bytes, voice);
+        self.halves.of_mut(dir).stage = Stage::Lost;
+        Progress::need(input.bytes.len(), 1)
     }
 
     /// Reads the line end behind a chunk.
-    pub(super) fn chunk_end(
-        &mut self,
-        input: &Input<'_>,
-        voice: &mut Voice<'_>,
-    ) -> Result<Progress, Malformed> {
+    pub(super) fn chunk_end(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
         let consumed = match input.bytes {
-            [] => return Ok(Progress::need(0, 1)),
-            [b'\r'] => return Ok(Progress::need(0, 2)),
+            [] => return Progress::need(0, 1),
+            [b'\r'] => return Progress::need(0, 2),
             [b'\r', b'\n', ..] => 2,
             [b'\n', ..] => 1,
-            _ => return Err(self.give_up(input.dir, 0, voice)),
+            _ => return self.no_chunk(input, voice),
         };
-        voice.framing(consumed);
+        let framing = input.bytes.get(..consumed).unwrap_or_default();
+        self.bodies.of(input.dir).framing(input.dir, framing, voice);
         self.halves.of_mut(input.dir).stage = Stage::ChunkSize(0);
-        Ok(Progress::need(consumed, 1))
+        Progress::need(consumed, 1)
     }
 
     /// Reads a line behind the last chunk; `any`: it is not the first.
@@ -88,7 +129,8 @@ impl Http1 {
         let consumed = line.len().saturating_add(1);
         let last = matches!(line, [] | [b'\r']);
         if last && !any {
-            voice.framing(consumed);
+            let framing = input.bytes.get(..consumed).unwrap_or_default();
+            self.bodies.of(input.dir).framing(input.dir, framing, voice);
         } else {
             voice.text(
                 input.dir,

@@ -118,6 +118,7 @@ impl About<'_> {
             name,
             value,
             summary,
+            many: false,
         });
     }
 
@@ -128,6 +129,9 @@ impl About<'_> {
     }
 
     fn request(&mut self, line: &[u8]) {
+        if !line.ends_with(b"\n") {
+            return self.cut_request(line);
+        }
         let Some(request) = RequestLine::of(line) else {
             return;
         };
@@ -141,11 +145,24 @@ impl About<'_> {
         if let Some(host) = host {
             self.fact("http.host", host, false);
         }
-        self.fact(
-            "http.version",
-            &[b'1', b'.', request.minor.saturating_add(b'0')],
-            false,
-        );
+        self.fact("http.version", request.version, false);
+        self.style(0..request.method.len(), Role::Verb);
+    }
+
+    /// Of a request whose line was cut.
+    fn cut_request(&mut self, line: &[u8]) {
+        let Some(request) = RequestLine::of_part(line) else {
+            return;
+        };
+        let cut = request.version.is_empty();
+        let mut room = [0; TITLE];
+        let title = request_title(&request, None, &mut room);
+        let more: &[u8] = if cut { b"..." } else { b"" };
+        self.fact("http.title", &[title, more].concat(), true);
+        self.fact("http.method", request.method, false);
+        if !cut {
+            self.fact("http.target", request.target, false);
+        }
         self.style(0..request.method.len(), Role::Verb);
     }
 
@@ -153,19 +170,17 @@ impl About<'_> {
         let Some(answer) = StatusLine::of(line) else {
             return;
         };
-        let (code, reason) = answer
-            .words
-            .split_at_checked(3)
-            .unwrap_or((answer.words, b""));
+        let is_digit = |byte: &&u8| byte.is_ascii_digit();
+        let code = answer.words.iter().take_while(is_digit).count();
+        let reason = answer.words.get(code..).unwrap_or_default();
         self.fact("http.title", answer.words, true);
-        self.fact("http.status", code, false);
+        if answer.status > 0 {
+            let status = format!("{:03}", answer.status);
+            self.fact("http.status", status.as_bytes(), false);
+        }
         self.fact("http.reason", reason.trim_ascii(), false);
-        if let Some(minor) = answer.minor {
-            self.fact(
-                "http.version",
-                &[b'1', b'.', minor.saturating_add(b'0')],
-                false,
-            );
+        if let Some(version) = answer.version {
+            self.fact("http.version", version, false);
         }
         let role = match answer.status {
             300..=399 => Role::Elsewhere,
@@ -173,9 +188,9 @@ impl About<'_> {
             500.. => Role::Failed,
             _ => Role::Good,
         };
-        // The words end the line.
-        let end = line.trim_ascii_end().len();
-        self.style(end.saturating_sub(answer.words.len())..end, role);
+        let (words, line) = (answer.words.as_ptr().addr(), line.as_ptr().addr());
+        let start = words.saturating_sub(line);
+        self.style(start..start.saturating_add(answer.words.len()), role);
     }
 
     fn fields(&mut self, answer: bool, stand_out: &[String]) {
@@ -389,6 +404,30 @@ mod tests {
                 ("Location", Role::KeyName),
                 ("/a\n\t/b", Role::KeyValue),
                 ("Empty", Role::Name)
+            ]
+        );
+        assert_eq!(
+            facts(&describe(REQUEST, b"GET /a/pa", &[])),
+            [("http.title", "GET /a/pa..."), ("http.method", "GET")]
+        );
+        for line in [&b"GET /a "[..], b"GET /a HT", b"GET /a HTTP/1"] {
+            assert_eq!(
+                facts(&describe(REQUEST, line, &[])),
+                [
+                    ("http.title", "GET /a"),
+                    ("http.method", "GET"),
+                    ("http.target", "/a")
+                ]
+            );
+        }
+        let cut = b"GET /a HTTP/1.1\r\nA: b\r\nHost: exa";
+        assert_eq!(
+            facts(&describe(REQUEST, cut, &[])),
+            [
+                ("http.title", "GET /a"),
+                ("http.method", "GET"),
+                ("http.target", "/a"),
+                ("http.version", "1.1")
             ]
         );
         assert_eq!(facts(&describe(RESPONSE, b"", &[])), []);

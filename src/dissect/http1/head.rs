@@ -10,7 +10,7 @@ use httparse::{ParserConfig, Request, Response};
 use memchr::{memchr, memchr_iter};
 
 use super::body::{Coding, Length};
-use super::decoded::{Charset, Codings, Plan, charset_of};
+use super::decoded::{Charset, Codings, Hints, Plan, charset_of, is_event_stream};
 use super::start_line::{RequestLine, StartLine, StatusLine};
 
 /// A search for a head's end that goes on where it stopped.
@@ -63,6 +63,10 @@ pub(super) struct Fields<'h> {
     pub(super) transfer: Codings,
     /// Of the first `Content-Type`.
     pub(super) media: Option<&'h [u8]>,
+    /// Of the last `Content-Type` that says something else.
+    pub(super) other_media: Option<&'h [u8]>,
+    /// Of the first `Expect`: the body comes only if the server wants it.
+    pub(super) expects: bool,
     /// A rule that something in them breaks.
     pub(super) odd: Option<&'static str>,
 }
@@ -97,6 +101,47 @@ impl<'h> Head<'h> {
                 fields: Fields::lenient(head),
             })
     }
+
+    /// Reads what is there of a head that was cut: `None` when its start line was cut as well.
+    pub(super) fn of_part(head: &'h [u8], answer: bool) -> Option<Self> {
+        let Some(whole) = memchr::memrchr(b'\n', head).map(|at| at.saturating_add(1)) else {
+            return Self::of_part_line(head, answer);
+        };
+        let lines = head.get(..whole)?;
+        Some(Self {
+            len: head.len(),
+            line: Some(StartLine::of(first_line(lines), answer)?),
+            fields: Fields {
+                // Where it was cut nothing is known of the rules.
+                odd: None,
+                ..Fields::lenient(lines)
+            },
+        })
+    }
+}
+
+impl<'h> Head<'h> {
+    /// Of a status line the code is known when something is behind it, whatever was cut of that; of a request line the
+    /// method, and a part of the target.
+    fn of_part_line(line: &'h [u8], answer: bool) -> Option<Self> {
+        let read = match answer {
+            true => {
+                let read = StatusLine::of(line)?;
+                let ended = read.words.len() > 3 || line.ends_with(b" ");
+                let code = read.words.get(..3).filter(|_| ended);
+                StartLine::Answer(StatusLine {
+                    words: code.filter(|_| read.status > 0)?,
+                    ..read
+                })
+            }
+            false => StartLine::Request(RequestLine::of_part(line)?),
+        };
+        Some(Self {
+            len: line.len(),
+            line: Some(read),
+            fields: Fields::default(),
+        })
+    }
 }
 
 /// Whether a line of a head ends without CR.
@@ -122,6 +167,9 @@ impl<'h> Fields<'h> {
         if coded && minor == 0 {
             return Some("Transfer-Encoding in HTTP/1.0");
         }
+        if self.coding == Coding::Other {
+            return Some("a Transfer-Encoding that does not end in chunked");
+        }
         let version = (minor > 1).then_some("a version of HTTP/1 that there is not");
         self.odd.or(version)
     }
@@ -131,20 +179,35 @@ impl<'h> Fields<'h> {
         Fields {
             host: None,
             media: None,
+            other_media: None,
             ..*self
         }
     }
 
     /// What is to be undone to the body.
-    pub(super) fn plan(&self) -> Plan {
+    #[inline]
+    pub(super) fn plan(&self) -> Plan<'h> {
         let codings = match self.content.is_none() && self.transfer.is_none() {
             true => Codings::default(),
             false => self.content.then(self.transfer),
         };
+        let (labelled, charset) = self.media.map_or((false, None), charset_of);
         Plan {
             codings,
-            charset: self.media.and_then(charset_of),
+            charset,
+            other_charset: self.other_media.and_then(|media| charset_of(media).1),
+            media: self.media,
+            labelled,
+            hints: Hints::default(),
+            events: self.media.is_some_and(is_event_stream),
         }
+    }
+
+    /// Whether what they say of framing and coding is nothing, or clear. `odd`: the head breaks a rule.
+    pub(super) fn are_clear(&self, odd: bool) -> bool {
+        !odd && self.coding != Coding::Other
+            && self.content.are_known()
+            && self.transfer.are_known()
     }
 
     /// Reads the fields of a head that breaks the rules, or of a part of one.
@@ -153,20 +216,51 @@ impl<'h> Fields<'h> {
             odd: Some(broken_rule(head)),
             ..Self::default()
         };
+        // To some readers a CR ends a line by itself.
+        let behind_cr = |text: &'h [u8]| text.iter().position(|byte| *byte == b'\r');
+        let first = first_line(head).trim_ascii_end();
+        fields.note_lines(behind_cr(first).and_then(|at| first.get(at..)));
         for line in FieldLines::of(head) {
             let text = |range: Range<usize>| head.get(range).unwrap_or_default();
-            fields.note(text(line.name), text(line.value));
+            let (name, value) = (text(line.name), text(line.value));
+            let end = bare_cr(value);
+            let own = value.get(..end.unwrap_or(value.len())).unwrap_or_default();
+            fields.note_odd(name, own);
+            fields.note_lines(end.and_then(|at| value.get(at..)));
         }
         fields
     }
 
+    /// Takes fields that are lines for those to whom a CR ends one.
+    fn note_lines(&mut self, lines: Option<&'h [u8]>) {
+        for line in lines.unwrap_or_default().split(|byte| *byte == b'\r') {
+            let colon = memchr(b':', line).and_then(|colon| line.split_at_checked(colon));
+            if let Some((name, value)) = colon {
+                self.note_odd(name, value.get(1..).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Takes a field with characters around its name and its value that do not belong there.
+    fn note_odd(&mut self, name: &'h [u8], value: &'h [u8]) {
+        let name = trim(name, |byte| !byte.is_ascii_graphic() || byte == b':');
+        let value = trim(value, |byte| byte <= b' ' || byte == 0x7f);
+        self.note(name, value);
+    }
+
     fn note(&mut self, name: &[u8], value: &'h [u8]) {
-        if name.eq_ignore_ascii_case(b"content-type") {
-            self.media = self.media.or(Some(value));
-        } else if name.eq_ignore_ascii_case(b"host") {
-            self.host = self.host.or(Some(value));
-        } else {
-            self.note_framing(name, value);
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        // Most fields have a length that none of these has.
+        match name.len() {
+            4 if is(b"host") => self.host = self.host.or(Some(value)),
+            6 if is(b"expect") => self.expects = true,
+            12 if is(b"content-type") => match self.media {
+                None => self.media = Some(value),
+                Some(media) if media == value => {}
+                Some(_) => self.other_media = Some(value),
+            },
+            14 | 16 | 17 => self.note_framing(name, value),
+            _ => {}
         }
     }
 
@@ -179,7 +273,7 @@ impl<'h> Fields<'h> {
     ) -> Option<Charset> {
         self.note_framing(name, value);
         match name.eq_ignore_ascii_case(b"content-type") {
-            true => charset.or_else(|| charset_of(value)),
+            true => charset.or_else(|| charset_of(value).1),
             false => charset,
         }
     }
@@ -205,6 +299,23 @@ impl<'h> Fields<'h> {
     }
 }
 
+/// Where the first CR is that has no line feed behind it.
+fn bare_cr(text: &[u8]) -> Option<usize> {
+    let mut places = memchr_iter(b'\r', text);
+    places.find(|at| text.get(at.saturating_add(1)) != Some(&b'\n'))
+}
+
+/// `text` without such bytes at its ends.
+fn trim(text: &[u8], is_outside: fn(u8) -> bool) -> &[u8] {
+    let is_inside = |byte: &u8| !is_outside(*byte);
+    let start = text.iter().position(is_inside).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(is_inside)
+        .map_or(start, |at| at.saturating_add(1));
+    text.get(start..end).unwrap_or_default()
+}
+
 /// The first rule that a head breaks which cannot be read by the rules, in a few words.
 fn broken_rule(head: &[u8]) -> &'static str {
     let mut many = 0_u32;
@@ -219,6 +330,7 @@ fn broken_rule(head: &[u8]) -> &'static str {
             Some(name) if name.ends_with(b" ") || name.ends_with(b"\t") => {
                 return "space in front of a header's colon";
             }
+            Some(_) if bare_cr(line).is_some() => return "a CR that ends no line",
             Some(_) => {}
         }
     }
@@ -253,11 +365,11 @@ fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
         let line = first_line(bytes);
         StatusLine::of_parts(line, response.code?, response.version?).map(StartLine::Answer)
     } else {
-        Some(StartLine::Request(RequestLine {
-            method: request.method?.as_bytes(),
-            target: request.path?.as_bytes(),
-            minor: request.version?,
-        }))
+        Some(StartLine::Request(RequestLine::of_parts(
+            request.method?.as_bytes(),
+            request.path?.as_bytes(),
+            request.version?,
+        )))
     };
     debug_assert_eq!(
         line,
@@ -276,7 +388,7 @@ pub(super) struct FieldLine {
     pub(super) value: Range<usize>,
 }
 
-/// The header fields of a head, read leniently; lines without a colon are passed over.
+/// The header fields of a head, read leniently; lines without a colon are passed over, and a last line that was cut.
 #[derive(Clone, Debug)]
 pub(super) struct FieldLines<'h> {
     head: &'h [u8],
@@ -304,7 +416,10 @@ impl Iterator for FieldLines<'_> {
                 end = line_end(self.head, end);
             }
             self.at = end;
-            let line = self.head.get(start..end).filter(|line| !line.is_empty())?;
+            let line = self
+                .head
+                .get(start..end)
+                .filter(|line| line.ends_with(b"\n"))?;
             if let Some(colon) = memchr(b':', line) {
                 let colon = start.saturating_add(colon);
                 let name = trimmed(self.head, start..colon);

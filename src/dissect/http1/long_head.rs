@@ -36,7 +36,7 @@ impl LongHead {
         }
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> Plan<'static> {
         Plan {
             charset: self.charset,
             ..self.fields.plan()
@@ -130,7 +130,7 @@ impl Http1 {
         if over {
             let (framing, plan) = (long.framing(), long.plan());
             *self.long_heads.of_mut(dir) = None;
-            return self.behind_head(dir, read, framing, plan, voice);
+            return Ok(self.behind_head(dir, read, framing, &plan, false, voice));
         }
         Ok(match read {
             0 => Progress::need(0, window.len().saturating_add(1)),

@@ -10,21 +10,27 @@ mod decoded;
 mod describe;
 mod head;
 mod long_head;
+mod odd_line;
 mod opening;
 mod pairing;
 mod start_line;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
-pub(super) use describe::describe;
-pub(super) use start_line::probe;
+use self::start_line::{is_cut, probe};
 
+use self::body::{Framing, Perhaps};
 use self::decoded::Body;
-use self::head::EndSearch;
+use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{Asked, Pairing};
+use self::start_line::StartLine;
 use super::voice::Voice;
-use super::{AfterGap, Both, Dissector, Gap, Input, Malformed, Progress, Then, Verdict};
+use super::{
+    AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Seek, Then,
+    Verdict,
+};
 use crate::flow::Direction;
 use crate::message::{Kind, Part, Said, Side};
 use crate::stream::{Ending, GapReason};
@@ -32,16 +38,22 @@ use crate::stream::{Ending, GapReason};
 const REQUEST: Kind = Kind {
     name: "http.request",
     side: Side::Asks,
+    sized: true,
 };
 const RESPONSE: Kind = Kind {
     name: "http.response",
     side: Side::Answers,
+    sized: true,
 };
 
-/// A dissector for one flow.
-pub(super) fn start() -> Box<dyn Dissector> {
-    Box::<Http1>::default()
-}
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "http",
+    probe: |bytes, _| probe(bytes),
+    cut: is_cut,
+    datagram_ports: &[],
+    start: || Box::<Http1>::default(),
+    describe: describe::describe,
+};
 
 /// Both directions of a connection.
 #[derive(Default)]
@@ -51,6 +63,8 @@ struct Http1 {
     long_heads: Both<Option<Box<LongHead>>>,
     /// Who was first seen to ask, or to be answered.
     asker: Option<Direction>,
+    /// HTTP is over: what looks like a broken message of it is none.
+    left: bool,
     pairing: Pairing,
 }
 
@@ -66,10 +80,14 @@ struct Half {
     exchange: u64,
     /// The question of the answer.
     asked: Option<Asked>,
+    /// It is one of several, and which is not certain.
+    unpaired: bool,
     /// The body ends with the stream.
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.
     tunnel: bool,
+    /// The request was told to go on, so that its body comes.
+    wanted: bool,
 }
 
 impl Half {
@@ -92,6 +110,12 @@ enum Stage {
     Head(EndSearch),
     /// In a head of which more was told than is kept.
     LongHead,
+    /// In front of a body that the message may not have, since its request is not known.
+    Unasked(Framing),
+    /// In front of a body that only comes if it is wanted.
+    Expected(Framing),
+    /// In front of a body of which its first bytes say how it is framed.
+    Perhaps(Perhaps),
     /// In a body that the conversation passes on; behind it when asked.
     Body,
     /// In the first line of a chunk; this many bytes of it have no line end.
@@ -110,9 +134,12 @@ impl Dissector for Http1 {
             Stage::Start => self.start(input, voice),
             Stage::Head(search) => self.head(input, search, None, voice),
             Stage::LongHead => self.long_head(input, voice),
+            Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
+            Stage::Expected(framing) => Ok(self.expected(input, framing, voice)),
+            Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, voice)),
             Stage::Body => Ok(self.over(input.dir, 0, voice)),
-            Stage::ChunkSize(looked) => self.chunk_size(input, looked, voice),
-            Stage::Chunk => self.chunk_end(input, voice),
+            Stage::ChunkSize(looked) => Ok(self.chunk_size(input, looked, voice)),
+            Stage::Chunk => Ok(self.chunk_end(input, voice)),
             Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
             Stage::Lost => Ok(self.lost_body(input, voice)),
         }
@@ -131,7 +158,19 @@ impl Dissector for Http1 {
         let &Gap {
             dir, len, reason, ..
         } = gap;
-        self.lose(dir);
+        let (from, boundary) = match self.halves.of(dir).stage {
+            Stage::Start => (gap.offset, gap.waiting.is_empty()),
+            // Behind the end of the body another message begins.
+            Stage::Body => (gap.offset.saturating_add(gap.body), true),
+            _ => (gap.offset, false),
+        };
+        let range = Some((from, gap.offset.saturating_add(len)));
+        self.lose(dir, Missed { range, boundary });
+        if let Stage::Unasked(framing) = self.halves.of(dir).stage
+            && let Some(after) = self.gap_unasked(gap, framing, voice)
+        {
+            return after;
+        }
         let missing =
             |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
         let half = self.halves.of_mut(dir);
@@ -142,7 +181,7 @@ impl Dissector for Http1 {
                 then: Then::Raw,
             },
             Stage::Head(_) | Stage::LongHead => {
-                voice.text(dir, Part::Head, gap.waiting);
+                self.cut_head(dir, gap.waiting, voice);
                 missing(len, voice);
                 self.break_off(dir, voice);
                 AfterGap {
@@ -161,9 +200,18 @@ impl Dissector for Http1 {
                     then: Then::Raw,
                 }
             }
-            Stage::ChunkSize(_) | Stage::Chunk | Stage::Trailer { .. } => {
-                voice.framing(gap.waiting.len());
-                self.bodies.of_mut(dir).give_up(dir, voice);
+            Stage::Unasked(_)
+            | Stage::ChunkSize(_)
+            | Stage::Chunk
+            | Stage::Trailer { .. }
+            | Stage::Expected(_)
+            | Stage::Perhaps(_) => {
+                let body = self.bodies.of_mut(dir);
+                match half.stage {
+                    Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, voice),
+                    _ => body.framing(dir, gap.waiting, voice),
+                }
+                body.give_up(dir, voice);
                 missing(len, voice);
                 half.stage = Stage::Lost;
                 AfterGap {
@@ -188,10 +236,25 @@ impl Dissector for Http1 {
         let half = *self.halves.of(dir);
         match half.stage {
             Stage::Start => return 0,
-            Stage::Head(_) | Stage::LongHead => voice.text(dir, Part::Head, waiting),
+            Stage::Head(_) => {
+                if let Some(end) = odd_end(waiting) {
+                    self.odd_head(dir, waiting, end, voice);
+                } else {
+                    self.cut_head(dir, waiting, voice);
+                }
+            }
+            Stage::LongHead => voice.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
-            Stage::Lost => self.bodies.of_mut(dir).push(dir, waiting, voice),
-            Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => voice.framing(waiting.len()),
+            Stage::Unasked(_) | Stage::Expected(_) | Stage::Perhaps(_) | Stage::Lost => {
+                self.bodies.of_mut(dir).push(dir, waiting, voice);
+            }
+            Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
+                // It may be all of a body that comes in no chunks.
+                self.bodies.of_mut(dir).push(dir, waiting, voice);
+            }
+            Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => {
+                self.bodies.of(dir).framing(dir, waiting, voice);
+            }
         }
         if half.until_close && how == Ending::Fin {
             self.over(dir, 0, voice);
@@ -201,8 +264,27 @@ impl Dissector for Http1 {
         waiting.len()
     }
 
-    fn elsewhere(&mut self, dir: Direction) {
-        self.lose(dir);
+    fn missed(&mut self, dir: Direction, missed: Missed) {
+        self.lose(dir, missed);
+    }
+
+    fn begin_cut(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> bool {
+        let stage = self.halves.of(input.dir).stage;
+        if !matches!(stage, Stage::Start) || !is_cut(input.bytes) {
+            return false;
+        }
+        let begin = self.begin(input, voice);
+        voice.say_by(input.dir, &input.first, Said::Begin(begin));
+        self.halves.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
+        true
+    }
+
+    fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
+        match self.asker.filter(|_| !self.left) {
+            Some(asker) if asker == dir => odd_line::seek_request(bytes),
+            Some(_) => odd_line::seek_answer(bytes),
+            None => Seek::Nowhere,
+        }
     }
 
     fn renew(&mut self) {
@@ -211,12 +293,14 @@ impl Dissector for Http1 {
             bodies,
             long_heads,
             asker,
+            left,
             pairing,
         } = self;
         *halves = Both::default();
         *bodies = Both::default();
         *long_heads = Both::default();
         *asker = None;
+        *left = false;
         pairing.renew();
     }
 }
@@ -239,26 +323,78 @@ impl Http1 {
             false => probe(input.bytes),
         };
         match verdict {
-            Verdict::Certain => {
-                let begin = self.begin(input, voice);
-                self.head(input, EndSearch::default(), Some(begin), voice)
+            Verdict::Certain => {}
+            Verdict::Likely { need } => return Ok(Progress::need(0, need)),
+            // Letters may begin a method, or be left over from the message before: not worth more than the burst lasts.
+            Verdict::Unsure { .. } => return Ok(self.leave(input.dir)),
+            Verdict::NotForUs if std::mem::take(&mut half.tunnel) => {
+                return Ok(self.leave(input.dir));
             }
-            Verdict::Likely { need } => Ok(Progress::need(0, need)),
-            Verdict::Unsure { need } if !half.tunnel => Ok(Progress::need(0, need)),
-            Verdict::Unsure { .. } | Verdict::NotForUs if half.tunnel => {
-                half.tunnel = false;
-                Ok(Progress {
-                    consumed: 0,
-                    then: Then::Raw,
-                })
+            Verdict::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
+            Verdict::NotForUs => {
+                self.lose(input.dir, Missed::UNREAD);
+                voice.stats.malformed = voice.stats.malformed.saturating_add(1);
+                return Ok(self.leave(input.dir));
             }
-            Verdict::Unsure { .. } | Verdict::NotForUs => {
-                self.lose(input.dir);
-                Err(Malformed {
-                    consumed: 0,
-                    continues: false,
-                })
-            }
+        }
+        let begin = self.begin(input, voice);
+        self.head(input, EndSearch::default(), Some(begin), voice)
+    }
+
+    /// What comes is none of HTTP, as far as can be said.
+    fn leave(&mut self, dir: Direction) -> Progress {
+        self.halves.of_mut(dir).tunnel = false;
+        Progress {
+            consumed: 0,
+            then: Then::Raw,
+        }
+    }
+
+    /// The head of the open message was cut. What is there of it is told, and read if its start line is whole.
+    fn cut_head(&mut self, dir: Direction, head: &[u8], voice: &mut Voice<'_>) {
+        let half = *self.halves.of(dir);
+        voice.text(dir, Part::Head, head);
+        if !matches!(half.stage, Stage::Head(_)) {
+            return;
+        }
+        if let Some(Head {
+            line: Some(line),
+            fields,
+            ..
+        }) = Head::of_part(head, half.answer)
+        {
+            let mut room = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            // What was cut is not told as the whole.
+            let cut = matches!(line, StartLine::Request(line) if line.version.is_empty());
+            let title = match cut {
+                true => &[title, b"..."].concat(),
+                false => title,
+            };
+            voice.say(dir, Said::Brief { brief, title });
+        }
+    }
+
+    /// The stream ended in a head without an empty line, but there is what some take for one, in front of `end`.
+    fn odd_head(&mut self, dir: Direction, bytes: &[u8], end: usize, voice: &mut Voice<'_>) {
+        let Some((head, body)) = bytes.split_at_checked(end) else {
+            return;
+        };
+        let answer = self.halves.of(dir).answer;
+        voice.text(dir, Part::Head, head);
+        if let Head {
+            line: Some(line),
+            fields,
+            ..
+        } = Head::of(head, answer)
+        {
+            let mut room = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            voice.say(dir, Said::Brief { brief, title });
+            self.bodies.of_mut(dir).begin(&fields.plan(), voice);
+        }
+        if !body.is_empty() {
+            self.bodies.of_mut(dir).push(dir, body, voice);
         }
     }
 
@@ -289,7 +425,7 @@ impl Http1 {
     /// Ends the message: it cannot be read on.
     fn give_up(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Malformed {
         self.break_off(dir, voice);
-        self.lose(dir);
+        self.lose(dir, Missed::UNREAD);
         Malformed {
             consumed,
             continues: true,
@@ -297,11 +433,16 @@ impl Http1 {
     }
 
     /// Messages of a direction may have been missed.
-    fn lose(&mut self, dir: Direction) {
-        if self.asker.is_none_or(|asker| asker == dir) {
-            self.pairing.lose_questions();
+    fn lose(&mut self, dir: Direction, missed: Missed) {
+        if self.asker.unwrap_or(Direction::ToServer) == dir {
+            self.pairing.lose_requests(missed);
         } else {
-            self.pairing.lose_answers();
+            self.pairing.lose_responses(missed);
         }
     }
+}
+
+/// Behind what some take for the end of a head, if its lines end with CR alone.
+fn odd_end(head: &[u8]) -> Option<usize> {
+    memchr::memmem::find(head, b"\r\r").map(|at| at.saturating_add(2))
 }

@@ -1,12 +1,12 @@
 //! The *opening* of a message: from its first byte to the end of its head, where its framing and its pair are known.
 
 use super::super::voice::Voice;
-use super::super::{Input, Malformed, Progress, Then};
-use super::body::Framing;
-use super::decoded::Plan;
+use super::super::{Input, Malformed, Progress, Then, Verdict};
+use super::body::{Framing, Perhaps, looks_chunked};
+use super::decoded::{Hints, Plan};
 use super::head::{EndSearch, Fields, Head, has_bare_line_end};
-use super::pairing::Method;
-use super::start_line::{RequestLine, StartLine, StatusLine, is_answer};
+use super::pairing::{Method, Stand};
+use super::start_line::{RequestLine, StartLine, StatusLine, is_answer, probe};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
 use crate::message::{Begin, Brief, Part, Said, Whole};
@@ -19,24 +19,31 @@ impl Http1 {
         let asker = *self
             .asker
             .get_or_insert(if answer { dir.reverse() } else { dir });
+        self.left = false;
         // Written where it stays.
         let half = self.halves.of_mut(dir);
         *half = Half::default();
         half.answer = answer;
         half.contrary = (asker == dir) == answer;
+        let stand = Stand {
+            place: input.place,
+            acks: input.first.acked(),
+            other: input.other,
+        };
         let exchange = if answer {
             half.asked = if half.contrary {
                 None
             } else {
-                self.pairing.asked(voice.stats)
+                self.pairing.asked(&stand)
             };
+            half.unpaired = !half.contrary && self.pairing.is_unsure();
             half.asked.map(|asked| asked.exchange)
         } else {
             half.exchange = voice.next_exchange();
             voice.stats.requests = voice.stats.requests.saturating_add(1);
             if !half.contrary {
                 self.pairing
-                    .ask(half.exchange, voice.limits.exchanges, voice.stats);
+                    .ask(half.exchange, &stand, voice.limits.exchanges, voice.stats);
             }
             Some(half.exchange)
         };
@@ -101,10 +108,18 @@ impl Http1 {
                 Framing::of_answer(&fields, line.status, method)
             }
         };
-        let plan = fields.plan();
+        let (mut framing, mut plan) = (framing, Plan::default());
+        if framing != Framing::None {
+            plan = fields.plan();
+            if !fields.are_clear(brief.odd.is_some()) {
+                plan.hints = Hints::of(head);
+                framing = framing.in_doubt(&fields, plan.hints.chunked);
+            }
+        }
         if let Some(begin) = begin
             && let Some(text) = whole(input.bytes, end, framing)
-            && plan.is_none()
+            && plan.leaves(text.get(end..).unwrap_or_default())
+            && !(fields.expects && text.len() > end)
         {
             self.halves.of_mut(dir).reset();
             let whole = Whole {
@@ -121,50 +136,130 @@ impl Http1 {
         tell_begin(voice);
         voice.text(dir, Part::Head, head);
         voice.say(dir, Said::Brief { brief, title });
-        self.behind_head(dir, end, framing, plan, voice)
+        let expected = fields.expects && !answer;
+        Ok(self.behind_head(dir, end, framing, &plan, expected, voice))
     }
 
-    /// Goes on behind a head, which ends behind `end` bytes.
+    /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it is wanted.
     pub(super) fn behind_head(
         &mut self,
         dir: Direction,
         end: usize,
         framing: Framing,
-        plan: Plan,
+        plan: &Plan<'_>,
+        expected: bool,
         voice: &mut Voice<'_>,
-    ) -> Result<Progress, Malformed> {
-        if let Framing::Chunked | Framing::Length(_) | Framing::UntilClose = framing {
-            self.bodies.of_mut(dir).begin(plan, voice);
-        }
-        let half = self.halves.of_mut(dir);
+    ) -> Progress {
         match framing {
-            Framing::Unclear => Err(self.give_up(dir, end, voice)),
-            Framing::None => Ok(self.over(dir, end, voice)),
+            Framing::None => self.over(dir, end, voice),
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
-                Ok(Progress {
+                // What is spoken in it is another conversation, in which the server may be the one who asks.
+                self.pairing.renew();
+                (self.asker, self.left) = (None, true);
+                Progress {
                     consumed: end,
                     then: Then::Raw,
-                })
+                }
             }
-            Framing::Chunked => {
-                half.stage = Stage::ChunkSize(0);
-                Ok(Progress::need(end, 1))
+            Framing::Chunked
+            | Framing::Length(_)
+            | Framing::UntilClose
+            | Framing::Open
+            | Framing::Perhaps(_) => {
+                self.bodies.of_mut(dir).begin(plan, voice);
+                let half = self.halves.of_mut(dir);
+                if Self::is_unasked(half) {
+                    half.stage = Stage::Unasked(framing);
+                    half.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
+                    return Progress::need(end, 1);
+                }
+                if expected {
+                    self.halves.of_mut(dir).stage = Stage::Expected(framing);
+                    return Progress::need(end, 1);
+                }
+                let half = self.halves.of_mut(dir);
+                if Self::is_unasked(half) {
+                    half.stage = Stage::Unasked(framing);
+                    half.until_close = framing == Framing::UntilClose;
+                    return Progress::need(end, 1);
+                }
+                self.body_begins(dir, end, framing)
             }
-            Framing::Length(len) => {
-                half.stage = Stage::Body;
-                Ok(Progress {
-                    consumed: end,
-                    then: Then::Body(len),
-                })
+        }
+    }
+
+    /// Goes on in front of a body, behind `consumed` bytes.
+    pub(super) fn body_begins(
+        &mut self,
+        dir: Direction,
+        consumed: usize,
+        framing: Framing,
+    ) -> Progress {
+        let half = self.halves.of_mut(dir);
+        let (stage, then) = match framing {
+            Framing::Chunked => (Stage::ChunkSize(0), Then::Need(1)),
+            Framing::Length(len) => (Stage::Body, Then::Body(len)),
+            Framing::UntilClose => (Stage::Body, Then::Body(u64::MAX)),
+            Framing::Perhaps(perhaps) => (Stage::Perhaps(perhaps), Then::Need(1)),
+            Framing::Open | Framing::None | Framing::Tunnel => (Stage::Lost, Then::Need(1)),
+        };
+        half.stage = stage;
+        half.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
+        Progress { consumed, then }
+    }
+
+    /// Looks whether the body of a request comes, or the next request: its client was to ask before it sends the body.
+    pub(super) fn expected(
+        &mut self,
+        input: &Input<'_>,
+        framing: Framing,
+        voice: &mut Voice<'_>,
+    ) -> Progress {
+        let dir = input.dir;
+        if !self.halves.of(dir).wanted {
+            match probe(input.bytes) {
+                Verdict::Certain if !is_answer(input.bytes) => {
+                    self.break_off(dir, voice);
+                    return Progress::need(0, 1);
+                }
+                Verdict::Likely { need } => return Progress::need(0, need),
+                _ => {}
             }
-            Framing::UntilClose => {
-                (half.stage, half.until_close) = (Stage::Body, true);
-                Ok(Progress {
-                    consumed: end,
-                    then: Then::Body(u64::MAX),
-                })
+        }
+        self.body_begins(dir, 0, framing)
+    }
+
+    /// Looks whether a body comes in chunks.
+    pub(super) fn perhaps(
+        &mut self,
+        input: &Input<'_>,
+        perhaps: Perhaps,
+        voice: &mut Voice<'_>,
+    ) -> Progress {
+        let Perhaps { len, said } = perhaps;
+        let dir = input.dir;
+        let all = len.is_some_and(|len| input.bytes.len() as u64 >= len);
+        let body = self.bodies.of_mut(dir);
+        match looks_chunked(input.bytes) {
+            Some(true) => {
+                // Who does not know that they are there takes the chunks' sizes for text.
+                body.search_as_sent(dir, voice);
+                if !said {
+                    body.read_as("chunked");
+                }
+                self.body_begins(dir, 0, Framing::Chunked)
+            }
+            None if !all => Progress::need(0, input.bytes.len().saturating_add(1)),
+            _ => {
+                if said {
+                    body.read_without_chunks();
+                }
+                let framing = len.map_or(Framing::Open, Framing::Length);
+                let progress = self.body_begins(dir, 0, framing);
+                self.halves.of_mut(dir).until_close &= !said;
+                progress
             }
         }
     }
@@ -203,6 +298,7 @@ impl Http1 {
         let odd = half
             .contrary
             .then_some("a request from the side that answers")
+            .or(line.odd)
             .or(fields.oddity(line.minor))
             .or(odd)
             .or_else(|| {
@@ -225,17 +321,18 @@ impl Http1 {
         odd: Option<&'static str>,
         voice: &mut Voice<'_>,
     ) -> Brief {
-        let half = self.halves.of(dir);
         let interim = matches!(line.status, 100 | 102..=199);
+        self.halves.of_mut(dir.reverse()).wanted |= line.status == 100;
+        let half = self.halves.of(dir);
         let odd = half
             .contrary
             .then_some("an answer from the side that asks")
-            .or(match line.minor {
-                Some(minor) => fields.oddity(minor),
-                None => Some("ICY in place of HTTP"),
-            })
+            .or(line.odd)
+            .or(fields.oddity(line.minor))
             .or(odd);
-        if !interim {
+        if interim {
+            self.pairing.interim();
+        } else {
             voice.stats.answers = voice.stats.answers.saturating_add(1);
             if !half.contrary {
                 self.pairing.answered(half.asked, voice.stats);
@@ -246,6 +343,7 @@ impl Http1 {
             status: line.status,
             interim,
             odd,
+            unpaired: half.unpaired,
         }
     }
 }
@@ -255,7 +353,11 @@ fn whole(bytes: &[u8], end: usize, framing: Framing) -> Option<&[u8]> {
     let body = match framing {
         Framing::None => 0,
         Framing::Length(len) => usize::try_from(len).ok()?,
-        Framing::Chunked | Framing::UntilClose | Framing::Tunnel | Framing::Unclear => return None,
+        Framing::Chunked
+        | Framing::UntilClose
+        | Framing::Tunnel
+        | Framing::Open
+        | Framing::Perhaps(_) => return None,
     };
     bytes.get(..end.checked_add(body)?)
 }

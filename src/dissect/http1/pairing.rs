@@ -1,18 +1,28 @@
-//! *Pairing*: which question an answer answers.
+//! *Pairing*: which request a response responds to.
 //!
-//! Answers come in the order of the questions (RFC 9112 section 9.3.2), and that is all there is to go by. So once
-//! questions or answers may have been lost, a pair is told only where no other is possible.
+//! HTTP/1 has no key: responses come in the order of the requests (RFC 9112 section 9.3.2). So, as long as every message was
+//! captured, they are counted. What was lost cannot be counted; but TCP's numbers tell more than the order:
+//!
+//! - a request's acknowledgement number is how much of the response stream its client had received. If the client waited for
+//!   all earlier responses, its own begins exactly there;
+//! - a response's acknowledgement number is how much of the request stream its server had received. It does not respond to
+//!   what lies behind that.
+//!
+//! Each request has an index, and the responses that began are counted. With both exact, the response of that index is the
+//! one. Behind lost responses the count has bounds, which often meet. Behind lost requests it has none, and the next request
+//! is paired by its acknowledgement number, as far as the client's [`Habit`] allows. Where nothing decides, nothing is paired.
 
 use std::collections::VecDeque;
 
+use super::super::{Missed, Place};
 use crate::stats::DissectStats;
 
-/// What must be known of a request's method to read its answer.
+/// What must be known of a request's method to read its response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Method {
-    /// The answer has no body.
+    /// The response has no body.
     Head,
-    /// The answer may open a tunnel.
+    /// The response may open a tunnel.
     Connect,
     /// Any other, or not known.
     #[default]
@@ -30,7 +40,7 @@ impl Method {
     }
 }
 
-/// A question without a final answer.
+/// The request of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Asked {
     /// Its exchange.
@@ -39,23 +49,166 @@ pub(super) struct Asked {
     pub(super) method: Method,
 }
 
-/// Questions that there is room for before there is one.
-const FEW: usize = 4;
+/// Where the first byte of a message stands in both streams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stand {
+    /// Its own place.
+    pub(super) place: Place,
+    /// The acknowledgement number of its segment.
+    pub(super) acks: Option<u32>,
+    /// The place of the next byte of the other direction, once a byte of that was delivered.
+    pub(super) other: Option<Place>,
+}
 
-/// The questions of a flow that wait for their answers.
-#[derive(Default, Debug)]
+impl Stand {
+    /// How much of the other stream the sender had received.
+    fn received(&self) -> Option<i64> {
+        Some(self.other?.of(self.acks?))
+    }
+}
+
+impl Missed {
+    /// How many there are, if they were not captured.
+    fn len(self) -> Option<u64> {
+        self.range.map(|(from, to)| to.saturating_sub(from))
+    }
+
+    /// How many requests of at least `shortest` bytes begin in it, if it ends where one begins, at `end`; and the least number
+    /// if that is not known.
+    fn requests(self, end: u64, shortest: u64) -> Result<u64, u64> {
+        let least = u64::from(self.boundary);
+        // Some shorter than any before them, and one of which the first bytes are in front of it.
+        let most = shortest.saturating_mul(1 + 2 * least) / 2;
+        match self.range {
+            Some((_, to)) if to == end && self.len().is_some_and(|len| len < most) => Ok(least),
+            _ => Err(least),
+        }
+    }
+}
+
+/// A request without a final response.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    asked: Asked,
+    /// How many requests came before it, at least.
+    index: u64,
+    /// Its index is comparable with those of the same run: behind lost requests another one begins.
+    run: u32,
+    /// It is the first one of that.
+    first: bool,
+    /// It was sent with the one before it, at once.
+    with_last: bool,
+    /// Offset of its first byte.
+    start: i64,
+    /// How much of the response stream its client had received.
+    seen: Seen,
+}
+
+/// An acknowledgement number of a request.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// As an offset of the response stream.
+    At(i64),
+    /// As sent: the place of the response stream was not known.
+    Raw(u32),
+    /// There is none.
+    Unknown,
+}
+
+impl Seen {
+    fn at(self) -> Option<i64> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Raw(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// When a client sends its next request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+enum Habit {
+    /// When it has all responses, as far as was seen.
+    #[default]
+    Waits,
+    /// Some at once, and the next ones when it has all responses.
+    Batches,
+    /// Whenever it likes. Its requests look as if they had waited, when the one before the last is responded to: no number tells.
+    Slides,
+}
+
+/// Requests that there is room for before there is one.
+const FEW: usize = 4;
+/// The shortest request: `GET / HTTP/1.0` with two line ends.
+const SHORTEST: u64 = 18;
+/// No final response is as short as an interim one may be: `HTTP/1.1 100 Continue` with two line ends, and some more.
+const INTERIM: u64 = 32;
+
+/// The requests of a flow that wait for their responses.
+#[derive(Debug)]
 pub(super) struct Pairing {
-    open: VecDeque<Asked>,
-    /// Questions behind those, of which only the number is known, because there were too many.
-    beyond: u64,
-    /// A question may have been missed behind the open ones.
-    questions_lost: bool,
-    /// An answer may have been missed in front of the next one.
-    answers_lost: bool,
+    open: VecDeque<Open>,
+    /// The index and the run of the next request.
+    next: u64,
+    run: u32,
+    /// How many final responses began, at least, in the indices of the run `counted`.
+    begun: u64,
+    counted: u32,
+    /// That is exact: no response was lost since the last pair.
+    exact: bool,
+    /// The run `counted` began at this index. `None`: with the connection, so that it is certain that nothing was open then.
+    assumed: Option<u64>,
+    habit: Habit,
+    /// Some of `open` have [`Seen::Raw`].
+    unplaced: bool,
+    /// Requests may have been missed behind the last one.
+    missed: Option<Missed>,
+    /// Where the last request began, unless something unknown came behind it, and its acknowledgement number.
+    last: Option<u64>,
+    last_acks: Option<u32>,
+    /// Bytes of the shortest request.
+    shortest: u64,
+    /// Where the last response began, and its acknowledgement number.
+    latest: Option<(i64, u32)>,
+    /// That of the last response that began before anything of the request stream was there.
+    early: Option<u32>,
+    /// The index behind the last request that there was no room for.
+    unkept: u64,
+    /// An interim response was seen: a hole may hold one.
+    interims: bool,
+    /// The response that begins now is counted.
+    counts: bool,
+    /// It responds to one of the open requests, and which is not certain.
+    unsure: bool,
+}
+
+impl Default for Pairing {
+    fn default() -> Self {
+        Self {
+            open: VecDeque::new(),
+            next: 0,
+            run: 0,
+            begun: 0,
+            counted: 0,
+            exact: true,
+            assumed: None,
+            habit: Habit::Waits,
+            unplaced: false,
+            missed: None,
+            last: None,
+            last_acks: None,
+            shortest: u64::MAX,
+            latest: None,
+            early: None,
+            unkept: 0,
+            interims: false,
+            counts: true,
+            unsure: false,
+        }
+    }
 }
 
 impl Pairing {
-    /// Forget everything, and keep the room of a few questions.
+    /// Forgets everything, and keeps the room of a few requests.
     pub(super) fn renew(&mut self) {
         let mut open = std::mem::take(&mut self.open);
         open.clear();
@@ -66,151 +219,333 @@ impl Pairing {
         };
     }
 
-    /// A question begins; at most `limit` are remembered.
-    pub(super) fn ask(&mut self, exchange: u64, limit: usize, stats: &mut DissectStats) {
-        if self.questions_lost {
-            return;
-        }
+    /// A request begins; at most `limit` are remembered.
+    pub(super) fn ask(
+        &mut self,
+        exchange: u64,
+        stand: &Stand,
+        limit: usize,
+        stats: &mut DissectStats,
+    ) {
         stats.unanswered = stats.unanswered.saturating_add(1);
-        if self.beyond > 0 || self.open.len() >= limit {
-            self.beyond = self.beyond.saturating_add(1);
+        if self.early.is_some() {
+            self.look_back(stand.place);
+        }
+        let first = self.measure(stand.place.offset);
+        let received = stand.received();
+        let with_last = stand.acks.is_some() && stand.acks == self.last_acks;
+        if with_last {
+            self.habit = self.habit.max(Habit::Batches);
         } else {
-            if self.open.capacity() == 0 {
-                self.open.reserve_exact(1);
+            self.look_ahead(stand, received);
+        }
+        self.last_acks = stand.acks;
+        let seen = match (received, stand.acks) {
+            (Some(at), _) => Seen::At(at),
+            (None, Some(acks)) => Seen::Raw(acks),
+            (None, None) => Seen::Unknown,
+        };
+        let index = self.next;
+        self.next = index.saturating_add(1);
+        if self.open.len() >= limit {
+            if self.open.front().is_some_and(|first| self.waits(first)) {
+                self.unkept = self.next;
+                return;
             }
-            self.open.push_back(Asked {
+            // Its response was lost, most likely.
+            self.open.pop_front();
+        }
+        if self.open.capacity() == 0 {
+            self.open.reserve_exact(1);
+        }
+        self.unplaced |= matches!(seen, Seen::Raw(_));
+        self.open.push_back(Open {
+            asked: Asked {
                 exchange,
                 method: Method::Other,
-            });
-        }
+            },
+            index,
+            run: self.run,
+            first,
+            with_last,
+            start: stand.place.offset.cast_signed(),
+            seen,
+        });
     }
 
-    /// The method of the last question is known now.
+    /// The method of the last request is known now.
     pub(super) fn name(&mut self, exchange: u64, method: Method) {
-        if let Some(last) = self
-            .open
-            .back_mut()
-            .filter(|last| last.exchange == exchange)
+        if let Some(last) = self.open.back_mut()
+            && last.asked.exchange == exchange
         {
-            last.method = method;
+            last.asked.method = method;
         }
     }
 
-    /// The question that an answer which begins now answers, if that is certain.
-    pub(super) fn asked(&mut self, stats: &mut DissectStats) -> Option<Asked> {
-        if self.answers_lost {
-            let only_one = self.open.len() == 1 && self.beyond == 0 && !self.questions_lost;
-            if !only_one {
-                if !self.open.is_empty() {
-                    self.forget(stats);
+    /// The request that a response which begins now responds to, if that is certain.
+    pub(super) fn asked(&mut self, stand: &Stand) -> Option<Asked> {
+        (self.counts, self.unsure) = (true, false);
+        if stand.other.is_none() {
+            self.early = stand.acks;
+        }
+        if self.unplaced {
+            self.place(stand.place);
+        }
+        let (at, received) = (stand.place.offset.cast_signed(), stand.received());
+        self.latest = stand.acks.map(|acks| (at, acks));
+        if self.exact
+            && let Some(first) = self.open.front()
+            && (first.index, first.run) == (self.begun, self.counted)
+            && first.is_possible(at, received)
+        {
+            let asked = first.asked;
+            // An interim response may stand in front of it.
+            let waited = first.seen.at().is_none_or(|seen| seen == at) || self.interims;
+            if !waited && !first.with_last {
+                self.habit = Habit::Slides;
+            }
+            return Some(asked);
+        }
+        let asked = self.decide(at, received, stand.other);
+        self.unsure = asked.is_none() && self.counts && self.may_answer(at, received);
+        asked
+    }
+
+    /// Whether the response that began last responds to one of several requests, and which is not certain.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
+    /// The final response to the request `asked` (or to one that is not known) has begun.
+    pub(super) fn answered(&mut self, asked: Option<Asked>, stats: &mut DissectStats) {
+        let Some(asked) = asked else {
+            self.begun = self.begun.saturating_add(u64::from(self.counts));
+            return;
+        };
+        let is_it = |open: &Open| open.asked.exchange == asked.exchange;
+        let open = match self.open.front() {
+            Some(first) if is_it(first) => self.open.pop_front(),
+            // The responses to those in front of it are over.
+            _ => match self.open.iter().position(is_it) {
+                Some(at) => self.open.drain(..=at).next_back(),
+                None => None,
+            },
+        };
+        if let Some(open) = open {
+            stats.unanswered = stats.unanswered.saturating_sub(1);
+            self.begun = open.index.saturating_add(1);
+            (self.counted, self.exact) = (open.run, true);
+        }
+    }
+
+    /// The response that has begun is an interim one.
+    pub(super) fn interim(&mut self) {
+        self.interims = true;
+    }
+
+    /// Requests may have been missed behind those that began.
+    pub(super) fn lose_requests(&mut self, missed: Missed) {
+        if let (Some(last), Some((from, _)), true) =
+            (self.last.take(), missed.range, missed.boundary)
+            && self.missed.is_none()
+        {
+            self.shortest = self.shortest.min(from.saturating_sub(last));
+        }
+        self.missed = Some(self.missed.map_or(missed, |earlier| earlier.and(missed)));
+    }
+
+    /// Responses may have been missed in front of the next one.
+    pub(super) fn lose_responses(&mut self, missed: Missed) {
+        self.exact = false;
+        let one = missed.boundary && !self.interims;
+        let one = one && missed.len().is_some_and(|len| len > INTERIM);
+        self.begun = self.begun.saturating_add(u64::from(one));
+    }
+
+    /// Whether a request is one of those whose responses are still to come, by its index.
+    fn waits(&self, open: &Open) -> bool {
+        self.exact && open.run == self.counted && open.index >= self.begun
+    }
+
+    /// The first bytes of the request stream are there, at `place`: what responses that came before them respond to.
+    #[cold]
+    fn look_back(&mut self, place: Place) {
+        // Where anything begins that may have been asked.
+        let first = match self.missed {
+            Some(missed) => missed.range,
+            None => Some((place.offset, 0)),
+        };
+        if let (Some(acks), Some((first, _))) = (self.early.take(), first)
+            && place.of(acks) <= first.cast_signed()
+        {
+            // To nothing.
+            self.begun = 0;
+        }
+    }
+
+    /// A request begins at `start`: how long the last one was, or how many may lie between. Says whether the latter is not known.
+    fn measure(&mut self, start: u64) -> bool {
+        let last = self.last.replace(start);
+        if let Some(missed) = self.missed {
+            return self.guess(missed, start);
+        }
+        if let Some(last) = last {
+            self.shortest = self.shortest.min(start.saturating_sub(last));
+        }
+        false
+    }
+
+    /// A request begins at `start` behind something that was missed: how many may lie in that. Says whether that is not known.
+    #[cold]
+    fn guess(&mut self, missed: Missed, start: u64) -> bool {
+        self.missed = None;
+        let shortest = match self.shortest {
+            u64::MAX => SHORTEST,
+            shortest => shortest,
+        };
+        let lost = missed.requests(start, shortest);
+        let (Ok(least) | Err(least)) = lost;
+        self.next = self.next.saturating_add(least);
+        self.run = self.run.wrapping_add(u32::from(lost.is_err()));
+        lost.is_err()
+    }
+
+    /// A request begins: whether it was sent although an earlier one had no response yet.
+    fn look_ahead(&mut self, stand: &Stand, received: Option<i64>) {
+        let (Some(seen), Some(other)) = (received, stand.other) else {
+            return;
+        };
+        let start = stand.place.offset.cast_signed();
+        // Another response had begun when this request was not there.
+        let under_way = |(at, acks): (i64, u32)| at >= seen && stand.place.of(acks) <= start;
+        let counted = self.exact && self.run == self.counted && self.next > self.begun;
+        let there = seen <= other.offset.cast_signed();
+        if self.latest.is_some_and(under_way) || (counted && there) {
+            self.slides();
+        }
+    }
+
+    /// The client does not wait for all responses.
+    fn slides(&mut self) {
+        self.habit = Habit::Slides;
+        if self.assumed.is_some() {
+            self.lose_track();
+        }
+    }
+
+    /// It was wrong to assume that nothing was open where the run began.
+    fn lose_track(&mut self) {
+        self.exact = false;
+        // None of the requests are comparable with what was counted.
+        self.counted = self.run.wrapping_add(1);
+        self.run = self.run.wrapping_add(2);
+    }
+
+    /// The place of the response stream is known now.
+    fn place(&mut self, place: Place) {
+        self.unplaced = false;
+        for open in &mut self.open {
+            if let Seen::Raw(acks) = open.seen {
+                open.seen = Seen::At(place.of(acks));
+            }
+        }
+    }
+
+    /// [`Self::asked`] where the next request in order is not the one.
+    #[cold]
+    fn decide(&mut self, at: i64, received: Option<i64>, other: Option<Place>) -> Option<Asked> {
+        let known = |open: &&Open| open.run == self.counted;
+        // No request was lost up to where the server had received them.
+        let whole = self.run == self.counted
+            && self.missed.is_none()
+            && received
+                .zip(other)
+                .is_some_and(|(received, other)| received <= other.offset.cast_signed());
+        let mut open = self.open.iter().filter(known);
+        let last = open.rfind(|open| received.is_some_and(|received| open.start < received));
+        let over = last.is_none_or(|last| self.exact && last.index < self.begun);
+        if whole && over && self.begun >= self.unkept {
+            // To nothing that was asked.
+            self.counts = false;
+            if let Some(index) = self.assumed {
+                // Or to more than was, if that was only assumed to be all.
+                match self.next.saturating_sub(index) {
+                    ..=1 => self.lose_track(),
+                    _ => self.slides(),
                 }
                 return None;
             }
-            self.answers_lost = false;
         }
-        self.open.front().copied()
+        let mut most = if self.exact { self.begun } else { u64::MAX };
+        if whole {
+            most = most.min(last.map_or(0, |last| last.index));
+        }
+        let mut open = self.open.iter().filter(known);
+        if let Some(first) = open.find(|open| open.seen.at().is_some_and(|seen| seen >= at)) {
+            most = most.min(first.index);
+        }
+        if most == self.begun {
+            let mut open = self.open.iter().filter(known);
+            let exact = open.find(|open| open.index == most);
+            if let Some(open) = exact.filter(|open| open.is_possible(at, received)) {
+                let asked = open.asked;
+                self.exact = true;
+                return Some(asked);
+            }
+        }
+        self.by_number(at, received)
     }
 
-    /// The final answer to the question `asked` (or to one that is not known) has begun.
-    pub(super) fn answered(&mut self, asked: Option<Asked>, stats: &mut DissectStats) {
-        let found = match (asked, self.open.front()) {
-            (Some(asked), Some(first)) if asked.exchange == first.exchange => {
-                self.open.pop_front().is_some()
+    /// Whether a response may be that of an open request.
+    fn may_answer(&self, at: i64, received: Option<i64>) -> bool {
+        let over = |open: &Open| open.run == self.counted && open.index < self.begun;
+        let mut open = self.open.iter();
+        open.any(|open| !over(open) && open.is_possible(at, received))
+    }
+
+    /// The request whose client had received exactly what comes before this response, if it waited for all of that.
+    fn by_number(&mut self, at: i64, received: Option<i64>) -> Option<Asked> {
+        let mut open = self.open.iter();
+        let number = open.position(|open| open.seen.at() == Some(at))?;
+        let open = *self.open.get(number)?;
+        if self.exact && open.index > self.begun {
+            // More requests came before it than responses.
+            self.habit = self.habit.max(Habit::Batches);
+            return None;
+        }
+        if !open.is_possible(at, received) {
+            // The response was on its way when the request came, unless that is to one that was lost with it.
+            if !open.first {
+                self.slides();
             }
-            (None, None) if self.beyond > 0 => {
-                self.beyond = self.beyond.saturating_sub(1);
-                true
-            }
-            _ => false,
+            return None;
+        }
+        let waits = match self.habit {
+            Habit::Waits => true,
+            // The first ones of its batch may be lost, with their responses.
+            Habit::Batches => !open.first || self.exact,
+            Habit::Slides => false,
         };
-        if found {
-            stats.unanswered = stats.unanswered.saturating_sub(1);
+        if !waits {
+            return None;
         }
+        self.open.drain(..number);
+        if open.run != self.counted {
+            self.assumed = Some(open.index);
+        }
+        (self.begun, self.counted, self.exact) = (open.index, open.run, true);
+        self.counts = true;
+        Some(open.asked)
     }
+}
 
-    /// Questions may have been missed. The open ones were asked before, so that their answers come first.
-    pub(super) fn lose_questions(&mut self) {
-        self.questions_lost = true;
-    }
-
-    /// Answers may have been missed.
-    pub(super) fn lose_answers(&mut self) {
-        self.answers_lost = true;
-    }
-
-    /// Nothing is known any more, for good: of some questions it is not known whether they were answered.
-    fn forget(&mut self, stats: &mut DissectStats) {
-        let forgotten = self.beyond.saturating_add(self.open.len() as u64);
-        stats.unanswered = stats.unanswered.saturating_sub(forgotten);
-        self.open.clear();
-        self.beyond = 0;
-        self.questions_lost = true;
+impl Open {
+    /// Whether a response at `at`, whose server had `received` so much of the request stream, may be its.
+    fn is_possible(&self, at: i64, received: Option<i64>) -> bool {
+        self.seen.at().is_none_or(|seen| seen <= at)
+            && received.is_none_or(|received| self.start < received)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asked(pairing: &mut Pairing, stats: &mut DissectStats) -> Option<u64> {
-        let asked = pairing.asked(stats);
-        pairing.answered(asked, stats);
-        asked.map(|asked| asked.exchange)
-    }
-
-    #[test]
-    fn answers_come_in_the_order_of_the_questions() {
-        let (mut pairing, mut stats) = (Pairing::default(), DissectStats::default());
-        pairing.ask(3, 256, &mut stats);
-        pairing.ask(7, 256, &mut stats);
-        assert_eq!(stats.unanswered, 2);
-        assert_eq!(asked(&mut pairing, &mut stats), Some(3));
-        assert_eq!(asked(&mut pairing, &mut stats), Some(7));
-        assert_eq!(asked(&mut pairing, &mut stats), None);
-        assert_eq!(stats.unanswered, 0);
-    }
-
-    #[test]
-    fn questions_beyond_the_bound_are_counted_and_the_later_ones_pair_again() {
-        let (mut pairing, mut stats) = (Pairing::default(), DissectStats::default());
-        for exchange in 0..5 {
-            pairing.ask(exchange, 2, &mut stats);
-        }
-        let answers: Vec<_> = (0..5).map(|_| asked(&mut pairing, &mut stats)).collect();
-        assert_eq!(answers, [Some(0), Some(1), None, None, None]);
-        assert_eq!(stats.unanswered, 0);
-        pairing.ask(5, 2, &mut stats);
-        assert_eq!(asked(&mut pairing, &mut stats), Some(5));
-    }
-
-    #[test]
-    fn behind_lost_questions_only_the_earlier_ones_pair() {
-        let (mut pairing, mut stats) = (Pairing::default(), DissectStats::default());
-        pairing.ask(0, 256, &mut stats);
-        pairing.lose_questions();
-        pairing.ask(1, 256, &mut stats);
-        assert_eq!(asked(&mut pairing, &mut stats), Some(0));
-        assert_eq!(asked(&mut pairing, &mut stats), None);
-    }
-
-    #[test]
-    fn behind_lost_answers_the_only_open_question_pairs() {
-        let (mut pairing, mut stats) = (Pairing::default(), DissectStats::default());
-        pairing.lose_answers();
-        assert_eq!(asked(&mut pairing, &mut stats), None);
-        pairing.ask(0, 256, &mut stats);
-        assert_eq!(asked(&mut pairing, &mut stats), Some(0));
-    }
-
-    #[test]
-    fn behind_lost_answers_two_open_questions_pair_with_nothing_for_good() {
-        let (mut pairing, mut stats) = (Pairing::default(), DissectStats::default());
-        pairing.ask(0, 256, &mut stats);
-        pairing.lose_answers();
-        pairing.ask(1, 256, &mut stats);
-        assert_eq!(asked(&mut pairing, &mut stats), None);
-        pairing.ask(2, 256, &mut stats);
-        assert_eq!(asked(&mut pairing, &mut stats), None);
-        assert_eq!(stats.unanswered, 0);
-    }
-}
+mod tests;

@@ -4,9 +4,12 @@ use memchr::memchr;
 
 use super::super::Verdict;
 use super::body::number;
+use super::odd_line;
 
 /// Bytes of a start line that are looked at to recognise it.
 const LOOK: usize = 256;
+/// Bytes of a start line with a method of which nothing is known.
+const LONG: usize = 8 << 10;
 /// The longest method of which nothing is known that is believed.
 const METHOD: usize = 32;
 
@@ -83,31 +86,55 @@ pub(crate) fn probe(bytes: &[u8]) -> Verdict {
     }
 }
 
-/// How many of the first bytes are line ends (at most four when there is more: two empty lines).
+/// Bytes of empty lines in front of a message that are passed over.
+const EMPTY: usize = 256;
+
+/// Whether bytes before a hole begin a message that [`probe`] would want more of: a known method, and the beginning of a
+/// target.
+pub(crate) fn is_cut(bytes: &[u8]) -> bool {
+    let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
+    matches!(probe(bytes), Verdict::Certain) || RequestLine::of_part(line).is_some()
+}
+
+/// How many of the first bytes are line ends.
 fn empty_lines(bytes: &[u8]) -> usize {
     bytes
         .iter()
-        .take(4)
+        .take(EMPTY)
         .take_while(|byte| matches!(byte, b'\r' | b'\n'))
         .count()
 }
 
 /// Whether bytes that [`probe`] is certain of begin an answer.
 pub(super) fn is_answer(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/") || bytes.starts_with(b"ICY ")
+    match bytes.split_at_checked(4) {
+        Some((b"HTTP" | b"ICY ", _)) => true,
+        Some((name, _)) => name.eq_ignore_ascii_case(b"http"),
+        None => false,
+    }
 }
 
 fn start_line(line: &[u8]) -> Verdict {
-    let need = line.len().saturating_add(1);
-    if !matches!(line, [b'H' | b'I', ..]) {
-        return request_line(line);
+    if matches!(line, [b'H' | b'I' | b'h', ..])
+        && let Some(verdict) = status_line(line)
+    {
+        return verdict;
     }
+    request_line(line)
+}
+
+/// What bytes are that may begin a status line; `None` when they do not.
+fn status_line(line: &[u8]) -> Option<Verdict> {
+    let need = line.len().saturating_add(1);
     match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
-        (Some(true), _) | (_, Some(true)) => Verdict::Certain,
+        (Some(true), _) | (_, Some(true)) => Some(Verdict::Certain),
         // "H" and "HTTP" may still become a method, but both verdicts say the same.
-        (Some(false), _) => Verdict::Likely { need },
-        (_, Some(false)) => Verdict::Unsure { need },
-        (None, None) => request_line(line),
+        (Some(false), _) => Some(Verdict::Likely { need }),
+        (_, Some(false)) => Some(Verdict::Unsure { need }),
+        (None, None) => match odd_line::is_status_line(line)? {
+            true => Some(Verdict::Certain),
+            false => Some(Verdict::Unsure { need }),
+        },
     }
 }
 
@@ -137,7 +164,7 @@ fn request_line(bytes: &[u8]) -> Verdict {
     if method.len() > METHOD || !method.first().is_some_and(u8::is_ascii_alphabetic) {
         return Verdict::NotForUs;
     }
-    let Some((b' ', target)) = window.get(token..).and_then(<[u8]>::split_first) else {
+    let Some((b' ' | b'\t', target)) = window.get(token..).and_then(<[u8]>::split_first) else {
         let begun = token == window.len();
         return match METHODS.iter().any(|known| known.starts_with(method)) {
             true if begun => Verdict::Likely { need },
@@ -156,7 +183,8 @@ fn request_line(bytes: &[u8]) -> Verdict {
         let line = window.get(..token.saturating_add(1).saturating_add(end));
         let line = line.unwrap_or_default();
         return match RequestLine::of(line) {
-            Some(line) if line.is_plausible() || METHODS.contains(&method) => Verdict::Certain,
+            Some(line) if line.is_plausible() && !odd_line::is_glued(method) => Verdict::Certain,
+            Some(_) if METHODS.contains(&method) => Verdict::Certain,
             _ => Verdict::NotForUs,
         };
     }
@@ -167,7 +195,27 @@ fn request_line(bytes: &[u8]) -> Verdict {
         (true, false) if target.starts_with(b"/") || target.starts_with(b"http") => {
             Verdict::Certain
         }
+        (false, false) if target.starts_with(b"/") => long_line(bytes, method),
         (_, false) => Verdict::NotForUs,
+    }
+}
+
+/// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end decides.
+#[cold]
+fn long_line(bytes: &[u8], method: &[u8]) -> Verdict {
+    let is_written = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
+    if !method.iter().all(is_written) {
+        return Verdict::NotForUs;
+    }
+    let window = bytes.get(..LONG).unwrap_or(bytes);
+    match memchr(b'\n', window).and_then(|end| window.get(..end)) {
+        Some(line) if RequestLine::of(line).is_some_and(|line| line.is_plausible()) => {
+            Verdict::Certain
+        }
+        None if window.len() < LONG => Verdict::Unsure {
+            need: bytes.len().saturating_add(1),
+        },
+        _ => Verdict::NotForUs,
     }
 }
 
@@ -222,11 +270,26 @@ pub(super) struct RequestLine<'h> {
     pub(super) method: &'h [u8],
     /// The target, as sent.
     pub(super) target: &'h [u8],
-    /// The digit behind `HTTP/1.`.
+    /// What is behind `HTTP/`.
+    pub(super) version: &'h [u8],
+    /// The digit behind `HTTP/1.`; 1 when it is no such version.
     pub(super) minor: u8,
+    /// A rule that the line breaks.
+    pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> RequestLine<'h> {
+    /// Of a line that keeps the rules, of which all is known.
+    pub(super) const fn of_parts(method: &'h [u8], target: &'h [u8], minor: u8) -> Self {
+        Self {
+            method,
+            target,
+            version: if minor == 0 { b"1.0" } else { b"1.1" },
+            minor,
+            odd: None,
+        }
+    }
+
     /// Reads a line (without its line feed) that may have more spaces than it should.
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
@@ -243,15 +306,46 @@ impl<'h> RequestLine<'h> {
             minor @ b'0'..=b'9',
         ] = version
         else {
-            return None;
+            return odd_line::request_line(line);
         };
-        let (method, target) = rest.split_at_checked(space(rest)?)?;
+        let Some((method, target)) = space(rest).and_then(|at| rest.split_at_checked(at)) else {
+            return odd_line::request_line(line);
+        };
         let target = target.trim_ascii();
         let whole = !method.is_empty() && !target.is_empty();
         whole.then_some(Self {
             method,
             target,
+            version: version.get(6..)?,
             minor: minor.saturating_sub(b'0'),
+            odd: None,
+        })
+    }
+
+    /// Reads what is there of a line that was cut. Its version is empty if it was cut in its target, of which the beginning is
+    /// there then.
+    pub(super) fn of_part(line: &'h [u8]) -> Option<Self> {
+        let (method, rest) = line.split_at_checked(space(line)?)?;
+        let rest = rest.trim_ascii_start();
+        let begins = rest.starts_with(b"/") || rest.starts_with(b"http");
+        if !begins || !METHODS.contains(&method) || rest.contains(&b'\n') {
+            return None;
+        }
+        let end = rest.iter().rposition(|byte| *byte == b' ');
+        let (target, last) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+        let name = last.trim_ascii();
+        let name = name.get(..b"HTTP/".len()).unwrap_or(name);
+        let is_version = end.is_some() && b"HTTP/".starts_with(name);
+        let (target, version): (_, &[u8]) = match is_version {
+            true => (target.trim_ascii_end(), b"1"),
+            false => (rest, b""),
+        };
+        Some(Self {
+            method,
+            target,
+            version,
+            minor: 1,
+            odd: None,
         })
     }
 
@@ -259,19 +353,23 @@ impl<'h> RequestLine<'h> {
     fn is_plausible(&self) -> bool {
         let begins = matches!(self.target.first(), Some(b'/' | b'*'))
             || self.target.windows(3).any(|part| part == b"://");
-        begins && !self.target.contains(&b' ')
+        begins && !self.target.contains(&b' ') && self.odd.is_none()
     }
 }
 
 /// The start line of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct StatusLine<'h> {
-    /// The status code.
+    /// The status code; 0 when there is none.
     pub(super) status: u16,
     /// Code and reason, as sent.
     pub(super) words: &'h [u8],
-    /// The digit behind `HTTP/1.`; `None` for `ICY`.
-    pub(super) minor: Option<u8>,
+    /// What is behind `HTTP/`; `None` for `ICY`, and where there is nothing.
+    pub(super) version: Option<&'h [u8]>,
+    /// The digit behind `HTTP/1.`; 1 when it is no such version.
+    pub(super) minor: u8,
+    /// A rule that the line breaks.
+    pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> StatusLine<'h> {
@@ -280,16 +378,16 @@ impl<'h> StatusLine<'h> {
         Some(Self {
             status,
             words: line.get(b"HTTP/1.1 ".len()..)?.trim_ascii_end(),
-            minor: Some(minor),
+            version: Some(if minor == 0 { b"1.0" } else { b"1.1" }),
+            minor,
+            odd: None,
         })
     }
 
     /// Reads a line (without its line feed).
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
-        let (version, words) = line.split_at_checked(space(line)?)?;
-        let words = words.trim_ascii_start();
-        let minor = match version {
+        let (words, version, odd) = match line {
             [
                 b'H',
                 b'T',
@@ -298,16 +396,29 @@ impl<'h> StatusLine<'h> {
                 b'/',
                 b'1',
                 b'.',
-                minor @ b'0'..=b'9',
-            ] => Some(minor.saturating_sub(b'0')),
-            b"ICY" => None,
-            _ => return None,
+                b'0'..=b'9',
+                b' ',
+                words @ ..,
+            ] => (words, line.get(5..8), None),
+            [b'I', b'C', b'Y', b' ', words @ ..] => (words, None, Some("ICY in place of HTTP")),
+            _ => return odd_line::status_line(line),
         };
-        let status = number(words.get(..3)?, 10)?;
+        let (b' ', status) = (words.get(3).unwrap_or(&b' '), words.get(..3)?) else {
+            return odd_line::status_line(line);
+        };
+        let Some(status) = number(status, 10) else {
+            return odd_line::status_line(line);
+        };
+        let minor = version.and_then(|version| version.get(2));
+        // To some a CR ends the line.
+        let end = memchr(b'\r', words).unwrap_or(words.len());
+        let words = words.get(..end)?.trim_ascii_end();
         Some(Self {
             status: u16::try_from(status).ok()?,
             words,
-            minor,
+            version,
+            minor: minor.map_or(1, |minor| minor.saturating_sub(b'0')),
+            odd,
         })
     }
 }

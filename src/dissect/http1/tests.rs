@@ -1,5 +1,7 @@
 //! Tests of whole HTTP/1.x conversations, each played whole and byte by byte.
 
+mod readings;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -180,10 +182,8 @@ fn a_body_until_close_is_whole_only_behind_a_fin() {
 #[test]
 fn a_stream_that_ends_inside_a_message_leaves_it_incomplete() {
     let table: &[(&[u8], &str)] = &[
-        (
-            b"HTTP/1.1 200 OK\r\nConten",
-            "< head \"HTTP/1.1 200 OK\\r\\nConten\"",
-        ),
+        (b"HTTP/1.1 200 OK\r\nConten", r#"< brief 200 "200 OK""#),
+        (b"HTTP/1.1 404 Not Fo", r#"< brief 404 "404""#),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi",
             "< body \"hi\"",
@@ -428,7 +428,7 @@ fn a_gap_to_the_very_end_of_a_body_ends_it() {
 }
 
 #[test]
-fn a_gap_beyond_a_body_is_shown_on_both_sides_of_its_end_and_pairs_nothing_for_certain() {
+fn a_gap_beyond_a_body_is_shown_on_both_sides_of_its_end_and_only_one_pair_is_left_behind_it() {
     let lines = outline(&[
         client(&[GET, GET, GET].concat()),
         server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
@@ -445,7 +445,7 @@ fn a_gap_beyond_a_body_is_shown_on_both_sides_of_its_end_and_pairs_nothing_for_c
             "< tcp.burst #3",
             "< missing 63",
             "< end incomplete",
-            "< http.response #?",
+            "< http.response #2",
             r#"< brief 200 "200 OK""#,
             "< end",
         ]
@@ -470,6 +470,7 @@ fn a_gap_in_a_head_shows_what_is_there_and_the_next_message_is_read() {
             "> end",
             "< http.response #0",
             r#"< head "HTTP/1.1 200 OK\r\nServ""#,
+            r#"< brief 200 "200 OK""#,
             "< missing 30",
             "< end incomplete",
             "< tcp.burst #1",
@@ -479,7 +480,7 @@ fn a_gap_in_a_head_shows_what_is_there_and_the_next_message_is_read() {
             r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
             r#"> brief "GET h:1/a""#,
             "> end",
-            "< http.response #?",
+            "< http.response #2",
             r#"< head "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n""#,
             r#"< brief 200 "200 OK""#,
             r#"< body "hi""#,
@@ -715,7 +716,7 @@ fn a_request_where_an_answer_should_be_is_an_exchange_of_its_own() {
 }
 
 #[test]
-fn a_head_whose_framing_is_unclear_is_shown_and_the_rest_is_raw() {
+fn a_body_whose_framing_is_unclear_goes_on_until_a_segment_begins_with_a_start_line() {
     let table: &[&[u8]] = &[
         b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n",
         b"Content-Length: +3\r\n\r\n",
@@ -724,15 +725,19 @@ fn a_head_whose_framing_is_unclear_is_shown_and_the_rest_is_raw() {
         b"Transfer-Encoding: chunked, x\r\n\r\n",
     ];
     for fields in table {
-        let request = [b"POST / HTTP/1.1\r\n", *fields, b"abc"].concat();
-        let lines = outline(&[client(&request), client(GET)]);
+        let request = [b"POST / HTTP/1.1\r\n", *fields, b"xyz"].concat();
+        let steps = [client(&request), client(b"uvw"), client(GET), server(OK)];
+        let play = Play::of(&steps, &Cut::Whole);
+        let text = [b"xyzuvw", GET].concat();
+        assert!(
+            play.chart.texts[0].ends_with(&text),
+            "{:#?}",
+            play.chart.lines()
+        );
+        let lines = outline(&steps);
         assert_eq!(lines[0], "> http.request #0");
         assert!(lines[1].starts_with(r#"> brief "POST /""#));
-        assert_eq!(
-            lines[2..5],
-            ["> end incomplete", "> tcp.burst #1 goes on", "> end"]
-        );
-        assert_eq!(lines[5], "> http.request #2");
+        assert_eq!(lines[2..4], ["> end incomplete", "> http.request #1"]);
     }
 }
 
@@ -763,24 +768,28 @@ fn what_is_no_http_after_all_is_raw_and_counted() {
 }
 
 #[test]
-fn a_raw_answer_makes_the_next_pair_uncertain() {
+fn behind_a_raw_answer_the_next_exchange_pairs() {
     let lines = outline(&[client(GET), server(b"<html>raw"), client(GET), server(OK)]);
     assert_eq!(
         lines[8..],
-        ["< http.response #?", r#"< brief 200 "200 OK""#, "< end"]
+        ["< http.response #2", r#"< brief 200 "200 OK""#, "< end"]
     );
 }
 
 #[test]
-fn bad_chunks_break_off_and_nothing_disappears() {
-    let table: &[&[u8]] = &[
-        b"\r\nabc",
-        b"x\r\nabc",
-        b"10000000000000000\r\nabc",
-        b"2\r\nabcd\r\n",
-        b"1\r\na\r\n\r\n",
+fn where_chunks_break_the_rest_is_body_as_sent_and_nothing_disappears() {
+    let table: &[(&[u8], &[u8])] = &[
+        (b"xyz\r\nabc", b"xyz\r\nabc"),
+        (b"10000000000000000\r\nabc", b"10000000000000000\r\nabc"),
+        (b"2\r\nabcd\r\n", b"abcd\r\n"),
+        (b"{\"error\": \"text\"}", b"{\"error\": \"text\"}"),
+        (b"2\r\nab\r\n{\"error\": 1}", b"ab{\"error\": 1}"),
+        (
+            b"2\r\nab\r\nnot a size\r\nand more",
+            b"abnot a size\r\nand more",
+        ),
     ];
-    for chunks in table {
+    for (chunks, body) in table {
         let answer = [
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             *chunks,
@@ -789,17 +798,80 @@ fn bad_chunks_break_off_and_nothing_disappears() {
         for cut in [Cut::Whole, Cut::Bytes] {
             let play = Play::of(&[client(GET), server(&answer), SERVER_END], &cut);
             let outline = play.chart.outline();
-            assert_eq!(
-                outline[5..],
-                ["< end incomplete", "< tcp.burst #1 goes on", "< end"],
-                "{}",
-                chunks.escape_ascii()
-            );
+            let told = chunks.escape_ascii();
+            assert_eq!(outline[5..], ["< end incomplete"], "{told}");
+            assert!(play.chart.texts[1].ends_with(body), "{told}");
+            assert_eq!(play.chart.bodies[0].reading, Some("sent"), "{told}");
             assert_eq!(play.stats.malformed, 1);
             assert_eq!(
                 play.chart.bytes + play.stats.framing_bytes,
                 (GET.len() + answer.len()) as u64
             );
+        }
+    }
+}
+
+#[test]
+fn behind_broken_chunks_the_next_answer_is_read() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // The last one forgets its last chunk.
+    for chunks in [&b"{\"a\": 1}"[..], b"2\r\nab\r\nxyz", b"2\r\nab\r\n"] {
+        let steps = [
+            client(GET),
+            server(&[head, chunks].concat()),
+            client(GET),
+            server(OK),
+        ];
+        let lines = outline(&steps);
+        assert_eq!(
+            lines[lines.len() - 4..],
+            [
+                "< end incomplete",
+                "< http.response #1",
+                r#"< brief 200 "200 OK""#,
+                "< end"
+            ],
+            "{}",
+            chunks.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn odd_chunk_sizes_are_read_and_all_is_searched_as_sent_too() {
+    let table: &[&[u8]] = &[
+        b"3\x0b\r\nNEE\r\n3\x0b\r\nDLE\r\n0\r\n\r\n",
+        b"\n3\r\nNEE\r\n\n3\r\nDLE\r\n0\r\n\r\n",
+        b"\r3\r\nNEE\r\n3\r\nDLE\r\n0\r\n\r\n",
+        b"0x3\r\nNEE\r\n0x3\r\nDLE\r\n0x0\r\n\r\n",
+        b" 3 \r\nNEE\r\n 3 \r\nDLE\r\n 0 \r\n\r\n",
+        b"0000000000000000000003\r\nNEE\r\n3;ext=\"a\"\r\nDLE\r\n000\r\n\r\n",
+        b"3\nNEE\n3\nDLE\n0\n\n",
+    ];
+    for chunks in table {
+        let answer = [
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            *chunks,
+        ]
+        .concat();
+        for cut in [Cut::Whole, Cut::Bytes] {
+            let play = Play::of(
+                &[client(GET), server(&answer), client(GET), server(OK)],
+                &cut,
+            );
+            let told = chunks.escape_ascii();
+            assert!(
+                play.chart
+                    .lines()
+                    .iter()
+                    .any(|line| line == r#"< body "NEEDLE""#),
+                "{told}"
+            );
+            assert_eq!(play.chart.outline()[5], "< end", "{told}");
+            let is_odd = chunks[0] == b'3' && chunks[1] == b'\r' || chunks.starts_with(b"000");
+            if !is_odd && chunks[0] != b'\n' && chunks[0] != b'\r' {
+                assert_eq!(play.chart.readings[0], ("sent", chunks.to_vec()), "{told}");
+            }
         }
     }
 }
@@ -935,7 +1007,8 @@ fn a_line_of_no_known_method_needs_the_version_to_be_a_request() {
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
         (b"OPTIONS * RTSP/1.0\r\n\r\n", false),
         (b"SSH-2.0-OpenSSH_9\r\n", false),
-        (b"HTTP/2.0 200 OK\r\n\r\n", false),
+        (b"HTTP/2.0 200 OK\r\n\r\n", true),
+        (b"PRI * HTTP/2.0\r\n\r\n", false),
         (b"an access log of GET / HTTP/1.1\r\n", false),
         (b"\x16\x03\x01", false),
     ];
@@ -954,6 +1027,20 @@ fn a_very_long_start_line_is_recognised_by_its_method_and_path() {
         (lines[0].as_str(), lines[2].as_str()),
         ("> http.request #0", "> end")
     );
+}
+
+#[test]
+fn a_very_long_start_line_of_no_known_method_is_recognised_by_its_end() {
+    for (method, version, http) in [
+        ("XYZ", "HTTP/1.1", true),
+        ("MY-METHOD", "HTTP/1.0", true),
+        ("XYZ", "RTSP/1.0", false),
+        ("word", "HTTP/1.1", false),
+    ] {
+        let line = format!("{method} /{} {version}\r\n\r\n", "x".repeat(1000));
+        let lines = outline(&[client(line.as_bytes()), CLIENT_END]);
+        assert_eq!(lines[0].contains("http"), http, "{method} {version}");
+    }
 }
 
 /// A message of one side, as bytes.
@@ -1046,7 +1133,10 @@ proptest! {
             let play = Play::of(&steps, &cut);
             prop_assert!(play.chart.is_quiet());
             let sent: usize = steps.iter().map(|step| if let Step::Write(_, bytes) = step { bytes.len() } else { 0 }).sum();
-            prop_assert_eq!(play.chart.bytes + play.stats.framing_bytes, sent as u64, "{:#?}", play.chart.lines());
+            // Of chunks that no head told of, the framing is in another reading.
+            let told: usize = play.chart.readings.iter().filter(|(name, _)| *name == "sent").map(|(_, text)| text.len()).sum();
+            let all = play.chart.bytes + play.stats.framing_bytes;
+            prop_assert!(all == sent as u64 || all < sent as u64 && told > 0, "{all} of {sent} {:#?}", play.chart.lines());
         }
     }
 

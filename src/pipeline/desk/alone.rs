@@ -40,7 +40,7 @@ impl Desk {
         if self.orders.frames {
             open.note_frames(self.frames_of(&[by.frame]));
         }
-        open.unit.begin(&self.orders.query, None);
+        open.unit.begin(&self.orders.query, None, true);
         let query = &self.orders.query;
         open.unit
             .feed(query, &self.orders.keep, Part::Body, bytes, false);
@@ -74,7 +74,7 @@ impl Desk {
             if self.orders.frames {
                 open.note_frames(&[by.frame]);
             }
-            open.unit.begin(&self.orders.query, None);
+            open.unit.begin(&self.orders.query, None, true);
             self.tell(
                 flow,
                 &mut open,
@@ -93,6 +93,7 @@ const ASIDE: Begin = Begin {
     kind: Kind {
         name: "tcp.aside",
         side: Side::Speaks,
+        sized: true,
     },
     exchange: None,
     continues: false,

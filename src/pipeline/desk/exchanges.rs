@@ -1,10 +1,13 @@
 //! Exchanges while they are open: what is learnt of them, what waits for their answers, what becomes of them without one.
 
+use std::rc::Rc;
+
 use crate::dissect;
-use crate::exchange::{Exchange, Title};
+use crate::exchange::{Exchange, Silence, Title};
+use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::hit::{Pair, Why};
+use crate::hit::{Hit, Pair, Why};
 use crate::message::Side;
 use crate::pipeline::kept::Kept;
 use crate::pipeline::memory::{Open, State};
@@ -12,6 +15,7 @@ use crate::pipeline::telling::{self, Manner};
 use crate::search::Standing;
 use crate::stream::{Carrier, Ending};
 
+use super::failures::why_unanswered;
 use super::{Desk, SPARE};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
@@ -55,8 +59,11 @@ impl Desk {
             state.exchanges = self.rooms.pop().unwrap_or_default();
             state.exchanges.reserve_exact(1);
         }
+        state.asks = true;
         state.exchanges.push_back(Exchange {
             title: Title::new(title),
+            heard: state.heard(dir.reverse()),
+            reached: state.reached[dir.reverse().index()],
             ..Exchange::new(number, ordinal, dir, by, flow.troubles)
         });
     }
@@ -159,11 +166,13 @@ impl Desk {
             return;
         }
         let frames = kept.as_ref().map_or(&[][..], |kept| &kept.frames);
-        self.count_hit(flow, state, frames);
-        if let Some(mut kept) = kept {
-            kept.why = Why::Match;
-            kept.pending = pending;
-            self.show.hit(&kept.hit());
+        self.count_hit(flow, state, frames, exchange.number);
+        if let Some(kept) = kept {
+            self.show.hit(&Hit {
+                why: Why::Match,
+                pending,
+                ..kept.hit()
+            });
         } else {
             // There was no room to keep it.
             let companion = telling::question(flow, exchange.asking, exchange);
@@ -219,19 +228,28 @@ impl Desk {
         left: bool,
     ) {
         self.waiting.done(exchange.number);
-        self.owed -= u64::from(exchange.shown);
+        self.owed -= u64::from(exchange.shown && !exchange.failed);
+        let why = why_unanswered(flow, state, exchange);
+        if let Some(why) = why.filter(|_| !self.orders.pairs && self.tells_unanswered(exchange)) {
+            self.show_unanswered(flow, exchange, &why);
+        }
         let since = exchange.asked_whole.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
         let conditions = &self.orders.conditions;
         let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
-        if left && (exchange.shown || holds) {
-            self.waiting.leave(flow, exchange);
+        if left && why.is_none() && !exchange.failed && (exchange.shown || holds) {
+            self.waiting.leave(flow, state, exchange);
         }
         if holds && self.orders.pairs {
             let question = self.take_question(state, exchange.number);
-            self.pair(flow, question.as_ref(), exchange, None);
+            let failed = why.map(|why| why.failed);
+            let silence = state.silence(flow, exchange);
+            self.pair(flow, question.as_ref(), exchange, failed, Err(silence));
         } else if holds && !exchange.shown && !conditions.is_empty() {
-            self.show_held(flow, state, exchange, true);
+            self.show_held(flow, state, exchange, why.is_none());
+            if let Some(why) = why {
+                self.show_unanswered(flow, exchange, &why);
+            }
         } else {
             self.drop_question(state, exchange.number);
         }
@@ -241,30 +259,37 @@ impl Desk {
     pub(super) fn pair(
         &mut self,
         flow: &Flow,
-        question: Option<&Kept>,
+        question: Option<&Rc<Kept>>,
         exchange: &Exchange,
-        answer: Option<(&mut Open, &Manner)>,
+        failed: Option<Failed>,
+        answer: Result<(&mut Open, &Manner), Silence>,
     ) {
         if !self.is_taking() {
             return;
         }
         self.output.matched += 1;
         let mut frames = question.map_or_else(Vec::new, |kept| kept.frames.clone());
-        if let Some((open, _)) = &answer {
+        if let Ok((open, _)) = &answer {
             frames.extend_from_slice(&open.frames);
         }
         self.show.save(flow, &frames);
-        let question = question.map(Kept::hit);
-        let times = telling::times(flow, exchange, answer.as_ref().map(|(open, _)| &**open));
+        let question = question.map(|kept| kept.hit());
+        let times = telling::times(
+            flow,
+            exchange,
+            answer.as_ref().ok().map(|(open, _)| &**open),
+        );
         let pair = Pair {
             number: exchange.number,
             question: question.as_ref(),
             answer: None,
             title: exchange.title.bytes(),
             times,
+            silence: answer.as_ref().err().copied().unwrap_or_default(),
+            failed,
         };
         let show = &mut self.show;
-        let Some((open, manner)) = answer else {
+        let Ok((open, manner)) = answer else {
             return show.pair(&pair);
         };
         self.orders.lend(flow, open, manner, |hit| {
@@ -275,23 +300,23 @@ impl Desk {
         });
     }
 
-    /// Keep a question until more is known.
+    /// Keep a question until more is known, if there is room.
     pub(super) fn keep_question(
         &mut self,
         flow: &Flow,
         state: &mut State,
         open: &mut Open,
         manner: &Manner,
-    ) {
+    ) -> Option<Rc<Kept>> {
         let room = self.orders.limits.exchanges;
         let mut kept = None;
         self.orders.lend(flow, open, manner, |hit| {
-            kept = Some(Kept::new(hit, hit.frames));
+            kept = Some(Rc::new(Kept::new(hit, hit.frames)));
         });
-        let Some(kept) = kept else { return };
+        let kept = kept?;
         if self.kept + kept.size() > KEPT {
             self.output.questions_not_kept += 1;
-            return;
+            return None;
         }
         self.kept += kept.size();
         let questions = &mut state.neighbours.get_or_insert_default().questions;
@@ -300,10 +325,45 @@ impl Desk {
         {
             self.kept -= oldest.size();
         }
-        questions.push_back(kept);
+        questions.push_back(Rc::clone(&kept));
+        Some(kept)
     }
 
-    pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Kept> {
+    /// Take the question of this number: the kept one, or as much as has come of one that is not over.
+    pub(super) fn question_of(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        number: u64,
+    ) -> Option<Rc<Kept>> {
+        if let Some(kept) = self.take_question(state, number) {
+            return Some(kept);
+        }
+        let mut kept = None;
+        if let Some(open) = state.asking(dir, number) {
+            let manner = Manner {
+                why: Why::Context,
+                complete: false,
+                ..Manner::MATCH
+            };
+            self.orders.lend(flow, open, &manner, |hit| {
+                kept = Some(Rc::new(Kept::new(hit, hit.frames)));
+            });
+        }
+        kept
+    }
+
+    /// Whether a question of this number that is not over matches by now.
+    pub(super) fn is_matched(&self, state: &mut State, dir: Direction, number: u64) -> bool {
+        let orders = &self.orders;
+        orders.conditions.admits(Side::Asks)
+            && state
+                .asking(dir, number)
+                .is_some_and(|open| open.unit.holds(&orders.query) != orders.invert)
+    }
+
+    pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Rc<Kept>> {
         let kept = state.question(number)?;
         self.kept -= kept.size();
         Some(kept)

@@ -77,11 +77,15 @@ impl Desk {
                 state.asked(ordinal, dir, by.into(), whole.text.len() as u64);
             }
             Side::Answers if !whole.brief.interim => {
+                state.missed[dir.index()] += u32::from(whole.brief.unpaired);
                 if let Some(exchange) = state.close(ordinal) {
                     self.waiting.done(exchange.number);
                 }
             }
             Side::Answers | Side::Speaks => {}
+        }
+        if whole.begin.kind.side == Side::Answers {
+            state.answered[dir.index()] = state.reached[dir.index()];
         }
         self.give_back_room(state);
     }

@@ -5,7 +5,7 @@ use crate::flow::{Direction, Flow, Roles};
 use crate::message::{Begin, Kind, Said, Side};
 use crate::packet::protocol;
 use crate::pipeline::memory::{Last, State};
-use crate::stream::Carrier;
+use crate::stream::{Carrier, GapReason};
 
 use super::Desk;
 
@@ -27,8 +27,7 @@ impl Desk {
             Said::Text { part, bytes } => {
                 let lacks = self.lacks(bytes);
                 let Some(open) = state.open(dir) else { return };
-                open.last = by.into();
-                open.fresh = true;
+                open.comes(by);
                 let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
                 let query = &self.orders.query;
                 open.unit.feed(query, &self.orders.keep, part, bytes, lacks);
@@ -38,18 +37,29 @@ impl Desk {
                     self.note_frames(state, dir, by);
                 }
                 if full {
-                    self.portion(flow, state, dir);
+                    self.portion(flow, state, dir, true);
                 }
             }
             Said::Brief { brief, title } => {
                 let Some(open) = state.open(dir) else { return };
                 open.brief = brief;
+                open.briefed = true;
+                state.missed[dir.index()] += u32::from(brief.unpaired);
                 self.briefed(flow, state, dir, title);
             }
             Said::Missing { len, reason } => {
                 let Some(open) = state.open(dir) else { return };
-                open.unit.missing(&self.orders.query, len, reason);
+                open.missing(&self.orders.query, len, reason);
+                if matches!(reason, GapReason::Acked | GapReason::Snaplen) {
+                    // They were there by then.
+                    open.last.ts = open.last.ts.max(by.ts);
+                }
             }
+            Said::Fork { name, .. } => {
+                let Some(open) = state.open(dir) else { return };
+                open.fork(name);
+            }
+            Said::Reading { reading, bytes } => self.reading(state, dir, reading, bytes),
             Said::Body(facts) => {
                 let Some(open) = state.open(dir) else { return };
                 open.body = facts;
@@ -81,7 +91,7 @@ impl Desk {
             && open.held
         {
             // The match that is undecided may end in this burst: the two are one record.
-            open.held = false;
+            (open.held, open.waits) = (false, false);
             self.held = self.held.saturating_sub(open.unit.size());
             return;
         }
@@ -91,7 +101,15 @@ impl Desk {
         {
             self.ask(flow, state, ordinal, number, dir, by, b"");
         }
+        if is_burst(begin.kind) {
+            // It may be an answer that nobody understands.
+            let missed = &mut state.missed[dir.index()];
+            *missed = missed.saturating_add(1);
+        }
         let first = !std::mem::replace(&mut state.begun, true);
+        if first && self.wants_failures && flow.handshake.answered.is_some() {
+            self.failures.opened(flow);
+        }
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.from = self.at;
@@ -101,6 +119,7 @@ impl Desk {
         open.unit.begin(
             &self.orders.query,
             (begin.continues || holed).then(|| &*state.mark(dir)),
+            begin.kind.side == Side::Speaks,
         );
         *state.open(dir) = Some(open);
     }
@@ -108,8 +127,9 @@ impl Desk {
     /// The number of a message that begins: an answer has its question's.
     pub(super) fn number(&mut self, state: &mut State, begin: &Begin) -> u64 {
         let asked = match begin.kind.side {
-            Side::Answers => state.exchange(begin.exchange),
-            Side::Asks | Side::Speaks => None,
+            // What is single may be a request sent again.
+            Side::Answers | Side::Speaks => state.exchange(begin.exchange),
+            Side::Asks => None,
         };
         asked.map_or_else(|| self.next_number(), |exchange| exchange.number)
     }
@@ -123,10 +143,12 @@ impl Desk {
         complete: bool,
     ) {
         let Some(open) = state.open(dir) else { return };
-        open.last = Last {
-            ts: by.ts.max(open.last.ts),
-            ..by.into()
-        };
+        if complete {
+            open.last = Last {
+                ts: by.ts.max(open.last.ts),
+                ..by.into()
+            };
+        }
         let query = &self.orders.query;
         if is_burst(open.begin.kind) {
             let undecided = !open.unit.holds(query) && open.unit.is_open(query);
@@ -136,7 +158,7 @@ impl Desk {
                 return;
             }
         } else {
-            open.unit.end(query, complete);
+            open.end(query, complete);
         }
         self.close(flow, state, dir, complete);
     }

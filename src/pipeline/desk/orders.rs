@@ -22,6 +22,8 @@ pub(in crate::pipeline) struct Orders {
     pub(in crate::pipeline) companions: bool,
     /// Exchanges are shown as one.
     pub(in crate::pipeline) pairs: bool,
+    /// Secrets are masked in what is shown: no portion ends in the middle of one.
+    pub(in crate::pipeline) masked: bool,
     /// The frames of messages are asked for.
     pub(in crate::pipeline) frames: bool,
     pub(in crate::pipeline) stand_out: Vec<String>,
@@ -30,6 +32,11 @@ pub(in crate::pipeline) struct Orders {
 }
 
 impl Orders {
+    /// Whether failures of connections are records: everything is asked for.
+    pub(super) fn want_failures(&self) -> bool {
+        self.query.is_empty() && self.conditions.is_empty() && !self.invert
+    }
+
     /// Lend a message as a hit.
     pub(super) fn lend(
         &self,

@@ -16,19 +16,28 @@ impl Desk {
         flow: &Flow,
         conversation: &Conversation,
         state: &mut State,
-        review: Timestamp,
+        review: Option<Timestamp>,
     ) {
         let moment = match conversation.open_burst_since() {
-            Some(since) => since.plus(time::BURST_PAUSE),
+            Some(since) => since.after(time::BURST_PAUSE),
             None if self.orders.live
-                && (state.is_due(&self.orders.query) || self.is_slow(state)) =>
+                && (state.is_due(&self.orders.query, self.orders.pair) || self.is_slow(state)) =>
             {
                 review
             }
             None => return,
         };
+        // A moment beyond the range never comes.
+        let Some(moment) = moment else { return };
         state.timed = true;
-        self.timers.push_back((moment, (flow.slot, flow.id)));
+        // Mostly it is the latest; not where the clock went back.
+        let at = match self.timers.back() {
+            Some((latest, _)) if *latest > moment => {
+                self.timers.partition_point(|(other, _)| *other <= moment)
+            }
+            _ => self.timers.len(),
+        };
+        self.timers.insert(at, (moment, (flow.slot, flow.id)));
     }
 
     /// Slot and id of the next flow whose moment has come by `now`.
@@ -47,7 +56,7 @@ impl Desk {
         let limits = self.orders.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, &limits, decoders, stats, &mut |dir, by, said| {
+        conversation.idle(now, flow, &limits, decoders, stats, &mut |dir, by, said| {
             self.said(flow, state, dir, by, said);
         });
         self.dissecting = Some(dissecting);
@@ -55,18 +64,29 @@ impl Desk {
         if self.orders.live {
             self.slow(now, flow, state);
             for dir in [Direction::ToServer, Direction::ToClient] {
-                let Some(open) = state.open(dir) else {
+                let Some(mut open) = state.open(dir).take() else {
                     continue;
                 };
                 let quiet = now.since(open.last.ts);
+                let query = &self.orders.query;
+                let late = |since: Timestamp| now.since(since) >= time::PORTION;
+                let is_due = (quiet >= time::BURST_PAUSE || open.fresh.is_some_and(late))
+                    && state.is_due_of(&open, query, self.orders.pair);
+                let mut ends = false;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
+                    // A text that would match if it ended here is not waited for. What would not is one record with what comes.
+                    ends = self.orders.invert || open.unit.would_hold(query);
+                    open.waits = !ends;
+                }
+                *state.open(dir) = Some(open);
+                if ends {
                     self.release(flow, state, dir, true);
-                } else if open.is_due(&self.orders.query) && quiet >= time::BURST_PAUSE {
+                } else if is_due {
                     // An answer that goes on and on is shown while it does.
-                    self.portion(flow, state, dir);
+                    self.portion(flow, state, dir, false);
                 }
             }
         }
-        self.set_timer(flow, conversation, state, now.plus(time::REVIEW));
+        self.set_timer(flow, conversation, state, now.after(time::REVIEW));
     }
 }

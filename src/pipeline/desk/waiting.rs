@@ -1,10 +1,11 @@
 //! What is waited for: the questions that have no answer yet, of all flows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Silence};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::Timestamp;
+use crate::pipeline::memory::{Memory, State};
 
 /// A question without an answer.
 #[derive(Clone, Debug)]
@@ -25,21 +26,25 @@ pub struct Unanswered {
     pub since: Timestamp,
     /// The answer has begun and is not over.
     pub begun: bool,
+    /// What is known of it, if it has not.
+    pub silence: Silence,
+    /// The client acknowledged bytes of the server since, of which none were captured.
+    pub received: bool,
 }
 
 impl Unanswered {
     /// The question of this number that a flow waits with.
-    pub(in crate::pipeline) fn of(
-        flow: &Flow,
-        exchanges: &VecDeque<Exchange>,
-        number: u64,
-    ) -> Option<Self> {
-        let mut exchanges = exchanges.iter();
+    pub(in crate::pipeline) fn of(flow: &Flow, memory: &Memory, number: u64) -> Option<Self> {
+        let state = &memory.state;
+        let mut exchanges = state.exchanges.iter();
         let exchange = exchanges.find(|exchange| exchange.number == number)?;
-        Some(Self::new(flow, exchange))
+        Some(Self::new(flow, state, exchange))
     }
 
-    fn new(flow: &Flow, exchange: &Exchange) -> Self {
+    fn new(flow: &Flow, state: &State, exchange: &Exchange) -> Self {
+        let silence = state.silence(flow, exchange);
+        let acknowledged = state.heard(exchange.asking.reverse()).acknowledged;
+        let received = acknowledged.saturating_sub(exchange.heard.acknowledged);
         Self {
             number: exchange.number,
             title: exchange.title.bytes().to_vec(),
@@ -49,6 +54,9 @@ impl Unanswered {
             acknowledged: exchange.acknowledged.is_some(),
             since: exchange.asked_whole.unwrap_or(exchange.asked),
             begun: exchange.answered.is_some(),
+            silence,
+            // A FIN has a number, too.
+            received: silence == Silence::Unseen && received > 1,
         }
     }
 }
@@ -88,13 +96,13 @@ impl Waiting {
     }
 
     /// The capture ended in front of an answer.
-    pub(super) fn leave(&mut self, flow: &Flow, exchange: &Exchange) {
+    pub(super) fn leave(&mut self, flow: &Flow, state: &State, exchange: &Exchange) {
         self.many += 1;
         let at = self
             .left
             .partition_point(|left| left.number < exchange.number);
         if at < TOLD {
-            self.left.insert(at, Unanswered::new(flow, exchange));
+            self.left.insert(at, Unanswered::new(flow, state, exchange));
             self.left.truncate(TOLD);
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::capture::dump::Dump;
+use crate::capture::writer::CaptureWriter;
 use crate::capture::{Interface, MAX_SNAPLEN};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::{Frame, LinkType, Timestamp};
@@ -35,7 +35,7 @@ impl Scope {
 
 /// Remembers frames and writes those that are wanted.
 pub struct Recorder {
-    dump: Dump<Box<dyn Write + Send>>,
+    dump: CaptureWriter<Box<dyn Write + Send>>,
     scope: Scope,
     room: usize,
     recent: VecDeque<Remembered>,
@@ -92,7 +92,7 @@ impl Pair {
 impl Recorder {
     /// Writes to `dump`, and remembers `room` bytes of frames.
     #[must_use]
-    pub fn new(dump: Dump<Box<dyn Write + Send>>, scope: Scope, room: usize) -> Self {
+    pub fn new(dump: CaptureWriter<Box<dyn Write + Send>>, scope: Scope, room: usize) -> Self {
         Self {
             dump,
             scope,
@@ -268,7 +268,7 @@ impl Recorder {
 }
 
 /// Write a frame. What the file says of its interface is its link type: that is all a frame knows of it.
-fn put(dump: &mut Dump<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<()> {
+fn put(dump: &mut CaptureWriter<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<()> {
     let interface = Interface {
         source: String::new(),
         name: None,
@@ -282,7 +282,7 @@ fn put(dump: &mut Dump<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use crate::capture::dump::{DumpFormat, Flush};
+    use crate::capture::writer::{FileFormat, Flush};
 
     use super::*;
 
@@ -320,8 +320,8 @@ mod tests {
     fn recorder(room: usize) -> (Recorder, Shared) {
         let file = Shared::default();
         let out: Box<dyn Write + Send> = Box::new(file.clone());
-        let (format, link) = (DumpFormat::Pcap, LinkType::ETHERNET);
-        let dump = Dump::new(out, format, Flush::Gathered, link, MAX_SNAPLEN).unwrap();
+        let (format, link) = (FileFormat::Pcap, LinkType::ETHERNET);
+        let dump = CaptureWriter::new(out, format, Flush::Buffered, link, MAX_SNAPLEN).unwrap();
         (Recorder::new(dump, Scope::Message, room), file)
     }
 

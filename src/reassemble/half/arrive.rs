@@ -41,7 +41,7 @@ impl Half {
             }
             self.deliver(fresh, &facts.by, turn);
             if facts.cut > 0 {
-                self.lose(facts.cut, GapReason::Snaplen, turn);
+                self.lose(facts.cut, GapReason::Snaplen, &facts.by, turn);
             }
         } else {
             self.queue(at, fresh, facts, segment, turn);

@@ -51,7 +51,10 @@ impl Half {
 
     fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
-        let offset = self.told(self.next);
+        let (offset, seq) = (
+            self.told(self.next),
+            self.base.wrapping_add(self.next as u32),
+        );
         if offset == 0 {
             self.note_first(bytes);
         }
@@ -59,6 +62,8 @@ impl Half {
         (turn.say)(&StreamEvent::Data {
             dir: turn.dir,
             offset,
+            seq,
+            joined: self.joined,
             bytes,
             by,
         });

@@ -28,13 +28,17 @@ impl Half {
         while self.fin != Some(self.next)
             && let Some(first) = self.first_waiting()
         {
-            self.lose(first.saturating_sub(self.next), reason, turn);
+            self.lose_until(first, reason, turn);
             self.let_go(turn);
         }
         if let Some(fin) = self.fin
             && fin > self.next
         {
-            self.lose(fin - self.next, reason, turn);
+            self.lose_until(fin, reason, turn);
+        }
+        let acked = self.acked_bytes();
+        if acked > self.next {
+            self.lose_until(acked, reason, turn);
         }
         self.say_refused(Aside::Late, turn);
         let (how, by) = match self.fin {
@@ -43,6 +47,18 @@ impl Half {
         };
         let by = if by.frame == 0 { turn.by } else { &by };
         self.say_end(how, by, turn);
+    }
+
+    /// Give up what is missing in front of `to`.
+    fn lose_until(&mut self, to: u64, reason: GapReason, turn: &mut Turn<'_>) {
+        let (mut reason, mut by) = (reason, *turn.by);
+        if reason == GapReason::End
+            && to <= self.acked_bytes()
+            && let Some(acked) = self.hole().and_then(|hole| hole.acked)
+        {
+            (reason, by.ts) = (GapReason::Acked, acked.latest);
+        }
+        self.lose(to.saturating_sub(self.next), reason, &by, turn);
     }
 
     pub(super) fn say_end(&mut self, how: Ending, by: &Carrier, turn: &mut Turn<'_>) {
@@ -119,7 +135,7 @@ impl Half {
         }
         self.fin = Some(end);
         if end == self.next {
-            self.fin_by = *turn.by;
+            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
         }
     }
 }

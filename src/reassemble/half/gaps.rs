@@ -3,9 +3,9 @@
 use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::reassemble::turn::{Segment, Turn};
-use crate::stream::{Aside, Ending, GapReason, StreamEvent};
+use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
 
-use super::{Half, Hole, WINDOW, earlier};
+use super::{Acked, Half, Hole, Unseen, WINDOW, earlier};
 
 /// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known to be all there is.
 const ONE_SIDED_SEGMENTS: usize = 8;
@@ -47,11 +47,13 @@ impl Half {
         }
         trouble.far = None;
         while let Some(waiting) = self.first_waiting() {
-            self.lose(waiting.saturating_sub(self.next), GapReason::Overflow, turn);
+            let len = waiting.saturating_sub(self.next);
+            self.lose(len, GapReason::Overflow, turn.by, turn);
             self.let_go(turn);
         }
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
-            self.lose(to.saturating_sub(self.next), GapReason::Overflow, turn);
+            let len = to.saturating_sub(self.next);
+            self.lose(len, GapReason::Overflow, turn.by, turn);
         }
         self.await_hole(turn);
     }
@@ -59,6 +61,7 @@ impl Half {
     /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it is not believed.
     pub(in crate::reassemble) fn acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) -> u64 {
         self.choose(ack, turn);
+        self.note_unseen(ack, turn);
         let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
             return 0;
         };
@@ -77,25 +80,48 @@ impl Half {
         let before = self.acked_bytes();
         self.acked = self.acked.max(offset);
         self.say_acknowledged(before, turn);
-        if self.acked_bytes() > self.next && !self.ended {
-            let now = turn.now();
+        let acked = self.acked_bytes();
+        if acked > self.next && !self.ended {
+            let now = turn.now;
             let hole = self.trouble().hole.get_or_insert(Hole {
                 since: now,
                 acked: None,
             });
-            hole.acked.get_or_insert((now, 0));
+            let heard = hole.acked.get_or_insert(Acked::now(turn));
+            if acked > before {
+                heard.latest = turn.by.ts;
+            }
         }
         self.fin.map_or(offset, |fin| offset.min(fin))
     }
 
     /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
     pub(in crate::reassemble) fn note_acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) {
+        self.note_unseen(ack, turn);
         if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
             && offset > self.acked
         {
             let before = self.acked_bytes();
             self.acked = offset;
             self.say_acknowledged(before, turn);
+        }
+    }
+
+    /// Hear an acknowledgement of a direction of which nothing was seen: what it grows by was sent.
+    fn note_unseen(&mut self, ack: u32, turn: &mut Turn<'_>) {
+        if self.started {
+            return;
+        }
+        let unseen = self.unseen.get_or_insert(Unseen {
+            first: ack,
+            latest: ack,
+        });
+        let grown = ack.wrapping_sub(unseen.latest);
+        if (1..WINDOW as u32).contains(&grown) {
+            unseen.latest = ack;
+            let offset = u64::from(ack.wrapping_sub(unseen.first));
+            let (dir, by) = (turn.dir, turn.by);
+            (turn.say)(&StreamEvent::Acked { dir, offset, by });
         }
     }
 
@@ -111,15 +137,16 @@ impl Half {
         while let Some(trouble) = &mut self.trouble
             && let Some(hole) = &mut trouble.hole
         {
-            let now = turn.now();
-            let reason = if let Some((since, packets)) = &mut hole.acked {
-                *packets += u32::from(packet);
+            let now = turn.now;
+            let heard = hole.acked;
+            let reason = if let Some(acked) = &mut hole.acked {
+                acked.packets += u32::from(packet);
                 // What is damaged is there: nothing is lost by waiting some more.
                 let most = match trouble.held {
-                    Some(_) => time::DAMAGED_PACKETS,
-                    None => time::GAP_GRACE_PACKETS,
+                    Some(_) => time::DAMAGED_PACKETS.max(*turn.grace),
+                    None => *turn.grace,
                 };
-                let over = *packets > most || now.since(*since) >= time::GAP_GRACE;
+                let over = acked.packets > most || now.since(acked.since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
             } else {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
@@ -142,7 +169,12 @@ impl Half {
                 (GapReason::Acked, None) => acked,
                 (_, first) => first.unwrap_or(self.next),
             };
-            self.lose(to.saturating_sub(self.next), reason, turn);
+            let mut by = *turn.by;
+            if let (GapReason::Acked, Some(heard)) = (reason, heard) {
+                // By then they were there.
+                by.ts = first.map_or(heard.latest, |_| heard.since);
+            }
+            self.lose(to.saturating_sub(self.next), reason, &by, turn);
             self.advance(reached, turn);
             if packet && self.hole().is_some_and(|hole| hole.acked.is_none()) && !full {
                 break;
@@ -166,7 +198,7 @@ impl Half {
         }
         // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
         let by = self.fin_by;
-        if self.acked > self.next || turn.now().since(by.ts) >= time::CLOSE_GRACE {
+        if self.acked > self.next || turn.now.since(self.fin_at) >= time::CLOSE_GRACE {
             self.say_end(Ending::Fin, &by, turn);
         }
     }
@@ -178,27 +210,27 @@ impl Half {
         }
         // When both sides are captured the acknowledgement comes, or something else that shows the end.
         let waits = self.fin == Some(self.next) && !two_sided;
-        let closing = waits.then(|| self.fin_by.ts.plus(time::CLOSE_GRACE));
+        let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
             return closing;
         };
         let hole = trouble.hole.map(|hole| match hole.acked {
-            Some((since, _)) => since.plus(time::GAP_GRACE),
+            Some(acked) => acked.since.plus(time::GAP_GRACE),
             None => hole.since.plus(self.patience(two_sided)),
         });
-        let reset = trouble.reset.map(|by| by.ts.plus(time::CLOSE_GRACE));
+        let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
         let held = trouble.held.map(|since| since.plus(time::DAMAGED));
         earlier(earlier(closing, held), earlier(hole, reset))
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
     pub(in crate::reassemble) fn reset(&mut self, turn: &Turn<'_>) {
-        self.trouble().reset.get_or_insert(*turn.by);
+        self.trouble().reset.get_or_insert(turn.now);
     }
 
     /// Since when it is thought to be reset.
     pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
-        Some(self.trouble.as_ref()?.reset?.ts)
+        self.trouble.as_ref()?.reset
     }
 
     /// It goes on behind a RST: that was somebody else's. False: there was none.
@@ -255,7 +287,8 @@ impl Half {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
-    fn hole(&self) -> Option<Hole> {
+    /// The hole that is waited for.
+    pub(super) fn hole(&self) -> Option<Hole> {
         self.trouble.as_ref()?.hole
     }
 
@@ -271,14 +304,14 @@ impl Half {
         let waits = trouble.queue.first().is_some_and(|first| first > next);
         if trouble.hole.is_none() && (waits || acked > next) {
             trouble.hole = Some(Hole {
-                since: turn.now(),
-                acked: (acked > next).then(|| (turn.now(), 0)),
+                since: turn.now,
+                acked: (acked > next).then(|| Acked::now(turn)),
             });
         }
     }
 
-    /// Give up the next `len` bytes.
-    pub(super) fn lose(&mut self, len: u64, reason: GapReason, turn: &mut Turn<'_>) {
+    /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest packet.
+    pub(super) fn lose(&mut self, len: u64, reason: GapReason, by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing is missing behind the end");
         let trouble = self.trouble.get_or_insert_default();
         trouble.hole = None;
@@ -296,7 +329,7 @@ impl Half {
             offset: self.told(low),
             len,
             reason,
-            by: turn.by,
+            by,
         });
     }
 }

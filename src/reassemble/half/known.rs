@@ -1,5 +1,6 @@
 //! Bytes in front of the next offset: copies of delivered ones, which are compared, and late ones, which fill what was given up.
 
+use crate::limits::time;
 use crate::reassemble::tail::CONTEXT;
 use crate::reassemble::turn::Turn;
 use crate::stream::Aside;
@@ -86,6 +87,11 @@ impl Half {
             }
             for (low, high) in lost.fill(offset, end) {
                 unknown = unknown.saturating_sub(high - low);
+                // The hole was given up too early.
+                *turn.grace = turn
+                    .grace
+                    .saturating_mul(2)
+                    .min(time::GAP_GRACE_PACKETS_MOST);
                 turn.aside(Aside::Late, self.told(low), slice(low, high));
             }
         }

@@ -32,6 +32,8 @@ impl Start {
     }
 }
 
+/// Farther behind what the peer's SYN acknowledges, a first segment is not near the beginning.
+const BEGINNING: u32 = 64 << 10;
 /// Sequence numbers that are kept to choose from.
 const CANDIDATES: usize = 4;
 
@@ -80,9 +82,23 @@ impl Half {
         false
     }
 
+    /// The peer's SYN acknowledges this direction's, which was not seen: it says where that begins.
+    pub(in crate::reassemble) fn begins_at(&mut self, ack: u32) {
+        if !self.started {
+            self.begins.get_or_insert(ack);
+        }
+    }
+
     /// Take the first segment of a stream whose start was not seen.
     pub(super) fn join(&mut self, segment: &Segment<'_>) {
         self.started = true;
+        if let Some(base) = self.begins
+            && segment.first().wrapping_sub(base) <= BEGINNING
+        {
+            self.base = base;
+            self.sums = !segment.packet.is_damaged();
+            return;
+        }
         self.joined = true;
         self.base = segment.first().wrapping_sub(JOINED as u32);
         self.next = JOINED;

@@ -421,6 +421,61 @@ fn gaps() {
     ]);
 }
 
+/// A clock that is set ends nothing: what a connection brings tells whether it is the same.
+#[test]
+fn jumps_of_the_clock() {
+    check(&[
+        (
+            "an_hour_ahead",
+            "hs; C+0 AAAA; S+0a4 x; jump 3700; C+4a1 BBBB; S+1a8 y; jump 90000; S+2a8 z; C:AF:9:5004; S:AF:5004:10",
+            "C data AAAA; S data x; C data BBBB; S data yz; C end Fin; S end Fin",
+            FOUR,
+        ),
+        (
+            "an_hour_back",
+            "hs; C+0 AAAA; jump -3700; C+4 BBBB; S+0a8 y; wait 2000; C+8 CC",
+            "C data AAAABBBB; S data y; C data CC",
+            FOUR,
+        ),
+        (
+            "to_both_ends",
+            "hs; C+0 AAAA; jump 9223372036; C+4 BB; jump -9223372036; C+6 CC; jump -9223372036; C+8 DD; S a10; jump 9223372036; C+10 EE",
+            "C data AAAABBCCDDEE",
+            FOUR,
+        ),
+        (
+            "a_hole_that_nobody_acknowledged",
+            "hs; C+0 AAAA; C+8 CCCC; jump 3700; S+0a4 x; C+4 BBBB",
+            "C data AAAA; S data x; C data BBBBCCCC",
+            WHOLE,
+        ),
+        (
+            "a_hole_at_the_end_of_the_range",
+            "jump 9223372036; hs; C+0 AAAA; C+8 CCCC; S+0a12 x; C+12 D; jump 1; S+1a13 y; S+2a13 z; S+3a13 z",
+            "C data AAAA; C gap 4 Acked; C data CCCCD; S data xyzz",
+            WHOLE,
+        ),
+        (
+            "a_reset_at_the_end_of_the_range",
+            "jump 9223372036; hs; C+0 AAAA; S:R:5001:0; jump 10; C+4 BB; jump -1",
+            "C data AAAABB; C end Reset; S end Reset",
+            WHOLE,
+        ),
+        (
+            "another_connection_after_hours",
+            "hs; C+0 AAAA; jump 7200; C:AP:70000000:900000000 BBBB",
+            "C data AAAA; C end Abandoned; S end Abandoned; C data BBBB",
+            WHOLE,
+        ),
+        (
+            "quiet_for_hours_as_it_goes",
+            "hs; C+0 AAAA; wait 7200000; C+4 BBBB",
+            "C data AAAA; C end Abandoned; S end Abandoned; C data BBBB",
+            WHOLE,
+        ),
+    ]);
+}
+
 #[test]
 fn start_end_and_reuse() {
     check(&[

@@ -61,7 +61,7 @@ proptest! {
     fn what_is_lent_is_remembered_as_what_is_copied(steps in steps()) {
         let mut ends = [1000, 5000];
         let packets: Vec<Vec<u8>> = steps.iter().map(|step| packet(step, &mut ends)).collect();
-        let new = || Reassembler::<()>::new(Limits::default(), Policy::default(), time::IDLE_FILE);
+        let new = || Reassembler::new(Limits::default(), Policy::default(), time::IDLE_FILE);
         let (mut copying, mut lending) = (new(), new());
         let (mut copied, mut lent) = (Vec::new(), Vec::new());
         let mut first = 0;
@@ -83,16 +83,16 @@ proptest! {
                     bytes: here,
                 };
                 let packet = decode::frame(&frame).unwrap();
-                copying.expire(ts, |_, (), event| copied.push(format!("{event:?}")));
-                copying.push(&packet, |_, (), event| copied.push(format!("{event:?}")));
-                lending.expire_from(&block, ts, |_, (), event| lent.push(format!("{event:?}")));
-                lending.push_from(&block, &packet, |_, (), event| lent.push(format!("{event:?}")));
+                copying.expire(ts, |_, event| copied.push(format!("{event:?}")));
+                copying.push(&packet, |_, event| copied.push(format!("{event:?}")));
+                lending.expire_from(&block, ts, |_, event| lent.push(format!("{event:?}")));
+                lending.push_from(&block, &packet, |_, event| lent.push(format!("{event:?}")));
             }
             lending.settle(&block);
             first = last;
         }
-        copying.finish(|_, (), event| copied.push(format!("{event:?}")));
-        lending.finish(|_, (), event| lent.push(format!("{event:?}")));
+        copying.finish(|_, event| copied.push(format!("{event:?}")));
+        lending.finish(|_, event| lent.push(format!("{event:?}")));
         prop_assert_eq!(copied, lent);
         prop_assert_eq!(format!("{:?}", copying.stats()), format!("{:?}", lending.stats()));
     }

@@ -255,7 +255,7 @@ fn datagrams_on_several_paths_are_one_conversation_when_that_is_certain() {
     ];
     for (number, (datagrams, flows, copies)) in table.into_iter().enumerate() {
         let limits = Limits::default();
-        let mut reassembler = Reassembler::<()>::new(limits, Policy::default(), time::IDLE_FILE);
+        let mut reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
         let (mut met, mut unused) = (BTreeSet::new(), 0);
         for (millis, src, dst, path, ports, bytes) in &datagrams {
             let packet = Packet {
@@ -277,7 +277,7 @@ fn datagrams_on_several_paths_are_one_conversation_when_that_is_certain() {
                 payload: &bytes[8..],
                 cut: 0,
             };
-            let used = reassembler.push_from(&[], &packet, |flow, (), _| {
+            let used = reassembler.push_from(&[], &packet, |flow, _| {
                 met.insert(flow.id);
             });
             unused += usize::from(!used);

@@ -98,7 +98,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
         reorder_bytes: 2000,
         ..Limits::default()
     };
-    let mut reassembler: Reassembler<()> = Reassembler::new(limits, policy, time::IDLE_FILE);
+    let mut reassembler: Reassembler = Reassembler::new(limits, policy, time::IDLE_FILE);
     let mut said = Vec::new();
     let mut sent = [isn, 5000_u32];
     let greeting = [(C, 0x02), (S, 0x12), (C, 0x10)].map(|(dir, flags)| Step {
@@ -120,7 +120,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
     for (frame, step) in greeting.iter().chain(steps).enumerate() {
         now += step.millis * 1_000_000;
         let ts = Timestamp::from_nanos(now);
-        reassembler.expire(ts, |flow, (), event| {
+        reassembler.expire(ts, |flow, event| {
             said.push(format!("{flow:?} {event:?}"));
         });
         let (own, peer) = (step.dir.index(), step.dir.reverse().index());
@@ -168,7 +168,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
             payload: &bytes[20..],
             cut: step.cut,
         };
-        reassembler.push(&packet, |flow, (), event| {
+        reassembler.push(&packet, |flow, event| {
             said.push(format!("{flow:?} {event:?}"));
         });
         let known = reassembler.table.get(0).map(|entry| {
@@ -182,7 +182,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
         );
         said.push(format!("{known:?} {stats:?} {held} {alarms}"));
     }
-    reassembler.finish(|flow, (), event| said.push(format!("{flow:?} {event:?}")));
+    reassembler.finish(|flow, event| said.push(format!("{flow:?} {event:?}")));
     said
 }
 

@@ -161,7 +161,7 @@ fn stream_6_gib_synthetic() {
 /// Named: `port_0`, `same_ip_same_port_self_connect`.
 #[test]
 fn port_0_and_same_ip_same_port_self_connect() {
-    let mut reassembler: Reassembler<()> =
+    let mut reassembler: Reassembler =
         Reassembler::new(Limits::default(), Policy::default(), time::IDLE_FILE);
     let mut said = Vec::new();
     for (flags, seq, payload) in [
@@ -178,7 +178,7 @@ fn port_0_and_same_ip_same_port_self_connect() {
             window_scale: None,
             urgent: 0,
         };
-        reassembler.push(&packet(tcp, payload), |_, (), event| {
+        reassembler.push(&packet(tcp, payload), |_, event| {
             tell(event, &mut said);
         });
     }
@@ -276,8 +276,7 @@ fn delivered_bytes_are_bounded_when_time_lets_go_of_many_flows_at_once() {
         tails: 64 << 10,
         ..Limits::default()
     };
-    let mut reassembler: Reassembler<()> =
-        Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
+    let mut reassembler: Reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
     let behind = [b'x'; 4000];
     for port in 0..100 {
         // The second and the third wait behind a hole of a byte.
@@ -294,13 +293,42 @@ fn delivered_bytes_are_bounded_when_time_lets_go_of_many_flows_at_once() {
                 window_scale: None,
                 urgent: 0,
             };
-            reassembler.push(&packet(tcp, bytes), |_, (), _| {});
+            reassembler.push(&packet(tcp, bytes), |_, _| {});
         }
     }
     assert!(reassembler.waiting() > 100 * 8000, "they wait");
-    reassembler.expire(Timestamp::from_nanos(60_000_000_000), |_, (), _| {});
+    for second in 1..=15 {
+        let now = Timestamp::from_nanos(second * 1_000_000_000);
+        reassembler.expire(now, |_, _| {});
+    }
     assert_eq!(reassembler.waiting(), 0, "they were let go");
     assert!(reassembler.held() <= 64 << 10);
+}
+
+proptest! {
+    /// Whatever times are told, each call comes to its end, and nothing is held when all is over.
+    #[test]
+    fn any_times_come_to_an_end(
+        steps in prop::collection::vec((0_usize..8, prop::sample::select(vec![
+            i64::MIN + 1, i64::MIN + 2, -1, 0, 1, 1_700_000_000_000_000_000, i64::MAX - 1, i64::MAX,
+        ]), -20_000_000_000_i64..20_000_000_000), 1..40),
+    ) {
+        let mut player = connected(Form::AsIs, Limits::default());
+        for (what, base, offset) in steps {
+            player.now = base.saturating_add(offset);
+            player.play(match what {
+                0 => "C+0 AAAA",
+                1 => "C+8 CCCC",
+                2 => "S a12",
+                3 => "S+0 xx",
+                4 => "C:R:13:0",
+                5 => "C+12 !F",
+                6 => "hs",
+                _ => "jump 1",
+            });
+        }
+        player.finish();
+    }
 }
 
 /// Named: `syn_flood_10M`, `flow_flood_with_data_10M`.
@@ -312,8 +340,7 @@ fn floods_of_syns_and_flows_are_bounded() {
         tails: 4096,
         ..Limits::default()
     };
-    let mut reassembler: Reassembler<()> =
-        Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
+    let mut reassembler: Reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
     let syn_ack = TcpFlags(TcpFlags::SYN.0 | TcpFlags::ACK.0);
     for port in 1..=200_u16 {
         for (flags, payload) in [
@@ -323,7 +350,7 @@ fn floods_of_syns_and_flows_are_bounded() {
         ] {
             if flags == TcpFlags::SYN || port > 100 {
                 let tcp = from(port, flags, 0);
-                reassembler.push(&packet(tcp, payload), |_, (), _| ());
+                reassembler.push(&packet(tcp, payload), |_, _| ());
                 assert!(reassembler.shared.tails.size < 4096 + 16_384);
             }
         }
@@ -340,8 +367,7 @@ fn connections_that_are_over_are_bounded() {
         closed: 10,
         ..Limits::default()
     };
-    let mut reassembler: Reassembler<()> =
-        Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
+    let mut reassembler: Reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
     let fin = TcpFlags(TcpFlags::FIN.0 | TcpFlags::ACK.0);
     let mut over = 0;
     let mut flows_after = |port, flags, seq| {
@@ -349,7 +375,7 @@ fn connections_that_are_over_are_bounded() {
             window: 1000,
             ..from(port, flags, seq)
         };
-        reassembler.push(&packet(tcp, b""), |_, (), event| {
+        reassembler.push(&packet(tcp, b""), |_, event| {
             over += u32::from(matches!(event, StreamEvent::Over { .. }));
         });
         let closed = reassembler.table.len(Stage::Closed);
@@ -375,12 +401,11 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
         memory: 100_000,
         ..Limits::default()
     };
-    let mut reassembler: Reassembler<()> =
-        Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
+    let mut reassembler: Reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
     for port in 1..=2000_u16 {
         for (seq, len) in [(0, 1), (100, usize::from(port) % 700 + 1)] {
             let tcp = from(port, TcpFlags::ACK, seq);
-            reassembler.push(&packet(tcp, &vec![b'x'; len]), |_, (), _| ());
+            reassembler.push(&packet(tcp, &vec![b'x'; len]), |_, _| ());
             assert!(reassembler.shared.queued <= 100_000);
         }
     }
@@ -392,7 +417,7 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
 fn places_of_flows_cannot_be_foretold() {
     let (key, _) = Key::of(&packet(from(1, TcpFlags::SYN, 0), b""));
     let places: HashSet<table::Place> = (0..8)
-        .map(|_| table::Table::<()>::default().place(&key))
+        .map(|_| table::Table::default().place(&key))
         .collect();
     assert_eq!(places.len(), 8);
 }
@@ -543,7 +568,7 @@ proptest! {
             };
             player.now += wait * 1_000_000;
             let now = Timestamp::from_nanos(player.now);
-            player.reassembler.expire(now, |_, (), event| hear(event));
+            player.reassembler.expire(now, |_, event| hear(event));
             for (dir, flags, seq, ack, bytes) in [
                 (C, flags, 1001 + offset, 5001, &bytes[..]),
                 (S, TcpFlags::ACK, 5001, 1001 + ack, b""),
@@ -562,12 +587,12 @@ proptest! {
                 let mut packet = packet(tcp, bytes);
                 (packet.ip.src, packet.ip.dst) = (host(from as u8 + 1), host(to as u8 + 1));
                 packet.ts = now;
-                player.reassembler.push(&packet, |_, (), event| hear(event));
+                player.reassembler.push(&packet, |_, event| hear(event));
             }
             prop_assert!(player.reassembler.shared.queued <= 8 << 10);
             prop_assert!(player.reassembler.shared.tails.size <= 8 << 10);
         }
-        player.reassembler.finish(|_, (), event| hear(event));
+        player.reassembler.finish(|_, event| hear(event));
         prop_assert!(!rewound, "out of order");
         let stats = player.reassembler.stats();
         if stats.uncompared_bytes == 0 && stats.conflicts_unsearched == 0 {

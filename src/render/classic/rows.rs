@@ -1,4 +1,5 @@
-//! The normal layout: rows of the terminal's width, filled by runs of bytes where each takes a column.
+//! The normal layout: rows of the terminal's width. Runs of bytes that take one column each are
+//! copied at once, all others character by character.
 
 use std::ops::Range;
 
@@ -6,9 +7,10 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::render::Escape;
 
-use super::lit;
+use super::in_ngrep_color;
 
-/// Append `bytes` as rows of `width` characters behind two blanks, the last one padded. Matches are coloured.
+/// Appends `bytes` as rows of `width` columns after two blanks, padding the last one. Matches are
+/// coloured.
 pub(super) fn rows(
     bytes: &[u8],
     width: usize,
@@ -29,7 +31,7 @@ pub(super) fn rows(
         {
             matches = rest;
         }
-        let (on, end) = match matches {
+        let (highlighted, end) = match matches {
             [found, ..] if found.start <= at => (true, found.end),
             [found, ..] => (false, found.start),
             [] => (false, bytes.len()),
@@ -37,59 +39,59 @@ pub(super) fn rows(
         let narrow = escape.narrow(&bytes[at..end]);
         if narrow > 0 {
             marks = 0;
-            rows.narrow(&bytes[at..at + narrow], on, escape);
+            rows.narrow(&bytes[at..at + narrow], highlighted, escape);
             at += narrow;
             continue;
         }
-        // A match may begin or end within a character, which has the colour of its first byte.
+        // A match may start or end inside a character, which takes the colour of its first byte.
         let len = match matches {
-            [] => beyond(&bytes[at..]),
+            [] => non_ascii_run(&bytes[at..]),
             _ if escape.utf8 => character(&bytes[at..]),
             _ => 1,
         };
         odd.clear();
         escape.write_on(&bytes[at..at + len], &mut marks, &mut odd);
         for chunk in odd.utf8_chunks() {
-            chunk.valid().chars().for_each(|c| rows.put(c, on));
+            chunk.valid().chars().for_each(|c| rows.put(c, highlighted));
         }
         at += len;
     }
     rows.close();
 }
 
-/// Rows that are being filled.
+/// Rows being filled.
 struct Rows<'a> {
     width: usize,
-    /// Columns that are taken in the row.
+    /// Columns used in the current row.
     columns: usize,
-    /// The row has begun.
+    /// The current row has been started.
     open: bool,
     text: &'a mut Vec<u8>,
 }
 
 impl Rows<'_> {
-    /// Append bytes that are [narrow](Escape::narrow).
-    fn narrow(&mut self, bytes: &[u8], on: bool, escape: Escape) {
+    /// Appends bytes that are [narrow](Escape::narrow).
+    fn narrow(&mut self, bytes: &[u8], highlighted: bool, escape: Escape) {
         let mut rest = bytes;
         while !rest.is_empty() {
             self.begin();
-            let room = self.width - self.columns;
-            let (row, behind) = rest.split_at(rest.len().min(room));
-            match on {
-                // ngrep colours each character by itself.
+            let free = self.width - self.columns;
+            let (row, after) = rest.split_at(rest.len().min(free));
+            match highlighted {
+                // ngrep colours each character separately.
                 true => row.iter().for_each(|byte| {
-                    lit(self.text, |text| escape.write_narrow(&[*byte], text));
+                    in_ngrep_color(self.text, |text| escape.write_narrow(&[*byte], text));
                 }),
                 false => escape.write_narrow(row, self.text),
             }
             self.take(row.len());
-            rest = behind;
+            rest = after;
         }
     }
 
-    /// Append a character that passed the escape.
-    fn put(&mut self, c: char, on: bool) {
-        // Most are dots.
+    /// Appends an escaped character.
+    fn put(&mut self, c: char, highlighted: bool) {
+        // Most are dots, so avoid the table of widths.
         let wide = if c.is_ascii() {
             1
         } else {
@@ -101,8 +103,8 @@ impl Rows<'_> {
         self.begin();
         let (mut bytes, text) = ([0; 4], &mut *self.text);
         let cell = c.encode_utf8(&mut bytes).as_bytes();
-        match on {
-            true => lit(text, |text| text.extend_from_slice(cell)),
+        match highlighted {
+            true => in_ngrep_color(text, |text| text.extend_from_slice(cell)),
             false => text.extend_from_slice(cell),
         }
         self.take(wide);
@@ -114,7 +116,7 @@ impl Rows<'_> {
         }
     }
 
-    /// So many more columns are taken. A row that is full is closed, so there is always room for one.
+    /// Counts used columns. Closes a full row, so that at least one column is always free.
     fn take(&mut self, columns: usize) {
         self.columns += columns;
         if self.columns >= self.width {
@@ -131,15 +133,16 @@ impl Rows<'_> {
     }
 }
 
-/// Bytes up to the next of ASCII; 1 where that is the first.
-fn beyond(bytes: &[u8]) -> usize {
+/// Number of bytes before the next ASCII byte; 1 if the first is ASCII.
+fn non_ascii_run(bytes: &[u8]) -> usize {
     let len = bytes.iter().position(u8::is_ascii);
     len.unwrap_or(bytes.len()).max(1)
 }
 
-/// Bytes of the character at the start of `bytes`; 1 where there is none.
+/// Length of the character at the start of `bytes`; 1 if there is none.
 fn character(bytes: &[u8]) -> usize {
-    // Four bytes hold any character. More would be read through to their end, for each one of them.
+    // Four bytes hold any character; a longer slice would be validated to its end for each
+    // character.
     let first = bytes[..bytes.len().min(4)]
         .utf8_chunks()
         .next()

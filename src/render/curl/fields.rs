@@ -1,4 +1,5 @@
-//! The address and the header fields of a curl command.
+//! The URL and the header fields of a curl command. Rejects a request that curl cannot send as it
+//! was.
 
 use crate::hit::Hit;
 use crate::render::Escape;
@@ -6,24 +7,24 @@ use crate::render::parts::{field, fields};
 
 use crate::render::quote::quoted;
 
-/// Whom curl is to ask for what.
-pub(super) struct Place<'a> {
+/// Where curl connects to and what it requests.
+pub(super) struct Destination<'a> {
     pub(super) url: String,
-    /// The target, when curl would change it in a URL.
+    /// The request target, if curl would change it in a URL.
     target: Option<&'a [u8]>,
-    /// `Host`, when it is not what curl makes of the URL.
+    /// `Host`, if it differs from what curl derives from the URL.
     host: Option<&'a [u8]>,
-    /// The place to connect to, when it is not what the URL says.
+    /// The address to connect to, if it differs from the URL's.
     connect_to: Option<String>,
     globs: bool,
     dots: bool,
 }
 
-impl<'a> Place<'a> {
-    pub(super) fn of(question: &Hit<'a>, target: &'a [u8]) -> Self {
-        let server = question.heading.dst;
-        let host = field(question, "host").unwrap_or_default();
-        // A proxy's and other odd targets are asked of whom they were asked of.
+impl<'a> Destination<'a> {
+    pub(super) fn of(request: &Hit<'a>, target: &'a [u8]) -> Self {
+        let server = request.heading.dst;
+        let host = field(request, "host").unwrap_or_default();
+        // Targets for proxies and unusual ones are sent to the address that received them.
         let named = str::from_utf8(host)
             .ok()
             .filter(|_| target.starts_with(b"/"))
@@ -34,9 +35,9 @@ impl<'a> Place<'a> {
                 let bare = name.rsplit_once(':').filter(|_| !name.ends_with(']'));
                 let bare = bare.map_or(name, |(bare, _)| bare);
                 let literal = bare.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-                let elsewhere =
+                let differs =
                     port != server.port || literal.is_ok_and(|literal| literal != server.addr);
-                let to = elsewhere.then(|| format!("{bare}:{port}:{server}"));
+                let to = differs.then(|| format!("{bare}:{port}:{server}"));
                 (name.to_owned(), None, to)
             }
             None => (server.to_string(), Some(host), None),
@@ -63,14 +64,14 @@ impl<'a> Place<'a> {
                 .map(|target| format!("--request-target {}", quoted(target, escape))),
         );
         words.extend(
-            self.connect_to
-                .as_ref()
-                .map(|place| format!("--connect-to {}", quoted(place.as_bytes(), escape))),
+            self.connect_to.as_ref().map(|destination| {
+                format!("--connect-to {}", quoted(destination.as_bytes(), escape))
+            }),
         );
     }
 }
 
-/// The port that a value of `Host` names; `None` when it is none that a URL could have.
+/// Returns the port in a `Host` value; `None` if the value cannot be used in a URL.
 fn port(host: &str) -> Option<u16> {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => {
@@ -86,16 +87,16 @@ fn port(host: &str) -> Option<u16> {
             None => (host, Some("80")),
         },
     };
-    let fits = |c: char| {
+    let allowed = |c: char| {
         c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_' | ':')
     };
-    // curl leaves the usual port out, and knows other forms of numbers.
+    // curl omits the default port and accepts other notations for numbers.
     let port = port?
         .parse::<u16>()
         .ok()
         .filter(|port| *port > 0 && (*port != 80 || !host.ends_with(":80")));
     let looks_like_number = name.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let is_name = !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(fits);
+    let is_name = !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(allowed);
     let is_address = name.contains(':') || name.parse::<std::net::Ipv4Addr>().is_ok();
     port.filter(|port| {
         let same = host
@@ -105,24 +106,24 @@ fn port(host: &str) -> Option<u16> {
     })
 }
 
-/// Whether curl leaves a byte of a URL's path or query alone.
+/// Returns whether curl leaves a byte in a URL's path or query unchanged.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"%!$&'()*+,;=:@/?-._~[]".contains(&byte)
 }
 
-/// The fields of a request, those that curl makes itself left out.
+/// Header fields of a request, without those that curl generates itself.
 pub(super) struct Fields<'a> {
     kept: Vec<(&'a [u8], &'a [u8])>,
     compressed: bool,
 }
 
-/// Fields that curl makes when it is not told otherwise.
-const OF_CURL: [&str; 3] = ["User-Agent", "Accept", "Content-Type"];
+/// Fields that curl adds unless they are suppressed.
+const GENERATED: [&str; 3] = ["User-Agent", "Accept", "Content-Type"];
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(question: &Hit<'a>) -> Result<Self, &'static str> {
+    pub(super) fn of(request: &Hit<'a>) -> Result<Self, &'static str> {
         let (mut kept, mut hosts, mut compressed) = (Vec::new(), 0, false);
-        for (name, value) in fields(question) {
+        for (name, value) in fields(request) {
             let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
             if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
                 return Err("it has a field with a name that curl does not send");
@@ -131,13 +132,13 @@ impl<'a> Fields<'a> {
                 return Err("it has a field with a value that curl does not send");
             }
             if is("trailer") {
-                return Err("it has fields behind its body, which curl does not send");
+                return Err("it has trailer fields, which curl does not send");
             }
             hosts += usize::from(is("host"));
             compressed |= is("accept-encoding") && !value.eq_ignore_ascii_case(b"identity");
             // Decoded bodies are sent plain.
             let coded =
-                is("content-encoding") && question.body.state != crate::message::Decoding::AsSent;
+                is("content-encoding") && request.body.state != crate::message::Decoding::AsSent;
             let passing = is("connection")
                 && (value.eq_ignore_ascii_case(b"keep-alive")
                     || value.eq_ignore_ascii_case(b"close"));
@@ -152,10 +153,10 @@ impl<'a> Fields<'a> {
         Ok(Self { kept, compressed })
     }
 
-    /// Write them. A request with a body needs a few more; curl asks first before it sends a `large` one.
+    /// Appends the options. For a `large` body, curl would send `Expect: 100-continue`.
     pub(super) fn write(
         &self,
-        place: &Place<'_>,
+        destination: &Destination<'_>,
         has_body: bool,
         large: bool,
         words: &mut Vec<String>,
@@ -167,19 +168,19 @@ impl<'a> Fields<'a> {
         };
         let header = |name: &[u8], value: &[u8]| {
             let field = match value {
-                // So it is sent, and empty.
+                // This syntax sends an empty field.
                 b"" => [name, b";"].concat(),
                 _ => [name, b": ", value].concat(),
             };
             format!("-H {}", quoted(&field, escape))
         };
-        match place.host {
+        match destination.host {
             Some(b"") => words.push("-H 'Host:'".to_owned()),
             Some(host) => words.push(header(b"Host", host)),
             None => {}
         }
         words.extend(self.kept.iter().map(|(name, value)| header(name, value)));
-        for name in OF_CURL {
+        for name in GENERATED {
             if !has(name) && (name != "Content-Type" || has_body) {
                 words.push(format!("-H '{name}:'"));
             }
@@ -191,7 +192,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a field's name may have this byte in it (RFC 9110, section 5.6.2): `@`, with which curl would read a file, is none.
+/// Returns whether a field name may contain this byte (RFC 9110, section 5.6.2). Excludes `@`, with
+/// which curl reads a file.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

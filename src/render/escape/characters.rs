@@ -1,43 +1,44 @@
-//! What a character is to a terminal. The answers are remembered: finding one takes longer than ngrep takes to print three
-//! bytes, and a text uses few of them.
+//! Classifies characters for a terminal: printable, and combining. Results are cached in blocks,
+//! because a look-up in Unicode tables takes longer than ngrep needs to print three bytes, and a
+//! text uses few blocks.
 
 use std::sync::OnceLock;
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// What is known of a character beyond ASCII.
+/// Properties of a character beyond ASCII.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Character {
-    /// It may be shown.
+    /// May be shown.
     pub(super) printable: bool,
-    /// It takes no column: it combines with the one in front of it.
+    /// Takes no column: combines with the character before it.
     pub(super) mark: bool,
 }
 
-/// Characters that are looked at together.
+/// Characters in a block.
 const BLOCK: usize = 256;
-/// Blocks that are remembered, 64 bytes each: the two planes with the scripts and the emoji.
+/// Number of cached blocks, 64 bytes each. They cover the two planes with scripts and emoji.
 const BLOCKS: usize = 0x2_0000 / BLOCK;
 
-/// A bit for each character of a block.
+/// One bit for each character of a block.
 type Bits = [u64; BLOCK / 64];
 
-/// The answers for a block.
+/// Properties of the characters in a block.
 struct Block {
     printable: Bits,
     marks: Bits,
 }
 
-static KNOWN: [OnceLock<Block>; BLOCKS] = [const { OnceLock::new() }; BLOCKS];
+static CACHE: [OnceLock<Block>; BLOCKS] = [const { OnceLock::new() }; BLOCKS];
 
 impl Character {
-    /// What `c` is.
+    /// Returns the properties of `c`.
     pub(super) fn of(c: char) -> Self {
         let code = c as usize;
-        let Some(known) = KNOWN.get(code / BLOCK) else {
-            return Self::found(c);
+        let Some(cached) = CACHE.get(code / BLOCK) else {
+            return Self::uncached(c);
         };
-        let block = known.get_or_init(|| Block::at(code / BLOCK * BLOCK));
+        let block = cached.get_or_init(|| Block::at(code / BLOCK * BLOCK));
         let (word, bit) = (code % BLOCK / 64, code % 64);
         let is_in = |bits: &Bits| bits[word] >> bit & 1 == 1;
         Self {
@@ -46,8 +47,8 @@ impl Character {
         }
     }
 
-    /// The same, not remembered.
-    fn found(c: char) -> Self {
+    /// Computes the properties without the cache.
+    fn uncached(c: char) -> Self {
         Self {
             printable: is_printable(c),
             mark: !c.is_ascii() && c.width() == Some(0),
@@ -56,12 +57,12 @@ impl Character {
 }
 
 impl Block {
-    /// The block that begins with this code point.
+    /// Computes the block that starts at this code point.
     fn at(start: usize) -> Self {
         let (mut printable, mut marks) = (Bits::default(), Bits::default());
         for (at, code) in (start..start + BLOCK).enumerate() {
-            // Surrogates are no characters.
-            let found = char::from_u32(code as u32).map(Character::found);
+            // Surrogates are not characters.
+            let found = char::from_u32(code as u32).map(Character::uncached);
             let bit = |is: bool| u64::from(is) << (at % 64);
             printable[at / 64] |= bit(found.is_some_and(|found| found.printable));
             marks[at / 64] |= bit(found.is_some_and(|found| found.mark));
@@ -70,19 +71,20 @@ impl Block {
     }
 }
 
-/// Neither a control nor a format character (bidirectional overrides, zero-width ones), nor of private use, nor none at
-/// all. The standard library's table knows all of these, and is as new as the compiler; it also refuses every blank but
-/// the first, and lets letters pass that show nothing.
+/// Returns false for control and format characters (bidirectional overrides, zero-width ones),
+/// private use and unassigned code points. The standard library's table, which is as new as the
+/// compiler, excludes all of these, but also every blank except U+0020, and it includes some
+/// invisible letters.
 fn is_printable(c: char) -> bool {
     match c {
         '\u{2028}' | '\u{2029}' => false,
         '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => false,
-        // Tags and more variation selectors: text that nobody sees.
+        // Tags and variation selectors: invisible text.
         '\u{e0000}'.. => false,
         _ if c.is_control() => false,
         _ if c.is_whitespace() => true,
         _ => {
-            // Behind a letter a combining mark is not escaped for being one.
+            // `escape_debug` escapes a combining mark only at the start of a string.
             let mut text = [b'a'; 5];
             let len = 1 + c.encode_utf8(&mut text[1..]).len();
             str::from_utf8(&text[..len]).is_ok_and(|text| text.escape_debug().count() == 2)
@@ -94,7 +96,7 @@ fn is_printable(c: char) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// Said apart from what is tested: the ranges of the Unicode standard that steer.
+    /// The controlling ranges of the Unicode standard, listed independently of the tested code.
     pub(in super::super) fn is_harmless(c: char) -> bool {
         !matches!(u32::from(c),
             0..=0x1f | 0x7f..=0x9f | 0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e
@@ -110,7 +112,7 @@ pub(super) mod tests {
         for c in '\u{80}'..=char::MAX {
             let character = Character::of(c);
             assert!(is_harmless(c) || !character.printable, "{c:?}");
-            assert_eq!(character, Character::found(c), "{c:?}");
+            assert_eq!(character, Character::uncached(c), "{c:?}");
         }
     }
 }

@@ -105,7 +105,7 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The body of a question: a form's parameters, or its text.
+/// The body of a question: its text, and for a form the parameters in it.
 pub(super) fn post(question: &Hit<'_>) -> Value {
     let kind = field(question, "content-type")
         .map(latin)
@@ -117,10 +117,8 @@ pub(super) fn post(question: &Hit<'_>) -> Value {
     let mut post = json!({"mimeType": kind});
     if is_form {
         post["params"] = json!(parameters(body(question)));
-        comment(question, &mut post);
-    } else {
-        text(question, "_encoding", &mut post);
     }
+    text(question, "_encoding", &mut post);
     post
 }
 
@@ -138,7 +136,7 @@ pub(super) fn text(hit: &Hit<'_>, encoding: &str, object: &mut Value) {
 }
 
 /// What is not there of a body, or not as it should be.
-fn comment(hit: &Hit<'_>, object: &mut Value) {
+pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
     let (mut skipped, mut missing) = (0, 0);
     for piece in hit.text.pieces {
         match piece {
@@ -157,6 +155,8 @@ fn comment(hit: &Hit<'_>, object: &mut Value) {
         Decoding::Cut => Some("it swells like a bomb, and was decoded in part".to_owned()),
         Decoding::NoRoom => Some("there was no memory left to decode it".to_owned()),
     });
+    let reading = hit.body.reading;
+    parts.extend(reading.map(|name| format!("it was read as {name}, which its head does not say")));
     if !parts.is_empty() {
         object["comment"] = json!(parts.join("; "));
     }

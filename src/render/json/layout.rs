@@ -17,13 +17,13 @@ use crate::stream::GapReason;
 pub(super) struct Layout<'a> {
     /// What is kept of the head.
     pub(super) head: &'a [u8],
-    /// What is kept of the body from its start.
+    /// What is kept of the body from its start; of a portion, what goes on there.
     pub(super) body: &'a [u8],
     /// What is kept of it further on, in order.
     pub(super) excerpts: Vec<Excerpt<'a>>,
     /// Bytes that were not captured, in order.
     pub(super) gaps: Vec<Gap>,
-    /// Kept pieces: their range of `text.bytes`, and their place in the body (of those in the head, 0).
+    /// Kept pieces, and what was carried: their range of `text.bytes`, and their place in the head or the body.
     spans: Vec<(Range<usize>, u64)>,
 }
 
@@ -55,16 +55,25 @@ impl<'a> Layout<'a> {
         let text = hit.text.bytes;
         let head = hit.head.min(text.len());
         let slice = |range: Range<usize>| text.get(range).unwrap_or_default();
+        let cut = is_cut(slice(0..head));
         let (mut spans, mut excerpts, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         // How far the text and the body are gone through, and whether all of the body up to here is kept.
-        let (mut done, mut at, mut whole) = (0, hit.start, hit.start == 0);
-        let mut body = head..head;
+        let carried = hit.carried;
+        let told = carried.len.min(text.len());
+        let (mut done, mut at, mut whole) = (told, hit.start, !carried.skipped);
+        let mut body = head.max(told)..head.max(told);
+        if told > 0 {
+            let split = carried.head.min(told);
+            let behind = hit.start.saturating_sub((told - split) as u64);
+            spans.push((0..split, carried.at));
+            spans.push((split..told, behind));
+        }
         for piece in hit.text.pieces {
             match piece {
                 Piece::Kept(range) => {
                     done = range.end;
                     if range.start < head {
-                        spans.push((range.start..range.end.min(head), 0));
+                        spans.push((range.start..range.end.min(head), range.start as u64));
                     }
                     let part = range.start.max(head)..range.end;
                     if part.is_empty() {
@@ -86,16 +95,26 @@ impl<'a> Layout<'a> {
                     at = at.saturating_add(*len);
                     whole = false;
                 }
-                Piece::Missing(len, reason) => gaps.push(Gap {
-                    in_head: done < head,
-                    at: if done < head { done as u64 } else { at },
-                    len: *len,
-                    reason: *reason,
-                }),
+                Piece::Missing(len, reason) => {
+                    // Behind a head that has no end it hides that.
+                    let in_head = done < head || cut && at == 0;
+                    gaps.push(Gap {
+                        in_head,
+                        at: if in_head { done as u64 } else { at },
+                        len: *len,
+                        reason: *reason,
+                    });
+                }
             }
         }
         let mut body = slice(body);
-        if (body.len() as u64) < hit.body_size {
+        // What was cut by its bytes ends with a whole character. (Behind a portion it goes on.)
+        let told = hit.start.saturating_add(body.len() as u64);
+        let cut = match hit.is_end() {
+            true => told < hit.body_size,
+            false => !whole && !carried.skipped,
+        };
+        if cut {
             body = body.get(whole_characters(body, false)).unwrap_or_default();
         }
         Self {
@@ -107,27 +126,34 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// The end of the head is not there: it was not captured, or not kept.
+    pub(super) fn head_is_cut(&self) -> bool {
+        is_cut(self.head)
+    }
+
     /// Where the matches of a hit are; one that begins in the head and ends in the body has its place in the head.
     pub(super) fn places(&self, hit: &Hit<'a>) -> impl Iterator<Item = Place<'a>> {
         let mut spans = self.spans.iter().peekable();
-        hit.matches.iter().filter_map(move |found| {
+        hit.settled().iter().filter_map(move |found| {
             while spans
                 .next_if(|(range, _)| range.end <= found.start)
                 .is_some()
             {}
             let (range, at) = spans.peek()?;
-            let in_head = found.start < hit.head;
+            let in_head = found.start < hit.head.max(hit.carried.head);
             let into = found.start.checked_sub(range.start)? as u64;
             Some(Place {
                 in_head,
-                at: match in_head {
-                    true => found.start as u64,
-                    false => at.saturating_add(into),
-                },
+                at: at.saturating_add(into),
                 bytes: hit.text.bytes.get(found.clone())?,
             })
         })
     }
+}
+
+/// Whether a head does not end with an empty line.
+fn is_cut(head: &[u8]) -> bool {
+    !head.is_empty() && !head.ends_with(b"\n\n") && !head.ends_with(b"\n\r\n")
 }
 
 /// The range of `bytes`, cut out of a text by their count, that is without the parts of a character at its end, and with

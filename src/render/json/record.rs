@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Portion, Why};
-use crate::message::{Decoding, Side};
+use crate::message::{Decoding, Fact, Side};
 use crate::packet::protocol;
 use crate::times::Times;
 
+use super::failure;
 use super::layout::Layout;
 use super::line::Line;
 
@@ -48,6 +49,7 @@ impl Record<'_> {
             }
         });
         self.http(line, &layout);
+        self.facts(line);
         self.body(line, &layout);
         line.key("excerpts").array(|line| {
             for excerpt in &layout.excerpts {
@@ -90,12 +92,16 @@ impl Record<'_> {
             Side::Answers => line.key("timing").object(|line| timing(line, hit)),
             Side::Asks | Side::Speaks => line.key("timing").null(),
         }
+        // The one field that is only where there is something to say.
+        if let Some(failed) = &hit.failed {
+            failure::member(failed, line, |_| ());
+        }
     }
 
     /// What HTTP's head says. Portions behind the first have no head.
     fn http(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
-        if !hit.kind.name.starts_with("http.") || layout.head.is_empty() {
+        if !is_http(hit) || layout.head.is_empty() {
             return line.key("http").null();
         }
         let fact = |name: &str| {
@@ -139,6 +145,35 @@ impl Record<'_> {
         });
     }
 
+    /// The facts of a message of another protocol, under its name: the part of the kind before the dot.
+    fn facts(&self, line: &mut Line<'_>) {
+        let hit = self.hit;
+        let family = hit.kind.name.split('.').next().unwrap_or_default();
+        let own = |fact: &&Fact| {
+            let name = fact.name.strip_prefix(family);
+            name.is_some_and(|name| name.starts_with('.')) && family != "http"
+        };
+        let mut facts = hit.facts.iter().filter(own).peekable();
+        if facts.peek().is_none() {
+            return;
+        }
+        line.key(family).object(|line| {
+            while let Some(fact) = facts.next() {
+                let name = fact.name.get(family.len() + 1..).unwrap_or_default();
+                if !fact.many {
+                    line.key(name).string(&fact.value);
+                    continue;
+                }
+                line.key(name).array(|line| {
+                    line.string(&fact.value);
+                    while let Some(fact) = facts.next_if(|next| next.name == fact.name) {
+                        line.string(&fact.value);
+                    }
+                });
+            }
+        });
+    }
+
     fn body(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
         if !self.kept {
@@ -150,7 +185,7 @@ impl Record<'_> {
             .filter(|fact| fact.name == "http.content_encoding")
             .map(|fact| fact.value.as_str())
             .collect();
-        let over = matches!(hit.portion, Portion::Whole | Portion::Last);
+        let over = hit.is_end();
         let as_sent = hit.body.state == Decoding::AsSent;
         line.key("body").object(|line| {
             line.text_or_bytes(layout.body);
@@ -167,8 +202,13 @@ impl Record<'_> {
             }
             line.key("encoding")
                 .string_or_null((!coding.is_empty()).then(|| coding.join(", ")).as_deref());
-            let whole = over && layout.body.len() as u64 == hit.body_size;
-            line.key("truncated").bool(!whole);
+            let told = hit.start.saturating_add(layout.body.len() as u64);
+            let cut = match over {
+                true => told != hit.body_size,
+                // What is not there is not there yet.
+                false => !layout.excerpts.is_empty(),
+            };
+            line.key("truncated").bool(cut || hit.carried.skipped);
             let state = match hit.body.state {
                 Decoding::AsSent => "as_sent",
                 Decoding::Decoded => "decoded",
@@ -182,9 +222,6 @@ impl Record<'_> {
 
     fn marks(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
-        let ended = [&b"\n\n"[..], b"\n\r\n"]
-            .iter()
-            .any(|end| layout.head.ends_with(end));
         line.key("marks").array(|line| {
             if let Some(aside) = hit.aside {
                 line.string(&aside.name().replace('-', "_"));
@@ -192,19 +229,28 @@ impl Record<'_> {
             for (is, mark) in [
                 (hit.joined, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
+                (hit.brief.unpaired, "unpaired"),
                 (hit.pending, "pending"),
-                (!layout.head.is_empty() && !ended, "head_cut"),
+                (is_http(hit) && layout.head_is_cut(), "head_cut"),
                 (!self.kept, "not_kept"),
             ] {
                 if is {
                     line.string(mark);
                 }
             }
+            if let Some(name) = hit.body.reading {
+                line.string(&format!("read_as_{}", name.replace('-', "_")));
+            }
         });
     }
 }
 
-fn flow(line: &mut Line<'_>, heading: &Heading) {
+/// Whether a hit has HTTP's head.
+fn is_http(hit: &Hit<'_>) -> bool {
+    hit.kind.name.starts_with("http.")
+}
+
+pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
     let other = heading.protocol.to_string();
     line.key("proto").string(match heading.protocol {
         protocol::TCP => "tcp",
@@ -266,7 +312,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    fn text(&mut self, ts: Timestamp) -> &str {
+    pub(super) fn text(&mut self, ts: Timestamp) -> &str {
         if self.second != Some(ts.seconds()) {
             self.second = Some(ts.seconds());
             // 64 bits of nanoseconds reach from 1677 to 2262, which is no trouble to anybody.

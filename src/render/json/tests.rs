@@ -70,6 +70,7 @@ fn companion() -> Companion<'static> {
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
     }
 }
 
@@ -124,6 +125,7 @@ fn later_portions_are_excerpts_behind_what_was_given_out() {
         kind: Kind {
             name: "http.response",
             side: Side::Answers,
+            sized: true,
         },
         portion: Portion::Next,
         text: Text {

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::exchange::Silence;
+use crate::hit::Carried;
 use crate::hit::Text;
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
@@ -71,7 +73,11 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         number: 7,
         why: Why::Match,
         heading,
-        kind: Kind { name: "", side },
+        kind: Kind {
+            name: "",
+            side,
+            sized: true,
+        },
         portion: Portion::Whole,
         text: Text {
             bytes: text,
@@ -79,6 +85,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         },
         head: 0,
         start: 0,
+        carried: Carried::default(),
         began: Timestamp::default(),
         brief: Brief {
             status: if side == Side::Answers { 503 } else { 0 },
@@ -94,6 +101,7 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -116,6 +124,7 @@ fn asked(method: &str, host: &str, target: &str) -> Vec<Fact> {
         name,
         value: value.to_owned(),
         summary: false,
+        many: false,
     })
     .to_vec()
 }
@@ -139,6 +148,8 @@ fn pair<'a>(question: Option<&'a Hit<'a>>, answer: Option<&'a Hit<'a>>, total: i
         answer,
         title: b"",
         times: times(total),
+        silence: Silence::None,
+        failed: None,
     }
 }
 
@@ -153,6 +164,10 @@ fn an_exchange_is_a_line_under_titles() {
         log.pair(&pair(Some(&question), Some(&answer), 25_000_000))
             .unwrap();
         log.pair(&pair(Some(&question), None, 0)).unwrap();
+        for silence in [Silence::Unknown, Silence::Unseen] {
+            let pair = pair(Some(&question), None, 0);
+            log.pair(&Pair { silence, ..pair }).unwrap();
+        }
         log.pair(&pair(None, Some(&answer), 1_500_000_000)).unwrap();
         let titled = Pair {
             title: b"GET web/t",
@@ -165,6 +180,8 @@ fn an_exchange_is_a_line_under_titles() {
         "TIME             #  FROM                   TO                     REQUEST                                   STATUS      SIZE     WAIT      TOTAL\n\
          {BEGIN}{ends}  GET web/a?b=c                                503   1.3 KiB    20 ms      25 ms\n\
          {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    no answer\n\
+         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    answer unknown\n\
+         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    answer not captured\n\
          {BEGIN}{ends}  -                                            503   1.3 KiB        -          -    no question\n\
          {BEGIN}{ends}  GET web/t                                    503   1.3 KiB    20 ms      1.5 s !\n"
     );

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 
+use crate::exchange::Silence;
+use crate::failure::{End, Failed, What};
+
 use super::took::{Took, micros};
 
 /// Rows of paths, of all hosts together, beside one for each host's other paths.
@@ -14,8 +17,22 @@ const FINE: usize = 64;
 /// Bytes of a host's name, of a method and of a path that are told apart.
 const NAME: [usize; 3] = [128, 24, 256];
 
-/// What comes of an exchange: the first digit of its status, or none.
-pub(super) const CLASSES: [&str; 7] = ["1xx", "2xx", "3xx", "4xx", "5xx", "odd", "no answer"];
+/// What comes of an exchange: the first digit of its status, none, or something that was not captured.
+pub(super) const CLASSES: [&str; 10] = [
+    "1xx",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "odd",
+    "no answer",
+    "answer not captured",
+    "reset",
+    "refused",
+];
+
+/// The place of what was not captured.
+pub(super) const NOT_CAPTURED: usize = 7;
 
 /// All rows.
 #[derive(Debug)]
@@ -59,34 +76,40 @@ impl Book {
         }
     }
 
-    /// Count an exchange with the status of its answer, and what it took.
-    pub(super) fn add(
-        &mut self,
-        [host, method, path]: [&str; 3],
-        status: Option<u16>,
-        nanos: Option<i64>,
-    ) {
+    /// Count an exchange with what came of it, as [`class`] says, and what it took.
+    pub(super) fn add(&mut self, names: [&str; 3], class: usize, nanos: Option<i64>) {
+        let (row, fine) = self.row(names);
+        row.count += 1;
+        row.classes[class] += 1;
+        if let Some(nanos) = nanos {
+            row.took.add(nanos, fine);
+            row.max = row.max.max(micros(nanos));
+        }
+    }
+
+    /// Count so many exchanges or connections of which the same came, which took no time to speak of.
+    pub(super) fn add_many(&mut self, names: [&str; 3], class: usize, count: u64) {
+        let (row, _) = self.row(names);
+        row.count += count;
+        row.classes[class] += count;
+    }
+
+    fn row(&mut self, [host, method, path]: [&str; 3]) -> (&mut Row, &mut usize) {
         let [host, method, path] = [
             short(&host.to_ascii_lowercase(), NAME[0]),
             short(method, NAME[1]),
             short(path, NAME[2]),
         ];
         let room = self.hosts.len() < HOSTS;
-        let row = match self.hosts.get_mut(&host) {
-            Some(known) => known.row(method, path, &mut self.paths),
-            None if room => self
-                .hosts
-                .entry(host)
-                .or_default()
-                .row(method, path, &mut self.paths),
-            None => &mut self.others,
+        let known = self.hosts.contains_key(&host);
+        let row = match known || room {
+            true => {
+                let host = self.hosts.entry(host).or_default();
+                host.row(method, path, &mut self.paths)
+            }
+            false => &mut self.others,
         };
-        row.count += 1;
-        row.classes[class(status)] += 1;
-        if let Some(nanos) = nanos {
-            row.took.add(nanos, &mut self.fine);
-            row.max = row.max.max(micros(nanos));
-        }
+        (row, &mut self.fine)
     }
 
     /// Exchanges that are in rows of others.
@@ -115,12 +138,28 @@ impl Host {
     }
 }
 
-/// The place of a status in [`CLASSES`].
-fn class(status: Option<u16>) -> usize {
-    match status {
-        None => 6,
-        Some(status @ 100..=599) => usize::from(status / 100 - 1),
-        Some(_) => 5,
+/// The place in [`CLASSES`] of a status, or of what failed.
+pub(super) const fn class(status: Result<u16, Silence>, failed: Option<&Failed>) -> usize {
+    match (status, failed) {
+        (
+            _,
+            Some(Failed {
+                what:
+                    What::Unanswered(End { reset: true, .. }) | What::BrokenOff(End { reset: true, .. }),
+                ..
+            }),
+        ) => 8,
+        (
+            _,
+            Some(Failed {
+                what: What::Refused,
+                ..
+            }),
+        ) => 9,
+        (Err(Silence::None), _) => 6,
+        (Err(Silence::Unknown | Silence::Unseen), _) => NOT_CAPTURED,
+        (Ok(status @ 100..=599), _) => (status / 100 - 1) as usize,
+        (Ok(_), _) => 5,
     }
 }
 
@@ -146,7 +185,7 @@ mod tests {
         for number in 0..100_000_u32 {
             let path = format!("/users/{number}");
             let host = format!("h{}", number % 1000);
-            book.add([&host, "GET", &path], Some(200), Some(1_000_000));
+            book.add([&host, "GET", &path], class(Ok(200), None), Some(1_000_000));
         }
         let rows: usize = book.hosts.values().map(|host| host.paths.len()).sum();
         assert_eq!((book.hosts.len(), rows), (HOSTS, PATHS));
@@ -165,7 +204,11 @@ mod tests {
     fn the_rows_of_one_host_leave_rooms_for_others_of_it() {
         let mut book = Book::new();
         for number in 0..100_000_u32 {
-            book.add(["h", "GET", &format!("/{number}")], None, None);
+            book.add(
+                ["h", "GET", &format!("/{number}")],
+                class(Err(Silence::None), None),
+                None,
+            );
         }
         let host = &book.hosts["h"];
         assert_eq!(
@@ -177,10 +220,14 @@ mod tests {
     #[test]
     fn names_are_told_apart_by_case_where_it_matters_and_cut_where_they_are_long() {
         let mut book = Book::new();
-        book.add(["Host", "GET", "/a"], Some(204), Some(5));
-        book.add(["hOST", "GET", "/A"], Some(999), Some(7_000));
-        book.add(["host", "POST", "/a"], Some(65535), None);
-        book.add([&"é".repeat(500), "GET", &"é".repeat(500)], Some(1), None);
+        book.add(["Host", "GET", "/a"], class(Ok(204), None), Some(5));
+        book.add(["hOST", "GET", "/A"], class(Ok(999), None), Some(7_000));
+        book.add(["host", "POST", "/a"], class(Ok(65535), None), None);
+        book.add(
+            [&"é".repeat(500), "GET", &"é".repeat(500)],
+            class(Ok(1), None),
+            None,
+        );
         let host = &book.hosts["host"];
         assert_eq!(host.paths.len(), 3);
         let statuses: u64 = host.rows().map(|row| row.classes[5]).sum();

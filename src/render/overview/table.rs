@@ -15,7 +15,7 @@ use crate::render::row::{GAP, Row as Line, cut};
 use crate::render::style::Paint;
 use crate::render::{Settings, timing};
 
-use super::book::{Book, CLASSES, HOSTS, Host, PATHS, Row};
+use super::book::{Book, CLASSES, HOSTS, Host, NOT_CAPTURED, PATHS, Row};
 use super::took::{Percentiles, Together};
 
 /// The least width of a count's and a time's column.
@@ -188,8 +188,9 @@ impl Reader<'_> {
             .iter()
             .map(|(class, many)| format!("{} {times}{many}", CLASSES[*class]))
             .collect();
-        // The class that is worst gives its colour.
-        let paint = classes.iter().map(|(class, _)| *class).max();
+        // The class that is worst gives its colour; of what was not captured nothing is known.
+        let classes = classes.iter().map(|(class, _)| *class);
+        let paint = classes.filter(|class| *class < NOT_CAPTURED).max();
         let took = rows.iter().map(|row| (&row.took, row.max));
         Shown {
             name: String::from_utf8(shown).unwrap_or_default(),
@@ -199,6 +200,7 @@ impl Reader<'_> {
                 3 => Some(Paint::Part(Role::Refused)),
                 4 => Some(Paint::Part(Role::Failed)),
                 6 => Some(Paint::Slow),
+                7 | 8 => Some(Paint::Failed),
                 _ => None,
             }),
             times: self.together.of(took),

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::exchange::Silence;
 use crate::times::Times;
 
 #[derive(Clone, Default)]
@@ -50,6 +51,8 @@ fn asked(overview: &mut Overview, title: &str, millis: Option<i64>) {
             answered_whole: millis.map(|millis| at(5 + millis)),
             ..Times::default()
         },
+        silence: Silence::None,
+        failed: None,
     };
     overview.pair(&pair).unwrap();
 }

@@ -1,10 +1,11 @@
-//! The fields of a form, one a line: `name = value`, decoded.
+//! Lays out the fields of a form, one `name = value` on each line. Names and values are decoded if
+//! the result is text.
 
 use std::ops::Range;
 
 use super::Layout;
 
-/// Lay out a body.
+/// Lays out a body. Always succeeds.
 pub(super) fn lay_out(layout: &mut Layout<'_>, body: Range<usize>) -> bool {
     let source = layout.source.get(body.clone()).unwrap_or_default();
     let mut at = body.start;
@@ -26,7 +27,7 @@ pub(super) fn lay_out(layout: &mut Layout<'_>, body: Range<usize>) -> bool {
     true
 }
 
-/// A name or a value, decoded if that gives text; else as it is.
+/// Appends a name or a value, decoded if the result is text, otherwise as sent.
 fn decoded(layout: &mut Layout<'_>, range: Range<usize>) {
     let mut units = Vec::new();
     let mut at = range.start;
@@ -34,7 +35,7 @@ fn decoded(layout: &mut Layout<'_>, range: Range<usize>) {
         let rest = layout.bytes(at..range.end);
         let unit = match rest.first() {
             Some(b'+') => (at..at + 1, Some(b" ".to_vec())),
-            // Escapes in a row are one: a character may need several.
+            // Decode consecutive escapes together, because a character may need several.
             Some(b'%') => {
                 let bytes: Vec<u8> = rest.chunks(3).map_while(escape).collect();
                 match bytes.as_slice() {
@@ -61,12 +62,13 @@ fn decoded(layout: &mut Layout<'_>, range: Range<usize>) {
     }
 }
 
-/// Whether decoded bytes may stand in a line. What is left of a line's own control characters is seen as it was sent.
+/// Returns whether decoded bytes can be shown on a line. Others, such as control characters, are
+/// shown as sent.
 fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control))
 }
 
-/// The byte of `%41`.
+/// Decodes `%41`.
 fn escape(text: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     match text {

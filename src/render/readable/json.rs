@@ -1,14 +1,14 @@
-//! JSON, indented token by token.
+//! Lays out JSON, indented token by token. Text after the first error is copied unchanged.
 
 use std::ops::Range;
 
 use super::Layout;
 use super::tokens::{Token, Tokens};
 
-/// Levels that are indented; what is deeper stands below.
-const LEVELS: usize = 16;
+/// Maximum indentation in levels; deeper levels are not indented further.
+const MAX_INDENT: usize = 16;
 
-/// Lay out a body; from where it is no JSON, it is left as it is. False: it is none at all.
+/// Lays out a body. Returns false if it does not start with JSON.
 pub(super) fn lay_out(layout: &mut Layout<'_>, body: Range<usize>) -> bool {
     let source = layout.source.get(body.clone()).unwrap_or_default();
     let mut tokens = Tokens::of(source);
@@ -22,7 +22,7 @@ pub(super) fn lay_out(layout: &mut Layout<'_>, body: Range<usize>) -> bool {
             (None, _) | (Some(Token::Open), Token::Close) | (_, Token::Comma | Token::Colon) => {}
             (Some(Token::Open | Token::Comma), _) | (_, Token::Close) => {
                 layout.insert(b"\n");
-                (0..depth.min(LEVELS)).for_each(|_| layout.insert(b"  "));
+                (0..depth.min(MAX_INDENT)).for_each(|_| layout.insert(b"  "));
             }
             (Some(Token::Colon), _) => layout.insert(b" "),
             _ => {}

@@ -1,8 +1,8 @@
-//! Bodies laid out for reading: JSON indented, the fields of a form and the parts of a multipart body by line. It names media
-//! types (RFC 2046), and the header field that tells them.
+//! Lays out bodies for reading: JSON indented, form fields and multipart parts by line. Time is
+//! linear in the kept body, and the result is a small multiple of it.
 //!
-//! Nothing is reordered or left out but the blanks between tokens and what is said to be; what matches is marked where it went.
-//! The work is linear in what was kept of a body, and the result a small multiple of it.
+//! Only blanks between tokens and the binary parts of a multipart body are left out; matches stay
+//! marked. Media types are those of RFC 2046, read from the header field `Content-Type`.
 
 mod form;
 mod json;
@@ -14,18 +14,18 @@ use std::ops::Range;
 use crate::hit::{Hit, Piece, Portion};
 use crate::message::Decoding;
 
-/// A message laid out: the text, its head as it was, and where the matches are in it.
+/// A message laid out: text with an unchanged head, and the ranges of the matches in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Readable {
     pub(super) text: Vec<u8>,
     pub(super) matches: Vec<Range<usize>>,
 }
 
-/// A message laid out, if all of it is there and there is something to lay out.
+/// Lays out a message, if all of it was kept and its media type is supported.
 pub(super) fn of(hit: &Hit<'_>) -> Option<Readable> {
     let kept = |piece: &Piece| matches!(piece, Piece::Kept(_));
-    let as_meant = matches!(hit.body.state, Decoding::AsSent | Decoding::Decoded);
-    if hit.portion != Portion::Whole || hit.opaque.is_some() || !as_meant {
+    let is_readable = matches!(hit.body.state, Decoding::AsSent | Decoding::Decoded);
+    if hit.portion != Portion::Whole || hit.opaque.is_some() || !is_readable {
         return None;
     }
     if hit.body_size == 0 || !hit.text.pieces.iter().all(kept) {
@@ -58,7 +58,7 @@ pub(super) fn of(hit: &Hit<'_>) -> Option<Readable> {
     done.then_some(layout.laid_out)
 }
 
-/// The value of the field that tells the media type.
+/// Value of `Content-Type`.
 fn media_type(hit: &Hit<'_>) -> Option<String> {
     let text = |range: &Range<usize>| hit.text.bytes.get(range.clone()).unwrap_or_default();
     let is_type = |name: &[u8]| name.eq_ignore_ascii_case(b"content-type");
@@ -66,7 +66,7 @@ fn media_type(hit: &Hit<'_>) -> Option<String> {
     found.map(|(_, value)| String::from_utf8_lossy(text(value)).into_owned())
 }
 
-/// A parameter of a media type, without its quotes.
+/// A parameter of a media type, without quotes.
 fn parameter(media: &str, name: &str) -> Option<String> {
     let mut parts = media.split(';').skip(1);
     parts.find_map(|part| {
@@ -76,12 +76,12 @@ fn parameter(media: &str, name: &str) -> Option<String> {
     })
 }
 
-/// A text in the making: pieces of the source, in order, and what is written between them.
+/// A text being built from pieces of the source, in order, and inserted text.
 struct Layout<'a> {
     source: &'a [u8],
-    /// Ranges of the source, sorted.
+    /// Ranges of matches in the source, sorted.
     matches: &'a [Range<usize>],
-    /// The first of them that is not behind.
+    /// Index of the first match that does not end before the current piece.
     next: usize,
     laid_out: Readable,
 }
@@ -91,17 +91,17 @@ impl Layout<'_> {
         self.source.get(range).unwrap_or_default()
     }
 
-    /// Write what is the program's own.
+    /// Appends inserted text.
     fn insert(&mut self, text: &[u8]) {
         self.laid_out.text.extend_from_slice(text);
     }
 
-    /// Write a piece of the source. Pieces come in order.
+    /// Appends a piece of the source. Pieces must come in order.
     fn copy(&mut self, range: Range<usize>) {
         let start = self.laid_out.text.len();
         let source = self.source;
         self.insert(source.get(range.clone()).unwrap_or_default());
-        while let Some(found) = self.touched(&range) {
+        while let Some(found) = self.overlapping(&range) {
             let from = start + (found.start.max(range.start) - range.start);
             let to = start + (found.end.min(range.end) - range.start);
             self.mark(from..to);
@@ -112,17 +112,17 @@ impl Layout<'_> {
         }
     }
 
-    /// Write something else for a piece of the source: it matches if any of the piece does.
+    /// Appends `text` instead of a piece of the source. It is marked if any of the piece matched.
     fn copy_as(&mut self, range: Range<usize>, text: &[u8]) {
         let start = self.laid_out.text.len();
         self.insert(text);
-        if self.touched(&range).is_some() {
+        if self.overlapping(&range).is_some() {
             self.mark(start..start + text.len());
         }
     }
 
-    /// The next match, if it is in the piece.
-    fn touched(&mut self, range: &Range<usize>) -> Option<Range<usize>> {
+    /// Returns the next match, if it overlaps the piece.
+    fn overlapping(&mut self, range: &Range<usize>) -> Option<Range<usize>> {
         while let Some(found) = self.matches.get(self.next) {
             if found.end > range.start {
                 return (found.start < range.end).then(|| found.clone());

@@ -1,4 +1,5 @@
-//! A body of several parts: the fields of each, then its text, or in a line what it is.
+//! Lays out a multipart body: the header fields of each part, then its text or a one-line
+//! description. Binary parts with a match are copied in full.
 
 use std::ops::Range;
 
@@ -7,33 +8,33 @@ use memchr::memmem::Finder;
 use super::Layout;
 use crate::render::human;
 
-/// The longest boundary (RFC 2046, 5.1.1).
-const BOUNDARY: usize = 70;
+/// Maximum length of a boundary (RFC 2046, section 5.1.1).
+const MAX_BOUNDARY: usize = 70;
 
-/// Lay out a body. False: the boundary is nowhere in it.
+/// Lays out a body. Returns false if it does not contain the boundary.
 pub(super) fn lay_out(layout: &mut Layout<'_>, body: Range<usize>, boundary: &str) -> bool {
-    if boundary.len() > BOUNDARY {
+    if boundary.len() > MAX_BOUNDARY {
         return false;
     }
     let source = layout.source.get(body.clone()).unwrap_or_default();
     let delimiter = format!("--{boundary}");
     let finder = Finder::new(delimiter.as_bytes());
-    // Delimiters stand at the beginning of lines.
+    // Delimiters start a line.
     let begins = |at: &usize| *at == 0 || source.get(at - 1) == Some(&b'\n');
-    let places = finder.find_iter(source).filter(begins);
-    // What is in front of the first one is no part.
+    let delimiters = finder.find_iter(source).filter(begins);
+    // Bytes before the first delimiter are not a part.
     let mut at = 0;
     let mut is_part = false;
-    for place in places {
-        part(layout, body.start + at..body.start + place, is_part);
-        let rest = source.get(place..).unwrap_or_default();
+    for delimiter_at in delimiters {
+        part(layout, body.start + at..body.start + delimiter_at, is_part);
+        let rest = source.get(delimiter_at..).unwrap_or_default();
         let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-        layout.copy(body.start + place..body.start + place + line);
+        layout.copy(body.start + delimiter_at..body.start + delimiter_at + line);
         is_part = !rest
             .get(delimiter.len()..)
             .unwrap_or_default()
             .starts_with(b"--");
-        at = place + line;
+        at = delimiter_at + line;
         if !is_part {
             break;
         }
@@ -43,14 +44,14 @@ pub(super) fn lay_out(layout: &mut Layout<'_>, body: Range<usize>, boundary: &st
     found
 }
 
-/// A part, or what is around the parts.
+/// Appends a part, or the text around the parts.
 fn part(layout: &mut Layout<'_>, range: Range<usize>, is_part: bool) {
     let source = layout.source.get(range.clone()).unwrap_or_default();
     let (head, content) = match is_part {
-        true => halves(source),
+        true => split_head(source),
         false => (0, source),
     };
-    // The line end in front of the delimiter is the delimiter's.
+    // The line end before a delimiter belongs to the delimiter.
     let end = [&b"\r\n"[..], b"\n"]
         .into_iter()
         .find(|end| content.ends_with(end))
@@ -60,7 +61,7 @@ fn part(layout: &mut Layout<'_>, range: Range<usize>, is_part: bool) {
     layout.copy(range.start..start);
     let bytes = layout.source.get(content.clone()).unwrap_or_default();
     let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
-    if is_text || layout.touched(&content).is_some() {
+    if is_text || layout.overlapping(&content).is_some() {
         return layout.copy(start..range.end);
     }
     let size = human::size(bytes.len() as u64);
@@ -70,8 +71,8 @@ fn part(layout: &mut Layout<'_>, range: Range<usize>, is_part: bool) {
     layout.insert(format!(", {size}]\n").as_bytes());
 }
 
-/// How long the fields of a part are, with the empty line behind them; and what follows.
-fn halves(part: &[u8]) -> (usize, &[u8]) {
+/// Returns the length of a part's header fields including the empty line, and the rest of the part.
+fn split_head(part: &[u8]) -> (usize, &[u8]) {
     let mut at = 0;
     while let Some(rest) = part.get(at..).filter(|rest| !rest.is_empty()) {
         let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
@@ -83,7 +84,7 @@ fn halves(part: &[u8]) -> (usize, &[u8]) {
     (at, part.get(at..).unwrap_or_default())
 }
 
-/// The media type that the fields tell, without parameters.
+/// Media type in a part's header fields, without parameters.
 fn media_type(head: &[u8]) -> Option<&[u8]> {
     head.split(|byte| *byte == b'\n').find_map(|line| {
         let colon = memchr::memchr(b':', line)?;

@@ -1,4 +1,4 @@
-//! Bodies and what they look like; what matches is in brackets, as `<...>`.
+//! Bodies and their layout; matches are in angle brackets, as `<...>`.
 
 use std::net::IpAddr;
 
@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{Heading, Text, Why};
+use crate::hit::{Carried, Heading, Text, Why};
 use crate::message::{BodyFacts, Brief, Kind};
 use crate::packet::TcpFlags;
 
-/// A body of this type laid out; `<` and `>` are around the matches, in and out.
+/// Lays out a body of this type; `<` and `>` delimit the matches in input and output.
 fn laid_out(media: &str, marked: &str) -> Option<String> {
     let field = format!("Content-Type: {media}");
     let head = format!("{field}\r\n\r\n");
@@ -65,6 +65,7 @@ fn readable(
         kind: Kind::default(),
         portion: Portion::Whole,
         start: 0,
+        carried: Carried::default(),
         text: Text {
             bytes: text,
             pieces: &[Piece::Kept(0..head), Piece::Kept(head..text.len())],
@@ -82,6 +83,7 @@ fn readable(
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -103,7 +105,7 @@ fn json_is_indented_and_nothing_else() {
         ),
         (r#"{"a":1,oops} x"#, "{\n  \"a\": 1,oops} x"),
         (r#"["caf\u00e9 , [ ""#, "[\n  \"caf\\u00e9 , [ \""),
-        // Matches: in a token, over several, in blanks alone.
+        // Matches: in a token, across tokens, in blanks only.
         (r#"{"us<er":"al>ice"}"#, "{\n  \"us<er\":> <\"al>ice\"\n}"),
         ("[1,<  >2]", "[\n  1,\n  2\n]"),
         ("<[1]>", "<[>\n  <1>\n<]>"),
@@ -131,7 +133,8 @@ fn the_fields_of_a_form_are_decoded_line_by_line() {
         ("user=alice&lang=fr", "user = alice\nlang = fr"),
         ("q=a+b%20c%26d", "q = a b c&d"),
         ("q=caf%C3%A9", "q = café"),
-        // What would be no text is left: control characters, other character sets, what is no escape.
+        // Left as sent if the result is not text: control characters, other encodings, invalid
+        // escapes.
         (
             "a=1%0a2&b=%E9&c=%zz&d=100%&e=%4",
             "a = 1%0a2\nb = %E9\nc = %zz\nd = 100%\ne = %4",
@@ -155,7 +158,7 @@ fn the_parts_of_a_multipart_body_are_told_apart() {
     let want = "--XX\r\nContent-Type: image/png; x\r\n\r\n[image/png, 4 B]\n--XX\r\n\r\n--XY <b>\r\n--XX--";
     assert_eq!(laid_out(media, image).as_deref(), Some(want));
     let table = [
-        // A match is worth seeing; a part may have no fields, no empty line, no end.
+        // A matching binary part is shown; a part may lack fields, an empty line or an end.
         ("--XX\n\n\0<P>NG\n--XX--", "--XX\n\n\0<P>NG\n--XX--"),
         ("--XX\n\n\0PNG", "--XX\n\n[binary, 4 B]\n"),
         ("pre\n--XX\nhalf", "pre\n--XX\nhalf"),

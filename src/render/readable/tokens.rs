@@ -1,12 +1,12 @@
-//! The tokens of a JSON text, as they stand there: nothing is unescaped, reordered or dropped. It ends where the text stops
-//! being JSON.
+//! Splits a JSON text into tokens, without unescaping, reordering or dropping any. Stops where the
+//! text stops being JSON.
 
 use std::ops::Range;
 
-/// Brackets inside of each other; what lies deeper is no JSON here.
-const DEPTH: usize = 128;
+/// Maximum nesting depth; deeper text is not taken as JSON.
+const MAX_DEPTH: usize = 128;
 
-/// What a token is.
+/// Kinds of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::render) enum Token {
     /// `{` or `[`.
@@ -17,9 +17,9 @@ pub(in crate::render) enum Token {
     Comma,
     /// `:`
     Colon,
-    /// The name of an object's member, with its quotes.
+    /// Name of an object's member, with quotes.
     Key,
-    /// A string, with its quotes; a number; `true`, `false`, `null`.
+    /// A string, with quotes; a number; `true`, `false`, `null`.
     Scalar,
 }
 
@@ -35,11 +35,12 @@ enum Next {
     Nothing,
 }
 
-/// The tokens of a text, each with its place. A number is any run of a number's characters.
+/// The tokens of a text with their ranges. Any run of the characters of a number is accepted as a
+/// number.
 pub(in crate::render) struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The open brackets; `true`: an object's.
+    /// Open brackets; `true` for those of objects.
     open: Vec<bool>,
     next: Next,
 }
@@ -54,22 +55,22 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Behind the last token: where the text goes on that is not JSON, or ends.
+    /// Offset after the last token, where the text ends or stops being JSON.
     pub(in crate::render) const fn at(&self) -> usize {
         self.at
     }
 
-    /// Behind the last token: all of the text was one value.
+    /// Returns whether the whole text was one value, once all tokens were read.
     pub(in crate::render) fn is_whole(&self) -> bool {
         self.next == Next::Nothing && self.at == self.bytes.len()
     }
 
-    /// The token at the place in hand, and its length. What it changes is changed only when it is one.
+    /// Returns the token at the current offset and its length. State changes only if there is one.
     fn token(&mut self, first: u8) -> Option<(Token, usize)> {
         let value = matches!(self.next, Next::Value | Next::ValueOrClose);
         let inside = self.open.last().copied();
         Some(match (self.next, first) {
-            (_, b'{' | b'[') if value && self.open.len() < DEPTH => {
+            (_, b'{' | b'[') if value && self.open.len() < MAX_DEPTH => {
                 self.open.push(first == b'{');
                 self.next = match first {
                     b'{' => Next::KeyOrClose,
@@ -99,7 +100,7 @@ impl<'a> Tokens<'a> {
             }
             _ if value => {
                 let len = scalar(self.bytes.get(self.at..)?)?;
-                self.over();
+                self.value_done();
                 (Token::Scalar, len)
             }
             _ => return None,
@@ -108,12 +109,12 @@ impl<'a> Tokens<'a> {
 
     fn close(&mut self) -> (Token, usize) {
         self.open.pop();
-        self.over();
+        self.value_done();
         (Token::Close, 1)
     }
 
-    /// A value is over.
-    fn over(&mut self) {
+    /// Updates the state after a value.
+    fn value_done(&mut self) {
         self.next = match self.open.is_empty() {
             true => Next::Nothing,
             false => Next::CommaOrClose,
@@ -130,7 +131,7 @@ impl Iterator for Tokens<'_> {
         let start = self.at + rest.iter().take_while(|byte| blank(byte)).count();
         let before = std::mem::replace(&mut self.at, start);
         let Some((token, len)) = self.bytes.get(start).and_then(|first| self.token(*first)) else {
-            // The blanks belong to what follows, unless nothing does.
+            // Leave blanks to the rest of the text, if there is any.
             if start < self.bytes.len() {
                 self.at = before;
             }
@@ -141,7 +142,8 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// The length of the string at the start; `None` when it has no end, or holds a control character.
+/// Length of the string at the start; `None` if it is not terminated or contains a control
+/// character.
 fn string(bytes: &[u8]) -> Option<usize> {
     let mut escaped = false;
     for (at, byte) in bytes.iter().enumerate().skip(1) {
@@ -177,8 +179,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_told_up_to_where_the_text_is_no_json() {
-        // The tokens with blanks between them, and what is left.
+    fn tokens_end_where_the_text_stops_being_json() {
+        // The tokens separated by blanks, and the rest.
         let table: [(&str, &str, &str); 14] = [
             (r#"{"a": [1, -2.5e3]}"#, r#"{ "a" : [ 1 , -2.5e3 ] }"#, ""),
             (" true\n", "true", ""),
@@ -212,6 +214,6 @@ mod tests {
     #[test]
     fn depth_is_bounded() {
         let deep = "[".repeat(100_000);
-        assert_eq!(Tokens::of(deep.as_bytes()).count(), DEPTH);
+        assert_eq!(Tokens::of(deep.as_bytes()).count(), MAX_DEPTH);
     }
 }

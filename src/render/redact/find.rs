@@ -1,4 +1,4 @@
-//! Where secrets are in a text. Each way of writing one has a scan of its own; each goes over the text once.
+//! Finds secrets in text. Each syntax has its own scan, and each scan passes over the text once.
 
 mod cards;
 mod json;
@@ -9,33 +9,33 @@ use memchr::{memchr, memchr_iter, memmem};
 
 use super::names::{self, is_secret};
 
-/// A secret's place.
+/// A secret to redact.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::render) struct Secret {
     /// Its bytes.
     pub(super) range: Range<usize>,
-    /// It is a number without quotes where a string may stand.
-    pub(super) bare: bool,
+    /// It is a JSON number, so its placeholder needs quotes.
+    pub(super) unquoted: bool,
 }
 
-/// What a stretch of text is, as far as it matters where a value ends.
+/// Syntax of a text, which decides where a value ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::render) enum Zone {
-    /// A line of a head, a URL: a parameter goes up to `&` or a blank.
+pub(in crate::render) enum Syntax {
+    /// A line of a head, or a URL: a parameter ends at `&` or a blank.
     Line,
-    /// Any text: it also ends at quotes and tags.
+    /// Any text: a parameter also ends at quotes and tags.
     Text,
-    /// A form: it ends at `&` only.
+    /// A form: a parameter ends at `&` only.
     Form,
 }
 
-/// All secrets in `range` of `text`, in no order.
-pub(super) fn all(text: &[u8], range: Range<usize>, zone: Zone, found: &mut Vec<Secret>) {
+/// Appends all secrets in `range` of `text`, in no particular order.
+pub(super) fn all(text: &[u8], range: Range<usize>, syntax: Syntax, found: &mut Vec<Secret>) {
     let (from, part) = (range.start, text.get(range).unwrap_or_default());
     let first = found.len();
-    lines(part, found);
-    parameters(part, zone, found);
-    users(part, found);
+    header_lines(part, found);
+    parameters(part, syntax, found);
+    url_userinfo(part, found);
     json::members(part, found);
     cards::numbers(part, found);
     for secret in found.iter_mut().skip(first) {
@@ -43,14 +43,17 @@ pub(super) fn all(text: &[u8], range: Range<usize>, zone: Zone, found: &mut Vec<
     }
 }
 
-/// The secrets in the value of a head's field.
+/// Appends the secrets in the value of a header field.
 pub(super) fn field(text: &[u8], name: &[u8], value: Range<usize>, found: &mut Vec<Secret>) {
     let bytes = text.get(value.clone()).unwrap_or_default();
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     let mut hide = |start: usize, end: usize| {
         if start < end {
             let range = value.start + start..value.start + end;
-            found.push(Secret { range, bare: false });
+            found.push(Secret {
+                range,
+                unquoted: false,
+            });
         }
     };
     if is("authorization") || is("proxy-authorization") {
@@ -71,35 +74,35 @@ pub(super) fn field(text: &[u8], name: &[u8], value: Range<usize>, found: &mut V
     } else if is("set-cookie") || is("set-cookie2") {
         let pair = bytes.split(|byte| *byte == b';').next().unwrap_or_default();
         cookie(0, pair, &mut hide);
-    } else if is_secret(name) && !is_word(bytes) {
+    } else if is_secret(name) && !is_literal(bytes) {
         hide(0, bytes.len());
     }
 }
 
-/// `name=value`: the value; all of it when it has no name.
+/// Hides the value of `name=value`, or all of it if it has no name.
 fn cookie(at: usize, pair: &[u8], hide: &mut impl FnMut(usize, usize)) {
     let blanks = pair.len() - pair.trim_ascii_start().len();
     let start = memchr(b'=', pair).map_or(blanks, |equals| equals + 1);
     hide(at + start, at + pair.trim_ascii_end().len());
 }
 
-/// Lines `name: value`, and the parts of a multipart form.
-fn lines(text: &[u8], found: &mut Vec<Secret>) {
+/// Scans for lines `name: value` and for parts of a multipart form.
+fn header_lines(text: &[u8], found: &mut Vec<Secret>) {
     let mut at = 0;
-    // A form's part with a secret's name: its head goes on.
+    // Inside the head of a form part with a secret's name.
     let mut part = false;
-    // Where the content of such a part began.
+    // Where the content of such a part begins.
     let mut content: Option<usize> = None;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let start = at;
         at += line.len();
         let line = line.trim_ascii_end();
-        if let Some(begun) = content {
+        if let Some(content_start) = content {
             if line.starts_with(b"--") {
                 let end = text.get(..start).unwrap_or_default();
                 let end = end.strip_suffix(b"\n").unwrap_or(end);
                 let end = end.strip_suffix(b"\r").unwrap_or(end).len();
-                hide(begun..end, found);
+                hide(content_start..end, found);
                 content = None;
             }
             continue;
@@ -110,7 +113,7 @@ fn lines(text: &[u8], found: &mut Vec<Secret>) {
         }
         let indent = line.len() - line.trim_ascii_start().len();
         let line = line.get(indent..).unwrap_or_default();
-        let near = line.get(..names::LONGEST).unwrap_or(line);
+        let near = line.get(..names::MAX_NAME).unwrap_or(line);
         let Some(colon) = memchr(b':', near) else {
             continue;
         };
@@ -128,12 +131,12 @@ fn lines(text: &[u8], found: &mut Vec<Secret>) {
         let to = from + value.trim_ascii_start().len();
         field(text, name, from..to, found);
     }
-    if let Some(begun) = content {
-        hide(begun..text.len(), found);
+    if let Some(content_start) = content {
+        hide(content_start..text.len(), found);
     }
 }
 
-/// `form-data; name="password"`: the name.
+/// Returns the name in `form-data; name="password"`.
 fn form_name(value: &[u8]) -> &[u8] {
     let Some(at) = memmem::find(value, b"name=") else {
         return b"";
@@ -146,8 +149,8 @@ fn form_name(value: &[u8]) -> &[u8] {
     .unwrap_or_default()
 }
 
-/// `name=value` in queries, forms and text.
-fn parameters(text: &[u8], zone: Zone, found: &mut Vec<Secret>) {
+/// Scans for `name=value` in queries, forms and text.
+fn parameters(text: &[u8], syntax: Syntax, found: &mut Vec<Secret>) {
     let mut done = 0;
     for equals in memchr_iter(b'=', text) {
         if equals < done {
@@ -155,7 +158,7 @@ fn parameters(text: &[u8], zone: Zone, found: &mut Vec<Secret>) {
         }
         let before = text.get(..equals).unwrap_or_default();
         let before = before
-            .get(before.len().saturating_sub(names::LONGEST)..)
+            .get(before.len().saturating_sub(names::MAX_NAME)..)
             .unwrap_or_default();
         let len = before
             .iter()
@@ -172,32 +175,32 @@ fn parameters(text: &[u8], zone: Zone, found: &mut Vec<Secret>) {
             .first()
             .copied()
             .filter(|byte| matches!(byte, b'"' | b'\''));
-        let (open, len) = if let Some(quote) = quote.filter(|_| zone == Zone::Text) {
+        let (open, len) = if let Some(quote) = quote.filter(|_| syntax == Syntax::Text) {
             let inside = value.get(1..).unwrap_or_default();
             let ends = |byte: &u8| *byte == quote || *byte == b'\n';
             (1, inside.iter().position(ends).unwrap_or(inside.len()))
         } else {
-            let ends = |byte: &u8| match zone {
-                Zone::Form => *byte == b'&',
-                Zone::Line => *byte == b'&' || *byte <= b' ',
-                Zone::Text => *byte <= b' ' || matches!(byte, b'&' | b'"' | b'<' | b'>'),
+            let ends = |byte: &u8| match syntax {
+                Syntax::Form => *byte == b'&',
+                Syntax::Line => *byte == b'&' || *byte <= b' ',
+                Syntax::Text => *byte <= b' ' || matches!(byte, b'&' | b'"' | b'<' | b'>'),
             };
             let len = value.iter().position(ends).unwrap_or(value.len());
             let value = value.get(..len).unwrap_or_default();
-            // In front of a blank it ends an attribute, as in cookies.
-            let semicolon = zone != Zone::Form && value.ends_with(b";");
+            // A semicolon before a blank ends an attribute, as in cookies.
+            let semicolon = syntax != Syntax::Form && value.ends_with(b";");
             (0, len - usize::from(semicolon))
         };
         let range = start + open..start + open + len;
         done = range.end;
-        if !is_word(text.get(range.clone()).unwrap_or_default()) {
+        if !is_literal(text.get(range.clone()).unwrap_or_default()) {
             hide(range, found);
         }
     }
 }
 
-/// `scheme://user:password@host`.
-fn users(text: &[u8], found: &mut Vec<Secret>) {
+/// Scans for `scheme://user:password@host`.
+fn url_userinfo(text: &[u8], found: &mut Vec<Secret>) {
     for at in memmem::find_iter(text, b"://") {
         let start = at + 3;
         let rest = text.get(start..).unwrap_or_default();
@@ -216,12 +219,12 @@ fn users(text: &[u8], found: &mut Vec<Secret>) {
         let range = match (sign, colon) {
             (Some(sign), Some(colon)) => {
                 let password = authority.get(colon + 1..sign).unwrap_or_default();
-                // Keys are given as the user where a password must be something.
+                // Services that authenticate by a key as the user need a dummy password or none.
                 let user_too = matches!(password, b"" | b"x-oauth-basic" | b"x-token-auth");
                 if user_too { 0..colon } else { colon + 1..sign }
             }
             (Some(sign), None) => 0..sign,
-            // The text was cut before the sign, or this is a port.
+            // Either the text ends before the `@`, or this is a port.
             (None, Some(colon)) if len.is_none() => {
                 let port = authority.get(colon + 1..).unwrap_or_default();
                 if authority.starts_with(b"[") || port.iter().all(u8::is_ascii_digit) {
@@ -235,18 +238,21 @@ fn users(text: &[u8], found: &mut Vec<Secret>) {
     }
 }
 
-/// Whether a value is none: `Access-Control-Allow-Credentials: true`.
-fn is_word(value: &[u8]) -> bool {
+/// Literals are not secrets: `Access-Control-Allow-Credentials: true`.
+fn is_literal(value: &[u8]) -> bool {
     matches!(value, b"true" | b"false" | b"null")
 }
 
 fn hide(range: Range<usize>, found: &mut Vec<Secret>) {
     if !range.is_empty() {
-        found.push(Secret { range, bare: false });
+        found.push(Secret {
+            range,
+            unquoted: false,
+        });
     }
 }
 
-/// Whether a name may have this byte in it.
+/// Returns whether a name may contain this byte.
 fn is_in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'_' | b'.' | b'[' | b']' | b'%' | b'$' | b'~')

@@ -1,13 +1,14 @@
-//! The names whose values are secrets.
+//! The names whose values are secrets. Names are compared case-insensitively and without
+//! separators: `X-Api-Key`, `x_api_key` and `xApiKey` are equal.
 //!
-//! Names are compared without case and without what is between their words: `X-Api-Key`, `x_api_key` and `xApiKey` are one.
-//! What is hidden by mistake costs a look with `--show-secrets`; what is shown by mistake is a key to change.
+//! The list is generous: a value redacted by mistake costs a run with `--show-secrets`, a value
+//! shown by mistake leaks a key.
 
-/// Bytes of a name that are looked at.
-pub(super) const LONGEST: usize = 96;
+/// Maximum length of a name in bytes; of a longer one, only the end is compared.
+pub(super) const MAX_NAME: usize = 96;
 
-/// Names that are a secret's as they are.
-const WHOLE: [&str; 33] = [
+/// Names that are secrets as a whole.
+const EXACT: [&str; 33] = [
     "auth",
     "authorization",
     "proxyauthorization",
@@ -43,8 +44,8 @@ const WHOLE: [&str; 33] = [
     "recoverycodes",
 ];
 
-/// What a secret's name ends in.
-const ENDS: [&str; 19] = [
+/// Suffixes of secret names.
+const SUFFIXES: [&str; 19] = [
     "token",
     "jwt",
     "pwd",
@@ -66,11 +67,11 @@ const ENDS: [&str; 19] = [
     "signature",
 ];
 
-/// What a secret's name has in it.
-const PARTS: [&str; 4] = ["password", "passwd", "passphrase", "secret"];
+/// Substrings of secret names.
+const SUBSTRINGS: [&str; 4] = ["password", "passwd", "passphrase", "secret"];
 
-/// Schemes of `Authorization` that are kept: IANA's registry, and those of well-known services. Another first word may be
-/// the secret itself.
+/// Schemes of `Authorization` that are kept: the IANA registry, and those of well-known services.
+/// Any other first word may be the secret itself.
 const SCHEMES: [&str; 22] = [
     "basic",
     "bearer",
@@ -96,51 +97,52 @@ const SCHEMES: [&str; 22] = [
     "hmac",
 ];
 
-/// Whether the value of something with this name is a secret.
+/// Returns whether a value with this name is a secret.
 pub(super) fn is_secret(name: &[u8]) -> bool {
-    let mut room = [0; LONGEST];
-    let Some(name) = plain(name, &mut room) else {
-        // Longer than any name: what it ends in is all that is looked at.
-        let from = name.len().saturating_sub(LONGEST);
+    let mut buffer = [0; MAX_NAME];
+    let Some(name) = normalize(name, &mut buffer) else {
+        // Too long for a name: compare its end only.
+        let from = name.len().saturating_sub(MAX_NAME);
         return from > 0 && is_secret(name.get(from..).unwrap_or_default());
     };
-    WHOLE.iter().any(|whole| whole.as_bytes() == name)
-        || ENDS.iter().any(|end| name.ends_with(end.as_bytes()))
-        || PARTS
+    EXACT.iter().any(|exact| exact.as_bytes() == name)
+        || SUFFIXES.iter().any(|end| name.ends_with(end.as_bytes()))
+        || SUBSTRINGS
             .iter()
             .any(|part| name.windows(part.len()).any(|at| at == part.as_bytes()))
 }
 
-/// Whether the first word of credentials is a scheme.
+/// Returns whether the first word of credentials is a scheme.
 pub(super) fn is_scheme(word: &[u8]) -> bool {
     SCHEMES
         .iter()
         .any(|scheme| word.eq_ignore_ascii_case(scheme.as_bytes()))
 }
 
-/// Letters and digits of a name, percent-decoded, small; `None` when there are too many.
-fn plain<'r>(name: &[u8], room: &'r mut [u8; LONGEST]) -> Option<&'r [u8]> {
+/// Normalizes a name: percent-decoded, letters and digits only, lower case. `None` if it is too
+/// long.
+fn normalize<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME]) -> Option<&'b [u8]> {
     let mut len = 0;
     let mut rest = name;
-    while let Some((byte, behind)) = rest.split_first() {
-        let coded = match (byte, behind) {
+    while let Some((byte, after)) = rest.split_first() {
+        let coded = match (byte, after) {
             (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
             _ => None,
         };
-        let (byte, behind) = match coded {
-            Some((high, low)) => (high << 4 | low, behind.get(2..).unwrap_or_default()),
-            None => (*byte, behind),
+        let (byte, after) = match coded {
+            Some((high, low)) => (high << 4 | low, after.get(2..).unwrap_or_default()),
+            None => (*byte, after),
         };
         if byte.is_ascii_alphanumeric() {
-            *room.get_mut(len)? = byte.to_ascii_lowercase();
+            *buffer.get_mut(len)? = byte.to_ascii_lowercase();
             len += 1;
         }
-        rest = behind;
+        rest = after;
     }
-    room.get(..len)
+    buffer.get(..len)
 }
 
-/// The value of a hexadecimal digit.
+/// Value of a hexadecimal digit.
 pub(super) fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }

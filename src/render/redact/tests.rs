@@ -1,20 +1,22 @@
-//! What is masked and what is not; and that no view shows a secret.
+//! What is redacted and what is not. Offsets stay within the text, and time is linear.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A message: its head, its body, what the body is.
-fn masked(head: &str, body: &str, zone: Zone) -> String {
+/// Redacts a message with this head, body and syntax of the body.
+fn redact(head: &str, body: &str, syntax: Syntax) -> String {
     let text = format!("{head}{body}");
-    let masking = Masking::of(&Message {
+    let redaction = Redaction::of(&Input {
         bytes: text.as_bytes(),
         head: head.len(),
         fields: &[],
-        body: zone,
+        body: syntax,
         cuts: &[],
     });
-    masking.map_or(text, |masking| String::from_utf8(masking.bytes).unwrap())
+    redaction.map_or(text, |redaction| {
+        String::from_utf8(redaction.bytes).unwrap()
+    })
 }
 
 #[test]
@@ -62,12 +64,12 @@ fn fields_keep_their_names_schemes_and_attributes() {
     ] {
         let head = format!("GET / HTTP/1.1\r\n{field}\r\n\r\n");
         let want = format!("GET / HTTP/1.1\r\n{want}\r\n\r\n");
-        assert_eq!(masked(&head, "", Zone::Text), want);
+        assert_eq!(redact(&head, "", Syntax::Text), want);
     }
 }
 
 #[test]
-fn parameters_members_and_passwords_in_urls_are_masked() {
+fn parameters_members_and_passwords_in_urls_are_redacted() {
     for (line, want) in [
         (
             "GET /?token=abc'd;e&b=1 HTTP/1.1",
@@ -97,7 +99,7 @@ fn parameters_members_and_passwords_in_urls_are_masked() {
             "GET http://host:80/a@b:c HTTP/1.1",
             "GET http://host:80/a@b:c HTTP/1.1",
         ),
-        // As a title is cut.
+        // As in a truncated title.
         ("GET http://u:pas", "GET http://u:***3***"),
         ("GET http://host:80", "GET http://host:80"),
         (
@@ -112,7 +114,7 @@ fn parameters_members_and_passwords_in_urls_are_masked() {
             "at 1700000000000 ms, 4111111111111112",
         ),
     ] {
-        assert_eq!(text(line.as_bytes()), want.as_bytes(), "{line}");
+        assert_eq!(redacted(line.as_bytes()), want.as_bytes(), "{line}");
     }
     for (body, want) in [
         (
@@ -143,27 +145,27 @@ fn parameters_members_and_passwords_in_urls_are_masked() {
             "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n***4***\r\n--b--\r\n",
         ),
     ] {
-        assert_eq!(masked("", body, Zone::Text), want, "{body}");
+        assert_eq!(redact("", body, Syntax::Text), want, "{body}");
     }
     assert_eq!(
-        masked("", "user=u&password=a b\"c<d&x=1", Zone::Form),
+        redact("", "user=u&password=a b\"c<d&x=1", Syntax::Form),
         "user=u&password=***7***&x=1"
     );
 }
 
 #[test]
-fn places_move_with_the_text() {
+fn offsets_move_with_the_text() {
     let text = b"sid=abcdef; x=1";
-    let masking = Masking::of(&Message {
+    let redaction = Redaction::of(&Input {
         bytes: text,
         head: 0,
         fields: &[],
-        body: Zone::Text,
+        body: Syntax::Text,
         cuts: &[6],
     })
     .unwrap();
-    // The piece that ends in the secret ends in a mask of its own.
-    assert_eq!(masking.bytes, b"sid=***2******4***; x=1");
+    // The piece that ends inside the secret gets a placeholder of its own.
+    assert_eq!(redaction.bytes, b"sid=***2******4***; x=1");
     for (range, want) in [
         (0..3, 0..3),
         (0..6, 0..11),
@@ -171,14 +173,14 @@ fn places_move_with_the_text() {
         (5..7, 4..18),
         (12..15, 20..23),
     ] {
-        assert_eq!(masking.range(&range), want, "{range:?}");
+        assert_eq!(redaction.map_range(&range), want, "{range:?}");
     }
 }
 
 proptest! {
-    /// Whatever the bytes are, places stay in order and in the text, and masking is quick and does not fail.
+    /// Offsets stay in order and within the text, and redaction succeeds, for any bytes.
     #[test]
-    fn any_bytes_can_be_masked(
+    fn any_bytes_can_be_redacted(
         parts in prop::collection::vec(prop::sample::select(vec![
             "token", "=", ":", "\"", "\\", "://", "@", "&", "\r\n", " ", "4111111111111111", "[", "]", ",", "a", "\u{e9}",
             "Content-Disposition: form-data; name=\"pwd\"", "--", "Cookie: ", "Authorization: Bearer ", ";", "{",
@@ -189,22 +191,22 @@ proptest! {
         let text = parts.concat().into_bytes();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
         cuts.push(text.len());
-        let message = Message { bytes: &text, head: head.min(text.len()), fields: &[], body: Zone::Text, cuts: &cuts };
-        if let Some(masking) = Masking::of(&message) {
+        let message = Input { bytes: &text, head: head.min(text.len()), fields: &[], body: Syntax::Text, cuts: &cuts };
+        if let Some(redaction) = Redaction::of(&message) {
             let mut last = 0;
             for at in 0..=text.len() {
-                let (start, end) = (masking.start(at), masking.end(at));
-                prop_assert!(start <= end && end <= masking.bytes.len() && start >= last, "{at}");
+                let (start, end) = (redaction.map_start(at), redaction.map_end(at));
+                prop_assert!(start <= end && end <= redaction.bytes.len() && start >= last, "{at}");
                 last = start;
             }
-            prop_assert_eq!(masking.end(text.len()), masking.bytes.len());
+            prop_assert_eq!(redaction.map_end(text.len()), redaction.bytes.len());
         }
     }
 }
 
 #[test]
-fn masking_takes_time_for_the_length_alone() {
-    let begun = std::time::Instant::now();
+fn redaction_takes_linear_time() {
+    let start = std::time::Instant::now();
     for part in [
         "token=",
         "\"token\":",
@@ -217,8 +219,8 @@ fn masking_takes_time_for_the_length_alone() {
         "[",
     ] {
         let text = part.repeat((1 << 20) / part.len());
-        let _ = masked("", &text, Zone::Text);
-        let _ = self::text(text.as_bytes());
+        let _ = redact("", &text, Syntax::Text);
+        let _ = redacted(text.as_bytes());
     }
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::hit::{Hit, Piece, Portion};
+use crate::hit::{Carried, Hit, Piece, Text};
 use crate::render::style::{Paint, painted, segments, within};
 use crate::render::{Body, Settings, hex, human};
 
@@ -14,19 +14,103 @@ pub(super) struct Lines<'a> {
     pub(super) settings: &'a Settings,
     pub(super) hit: &'a Hit<'a>,
     pub(super) out: &'a mut Vec<u8>,
+    pub(super) so_far: SoFar,
+    /// The next line is the rest of one that an earlier portion began.
+    pub(super) continues: bool,
+}
+
+/// How far the lines of a message were shown, from portion to portion.
+#[derive(Default)]
+pub(in crate::render) struct SoFar {
     /// Bytes not shown since the last shown line.
-    pub(super) hidden: u64,
+    hidden: u64,
     /// Lines of the body shown.
-    pub(super) shown: usize,
+    shown: usize,
     /// The last line has no end yet.
-    pub(super) open: bool,
+    open: bool,
+    /// The empty line between head and body is shown when there is a body.
+    blank: bool,
+    /// Some of the body was shown.
+    body: bool,
+    /// The last lines, if they are shown when they turn out to match; the last one may go on.
+    begun: Vec<u8>,
+}
+
+/// A portion, and before it the lines of earlier ones that may turn out to match with it.
+pub(in crate::render) struct Rejoined {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+    matches: Vec<Range<usize>>,
+}
+
+impl Rejoined {
+    /// Put the lines that wait back before the portion that follows them.
+    pub(in crate::render) fn of(hit: &Hit<'_>, so_far: &mut SoFar) -> Option<Self> {
+        let told = hit.carried.len;
+        let follows = matches!(hit.text.pieces, [Piece::Kept(range), ..] if range.start == told);
+        if so_far.begun.is_empty() || hit.text.pieces.is_empty() && !hit.is_end() {
+            return None;
+        }
+        let mut bytes = std::mem::take(&mut so_far.begun);
+        if !follows {
+            so_far.hidden += bytes.len() as u64;
+            return None;
+        }
+        let before = bytes.len();
+        bytes.extend_from_slice(hit.text.bytes.get(told..).unwrap_or_default());
+        let moved = |at: usize| (at + before).saturating_sub(told);
+        let mut pieces: Vec<Piece> = hit.text.pieces.to_vec();
+        for piece in &mut pieces {
+            if let Piece::Kept(range) = piece {
+                *range = moved(range.start)..moved(range.end);
+            }
+        }
+        if let Some(Piece::Kept(range)) = pieces.first_mut() {
+            range.start = 0;
+        }
+        let matches = hit.matches.iter();
+        let matches = matches.map(|found| moved(found.start)..moved(found.end));
+        Some(Self {
+            bytes,
+            pieces,
+            matches: matches.collect(),
+        })
+    }
+
+    pub(in crate::render) fn lend<'a>(&'a self, hit: &Hit<'a>) -> Hit<'a> {
+        Hit {
+            text: Text {
+                bytes: &self.bytes,
+                pieces: &self.pieces,
+            },
+            matches: &self.matches,
+            head: 0,
+            carried: Carried {
+                len: 0,
+                head: 0,
+                ..hit.carried
+            },
+            ..*hit
+        }
+    }
+}
+
+impl SoFar {
+    /// The last line that was shown has no end yet.
+    pub(in crate::render) const fn is_open(&self) -> bool {
+        self.open
+    }
 }
 
 impl Lines<'_> {
     pub(super) fn all(&mut self) {
         let opaque = self.hit.opaque.filter(|_| self.settings.body != Body::Full);
-        let in_body = |found: &Range<usize>| found.end > self.hit.head;
-        let opaque = opaque.filter(|_| !self.hit.matches.iter().any(in_body));
+        let in_body = |found: &Range<usize>| found.end > self.hit.head.max(self.hit.carried.head);
+        let opaque = opaque.filter(|_| !self.so_far.body && !self.hit.matches.iter().any(in_body));
+        if self.so_far.blank && self.hit.body_size > 0 {
+            self.so_far.blank = false;
+            self.out.push(b'\n');
+        }
         for piece in self.hit.text.pieces {
             match piece {
                 Piece::Kept(range) => {
@@ -37,30 +121,46 @@ impl Lines<'_> {
                     let body = range.start.max(self.hit.head)..range.end;
                     if !body.is_empty() {
                         if opaque.is_some() {
-                            self.hidden += body.len() as u64;
+                            self.so_far.hidden += body.len() as u64;
                         } else {
+                            self.so_far.body = true;
                             self.body(body);
                         }
                     }
                 }
-                Piece::Skipped(len) => self.hidden += len,
+                Piece::Skipped(len) => {
+                    self.hide_begun();
+                    self.so_far.hidden += len;
+                }
                 Piece::Missing(len, _) => {
+                    self.hide_begun();
                     self.close();
                     self.mark_hidden();
                     self.note(&format!("[{len} bytes not captured]"));
                 }
             }
         }
+        if !self.hit.is_end() {
+            // The line may go on in the next portion.
+            if self.so_far.open && !self.continues {
+                self.out.push(b'\n');
+            }
+            return;
+        }
         self.close();
+        self.hide_begun();
         if let Some(media) = opaque.filter(|_| self.hit.body_size > 0) {
             self.note(&format!("[{media}, {}]", human::size(self.hit.body_size)));
-        } else if self.hidden > 0 && self.settings.body != Body::None && is_end(self.hit.portion) {
+        } else if self.so_far.hidden > 0 && self.settings.body != Body::None {
             let way = if self.settings.body == Body::Full {
                 "--max-body"
             } else {
                 "--body=full"
             };
-            self.note(&format!("... {} more ({way})", human::size(self.hidden)));
+            self.note(&format!(
+                "... {} more ({way})",
+                human::size(self.so_far.hidden)
+            ));
         }
     }
 
@@ -73,6 +173,8 @@ impl Lines<'_> {
                 .into_iter()
                 .find(|blank| bytes.ends_with(blank));
             end -= blank.map_or(0, |blank| blank.len() - 1);
+            self.so_far.blank =
+                blank.is_some() && !self.hit.is_end() && self.settings.body != Body::None;
         }
         let mut at = range.start;
         while at < end {
@@ -93,24 +195,43 @@ impl Lines<'_> {
                 .get(found)
                 .is_some_and(|found| found.start < line);
             let wanted = match self.settings.body {
-                Body::None => matched,
+                Body::None => matched || self.continues,
                 Body::Short => {
-                    matched || self.open || (self.shown < SHORT_LINES && self.hidden == 0)
+                    let few = self.so_far.shown < SHORT_LINES && self.so_far.hidden == 0;
+                    matched || self.so_far.open || few
                 }
                 Body::Full => true,
             };
             if wanted {
-                if self.hidden > 0 {
+                self.hide_begun();
+                if self.so_far.hidden > 0 {
                     self.close();
                     self.mark_hidden();
                 }
                 self.line(at..line);
-                self.shown += 1;
+                self.so_far.shown += usize::from(!std::mem::take(&mut self.continues));
+            } else if self.may_match(at..line) {
+                let bytes = &self.hit.text.bytes[at..line];
+                self.so_far.begun.extend_from_slice(bytes);
             } else {
-                self.hidden += (line - at) as u64;
+                self.hide_begun();
+                self.so_far.hidden += (line - at) as u64;
             }
             at = line;
         }
+    }
+
+    /// Whether a line that does not match may turn out to with the next portion: it goes on there, or a match has begun in it.
+    fn may_match(&self, line: Range<usize>) -> bool {
+        let bytes = self.hit.text.bytes;
+        let open = bytes.len() - self.hit.carried.open.min(bytes.len());
+        let cut = line.end == bytes.len() && !bytes.ends_with(b"\n");
+        !self.hit.is_end() && (cut || line.end > open)
+    }
+
+    /// Lines that might have matched did not.
+    fn hide_begun(&mut self) {
+        self.so_far.hidden += std::mem::take(&mut self.so_far.begun).len() as u64;
     }
 
     /// A line, or the part of one that a piece has.
@@ -139,17 +260,18 @@ impl Lines<'_> {
         if ends {
             out.push(b'\n');
         }
-        self.open = !ends;
+        self.so_far.open = !ends;
     }
 
     fn close(&mut self) {
-        if std::mem::take(&mut self.open) {
+        // The part of a line that an earlier portion has shown ends its own line.
+        if std::mem::take(&mut self.so_far.open) && !std::mem::take(&mut self.continues) {
             self.out.push(b'\n');
         }
     }
 
     fn mark_hidden(&mut self) {
-        let hidden = std::mem::take(&mut self.hidden);
+        let hidden = std::mem::take(&mut self.so_far.hidden);
         if hidden > 0 {
             self.note(&format!("... {} ...", human::size(hidden)));
         }
@@ -184,22 +306,17 @@ impl Lines<'_> {
                         },
                     );
                 }
-                Piece::Skipped(len) => self.hidden += len,
+                Piece::Skipped(len) => self.so_far.hidden += len,
                 Piece::Missing(len, _) => self.note(&format!("[{len} bytes not captured]")),
             }
         }
-        if self.hidden > 0 && is_end(self.hit.portion) {
+        if self.so_far.hidden > 0 && self.hit.is_end() {
             self.note(&format!(
                 "... {} more (--body=full)",
-                human::size(self.hidden)
+                human::size(self.so_far.hidden)
             ));
         }
     }
-}
-
-/// Whether nothing of the message comes behind this portion.
-const fn is_end(portion: Portion) -> bool {
-    matches!(portion, Portion::Whole | Portion::Last)
 }
 
 /// Where the line that goes on at `at` ends, its LF included, at most at `end`.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::hit::{Piece, Text};
+use crate::hit::{Carried, Piece, Text};
 use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
 use crate::packet::TcpFlags;
 use crate::render::Body;
@@ -70,10 +70,12 @@ fn kind(answer: bool) -> Kind {
         true => Kind {
             name: "http.response",
             side: Side::Answers,
+            sized: true,
         },
         false => Kind {
             name: "http.request",
             side: Side::Asks,
+            sized: true,
         },
     }
 }
@@ -96,6 +98,7 @@ fn hit<'a>(
             pieces,
         },
         start: 0,
+        carried: Carried::default(),
         head,
         matches,
         styles: &[],
@@ -109,6 +112,7 @@ fn hit<'a>(
         body: BodyFacts::default(),
         times: None,
         incomplete: false,
+        failed: None,
         aside: None,
         joined: false,
         pending: false,
@@ -170,6 +174,7 @@ fn the_other_half_is_one_line() {
         name: "x",
         value: value.into(),
         summary: true,
+        many: false,
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let answer = Companion {
@@ -187,6 +192,7 @@ fn the_other_half_is_one_line() {
             ..Times::default()
         }),
         incomplete: false,
+        failed: None,
     };
     assert_eq!(
         printed(settings(), |spy| spy.companion(&answer).unwrap()),
@@ -314,6 +320,7 @@ fn a_header_line_says_what_decoding_did() {
         name: "http.content_encoding",
         value: "gzip".into(),
         summary: false,
+        many: false,
     };
     let table = [
         (Decoding::Decoded, "16 B (gzip 34 B)", None),
@@ -331,7 +338,12 @@ fn a_header_line_says_what_decoding_did() {
         ),
     ];
     for (state, says, mark) in table {
-        let body = BodyFacts { wire: 34, state };
+        let body = BodyFacts {
+            wire: 34,
+            state,
+            reading: None,
+            events: None,
+        };
         let facts = std::slice::from_ref(&gzip);
         assert_eq!(size(16, &body, facts), says);
         assert_eq!(undecoded(&body, facts).as_deref(), mark);
@@ -341,7 +353,9 @@ fn a_header_line_says_what_decoding_did() {
             16,
             &BodyFacts {
                 wire: 34,
-                state: Decoding::Decoded
+                state: Decoding::Decoded,
+                reading: None,
+                events: None,
             },
             &[]
         ),

@@ -6,7 +6,7 @@ use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::*;
-use crate::capture::{Looks, MAX_SNAPLEN};
+use crate::capture::{FormatError, MAX_SNAPLEN};
 
 /// Named: `nsec_pcap`, `swapped`.
 #[test]
@@ -237,15 +237,28 @@ fn what_is_no_capture_is_refused_with_a_reason() {
     let version = LITTLE.pcap_header(0xa1b2_c3d4, 9, 65535, 1);
     let mut damaged_gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0];
     damaged_gzip.extend([0xff; 40]);
-    let cases: [(&[u8], Looks); 8] = [
-        (b"", Looks::Empty),
-        (b"GET / HTTP/1.1\r\n", Looks::Text),
-        ("grüße".as_bytes(), Looks::Text),
-        (&[0; 100], Looks::Unknown),
-        (&version[..23], Looks::Cut),
-        (&version, Looks::Version),
-        (&[0x0a, 0x0d, 0x0d, 0x0a, 1], Looks::Cut),
-        (&damaged_gzip, Looks::Packed),
+    let cases: [(&[u8], FormatError); 12] = [
+        (b"", FormatError::Empty),
+        (b"GET / HTTP/1.1\r\n", FormatError::Text),
+        ("grüße".as_bytes(), FormatError::Text),
+        (&[0; 100], FormatError::Unknown),
+        (&version[..23], FormatError::Cut),
+        (&version, FormatError::Version),
+        (&[0x0a, 0x0d, 0x0d, 0x0a, 1], FormatError::Cut),
+        (&damaged_gzip, FormatError::Packed),
+        (
+            b"snoop\0\0\0\0\0\0\x02\0\0\0\x04",
+            FormatError::Foreign("snoop (Solaris)"),
+        ),
+        (
+            b"GMBU\0\x02\x01\0",
+            FormatError::Foreign("Microsoft Network Monitor"),
+        ),
+        (
+            b"RTSS\x01\x01\x01\0",
+            FormatError::Foreign("Microsoft Network Monitor"),
+        ),
+        (b"snoop around", FormatError::Text),
     ];
     for (bytes, expected) in cases {
         match drain(&mut source(vec![bytes.to_vec()])) {
@@ -253,6 +266,45 @@ fn what_is_no_capture_is_refused_with_a_reason() {
             other => panic!("{bytes:?}: {other:?}"),
         }
     }
+}
+
+/// Whoever captures in turns into many files leaves some with nothing in them, not even a whole header.
+#[test]
+fn a_file_with_nothing_in_it_among_others_is_passed_over() {
+    let mut file = LITTLE.pcap_header(0xa1b2_c3d4, 4, 65535, 1);
+    file.extend(LITTLE.record(0, 0, 3, b"abc"));
+    let files = vec![vec![], file.clone(), vec![], file[..20].to_vec(), file];
+    let mut source = source(files);
+    source.several = true;
+    assert_eq!(drain(&mut source).unwrap().len(), 2);
+    let warnings = source.take_warnings();
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "file0: it is empty",
+            "file2: it is empty",
+            "file3: it ends inside its file header"
+        ]
+    );
+    assert_eq!(source.stats().cut_files, 1);
+}
+
+/// Times that no clock can have shown are held at the end of the range, and counted.
+#[test]
+fn impossible_times_are_counted() {
+    let mut file = LITTLE.section();
+    file.extend(LITTLE.interface(1, 0, &[(9, &[9])]));
+    file.extend(LITTLE.interface(1, 0, &[(14, &i64::MIN.to_le_bytes())]));
+    for (interface, ticks) in [(0, 7), (0, u64::MAX), (1, 1), (0, 8)] {
+        file.extend(LITTLE.packet(interface, ticks, 1, b"x"));
+    }
+    let mut source = source(vec![file]);
+    let seen = drain(&mut source).unwrap();
+    let times: Vec<i64> = seen.iter().map(|frame| frame.1).collect();
+    let (earliest, latest) = (Timestamp::EARLIEST.nanos(), Timestamp::LATEST.nanos());
+    assert_eq!(times, [7, latest, earliest, 8]);
+    assert_eq!(source.stats().bad_times, 2);
 }
 
 #[test]
@@ -265,23 +317,27 @@ fn paths_are_opened_checked_and_measured() {
     std::fs::write(&capture, &file).unwrap();
     std::fs::write(&text, "just text, nothing more").unwrap();
 
-    assert!(looks_like_capture(&capture));
-    assert!(!looks_like_capture(&text));
-    assert!(!looks_like_capture(&directory));
-    assert!(!looks_like_capture(&directory.join("missing")));
+    let empty = directory.join("empty.pcap");
+    std::fs::write(&empty, "").unwrap();
+    let other = |what| Named::Other(what);
+    assert_eq!(named(&capture), Named::Capture);
+    assert_eq!(named(&text), other(Some(FormatError::Text)));
+    assert_eq!(named(&empty), other(Some(FormatError::Empty)));
+    assert_eq!(named(&directory), other(Some(FormatError::Directory)));
+    assert_eq!(named(&directory.join("missing")), other(None));
 
     let error = |path: &Path| Savefiles::open(&[path]).err().unwrap();
     assert!(matches!(
         error(&directory),
         CaptureError::NotACapture {
-            what: Looks::Directory,
+            what: FormatError::Directory,
             ..
         }
     ));
     assert!(matches!(
         error(&text),
         CaptureError::NotACapture {
-            what: Looks::Text,
+            what: FormatError::Text,
             ..
         }
     ));

@@ -1,28 +1,25 @@
-//! *Charset*: the characters of text, in UTF-8.
+//! *Charset*: what the characters of text are encoded in, by its head and by its first bytes. Pure functions of bytes.
 
-use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use memchr::{memchr, memmem};
 
-use super::stage::Piece;
+use super::Charset;
+use super::look::Media;
 
-/// Bytes taken from the decoder at once.
-const ROOM: usize = 4 << 10;
 /// Names of ASCII, whose bytes are UTF-8; the WHATWG's table says they are windows-1252.
 const ASCII: [&str; 4] = ["ascii", "us-ascii", "ansi_x3.4-1968", "iso646-us"];
 
-/// What the characters of a body are encoded in, by its `Content-Type`, if it is text and that is not UTF-8.
-pub(crate) fn charset_of(content_type: &[u8]) -> Option<&'static Encoding> {
-    let label = parameter(content_type)?;
-    let media = content_type
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default();
-    if !is_text(media.trim_ascii()) {
-        return None;
-    }
-    let is_ascii = ASCII
-        .iter()
-        .any(|name| label.eq_ignore_ascii_case(name.as_bytes()));
-    Encoding::for_label_no_replacement(label).filter(|found| *found != UTF_8 && !is_ascii)
+/// Whether a `Content-Type` says what the characters of a body are encoded in; and that, if it is text and not UTF-8.
+pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
+    let Some(label) = parameter(content_type) else {
+        return (false, None);
+    };
+    // Most of those that say it.
+    let text = content_type.get(..5);
+    let is_text = text.is_some_and(|start| start.eq_ignore_ascii_case(b"text/"))
+        || matches!(Media::of(content_type), Media::Text | Media::Markup);
+    let charset = named(label).filter(|found| is_text && *found != UTF_8);
+    (true, charset)
 }
 
 /// The `charset` of a `Content-Type`, as it was sent.
@@ -43,87 +40,170 @@ pub(crate) fn parameter(content_type: &[u8]) -> Option<&[u8]> {
         })
 }
 
-/// Whether a media type is text for people or programs. Asked of every message: it allocates nothing.
-fn is_text(media: &[u8]) -> bool {
-    let is = |part: &[u8], name: &str| part.eq_ignore_ascii_case(name.as_bytes());
-    let starts = |name: &str| media.get(..name.len()).is_some_and(|part| is(part, name));
-    let ends = |name: &str| {
-        let from = media.len().checked_sub(name.len());
-        from.and_then(|from| media.get(from..))
-            .is_some_and(|part| is(part, name))
-    };
-    let has = |name: &str| media.windows(name.len()).any(|part| is(part, name));
-    let program = ["json", "javascript", "ecmascript"];
-    starts("text/")
-        || ends("+xml")
-        || (starts("application/")
-            && (ends("/xml") || ends("/x-www-form-urlencoded") || program.into_iter().any(has)))
-}
-
-/// Turns what comes out of the stages into UTF-8, and tells it. What could not be decoded is told as it is.
-pub(super) struct Text {
-    decoder: Option<Decoder>,
-}
-
-impl Text {
-    pub(super) fn new(charset: Option<&'static Encoding>) -> Self {
-        Self {
-            // A byte order mark decides between the kinds of UTF-16, and is left out.
-            decoder: charset.map(Encoding::new_decoder),
-        }
-    }
-
-    pub(super) fn push(&mut self, piece: Piece<'_>, tell: &mut dyn FnMut(&[u8])) {
-        match piece {
-            Piece::Decoded(bytes) => match &mut self.decoder {
-                Some(decoder) => decode(decoder, bytes, false, tell),
-                None => tell(bytes),
-            },
-            Piece::AsSent(bytes) => {
-                self.finish(tell);
-                tell(bytes);
-            }
-        }
-    }
-
-    /// Bytes are missing here. False when it cannot go on behind them: it is not known whether they are whole characters.
-    pub(super) fn hole(&mut self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        let Some(mut decoder) = self.decoder.take() else {
-            return false;
-        };
-        decode(&mut decoder, b"", true, tell);
-        let charset = decoder.encoding();
-        self.decoder = Some(charset.new_decoder_without_bom_handling());
-        charset != UTF_16LE && charset != UTF_16BE
-    }
-
-    /// Nothing more comes: half a character is none.
-    pub(super) fn finish(&mut self, tell: &mut dyn FnMut(&[u8])) {
-        if let Some(mut decoder) = self.decoder.take() {
-            decode(&mut decoder, b"", true, tell);
-        }
+/// The encoding that a name means; ASCII is UTF-8. `None` for a name that is not known.
+fn named(label: &[u8]) -> Option<Charset> {
+    let is_ascii = ASCII
+        .iter()
+        .any(|name| label.eq_ignore_ascii_case(name.as_bytes()));
+    match is_ascii {
+        true => Some(UTF_8),
+        false => Encoding::for_label_no_replacement(label),
     }
 }
 
-fn decode(decoder: &mut Decoder, bytes: &[u8], last: bool, tell: &mut dyn FnMut(&[u8])) {
-    let mut room = [0; ROOM];
-    let mut rest = bytes;
+/// Bytes of markup in which it may say what its characters are encoded in (the WHATWG's HTML has 1024).
+pub(super) const PRESCAN: usize = 1024;
+
+/// What the characters of markup are encoded in as it says itself, in a `meta` element, an XML declaration or `@charset`;
+/// UTF-8 when it says nothing. `None` when more bytes are needed to tell. `all`: there are no more.
+pub(super) fn declared(first: &[u8], all: bool) -> Option<Charset> {
+    let window = first.get(..PRESCAN).unwrap_or(first);
+    let names = [&b"charset"[..], b"CHARSET", b"Charset", b"encoding"];
+    let is_named = |name: &&[u8]| memmem::find(window, name).is_some();
+    if names.iter().any(is_named)
+        && let Some(found) = declaration(window)
+    {
+        // Whoever could read the name did not read UTF-16.
+        let is_wide = found == UTF_16LE || found == UTF_16BE;
+        return Some(if is_wide { UTF_8 } else { found });
+    }
+    (all || first.len() >= PRESCAN).then_some(UTF_8)
+}
+
+#[cold]
+fn declaration(window: &[u8]) -> Option<Charset> {
+    if let Some(rest) = window.strip_prefix(b"@charset \"") {
+        named(rest.get(..memchr(b'"', rest)?)?)
+    } else if window.starts_with(b"<?xml") {
+        let end = memmem::find(window, b"?>")?;
+        let declaration = window.get(..end)?;
+        attribute(declaration, b"encoding").map_or(Some(UTF_8), named)
+    } else {
+        in_meta(window)
+    }
+}
+
+/// Of the first `meta` element that says it, outside of comments.
+fn in_meta(window: &[u8]) -> Option<Charset> {
+    let mut at = 0_usize;
     loop {
-        let (result, read, written, _) = decoder.decode_to_utf8(rest, &mut room, last);
-        let text = room.get(..written).unwrap_or_default();
-        if !text.is_empty() {
-            tell(text);
+        let rest = window.get(at..)?;
+        let tag = memchr(b'<', rest)?;
+        let rest = rest.get(tag..)?;
+        let (len, found) = if rest.starts_with(b"<!--") {
+            (memmem::find(rest, b"-->")?.saturating_add(3), None)
+        } else {
+            let len = memchr(b'>', rest)?.saturating_add(1);
+            let is_meta = rest
+                .get(..5)
+                .is_some_and(|name| name.eq_ignore_ascii_case(b"<meta"));
+            let tag = rest.get(..len).filter(|_| is_meta);
+            (len, tag.and_then(|tag| attribute(tag, b"charset")))
+        };
+        if let Some(found) = found.and_then(named) {
+            return Some(found);
         }
-        rest = rest.get(read..).unwrap_or_default();
-        if result == encoding_rs::CoderResult::InputEmpty {
-            return;
-        }
+        at = at.saturating_add(tag).saturating_add(len);
+    }
+}
+
+/// What is behind `name` and `=`, in quotes or not; also inside of another attribute's value.
+fn attribute<'t>(tag: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
+    let mut places = tag
+        .windows(name.len())
+        .enumerate()
+        .filter(|(_, part)| part.eq_ignore_ascii_case(name))
+        .map(|(at, part)| at.saturating_add(part.len()));
+    places.find_map(|at| {
+        let rest = tag.get(at..)?.trim_ascii_start().strip_prefix(b"=")?;
+        let rest = rest.trim_ascii_start();
+        let quote = rest.first().filter(|byte| matches!(byte, b'"' | b'\''));
+        let (rest, ends): (_, fn(&u8) -> bool) = match quote {
+            Some(_) => (rest.get(1..)?, |byte| matches!(byte, b'"' | b'\'')),
+            None => (rest, |byte| {
+                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b';' | b'>' | b'?')
+            }),
+        };
+        let end = rest.iter().position(ends).unwrap_or(rest.len());
+        rest.get(..end).map(<[u8]>::trim_ascii)
+    })
+}
+
+/// The kind of UTF-16 that bytes begin with, by a byte order mark or by the zeros of ASCII characters.
+pub(super) fn is_utf_16(first: &[u8]) -> Option<Charset> {
+    let is_ascii = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    match *first {
+        [0xff, 0xfe, ..] => Some(UTF_16LE),
+        [0xfe, 0xff, ..] => Some(UTF_16BE),
+        [one, 0, other, 0, ..] if is_ascii(one) && is_ascii(other) => Some(UTF_16LE),
+        [0, one, 0, other, ..] if is_ascii(one) && is_ascii(other) => Some(UTF_16BE),
+        [one, 0] if is_ascii(one) => Some(UTF_16LE),
+        [0, one] if is_ascii(one) => Some(UTF_16BE),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn markup_says_itself_what_its_characters_are() {
+        let table: &[(&str, Option<&str>)] = &[
+            ("<html><meta charset=latin1>", Some("windows-1252")),
+            ("<meta charset='shift_jis'/>", Some("Shift_JIS")),
+            ("<META CHARSET=\"koi8-r\">", Some("KOI8-R")),
+            (
+                "<meta http-equiv=Content-Type content=\"text/html; charset=iso-2022-jp\">",
+                Some("ISO-2022-JP"),
+            ),
+            (
+                "<?xml version='1.0' encoding='iso-8859-2'?>",
+                Some("ISO-8859-2"),
+            ),
+            ("@charset \"windows-1251\";", Some("windows-1251")),
+            (
+                "<!-- <meta charset=latin1> --><meta charset=big5>",
+                Some("Big5"),
+            ),
+            ("<meta charset=martian><meta charset=big5>", Some("Big5")),
+            ("<meta charset=utf-8>", None),
+            ("<meta charset=utf-16>", None),
+            ("<meta charset=us-ascii>", None),
+            ("<p>charset=latin1</p>", None),
+            ("<?xml version='1.0'?>", None),
+            ("<meta charset", None),
+            ("<meta charset=latin1", None),
+            ("charset", None),
+            ("", None),
+        ];
+        for (text, name) in table {
+            let found = declared(text.as_bytes(), true).expect("all is there");
+            assert_eq!(found.name(), name.unwrap_or("UTF-8"), "{text}");
+        }
+        assert_eq!(declared(b"<html>", false), None);
+        let late = format!("{}<meta charset=latin1>", " ".repeat(1024));
+        assert_eq!(declared(late.as_bytes(), false), Some(UTF_8));
+    }
+
+    #[test]
+    fn utf_16_has_marks() {
+        let table: &[(&[u8], Option<Charset>)] = &[
+            (b"\xff\xfe", Some(UTF_16LE)),
+            (b"\xfe\xff", Some(UTF_16BE)),
+            (b"{\0\"\0", Some(UTF_16LE)),
+            (b"\0{\0\"", Some(UTF_16BE)),
+            (b"1\0", Some(UTF_16LE)),
+            (b"\0\0\0\x18ftyp", None),
+            (b"a\0b", None),
+            (b"a\0\0\0", None),
+            (b"ab", None),
+            (b"", None),
+        ];
+        for (bytes, charset) in table {
+            assert_eq!(is_utf_16(bytes), *charset, "{}", bytes.escape_ascii());
+        }
+    }
 
     #[test]
     fn only_text_has_a_charset_and_utf_8_is_none() {
@@ -154,7 +234,8 @@ mod tests {
             ("", None),
         ];
         for (content_type, name) in table {
-            let found = charset_of(content_type.as_bytes()).map(Encoding::name);
+            let (_, found) = charset_of(content_type.as_bytes());
+            let found = found.map(Encoding::name);
             assert_eq!(found, *name, "{content_type}");
         }
     }

@@ -1,5 +1,7 @@
 //! The *codings* of a body: which there are, by their names in `Content-Encoding` and `Transfer-Encoding`.
 
+use memchr::memchr2_iter;
+
 use crate::limits::CODINGS;
 
 /// A coding that can be undone (the registry of RFC 9110 section 16.6).
@@ -13,6 +15,76 @@ pub(crate) enum Coding {
     Brotli,
     /// RFC 8878.
     Zstd,
+    /// Chunks of which the head does not say that they are there; never in a list.
+    Chunked,
+}
+
+impl Coding {
+    /// Its name, as HTTP has it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Chunked => "chunked",
+        }
+    }
+}
+
+/// What a head that breaks the rules may mean: codings whose names are somewhere in it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Hints {
+    /// `chunked`.
+    pub(crate) chunked: bool,
+    /// `deflate`, which as data alone has no mark.
+    pub(crate) deflate: bool,
+    /// `br`, which has none either.
+    pub(crate) brotli: bool,
+}
+
+impl Hints {
+    /// Nothing is named.
+    pub(crate) const NONE: Self = Self {
+        chunked: false,
+        deflate: false,
+        brotli: false,
+    };
+
+    /// Of a head. What its sender accepts is no hint.
+    #[cold]
+    pub(crate) fn of(head: &[u8]) -> Self {
+        let mut hints = Self::NONE;
+        let lines = head.split(|byte| matches!(byte, b'\n' | b'\r'));
+        let is_said = |line: &&[u8]| {
+            let accepts = line.get(..6).unwrap_or_default();
+            !accepts.eq_ignore_ascii_case(b"accept")
+        };
+        for line in lines.filter(is_said) {
+            let is_whole = |at: usize, word: &[u8]| {
+                let ends =
+                    |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+                ends(at.checked_sub(1).and_then(|at| line.get(at)))
+                    && ends(line.get(at.saturating_add(word.len())))
+            };
+            let has = |[small, capital]: [u8; 2], word: &[u8], whole: bool| {
+                memchr2_iter(small, capital, line).any(|at| {
+                    let part = line.get(at..at.saturating_add(word.len()));
+                    part.is_some_and(|part| part.eq_ignore_ascii_case(word))
+                        && (!whole || is_whole(at, word))
+                })
+            };
+            hints.chunked |= has(*b"kK", b"ked", false) && has(*b"cC", b"chunked", false);
+            hints.deflate |= has(*b"fF", b"flate", false) && has(*b"dD", b"deflate", false);
+            hints.brotli |= has(*b"bB", b"br", true);
+        }
+        hints
+    }
+
+    /// Something is named that has no mark by which it is known.
+    pub(crate) const fn has_unmarked(self) -> bool {
+        self.deflate || self.brotli
+    }
 }
 
 /// What the fields of a message say together, in the order of the codings' application.
@@ -79,7 +151,21 @@ impl Codings {
         } else if is(&["zstd"]) {
             self.apply(Coding::Zstd);
         } else {
-            self.unknown = true;
+            self.add_odd(name);
+        }
+    }
+
+    /// A name with something around it, or one that is not known.
+    #[cold]
+    fn add_odd(&mut self, name: &[u8]) {
+        let word = name.split(|byte| *byte == b';').next().unwrap_or_default();
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric();
+        let start = word.iter().position(is_part).unwrap_or(word.len());
+        let end = word.iter().rposition(is_part);
+        let inner = word.get(start..end.map_or(start, |at| at.saturating_add(1)));
+        match inner {
+            Some(inner) if inner.len() < name.len() && !inner.is_empty() => self.add(inner),
+            _ => self.unknown = true,
         }
     }
 
@@ -99,6 +185,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_broken_head_gives_hints() {
+        let table = [
+            ("Content-Type: text/html\r\n", (false, false, false)),
+            ("Transfer Encoding: CHUNKED\r\n", (true, false, false)),
+            ("X: y\rContent-Encoding:deflate\r\n", (false, true, false)),
+            ("Content-Encoding\r\n : br\r\n", (false, false, true)),
+            ("Accept-Encoding: deflate, br\r\n", (false, false, false)),
+        ];
+        for (head, hints) in table {
+            let found = Hints::of(head.as_bytes());
+            let found = (found.chunked, found.deflate, found.brotli);
+            assert_eq!(found, hints, "{head}");
+        }
+    }
+
+    #[test]
     fn codings_are_known_by_name_and_undone_all_or_none() {
         use Coding::{Brotli, Deflate, Gzip, Zstd};
         let table: &[(&[&str], &[Coding], bool)] = &[
@@ -113,7 +215,24 @@ mod tests {
             (&["compress"], &[], false),
             (&["compress, gzip"], &[], false),
             (&["zstd,zstd,,zstd,zstd"], &[Zstd; 4], true),
-            (&["zstd,zstd,zstd,zstd,zstd"], &[], false),
+            (
+                &["zstd,zstd,zstd,zstd,zstd,zstd,zstd,zstd"],
+                &[Zstd; 8],
+                true,
+            ),
+            (
+                &["zstd,zstd,zstd,zstd,zstd,zstd,zstd,zstd,zstd"],
+                &[],
+                false,
+            ),
+            (&["gzip;"], &[Gzip], true),
+            (&["gzip;q=1"], &[Gzip], true),
+            (&[": gzip"], &[Gzip], true),
+            (&["\"gzip\""], &[Gzip], true),
+            (&["gzip\0"], &[Gzip], true),
+            (&["\u{b}deflate, br\u{7f}"], &[Deflate, Brotli], true),
+            (&["x gzip"], &[], false),
+            (&[";"], &[], false),
         ];
         for (fields, undone, known) in table {
             let codings = fields.iter().fold(Codings::default(), |codings, field| {

@@ -96,9 +96,9 @@ impl Deflate {
         let [method, flags] = self.head;
         // Deflate with a window of at most 32 KiB; together a multiple of 31. Deflate data would have to begin with a
         // stored block behind odd padding to look like this.
-        let zlib = method & 0x0f == 8
-            && method >> 4 <= 7
-            && u16::from_be_bytes(self.head).checked_rem(31) == Some(0);
+        let checked = u16::from_be_bytes(self.head).checked_rem(31) == Some(0);
+        // As deflate data 0x78 is that stored block, whatever the check bits are.
+        let zlib = method & 0x0f == 8 && method >> 4 <= 7 && (checked || method == 0x78);
         // It wants a dictionary, which only its makers know; or it is a page or JSON, which as deflate data is noise
         // with no mistake in it.
         if zlib && flags & 0x20 != 0 || is_text(self.head) {

@@ -1,31 +1,42 @@
 //! *Decoded bodies*: what was done to a body for the way is undone before it is told, as it comes, in constant memory.
 //!
 //! ```text
-//! Body ──bytes──▶ Stage ──▶ ... ──▶ Stage ──▶ Text ──▶ told
-//!                 (undoes the last coding)    (characters become UTF-8)
+//! Body ──bytes──▶ Chain ──▶ told
+//!                   └─────▶ other readings, where it is doubtful what was done
 //! ```
 //!
 //! A flow whose bodies carry no coding holds no [`Chain`], and its bytes are told where they lie.
 
 mod brotli;
+mod chain;
 mod charset;
 mod codings;
+mod dechunk;
 mod deflate;
+mod events;
 mod gzip;
+mod look;
 mod stage;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+mod text;
 mod zstd;
 
 pub(super) use self::charset::{charset_of, parameter as charset_parameter};
-pub(super) use self::codings::Codings;
+pub(super) use self::codings::{Codings, Hints};
+pub(super) use self::events::is_event_stream;
 
 use encoding_rs::Encoding;
 
-use self::charset::Text;
-use self::stage::{Bounds, Piece, Stage, Swells};
+use self::chain::{Chain, Look, Outcome};
+use self::events::Events;
+use self::look::{About, Media, is_doubtful};
+use self::stage::{Bounds, Stage, Swells};
+use self::text::Listener;
+use super::super::budget::Charge;
 use super::super::voice::Voice;
 use crate::flow::Direction;
+use crate::limits::{READING_KEPT, READINGS};
 use crate::message::{BodyFacts, Decoding, Part};
 
 /// A character set that is none of UTF-8's.
@@ -33,17 +44,41 @@ pub(super) type Charset = &'static Encoding;
 
 /// What is to be undone to a body, as its head says.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Plan {
+pub(super) struct Plan<'h> {
     /// The codings, in the order they were applied.
     pub(super) codings: Codings,
     /// What its characters are encoded in, if that is not UTF-8.
     pub(super) charset: Option<Charset>,
+    /// The same by a second `Content-Type`.
+    pub(super) other_charset: Option<Charset>,
+    /// Its `Content-Type`.
+    pub(super) media: Option<&'h [u8]>,
+    /// That says what its characters are encoded in.
+    pub(super) labelled: bool,
+    /// What a head that breaks the rules may mean beside that.
+    pub(super) hints: Hints,
+    /// Its text is a stream of events, which are counted.
+    pub(super) events: bool,
 }
 
-impl Plan {
-    /// Nothing is: the body is told as it is sent.
-    pub(super) fn is_none(&self) -> bool {
-        self.codings.undoable().is_empty() && self.charset.is_none()
+impl Plan<'_> {
+    fn media(&self) -> Media {
+        match Media::of(self.media.unwrap_or_default()) {
+            // What the head says counts more than what the text does.
+            Media::Markup if self.labelled => Media::Text,
+            media => media,
+        }
+    }
+
+    /// Nothing is by what the head says.
+    fn is_none(&self) -> bool {
+        let chars = self.charset.is_none() && self.other_charset.is_none();
+        self.codings.is_none() && chars && !self.hints.has_unmarked()
+    }
+
+    /// Nothing is to this body, all of which is there: it is told as it was sent.
+    pub(super) fn leaves(&self, body: &[u8]) -> bool {
+        self.is_none() && !is_doubtful(body, true, || self.media())
     }
 }
 
@@ -55,22 +90,84 @@ pub(super) struct Body {
     wire: u64,
     /// What was done to them; what the chain says is not in it yet.
     state: Decoding,
+    /// What the bytes were taken for, where that is not what the head says.
+    reading: Option<&'static str>,
+    /// What it is for, until its first bytes were looked at.
+    fresh: Option<Media>,
     /// What undoes the codings; `None` when the bytes are told as they are.
     chain: Option<Box<Chain>>,
+    /// Other readings, by the memory they are charged with.
+    readings: Vec<Charge>,
+    /// The one of all bytes with their framing, which may be none.
+    sent: Option<u8>,
+    /// The events of its text, if it is a stream of them.
+    events: Option<Events>,
 }
 
-/// All that is undone to one body.
-struct Chain {
-    /// What undoes each coding; the last one that was applied comes first. At most [`crate::limits::CODINGS`].
-    stages: Vec<Stage>,
-    text: Text,
+/// Tells the text of a body and of its readings.
+struct Teller<'t, 'v> {
+    dir: Direction,
+    voice: &'t mut Voice<'v>,
+    readings: &'t mut Vec<Charge>,
+    events: &'t mut Option<Events>,
+}
+
+impl<'t, 'v> Teller<'t, 'v> {
+    const fn new(
+        dir: Direction,
+        voice: &'t mut Voice<'v>,
+        (readings, events): (&'t mut Vec<Charge>, &'t mut Option<Events>),
+    ) -> Self {
+        Self {
+            dir,
+            voice,
+            readings,
+            events,
+        }
+    }
+}
+
+impl Listener for Teller<'_, '_> {
+    fn text(&mut self, reading: Option<u8>, bytes: &[u8]) {
+        match reading {
+            None => {
+                if let Some(events) = self.events {
+                    events.push(bytes);
+                }
+                self.voice.text(self.dir, Part::Body, bytes);
+            }
+            Some(reading) => self.voice.reading(self.dir, reading, bytes),
+        }
+    }
+
+    fn fork(&mut self, name: &'static str) -> Option<u8> {
+        let number = u8::try_from(self.readings.len()).ok()?;
+        if self.readings.len() >= READINGS {
+            return None;
+        }
+        let limit = self.voice.limits.decoders;
+        let Some(charge) = Charge::new(self.voice.decoders, READING_KEPT, limit) else {
+            let counter = &mut self.voice.stats.undecoded_bodies;
+            *counter = counter.saturating_add(1);
+            return None;
+        };
+        self.readings.push(charge);
+        self.voice.fork(self.dir, number, name);
+        Some(number)
+    }
 }
 
 impl Body {
     /// A body begins.
-    pub(super) fn begin(&mut self, plan: Plan, voice: &Voice<'_>) {
-        *self = Self::default();
+    pub(super) fn begin(&mut self, plan: &Plan<'_>, voice: &Voice<'_>) {
+        debug_assert!(
+            self.chain.is_none() && self.readings.is_empty(),
+            "the last one is over"
+        );
+        self.events = plan.events.then(Events::default);
+        let media = plan.media();
         if plan.is_none() {
+            self.fresh = Some(media);
             return;
         }
         let codings = plan.codings.undoable();
@@ -82,11 +179,38 @@ impl Body {
             };
             stages.push(stage);
         }
-        // Text that stays compressed has no characters.
-        let charset = plan.charset.filter(|_| plan.codings.are_known());
-        if !stages.is_empty() || charset.is_some() {
-            let text = Text::new(charset);
-            self.chain = Some(Box::new(Chain { stages, text }));
+        self.chain = Some(Box::new(Chain::new(stages, look(plan, media, voice))));
+    }
+
+    /// All bytes from here on are another reading, with what is taken for framing.
+    pub(super) fn search_as_sent(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+        self.sent = teller.fork("sent");
+    }
+
+    /// It is read in this way, which is not what its head says.
+    pub(super) const fn read_as(&mut self, name: &'static str) {
+        self.reading = Some(name);
+    }
+
+    /// It is read as sent, although it was said to come in chunks.
+    pub(super) fn read_without_chunks(&mut self) {
+        self.reading = Some("sent");
+        if let Some(chain) = &mut self.chain {
+            chain.doubt_chunks();
+        }
+    }
+
+    /// No byte of it came yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.wire == 0
+    }
+
+    /// Bytes that frame it.
+    pub(super) fn framing(&self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+        voice.framing(bytes.len());
+        if let Some(reading) = self.sent {
+            voice.reading(dir, reading, bytes);
         }
     }
 
@@ -94,47 +218,57 @@ impl Body {
     pub(super) fn push(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
         let len = bytes.len() as u64;
         self.wire = self.wire.saturating_add(len);
-        if let Some(chain) = &mut self.chain {
-            let bounds = Bounds {
-                wire: self.wire,
-                free: voice.limits.decoded,
+        if let Some(reading) = self.sent {
+            voice.reading(dir, reading, bytes);
+        }
+        if let Some(media) = self.fresh.take()
+            && (self.reading.is_some() || is_doubtful(bytes, false, || media))
+        {
+            let plan = Plan {
+                hints: Hints {
+                    chunked: self.reading.is_some(),
+                    ..Hints::NONE
+                },
+                ..Plan::default()
             };
-            let tell = &mut |text: &[u8]| voice.text(dir, Part::Body, text);
-            let passed = pass(
-                &mut chain.stages,
-                &mut chain.text,
-                bounds,
-                Piece::Decoded(bytes),
-                tell,
-            );
-            if let Err(Swells { at }) = passed {
+            self.chain = Some(Box::new(Chain::new(Vec::new(), look(&plan, media, voice))));
+        }
+        let bounds = self.bounds(voice);
+        if let Some(chain) = &mut self.chain {
+            let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+            if let Err(Swells { at }) = chain.push(bytes, bounds, &mut teller) {
                 self.cut(bytes.len().saturating_sub(at), voice);
             }
         } else if self.state == Decoding::Cut {
             skip(len, voice);
         } else {
+            if let Some(events) = &mut self.events {
+                events.push(bytes);
+            }
             voice.text(dir, Part::Body, bytes);
         }
     }
 
     /// Bytes are missing behind those. No coding can be undone behind a hole; characters can.
     pub(super) fn hole(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        if let Some(chain) = &mut self.chain
-            && chain.stages.is_empty()
-            && chain
-                .text
-                .hole(&mut |text| voice.text(dir, Part::Body, text))
-        {
-            return;
+        // What is behind a hole is not the first of it.
+        self.fresh = None;
+        let bounds = self.bounds(voice);
+        if let Some(chain) = &mut self.chain {
+            let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+            if chain.hole(bounds, &mut teller) {
+                return;
+            }
         }
         self.give_up(dir, voice);
     }
 
     /// Nothing can be decoded any more: what is held, and all that follows, is told as sent.
     pub(super) fn give_up(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+        self.fresh = None;
         if self.chain.is_some() {
             self.settle(dir, false, voice);
-            if matches!(self.state, Decoding::AsSent | Decoding::Decoded) {
+            if self.state == Decoding::Decoded {
                 self.state = Decoding::Broken;
             }
         }
@@ -147,9 +281,21 @@ impl Body {
         }
     }
 
+    /// What it may swell to.
+    fn bounds(&self, voice: &Voice<'_>) -> Bounds {
+        Bounds {
+            wire: self.wire,
+            free: voice.limits.decoded,
+        }
+    }
+
     /// What became of it, unless it had no bytes. It is counted, and forgotten.
     pub(super) fn facts(&mut self, voice: &mut Voice<'_>) -> Option<BodyFacts> {
-        let Self { wire, state, .. } = std::mem::take(self);
+        let wire = std::mem::take(&mut self.wire);
+        let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
+        let events = self.events.take();
+        (self.fresh, self.chain, self.sent) = (None, None, None);
+        self.readings.clear();
         if wire == 0 {
             return None;
         }
@@ -163,21 +309,26 @@ impl Body {
         if let Some(counter) = counter {
             *counter = counter.saturating_add(1);
         }
-        Some(BodyFacts { wire, state })
+        Some(BodyFacts {
+            wire,
+            state,
+            reading,
+            events: events.as_ref().map(Events::count),
+        })
     }
 
     /// Ends the chain, and takes note of how it went.
     fn settle(&mut self, dir: Direction, whole: bool, voice: &mut Voice<'_>) {
+        let bounds = self.bounds(voice);
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let bounds = Bounds {
-            wire: self.wire,
-            free: voice.limits.decoded,
-        };
-        let tell = &mut |text: &[u8]| voice.text(dir, Part::Body, text);
-        match chain.finish(whole, bounds, tell) {
-            Ok(state) => self.state = state,
+        let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+        match chain.finish(whole, bounds, &mut teller) {
+            Ok(Outcome { state, reading }) => {
+                self.state = state;
+                self.reading = reading.or(self.reading);
+            }
             Err(Swells { .. }) => self.cut(0, voice),
         }
     }
@@ -190,45 +341,21 @@ impl Body {
     }
 }
 
-impl Chain {
-    /// Tells what is held; says what was done to the body.
-    fn finish(
-        &mut self,
-        whole: bool,
-        bounds: Bounds,
-        tell: &mut dyn FnMut(&[u8]),
-    ) -> Result<Decoding, Swells> {
-        let mut state = Decoding::Decoded;
-        let mut stages = &mut *self.stages;
-        while let Some((stage, later)) = stages.split_first_mut() {
-            stage.finish(whole, &mut |piece| {
-                pass(later, &mut self.text, bounds, piece, tell)
-            })?;
-            if state == Decoding::Decoded {
-                state = stage.state();
-            }
-            stages = later;
-        }
-        self.text.finish(tell);
-        Ok(state)
+/// What is needed to look at the first bytes of a body.
+fn look(plan: &Plan<'_>, media: Media, voice: &Voice<'_>) -> Look {
+    Look {
+        about: About {
+            media,
+            hints: plan.hints,
+            mistaken: false,
+        },
+        charset: plan.charset,
+        other: plan.other_charset,
+        unknown: !plan.codings.are_known(),
+        budget: voice.decoders.clone(),
+        limit: voice.limits.decoders,
+        held: Vec::new(),
     }
-}
-
-/// Passes a piece through the stages, then to the text.
-fn pass(
-    stages: &mut [Stage],
-    text: &mut Text,
-    bounds: Bounds,
-    piece: Piece<'_>,
-    tell: &mut dyn FnMut(&[u8]),
-) -> Result<(), Swells> {
-    let Some((stage, later)) = stages.split_first_mut() else {
-        text.push(piece, tell);
-        return Ok(());
-    };
-    stage.push(piece, bounds, &mut |piece| {
-        pass(later, text, bounds, piece, tell)
-    })
 }
 
 /// Counts bytes that are not told.

@@ -2,8 +2,10 @@
 
 use super::brotli::Brotli;
 use super::codings::Coding;
+use super::dechunk::Dechunk;
 use super::deflate::Deflate;
 use super::gzip::Gzip;
+use super::look::magic;
 use super::zstd::Zstd;
 use crate::dissect::budget::Budget;
 use crate::limits::SWELL;
@@ -77,6 +79,7 @@ pub(super) trait Decoder: Send {
 
 /// One coding of one body.
 pub(super) struct Stage {
+    coding: Coding,
     /// `None` when the body is passed on as sent.
     decoder: Option<Box<dyn Decoder>>,
     /// All bytes so far, while nothing came out.
@@ -97,8 +100,10 @@ impl Stage {
             Coding::Deflate => Box::new(Deflate::new(budget, limit)?),
             Coding::Brotli => Box::new(Brotli::new(budget, limit)?),
             Coding::Zstd => Box::new(Zstd::new(budget, limit)?),
+            Coding::Chunked => Box::new(Dechunk::default()),
         };
         Some(Self {
+            coding,
             decoder: Some(decoder),
             start: Some(Vec::new()),
             bypass: false,
@@ -131,6 +136,9 @@ impl Stage {
                 return sink(Piece::AsSent(bytes));
             }
         };
+        if self.is_another(bytes) {
+            return self.fail(Decoding::Broken, bytes, sink);
+        }
         let Some(decoder) = &mut self.decoder else {
             return sink(Piece::AsSent(bytes));
         };
@@ -181,6 +189,18 @@ impl Stage {
             return self.fail(Decoding::Broken, b"", sink);
         }
         Ok(())
+    }
+
+    /// Whether the first bytes have the mark of another coding. Brotli, which has none, may read some text in them.
+    fn is_another(&self, bytes: &[u8]) -> bool {
+        self.coding == Coding::Brotli
+            && self.is_fresh()
+            && matches!(magic(bytes), Some(Ok(Coding::Gzip | Coding::Zstd)))
+    }
+
+    /// Something came out of it.
+    pub(super) const fn gave(&self) -> bool {
+        self.out > 0
     }
 
     /// No byte came yet.

@@ -1,14 +1,15 @@
-//! The numbers of payment cards (ISO/IEC 7812): 13 to 19 digits, in one run or in groups with one blank, `-` or `+` between
-//! them, beginning with 2 to 6 as those of banks and shops do, the last a check digit.
+//! Finds payment card numbers (ISO/IEC 7812): 13 to 19 digits, in one run or in groups separated by
+//! one blank, `-` or `+`. Only numbers that start with 2 to 6 and have a valid check digit are
+//! taken.
 
 use super::{Secret, hide};
 
-/// Digits of a number, and how many of them stay.
-const SHORTEST: usize = 13;
-const LONGEST: usize = 19;
-const SHOWN: usize = 4;
+/// Bounds on the digits of a number, and how many of them are kept.
+const MIN_DIGITS: usize = 13;
+const MAX_DIGITS: usize = 19;
+const KEPT: usize = 4;
 
-/// All card numbers but for their last four digits.
+/// Appends all card numbers, except for their last four digits.
 pub(super) fn numbers(text: &[u8], found: &mut Vec<Secret>) {
     let mut at = 0;
     while let Some(next) = text
@@ -16,7 +17,7 @@ pub(super) fn numbers(text: &[u8], found: &mut Vec<Secret>) {
         .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
     {
         let start = at + next;
-        let group = run(text, start);
+        let group = digits_at(text, start);
         at = match number(text, start) {
             Some((last_four, end)) => {
                 hide(start..last_four, found);
@@ -27,17 +28,18 @@ pub(super) fn numbers(text: &[u8], found: &mut Vec<Secret>) {
     }
 }
 
-/// The longest number that begins with the group of digits at `start`: where its last four digits begin, and its end.
+/// Finds the longest number that starts with the group of digits at `start`. Returns the offset of
+/// its last four digits and its end.
 fn number(text: &[u8], start: usize) -> Option<(usize, usize)> {
     if !matches!(text.get(start), Some(b'2'..=b'6')) {
         return None;
     }
-    let mut digits = [0_u8; LONGEST];
-    let mut places = [0_usize; LONGEST];
+    let mut digits = [0_u8; MAX_DIGITS];
+    let mut places = [0_usize; MAX_DIGITS];
     let (mut len, mut at, mut best) = (0, start, None);
     loop {
-        let group = run(text.get(..at + LONGEST + 1).unwrap_or(text), at);
-        if group == 0 || len + group > LONGEST {
+        let group = digits_at(text.get(..at + MAX_DIGITS + 1).unwrap_or(text), at);
+        if group == 0 || len + group > MAX_DIGITS {
             return best;
         }
         for place in at..at + group {
@@ -49,8 +51,8 @@ fn number(text: &[u8], start: usize) -> Option<(usize, usize)> {
         }
         at += group;
         let digits = digits.get(..len).unwrap_or_default();
-        if len >= SHORTEST && is_checked(digits) {
-            best = places.get(len - SHOWN).map(|last_four| (*last_four, at));
+        if len >= MIN_DIGITS && is_luhn_valid(digits) {
+            best = places.get(len - KEPT).map(|last_four| (*last_four, at));
         }
         match text.get(at) {
             Some(b' ' | b'-' | b'+') => at += 1,
@@ -59,14 +61,14 @@ fn number(text: &[u8], start: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// Digits in a row.
-fn run(text: &[u8], at: usize) -> usize {
+/// Number of consecutive digits.
+fn digits_at(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Luhn's formula.
-fn is_checked(digits: &[u8]) -> bool {
+fn is_luhn_valid(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()

@@ -1,4 +1,5 @@
-//! Secrets in JSON, without reading it as such: it may be cut, or be a string in JSON itself (`{\"token\":\"..\"}`).
+//! Finds secrets in JSON without parsing it. It may therefore be truncated, or itself be a string
+//! in JSON (`{\"token\":\"..\"}`).
 
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use memchr::{memchr_iter, memrchr};
 use super::{Secret, hide};
 use crate::render::redact::names::{self, is_secret};
 
-/// The values of members with a secret's name: strings, numbers, lists of strings.
+/// Appends the values of members with a secret's name: strings, numbers, lists of strings.
 pub(super) fn members(text: &[u8], found: &mut Vec<Secret>) {
     let mut done = 0;
     for colon in memchr_iter(b':', text) {
@@ -19,7 +20,7 @@ pub(super) fn members(text: &[u8], found: &mut Vec<Secret>) {
             Some(b'[') => {
                 let mut at = skip(text, at + 1, b",");
                 while let Some(range) = string(text, at) {
-                    at = skip(text, past(text, range.end), b",");
+                    at = skip(text, after_quote(text, range.end), b",");
                     hide(range, found);
                 }
                 at
@@ -30,10 +31,10 @@ pub(super) fn members(text: &[u8], found: &mut Vec<Secret>) {
                     byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
                 };
                 let range = at..at + number.iter().take_while(in_number).count();
-                let bare = true;
+                let unquoted = true;
                 found.push(Secret {
                     range: range.clone(),
-                    bare,
+                    unquoted,
                 });
                 range.end
             }
@@ -48,25 +49,26 @@ pub(super) fn members(text: &[u8], found: &mut Vec<Secret>) {
     }
 }
 
-/// The name in quotes that ends `before`, without them; empty when there is none.
+/// Returns the quoted name that ends `before`, without its quotes; empty if there is none.
 fn name(before: &[u8]) -> &[u8] {
     let Some(name) = before.trim_ascii_end().strip_suffix(b"\"") else {
         return b"";
     };
     let name = name
-        .get(name.len().saturating_sub(names::LONGEST)..)
+        .get(name.len().saturating_sub(names::MAX_NAME)..)
         .unwrap_or_default();
     memrchr(b'"', name).map_or(b"", |quote| name.get(quote + 1..).unwrap_or_default())
 }
 
-/// Behind blanks and `also`.
+/// Returns the offset after blanks and bytes of `also`.
 fn skip(text: &[u8], at: usize, also: &[u8]) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let skipped = |byte: &&u8| byte.is_ascii_whitespace() || also.contains(byte);
     at + rest.iter().take_while(skipped).count()
 }
 
-/// What is inside of the string that begins at `at`, up to its closing quote or the text's end.
+/// Returns the content of the string that starts at `at`, up to its closing quote or the end of the
+/// text.
 fn string(text: &[u8], at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let slashes = backslashes(rest.iter());
@@ -79,9 +81,9 @@ fn string(text: &[u8], at: usize) -> Option<Range<usize>> {
     for (offset, byte) in rest.iter().enumerate() {
         match byte {
             b'\\' => run += 1,
-            // A quote of this depth or a smaller one: each depth has twice the backslashes, and one.
+            // A quote of this nesting depth or less: a quote at depth n has 2^n - 1 backslashes.
             b'"' if run.trailing_ones() <= slashes.trailing_ones() => {
-                // The backslashes of a quote that is escaped are the quote's.
+                // The backslashes that escape the quote are not part of the content.
                 let own = (1_usize << run.trailing_ones()) - 1;
                 return Some(start..start + offset - own);
             }
@@ -91,8 +93,8 @@ fn string(text: &[u8], at: usize) -> Option<Range<usize>> {
     Some(start..text.len())
 }
 
-/// Behind the closing quote that is at `at`.
-fn past(text: &[u8], at: usize) -> usize {
+/// Returns the offset after the closing quote at `at`.
+fn after_quote(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let slashes = backslashes(rest.iter());
     (at + slashes + 1).min(text.len())

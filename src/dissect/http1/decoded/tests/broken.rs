@@ -177,7 +177,9 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
                 play.chart.bodies,
                 [BodyFacts {
                     wire,
-                    state: Decoding::Broken
+                    state: Decoding::Broken,
+                    reading: None,
+                    events: None,
                 }]
             );
         }

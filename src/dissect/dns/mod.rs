@@ -1,0 +1,236 @@
+//! DNS (RFC 1035) over UDP and TCP, multicast DNS (RFC 6762) and LLMNR (RFC 4795): queries and
+//! responses as messages, paired by their id and question.
+//!
+//! Bytes that are not one whole, well-formed message are left to others: nothing is guessed. At most
+//! [`OPEN`] queries of a flow are remembered until their responses come.
+
+mod text;
+
+use std::collections::VecDeque;
+
+use simple_dns::{Packet, PacketFlag};
+
+use super::voice::Voice;
+use super::{
+    AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Then,
+    Verdict,
+};
+use crate::flow::{Direction, Flow};
+use crate::message::{Brief, Kind, Part, Said, Side};
+use crate::packet::protocol;
+use crate::stream::{Carrier, Ending};
+
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "dns",
+    probe,
+    cut: |_| false,
+    datagram_ports: &[DNS_PORT, MDNS_PORT, LLMNR_PORT],
+    start: || Box::<Dns>::default(),
+    describe: text::describe,
+};
+
+const DNS_PORT: u16 = 53;
+const MDNS_PORT: u16 = 5353;
+const LLMNR_PORT: u16 = 5355;
+
+/// Queries of a flow that are remembered until they are answered; the oldest goes first.
+const OPEN: usize = 64;
+/// Bytes of the header (RFC 1035 section 4.1.1), and of the length before it in a stream (4.2.2).
+const HEADER: usize = 12;
+const LENGTH: usize = 2;
+
+const QUERY: Kind = Kind {
+    name: "dns.query",
+    side: Side::Asks,
+    sized: false,
+};
+const RESPONSE: Kind = Kind {
+    name: "dns.response",
+    side: Side::Answers,
+    sized: false,
+};
+
+/// A query without its response.
+struct OpenQuery {
+    id: u16,
+    /// The question, as [`text::question`] writes it.
+    question: String,
+    dir: Direction,
+    exchange: u64,
+}
+
+/// What is known of the DNS of one flow.
+#[derive(Default)]
+struct Dns {
+    open: VecDeque<OpenQuery>,
+    /// What broke a direction's framing was a gap: what follows may be anything.
+    lost: Both<bool>,
+}
+
+/// Whether a stream on port 53 begins with the length and header of a message.
+fn probe(bytes: &[u8], flow: &Flow) -> Verdict {
+    if flow.protocol != protocol::TCP || ![flow.client.port, flow.server.port].contains(&DNS_PORT) {
+        return Verdict::NotForUs;
+    }
+    let Some((start, _)) = bytes.split_first_chunk::<{ LENGTH + HEADER }>() else {
+        return Verdict::Unsure {
+            need: LENGTH + HEADER,
+        };
+    };
+    let [l0, l1, _, _, flags, _, q0, q1, ..] = *start;
+    let len = usize::from(u16::from_be_bytes([l0, l1]));
+    // A query or a response with one question, or none (a zone transfer's later messages).
+    let plausible = len >= HEADER && flags >> 3 & 0xf <= 5 && u16::from_be_bytes([q0, q1]) <= 1;
+    match plausible {
+        true => Verdict::Certain,
+        false => Verdict::NotForUs,
+    }
+}
+
+impl Dns {
+    /// Emits the message that `bytes` are; false: they are none.
+    fn message(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        first: &Carrier,
+        multicast: bool,
+        voice: &mut Voice<'_>,
+    ) -> bool {
+        let Ok(packet) = Packet::parse(bytes) else {
+            return false;
+        };
+        if packet.questions.is_empty() && packet.answers.is_empty() {
+            let rest = packet.name_servers.len() + packet.additional_records.len();
+            // A message that says nothing at all is hardly one; a failure may have no question.
+            if rest == 0 && !packet.has_flags(PacketFlag::RESPONSE) {
+                return false;
+            }
+        }
+        let question = text::question(&packet);
+        let is_response = packet.has_flags(PacketFlag::RESPONSE);
+        let open = (self.open.iter()).position(|open| {
+            open.id == packet.id() && (open.dir == dir) != is_response && open.question == question
+        });
+        let (kind, exchange) = match (multicast, is_response, open) {
+            // In multicast DNS anyone may respond, once, often or not at all.
+            (true, ..) => {
+                let kind = if is_response { RESPONSE } else { QUERY };
+                let kind = Kind {
+                    side: Side::Speaks,
+                    ..kind
+                };
+                (kind, Some(voice.next_exchange()))
+            }
+            (false, true, open) => {
+                let open = open.and_then(|at| self.open.remove(at));
+                (RESPONSE, open.map(|open| open.exchange))
+            }
+            // The query is sent again: it belongs to the same exchange.
+            (false, false, Some(at)) => {
+                let kind = Kind {
+                    side: Side::Speaks,
+                    ..QUERY
+                };
+                (kind, self.open.get(at).map(|open| open.exchange))
+            }
+            (false, false, None) => {
+                let exchange = voice.next_exchange();
+                if self.open.len() >= OPEN {
+                    self.open.pop_front();
+                }
+                self.open.push_back(OpenQuery {
+                    id: packet.id(),
+                    question: question.clone(),
+                    dir,
+                    exchange,
+                });
+                (QUERY, Some(exchange))
+            }
+        };
+        if kind.side == Side::Asks {
+            voice.stats.requests = voice.stats.requests.saturating_add(1);
+        } else if kind.side == Side::Answers {
+            voice.stats.answers = voice.stats.answers.saturating_add(1);
+        }
+        voice.begin(dir, first, kind, exchange, false);
+        let text = match is_response {
+            true => text::response(&packet, &question),
+            false => text::query(&packet, &question),
+        };
+        voice.text(dir, Part::Head, text.as_bytes());
+        voice.say(
+            dir,
+            Said::Brief {
+                brief: Brief::default(),
+                title: text.lines().next().unwrap_or_default().as_bytes(),
+            },
+        );
+        voice.say(dir, Said::End { complete: true });
+        true
+    }
+}
+
+impl Dissector for Dns {
+    fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
+        let malformed = Malformed {
+            consumed: 0,
+            continues: false,
+        };
+        if std::mem::take(self.lost.of_mut(input.dir)) {
+            return Err(malformed);
+        }
+        let Some((length, rest)) = input.bytes.split_first_chunk::<LENGTH>() else {
+            return Ok(Progress::need(0, LENGTH));
+        };
+        let len = usize::from(u16::from_be_bytes(*length));
+        let Some(message) = rest.get(..len) else {
+            return Ok(Progress::need(0, LENGTH.saturating_add(len)));
+        };
+        if !self.message(input.dir, message, &input.first, false, voice) {
+            return Err(malformed);
+        }
+        voice.framing(LENGTH);
+        Ok(Progress::need(LENGTH.saturating_add(len), 1))
+    }
+
+    fn datagram(
+        &mut self,
+        flow: &Flow,
+        dir: Direction,
+        bytes: &[u8],
+        voice: &mut Voice<'_>,
+    ) -> Claim {
+        let ports = [flow.client.port, flow.server.port];
+        let multicast = ports.contains(&MDNS_PORT)
+            && (flow.client.addr.is_multicast() || flow.server.addr.is_multicast());
+        let by = voice.by;
+        match self.message(dir, bytes, &by, multicast, voice) {
+            true => Claim::Taken,
+            false => Claim::NotMine,
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap<'_>, _voice: &mut Voice<'_>) -> AfterGap {
+        *self.lost.of_mut(gap.dir) = true;
+        AfterGap {
+            told: 0,
+            consumed: 0,
+            then: Then::Raw,
+        }
+    }
+
+    fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
+        0
+    }
+
+    fn missed(&mut self, _: Direction, _: Missed) {}
+
+    fn renew(&mut self) {
+        self.open.clear();
+        self.lost = Both::default();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! *Dechunk*: takes the framing of chunks (RFC 9112 section 7.1) off a body whose end is known without it, because its head
+//! does not say that it comes in chunks.
+
+use super::stage::{Decoder, Failure, Sink};
+use crate::dissect::http1::body::{any_chunk_size, chunk_size};
+
+/// The longest line of the framing.
+const LINE: usize = 1024;
+
+/// Reads chunks.
+#[derive(Default)]
+pub(super) struct Dechunk {
+    at: At,
+    /// What is there of the line at hand.
+    line: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum At {
+    #[default]
+    Size,
+    /// This many bytes of data are left.
+    Data(u64),
+    /// In front of the line end behind a chunk.
+    Behind,
+    /// Behind the last chunk: what comes is no data.
+    Over,
+}
+
+impl Dechunk {
+    /// The line is whole; false when it is none of the framing.
+    fn read_line(&mut self) -> bool {
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let is_blank = line.iter().all(|byte| *byte <= b' ');
+        match self.at {
+            At::Size if is_blank => {}
+            At::Size => match chunk_size(line).or_else(|| any_chunk_size(line)) {
+                Some(0) => self.at = At::Over,
+                Some(size) => self.at = At::Data(size),
+                None => return false,
+            },
+            At::Behind if is_blank => self.at = At::Size,
+            At::Behind => return false,
+            At::Data(_) | At::Over => {}
+        }
+        self.line.clear();
+        true
+    }
+}
+
+impl Decoder for Dechunk {
+    fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+        let mut used = 0_usize;
+        while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            match self.at {
+                At::Over => return Ok(()),
+                At::Data(left) => {
+                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    sink(rest.get(..len).unwrap_or_default()).map_err(|_| Failure::Swells(used))?;
+                    used = used.saturating_add(len);
+                    self.at = match left.saturating_sub(len as u64) {
+                        0 => At::Behind,
+                        left => At::Data(left),
+                    };
+                }
+                At::Size | At::Behind => {
+                    let end = memchr::memchr(b'\n', rest).map(|at| at.saturating_add(1));
+                    let part = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+                    if self.line.len().saturating_add(part.len()) > LINE {
+                        return Err(Failure::Broken(used));
+                    }
+                    self.line.extend_from_slice(part);
+                    if end.is_some() && !self.read_line() {
+                        // All of the line is told as sent, also what came before.
+                        let known = self.line.len().saturating_sub(part.len());
+                        self.line.truncate(known);
+                        return Err(Failure::Broken(used));
+                    }
+                    used = used.saturating_add(part.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> &[u8] {
+        &self.line
+    }
+
+    fn is_done(&self) -> bool {
+        self.at == At::Over
+    }
+}

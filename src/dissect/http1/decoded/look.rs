@@ -1,0 +1,359 @@
+//! *Looking at first bytes*: whether a body is coded, framed or written as its head says. Pure functions of bytes.
+//!
+//! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it. Deflate data alone and brotli
+//! have none: they are tried where a head names them in a broken way, or another coding that is not there.
+
+use encoding_rs::UTF_8;
+
+use super::charset::{declared, is_utf_16};
+use super::codings::{Coding, Hints};
+use crate::dissect::http1::body::{any_chunk_size, looks_chunked, odd_chunk_size};
+
+/// Bytes in which the first chunk of a body that was not said to come in chunks has to end to be believed.
+const CHUNK: usize = 4096;
+/// Bytes on which a coding without a mark is tried.
+const TRIED: usize = 512;
+
+/// What a body is for, by its `Content-Type`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(in crate::dissect::http1) enum Media {
+    /// It does not say.
+    #[default]
+    Unknown,
+    /// Text for people or programs.
+    Text,
+    /// Text that may say itself what its characters are encoded in.
+    Markup,
+    /// Anything else: it is shown as it was sent.
+    Opaque,
+}
+
+impl Media {
+    /// Of a `Content-Type`. Asked of most messages: it allocates nothing.
+    pub(in crate::dissect::http1) fn of(content_type: &[u8]) -> Self {
+        let media = content_type.split(|byte| *byte == b';').next();
+        let media = media.unwrap_or_default().trim_ascii();
+        let is = |part: &[u8], name: &str| part.eq_ignore_ascii_case(name.as_bytes());
+        let starts = |name: &str| media.get(..name.len()).is_some_and(|part| is(part, name));
+        let ends = |name: &str| {
+            let from = media.len().checked_sub(name.len());
+            from.and_then(|from| media.get(from..))
+                .is_some_and(|part| is(part, name))
+        };
+        let has = |name: &str| media.windows(name.len()).any(|part| is(part, name));
+        let program = ["json", "javascript", "ecmascript"];
+        if starts("text/") {
+            match ends("/html") || ends("/css") || ends("xml") {
+                true => Self::Markup,
+                false => Self::Text,
+            }
+        } else if ends("+xml") || ends("/xml") {
+            Self::Markup
+        } else if starts("application/")
+            && (program.into_iter().any(has) || ends("/x-www-form-urlencoded"))
+        {
+            Self::Text
+        } else if media.is_empty() {
+            Self::Unknown
+        } else {
+            Self::Opaque
+        }
+    }
+
+    /// A body of this kind is shown as what its bytes are.
+    pub(super) const fn is_readable(self) -> bool {
+        !matches!(self, Self::Opaque)
+    }
+}
+
+/// Whether a body that carries no coding by its head, and these first bytes, is to be looked at closely. Most are not, which is told
+/// in a few instructions. `all`: there are no more bytes.
+pub(in crate::dissect::http1) fn is_doubtful(
+    first: &[u8],
+    all: bool,
+    media: impl FnOnce() -> Media,
+) -> bool {
+    match first {
+        [] => false,
+        [_] => !all,
+        [0x1f, 0x8b, ..]
+        | [0x28, 0xb5, ..]
+        | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]
+        | [0xff, 0xfe, ..]
+        | [0xfe, 0xff, ..]
+        | [0, ..]
+        | [_, 0, ..] => true,
+        [b'<' | b'@' | b' ' | b'\t' | b'\r' | b'\n', ..] => {
+            let markup = media() == Media::Markup;
+            markup && declared(first, all) != Some(UTF_8)
+        }
+        [b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => match looks_chunked(first) {
+            Some(looks) => looks,
+            None => !all,
+        },
+        _ => false,
+    }
+}
+
+/// What is known of a body beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    pub(super) media: Media,
+    /// What a broken head may mean.
+    pub(super) hints: Hints,
+    /// It was said to be coded, and these are not the bytes of that coding.
+    pub(super) mistaken: bool,
+}
+
+/// What the first bytes of a body are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Judgement {
+    /// More are needed to tell.
+    More,
+    /// What they seem to be.
+    Plain,
+    /// Bytes of this coding, by their mark; `shown`: the body is shown without it.
+    Coded { coding: Coding, shown: bool },
+    /// Perhaps of a coding that has no mark.
+    Try,
+}
+
+/// Looks at the first bytes of a body; `all`: there are no more.
+pub(super) fn judge(first: &[u8], all: bool, about: About) -> Judgement {
+    let shown = about.mistaken || about.media.is_readable();
+    match magic(first) {
+        Some(Ok(coding)) => return Judgement::Coded { coding, shown },
+        Some(Err(())) if !all => return Judgement::More,
+        _ => {}
+    }
+    match chunks(first, all, about.hints.chunked) {
+        Chunks::Seen => {
+            return Judgement::Coded {
+                coding: Coding::Chunked,
+                shown,
+            };
+        }
+        Chunks::Perhaps => {
+            return Judgement::Coded {
+                coding: Coding::Chunked,
+                shown: false,
+            };
+        }
+        Chunks::More => return Judgement::More,
+        Chunks::None => {}
+    }
+    if !(about.mistaken || about.hints.has_unmarked()) {
+        return Judgement::Plain;
+    }
+    match tried(first) {
+        first if !all && first.len() < TRIED => Judgement::More,
+        first if is_text(first) || is_utf_16(first).is_some() => Judgement::Plain,
+        _ => Judgement::Try,
+    }
+}
+
+/// The bytes on which a coding without a mark is tried, of the first ones.
+pub(super) fn tried(first: &[u8]) -> &[u8] {
+    first.get(..TRIED).unwrap_or(first)
+}
+
+/// The coding whose mark bytes begin with; `Err` when they may be too few to tell.
+pub(super) fn magic(first: &[u8]) -> Option<Result<Coding, ()>> {
+    match first {
+        [] | [0x1f | 0x28 | 0x78] | [0x1f, 0x8b] | [0x1f, 0x8b, 8] => Some(Err(())),
+        // RFC 1952 section 2.3.1: three flags are reserved.
+        [0x1f, 0x8b, 8, flags, ..] if flags & 0xe0 == 0 => Some(Ok(Coding::Gzip)),
+        [0x28, 0xb5] | [0x28, 0xb5, 0x2f] => Some(Err(())),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Ok(Coding::Zstd)),
+        // The four levels of compression that RFC 1950 names, in a window of 32 KiB.
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Ok(Coding::Deflate)),
+        _ => None,
+    }
+}
+
+/// Whether bytes come in chunks that nobody told of.
+enum Chunks {
+    None,
+    More,
+    /// The first one would be too long to wait for.
+    Perhaps,
+    /// The first one is there, and the second begins behind it.
+    Seen,
+}
+
+/// `said`: somebody says that they do, and their sizes are not those that the grammar has.
+fn chunks(first: &[u8], all: bool, said: bool) -> Chunks {
+    // What is told must not depend on how many bytes came at once.
+    let all = all && first.len() <= CHUNK;
+    let first = first.get(..CHUNK).unwrap_or(first);
+    let more = |told: Chunks| match all || first.len() >= CHUNK {
+        true => told,
+        false => Chunks::More,
+    };
+    let looks = looks_chunked(first);
+    if looks != Some(true) && !said {
+        return match looks {
+            None if !all => Chunks::More,
+            _ => Chunks::None,
+        };
+    }
+    let blank = first.iter().take_while(|byte| **byte <= b' ').count();
+    let Some(end) = memchr::memchr(b'\n', first.get(blank..).unwrap_or_default()) else {
+        return more(Chunks::None);
+    };
+    let end = end.saturating_add(blank);
+    let size_of = |line: &[u8]| match said {
+        true => any_chunk_size(line),
+        false => odd_chunk_size(line),
+    };
+    let size = first.get(..end).and_then(size_of);
+    let size = size.and_then(|size| usize::try_from(size).ok());
+    let Some(data_end) = size.and_then(|size| size.checked_add(end)?.checked_add(1)) else {
+        return Chunks::None;
+    };
+    let behind = first.get(data_end..).unwrap_or_default();
+    let next = match behind {
+        [b'\r', b'\n', next @ ..] | [b'\n', next @ ..] => next,
+        [] | [b'\r'] if data_end >= CHUNK && !all => return Chunks::Perhaps,
+        [] | [b'\r'] => return more(Chunks::None),
+        _ => return Chunks::None,
+    };
+    if size == Some(0) {
+        return Chunks::Seen;
+    }
+    match (looks_chunked(next), memchr::memchr(b'\n', next)) {
+        (Some(true), _) => Chunks::Seen,
+        (_, Some(end)) if said => match next.get(..end).and_then(any_chunk_size) {
+            Some(_) => Chunks::Seen,
+            None => Chunks::None,
+        },
+        (None, _) | (_, None) if said || looks_chunked(next).is_none() => more(Chunks::None),
+        _ => Chunks::None,
+    }
+}
+
+/// Whether bytes are text to look at.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    let text = match str::from_utf8(bytes) {
+        Ok(text) => text,
+        // The last character may have been cut.
+        Err(error) if error.error_len().is_none() => {
+            let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            str::from_utf8(whole).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let odd = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
+    !text.contains(odd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: About = About {
+        media: Media::Text,
+        hints: Hints::NONE,
+        mistaken: false,
+    };
+
+    #[test]
+    fn a_body_is_known_by_its_first_bytes() {
+        use Judgement::{More, Plain, Try};
+        let coded = |coding| Judgement::Coded {
+            coding,
+            shown: true,
+        };
+        let table: &[(&[u8], bool, Judgement)] = &[
+            (b"hello", false, Plain),
+            (b"\x1f", false, More),
+            (b"\x1f", true, Plain),
+            (b"\x1f\x8b\x08", false, More),
+            (b"\x1f\x8b\x08\0", false, coded(Coding::Gzip)),
+            (b"\x1f\x8b\x08\xff", false, Plain),
+            (b"\x28\xb5\x2f\xfd", false, coded(Coding::Zstd)),
+            (b"(text)", false, Plain),
+            (b"x\x9c", false, coded(Coding::Deflate)),
+            (b"x = 5", false, Plain),
+            (b"5\r\nhello\r\n0\r\n\r\n", true, coded(Coding::Chunked)),
+            (b"5\r\nhello\r\n", false, More),
+            (b"5\r\nhel", false, More),
+            (b"5\r\nhello and more\r\n", false, Plain),
+            (b"5\r\nhello\r\nworld\r\n", false, Plain),
+            (b"5\r\nhello", true, Plain),
+            (b"0\r\n\r\n", true, coded(Coding::Chunked)),
+            (b"200\r\nOK\r\n", true, Plain),
+            (b"12345", true, Plain),
+            (
+                b"ffff\r\nlong",
+                false,
+                Judgement::Coded {
+                    coding: Coding::Chunked,
+                    shown: false,
+                },
+            ),
+        ];
+        for (bytes, all, judgement) in table {
+            assert_eq!(
+                judge(bytes, *all, PLAIN),
+                *judgement,
+                "{} {all}",
+                bytes.escape_ascii()
+            );
+        }
+        let mistaken = About {
+            mistaken: true,
+            ..PLAIN
+        };
+        assert_eq!(judge(b"\x8b0\xf5W", true, mistaken), Try);
+        assert_eq!(judge(b"\x8b0\xf5W", false, mistaken), More);
+        assert_eq!(judge(b"\x8b0\xf5W", true, PLAIN), Plain);
+        assert_eq!(judge(b"plain text", false, mistaken), More);
+        assert_eq!(judge(b"plain text", true, mistaken), Plain);
+    }
+
+    #[test]
+    fn what_is_not_for_reading_is_shown_as_sent() {
+        let opaque = About {
+            media: Media::Opaque,
+            ..PLAIN
+        };
+        let gzip = Judgement::Coded {
+            coding: Coding::Gzip,
+            shown: false,
+        };
+        assert_eq!(judge(b"\x1f\x8b\x08\0", false, opaque), gzip);
+    }
+
+    #[test]
+    fn most_bodies_are_not_looked_at_closely() {
+        let table: &[(&[u8], Media, bool)] = &[
+            (b"{\"a\": 1}", Media::Text, false),
+            (b"<html><body>", Media::Markup, false),
+            (b"<meta charset=utf-8>", Media::Markup, false),
+            (b"<meta charset=latin1>", Media::Markup, true),
+            (b"<meta charset=latin1>", Media::Text, false),
+            (
+                b"<?xml version=\"1.0\" encoding=\"latin1\"?>",
+                Media::Markup,
+                true,
+            ),
+            (b"\x89PNG", Media::Opaque, false),
+            (b"1.5 and more", Media::Text, false),
+            (b"5\r\nhello", Media::Text, true),
+            (b"{\0", Media::Text, true),
+            (b"\xff\xfeh\0", Media::Text, true),
+            (b"\x1f\x8b\x08\0", Media::Opaque, true),
+            (b"1", Media::Text, false),
+            (b"", Media::Text, false),
+        ];
+        for (bytes, media, doubtful) in table {
+            assert_eq!(
+                is_doubtful(bytes, true, || *media),
+                *doubtful,
+                "{}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! *Odd lines*: start lines that break the rules, as devices send them and receivers take them; and where one begins behind
+//! bytes that belong to no message. Pure functions of bytes, asked only where a line is not one by the rules.
+
+use memchr::memmem;
+
+use super::super::{Seek, Verdict};
+use super::body::number;
+use super::start_line::{RequestLine, StatusLine, probe};
+
+/// Bytes in which the next answer is looked for behind what is none. Each burst of a stream that nobody can read is looked
+/// at so far.
+const BEFORE_ANSWER: usize = 128;
+/// Bytes in which the next request is.
+const BEFORE_REQUEST: usize = 512;
+/// White space in a row, and digits of a number, in a line that is believed.
+const RUN: usize = 16;
+
+/// What may stand for a space in a start line (RFC 9112 section 3 and 4 have a reader accept it).
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0x0b | 0x0c)
+}
+
+/// Goes through bytes that may end before what is looked for does.
+struct Cursor<'b>(&'b [u8]);
+
+/// The bytes are not what was looked for, or too few to tell.
+enum Stop {
+    Other,
+    End,
+}
+
+impl<'b> Cursor<'b> {
+    /// Passes over between `least` and `most` bytes of a kind.
+    fn run(&mut self, least: usize, most: usize, kind: fn(u8) -> bool) -> Result<&'b [u8], Stop> {
+        let window = self.0.get(..most).unwrap_or(self.0);
+        let len = window.iter().take_while(|byte| kind(**byte)).count();
+        if len == self.0.len() && len < most {
+            return Err(Stop::End);
+        }
+        let (run, rest) = self.0.split_at_checked(len).ok_or(Stop::Other)?;
+        if len < least {
+            return Err(Stop::Other);
+        }
+        self.0 = rest;
+        Ok(run)
+    }
+
+    /// Passes over this word in any case.
+    fn word(&mut self, word: &[u8]) -> Result<(), Stop> {
+        let len = word.len().min(self.0.len());
+        let (found, rest) = self.0.split_at_checked(len).ok_or(Stop::Other)?;
+        if !word
+            .get(..len)
+            .is_some_and(|word| found.eq_ignore_ascii_case(word))
+        {
+            return Err(Stop::Other);
+        }
+        if len < word.len() {
+            return Err(Stop::End);
+        }
+        self.0 = rest;
+        Ok(())
+    }
+
+    /// `1.1` and the like.
+    fn version(&mut self) -> Result<(), Stop> {
+        self.run(1, 4, |byte| byte.is_ascii_digit())?;
+        if self.run(0, 2, |byte| byte == b'.')?.len() == 1 {
+            self.run(1, 4, |byte| byte.is_ascii_digit())?;
+        }
+        Ok(())
+    }
+
+    /// White space and a status.
+    fn status(&mut self) -> Result<(), Stop> {
+        self.run(1, RUN, is_space)?;
+        self.run(3, 6, |byte| byte.is_ascii_digit())?;
+        match self.0.first() {
+            None => Err(Stop::End),
+            Some(byte) if is_space(*byte) || matches!(byte, b'\r' | b'\n') => Ok(()),
+            Some(_) => Err(Stop::Other),
+        }
+    }
+}
+
+/// Whether it is: yes, so far, or no.
+const fn told(result: &Result<(), Stop>) -> Option<bool> {
+    match result {
+        Ok(()) => Some(true),
+        Err(Stop::End) => Some(false),
+        Err(Stop::Other) => None,
+    }
+}
+
+/// Whether bytes begin with a status line that has a version of HTTP and a status, in whatever case and with whatever space:
+/// yes, so far, or no.
+pub(super) fn is_status_line(bytes: &[u8]) -> Option<bool> {
+    let mut cursor = Cursor(bytes);
+    let mut read = || {
+        cursor.word(b"http/")?;
+        cursor.version()?;
+        cursor.status()
+    };
+    told(&read())
+}
+
+/// The same of a line that is one only where an answer is due: without a version, or without a status.
+fn is_due_line(bytes: &[u8]) -> Option<bool> {
+    let versionless = || {
+        let mut cursor = Cursor(bytes);
+        cursor.word(b"http")?;
+        // What stands for a version may be anything.
+        cursor.run(0, RUN, |byte| byte.is_ascii_graphic())?;
+        cursor.status()
+    };
+    let statusless = || {
+        let mut cursor = Cursor(bytes);
+        cursor.word(b"http/")?;
+        cursor.version()?;
+        match cursor.0.first() {
+            None => Err(Stop::End),
+            Some(byte) if is_space(*byte) || matches!(byte, b'\r' | b'\n') => Ok(()),
+            Some(_) => Err(Stop::Other),
+        }
+    };
+    match told(&versionless()) {
+        Some(true) => Some(true),
+        versionless => told(&statusless()).or(versionless),
+    }
+}
+
+/// Reads a status line (without its line feed) that breaks a rule.
+pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
+    let (name, rest) = line.split_at_checked(4)?;
+    if !name.eq_ignore_ascii_case(b"http") {
+        return None;
+    }
+    let ends = |byte: &u8| is_space(*byte) || *byte == b'\r';
+    let len = rest.iter().position(ends).unwrap_or(rest.len());
+    let (version, rest) = rest.split_at_checked(len)?;
+    let version = version.strip_prefix(b"/");
+    let words = rest.get(rest.iter().take_while(|byte| ends(byte)).count()..)?;
+    let digits = words
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let zeros = words.iter().take_while(|byte| **byte == b'0').count();
+    // `0200` is 200 to those who read a number, and so are the three digits that others read of `2000`.
+    let from = zeros.min(digits.saturating_sub(3));
+    let code = words.get(from..digits).and_then(|digits| digits.get(..3));
+    let status = code.and_then(|code| number(code, 10));
+    let minor = version.and_then(minor_of);
+    let end = memchr::memchr(b'\r', words).unwrap_or(words.len());
+    let words = words.get(..end)?.trim_ascii_end();
+    let spaced = rest.first() != Some(&b' ') || rest.get(1).is_some_and(ends);
+    let odd = match (version, status) {
+        (None, _) => "a status line without a version",
+        (_, None) => "a status line without a status",
+        _ if minor.is_none() => "a version of HTTP/1 that there is not",
+        _ if digits != 3 => "a status that is not of three digits",
+        _ if name != b"HTTP" => "HTTP in lower case",
+        _ if spaced => "a status line with other white space",
+        _ => "characters that do not belong in a status line",
+    };
+    Some(StatusLine {
+        status: u16::try_from(status.unwrap_or_default()).unwrap_or_default(),
+        words,
+        version,
+        minor: minor.unwrap_or(1),
+        odd: Some(odd),
+    })
+}
+
+/// The digit of `1.0` to `1.9`.
+fn minor_of(version: &[u8]) -> Option<u8> {
+    match version {
+        [b'1', b'.', minor @ b'0'..=b'9'] => Some(minor.saturating_sub(b'0')),
+        _ => None,
+    }
+}
+
+/// Reads a request line (without its line feed) that breaks a rule.
+pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    let gap = line.iter().rposition(|byte| is_space(*byte))?;
+    let (rest, last) = line.split_at_checked(gap)?;
+    let last = last.get(1..)?;
+    let (name, version) = last.split_at_checked(5)?;
+    let mut whole = Cursor(version);
+    // Told to be too few when it is all of it.
+    let is_version = matches!(whole.version(), Err(Stop::End)) && !version.is_empty();
+    if !name.eq_ignore_ascii_case(b"http/") || !is_version || version.ends_with(b".") {
+        return None;
+    }
+    let method = rest.iter().position(|byte| is_space(*byte))?;
+    let (method, target) = rest.split_at_checked(method)?;
+    let target = target.trim_ascii();
+    let odd = match minor_of(version) {
+        None => "a version of HTTP/1 that there is not",
+        Some(_) if name != b"HTTP/" => "HTTP in lower case",
+        Some(_) => "a request line with other white space",
+    };
+    let whole = !method.is_empty() && !target.is_empty();
+    whole.then_some(RequestLine {
+        method,
+        target,
+        version,
+        minor: minor_of(version).unwrap_or(1),
+        odd: Some(odd),
+    })
+}
+
+/// Where the next answer begins in bytes that are none by the rules, from the side that answers.
+pub(super) fn seek_answer(bytes: &[u8]) -> Seek {
+    let window = bytes.get(..BEFORE_ANSWER).unwrap_or(bytes);
+    let mut unsure = bytes.len() < BEFORE_ANSWER;
+    // The last letter is the rarest.
+    let ends = memchr::memchr2_iter(b'P', b'p', window);
+    let mut places = ends.filter_map(|end| {
+        let at = end.checked_sub(3)?;
+        let name = bytes.get(at..end.saturating_add(1))?;
+        name.eq_ignore_ascii_case(b"http").then_some(at)
+    });
+    let found = places.find(|at| {
+        let rest = bytes.get(*at..).unwrap_or_default();
+        // Chromium passes over four bytes in front of an answer.
+        let near = *at <= 4 || at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'\n');
+        let verdict = match is_status_line(rest) {
+            Some(true) => Some(true),
+            verdict if near => is_due_line(rest).or(verdict),
+            verdict => verdict,
+        };
+        unsure |= verdict == Some(false);
+        verdict == Some(true)
+    });
+    match found {
+        Some(at) => Seek::At(at),
+        None if unsure => Seek::Unsure,
+        None => Seek::Nowhere,
+    }
+}
+
+/// Methods that a request begins with behind something else.
+const COMMON: [&[u8]; 9] = [
+    b"GET ",
+    b"POST ",
+    b"HEAD ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+    b"TRACE ",
+];
+
+/// Where the next request begins in bytes that are none by the rules, from the side that asks.
+pub(super) fn seek_request(bytes: &[u8]) -> Seek {
+    let window = bytes.get(..BEFORE_REQUEST).unwrap_or(bytes);
+    let mut unsure = bytes.len() < BEFORE_REQUEST;
+    let places = COMMON.iter().filter_map(|method| {
+        let at = memmem::find(window, method)?;
+        let verdict = probe(bytes.get(at..).unwrap_or_default());
+        unsure |= matches!(verdict, Verdict::Likely { .. } | Verdict::Unsure { .. });
+        (at > 0 && verdict == Verdict::Certain).then_some(at)
+    });
+    match places.min() {
+        Some(at) => Seek::At(at),
+        None if unsure => Seek::Unsure,
+        None => Seek::Nowhere,
+    }
+}
+
+/// Whether an unknown method is a known one behind small letters that were left over: `userGET`.
+pub(super) fn is_glued(method: &[u8]) -> bool {
+    method.iter().any(u8::is_ascii_lowercase)
+        && COMMON.iter().any(|known| {
+            let known = known.strip_suffix(b" ").unwrap_or(known);
+            method.len() > known.len() && method.ends_with(known)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_lines_of_devices_are_recognised() {
+        let table: &[(&[u8], Option<bool>)] = &[
+            (b"HTTP/1.1  200 OK\r\n", Some(true)),
+            (b"HTTP/1.1\t200 OK\r\n", Some(true)),
+            (b"HTTP/1.1\x0b200\x0bok\r\n", Some(true)),
+            (b"http/1.1 200 OK\r\n", Some(true)),
+            (b"Http/1.0 200\n", Some(true)),
+            (b"HTTP/1.1 2000 OK\r\n", Some(true)),
+            (b"HTTP/1.1 0200\r\n", Some(true)),
+            (b"HTTP/1.10 200 OK\r\n", Some(true)),
+            (b"HTTP/2.0 200 OK\r\n", Some(true)),
+            (b"HTTP/2 200 OK\r\n", Some(true)),
+            (b"ht", Some(false)),
+            (b"HTTP/1", Some(false)),
+            (b"HTTP/1.", Some(false)),
+            (b"HTTP/1.1   ", Some(false)),
+            (b"HTTP/1.1 2000", Some(false)),
+            (b"HTTP/1.1 20x\r\n", None),
+            (b"HTTP/1.1 20 OK\r\n", None),
+            (b"HTTP/1.1 1234567\r\n", None),
+            (b"HTTP 200 OK\r\n", None),
+            (b"HTTP/ 200 OK\r\n", None),
+            (b"HTTP/1..1 200 OK\r\n", None),
+            (b"https://h/ 200\r\n", None),
+            (b"hello", None),
+        ];
+        for (bytes, is) in table {
+            assert_eq!(is_status_line(bytes), *is, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_status_is_what_most_read() {
+        let table: &[(&[u8], u16, &[u8], &str)] = &[
+            (
+                b"HTTP/1.1  200 OK",
+                200,
+                b"200 OK",
+                "a status line with other white space",
+            ),
+            (
+                b"HTTP/1.1 2000 OK",
+                200,
+                b"2000 OK",
+                "a status that is not of three digits",
+            ),
+            (
+                b"HTTP/1.1 0200",
+                200,
+                b"0200",
+                "a status that is not of three digits",
+            ),
+            (
+                b"HTTP/1.1 000",
+                0,
+                b"000",
+                "characters that do not belong in a status line",
+            ),
+            (b"http/1.1 404 No", 404, b"404 No", "HTTP in lower case"),
+            (
+                b"HTTP/1.10 200 OK",
+                200,
+                b"200 OK",
+                "a version of HTTP/1 that there is not",
+            ),
+            (
+                b"HTTP 200 OK",
+                200,
+                b"200 OK",
+                "a status line without a version",
+            ),
+            (
+                b"HTTP/1.1 20x OK",
+                0,
+                b"20x OK",
+                "a status line without a status",
+            ),
+            (b"HTTP/1.1", 0, b"", "a status line without a status"),
+            (
+                b"HTTP/1.1\rA:b",
+                0,
+                b"A:b",
+                "a status line without a status",
+            ),
+            (
+                b"HTTP/1.1  200 OK\rA:b",
+                200,
+                b"200 OK",
+                "a status line with other white space",
+            ),
+        ];
+        for (line, status, words, odd) in table {
+            let read = status_line(line).expect("a status line");
+            assert_eq!(
+                (read.status, read.words, read.odd),
+                (*status, *words, Some(*odd)),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+        assert_eq!(status_line(b"SIP/2.0 200 OK"), None);
+    }
+
+    #[test]
+    fn an_answer_is_found_behind_junk() {
+        let table: &[(&[u8], Seek)] = &[
+            (b"junkHTTP/1.1 200 OK\r\n", Seek::At(4)),
+            (b"\0HTTP/1.1 200 OK\r\n", Seek::At(1)),
+            (b"Not FoundHTTP/1.1 200 OK\r\n", Seek::At(9)),
+            (b"SIP/2.0 200 ok\r\nHTTP/1.1 200 ok\r\n", Seek::At(16)),
+            (b"HTTP 200 OK\r\n", Seek::At(0)),
+            (b"HTTP/1.1\rA: b\r\nC: d\r\n", Seek::At(0)),
+            (b"HTTP/1.1 20x OK\r\n", Seek::At(0)),
+            (b"OK", Seek::Unsure),
+            (b"a longer text than HTTP/1", Seek::Unsure),
+            (b"a text that is about HTTP/1.1 and more", Seek::Unsure),
+            (b"a text that is about HTTP 200 and more", Seek::Unsure),
+            (&[b'x'; BEFORE_ANSWER], Seek::Nowhere),
+        ];
+        for (bytes, place) in table {
+            assert_eq!(seek_answer(bytes), *place, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_request_is_found_behind_what_was_left_over() {
+        let table: &[(&[u8], Seek)] = &[
+            (b"userGET /b HTTP/1.1\r\n", Seek::At(4)),
+            (b"{\"q\":1}POST /b HTTP/1.1\r\n", Seek::At(7)),
+            (b"GET /b HTTP/1.1\r\n", Seek::Unsure),
+            (b"a GET of nothing", Seek::Unsure),
+            (&[b'x'; BEFORE_REQUEST], Seek::Nowhere),
+        ];
+        for (bytes, place) in table {
+            assert_eq!(seek_request(bytes), *place, "{}", bytes.escape_ascii());
+        }
+        assert!(is_glued(b"userGET") && !is_glued(b"GET") && !is_glued(b"SSTP_DUPLEX_POST"));
+    }
+
+    #[test]
+    fn request_lines_with_other_space_or_version_are_read() {
+        let table: &[(&[u8], Option<(&[u8], &[u8])>)] = &[
+            (b"GET\t/a\tHTTP/1.1", Some((b"GET", b"/a"))),
+            (b"GET /a http/1.1", Some((b"GET", b"/a"))),
+            (b"GET /a HTTP/1.10", Some((b"GET", b"/a"))),
+            (b"GET /a HTTP/2.0", Some((b"GET", b"/a"))),
+            (b"GET /a HTTP/x", None),
+            (b"GET /a HTTP/1.", None),
+            (b"GET /a HTTP/", None),
+            (b"GET /a", None),
+            (b"GET HTTP/1.1", None),
+            (b"", None),
+        ];
+        for (line, parts) in table {
+            let read = request_line(line).map(|read| (read.method, read.target));
+            assert_eq!(read, *parts, "{}", line.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The body of a response whose request is not known: it has none if that was a HEAD (RFC 9112 section 6.3), whatever its fields
+//! say. Then the next response stands where the body would begin.
+
+use super::super::voice::Voice;
+use super::super::{AfterGap, Gap, Input, Progress, Then, Verdict};
+use super::body::Framing;
+use super::start_line::{is_answer, probe};
+use super::{Half, Http1};
+use crate::message::Said;
+
+impl Http1 {
+    /// Looks whether a body begins here, or the next response: at the start of a segment, and with a status line.
+    pub(super) fn unasked(
+        &mut self,
+        input: &Input<'_>,
+        framing: Framing,
+        voice: &mut Voice<'_>,
+    ) -> Progress {
+        let dir = input.dir;
+        let verdict = match input.starts {
+            true => probe(input.bytes),
+            false => Verdict::NotForUs,
+        };
+        let whole = |len| len <= input.bytes.len() as u64;
+        match (verdict, framing) {
+            (Verdict::Certain, _) if is_answer(input.bytes) => self.over(dir, 0, voice),
+            // All of a body is worth more than what may be the start of a status line.
+            (Verdict::Likely { .. }, Framing::Length(len)) if whole(len) => {
+                self.body_begins(dir, 0, framing)
+            }
+            (Verdict::Likely { need }, _) if b"HTTP/".starts_with(start(input.bytes)) => {
+                Progress::need(0, need)
+            }
+            _ => self.body_begins(dir, 0, framing),
+        }
+    }
+
+    /// Takes a hole where the body would begin, or in its first bytes: it is one of the body.
+    pub(super) fn gap_unasked(
+        &mut self,
+        gap: &Gap<'_>,
+        framing: Framing,
+        voice: &mut Voice<'_>,
+    ) -> Option<AfterGap> {
+        let &Gap {
+            dir, len, reason, ..
+        } = gap;
+        let waiting = gap.waiting.len() as u64;
+        let left = match framing {
+            Framing::Length(body) => body.saturating_sub(waiting),
+            Framing::UntilClose => u64::MAX,
+            _ => 0,
+        };
+        if left < len {
+            return None;
+        }
+        let Progress { then, .. } = self.body_begins(dir, 0, framing);
+        let body = self.bodies.of_mut(dir);
+        if !gap.waiting.is_empty() {
+            body.push(dir, gap.waiting, voice);
+        }
+        body.hole(dir, voice);
+        voice.say(dir, Said::Missing { len, reason });
+        Some(AfterGap {
+            told: len,
+            consumed: gap.waiting.len(),
+            then: match then {
+                Then::Body(u64::MAX) => then,
+                _ => Then::Body(left.saturating_sub(len)),
+            },
+        })
+    }
+
+    /// Whether a message is a response whose request is not known, so that it may have no body.
+    pub(super) fn is_unasked(half: &Half) -> bool {
+        half.answer && half.asked.is_none()
+    }
+}
+
+/// The first bytes of what may be a version.
+fn start(bytes: &[u8]) -> &[u8] {
+    bytes.get(..b"HTTP/".len()).unwrap_or(bytes)
+}

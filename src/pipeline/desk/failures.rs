@@ -1,0 +1,356 @@
+//! What fails: connections that are refused or not answered, and requests whose connection ends before their answer does.
+//!
+//! Told is what the packets show and nothing else: nothing where bytes of the other side were lost, or that side was never
+//! captured, and nothing because the capture ended. A flood of failures is a few lines and a count.
+
+use crate::exchange::{Exchange, Silence};
+use crate::failure::{End, Failed, Failure, More, What};
+use crate::flow::{Direction, Flow};
+use crate::frame::Timestamp;
+use crate::hit::Heading;
+use crate::limits::time;
+use crate::packet::{TcpFlags, protocol};
+use crate::pipeline::memory::{Open, State};
+use crate::stream::{Carrier, Ending};
+
+use super::Desk;
+use super::failed::Held;
+
+/// A client that ends its side so many nanoseconds behind its request, or later, has not only said all that it had to say: it
+/// has waited, and gives up.
+const GIVES_UP: i64 = 500_000_000;
+/// One that does sooner is not who ended the exchange, when the server ends its side later.
+const HALF_CLOSE: i64 = 10_000_000;
+
+/// What ends a direction.
+#[derive(Clone, Copy)]
+pub(super) struct Cause {
+    pub(super) dir: Direction,
+    pub(super) how: Ending,
+    pub(super) ts: Timestamp,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy)]
+pub(super) struct Why {
+    pub(super) failed: Failed,
+    /// The packet that shows it, and who sent it.
+    by: Carrier,
+    dir: Direction,
+}
+
+impl Desk {
+    /// A direction has ended: what may have failed by that.
+    pub(super) fn ended(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        how: Ending,
+        by: &Carrier,
+    ) {
+        if flow.protocol != protocol::TCP {
+            return;
+        }
+        let waits = !state.exchanges.is_empty();
+        if how == Ending::Fin {
+            let silent = dir == Direction::ToServer && state.reached[1] == 0;
+            if waits || silent {
+                state.fins.get_or_insert_default()[dir.index()] = Some(*by);
+            }
+            if dir == Direction::ToServer && waits {
+                self.given_up(flow, state, by);
+            }
+        }
+        if let Some((what, by)) = failed(flow, state, dir, how, by) {
+            self.connection_failed(flow, state, what, &by);
+        }
+    }
+
+    /// A flow is forgotten whose first SYN was not answered: its SYNs may have been all there was.
+    #[cold]
+    pub(super) fn silent(&mut self, flow: &Flow, state: &mut State, syn: Timestamp, how: Ending) {
+        if flow.reset.is_some() || state.reached != [0, 0] || state.acked[0].0 > 0 {
+            return;
+        }
+        let syns = u32::from(flow.handshake.repeats) + 1;
+        let waited = self.now.since(syn);
+        let given_up = how == Ending::Abandoned && waited >= time::EMBRYO;
+        // Who sends its SYN again has no answer to the one before. One alone may be all that the filter lets through.
+        let known = match syns {
+            1 => given_up && self.hears_servers,
+            _ => given_up || how == Ending::Capture,
+        };
+        if known {
+            let what = What::Silent {
+                syns,
+                over: given_up,
+            };
+            let by = Carrier {
+                frame: flow.opened,
+                ts: self.now,
+                ..Carrier::default()
+            };
+            let failed = Failed {
+                what,
+                after: waited,
+            };
+            self.connection_failed(flow, state, failed, &by);
+        }
+    }
+
+    /// A connection failed as `by` shows.
+    fn connection_failed(&mut self, flow: &Flow, state: &mut State, failed: Failed, by: &Carrier) {
+        if !self.wants_failures || !self.is_taking() || std::mem::replace(&mut state.failed, true) {
+            return;
+        }
+        let frames = [flow.opened, by.frame];
+        let is_one = self.failures.add(Held {
+            flow: *flow,
+            failed,
+            known: self.now,
+            ts: by.ts,
+            frames,
+            other: None,
+        });
+        if is_one {
+            self.show.save(flow, frames_of(&frames));
+        }
+    }
+
+    /// Show the failures that wait for nothing more by `now`.
+    #[cold]
+    pub(in crate::pipeline) fn show_failures(&mut self, now: Timestamp) {
+        while let Some(held) = self.failures.next(now) {
+            self.show_failure(&held, None);
+        }
+        for (first, more) in self.failures.next_counted(now) {
+            self.show_failure(&first, more);
+        }
+    }
+
+    /// The capture is over: show all failures.
+    pub(in crate::pipeline) fn finish_failures(&mut self) {
+        self.show_failures(self.failures.end(self.now));
+    }
+
+    fn show_failure(&mut self, held: &Held, more: Option<More>) {
+        if !self.is_taking() {
+            return;
+        }
+        self.output.matched += 1;
+        self.show.failed(&Failure {
+            number: 0,
+            asked_for: true,
+            heading: heading(
+                &held.flow,
+                Direction::ToServer,
+                held.ts,
+                TcpFlags::default(),
+            ),
+            failed: held.failed,
+            frames: frames_of(&held.frames),
+            other: held.other,
+            more,
+        });
+    }
+
+    /// Whether it is told that a request has no answer: since all is told, or the request was.
+    pub(super) fn tells_unanswered(&self, exchange: &Exchange) -> bool {
+        let asked_for = self.wants_failures && self.is_taking();
+        !exchange.failed && (exchange.shown || asked_for)
+    }
+
+    /// A request has no answer.
+    pub(super) fn show_unanswered(&mut self, flow: &Flow, exchange: &Exchange, why: &Why) {
+        let asked_for = self.wants_failures && self.is_taking();
+        self.output.matched += u64::from(asked_for);
+        self.show.save(flow, &[why.by.frame]);
+        let dir = exchange.asking.reverse();
+        // Of a packet that went the other way.
+        let flags = match why.dir == dir {
+            true => why.by.flags,
+            false => TcpFlags::default(),
+        };
+        self.show.failed(&Failure {
+            number: exchange.number,
+            asked_for,
+            heading: heading(flow, dir, why.by.ts, flags),
+            failed: why.failed,
+            frames: &[why.by.frame],
+            other: None,
+            more: None,
+        });
+    }
+
+    /// The client ended its side. If it has waited for a while it gives up, though the server may not know.
+    fn given_up(&mut self, flow: &Flow, state: &mut State, by: &Carrier) {
+        if self.orders.pairs {
+            return;
+        }
+        let known: Vec<u64> = state
+            .exchanges
+            .iter()
+            .filter(|exchange| self.tells_unanswered(exchange) && exchange.answered.is_none())
+            .filter(|exchange| {
+                let asked = exchange
+                    .asked_whole
+                    .filter(|_| exchange.asking == Direction::ToServer);
+                asked.is_some_and(|asked| by.ts.since(asked) >= GIVES_UP)
+            })
+            .map(|exchange| exchange.ordinal)
+            .collect();
+        for ordinal in known {
+            let exchange = state.exchange(Some(ordinal)).copied();
+            let Some(exchange) = exchange else { continue };
+            if let Some(why) = why_unanswered(flow, state, &exchange) {
+                self.show_unanswered(flow, &exchange, &why);
+                self.owed -= u64::from(exchange.shown);
+                self.waiting.done(exchange.number);
+                if let Some(exchange) = state.exchange(Some(ordinal)) {
+                    exchange.failed = true;
+                }
+            }
+        }
+    }
+
+    /// What ended the connection in the middle of an answer.
+    pub(super) fn broken_off(
+        &self,
+        flow: &Flow,
+        state: &State,
+        dir: Direction,
+        exchange: Option<&Exchange>,
+        open: &Open,
+    ) -> Option<Failed> {
+        let cause = self.cause.filter(|cause| cause.dir == dir)?;
+        let lost = state.lost[dir.index()];
+        if lost.is_some_and(|lost| lost >= open.first.ts) {
+            return None;
+        }
+        let (by_server, reset, ts) = match (cause.how, flow.reset) {
+            (Ending::Fin, _) => (dir == Direction::ToClient, false, cause.ts),
+            (Ending::Reset, Some(reset)) => (reset.dir == Direction::ToClient, true, reset.by.ts),
+            _ => return None,
+        };
+        let asked = exchange.map(|exchange| exchange.asked_whole.unwrap_or(exchange.asked));
+        Some(Failed {
+            what: What::BrokenOff(End { by_server, reset }),
+            after: ts.since(asked.unwrap_or(open.first.ts)),
+        })
+    }
+}
+
+/// Why a request has no answer, as far as it was seen; it had its chance to come.
+pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) -> Option<Why> {
+    let answering = exchange.asking.reverse();
+    let [asking_at, answering_at] = [exchange.asking.index(), answering.index()];
+    let lost = state.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
+    // Bytes that came since, and were no answer.
+    let heard = state.reached[answering_at] > exchange.reached.max(state.answered[answering_at]);
+    // What was not captured may have been the answer.
+    let unknown = state.silence(flow, exchange) == Silence::Unknown;
+    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || heard || unknown {
+        return None;
+    }
+    let fins = state.fins.as_deref().copied().unwrap_or_default();
+    let end = |dir: Direction| {
+        let fin = fins[dir.index()].map(|by| (by, false));
+        let reset = flow.reset.filter(|reset| reset.dir == dir);
+        let end = fin.or(reset.map(|reset| (reset.by, true)));
+        end.filter(|(by, _)| by.ts >= exchange.asked)
+    };
+    let asked = exchange.asked_whole.unwrap_or(exchange.asked);
+    let seen = flow.handshake.answered.is_some()
+        || state.acked[asking_at].0 > 0
+        || state.reached[answering_at] > 0;
+    let (by, reset, dir) = match (end(exchange.asking), end(answering)) {
+        // Who says nothing more may still listen.
+        (Some((client, false)), Some((server, reset)))
+            if client.ts <= server.ts && client.ts.since(asked) < HALF_CLOSE =>
+        {
+            (server, reset, answering)
+        }
+        (Some((client, reset)), Some((server, _))) if client.ts <= server.ts => {
+            (client, reset, exchange.asking)
+        }
+        (_, Some((server, reset))) => (server, reset, answering),
+        (Some((client, reset)), None) if seen && (reset || client.ts.since(asked) >= GIVES_UP) => {
+            (client, reset, exchange.asking)
+        }
+        _ => return None,
+    };
+    let by_server = dir == Direction::ToClient;
+    Some(Why {
+        failed: Failed {
+            what: What::Unanswered(End { by_server, reset }),
+            after: by.ts.since(asked),
+        },
+        by,
+        dir,
+    })
+}
+
+/// What failed of a connection by the end of a direction, and the packet that shows it.
+fn failed(
+    flow: &Flow,
+    state: &State,
+    dir: Direction,
+    how: Ending,
+    by: &Carrier,
+) -> Option<(Failed, Carrier)> {
+    let syn = flow.handshake.syn?;
+    let [asked, answered] = state.reached;
+    if how == Ending::Reset
+        && flow.handshake.answered.is_none()
+        && (asked, answered, state.acked[0].0) == (0, 0, 0)
+    {
+        let reset = flow
+            .reset
+            .filter(|reset| reset.dir == Direction::ToClient)?;
+        let after = reset.by.ts.since(syn);
+        let what = What::Refused;
+        return Some((Failed { what, after }, reset.by));
+    }
+    // Of a text that nobody understands: the server, which has not said a byte, ends what the client has begun.
+    let client_ended = state.fins.as_ref().is_some_and(|fins| fins[0].is_some());
+    let whole = flow.handshake.answered.is_some() && state.lost[1].is_none();
+    if asked == 0 || answered > 0 || !whole || state.asks || client_ended {
+        return None;
+    }
+    let (by, reset) = match (how, dir, flow.reset) {
+        (Ending::Fin, Direction::ToClient, _) => (*by, false),
+        (Ending::Reset, _, Some(reset)) if reset.dir == Direction::ToClient => (reset.by, true),
+        _ => return None,
+    };
+    let end = End {
+        by_server: true,
+        reset,
+    };
+    let failed = Failed {
+        what: What::Unanswered(end),
+        after: by.ts.since(state.spoke),
+    };
+    Some((failed, by))
+}
+
+/// The first and the last frame, if they are two.
+fn frames_of(frames: &[u64; 2]) -> &[u64] {
+    match frames {
+        [first, last] if first == last => &frames[..1],
+        _ => frames,
+    }
+}
+
+fn heading(flow: &Flow, dir: Direction, ts: Timestamp, flags: TcpFlags) -> Heading {
+    Heading {
+        protocol: flow.protocol,
+        ts,
+        src: flow.source(dir),
+        dst: flow.destination(dir),
+        ports: flow.has_ports(),
+        flags,
+        icmp: None,
+        fragment: None,
+    }
+}

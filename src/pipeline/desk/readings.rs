@@ -1,0 +1,76 @@
+//! Other readings of an open message: each is searched as a text of its own, and shown where it alone matches.
+
+use crate::flow::Direction;
+use crate::limits::READING_KEPT;
+use crate::message::{BodyFacts, Decoding, Part};
+use crate::pipeline::memory::{Open, Reading, State};
+use crate::search::{Keep, Query};
+use crate::stream::GapReason;
+
+use super::Desk;
+
+impl Desk {
+    /// The next bytes of such a reading.
+    #[cold]
+    pub(super) fn reading(&mut self, state: &mut State, dir: Direction, reading: u8, bytes: &[u8]) {
+        let Some(open) = state.open(dir).as_deref_mut() else {
+            return;
+        };
+        let Some(Reading { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
+            return;
+        };
+        let keep = Keep {
+            body: self.orders.keep.body.min(READING_KEPT),
+            // What is kept already is enough to show.
+            around: self.orders.keep.around && !unit.is_full(),
+            ..self.orders.keep
+        };
+        unit.feed(&self.orders.query, &keep, Part::Body, bytes, false);
+    }
+}
+
+impl Open {
+    /// The message has another reading, which has its text so far in common with it.
+    #[cold]
+    pub(super) fn fork(&mut self, name: &'static str) {
+        let unit = Box::new(self.unit.clone());
+        self.readings.push(Reading { name, unit });
+    }
+
+    /// Bytes are missing, in each reading.
+    pub(super) fn missing(&mut self, query: &Query, len: u64, reason: GapReason) {
+        self.unit.missing(query, len, reason);
+        for reading in &mut self.readings {
+            reading.unit.missing(query, len, reason);
+        }
+    }
+
+    /// The message is over, with its text's true end or cut off, in each reading. The first one that matches is what is
+    /// shown if the message as it was told does not.
+    pub(super) fn end(&mut self, query: &Query, truly: bool) {
+        self.unit.end(query, truly);
+        if self.readings.is_empty() {
+            return;
+        }
+        for reading in &mut self.readings {
+            reading.unit.end(query, truly);
+        }
+        // Of a message that was shown in part the rest follows.
+        if self.portions.is_some() || self.unit.holds(query) || self.unit.is_refused(query) {
+            return;
+        }
+        let mut readings = std::mem::take(&mut self.readings).into_iter();
+        if let Some(Reading { name, unit }) = readings.find(|reading| reading.unit.holds(query)) {
+            self.unit = *unit;
+            self.body = match name {
+                // It has the size that it was sent with.
+                "sent" => BodyFacts::default(),
+                _ => BodyFacts {
+                    state: Decoding::Decoded,
+                    ..self.body
+                },
+            };
+            self.body.reading = Some(name);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Failures in words.
+
+use crate::failure::{End, Failed, Failure, More, What};
+
+use super::human;
+
+/// What failed, in parts that stand behind each other; the first says what.
+pub(super) fn parts(failure: &Failure<'_>) -> Vec<String> {
+    let Failed { what, after } = failure.failed;
+    let mut parts = match what {
+        What::Refused => vec!["refused (RST)".to_owned()],
+        What::Silent { syns: 1, .. } => vec!["1 SYN, no answer seen".to_owned()],
+        What::Silent { syns, over: true } => {
+            vec![format!("no answer to {syns} SYNs"), human::duration(after)]
+        }
+        What::Silent { syns, over: false } => vec![format!("no answer to {syns} SYNs so far")],
+        What::Unanswered(end) if failure.number > 0 => {
+            vec!["no answer".to_owned(), ended(end, after)]
+        }
+        What::Unanswered(end) => {
+            let how = if end.reset { "reset" } else { "closed" };
+            vec![format!("{how} without an answer"), ended(end, after)]
+        }
+        What::BrokenOff(end) => vec!["incomplete".to_owned(), ended(end, after)],
+    };
+    if let Some(other) = failure.other {
+        parts.push(format!("{other} too"));
+    }
+    if let Some(more) = &failure.more {
+        parts.push(counted(more));
+    }
+    parts
+}
+
+/// `the server closed (FIN) after 1 ms`.
+pub(super) fn ended(end: End, after: i64) -> String {
+    let who = if end.by_server { "server" } else { "client" };
+    let how = if end.reset {
+        "reset (RST)"
+    } else {
+        "closed (FIN)"
+    };
+    format!("the {who} {how} after {}", human::duration(after.max(0)))
+}
+
+/// Who ended the connection, where somebody did.
+pub(super) fn end_of(failed: &Failed) -> Option<String> {
+    match failed.what {
+        What::Unanswered(end) | What::BrokenOff(end) => Some(ended(end, failed.after)),
+        What::Refused | What::Silent { .. } => None,
+    }
+}
+
+/// What ended the connection in the middle of a message.
+pub(super) fn broken_off(failed: &Failed) -> Option<String> {
+    match failed.what {
+        What::BrokenOff(end) => Some(ended(end, failed.after)),
+        What::Refused | What::Silent { .. } | What::Unanswered(_) => None,
+    }
+}
+
+/// A word for a column.
+pub(super) const fn word(failed: &Failed) -> &'static str {
+    match failed.what {
+        What::Refused => "refused",
+        What::Unanswered(End { reset: true, .. }) | What::BrokenOff(End { reset: true, .. }) => {
+            "reset"
+        }
+        What::BrokenOff(_) => "cut off",
+        What::Silent { .. } | What::Unanswered(_) => "no answer",
+    }
+}
+
+/// `1,021 connections like this, to ports 4 to 1024`.
+fn counted(more: &More) -> String {
+    let clients = if more.clients {
+        " of several clients"
+    } else {
+        ""
+    };
+    let servers = if more.servers {
+        " to several servers"
+    } else {
+        ""
+    };
+    let ports = match more.ports {
+        (low, high) if low == high => String::new(),
+        (low, high) => format!(", ports {low} to {high}"),
+    };
+    format!(
+        "{} connections like this{clients}{servers}{ports}",
+        more.count
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_with_who_and_how_and_when() {
+        for (by_server, reset, want) in [
+            (true, false, "the server closed (FIN) after 1 ms"),
+            (true, true, "the server reset (RST) after 1 ms"),
+            (false, false, "the client closed (FIN) after 1 ms"),
+            (false, true, "the client reset (RST) after 1 ms"),
+        ] {
+            assert_eq!(ended(End { by_server, reset }, 1_000_000), want);
+        }
+    }
+
+    #[test]
+    fn many_are_told_with_what_they_have_in_common() {
+        let more = More {
+            count: 1021,
+            clients: false,
+            servers: false,
+            ports: (4, 1024),
+        };
+        assert_eq!(
+            counted(&more),
+            "1021 connections like this, ports 4 to 1024"
+        );
+        let more = More {
+            count: 2,
+            clients: true,
+            servers: true,
+            ports: (80, 80),
+        };
+        assert_eq!(
+            counted(&more),
+            "2 connections like this of several clients to several servers"
+        );
+    }
+}

@@ -1,0 +1,416 @@
+//! The lazy automaton: the same as the dense one, but a state is made when a text leads to it, and kept as long as there is room.
+//!
+//! An open message does not name a state of the cache alone, which may be gone when its next bytes come: it holds the set that the
+//! state stands for ([`Set`]). Where texts lead to ever new states, keeping them is in vain, and for a while each step is computed.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use regex_automata::util::primitives::StateID;
+
+use super::machine::Machine;
+use super::sets::{Before, Scratch, Set, Sets};
+use crate::limits;
+
+/// A lazy automaton.
+#[derive(Debug)]
+pub(super) struct Lazy {
+    sets: Sets,
+    /// Bytes that no pattern tells apart are of one class. The end of a text has the last one.
+    classes: Box<[u8; 256]>,
+    end: usize,
+    /// A row of the table has two to this power places.
+    shift: u32,
+    /// What each byte is to what follows it; none is anything where the pattern does not look around.
+    before: Box<[Before; 256]>,
+    /// What the start of a text is to what follows.
+    fresh: Before,
+    /// Bytes of the cache.
+    room: usize,
+    cache: RefCell<Cache>,
+    /// Messages whose begun matches were forgotten.
+    forgotten: Cell<u64>,
+}
+
+/// A state, as the table names it: its row, and two bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Id(u32);
+
+impl Id {
+    /// The step to it is not known. Row 0 is no state's.
+    const UNKNOWN: Self = Self(0);
+    /// A match ends in front of the byte that led to it.
+    const MATCH: u32 = 1;
+    /// No match is begun in it.
+    const START: u32 = 2;
+    /// The set that is computed step by step and has no row: this one stays unknown everywhere.
+    const COMPUTED: Self = Self::row(1);
+
+    const fn row(row: u32) -> Self {
+        Self(row << 2)
+    }
+
+    const fn at(self) -> usize {
+        (self.0 >> 2) as usize
+    }
+
+    const fn plain(self) -> Self {
+        Self(self.0 & !Self::MATCH)
+    }
+}
+
+/// Rows that are there from the beginning, of no state.
+const FIRST: usize = 2;
+
+/// What was made so far.
+#[derive(Debug)]
+struct Cache {
+    /// A row for each state: where each class of bytes leads to.
+    table: Vec<Id>,
+    /// The states' sets, by their rows.
+    sets: Vec<Arc<Set>>,
+    rows: HashMap<Arc<Set>, Id, RandomState>,
+    /// The start state behind each kind of bytes.
+    starts: [Id; Before::ALL.len()],
+    /// How often it was emptied.
+    generation: u32,
+    /// Bytes of memory, about.
+    size: usize,
+    scratch: Scratch,
+    /// The set that is computed step by step, and how many steps more.
+    computed: (Vec<StateID>, Before),
+    steps: usize,
+    /// Bytes that were read since the cache was emptied.
+    read: usize,
+}
+
+/// What an open message holds: the set, and its state as long as the cache has not been emptied since.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    set: Arc<Set>,
+    generation: u32,
+    id: Id,
+}
+
+impl Held {
+    /// Whether no match is begun.
+    pub(super) fn is_start(&self) -> bool {
+        self.id.0 & Id::START != 0
+    }
+
+    #[cfg(test)]
+    pub(super) fn set(&self) -> impl std::fmt::Debug + '_ {
+        (self.set.states(), self.set.before())
+    }
+}
+
+/// Bytes for each new state below which the cache is of no use; and the bytes over which it then is not used.
+const WORTH: usize = 10;
+const COMPUTE: usize = 64 << 10;
+
+impl Lazy {
+    pub(super) fn new(sets: Sets) -> Self {
+        Self::with_room(sets, limits::AUTOMATON)
+    }
+
+    pub(super) fn with_room(sets: Sets, room: usize) -> Self {
+        let of = sets.nfa().byte_classes();
+        let mut classes = Box::new([0; 256]);
+        for (byte, class) in (0..=255).zip(classes.iter_mut()) {
+            *class = of.get(byte);
+        }
+        let places = of.alphabet_len().next_power_of_two();
+        let looks = !sets.nfa().look_set_any().is_empty();
+        let mut before = Box::new([Before::Other; 256]);
+        if looks {
+            for (byte, before) in (0..=255).zip(before.iter_mut()) {
+                *before = Before::of(byte);
+            }
+        }
+        let cache = Cache {
+            table: Vec::new(),
+            sets: Vec::new(),
+            rows: HashMap::default(),
+            starts: [Id::UNKNOWN; Before::ALL.len()],
+            generation: 0,
+            size: 0,
+            scratch: sets.scratch(),
+            computed: (Vec::new(), Before::Other),
+            steps: 0,
+            read: 0,
+        };
+        let lazy = Self {
+            classes,
+            end: of.alphabet_len() - 1,
+            shift: places.trailing_zeros(),
+            before,
+            fresh: match looks {
+                true => Before::Nothing,
+                false => Before::Other,
+            },
+            room,
+            cache: RefCell::new(cache),
+            forgotten: Cell::new(0),
+            sets,
+        };
+        lazy.running().empty();
+        lazy
+    }
+
+    /// Messages whose begun matches were forgotten for want of room, up to now.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.get()
+    }
+
+    #[cfg(test)]
+    pub(super) fn alive(&self) -> usize {
+        self.sets.alive()
+    }
+
+    pub(super) fn running(&self) -> Running<'_> {
+        Running {
+            lazy: self,
+            cache: self.cache.borrow_mut(),
+        }
+    }
+
+    /// The state at the start of a text.
+    pub(super) fn start(&self) -> Held {
+        let mut running = self.running();
+        let id = running.fresh();
+        running.hold(id)
+    }
+
+    /// The state behind a byte, when no match is begun.
+    pub(super) fn start_behind(&self, byte: u8) -> Held {
+        let mut running = self.running();
+        let id = running.behind(byte);
+        running.hold(id)
+    }
+
+    /// Whether a match ends in front of a byte, or with the text.
+    pub(super) fn ends_before(&self, held: &Held, byte: Option<u8>) -> bool {
+        let scratch = &mut self.cache.borrow_mut().scratch;
+        let set = &held.set;
+        self.sets.step(scratch, set.states(), set.before(), byte)
+    }
+}
+
+/// A lazy automaton at work.
+pub(super) struct Running<'a> {
+    lazy: &'a Lazy,
+    cache: RefMut<'a, Cache>,
+}
+
+impl Running<'_> {
+    /// Go on where a message was: it has `len` bytes more.
+    pub(super) fn take_up(&mut self, held: &Held, len: usize) -> Id {
+        self.cache.read = self.cache.read.saturating_add(len);
+        if held.generation == self.cache.generation {
+            return held.id;
+        }
+        self.state(Arc::clone(&held.set))
+    }
+
+    /// What is to be held of a state until a message goes on.
+    pub(super) fn hold(&mut self, id: Id) -> Held {
+        let mut id = id.plain();
+        if id == Id::COMPUTED {
+            let (states, before) = &self.cache.computed;
+            let set = self.lazy.sets.keep(states, *before);
+            let set = Arc::new(set);
+            id = self.state(Arc::clone(&set));
+            if id == Id::COMPUTED {
+                return self.bounded(set, id);
+            }
+        }
+        let set = Arc::clone(&self.cache.sets[id.at()]);
+        self.bounded(set, id)
+    }
+
+    /// Sets that nothing but open messages hold are bounded: beyond that one more message begins anew.
+    fn bounded(&mut self, set: Arc<Set>, id: Id) -> Held {
+        let room = self.lazy.room.saturating_add(limits::BEGUN_MATCHES);
+        let mut held = Held {
+            set,
+            // A set without a row is looked up again.
+            generation: match id == Id::COMPUTED {
+                true => self.cache.generation.wrapping_sub(1),
+                false => self.cache.generation,
+            },
+            id,
+        };
+        if !held.is_start() && self.lazy.sets.alive() > room {
+            self.lazy.forgotten.set(self.lazy.forgotten.get() + 1);
+            let id = self.behind(0);
+            held = Held {
+                set: Arc::clone(&self.cache.sets[id.at()]),
+                generation: self.cache.generation,
+                id,
+            };
+        }
+        held
+    }
+
+    /// Make the cache empty but for the start states, whose names stay the same.
+    fn empty(&mut self) {
+        let cache = &mut *self.cache;
+        let made = cache.sets.len();
+        if made > 0 && cache.read < WORTH * made {
+            cache.steps = COMPUTE;
+        }
+        cache.read = 0;
+        cache.generation = cache.generation.wrapping_add(1);
+        cache.rows.clear();
+        cache.sets.clear();
+        cache.table.clear();
+        cache.table.resize(FIRST << self.lazy.shift, Id::UNKNOWN);
+        cache.size = 0;
+        let idle = Arc::new(self.lazy.sets.idle(self.lazy.fresh));
+        // They are of no state, and so never asked for.
+        self.cache.sets.extend([Arc::clone(&idle), idle]);
+        for before in Before::ALL {
+            let kept = self.lazy.fresh == Before::Nothing || before == Before::Other;
+            let set = Arc::new(self.lazy.sets.idle(before));
+            self.cache.starts[before as usize] = match kept {
+                true => self.add(set),
+                false => Id::UNKNOWN,
+            };
+        }
+    }
+
+    /// The state of a set; [`Id::COMPUTED`] when it is to be computed for a while.
+    fn state(&mut self, set: Arc<Set>) -> Id {
+        if let Some(id) = self.cache.rows.get(&set) {
+            return *id;
+        }
+        let row = size_of::<Id>() << self.lazy.shift;
+        if self.cache.steps == 0 && self.cache.size + set.size() + row > self.lazy.room {
+            self.empty();
+            if let Some(id) = self.cache.rows.get(&set) {
+                return *id;
+            }
+        }
+        if self.cache.steps > 0 {
+            let (states, before) = &mut self.cache.computed;
+            states.clear();
+            states.extend_from_slice(set.states());
+            *before = set.before();
+            return Id::COMPUTED;
+        }
+        self.add(set)
+    }
+
+    fn add(&mut self, set: Arc<Set>) -> Id {
+        let start = match self.lazy.sets.is_idle(set.states()) {
+            true => Id::START,
+            false => 0,
+        };
+        let cache = &mut *self.cache;
+        let id = Id(Id::row(cache.sets.len() as u32).0 | start);
+        let row = 1 << self.lazy.shift;
+        cache.size += set.size() + row * size_of::<Id>();
+        cache.table.resize(cache.table.len() + row, Id::UNKNOWN);
+        cache.sets.push(Arc::clone(&set));
+        cache.rows.insert(set, id);
+        id
+    }
+
+    /// A step that is not in the table: of a byte, or the text's end.
+    #[cold]
+    #[inline(never)]
+    fn make(&mut self, state: Id, byte: Option<u8>) -> Id {
+        let lazy = self.lazy;
+        let cache = &mut *self.cache;
+        let computed = state.plain() == Id::COMPUTED;
+        let matched = if computed {
+            let (states, before) = &cache.computed;
+            lazy.sets.step(&mut cache.scratch, states, *before, byte)
+        } else {
+            let set = &cache.sets[state.at()];
+            let before = set.before();
+            lazy.sets
+                .step(&mut cache.scratch, set.states(), before, byte)
+        };
+        let matched = if matched { Id::MATCH } else { 0 };
+        let class = byte.map_or(lazy.end, |byte| {
+            usize::from(lazy.classes[usize::from(byte)])
+        });
+        // Behind the end there is nothing: only whether a match ends there is asked.
+        let before = byte.map_or(lazy.fresh, |byte| lazy.before[usize::from(byte)]);
+        let generation = cache.generation;
+        let next = if byte.is_none() || lazy.sets.is_idle(cache.scratch.next()) {
+            cache.starts[before as usize]
+        } else if computed && cache.steps > 0 {
+            cache.steps -= 1;
+            cache.computed.0.clear();
+            cache.computed.0.extend_from_slice(cache.scratch.next());
+            cache.computed.1 = before;
+            Id::COMPUTED
+        } else {
+            let set = lazy.sets.keep(cache.scratch.next(), before);
+            self.state(Arc::new(set))
+        };
+        let next = Id(next.0 | matched);
+        if !computed && next.plain() != Id::COMPUTED && self.cache.generation == generation {
+            self.cache.table[state.at() << lazy.shift | class] = next;
+        }
+        next
+    }
+}
+
+impl Machine for Running<'_> {
+    type State = Id;
+
+    #[inline]
+    fn next(&mut self, state: Id, byte: u8) -> Id {
+        let class = usize::from(self.lazy.classes[usize::from(byte)]);
+        match self.cache.table.get(state.at() << self.lazy.shift | class) {
+            Some(next) if *next != Id::UNKNOWN => *next,
+            _ => self.make(state, Some(byte)),
+        }
+    }
+
+    #[inline]
+    fn is_special(&self, state: Id) -> bool {
+        state.0 & (Id::MATCH | Id::START) != 0
+    }
+
+    #[inline]
+    fn is_start(&self, state: Id) -> bool {
+        state.0 & (Id::MATCH | Id::START) == Id::START
+    }
+
+    #[inline]
+    fn is_match(&self, state: Id) -> bool {
+        state.0 & Id::MATCH != 0
+    }
+
+    fn ends(&mut self, state: Id) -> bool {
+        let known = self
+            .cache
+            .table
+            .get(state.at() << self.lazy.shift | self.lazy.end);
+        let ended = match known {
+            Some(next) if *next != Id::UNKNOWN => *next,
+            _ => self.make(state, None),
+        };
+        self.is_match(ended)
+    }
+
+    #[inline]
+    fn fresh(&self) -> Id {
+        self.cache.starts[self.lazy.fresh as usize]
+    }
+
+    #[inline]
+    fn behind(&self, byte: u8) -> Id {
+        self.cache.starts[self.lazy.before[usize::from(byte)] as usize]
+    }
+
+    fn leaves(&self, _state: Id) -> &[u8] {
+        &[]
+    }
+}

@@ -1,0 +1,175 @@
+//! The walk over a text: byte by byte, or from needle to needle where no match is begun.
+
+use super::Automaton;
+
+/// An automaton that is walked over byte by byte.
+pub(super) trait Machine {
+    type State: Copy + PartialEq;
+
+    fn next(&mut self, state: Self::State, byte: u8) -> Self::State;
+    /// It is a start state, or a match ended in front of the byte that led to it, or it can be [left](Self::leaves) by few bytes.
+    fn is_special(&self, state: Self::State) -> bool;
+    /// No match is begun, and none ended.
+    fn is_start(&self, state: Self::State) -> bool;
+    /// A match ended in front of the byte that led to it.
+    fn is_match(&self, state: Self::State) -> bool;
+    /// Whether a match ends with the text.
+    fn ends(&mut self, state: Self::State) -> bool;
+    /// The start state at the start of a text.
+    fn fresh(&self) -> Self::State;
+    /// The start state behind a byte.
+    fn behind(&self, byte: u8) -> Self::State;
+    /// The bytes that lead out of a state, if they are few and it is no start state.
+    fn leaves(&self, state: Self::State) -> &[u8];
+}
+
+/// A needle that is so near is in thick ones; and the most bytes that are then walked before another is looked for.
+const CLOSE: usize = 16;
+const THICK: usize = 127;
+
+impl Automaton {
+    /// Read on; says how many bytes ago the state was a start state. `before`: the last byte, and how many bytes ago it was one then.
+    #[inline]
+    pub(super) fn steps<M: Machine>(
+        &self,
+        machine: &mut M,
+        from: &mut M::State,
+        before: (Option<u8>, usize),
+        bytes: &[u8],
+        lacks: bool,
+        found: &mut dyn FnMut(usize, usize),
+    ) -> usize {
+        let mut state = *from;
+        // Where in `bytes` the state was last a start state; negative: in an earlier piece.
+        let mut start_at = -(before.1 as i64);
+        let mut at = 0;
+        let mut jump_from = 0;
+        let mut thick = 0;
+        let before = match before.0 {
+            Some(last) => machine.behind(last),
+            None => machine.fresh(),
+        };
+        let behind = |machine: &M, at: usize| match at.checked_sub(1) {
+            Some(previous) => machine.behind(bytes[previous]),
+            None => before,
+        };
+        while at < bytes.len() {
+            if machine.is_special(state) && machine.is_start(state) {
+                if let Some(prefilter) = &self.prefilter
+                    && at >= jump_from
+                {
+                    let next = match lacks {
+                        true => None,
+                        false => prefilter.find(&bytes[at..]).map(|next| at + next),
+                    };
+                    // A needle may be cut by the end of the piece, and lie in front of a whole one: the last bytes are walked.
+                    let tail = bytes
+                        .len()
+                        .saturating_sub(self.needle.saturating_sub(1))
+                        .max(at);
+                    let to = match next {
+                        Some(next) if next <= tail => {
+                            // Where needles are as thick as hay, looking for them costs more than walking.
+                            thick = match next - at < CLOSE {
+                                true => (2 * thick + 1).min(THICK),
+                                false => 0,
+                            };
+                            jump_from = next + 1 + thick;
+                            next
+                        }
+                        _ => {
+                            jump_from = bytes.len();
+                            match self.may_begin_in(&bytes[at..]) {
+                                true => tail,
+                                false => bytes.len(),
+                            }
+                        }
+                    };
+                    if to > at {
+                        at = to;
+                        state = behind(machine, at);
+                    }
+                }
+                // Most steps from a start state lead to one.
+                let walked = match self.prefilter {
+                    Some(_) => jump_from,
+                    None => bytes.len(),
+                };
+                while at < walked
+                    && let Some(byte) = bytes.get(at)
+                {
+                    let next = machine.next(state, *byte);
+                    if !machine.is_start(next) {
+                        break;
+                    }
+                    state = next;
+                    at += 1;
+                }
+                start_at = at as i64;
+                if at == bytes.len() {
+                    break;
+                }
+            }
+            // Plain steps; the loop is left where something is to be decided.
+            let next = machine.next(state, bytes[at]);
+            if !machine.is_special(next) {
+                state = next;
+                at += 1;
+                continue;
+            }
+            if machine.is_match(next) {
+                found(at, (at as i64 - start_at).max(0) as usize);
+                if self.hollow {
+                    state = next;
+                    at += 1;
+                } else {
+                    // The byte that raised the flag is not part of the match: it is read again.
+                    state = behind(machine, at);
+                    start_at = at as i64;
+                    jump_from = jump_from.min(at);
+                }
+                continue;
+            }
+            state = next;
+            at += 1;
+            let rest = &bytes[at..];
+            let skip = match *machine.leaves(state) {
+                [a] => memchr::memchr(a, rest),
+                [a, b] => memchr::memchr2(a, b, rest),
+                [a, b, c] => memchr::memchr3(a, b, c, rest),
+                _ => Some(0),
+            };
+            at += skip.unwrap_or(rest.len());
+        }
+        if machine.is_start(state) {
+            start_at = at as i64;
+        }
+        let mut since_start = (at as i64 - start_at).max(0) as usize;
+        if self.certain && !self.hollow && machine.ends(state) {
+            found(bytes.len(), since_start);
+            state = behind(machine, bytes.len());
+            since_start = 0;
+        }
+        *from = state;
+        since_start
+    }
+}
+
+/// For each byte, whether it leads from any start state to something else.
+pub(super) fn begins<M: Machine>(machine: &mut M) -> Box<[bool; 256]> {
+    let mut starts = vec![machine.fresh()];
+    for byte in 0..=255 {
+        let start = machine.behind(byte);
+        if !starts.contains(&start) {
+            starts.push(start);
+        }
+    }
+    let mut begins = Box::new([false; 256]);
+    for (byte, begins) in (0..=255).zip(begins.iter_mut()) {
+        *begins = starts.iter().any(|start| {
+            let next = machine.next(*start, byte);
+            !machine.is_start(next)
+        });
+    }
+    begins
+}

@@ -1,0 +1,233 @@
+//! What is slower still: each step is computed, with the characters around it at hand. So `\b` of Unicode is searched for, which
+//! looks at whole characters, in front of it and behind it: a byte is taken when the character that it begins is there.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use regex_automata::util::primitives::StateID;
+
+use super::sets::{Before, Scratch, Set, Sets};
+use crate::limits;
+use crate::search::prefilter::Prefilter;
+
+/// An automaton that keeps nothing.
+#[derive(Debug)]
+pub(super) struct Slow {
+    sets: Sets,
+    /// It looks at characters beyond ASCII.
+    waits: bool,
+    idle: Arc<Set>,
+    work: RefCell<Work>,
+    /// Messages whose begun matches were forgotten.
+    forgotten: Cell<u64>,
+}
+
+/// Room to work in.
+#[derive(Debug)]
+struct Work {
+    scratch: Scratch,
+    states: Vec<StateID>,
+    /// The bytes in hand, with those around them.
+    text: Vec<u8>,
+}
+
+/// What an open message holds: the set, the bytes in front of it, and those that wait for the rest of a character.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    set: Arc<Set>,
+    around: [u8; BEFORE + WAITING],
+    before: u8,
+    waiting: u8,
+}
+
+/// Bytes of the longest character; and of the longest that is not whole.
+const BEFORE: usize = 4;
+const WAITING: usize = BEFORE - 1;
+
+impl Held {
+    /// Hold a set at a place of a text.
+    fn at(set: Arc<Set>, text: &[u8], at: usize) -> Self {
+        let from = at.saturating_sub(BEFORE);
+        let kept = text.get(from..).unwrap_or_default();
+        let mut around = [0; BEFORE + WAITING];
+        for (place, byte) in around.iter_mut().zip(kept) {
+            *place = *byte;
+        }
+        Self {
+            set,
+            around,
+            before: (at - from) as u8,
+            waiting: (text.len() - at).min(WAITING) as u8,
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        let len = usize::from(self.before) + usize::from(self.waiting);
+        self.around.get(..len).unwrap_or_default()
+    }
+}
+
+impl Slow {
+    pub(super) fn new(sets: Sets) -> Self {
+        Self {
+            waits: sets.nfa().look_set_any().contains_word_unicode(),
+            idle: Arc::new(sets.idle(Before::Other)),
+            work: RefCell::new(Work {
+                scratch: sets.scratch(),
+                states: Vec::new(),
+                text: Vec::new(),
+            }),
+            forgotten: Cell::new(0),
+            sets,
+        }
+    }
+
+    /// Messages whose begun matches were forgotten for want of room, up to now.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.get()
+    }
+
+    #[cfg(test)]
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// At the start of a text.
+    pub(super) fn start(&self) -> Held {
+        Held::at(Arc::clone(&self.idle), &[], 0)
+    }
+
+    /// Behind a byte, when no match is begun.
+    pub(super) fn start_behind(&self, byte: u8) -> Held {
+        Held::at(Arc::clone(&self.idle), &[byte], 1)
+    }
+
+    /// Whether a match is begun and not decided.
+    pub(super) fn is_open(&self, held: &Held) -> bool {
+        held.waiting > 0 || !self.sets.is_idle(held.set.states())
+    }
+
+    /// Read on, from a set that was last idle `since_start` bytes ago; says how many bytes ago it then was.
+    pub(super) fn feed(
+        &self,
+        held: &mut Held,
+        since_start: usize,
+        bytes: &[u8],
+        prefilter: Option<&Prefilter>,
+        (certain, hollow): (bool, bool),
+        found: &mut dyn FnMut(usize, usize),
+    ) -> usize {
+        let Work {
+            scratch,
+            states,
+            text,
+        } = &mut *self.work.borrow_mut();
+        text.clear();
+        text.extend_from_slice(held.text());
+        let old = text.len();
+        text.extend_from_slice(bytes);
+        states.clear();
+        states.extend_from_slice(held.set.states());
+        let idle = self.idle.states();
+        let matcher = self.sets.nfa().look_matcher();
+        let mut at = usize::from(held.before);
+        let mut start_at = at as i64 - since_start as i64;
+        let mut jumped = 0;
+        while at < text.len() {
+            if self.sets.is_idle(states) {
+                if let Some(prefilter) = prefilter
+                    && at >= jumped
+                {
+                    // A needle may be cut by the end.
+                    let tail = text.len().saturating_sub(prefilter.longest()).max(at);
+                    let next = prefilter.find(&text[at..]).map_or(tail, |next| at + next);
+                    at = next.min(tail);
+                    jumped = at + 1;
+                }
+                start_at = at as i64;
+            }
+            let byte = text[at];
+            if self.waits && text.len() - at < length(byte) {
+                break;
+            }
+            let matched = self.sets.step_where(scratch, states, Some(byte), |look| {
+                matcher.matches(look, text, at)
+            });
+            if matched {
+                let len = (at as i64 - start_at).max(0) as usize;
+                found(at.saturating_sub(old), len);
+                if !hollow {
+                    // The byte that raised the flag is not part of the match: it is read again.
+                    states.clear();
+                    states.extend_from_slice(idle);
+                    start_at = at as i64;
+                    continue;
+                }
+            }
+            states.clear();
+            states.extend_from_slice(scratch.next());
+            at += 1;
+        }
+        if self.sets.is_idle(states) {
+            start_at = at as i64;
+        }
+        if certain
+            && !hollow
+            && at == text.len()
+            && self.sets.step_where(scratch, states, None, |_| false)
+        {
+            found(bytes.len(), (at as i64 - start_at).max(0) as usize);
+            states.clear();
+            states.extend_from_slice(idle);
+            start_at = at as i64;
+        }
+        let set = match self.sets.is_idle(states) {
+            true => Arc::clone(&self.idle),
+            false if self.sets.alive() > limits::BEGUN_MATCHES => {
+                self.forgotten.set(self.forgotten.get() + 1);
+                Arc::clone(&self.idle)
+            }
+            false => Arc::new(self.sets.keep(states, Before::Other)),
+        };
+        *held = Held::at(set, text, at);
+        (at as i64 - start_at).max(0) as usize
+    }
+
+    /// Whether a match ends with what is there: in front of a byte, or with the text.
+    pub(super) fn ends_before(&self, held: &Held, byte: Option<u8>) -> bool {
+        let Work {
+            scratch,
+            states,
+            text,
+        } = &mut *self.work.borrow_mut();
+        text.clear();
+        text.extend_from_slice(held.text());
+        let end = text.len();
+        text.extend(byte);
+        states.clear();
+        states.extend_from_slice(held.set.states());
+        let matcher = self.sets.nfa().look_matcher();
+        for at in usize::from(held.before)..=end {
+            let next = text.get(at).copied();
+            let matched = self.sets.step_where(scratch, states, next, |look| {
+                matcher.matches(look, text, at)
+            });
+            if matched {
+                return true;
+            }
+            states.clear();
+            states.extend_from_slice(scratch.next());
+        }
+        false
+    }
+}
+
+/// Bytes of the character that a byte begins.
+fn length(first: u8) -> usize {
+    match first {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    }
+}

@@ -1,0 +1,226 @@
+//! A *portion*: what is kept of a message, shown before the message is over and then forgotten.
+
+use std::ops::Range;
+
+use crate::hit::{Carried, Piece};
+
+use super::{SPARE, Shown, Unit};
+use crate::search::query::Query;
+
+/// Where a portion ends, in the kept bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cut {
+    /// The end of what is shown.
+    pub(super) end: usize,
+    /// How many pieces are.
+    pieces: usize,
+    /// Where its last pieces that touch begin; `None` when bytes are skipped or missing between its end and what is kept next.
+    run: Option<usize>,
+    /// Where the next match is looked for.
+    resume: usize,
+}
+
+/// How much of what is kept a portion has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it, but for half a character or line end at its end.
+    All,
+    /// Up to the last empty line: what is masked lies between two of them.
+    Paragraphs,
+    /// Only the head.
+    Head,
+}
+
+/// Bytes before a place that tell whether a line or a word begins there.
+const CONTEXT: usize = 4;
+/// Bytes of a match that is begun, at most: what is longer is shown in pieces.
+const BEGUN: usize = 64 << 10;
+
+impl Unit {
+    /// Decide how much of what is kept is shown before the message is over. False: nothing of it.
+    pub fn cut(&mut self, extent: Extent) -> bool {
+        let from = self.carried.len;
+        let last = match self.pieces.last() {
+            Some(Piece::Kept(range)) => Some(range.start.max(from)),
+            _ => None,
+        };
+        let all = self.bytes.len();
+        let end = match (extent, last) {
+            // It was shown before.
+            (Extent::Head, _) if self.head == 0 => return false,
+            (Extent::Head, _) => self.head,
+            (_, None) => all,
+            (Extent::All, Some(start)) => {
+                all - unfinished(self.bytes.get(start..).unwrap_or_default())
+            }
+            (Extent::Paragraphs, Some(start)) => {
+                start + paragraphs(self.bytes.get(start..).unwrap_or_default())
+            }
+        };
+        let shown = self.split(end);
+        // What was skipped last is kept after all when a match follows in its line.
+        let goes_on = shown < self.pieces.len() || self.skipped <= self.tail.len() as u64;
+        let mut run = 0;
+        let mut touches = false;
+        for piece in &self.pieces[..shown] {
+            touches = match piece {
+                Piece::Kept(range) => {
+                    run = run.min(range.start);
+                    true
+                }
+                Piece::Skipped(_) | Piece::Missing(..) => {
+                    run = usize::MAX;
+                    false
+                }
+            };
+        }
+        self.portion = Cut {
+            end,
+            pieces: shown,
+            run: Some(run).filter(|_| touches && goes_on),
+            resume: end,
+        };
+        shown > 0
+    }
+
+    /// The portion that was [cut](Self::cut). Matches that reach its end are told, and counted as not settled.
+    pub fn show_portion(&mut self, query: &Query) -> Shown<'_> {
+        let Cut {
+            end, pieces, run, ..
+        } = self.portion;
+        self.find(query, end);
+        let (mut unsettled, mut open) = (0, 0);
+        if let Some(run) = run {
+            // Only in the last pieces that touch: what comes next goes on with those.
+            let from = if run == 0 { self.search_from } else { run };
+            let first = self.matches.partition_point(|found| found.start < run);
+            let found: Vec<Range<usize>> = self.matches[first..]
+                .iter()
+                .map(|found| found.start - run..found.end - run)
+                .collect();
+            let certain = query.certain(&self.bytes[run..end], from - run, &found);
+            let resume = run + certain.resume;
+            if end - resume <= BEGUN {
+                unsettled = found.len().saturating_sub(certain.matches);
+                self.portion.resume = resume;
+                open = end.saturating_sub(resume.max(self.carried.len));
+            }
+        }
+        self.lend(pieces, end, unsettled, open)
+    }
+
+    /// Forget the portion that was shown; the search goes on.
+    pub fn forget(&mut self) {
+        let Cut {
+            end,
+            pieces,
+            run,
+            resume,
+        } = std::mem::take(&mut self.portion);
+        let noted = self.pieces.drain(..pieces).map(|piece| match piece {
+            Piece::Kept(range) => range.len() as u64,
+            Piece::Skipped(len) => {
+                self.carried.skipped = true;
+                len
+            }
+            Piece::Missing(..) => 0,
+        });
+        let noted: u64 = noted.sum();
+        self.start += noted.saturating_sub(self.head as u64);
+        let old = self.carried;
+        let from = run.map_or(end, |run| resume.saturating_sub(CONTEXT).max(run));
+        let (head, at) = if from < old.head {
+            (old.head - from, old.at + from as u64)
+        } else if old.len == 0 && from < self.head {
+            (self.head - from, from as u64)
+        } else {
+            (0, self.start.saturating_sub((end - from) as u64))
+        };
+        self.carried = Carried {
+            len: end - from,
+            head,
+            at,
+            ..old
+        };
+        self.search_from = resume.saturating_sub(from);
+        self.bytes.drain(..from);
+        for piece in &mut self.pieces {
+            if let Piece::Kept(range) = piece {
+                *range = range.start - from..range.end - from;
+            }
+        }
+        self.matches.clear();
+        self.head = 0;
+        self.excerpts = 0;
+        self.sated = false;
+        self.bytes.shrink_to(SPARE);
+    }
+
+    /// How many pieces lie before `end`; one that does in part is divided there.
+    fn split(&mut self, end: usize) -> usize {
+        let mut count = 0;
+        for piece in &mut self.pieces {
+            match piece {
+                Piece::Kept(range) if range.start >= end => break,
+                Piece::Kept(range) if range.end > end => {
+                    let rest = Piece::Kept(end..range.end);
+                    range.end = end;
+                    count += 1;
+                    self.pieces.insert(count, rest);
+                    break;
+                }
+                Piece::Kept(_) | Piece::Skipped(_) | Piece::Missing(..) => count += 1,
+            }
+        }
+        count
+    }
+}
+
+/// Bytes at the end of a text that are not shown without what comes next: the start of a character, or a CR before its LF.
+fn unfinished(text: &[u8]) -> usize {
+    if text.last() == Some(&b'\r') {
+        return 1;
+    }
+    let tail = &text[text.len().saturating_sub(3)..];
+    match tail.iter().rposition(|byte| byte & 0xc0 != 0x80) {
+        Some(at) => match str::from_utf8(&tail[at..]) {
+            Err(error) if error.error_len().is_none() => tail.len() - at,
+            _ => 0,
+        },
+        None => 0,
+    }
+}
+
+/// Bytes of a text up to the end of its last empty line.
+fn paragraphs(text: &[u8]) -> usize {
+    let mut end = text.len();
+    while let Some(at) = memchr::memrchr(b'\n', &text[..end]) {
+        let line = &text[..at];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.last() == Some(&b'\n') {
+            return at + 1;
+        }
+        end = at;
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_that_is_masked_ends_with_an_empty_line() {
+        for (text, end) in [
+            (&b"a\n\nb\n"[..], 3),
+            (b"a\r\n\r\nb", 5),
+            (b"a\n\n", 3),
+            (b"a\nb\n", 0),
+            (b"\n", 0),
+            (b"\n\n\n", 3),
+            (b"", 0),
+        ] {
+            assert_eq!(paragraphs(text), end, "{}", text.escape_ascii());
+        }
+    }
+}
