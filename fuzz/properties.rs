@@ -45,9 +45,10 @@ impl<'a> Input<'a> {
     }
 }
 
-const LINKS: [u32; 24] = [
+const LINKS: [u32; 42] = [
     1, 0, 101, 113, 276, 9, 50, 51, 104, 105, 108, 117, 119, 127, 163, 228, 229, 239, 6, 10, 12,
-    14, 147, 9999,
+    14, 147, 8, 100, 107, 109, 122, 138, 149, 166, 192, 204, 205, 206, 226, 242, 258, 281, 282,
+    284, 285,
 ];
 
 fn frame(link: u32, number: u64, bytes: &[u8]) -> Frame<'_> {
@@ -94,6 +95,10 @@ pub fn decode(data: &[u8]) {
                 || packet.payload.len() < packet.ip_payload.len()
         );
         let _ = packet.is_damaged();
+    }
+    let doubtful = decode::frame(&frame).is_ok_and(|packet| packet.doubtful);
+    if let Some((datagram, inner)) = decode::around(&frame) {
+        assert!(doubtful && datagram.payload.get(inner).is_some());
     }
     let mut scratch = Vec::new();
     assert!(decode::untagged(&frame, &mut scratch).len() <= frame.bytes.len());

@@ -20,7 +20,8 @@ pub enum Overlap {
 /// When TCP checksums are looked at (`--checksum`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Checksum {
-    /// When something hangs on it: a RST, a FIN, copies that differ.
+    /// When something hangs on it: a RST, a FIN, copies that differ; and, so that a damaged copy that comes first is not passed on, of
+    /// the first segments of a run, after copies that differ, and now and then.
     #[default]
     Auto,
     /// Always: a segment with a wrong one is searched by itself.

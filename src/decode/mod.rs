@@ -97,9 +97,10 @@ pub fn around_datagram<'a>(
 }
 
 /// The first datagram from the outside that is no proof of what is inside.
-fn doubt<'a>(mut outer: Packet<'a>) -> Option<(Packet<'a>, Range<usize>)> {
-    loop {
+fn doubt(mut outer: Packet<'_>) -> Option<(Packet<'_>, Range<usize>)> {
+    while outer.tunnels < TUNNELS {
         let inside = tunnel::inside(&outer)?;
+        let packet = step(&outer, &inside)?;
         if inside.doubtful {
             let inner = match inside.what {
                 What::Packet(link) => proof::trimmed(link.ip),
@@ -107,11 +108,9 @@ fn doubt<'a>(mut outer: Packet<'a>) -> Option<(Packet<'a>, Range<usize>)> {
             };
             return Some((outer, place(outer.payload, inner)?));
         }
-        outer = step(&outer, &inside)?;
-        if outer.tunnels > TUNNELS {
-            return None;
-        }
+        outer = packet;
     }
+    None
 }
 
 /// Where in `whole` these bytes of it are.

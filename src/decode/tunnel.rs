@@ -85,7 +85,7 @@ fn begins_a_frame(payload: &[u8]) -> bool {
     };
     let word = u64::from_be_bytes(*eight);
     // The last byte is reserved.
-    word & 0xff == 0
+    word.trailing_zeros() >= 8
         && match (word >> 32) as u32 {
             0x0800_0000 => true,
             // A version and a length of options, a flag, reserved bits, and an EtherType.
@@ -114,7 +114,7 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
         }
         // RFC 3378: a version and nothing.
         (Transport::Other, 97) => match bytes {
-            [0x30, 0x00, frame @ ..] | [0x03, 0x00, frame @ ..] => peel(Next::Frame, frame).ok()?,
+            [0x30 | 0x03, 0x00, frame @ ..] => peel(Next::Frame, frame).ok()?,
             _ => return None,
         },
         (Transport::Other, 115) => sessions(bytes, cut)?,

@@ -136,11 +136,7 @@ impl Reassembler {
         self.settle(block);
         let mut best: Option<(usize, bool, Sender, Fit)> = None;
         for slot in self.table.others(place) {
-            let full = self.table.paths(slot).is_some_and(|paths| paths.is_full());
-            let Some(entry) = self.table.get(slot) else {
-                continue;
-            };
-            let Some(turned) = Key::of_flow(&entry.flow).0.is_like(key) else {
+            let Some((entry, turned)) = self.may_take(slot, key) else {
                 continue;
             };
             let sender = if turned {
@@ -148,8 +144,7 @@ impl Reassembler {
             } else {
                 segment.sender
             };
-            if !full
-                && let Some(fit) = entry.fit(&Segment { sender, ..*segment }, by.ts)
+            if let Some(fit) = entry.fit(&Segment { sender, ..*segment }, by.ts)
                 && best
                     .as_ref()
                     .is_none_or(|(.., best)| fit.distance < best.distance)
@@ -202,13 +197,9 @@ impl Reassembler {
         let others = self.table.others(place);
         let alone = others.len() == 1;
         for slot in others {
-            let full = self.table.paths(slot).is_some_and(|paths| paths.is_full());
-            let Some(entry) = self.table.get(slot) else {
+            let Some((entry, false)) = self.may_take(slot, key) else {
                 continue;
             };
-            if full || Key::of_flow(&entry.flow).0.is_like(key) != Some(false) {
-                continue;
-            }
             let since = packet.ts.since(entry.last.ts).saturating_abs();
             let copy = entry.pending == Some(mark) && since <= APART && is_summed(packet);
             let ports = (entry.flow.client.port, entry.flow.server.port);
@@ -231,6 +222,16 @@ impl Reassembler {
             }
         }
         None
+    }
+
+    /// A flow that packets of this key may belong to, and whether their ports are at the other addresses then.
+    fn may_take(&mut self, slot: usize, key: &Key) -> Option<(&mut Entry<S>, bool)> {
+        if self.table.paths(slot).is_some_and(|paths| paths.is_full()) {
+            return None;
+        }
+        let entry = self.table.get(slot)?;
+        let turned = Key::of_flow(&entry.flow).0.is_like(key)?;
+        Some((entry, turned))
     }
 
     /// What a packet is to a flow that may have [other paths](super::table::Table::paths).
@@ -258,10 +259,10 @@ impl Reassembler {
         };
         let id = entry.flow.id;
         if let (Some(segment), true) = (segment, mirror) {
-            let dir = entry.direction(sender);
-            let half = entry.halves.half(dir);
-            let agrees = half.agrees(segment.first(), segment.payload());
-            if agrees == Some(true) && new && half.has_passed(segment) {
+            let half = entry.halves.made().get(entry.direction(sender).index());
+            let agrees = half.and_then(|half| half.agrees(segment.first(), segment.payload()));
+            let passed = half.is_some_and(|half| half.has_passed(segment));
+            if agrees == Some(true) && new && passed {
                 // What it is a copy of came before anybody looked for copies.
                 return Crossed::Copy;
             }

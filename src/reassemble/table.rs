@@ -160,14 +160,13 @@ impl Table {
             })
         };
         let found = self.index.find(place.0, holds).copied();
-        let slot = match found {
-            Some(slot) => slot as usize,
-            None => {
-                self.met = others;
-                match self.crowded {
-                    0 => return Err(place),
-                    _ => self.in_the_crowd(key).ok_or(place)?,
-                }
+        let slot = if let Some(slot) = found {
+            slot as usize
+        } else {
+            self.met = others;
+            match self.crowded {
+                0 => return Err(place),
+                _ => self.in_the_crowd(key).ok_or(place)?,
             }
         };
         self.recent = Some((*key, slot));
