@@ -9,42 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::frames::{ACK, PSH, SYN, tcp};
+use crate::properties::held::pcapng;
 use crate::{scratch, spygrep, text};
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A pcapng file of raw IP packets with their ticks.
-fn pcapng(path: &Path, options: &[(u16, &[u8])], packets: &[(u64, Vec<u8>)]) {
-    let block = |kind: u32, body: &[u8]| {
-        let length = u32::try_from(body.len().next_multiple_of(4) + 12).expect("short");
-        let mut block = [kind.to_le_bytes(), length.to_le_bytes()].concat();
-        block.extend(body);
-        block.resize(length as usize - 4, 0);
-        block.extend(length.to_le_bytes());
-        block
-    };
-    let section = [
-        0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
-    ];
-    let mut file = block(0x0a0d_0d0a, &section);
-    let mut interface = vec![101, 0, 0, 0, 0, 0, 0, 0];
-    for (code, value) in options {
-        interface.extend(code.to_le_bytes());
-        interface.extend(u16::try_from(value.len()).expect("short").to_le_bytes());
-        interface.extend(*value);
-        interface.resize(interface.len().next_multiple_of(4), 0);
-    }
-    file.extend(block(1, &interface));
-    for (ticks, packet) in packets {
-        let length = u32::try_from(packet.len()).expect("short");
-        let (high, low) = ((ticks >> 32) as u32, (*ticks & 0xffff_ffff) as u32);
-        let words = [0, high, low, length, length];
-        let mut body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        body.extend(packet);
-        file.extend(block(6, &body));
-    }
-    fs::write(path, file).expect("there is room");
-}
 
 /// Exchanges on one connection, all of whose segments are in order.
 fn exchanges(count: u32) -> Vec<Vec<u8>> {
@@ -124,11 +92,8 @@ fn times_at_all_extremes_come_to_an_end() {
             .enumerate()
             .map(|(at, packet)| (times(at), packet.clone()))
             .collect();
-        pcapng(
-            &file,
-            &[(9, &[resolution]), (14, &offset.to_le_bytes())],
-            &timed,
-        );
+        let capture = pcapng(resolution, offset.to_le_bytes(), &timed);
+        fs::write(&file, capture).expect("there is room");
         for arguments in [
             &["-t", ""][..],
             &["--threads", "1", "-T", ""],
@@ -154,7 +119,7 @@ fn times_at_all_extremes_come_to_an_end() {
         .iter()
         .map(|packet| (u64::MAX, packet.clone()))
         .collect();
-    pcapng(&file, &[], &timed);
+    fs::write(&file, pcapng(6, [0; 8], &timed)).expect("there is room");
     let (_, _, said) = ends(&[""], &file);
     assert!(
         said.contains(&format!(
@@ -179,7 +144,7 @@ fn a_clock_that_jumps_forgets_no_connection() {
             .zip(0..)
             .map(|(packet, at)| (jump(start + at * 1000), packet.clone()))
             .collect();
-        pcapng(&file, &[], &timed);
+        fs::write(&file, pcapng(6, [0; 8], &timed)).expect("there is room");
         for arguments in [
             &["-W", "log", "/"][..],
             &["-W", "log", "--threads", "1", "/"],

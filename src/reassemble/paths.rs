@@ -225,7 +225,7 @@ impl Reassembler {
     }
 
     /// A flow that packets of this key may belong to, and whether their ports are at the other addresses then.
-    fn may_take(&mut self, slot: usize, key: &Key) -> Option<(&mut Entry<S>, bool)> {
+    fn may_take(&mut self, slot: usize, key: &Key) -> Option<(&mut Entry, bool)> {
         if self.table.paths(slot).is_some_and(|paths| paths.is_full()) {
             return None;
         }

@@ -31,6 +31,17 @@ struct Work {
     text: Vec<u8>,
 }
 
+impl Work {
+    /// Go on where a message was, with its next bytes.
+    fn take_up(&mut self, held: &Held, bytes: &[u8]) {
+        self.text.clear();
+        self.text.extend_from_slice(held.text());
+        self.text.extend_from_slice(bytes);
+        self.states.clear();
+        self.states.extend_from_slice(held.set.states());
+    }
+}
+
 /// What an open message holds: the set, the bytes in front of it, and those that wait for the rest of a character.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
@@ -117,17 +128,14 @@ impl Slow {
         (certain, hollow): (bool, bool),
         found: &mut dyn FnMut(usize, usize),
     ) -> usize {
+        let mut work = self.work.borrow_mut();
+        work.take_up(held, bytes);
         let Work {
             scratch,
             states,
             text,
-        } = &mut *self.work.borrow_mut();
-        text.clear();
-        text.extend_from_slice(held.text());
-        let old = text.len();
-        text.extend_from_slice(bytes);
-        states.clear();
-        states.extend_from_slice(held.set.states());
+        } = &mut *work;
+        let old = text.len() - bytes.len();
         let idle = self.idle.states();
         let matcher = self.sets.nfa().look_matcher();
         let mut at = usize::from(held.before);
@@ -195,30 +203,24 @@ impl Slow {
 
     /// Whether a match ends with what is there: in front of a byte, or with the text.
     pub(super) fn ends_before(&self, held: &Held, byte: Option<u8>) -> bool {
-        let Work {
-            scratch,
-            states,
-            text,
-        } = &mut *self.work.borrow_mut();
-        text.clear();
-        text.extend_from_slice(held.text());
-        let end = text.len();
-        text.extend(byte);
-        states.clear();
-        states.extend_from_slice(held.set.states());
+        let mut work = self.work.borrow_mut();
+        work.take_up(held, byte.as_slice());
+        let end = work.text.len() - byte.as_slice().len();
         let matcher = self.sets.nfa().look_matcher();
-        for at in usize::from(held.before)..=end {
+        (usize::from(held.before)..=end).any(|at| {
+            let Work {
+                scratch,
+                states,
+                text,
+            } = &mut *work;
             let next = text.get(at).copied();
             let matched = self.sets.step_where(scratch, states, next, |look| {
                 matcher.matches(look, text, at)
             });
-            if matched {
-                return true;
-            }
             states.clear();
             states.extend_from_slice(scratch.next());
-        }
-        false
+            matched
+        })
     }
 }
 
