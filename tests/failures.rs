@@ -62,7 +62,7 @@ fn what_failed_is_told_by_whom_and_when() {
     let with = |more: &[Step]| [&OPEN[..], more].concat();
     let ends = "T 192.0.2.1:40000 -> 192.0.2.2:80";
     let back = "T 192.0.2.2:80 -> 192.0.2.1:40000";
-    let table: [(&str, Vec<Step>, String); 17] = [
+    let table: [(&str, Vec<Step>, String); 18] = [
         (
             "refused",
             vec![
@@ -98,6 +98,18 @@ fn what_failed_is_told_by_whom_and_when() {
             "the server resets",
             with(&[(2003, false, RST | ACK, [ASKED, 0], b"")]),
             format!("{back} [AR] #1 <- no answer · the server reset (RST) after 2 s\n"),
+        ),
+        (
+            "the server had closed a kept connection",
+            vec![
+                OPEN[0],
+                OPEN[1],
+                OPEN[2],
+                (3, false, FIN | ACK, [0, 0], b""),
+                (4, true, PSH | ACK, [0, 1], ASK),
+                (5, false, RST, [0, 1], b""),
+            ],
+            format!("{back} [AF] #1 <- no answer · the server had closed (FIN) 1 ms before\n"),
         ),
         (
             "the client gives up",

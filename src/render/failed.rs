@@ -40,7 +40,13 @@ pub(super) fn ended(end: End, after: i64) -> String {
     } else {
         "closed (FIN)"
     };
-    format!("the {who} {how} after {}", human::duration(after.max(0)))
+    match after {
+        ..0 => format!(
+            "the {who} had {how} {} before",
+            human::duration(after.saturating_neg())
+        ),
+        _ => format!("the {who} {how} after {}", human::duration(after)),
+    }
 }
 
 /// Who ended the connection, where somebody did.
@@ -107,6 +113,12 @@ mod tests {
         ] {
             assert_eq!(ended(End { by_server, reset }, 1_000_000), want);
         }
+        let end = End {
+            by_server: true,
+            reset: false,
+        };
+        let had = "the server had closed (FIN) 0.3 ms before";
+        assert_eq!(ended(end, -300_000), had);
     }
 
     #[test]

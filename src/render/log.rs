@@ -59,7 +59,7 @@ impl Line {
     fn failed(&mut self, failed: &Failed) {
         failed::word(failed).clone_into(&mut self.status);
         self.paint = Some(Paint::Failed);
-        self.times = [Some(failed.after), None];
+        self.times = [Some(failed.after).filter(|nanos| *nanos >= 0), None];
         self.words.extend(failed::end_of(failed).map(Cow::Owned));
     }
 }

@@ -18,7 +18,7 @@ use super::failed::Held;
 
 /// A client that ends its side so many nanoseconds behind its request, or later, has not only said all that it had to say: it
 /// has waited, and gives up.
-const GIVES_UP: i64 = 500_000_000;
+const GIVES_UP: i64 = 100_000_000;
 /// One that does sooner is not who ended the exchange, when the server ends its side later.
 const HALF_CLOSE: i64 = 10_000_000;
 
@@ -258,7 +258,8 @@ pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) ->
         let fin = fins[dir.index()].map(|by| (by, false));
         let reset = flow.reset.filter(|reset| reset.dir == dir);
         let end = fin.or(reset.map(|reset| (reset.by, true)));
-        end.filter(|(by, _)| by.ts >= exchange.asked)
+        // The server may have ended its side before the request reached it.
+        end.filter(|(by, _)| by.ts >= exchange.asked || dir == answering)
     };
     let asked = exchange.asked_whole.unwrap_or(exchange.asked);
     let seen = flow.handshake.answered.is_some()
