@@ -3,7 +3,7 @@
 
 #[allow(unreachable_pub, reason = "the fuzz targets use it as a library")]
 #[path = "../fuzz/properties.rs"]
-mod held;
+pub(crate) mod held;
 
 use std::fs;
 
