@@ -634,7 +634,7 @@ fn connection(port: u16) -> [Vec<u8>; 8] {
 }
 
 /// A pcapng file of an interface with this resolution and offset, and of packets with their ticks.
-fn pcapng(resolution: u8, offset: [u8; 8], packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
+pub fn pcapng(resolution: u8, offset: [u8; 8], packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let length = (body.len().next_multiple_of(4) + 12) as u32;
         let mut block = [kind.to_le_bytes(), length.to_le_bytes()].concat();
