@@ -122,6 +122,9 @@ impl Http1 {
             && !(fields.expects && text.len() > end)
         {
             self.halves.of_mut(dir).reset();
+            if !answer {
+                self.pairing.request_ends(voice.by.acked());
+            }
             let whole = Whole {
                 begin,
                 first: &input.first,

@@ -96,7 +96,7 @@ struct Open {
     run: u32,
     /// It is the first one of that.
     first: bool,
-    /// It was sent with the one before it, at once.
+    /// It was sent at once with the end of the one before it: its client had received nothing in between.
     with_last: bool,
     /// Offset of its first byte.
     start: i64,
@@ -162,7 +162,7 @@ pub(super) struct Pairing {
     unplaced: bool,
     /// Requests may have been missed behind the last one.
     missed: Option<Missed>,
-    /// Where the last request began, unless something unknown came behind it, and its acknowledgement number.
+    /// Where the last request began, unless something unknown came behind it, and the acknowledgement number of its last segment.
     last: Option<u64>,
     last_acks: Option<u32>,
     /// Bytes of the shortest request.
@@ -271,6 +271,11 @@ impl Pairing {
             start: stand.place.offset.cast_signed(),
             seen,
         });
+    }
+
+    /// The last request ends with a segment of this acknowledgement number.
+    pub(super) fn request_ends(&mut self, acks: Option<u32>) {
+        self.last_acks = acks.or(self.last_acks);
     }
 
     /// The method of the last request is known now.
@@ -521,6 +526,7 @@ impl Pairing {
             return None;
         }
         let waits = match self.habit {
+            _ if open.with_last => false,
             Habit::Waits => true,
             // The first ones of its batch may be lost, with their responses.
             Habit::Batches => !open.first || self.exact,
