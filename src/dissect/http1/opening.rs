@@ -27,6 +27,7 @@ impl Http1 {
         half.contrary = (asker == dir) == answer;
         let stand = Stand {
             place: input.place,
+            starts: input.starts,
             acks: input.first.acked(),
             other: input.other,
         };

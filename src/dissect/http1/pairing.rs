@@ -54,6 +54,8 @@ pub(super) struct Asked {
 pub(super) struct Stand {
     /// Its own place.
     pub(super) place: Place,
+    /// It is the first byte of its segment.
+    pub(super) starts: bool,
     /// The acknowledgement number of its segment.
     pub(super) acks: Option<u32>,
     /// The place of the next byte of the other direction, once a byte of that was delivered.
@@ -233,7 +235,7 @@ impl Pairing {
         }
         let first = self.measure(stand.place.offset);
         let received = stand.received();
-        let with_last = stand.acks.is_some() && stand.acks == self.last_acks;
+        let with_last = !stand.starts || (stand.acks.is_some() && stand.acks == self.last_acks);
         if with_last {
             self.habit = self.habit.max(Habit::Batches);
         } else {

@@ -47,6 +47,7 @@ impl Line {
         self.seen[side] = Some(place.plus(len));
         Stand {
             place,
+            starts: true,
             acks: Some(ISN[1 - side].wrapping_add(acks as u32)),
             other: self.seen[1 - side],
         }
