@@ -421,6 +421,9 @@ impl Http1 {
             voice.say(dir, Said::Body(facts));
         }
         *self.long_heads.of_mut(dir) = None;
+        if !self.halves.of(dir).answer {
+            self.pairing.request_ends(voice.by.acked());
+        }
         voice.say(dir, Said::End { complete });
     }
 

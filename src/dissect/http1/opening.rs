@@ -27,6 +27,7 @@ impl Http1 {
         half.contrary = (asker == dir) == answer;
         let stand = Stand {
             place: input.place,
+            starts: input.starts,
             acks: input.first.acked(),
             other: input.other,
         };
@@ -122,6 +123,9 @@ impl Http1 {
             && !(fields.expects && text.len() > end)
         {
             self.halves.of_mut(dir).reset();
+            if !answer {
+                self.pairing.request_ends(voice.by.acked());
+            }
             let whole = Whole {
                 begin,
                 first: &input.first,

@@ -54,6 +54,8 @@ pub(super) struct Asked {
 pub(super) struct Stand {
     /// Its own place.
     pub(super) place: Place,
+    /// It is the first byte of its segment.
+    pub(super) starts: bool,
     /// The acknowledgement number of its segment.
     pub(super) acks: Option<u32>,
     /// The place of the next byte of the other direction, once a byte of that was delivered.
@@ -96,7 +98,7 @@ struct Open {
     run: u32,
     /// It is the first one of that.
     first: bool,
-    /// It was sent with the one before it, at once.
+    /// It was sent at once with the end of the one before it: its client had received nothing in between.
     with_last: bool,
     /// Offset of its first byte.
     start: i64,
@@ -162,7 +164,7 @@ pub(super) struct Pairing {
     unplaced: bool,
     /// Requests may have been missed behind the last one.
     missed: Option<Missed>,
-    /// Where the last request began, unless something unknown came behind it, and its acknowledgement number.
+    /// Where the last request began, unless something unknown came behind it, and the acknowledgement number of its last segment.
     last: Option<u64>,
     last_acks: Option<u32>,
     /// Bytes of the shortest request.
@@ -233,7 +235,7 @@ impl Pairing {
         }
         let first = self.measure(stand.place.offset);
         let received = stand.received();
-        let with_last = stand.acks.is_some() && stand.acks == self.last_acks;
+        let with_last = !stand.starts || (stand.acks.is_some() && stand.acks == self.last_acks);
         if with_last {
             self.habit = self.habit.max(Habit::Batches);
         } else {
@@ -271,6 +273,11 @@ impl Pairing {
             start: stand.place.offset.cast_signed(),
             seen,
         });
+    }
+
+    /// The last request ends with a segment of this acknowledgement number.
+    pub(super) fn request_ends(&mut self, acks: Option<u32>) {
+        self.last_acks = acks.or(self.last_acks);
     }
 
     /// The method of the last request is known now.
@@ -521,6 +528,7 @@ impl Pairing {
             return None;
         }
         let waits = match self.habit {
+            _ if open.with_last => false,
             Habit::Waits => true,
             // The first ones of its batch may be lost, with their responses.
             Habit::Batches => !open.first || self.exact,

@@ -47,6 +47,7 @@ impl Line {
         self.seen[side] = Some(place.plus(len));
         Stand {
             place,
+            starts: true,
             acks: Some(ISN[1 - side].wrapping_add(acks as u32)),
             other: self.seen[1 - side],
         }
@@ -370,5 +371,23 @@ fn a_client_that_sends_some_at_once_is_paired_again_with_the_next_ones() {
     line.lose_requests(200);
     line.ask_having(received);
     assert_eq!([0; 3].map(|_| line.answer()), [None; 3]);
+    line.pairs();
+}
+
+#[test]
+fn a_request_that_is_sent_with_the_end_of_another_did_not_wait() {
+    // The second one begins in the segment of the first one's end, which was sent behind a response.
+    let mut line = Line::new();
+    line.pairs();
+    let received = line.responses;
+    line.ask_having(received);
+    line.ask_having(received);
+    line.lose_response();
+    let acks = Some(ISN[1].wrapping_add(line.responses as u32));
+    line.pairing.request_ends(acks);
+    line.ask();
+    line.pairing.lose_responses(Missed::UNREAD);
+    assert_eq!(line.answer(), None, "to the second or to the third");
+    line.answer();
     line.pairs();
 }
