@@ -591,7 +591,8 @@ fn settings(pattern: &str, how: u8) -> Settings {
     }
 }
 
-/// The packets of one connection, in order: a needle is cut by two of them. Every other one is of HTTP.
+/// The packets of one connection, in order: a needle is cut by two of them. Every other one is of
+/// HTTP.
 fn connection(port: u16) -> [Vec<u8>; 8] {
     let packet = |up: bool, flags: u8, seq: u32, ack: u32, text: &[u8]| {
         let mut packet = vec![0x45, 0, 0, 40 + text.len() as u8, 0, 0, 0, 0, 64, 6, 0, 0];
@@ -662,7 +663,8 @@ pub fn pcapng(resolution: u8, offset: [u8; 8], packets: &[(u64, Vec<u8>)]) -> Ve
     file
 }
 
-/// Whatever the times of packets are, in every resolution and offset: the run ends, and what lies in order is found.
+/// Whatever the times of packets are, in every resolution and offset: the run ends, and what lies
+/// in order is found.
 pub fn time(data: &[u8]) {
     let mut input = Input(data);
     let (how, resolution) = (input.byte(), input.byte());

@@ -243,16 +243,12 @@ fn streams_are_what_other_tools_agree_on() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Answers that some browser turns into a known text, and that are coded and framed to confuse whoever looks for it.
+/// Answers that some browser turns into a known text, and that are coded and framed to confuse
+/// whoever looks for it.
 #[test]
+#[ignore = "needs captures outside of the repository: SPYGREP_CAPTURES"]
 fn every_needle_of_the_evader_is_found_in_one_message() {
-    let named = std::env::var_os("SPYGREP_CAPTURES").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| project().join("../shared/captures"));
-    let folder = folder.join("evader");
-    if !folder.is_dir() {
-        println!("skipped: there is no {}", folder.display());
-        return;
-    }
+    let folder = outside().join("evader");
     let rows = rows(&folder.join("INDEX.tsv"));
     let missed = rows.iter().filter(|row| {
         let output = spygrep()

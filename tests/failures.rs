@@ -1,4 +1,5 @@
-//! Failures are records: what is refused, not answered, closed or reset; and what cannot be known is not told.
+//! Failures are records: what is refused, not answered, closed or reset; and what cannot be known
+//! is not told.
 
 use std::path::Path;
 
@@ -7,7 +8,8 @@ use serde_json::Value;
 use crate::frames::{ACK, FIN, Numbers, PSH, RST, SYN, tcp, write_at};
 use crate::{run, scratch, text};
 
-/// A packet of a chart: when, whether the client sends it, its flags, and how many bytes each side has sent before.
+/// A packet of a chart: when, whether the client sends it, its flags, and how many bytes each side
+/// has sent before.
 type Step = (u32, bool, u8, [u32; 2], &'static [u8]);
 
 const ASK: &[u8] = b"GET /page HTTP/1.1\r\nHost: shop\r\n\r\n";
@@ -78,7 +80,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (1000, true, SYN, [0, 0], b""),
                 (3000, true, SYN, [0, 0], b""),
             ],
-            format!("{ends} no answer to 3 SYNs so far\n"),
+            format!("{ends} no answer to 3 SYNs · 20 s\n"),
         ),
         (
             "one SYN at the end of the capture",
@@ -289,6 +291,10 @@ fn syns_that_nobody_answers_are_told_when_they_were_waited_for() {
             (3000, true, SYN, [0, 0], b""),
         ],
     );
+    // Time passes by packets: no pause counts for more than some seconds.
+    for second in 1..5 {
+        all.extend(packets(40_009, &[(second * 4000, true, ACK, [0, 0], b"")]));
+    }
     // One alone says nothing, unless servers are heard.
     all.extend(packets(40_001, &[(0, true, SYN, [0, 0], b"")]));
     let later = |heard: bool| {
@@ -308,7 +314,7 @@ fn syns_that_nobody_answers_are_told_when_they_were_waited_for() {
     let shown = printed("''", &path);
     assert_eq!(shown.matches("no answer").count(), 1, "{shown}");
     assert!(
-        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no answer to 3 SYNs so far\n"),
+        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no answer to 3 SYNs · 20 s\n"),
         "{shown}"
     );
     let mut heard = all;

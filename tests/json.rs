@@ -455,7 +455,8 @@ fn five_exchanges(path: &Path) {
     write(path, &packets);
 }
 
-/// `-A` and `-B` count messages in JSON as they do on the screen; what is shown beside them is the other half of a match.
+/// `-A` and `-B` count messages in JSON as they do on the screen; what is shown beside them is the
+/// other half of a match.
 #[test]
 fn neighbours_are_those_of_the_screen() {
     let schema = Schema::read();
@@ -499,7 +500,8 @@ fn neighbours_are_those_of_the_screen() {
             })
             .collect();
         assert_eq!(shown.join(" "), messages, "{line}");
-        // The screen has the same in full, but for the other half of a match, which is one line there unless it is a neighbour.
+        // The screen has the same in full, but for the other half of a match, which is one line
+        // there unless it is a neighbour.
         let printed = run(&format!("-q {line}"));
         let screen = text(&printed.stdout);
         let own = messages

@@ -76,7 +76,8 @@ impl Listening {
     }
 }
 
-/// A server that sends each answer in pieces, with a pause before each; and what its clients got, in order.
+/// A server that sends each answer in pieces, with a pause before each; and what its clients got,
+/// in order.
 struct Trickle {
     port: u16,
     server: std::thread::JoinHandle<()>,
@@ -187,7 +188,8 @@ fn a_request_is_shown_before_its_answer_comes() {
     assert!(said.contains("1 request, 1 answer"), "{said}");
 }
 
-/// Answers as servers trickle them: with a length, in chunks, until the end of the connection, and after a long wait.
+/// Answers as servers trickle them: with a length, in chunks, until the end of the connection, and
+/// after a long wait.
 fn answers() -> Vec<Answer> {
     let words = |from: usize, to: usize| -> String {
         (from..to)
@@ -239,7 +241,8 @@ fn body_of(answer: &[u8]) -> String {
     whole
 }
 
-/// Asks for each of the answers while the program listens; gives what the clients got and what it printed.
+/// Asks for each of the answers while the program listens; gives what the clients got and what it
+/// printed.
 fn listen_to(arguments: &[&str], last: &str) -> (Vec<String>, Vec<String>) {
     let trickle = Trickle::serve(answers());
     let port = trickle.port.to_string();

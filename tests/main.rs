@@ -86,8 +86,8 @@ fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// A pager that whoever we become can run, as its words: a script in a folder that everybody may enter. The target folder may lie
-/// below one that others may not, as root's own is.
+/// A pager that whoever we become can run, as its words: a script in a folder that everybody may
+/// enter. The target folder may lie below one that others may not, as root's own is.
 fn pager(name: &str, script: &str) -> String {
     let folder = std::env::temp_dir().join(format!("spygrep-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);

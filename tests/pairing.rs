@@ -1,4 +1,5 @@
-//! Which response is whose, when it was over, and what a capture cannot tell: connections made to order, and spoilt.
+//! Which response is whose, when it was over, and what a capture cannot tell: connections made to
+//! order, and spoilt.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -117,7 +118,8 @@ fn told(arguments: &str, path: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The exchanges of a capture: `GET /a 200`, `-` for what is not there, `?` behind a response to one of several requests.
+/// The exchanges of a capture: `GET /a 200`, `-` for what is not there, `?` behind a response to
+/// one of several requests.
 fn exchanges(path: &Path) -> Vec<String> {
     let mut found: BTreeMap<u64, [String; 2]> = BTreeMap::new();
     for message in told("''", path) {
@@ -240,7 +242,8 @@ fn behind_a_loss_the_next_exchange_is_paired_again() {
         "GET /e 405",
     ];
     check("pipelined", &line, &want);
-    // Whether the first request is that of the first response cannot be known when another one was lost in front of it.
+    // Whether the first request is that of the first response cannot be known when another one was
+    // lost in front of it.
     let mut line = Line::new(40_000, 0);
     line.ask("/a")
         .lost()
@@ -280,8 +283,8 @@ fn files_of_one_direction_each_are_paired_by_their_numbers() {
     );
 }
 
-/// Kept connections of one exchange after the other, or of some at once, of which packets are lost: how many responses are paired
-/// rightly, wrongly, and with nothing.
+/// Kept connections of one exchange after the other, or of some at once, of which packets are lost:
+/// how many responses are paired rightly, wrongly, and with nothing.
 fn lossy(path: &Path, seed: u64, depth: usize, lost_of_1000: usize) -> [usize; 3] {
     let mut numbers = Numbers(seed);
     let mut packets = Vec::new();

@@ -259,7 +259,8 @@ fn a_dot_is_any_byte_of_what_is_no_text() {
     let mut packets: Vec<Vec<u8>> = names.iter().map(|name| question(name)).collect();
     packets.push(datagram(b"storage\ngoogleapis\ncom"));
     packets.push(datagram(b"\x83\xa4name\xa3bob\xa3age\x0a"));
-    // A stream that is no text, its name cut anywhere; one of lines; and one that turns out late to be none.
+    // A stream that is no text, its name cut anywhere; one of lines; and one that turns out late to
+    // be none.
     packets.extend(says(
         4000,
         &[

@@ -1,4 +1,5 @@
-//! Bodies that are not framed, coded or written as their heads say, and heads that were cut: what is found, shown and counted.
+//! Bodies that are not framed, coded or written as their heads say, and heads that were cut: what
+//! is found, shown and counted.
 
 use std::path::{Path, PathBuf};
 

@@ -75,7 +75,7 @@ impl Desk {
                 let exchange = *exchange;
                 self.owed += 1;
                 if !asked {
-                    self.question(flow, state, dir.reverse(), &exchange, open.brief.interim);
+                    self.question(flow, state, dir.reverse(), &exchange);
                 }
             }
         } else if open.counted {
@@ -181,7 +181,7 @@ impl Desk {
             self.expect_answer(flow, state, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
                 if !asked {
-                    self.question(flow, state, dir.reverse(), exchange, open.brief.interim);
+                    self.question(flow, state, dir.reverse(), exchange);
                 }
                 if let Some(exchange) = state.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
@@ -331,19 +331,11 @@ impl Desk {
     }
 
     /// Show the question of a hit that is an answer: in full, or in one line.
-    /// After an interim response the rest of the request is still to come: then it is shown by itself.
-    fn question(
-        &mut self,
-        flow: &Flow,
-        state: &mut State,
-        dir: Direction,
-        exchange: &Exchange,
-        interim: bool,
-    ) {
-        let kept = match (self.orders.pair, interim) {
-            (false, _) => None,
-            (true, true) => self.take_question(state, exchange.number),
-            (true, false) => self.question_of(flow, state, dir, exchange.number),
+    /// One that is not over is shown by itself when it is.
+    fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
+        let kept = match self.orders.pair {
+            true => self.take_question(state, exchange.number),
+            false => None,
         };
         if let Some(kept) = kept {
             if kept.is_to_be_shown() {
