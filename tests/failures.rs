@@ -80,7 +80,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (1000, true, SYN, [0, 0], b""),
                 (3000, true, SYN, [0, 0], b""),
             ],
-            format!("{ends} no answer to 3 SYNs · 20 s\n"),
+            format!("{ends} no answer to 3 SYNs so far\n"),
         ),
         (
             "one SYN at the end of the capture",
@@ -314,7 +314,7 @@ fn syns_that_nobody_answers_are_told_when_they_were_waited_for() {
     let shown = printed("''", &path);
     assert_eq!(shown.matches("no answer").count(), 1, "{shown}");
     assert!(
-        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no answer to 3 SYNs · 20 s\n"),
+        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no answer to 3 SYNs · 16 s\n"),
         "{shown}"
     );
     let mut heard = all;

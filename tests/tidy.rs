@@ -77,15 +77,17 @@ const STILL_NAMES: [(&str, &str); 11] = [
 /// Lines of code in a function, without comments and blank lines.
 const FUNCTION: usize = 100;
 /// Functions that may be longer: their own bound, and why.
-const LONG_FUNCTIONS: [(&str, &str, usize); 7] = [
+const LONG_FUNCTIONS: [(&str, &str, usize); 9] = [
     // Still to be cut into steps.
     ("run.rs", "run", 170),
     ("cli/config.rs", "configure_run", 150),
+    ("pipeline/desk.rs", "event", 130),
+    ("pipeline/desk/verdict.rs", "close", 110),
     // Tables: a row for each counter, a row for each try of the self-test.
     ("stats.rs", "counted", 190),
     ("capture/privileges/selftest.rs", "processes", 110),
     // A state machine in one piece.
-    ("search/streaming.rs", "walk", 130),
+    ("search/streaming/machine.rs", "steps", 120),
     ("reassemble/mod.rs", "segment", 150),
     ("reassemble/fragments.rs", "push", 110),
 ];
