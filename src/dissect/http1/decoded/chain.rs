@@ -268,8 +268,12 @@ impl Tail {
         if self.outputs.len() > 1 {
             let mut own = true;
             self.outputs.retain_mut(|output| {
-                // Another reading that swells is no longer searched.
-                std::mem::take(&mut own) || output.push(piece, bounds, listener).is_ok()
+                let goes_on =
+                    std::mem::take(&mut own) || output.push(piece, bounds, listener).is_ok();
+                if !goes_on {
+                    listener.drop_reading();
+                }
+                goes_on
             });
         }
         Ok(())

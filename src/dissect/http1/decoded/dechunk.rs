@@ -23,7 +23,9 @@ enum At {
     Data(u64),
     /// In front of the line end behind a chunk.
     Behind,
-    /// Behind the last chunk: what comes is no data.
+    /// Behind the last chunk, in front of the empty line.
+    End,
+    /// Behind that: what comes is none of it.
     Over,
 }
 
@@ -35,12 +37,13 @@ impl Dechunk {
         match self.at {
             At::Size if is_blank => {}
             At::Size => match chunk_size(line).or_else(|| any_chunk_size(line)) {
-                Some(0) => self.at = At::Over,
+                Some(0) => self.at = At::End,
                 Some(size) => self.at = At::Data(size),
                 None => return false,
             },
             At::Behind if is_blank => self.at = At::Size,
-            At::Behind => return false,
+            At::End if is_blank => self.at = At::Over,
+            At::Behind | At::End => return false,
             At::Data(_) | At::Over => {}
         }
         self.line.clear();
@@ -53,7 +56,7 @@ impl Decoder for Dechunk {
         let mut used = 0_usize;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
             match self.at {
-                At::Over => return Ok(()),
+                At::Over => return Err(Failure::Broken(used)),
                 At::Data(left) => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     sink(rest.get(..len).unwrap_or_default()).map_err(|_| Failure::Swells(used))?;
@@ -63,7 +66,7 @@ impl Decoder for Dechunk {
                         left => At::Data(left),
                     };
                 }
-                At::Size | At::Behind => {
+                At::Size | At::Behind | At::End => {
                     let end = memchr::memchr(b'\n', rest).map(|at| at.saturating_add(1));
                     let part = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                     if self.line.len().saturating_add(part.len()) > LINE {
@@ -88,6 +91,6 @@ impl Decoder for Dechunk {
     }
 
     fn is_done(&self) -> bool {
-        self.at == At::Over
+        matches!(self.at, At::End | At::Over)
     }
 }

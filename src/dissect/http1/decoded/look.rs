@@ -7,9 +7,9 @@ use encoding_rs::UTF_8;
 
 use super::charset::{declared, is_utf_16};
 use super::codings::{Coding, Hints};
-use crate::dissect::http1::body::{any_chunk_size, looks_chunked, odd_chunk_size};
+use crate::dissect::http1::body::{any_chunk_size, chunk_size};
 
-/// Bytes in which the first chunk of a body that was not said to come in chunks has to end to be believed.
+/// Bytes in which the chunks of a body that was not said to come in chunks have to end to be believed.
 const CHUNK: usize = 4096;
 /// Bytes on which a coding without a mark is tried.
 const TRIED: usize = 512;
@@ -87,8 +87,8 @@ pub(in crate::dissect::http1) fn is_doubtful(
             let markup = media() == Media::Markup;
             markup && declared(first, all) != Some(UTF_8)
         }
-        [b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => match looks_chunked(first) {
-            Some(looks) => looks,
+        [b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => match begins_chunk(first) {
+            Some(begins) => begins,
             None => !all,
         },
         _ => false,
@@ -175,9 +175,9 @@ pub(super) fn magic(first: &[u8]) -> Option<Result<Coding, ()>> {
 enum Chunks {
     None,
     More,
-    /// The first one would be too long to wait for.
+    /// As far as was waited for.
     Perhaps,
-    /// The first one is there, and the second begins behind it.
+    /// As far as it takes to believe it.
     Seen,
 }
 
@@ -186,50 +186,90 @@ fn chunks(first: &[u8], all: bool, said: bool) -> Chunks {
     // What is told must not depend on how many bytes came at once.
     let all = all && first.len() <= CHUNK;
     let first = first.get(..CHUNK).unwrap_or(first);
-    let more = |told: Chunks| match all || first.len() >= CHUNK {
-        true => told,
-        false => Chunks::More,
-    };
-    let looks = looks_chunked(first);
-    if looks != Some(true) && !said {
-        return match looks {
-            None if !all => Chunks::More,
-            _ => Chunks::None,
-        };
+    let end = all || first.len() >= CHUNK;
+    match said {
+        true => odd_chunks(first, end).unwrap_or(Chunks::More),
+        false => clean_chunks(first, all, end),
     }
+}
+
+/// Chunks as the grammar has them, to the last one: lines of numbers look like some of them.
+fn clean_chunks(first: &[u8], all: bool, end: bool) -> Chunks {
+    let (mut at, mut any) = (0_usize, false);
+    // The bytes end in what may be a chunk.
+    let unknown = |any: bool| match (end, all) {
+        (false, _) => Chunks::More,
+        (true, false) if any => Chunks::Perhaps,
+        (true, _) => Chunks::None,
+    };
+    loop {
+        let rest = first.get(at..).unwrap_or_default();
+        let Some(is_size) = begins_chunk(rest) else {
+            return unknown(any);
+        };
+        let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end));
+        let Some(line) = line.filter(|_| is_size) else {
+            return if is_size { unknown(any) } else { Chunks::None };
+        };
+        let behind = line.len().saturating_add(1);
+        let size = chunk_size(line).and_then(|size| usize::try_from(size).ok());
+        let Some(data_end) = size.and_then(|size| size.checked_add(behind)?.checked_add(at)) else {
+            return Chunks::None;
+        };
+        match (first.get(data_end..).unwrap_or_default(), size) {
+            ([b'\r', b'\n', ..], Some(0)) => return Chunks::Seen,
+            ([b'\r', b'\n', ..], _) => at = data_end.saturating_add(2),
+            ([] | [b'\r'], size) => return unknown(any || size > Some(CHUNK)),
+            _ => return Chunks::None,
+        }
+        any = true;
+    }
+}
+
+/// Whether bytes begin with a chunk's first line as the grammar has it, or may.
+fn begins_chunk(bytes: &[u8]) -> Option<bool> {
+    let window = bytes.get(..9).unwrap_or(bytes);
+    let digits = window.iter().take_while(|byte| byte.is_ascii_hexdigit());
+    let digits = digits.count();
+    match bytes.get(digits..).unwrap_or_default() {
+        _ if digits > 8 => Some(false),
+        [] | [b'\r'] => None,
+        [b'\r', b'\n', ..] | [b';', ..] => Some(digits > 0),
+        _ => Some(false),
+    }
+}
+
+/// Chunks with sizes that are numbers to somebody: the first one, with another behind it. `None` when more bytes are needed;
+/// `end`: there are none.
+fn odd_chunks(first: &[u8], end: bool) -> Option<Chunks> {
+    let none = end.then_some(Chunks::None);
     let blank = first.iter().take_while(|byte| **byte <= b' ').count();
-    let Some(end) = memchr::memchr(b'\n', first.get(blank..).unwrap_or_default()) else {
-        return more(Chunks::None);
+    let rest = first.get(blank..).unwrap_or_default();
+    let Some(line) = memchr::memchr(b'\n', rest) else {
+        return none;
     };
-    let end = end.saturating_add(blank);
-    let size_of = |line: &[u8]| match said {
-        true => any_chunk_size(line),
-        false => odd_chunk_size(line),
-    };
-    let size = first.get(..end).and_then(size_of);
+    let size = rest.get(..line).and_then(any_chunk_size);
     let size = size.and_then(|size| usize::try_from(size).ok());
-    let Some(data_end) = size.and_then(|size| size.checked_add(end)?.checked_add(1)) else {
-        return Chunks::None;
+    let data_end = size.and_then(|size| size.checked_add(line)?.checked_add(blank)?.checked_add(1));
+    let Some(data_end) = data_end else {
+        return Some(Chunks::None);
     };
-    let behind = first.get(data_end..).unwrap_or_default();
-    let next = match behind {
+    let next = match first.get(data_end..).unwrap_or_default() {
         [b'\r', b'\n', next @ ..] | [b'\n', next @ ..] => next,
-        [] | [b'\r'] if data_end >= CHUNK && !all => return Chunks::Perhaps,
-        [] | [b'\r'] => return more(Chunks::None),
-        _ => return Chunks::None,
+        [] | [b'\r'] if data_end >= CHUNK => return Some(Chunks::Perhaps),
+        [] | [b'\r'] => return none,
+        _ => return Some(Chunks::None),
     };
     if size == Some(0) {
-        return Chunks::Seen;
+        return Some(Chunks::Seen);
     }
-    match (looks_chunked(next), memchr::memchr(b'\n', next)) {
-        (Some(true), _) => Chunks::Seen,
-        (_, Some(end)) if said => match next.get(..end).and_then(any_chunk_size) {
-            Some(_) => Chunks::Seen,
-            None => Chunks::None,
-        },
-        (None, _) | (_, None) if said || looks_chunked(next).is_none() => more(Chunks::None),
-        _ => Chunks::None,
-    }
+    let Some(line) = memchr::memchr(b'\n', next) else {
+        return none;
+    };
+    Some(match next.get(..line).and_then(any_chunk_size) {
+        Some(_) => Chunks::Seen,
+        None => Chunks::None,
+    })
 }
 
 /// Whether bytes are text to look at.
@@ -264,6 +304,7 @@ mod tests {
             coding,
             shown: true,
         };
+        let long = [&b"ffff\r\n"[..], &[b'x'; CHUNK]].concat();
         let table: &[(&[u8], bool, Judgement)] = &[
             (b"hello", false, Plain),
             (b"\x1f", false, More),
@@ -277,6 +318,11 @@ mod tests {
             (b"x = 5", false, Plain),
             (b"5\r\nhello\r\n0\r\n\r\n", true, coded(Coding::Chunked)),
             (b"5\r\nhello\r\n", false, More),
+            (b"5\r\nhello\r\n6\r\n", false, More),
+            (b"5\r\nhello\r\n6\r\n", true, Plain),
+            (b"1\n2\n3\n4\n5\n6\n7\n8\n", false, Plain),
+            (b"1\r\n2\r\n3\r\n4\r\n", true, Plain),
+            (b"123456789", false, Plain),
             (b"5\r\nhel", false, More),
             (b"5\r\nhello and more\r\n", false, Plain),
             (b"5\r\nhello\r\nworld\r\n", false, Plain),
@@ -284,8 +330,9 @@ mod tests {
             (b"0\r\n\r\n", true, coded(Coding::Chunked)),
             (b"200\r\nOK\r\n", true, Plain),
             (b"12345", true, Plain),
+            (b"ffff\r\nlong", false, More),
             (
-                b"ffff\r\nlong",
+                &long,
                 false,
                 Judgement::Coded {
                     coding: Coding::Chunked,

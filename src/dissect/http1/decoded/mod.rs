@@ -155,6 +155,11 @@ impl Listener for Teller<'_, '_> {
         self.voice.fork(self.dir, number, name);
         Some(number)
     }
+
+    fn drop_reading(&mut self) {
+        let counter = &mut self.voice.stats.bombs;
+        *counter = counter.saturating_add(1);
+    }
 }
 
 impl Body {

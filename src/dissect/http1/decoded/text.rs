@@ -19,6 +19,9 @@ pub(super) trait Listener {
 
     /// Another reading begins; `None` when there are too many, or no room.
     fn fork(&mut self, name: &'static str) -> Option<u8>;
+
+    /// Another reading swells like a bomb, and is not searched any further.
+    fn drop_reading(&mut self);
 }
 
 /// The characters of a body, or of another reading of it.

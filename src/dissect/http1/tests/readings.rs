@@ -534,6 +534,51 @@ fn readings_of_one_body_and_their_memory_are_bounded() {
 }
 
 #[test]
+fn another_reading_that_swells_is_dropped_and_counted() {
+    let bomb = gzip(&vec![0; 4 << 20]);
+    let head = head("", &bomb).replace("text/plain", "application/x-file");
+    let mut play = Play::default();
+    play.limits.decoded = 1 << 20;
+    play.perform(
+        &[client(GET), server(&[head.as_bytes(), &bomb].concat())],
+        &Cut::Whole,
+    );
+    assert!(
+        play.chart.texts[1].ends_with(&bomb),
+        "the message is told as sent"
+    );
+    assert_eq!(play.chart.bodies[0].reading, None);
+    let (name, text) = &play.chart.readings[0];
+    assert_eq!(*name, "gzip");
+    assert!(text.len() < 2 << 20);
+    assert_eq!(play.stats.bombs, 1);
+}
+
+#[test]
+fn numbers_in_lines_are_no_chunks() {
+    for body in [
+        &b"1\n2\n3\n4\n5\n6\n7\n8\n"[..],
+        b"1\r\n2\r\n3\r\n4\r\n",
+        b"0\n1\n",
+    ] {
+        let answer = [head("", body).as_bytes(), body].concat();
+        for cut in [Cut::Whole, Cut::Bytes] {
+            let play = play(&answer, &cut);
+            let lines = play.chart.lines();
+            let told = format!("< body \"{}\"", body.escape_ascii());
+            assert!(lines.contains(&told), "{lines:#?}");
+            assert_eq!(play.chart.bodies[0].reading, None);
+        }
+        // They are told as they come, unless they may be chunks as the grammar has them.
+        let mut play = Play::default();
+        let begun = answer.len() - body.len() + 2;
+        play.perform(&[client(GET), server(&answer[..begun])], &Cut::Whole);
+        let as_it_comes = play.chart.texts[1].ends_with(&answer[..begun]);
+        assert_eq!(as_it_comes, body[1] == b'\n');
+    }
+}
+
+#[test]
 fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
     let post =
         b"POST /up HTTP/1.1\r\nHost: h:1\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n";
