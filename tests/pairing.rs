@@ -601,6 +601,12 @@ fn a_request_that_is_refused_before_its_end_is_kept_as_far_as_it_came() {
     let output = run(&format!("-q -W log begun {}", path.display()));
     assert!(text(&output.stdout).contains("413"), "{output:?}");
     let output = run(&format!("-q --pair hello {}", path.display()));
-    // It was not over when the answer came: then it is told in a line.
-    assert!(text(&output.stdout).contains("-> POST h/up"), "{output:?}");
+    assert!(
+        text(&output.stdout).contains("POST /up HTTP/1.1"),
+        "{output:?}"
+    );
+    // It is shown once where it matches as well.
+    let output = run(&format!("-q --pair '' {}", path.display()));
+    let shown = text(&output.stdout);
+    assert_eq!(shown.matches("POST /up HTTP/1.1").count(), 1, "{shown}");
 }

@@ -75,7 +75,7 @@ impl Desk {
                 let exchange = *exchange;
                 self.owed += 1;
                 if !asked {
-                    self.question(flow, state, dir.reverse(), &exchange);
+                    self.question(flow, state, dir.reverse(), &exchange, open.brief.interim);
                 }
             }
         } else if open.counted {
@@ -181,7 +181,7 @@ impl Desk {
             self.expect_answer(flow, state, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
                 if !asked {
-                    self.question(flow, state, dir.reverse(), exchange);
+                    self.question(flow, state, dir.reverse(), exchange, open.brief.interim);
                 }
                 if let Some(exchange) = state.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
@@ -331,10 +331,22 @@ impl Desk {
     }
 
     /// Show the question of a hit that is an answer: in full, or in one line.
-    /// One that is not over is shown by itself when it is.
-    fn question(&mut self, flow: &Flow, state: &mut State, dir: Direction, exchange: &Exchange) {
+    /// A question that is not over is shown as far as it came. It is told in one line if it will be
+    /// shown by itself: it matches, or `interim`: the answer is no final one, so the rest is to come.
+    fn question(
+        &mut self,
+        flow: &Flow,
+        state: &mut State,
+        dir: Direction,
+        exchange: &Exchange,
+        interim: bool,
+    ) {
+        let number = exchange.number;
         let kept = match self.orders.pair {
-            true => self.take_question(state, exchange.number),
+            true if interim || self.is_matched(state, dir, number) => {
+                self.take_question(state, number)
+            }
+            true => self.question_of(flow, state, dir, number),
             false => None,
         };
         if let Some(kept) = kept {
