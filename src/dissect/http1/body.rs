@@ -151,12 +151,19 @@ impl Coding {
 ///
 /// `httparse::parse_chunk_size` takes an empty line for size 0 and refuses what many servers send (a bare line feed).
 pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
-    let (digits, rest) = line.split_at_checked(digits)?;
-    if !matches!(rest.trim_ascii().first(), None | Some(b';')) || digits.is_empty() {
+    let (digits, rest) = split_digits(line);
+    believed(digits, rest.trim_ascii())
+}
+
+/// The hexadecimal digits at the start of a line, and what is behind them.
+fn split_digits(line: &[u8]) -> (&[u8], &[u8]) {
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    line.split_at(line.iter().take_while(is_digit).count())
+}
+
+/// The size that these digits say, if nothing but an extension is behind them.
+fn believed(digits: &[u8], behind: &[u8]) -> Option<u64> {
+    if !matches!(behind.first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
     number(digits, 16).filter(|size| *size <= LARGEST)
@@ -168,21 +175,16 @@ const LARGEST: u64 = u32::MAX as u64;
 /// The same of a line that breaks the rules as some receivers allow: control characters and space around the digits, `0x`
 /// before them.
 pub(super) fn odd_chunk_size(line: &[u8]) -> Option<u64> {
-    let line = line.get(blank(line)..)?;
-    let line = match line {
+    let (digits, rest) = split_digits(without_0x(line.get(blank(line)..)?));
+    believed(digits, rest.get(blank(rest)..)?)
+}
+
+/// A number without the `0x` in front of it.
+const fn without_0x(number: &[u8]) -> &[u8] {
+    match number {
         [b'0', b'x' | b'X', digits @ ..] => digits,
-        line => line,
-    };
-    let digits = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
-    let (digits, rest) = line.split_at_checked(digits)?;
-    let rest = rest.get(blank(rest)..)?;
-    if !matches!(rest.first(), None | Some(b';')) || digits.is_empty() {
-        return None;
+        digits => digits,
     }
-    number(digits, 16).filter(|size| *size <= LARGEST)
 }
 
 /// The same of a line of which a number is read by whoever takes what is behind it for nothing, in 32 bits. Any text may begin
@@ -190,16 +192,9 @@ pub(super) fn odd_chunk_size(line: &[u8]) -> Option<u64> {
 pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.get(blank(line)..)?;
     let line = line.strip_prefix(b"+").unwrap_or(line);
-    let line = match line {
-        [b'0', b'x' | b'X', digits @ ..] => digits,
-        line => line,
-    };
-    let digits = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
-    let last = line.get(digits.saturating_sub(8)..digits)?;
-    number(last, 16).filter(|_| digits > 0)
+    let (digits, _) = split_digits(without_0x(line));
+    let last = digits.get(digits.len().saturating_sub(8)..)?;
+    number(last, 16).filter(|_| !digits.is_empty())
 }
 
 /// How many bytes in front are no more than space to somebody.

@@ -180,13 +180,7 @@ impl Http1 {
                     return Progress::need(end, 1);
                 }
                 if expected {
-                    self.halves.of_mut(dir).stage = Stage::Expected(framing);
-                    return Progress::need(end, 1);
-                }
-                let half = self.halves.of_mut(dir);
-                if Self::is_unasked(half) {
-                    half.stage = Stage::Unasked(framing);
-                    half.until_close = framing == Framing::UntilClose;
+                    half.stage = Stage::Expected(framing);
                     return Progress::need(end, 1);
                 }
                 self.body_begins(dir, end, framing)

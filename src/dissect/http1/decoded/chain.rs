@@ -200,13 +200,7 @@ impl Tail {
             Judgement::Coded {
                 coding,
                 shown: true,
-            } => match look.coded_in(coding) {
-                Some(output) => {
-                    self.outputs.push(output);
-                    self.add("sent", Some(Look::as_sent()), listener);
-                }
-                None => self.outputs.push(look.plain()),
-            },
+            } => self.show(look.coded_in(coding), &look, listener),
             Judgement::Coded { coding, .. } => {
                 self.outputs.push(look.plain());
                 self.add(coding.name(), look.coded_in(coding), listener);
@@ -220,22 +214,28 @@ impl Tail {
                     (Coding::Brotli, mistaken || hints.brotli),
                 ];
                 let codings = codings.into_iter().filter(|(_, may)| *may);
-                let mut codings = codings.map(|(coding, _)| coding);
+                let codings = codings.map(|(coding, _)| coding);
                 let shown = codings
                     .clone()
                     .find(|coding| look.is_likely(*coding, first));
                 let output = shown.and_then(|coding| look.coded_in(coding));
-                match output {
-                    Some(output) => {
-                        self.outputs.push(output);
-                        self.add("sent", Some(Look::as_sent()), listener);
-                    }
-                    None => self.outputs.push(look.plain()),
-                }
-                for coding in codings.by_ref().filter(|coding| shown != Some(*coding)) {
+                self.show(output, &look, listener);
+                for coding in codings.filter(|coding| shown != Some(*coding)) {
                     self.add(coding.name(), look.coded_in(coding), listener);
                 }
             }
+        }
+    }
+
+    /// Shows the body with a coding undone, beside a reading as it was sent; or plainly, if there
+    /// is no memory for that.
+    fn show(&mut self, decoded: Option<Output>, look: &Look, listener: &mut dyn Listener) {
+        match decoded {
+            Some(output) => {
+                self.outputs.push(output);
+                self.add("sent", Some(Look::as_sent()), listener);
+            }
+            None => self.outputs.push(look.plain()),
         }
     }
 
