@@ -330,6 +330,15 @@ struct AfterGap {
     then: Then,
 }
 
+impl AfterGap {
+    /// Nothing was open: all is told with the next burst.
+    const RAW: Self = Self {
+        told: 0,
+        consumed: 0,
+        then: Then::Raw,
+    };
+}
+
 /// One of something for each direction.
 #[derive(Clone, Copy, Default, Debug)]
 struct Both<T> {

@@ -579,11 +579,7 @@ mod tests {
             if std::mem::take(&mut self.open) {
                 voice.say(gap.dir, Said::End { complete: false });
             }
-            AfterGap {
-                told: 0,
-                consumed: 0,
-                then: Then::Raw,
-            }
+            AfterGap::RAW
         }
 
         fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
@@ -610,11 +606,7 @@ mod tests {
         }
 
         fn gap(&mut self, _: &Gap<'_>, _: &mut Voice<'_>) -> AfterGap {
-            AfterGap {
-                told: 0,
-                consumed: 0,
-                then: Then::Raw,
-            }
+            AfterGap::RAW
         }
 
         fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {

@@ -12,8 +12,7 @@ use simple_dns::{Packet, PacketFlag};
 
 use super::voice::Voice;
 use super::{
-    AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Then,
-    Verdict,
+    AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Verdict,
 };
 use crate::flow::{Direction, Flow};
 use crate::message::{Brief, Kind, Part, Said, Side};
@@ -213,11 +212,7 @@ impl Dissector for Dns {
 
     fn gap(&mut self, gap: &Gap<'_>, _voice: &mut Voice<'_>) -> AfterGap {
         *self.lost.of_mut(gap.dir) = true;
-        AfterGap {
-            told: 0,
-            consumed: 0,
-            then: Then::Raw,
-        }
+        AfterGap::RAW
     }
 
     fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {

@@ -175,11 +175,7 @@ impl Dissector for Http1 {
             |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
         let half = self.halves.of_mut(dir);
         match half.stage {
-            Stage::Start => AfterGap {
-                told: 0,
-                consumed: 0,
-                then: Then::Raw,
-            },
+            Stage::Start => AfterGap::RAW,
             Stage::Head(_) | Stage::LongHead => {
                 self.cut_head(dir, gap.waiting, voice);
                 missing(len, voice);
