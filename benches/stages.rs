@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use spygrep::decode;
 use spygrep::dissect::{self, Budget, Conversation};
 use spygrep::exchange::Silence;
-use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
+use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::hit::{Carried, Heading, Hit, Pair, Piece, Portion, Text, Why};
 use spygrep::limits::{Limits, time};
@@ -141,18 +141,8 @@ fn flow() -> Flow {
         port,
     };
     Flow {
-        id: 1,
-        slot: 0,
-        protocol: TCP,
-        client: end(1, 4096),
-        server: end(2, 80),
-        path: 0,
         roles: Roles::Seen,
-        opened: 0,
-        handshake: Handshake::default(),
-        reset: None,
-        troubles: Troubles::default(),
-        changes: 0,
+        ..Flow::new(1, TCP, end(1, 4096), end(2, 80))
     }
 }
 

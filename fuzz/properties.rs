@@ -8,7 +8,7 @@ use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
 use spygrep::dissect::{self, Budget, Conversation};
-use spygrep::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
+use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
 use spygrep::message::{Decoding, Kind, Part, Said, Side};
@@ -417,18 +417,8 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         port,
     };
     let flow = Flow {
-        id: 1,
-        slot: 0,
-        protocol: 6,
-        client: end(1, 40_000),
-        server: end(2, 80),
-        path: 0,
         roles: Roles::Seen,
-        opened: 0,
-        handshake: Handshake::default(),
-        reset: None,
-        troubles: Troubles::default(),
-        changes: 0,
+        ..Flow::new(1, 6, end(1, 40_000), end(2, 80))
     };
     let limits = Limits {
         decoded: 1 << 20,

@@ -137,6 +137,25 @@ impl Troubles {
 }
 
 impl Flow {
+    /// Of two endpoints, of which nothing more is known than that `client` spoke first.
+    #[must_use]
+    pub fn new(id: u64, protocol: u8, client: Endpoint, server: Endpoint) -> Self {
+        Self {
+            id,
+            slot: 0,
+            protocol,
+            client,
+            server,
+            path: 0,
+            roles: Roles::Guessed,
+            opened: 0,
+            handshake: Handshake::default(),
+            reset: None,
+            troubles: Troubles::default(),
+            changes: 0,
+        }
+    }
+
     /// Who sends in direction `dir`.
     #[must_use]
     pub const fn source(&self, dir: Direction) -> Endpoint {

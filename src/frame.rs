@@ -219,3 +219,11 @@ pub struct Frame<'a> {
     /// What was captured of it.
     pub bytes: &'a [u8],
 }
+
+impl Frame<'_> {
+    /// Bytes at its end that the snap length cut.
+    #[must_use]
+    pub const fn missing(&self) -> usize {
+        (self.wire_len as usize).saturating_sub(self.bytes.len())
+    }
+}

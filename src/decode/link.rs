@@ -20,7 +20,7 @@ pub(super) fn take_off<'a>(frame: &Frame<'a>) -> Result<Link<'a>, Undecoded> {
     }
     let (next, bytes) = decode(frame.link, frame.bytes)?;
     let found = peel(next, bytes);
-    let cut = frame.wire_len as usize > frame.bytes.len();
+    let cut = frame.missing() > 0;
     match found {
         // Some interfaces say Ethernet and give bare packets.
         Err(Undecoded::NotIp(_) | Undecoded::Cut)

@@ -82,7 +82,7 @@ fn put_together<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
 #[must_use]
 pub fn around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
     let link = link::take_off(frame).ok()?;
-    let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
+    let missing = frame.missing();
     let at = (frame.number, frame.ts);
     doubt(layer(at, &link, missing, ip::Extensions::Skip).ok()?)
 }
@@ -123,7 +123,7 @@ fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
 #[inline(never)]
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
     let link = link::take_off(frame)?;
-    let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
+    let missing = frame.missing();
     // One value from here to the caller, so that it is written once.
     let mut result = layer((frame.number, frame.ts), &link, missing, extensions);
     if let Ok(packet) = &mut result

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::{Budget, Conversation};
-use crate::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
+use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
 use crate::message::{BodyFacts, Part, Said};
@@ -385,17 +385,7 @@ pub(super) fn flow(protocol: u8) -> Flow {
         port,
     };
     Flow {
-        slot: 0,
-        id: 1,
-        protocol,
-        client: end(1, 40000),
-        server: end(2, 5000),
-        path: 0,
         roles: Roles::Seen,
-        opened: 0,
-        handshake: Handshake::default(),
-        reset: None,
-        troubles: Troubles::default(),
-        changes: 0,
+        ..Flow::new(1, protocol, end(1, 40000), end(2, 5000))
     }
 }

@@ -1,6 +1,6 @@
 //! How connections begin: who is the client, and when old ports carry a new connection.
 
-use crate::flow::{Direction, Endpoint, Flow, Handshake, Roles, Troubles};
+use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::packet::{Packet, TcpFlags};
 use crate::stream::Carrier;
 
@@ -166,18 +166,10 @@ impl Reassembler {
             (dst, src)
         };
         let flow = Flow {
-            id: self.last_id,
-            slot: 0,
-            protocol: packet.ip.protocol,
-            client: ends.0,
-            server: ends.1,
             path: packet.path,
             roles,
             opened: by.frame,
-            handshake: Handshake::default(),
-            reset: None,
-            troubles: Troubles::default(),
-            changes: 0,
+            ..Flow::new(self.last_id, packet.ip.protocol, ends.0, ends.1)
         };
         debug_assert_eq!(
             Key::of_flow(&flow).1,

@@ -441,7 +441,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::flow::{Endpoint, Handshake, Roles, Troubles};
+    use crate::flow::Endpoint;
     use crate::packet::protocol;
 
     fn flow(number: u32) -> Flow {
@@ -449,20 +449,12 @@ mod tests {
             addr: IpAddr::V4(Ipv4Addr::from_bits(addr)),
             port,
         };
-        Flow {
-            id: u64::from(number),
-            slot: 0,
-            protocol: protocol::TCP,
-            client: end(0x0a00_0001 + number, 40_000),
-            server: end(0xc0a8_0001, 80),
-            path: 0,
-            roles: Roles::Seen,
-            opened: 0,
-            handshake: Handshake::default(),
-            reset: None,
-            troubles: Troubles::default(),
-            changes: 0,
-        }
+        Flow::new(
+            u64::from(number),
+            protocol::TCP,
+            end(0x0a00_0001 + number, 40_000),
+            end(0xc0a8_0001, 80),
+        )
     }
 
     /// Marks of flows that went would make each look-up dearer than the one before, and the table larger.
