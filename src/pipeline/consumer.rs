@@ -35,10 +35,8 @@ impl Consumer {
     }
 
     /// Calls `look` with the flow of this slot and id, if it is still there.
-    pub(super) fn visit(&mut self, (slot, id): (u32, u64), look: impl FnOnce(&Flow, &mut Memory)) {
-        if let Some(Some(entry)) = self.flows.get_mut(slot as usize)
-            && entry.flow.id == id
-        {
+    pub(super) fn visit(&mut self, of: (u32, u64), look: impl FnOnce(&Flow, &mut Memory)) {
+        if let Some(entry) = entry(&mut self.flows, of) {
             look(&entry.flow, &mut entry.memory);
         }
     }
@@ -87,6 +85,12 @@ impl Consumer {
     }
 }
 
+/// The flow of this slot and id, if it is still there.
+fn entry(flows: &mut [Option<FlowEntry>], (slot, id): (u32, u64)) -> Option<&mut FlowEntry> {
+    let entry = flows.get_mut(slot as usize)?.as_mut();
+    entry.filter(|entry| entry.flow.id == id)
+}
+
 impl StreamSink for Consumer {
     fn time(&mut self, now: Timestamp) {
         self.desk.at(now);
@@ -95,10 +99,8 @@ impl StreamSink for Consumer {
     #[inline]
     fn run_timers(&mut self, now: Timestamp) {
         let Self { desk, flows } = self;
-        while let Some((slot, id)) = desk.due(now) {
-            if let Some(Some(entry)) = flows.get_mut(slot as usize)
-                && entry.flow.id == id
-            {
+        while let Some(of) = desk.due(now) {
+            if let Some(entry) = entry(flows, of) {
                 desk.idle(now, &entry.flow, &mut entry.memory);
             }
         }

@@ -114,16 +114,18 @@ impl Interest {
 
 /// Whether a flow may have failed of which nothing but its SYN was seen, and a RST.
 fn may_have_failed(flow: &Flow, now: Timestamp) -> bool {
-    let Handshake {
-        syn: Some(syn),
-        answered: None,
-        repeats,
-        ..
-    } = flow.handshake
-    else {
-        return false;
-    };
-    flow.reset.is_some() || repeats > 0 || now.since(syn) >= time::EMBRYO
+    unanswered_syn(flow).is_some_and(|syn| flow.reset.is_some() || may_be_silent(flow, syn, now))
+}
+
+/// The first SYN of a flow, if it was not answered.
+fn unanswered_syn(flow: &Flow) -> Option<Timestamp> {
+    let Handshake { syn, answered, .. } = flow.handshake;
+    syn.filter(|_| answered.is_none())
+}
+
+/// Whether the answer to a SYN was waited for: the SYN was sent again, or it is long ago.
+fn may_be_silent(flow: &Flow, syn: Timestamp, now: Timestamp) -> bool {
+    flow.handshake.repeats > 0 || now.since(syn) >= time::EMBRYO
 }
 
 /// What the dissectors of all flows share.
@@ -395,13 +397,8 @@ impl Desk {
 
     /// The flow is forgotten.
     fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
-        if let Handshake {
-            syn: Some(syn),
-            answered: None,
-            repeats,
-            ..
-        } = flow.handshake
-            && (repeats > 0 || self.now.since(syn) >= time::EMBRYO)
+        if let Some(syn) = unanswered_syn(flow)
+            && may_be_silent(flow, syn, self.now)
         {
             self.silent(flow, state, syn, how);
         }
