@@ -5,8 +5,8 @@ use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 use crate::stream::Carrier;
 
-/// What is remembered of an exchange while it is open. A small value without heap memory: there may be one for each
-/// request in flight.
+/// What is remembered of an exchange while it is open. A small value without heap memory: there may
+/// be one for each request in flight.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
     /// Its number in the run, shown as `#N`.
@@ -29,7 +29,8 @@ pub struct Exchange {
     pub acknowledged: Option<Timestamp>,
     /// First byte of the (final) answer.
     pub answered: Option<Timestamp>,
-    /// How many bytes of the other direction the asker had acknowledged by then, and how much of it was missed by the capture.
+    /// How many bytes of the other direction the asker had acknowledged by then, and how much of it
+    /// was missed by the capture.
     pub heard: Heard,
     /// Bytes of the question, its head as sent and its body decoded.
     pub sent: u64,
@@ -95,7 +96,8 @@ pub enum Silence {
     /// There was none, as far as the capture goes.
     #[default]
     None,
-    /// Bytes of that direction were lost or not understood, or a response came whose request is not certain: it may be among them.
+    /// Bytes of that direction were lost or not understood, or a response came whose request is not
+    /// certain: it may be among them.
     Unknown,
     /// No packet of that direction was captured.
     Unseen,

@@ -1,4 +1,5 @@
-//! The *failure*: a connection that was refused or not answered, or that ended before an answer was whole.
+//! The *failure*: a connection that was refused or not answered, or that ended before an answer was
+//! whole.
 
 use crate::flow::Endpoint;
 use crate::hit::Heading;
@@ -46,13 +47,15 @@ pub struct Failure<'a> {
     pub number: u64,
     /// Why it is shown: it is asked for, or belongs to a request that is.
     pub asked_for: bool,
-    /// From whom to whom: from the client to the server for a connection, the other way round for a request.
+    /// From whom to whom: from the client to the server for a connection, the other way round for a
+    /// request.
     pub heading: Heading,
     /// What failed.
     pub failed: Failed,
     /// The frames that show it: the SYN, the RST or the FIN.
     pub frames: &'a [u64],
-    /// Another address of the server, tried by the client at the same time, that failed in the same way.
+    /// Another address of the server, tried by the client at the same time, that failed in the same
+    /// way.
     pub other: Option<Endpoint>,
     /// So many more connections failed in the same way and are not shown one by one.
     pub more: Option<More>,

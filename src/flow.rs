@@ -61,7 +61,8 @@ impl Direction {
 pub enum Roles {
     /// From the handshake.
     Seen,
-    /// From the ports or the first sender: the capture joined in the middle, or the protocol has no handshake.
+    /// From the ports or the first sender: the capture joined in the middle, or the protocol has no
+    /// handshake.
     Guessed,
 }
 
@@ -171,7 +172,8 @@ impl Flow {
         self.source(dir.reverse())
     }
 
-    /// Whether the protocol has ports, and they are known: of a header that was cut they may not be.
+    /// Whether the protocol has ports, and they are known: of a header that was cut they may not
+    /// be.
     #[must_use]
     pub const fn has_ports(&self) -> bool {
         matches!(self.protocol, protocol::TCP | protocol::UDP)

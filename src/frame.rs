@@ -7,10 +7,12 @@ use std::num::NonZeroU64;
 
 /// A moment of capture time, in nanoseconds since 1970-01-01 UTC.
 ///
-/// All clocks of the program are made of these: no stage behind the source asks the operating system for the time.
+/// All clocks of the program are made of these: no stage behind the source asks the operating
+/// system for the time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(
-    /// The nanoseconds, counted from the earliest moment and never 0: so none at all, in an `Option`, needs no room of its own.
+    /// The nanoseconds, counted from the earliest moment and never 0: so none at all, in an
+    /// `Option`, needs no room of its own.
     NonZeroU64,
 );
 
@@ -30,8 +32,9 @@ impl Timestamp {
         Self::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
-    /// From nanoseconds since 1970, of any size; what lies outside of what is told apart ([`EARLIEST`](Self::EARLIEST) to
-    /// [`LATEST`](Self::LATEST)) is held at its end, and the answer says so.
+    /// From nanoseconds since 1970, of any size; what lies outside of what is told apart
+    /// ([`EARLIEST`](Self::EARLIEST) to [`LATEST`](Self::LATEST)) is held at its end, and the
+    /// answer says so.
     #[must_use]
     pub const fn held(nanos: i128) -> (Self, bool) {
         if nanos < Self::EARLIEST.nanos() as i128 {
@@ -43,8 +46,8 @@ impl Timestamp {
         }
     }
 
-    /// The earliest moment that a capture has, in 1678, and the latest, in 2261. To both ends of the range there are months,
-    /// so that nothing which is waited for lies beyond them.
+    /// The earliest moment that a capture has, in 1678, and the latest, in 2261. To both ends of
+    /// the range there are months, so that nothing which is waited for lies beyond them.
     pub const EARLIEST: Self = Self::new(-9_214_646_400, 0);
     /// See [`EARLIEST`](Self::EARLIEST).
     pub const LATEST: Self = Self::new(9_214_646_400, 0);
@@ -105,7 +108,8 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// The kind of link-layer header a frame starts with: a `LINKTYPE_` value of <https://www.tcpdump.org/linktypes.html>.
+/// The kind of link-layer header a frame starts with: a `LINKTYPE_` value of
+/// <https://www.tcpdump.org/linktypes.html>.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct LinkType(pub u32);
 
@@ -150,8 +154,8 @@ impl LinkType {
 }
 
 impl LinkType {
-    /// Those that packets are taken out of: the ones above, raw IP's older numbers, two of Wi-Fi (Prism, AVS), and the one that
-    /// PKTAP had where it was new.
+    /// Those that packets are taken out of: the ones above, raw IP's older numbers, two of Wi-Fi
+    /// (Prism, AVS), and the one that PKTAP had where it was new.
     pub const KNOWN: [Self; 41] = [
         Self::NULL,
         Self::ETHERNET,
@@ -206,7 +210,8 @@ impl fmt::Display for LinkType {
 /// One captured frame, lent by the source until the next one is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// Its place in the run, from 1, counted over all inputs before any filter: Wireshark's frame number.
+    /// Its place in the run, from 1, counted over all inputs before any filter: Wireshark's frame
+    /// number.
     pub number: u64,
     /// When it was captured.
     pub ts: Timestamp,

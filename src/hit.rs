@@ -14,7 +14,8 @@ use crate::times::Times;
 /// A message (with `--ngrep` a packet) to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Hit<'a> {
-    /// `#N`: the number of its exchange, burst or datagram; with `--ngrep` of its frame behind the filter.
+    /// `#N`: the number of its exchange, burst or datagram; with `--ngrep` of its frame behind the
+    /// filter.
     pub number: u64,
     /// Why it is shown.
     pub why: Why,
@@ -30,7 +31,8 @@ pub struct Hit<'a> {
     pub start: u64,
     /// What of earlier portions still matters to this one.
     pub carried: Carried,
-    /// How many bytes at the start of `text.bytes` are the message's head; only its first portion has it.
+    /// How many bytes at the start of `text.bytes` are the message's head; only its first portion
+    /// has it.
     pub head: usize,
     /// When its first byte was captured.
     pub began: Timestamp,
@@ -42,7 +44,8 @@ pub struct Hit<'a> {
     pub matches: &'a [Range<usize>],
     /// What parts of the head are: ranges into `text.bytes`, sorted, not overlapping.
     pub styles: &'a [(Range<usize>, Role)],
-    /// The head's fields in order: where name and value are in `text.bytes`, without the space around them.
+    /// The head's fields in order: where name and value are in `text.bytes`, without the space
+    /// around them.
     pub fields: &'a [(Range<usize>, Range<usize>)],
     /// Facts by name.
     pub facts: &'a [Fact],
@@ -96,8 +99,9 @@ pub enum Why {
     Empty,
 }
 
-/// A portion of a message. Most messages come whole. One that takes its time live, or has more matches than are held at
-/// once, comes in several: their texts, one after the other, are the text that would have come whole.
+/// A portion of a message. Most messages come whole. One that takes its time live, or has more
+/// matches than are held at once, comes in several: their texts, one after the other, are the text
+/// that would have come whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Portion {
     /// All of it.
@@ -113,15 +117,15 @@ pub enum Portion {
 /// What of earlier portions of a message still matters to a portion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Carried {
-    /// Bytes at the start of [`Text::bytes`] that an earlier portion has shown and no piece covers: a match may begin in
-    /// them.
+    /// Bytes at the start of [`Text::bytes`] that an earlier portion has shown and no piece covers:
+    /// a match may begin in them.
     pub len: usize,
     /// How many of those belong to the head.
     pub head: usize,
     /// The place of the first of them: in the head when some belong to it, else in the body.
     pub at: u64,
-    /// How many of the last matches reach the end of this portion and may become longer: they come again with the next
-    /// portion.
+    /// How many of the last matches reach the end of this portion and may become longer: they come
+    /// again with the next portion.
     pub unsettled: usize,
     /// Bytes at the end of this portion in which a match may have begun that ends in a later one.
     pub open: usize,
@@ -130,7 +134,8 @@ pub struct Carried {
 }
 
 impl Hit<'_> {
-    /// The matches that will not change any more: all of them, but in a portion behind which more comes.
+    /// The matches that will not change any more: all of them, but in a portion behind which more
+    /// comes.
     #[must_use]
     pub fn settled(&self) -> &[Range<usize>] {
         let settled = self.matches.len().saturating_sub(self.carried.unsettled);

@@ -3,12 +3,13 @@
 //! # The spine
 //!
 //! ```text
-//! capture ──Frame──▶ decode ──Packet──▶ reassemble ──StreamEvent──▶ dissect ──Said──▶ search ──Hit──▶ render
-//!  (pull)            (pure)             (keeps order)               (meaning)         (pure)         (writes)
+//! capture ─Frame─▶ decode ─Packet─▶ reassemble ─StreamEvent─▶ dissect ─Said─▶ search ─Hit─▶ render
+//!  (pull)          (pure)           (keeps order)            (meaning)       (pure)     (writes)
 //! ```
 //!
-//! *Nouns are files, verbs are folders.* A verb imports nouns, never another verb; [`pipeline`] knows all the verbs and
-//! joins them. What is lost anywhere is counted in [`stats`], and every buffer has its bound in [`limits`].
+//! *Nouns are files, verbs are folders.* A verb imports nouns, never another verb; [`pipeline`]
+//! knows all the verbs and joins them. What is lost anywhere is counted in [`stats`], and every
+//! buffer has its bound in [`limits`].
 //!
 //! Each verb can be used alone. Which packets of a capture hold a text:
 //!
@@ -16,7 +17,10 @@
 //! use spygrep::capture::{Next, Source as _, savefile::Savefiles};
 //! use spygrep::{decode, search};
 //!
-//! let asked = search::Asked { any: vec!["Accept-Language: .*".into()], ..search::Asked::default() };
+//! let asked = search::Asked {
+//!     any: vec!["Accept-Language: .*".into()],
+//!     ..search::Asked::default()
+//! };
 //! let query = search::Query::compile(&asked)?;
 //! let mut files = Savefiles::open(&["pcaps/french-website.pcap"])?;
 //! let (mut matches, mut frames) = (Vec::new(), Vec::new());

@@ -1,7 +1,8 @@
-//! The *message*: what a person would call one thing that was said. A request, an answer, a burst, a datagram.
+//! The *message*: what a person would call one thing that was said. A request, an answer, a burst,
+//! a datagram.
 //!
-//! A message is told in pieces ([`Said`]), so that one of any size is searched to its last byte in constant memory; one that lies in
-//! one piece is told at once.
+//! A message is told in pieces ([`Said`]), so that one of any size is searched to its last byte in
+//! constant memory; one that lies in one piece is told at once.
 
 use std::ops::Range;
 
@@ -30,11 +31,13 @@ pub enum Side {
     Speaks,
 }
 
-/// A piece of a message, in this order: one `Begin`; any number of the others; one `End`. Or all of it at once: `Whole`.
-/// One direction of a flow has at most one open message; the two directions interleave freely.
+/// A piece of a message, in this order: one `Begin`; any number of the others; one `End`. Or all of
+/// it at once: `Whole`. One direction of a flow has at most one open message; the two directions
+/// interleave freely.
 #[derive(Clone, Copy, Debug)]
 pub enum Said<'a> {
-    /// A message begins. Said at its first byte, so that its number and time are those of that byte.
+    /// A message begins. Said at its first byte, so that its number and time are those of that
+    /// byte.
     Begin(Begin),
     /// The next bytes of its text, decoded; lent for the call, never empty.
     Text {
@@ -43,7 +46,8 @@ pub enum Said<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
-    /// What is known of the message now that its head was read. At most once, behind the head's text.
+    /// What is known of the message now that its head was read. At most once, behind the head's
+    /// text.
     Brief {
         /// The facts that every message is asked for.
         brief: Brief,
@@ -57,28 +61,30 @@ pub enum Said<'a> {
         /// Why.
         reason: GapReason,
     },
-    /// The body may be read in another way than the one that is told as `Text`: by this name, from here on. The text of
-    /// that reading is all that was told so far, then its [`Said::Reading`]. At most [`crate::limits::READINGS`] a message,
-    /// numbered from 0.
+    /// The body may be read in another way than the one that is told as `Text`: by this name, from
+    /// here on. The text of that reading is all that was told so far, then its [`Said::Reading`].
+    /// At most [`crate::limits::READINGS`] a message, numbered from 0.
     Fork {
         /// Its number in the message.
         reading: u8,
         /// What the bytes are taken for: `gzip`, `sent` for no coding and no framing.
         name: &'static str,
     },
-    /// The next bytes of another reading; lent for the call, never empty. They are searched, and not shown unless they
-    /// match where the message's own text does not.
+    /// The next bytes of another reading; lent for the call, never empty. They are searched, and
+    /// not shown unless they match where the message's own text does not.
     Reading {
         /// Its number.
         reading: u8,
         /// The bytes.
         bytes: &'a [u8],
     },
-    /// What became of the body. At most once, right before `End`, and only when bytes of a body were captured.
+    /// What became of the body. At most once, right before `End`, and only when bytes of a body
+    /// were captured.
     Body(BodyFacts),
     /// The message is over.
     End {
-        /// It was seen to its end by its own framing. False when the stream ended, broke or was given up in it.
+        /// It was seen to its end by its own framing. False when the stream ended, broke or was
+        /// given up in it.
         complete: bool,
     },
     /// A message, from its first byte to its last.
@@ -147,7 +153,8 @@ pub struct Begin {
     /// Which exchange of its flow it belongs to, counted from 0; an answer has its question's.
     /// `None`: an answer whose question was not captured.
     pub exchange: Option<u64>,
-    /// It goes on where the direction's last message ended: matches cross from that one into this one.
+    /// It goes on where the direction's last message ended: matches cross from that one into this
+    /// one.
     pub continues: bool,
 }
 
@@ -171,19 +178,21 @@ pub struct Brief {
     pub interim: bool,
     /// The message breaks this rule of its protocol, and was read all the same.
     pub odd: Option<&'static str>,
-    /// An answer to one of several questions, and which one is not certain: packets were lost, or the capture began in the middle.
+    /// An answer to one of several questions, and which one is not certain: packets were lost, or
+    /// the capture began in the middle.
     pub unpaired: bool,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BodyFacts {
-    /// Captured bytes of the body as it was sent: without its framing (chunk sizes), before anything was decoded.
+    /// Captured bytes of the body as it was sent: without its framing (chunk sizes), before
+    /// anything was decoded.
     pub wire: u64,
     /// What was done to them.
     pub state: Decoding,
-    /// What they were taken for, where that is not what the head says: `gzip`, `chunked`; `sent` for neither coding nor
-    /// framing.
+    /// What they were taken for, where that is not what the head says: `gzip`, `chunked`; `sent`
+    /// for neither coding nor framing.
     pub reading: Option<&'static str>,
     /// Events of an event stream; `None` for any other body.
     pub events: Option<u64>,
@@ -202,7 +211,8 @@ pub enum Decoding {
     /// They swell like a bomb: decoding was stopped, and the rest is not told but counted
     /// ([`crate::stats::DissectStats::undecoded_bytes`]).
     Cut,
-    /// There was no memory left for its decoder: from there on, mostly the first byte, they were told as sent.
+    /// There was no memory left for its decoder: from there on, mostly the first byte, they were
+    /// told as sent.
     NoRoom,
 }
 
@@ -224,7 +234,8 @@ pub struct Description {
 pub struct Fact {
     /// Its name: `http.status`.
     pub name: &'static str,
-    /// Its value as text; it came off the wire, so it goes to a terminal only through `render/escape`.
+    /// Its value as text; it came off the wire, so it goes to a terminal only through
+    /// `render/escape`.
     pub value: String,
     /// It belongs into the message's one-line summary.
     pub summary: bool,

@@ -37,7 +37,8 @@ pub const fn path_of(vlan: u16) -> u32 {
     (vlan as u32 + 1).wrapping_mul(0x9e37_79b1)
 }
 
-/// The VLAN of a path that is of one tag alone. (A mix of several tags or tunnels is one in a million times taken for that.)
+/// The VLAN of a path that is of one tag alone. (A mix of several tags or tunnels is one in a
+/// million times taken for that.)
 #[must_use]
 pub fn vlan_of(path: u32) -> Option<u16> {
     /// By which a tag's number is had back, modulo 2 to the 32.
@@ -55,24 +56,29 @@ pub struct Packet<'a> {
     pub frame: u64,
     /// When that frame was captured.
     pub ts: Timestamp,
-    /// What is wrapped around it: a number made of the VLAN tags and tunnel identifiers outside of this IP header,
-    /// 0 for none. Equal addresses on different paths are different flows.
+    /// What is wrapped around it: a number made of the VLAN tags and tunnel identifiers outside of
+    /// this IP header, 0 for none. Equal addresses on different paths are different flows.
     pub path: u32,
-    /// Tunnels that were taken off; one more than [`crate::limits::TUNNELS`] when another is left on.
+    /// Tunnels that were taken off; one more than [`crate::limits::TUNNELS`] when another is left
+    /// on.
     pub tunnels: u8,
-    /// It was taken out of a datagram that may be none of a tunnel's: neither its port nor what is inside of it is proof
-    /// enough. What lies around the packet in that datagram is searched as well (`decode::around`).
+    /// It was taken out of a datagram that may be none of a tunnel's: neither its port nor what is
+    /// inside of it is proof enough. What lies around the packet in that datagram is searched as
+    /// well (`decode::around`).
     pub doubtful: bool,
     /// The (innermost) IP header.
     pub ip: Ip,
-    /// Its bytes, of an IPv4 header: `[]` for IPv6, whose header has no checksum, and for what was put together from fragments.
+    /// Its bytes, of an IPv4 header: `[]` for IPv6, whose header has no checksum, and for what was
+    /// put together from fragments.
     pub ip_header: &'a [u8],
-    /// The header behind it. [`Transport::Other`] for a later fragment and for what is cut inside that header.
+    /// The header behind it. [`Transport::Other`] for a later fragment and for what is cut inside
+    /// that header.
     pub transport: Transport,
-    /// All bytes behind the IP headers, as far as the IP header's length goes and they were captured.
-    /// The defragmenter and checksums work on these.
+    /// All bytes behind the IP headers, as far as the IP header's length goes and they were
+    /// captured. The defragmenter and checksums work on these.
     pub ip_payload: &'a [u8],
-    /// The bytes behind the transport header: the tail of `ip_payload`. For ICMP and IGMP, behind the first four bytes.
+    /// The bytes behind the transport header: the tail of `ip_payload`. For ICMP and IGMP, behind
+    /// the first four bytes.
     pub payload: &'a [u8],
     /// Payload bytes that the headers announce and the capture does not have (snap length).
     pub cut: u32,
@@ -101,7 +107,8 @@ impl Packet<'_> {
 
     /// Whether it is a TCP segment whose checksum, or that of its IPv4 header, is wrong.
     ///
-    /// A header whose field is 0 was not summed yet: the sender leaves that to its network card (RFC 791 section 3.1).
+    /// A header whose field is 0 was not summed yet: the sender leaves that to its network card
+    /// (RFC 791 section 3.1).
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         let header = self
@@ -113,8 +120,9 @@ impl Packet<'_> {
 
     /// Whether it is a TCP segment whose checksum (RFC 9293 section 3.1) is wrong.
     ///
-    /// A field that holds the sum of the pseudo-header alone is right: the sender leaves the rest to its network card, and
-    /// the capture sees the segment before that. What is not captured whole cannot be told to be wrong.
+    /// A field that holds the sum of the pseudo-header alone is right: the sender leaves the rest
+    /// to its network card, and the capture sees the segment before that. What is not captured
+    /// whole cannot be told to be wrong.
     #[must_use]
     pub fn has_wrong_sum(&self) -> bool {
         let (Transport::Tcp(_), Some(field), 0) =
@@ -140,9 +148,9 @@ impl Packet<'_> {
     }
 }
 
-/// The sum of 16-bit words as they lie in memory, an odd last byte in front of a zero: taken four words at a time, which makes the
-/// same sum when its carries are added back in. In either byte order it is the same but for the order of its own bytes (RFC 1071
-/// section 2).
+/// The sum of 16-bit words as they lie in memory, an odd last byte in front of a zero: taken four
+/// words at a time, which makes the same sum when its carries are added back in. In either byte
+/// order it is the same but for the order of its own bytes (RFC 1071 section 2).
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
     let (fours, rest) = bytes.as_chunks::<8>();
     let (twos, rest) = rest.as_chunks::<4>();
@@ -187,7 +195,8 @@ pub struct Ip {
     pub fragment: Option<Fragment>,
 }
 
-/// Where a fragment belongs (RFC 791 section 3.2, RFC 8200 section 4.5). An IPv6 atomic fragment is none.
+/// Where a fragment belongs (RFC 791 section 3.2, RFC 8200 section 4.5). An IPv6 atomic fragment is
+/// none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fragment {
     /// Identification: 16 bits for IPv4, 32 for IPv6.

@@ -1,15 +1,18 @@
 //! The one file that knows all the verbs, and joins them.
 //!
 //! ```text
-//! Frame ─▶ filter ─▶ decode ─┬─▶ defragment ─▶ reassemble ─▶ dissect ─▶ search ─▶ render      messages
-//!                            └─▶ search ─▶ render                                             packets (--ngrep)
+//! Frame ─▶ filter ─▶ decode ─┬─▶ defragment ─▶ reassemble ─▶ dissect ─▶ search ─▶ render
+//!                            └─▶ search ─▶ render   (--ngrep: packets, not messages)
 //! ```
 //!
-//! Its rooms: `front` (from a frame to what is said of streams), `desk` (from there to what is shown), `memory` (what is remembered of
-//! a flow), `telling` (how a message becomes a hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for `-O`), `streams` (the files of `--streams`).
+//! Its rooms: `front` (from a frame to what is said of streams), `desk` (from there to what is
+//! shown), `memory` (what is remembered of a flow), `telling` (how a message becomes a hit),
+//! `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for
+//! `-O`), `streams` (the files of `--streams`).
 //!
-//! Of files, the front may have a thread of its own: `ahead`. What it tells goes to the desk in batches (`batch`), and `behind` gives
-//! them to it in their order: what comes out is the same to the byte.
+//! Of files, the front may have a thread of its own: `ahead`. What it tells goes to the desk in
+//! batches (`batch`), and `behind` gives them to it in their order: what comes out is the same to
+//! the byte.
 
 mod ahead;
 mod batch;
@@ -126,7 +129,8 @@ struct Singles {
 }
 
 impl Pipeline {
-    /// A pipeline that shows hits through `renderer`, saves their packets in `recorder`, all bytes in `streams`, and asks `pace` before each record.
+    /// A pipeline that shows hits through `renderer`, saves their packets in `recorder`, all bytes
+    /// in `streams`, and asks `pace` before each record.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -218,7 +222,8 @@ impl Pipeline {
         }
     }
 
-    /// Note what the source counted, and why it is not asked any more: the outputs tell it when they [finish](Self::finish).
+    /// Note what the source counted, and why it is not asked any more: the outputs tell it when
+    /// they [finish](Self::finish).
     pub fn ended(&mut self, captured: CaptureStats, why: Ending) {
         (self.captured, self.ending) = (captured, why);
     }
@@ -265,7 +270,8 @@ impl Pipeline {
         found
     }
 
-    /// Questions that were shown, and whose answers the end of the capture cut off: how many, and the first of them.
+    /// Questions that were shown, and whose answers the end of the capture cut off: how many, and
+    /// the first of them.
     #[must_use]
     pub fn left_waiting(&self) -> (u64, &[Unanswered]) {
         self.desk().map_or((0, &[]), Desk::left)

@@ -2,8 +2,8 @@
 
 /// Which copy of a byte is taken when copies differ and none is delivered yet (`--overlap`).
 ///
-/// No choice is right for all receivers: PYROLYSE (2025) found 14 to 20 behaviours among 23 stacks. So the copy that is
-/// not taken is searched as well, by itself.
+/// No choice is right for all receivers: PYROLYSE (2025) found 14 to 20 behaviours among 23 stacks.
+/// So the copy that is not taken is searched as well, by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Overlap {
     /// The first one that came (RFC 9293 section 3.10.7.4 trims later ones).
@@ -20,8 +20,9 @@ pub enum Overlap {
 /// When TCP checksums are looked at (`--checksum`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Checksum {
-    /// When something hangs on it: a RST, a FIN, copies that differ; and, so that a damaged copy that comes first is not passed on, of
-    /// the first segments of a run, after copies that differ, and now and then.
+    /// When something hangs on it: a RST, a FIN, copies that differ; and, so that a damaged copy
+    /// that comes first is not passed on, of the first segments of a run, after copies that differ,
+    /// and now and then.
     #[default]
     Auto,
     /// Always: a segment with a wrong one is searched by itself.

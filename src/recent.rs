@@ -1,14 +1,16 @@
 //! *Recent* packets: which one was used already, from another place.
 
-/// Packets remembered. A newer one takes the place of an older one: then its copies are used as well, as if sent again.
+/// Packets remembered. A newer one takes the place of an older one: then its copies are used as
+/// well, as if sent again.
 const SLOTS: usize = 8192;
 /// Places that one packet is known from.
 const PLACES: usize = 4;
 
-/// The packets of the last moments, each by a hash of what it is, and the places where they were seen.
+/// The packets of the last moments, each by a hash of what it is, and the places where they were
+/// seen.
 ///
-/// The same packet from the same place was sent again; so one is a copy as long as its place has seen it less often than
-/// another one has.
+/// The same packet from the same place was sent again; so one is a copy as long as its place has
+/// seen it less often than another one has.
 #[derive(Default)]
 pub struct Recent {
     /// Made with the first packet.
@@ -24,9 +26,9 @@ struct Slot {
 }
 
 impl Recent {
-    /// Note a packet that was seen at `place` at the moment `now`. Whether it is a copy of one that was seen elsewhere, at the most
-    /// `apart` nanoseconds before or behind; if it is `unique`, whoever sends it again makes another one of it, and each
-    /// equal one is a copy.
+    /// Note a packet that was seen at `place` at the moment `now`. Whether it is a copy of one that
+    /// was seen elsewhere, at the most `apart` nanoseconds before or behind; if it is `unique`,
+    /// whoever sends it again makes another one of it, and each equal one is a copy.
     pub fn is_copy(&mut self, hash: u64, place: u64, now: i64, apart: i64, unique: bool) -> bool {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, Slot::default());

@@ -1,5 +1,5 @@
-//! A run: everything is prepared, rights are given up, frames are [driven](drive) through the pipeline, and its end is told. With its
-//! rooms the only place that asks the clock.
+//! A run: everything is prepared, rights are given up, frames are [driven](drive) through the
+//! pipeline, and its end is told. With its rooms the only place that asks the clock.
 
 mod diagnose;
 mod drive;
@@ -93,8 +93,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     } else {
         Box::new(io::stdout())
     };
-    // Live, what was gathered is written as soon as nothing more is there. Who watches a file being read, or replays it at its
-    // own speed, waits for each record.
+    // Live, what was gathered is written as soon as nothing more is there. Who watches a file being
+    // read, or replays it at its own speed, waits for each record.
     let watched = !records_to_stderr && io::stdout().is_terminal();
     let gather = live || !(config.realtime || watched);
     // With `-O -` ngrep's way is a filter: nothing but packets comes out.
@@ -214,8 +214,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
 }
 
-/// Sleep between records as long as the wire did, at most a minute, never for a clock that went back, and no longer when the
-/// run is to end.
+/// Sleep between records as long as the wire did, at most a minute, never for a clock that went
+/// back, and no longer when the run is to end.
 fn pace(signals: &Signals) -> Pace {
     let signals = signals.clone();
     let mut last: Option<Timestamp> = None;

@@ -1,6 +1,7 @@
 //! The counters. What is lost anywhere is counted here, and the closing summary says it.
 //!
-//! Each verb owns its part and is the only one to write it; [`Stats`] is a copy of all, taken when they are shown.
+//! Each verb owns its part and is the only one to write it; [`Stats`] is a copy of all, taken when
+//! they are shown.
 
 use std::borrow::Cow;
 
@@ -29,8 +30,9 @@ pub struct CaptureStats {
     pub frames: u64,
     /// Frames the kernel dropped because the program was too slow.
     pub dropped: u64,
-    /// The kernel counts some of those twice, and does not say which: it is so for `any`, where each frame of `lo` is one that
-    /// goes out and one that comes in. (Of `lo` alone the source halves the number.)
+    /// The kernel counts some of those twice, and does not say which: it is so for `any`, where
+    /// each frame of `lo` is one that goes out and one that comes in. (Of `lo` alone the source
+    /// halves the number.)
     pub dropped_at_most: bool,
     /// Frames the interface or its driver dropped.
     pub interface_dropped: u64,
@@ -42,7 +44,8 @@ pub struct CaptureStats {
     pub bad_times: u64,
 }
 
-/// What the decoder counts. Each frame is in exactly one of the counters of frames, from `packets` to `copies`.
+/// What the decoder counts. Each frame is in exactly one of the counters of frames, from `packets`
+/// to `copies`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecodeStats {
     /// Frames that passed the capture filter, and are used.
@@ -57,7 +60,8 @@ pub struct DecodeStats {
     pub cut: u64,
     /// Frames with an impossible IP header.
     pub malformed: u64,
-    /// Copies of packets, from another interface or with another tag, that were not used again. Nothing is lost with them.
+    /// Copies of packets, from another interface or with another tag, that were not used again.
+    /// Nothing is lost with them.
     pub copies: u64,
     /// Packets in more tunnels than are taken off.
     pub too_deep: u64,
@@ -76,8 +80,8 @@ impl DecodeStats {
         }
     }
 
-    /// Frames that are no IP, by the name of what they are, most of them first; those of kinds that were counted together
-    /// have none.
+    /// Frames that are no IP, by the name of what they are, most of them first; those of kinds that
+    /// were counted together have none.
     #[must_use]
     pub fn foreign(&self) -> Vec<(Option<String>, u64)> {
         let mut all: Vec<(Option<String>, u64)> = Vec::new();
@@ -155,7 +159,8 @@ pub struct DissectStats {
     pub malformed: u64,
     /// Messages read although they break a rule.
     pub odd: u64,
-    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the text as it was sent these are all bytes.
+    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the
+    /// text as it was sent these are all bytes.
     pub framing_bytes: u64,
     /// Bodies of which the rest was not decoded because they swell like a bomb.
     pub bombs: u64,

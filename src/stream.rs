@@ -1,7 +1,8 @@
 //! The *stream*: one direction of a flow, in order; and what can be said about it.
 //!
-//! These events are the whole truth about a tapped conversation: bytes, a hole of a known size, bytes that belong
-//! nowhere, an end. [`crate::reassemble`] gives them, [`crate::dissect`] takes them.
+//! These events are the whole truth about a tapped conversation: bytes, a hole of a known size,
+//! bytes that belong nowhere, an end. [`crate::reassemble`] gives them, [`crate::dissect`] takes
+//! them.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -18,13 +19,14 @@ pub struct Carrier {
     pub flags: TcpFlags,
     /// Type and code, for ICMP and IGMP.
     pub icmp: Option<(u8, u8)>,
-    /// Its TCP acknowledgement number as sent, which means something with the ACK flag only ([`Self::acked`]).
+    /// Its TCP acknowledgement number as sent, which means something with the ACK flag only
+    /// ([`Self::acked`]).
     pub ack: u32,
 }
 
 impl Carrier {
-    /// The sequence number of the next byte that the sender expects of the other direction; `None` for what is no TCP segment,
-    /// or has no ACK flag.
+    /// The sequence number of the next byte that the sender expects of the other direction; `None`
+    /// for what is no TCP segment, or has no ACK flag.
     #[must_use]
     pub fn acked(&self) -> Option<u32> {
         self.flags.has(TcpFlags::ACK).then_some(self.ack)
@@ -33,17 +35,19 @@ impl Carrier {
 
 /// What the reassembler says of a flow, one call each, in causal order.
 ///
-/// `offset` counts the bytes of one direction from its first byte (the one behind the SYN), 0 upwards, in 64 bits;
-/// the bytes are lent for the call, and so is their packet.
+/// `offset` counts the bytes of one direction from its first byte (the one behind the SYN), 0
+/// upwards, in 64 bits; the bytes are lent for the call, and so is their packet.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<B, C> {
-    /// The next bytes of a direction, in order, each exactly once. `by.flags` has PSH when the segment that ends here had it.
+    /// The next bytes of a direction, in order, each exactly once. `by.flags` has PSH when the
+    /// segment that ends here had it.
     Data {
         /// Direction.
         dir: Direction,
         /// Offset of the first of `bytes`.
         offset: u64,
-        /// The sequence number of the first of `bytes`: what an acknowledgement number of the other direction is compared with.
+        /// The sequence number of the first of `bytes`: what an acknowledgement number of the other
+        /// direction is compared with.
         seq: u32,
         /// Where the stream begins was not seen: offset 0 is the first byte that was captured.
         joined: bool,
@@ -80,8 +84,8 @@ pub enum Event<B, C> {
         len: u64,
         /// Why they are given up.
         reason: GapReason,
-        /// The packet whose bytes were cut off; or the latest one of the flow, at the moment when the bytes were acknowledged if they
-        /// were.
+        /// The packet whose bytes were cut off; or the latest one of the flow, at the moment when
+        /// the bytes were acknowledged if they were.
         by: C,
     },
     /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
@@ -92,7 +96,8 @@ pub enum Event<B, C> {
         offset: u64,
         /// The bytes, with the stream's around them where there are some.
         bytes: B,
-        /// How many of `bytes` are the stream's, in front: only a match that reaches beyond them is new.
+        /// How many of `bytes` are the stream's, in front: only a match that reaches beyond them is
+        /// new.
         context: usize,
         /// How many of `bytes` are the stream's, behind.
         after: usize,
@@ -101,8 +106,9 @@ pub enum Event<B, C> {
         /// Their segment.
         by: C,
     },
-    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows). Of a direction of which no packet was
-    /// captured, `offset` counts from the first acknowledgement on.
+    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows). Of a
+    /// direction of which no packet was captured, `offset` counts from the first acknowledgement
+    /// on.
     Acked {
         /// Direction of the acknowledged bytes.
         dir: Direction,
@@ -111,7 +117,8 @@ pub enum Event<B, C> {
         /// The packet with the acknowledgement.
         by: C,
     },
-    /// Nothing more comes in this direction. Said once for each direction that ever was said to have anything.
+    /// Nothing more comes in this direction. Said once for each direction that ever was said to
+    /// have anything.
     End {
         /// Direction.
         dir: Direction,
@@ -120,7 +127,8 @@ pub enum Event<B, C> {
         /// The latest packet of the flow.
         by: C,
     },
-    /// The flow is forgotten: this is the last that is said of it. Said once for each flow, TCP or not.
+    /// The flow is forgotten: this is the last that is said of it. Said once for each flow, TCP or
+    /// not.
     Over {
         /// Why.
         how: Ending,
@@ -260,7 +268,8 @@ impl GapReason {
 /// Why bytes have no place in their stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Aside {
-    /// They fill a gap that was already given up, or come before the first byte of a stream joined in the middle.
+    /// They fill a gap that was already given up, or come before the first byte of a stream joined
+    /// in the middle.
     Late,
     /// They differ from bytes delivered or queued for the same place.
     Conflict,
@@ -278,7 +287,8 @@ pub enum Aside {
     WithRst,
     /// They are too far from the stream's position to belong to it.
     OutOfWindow,
-    /// They lie around a packet that was taken out of their datagram, which may be none of a tunnel's.
+    /// They lie around a packet that was taken out of their datagram, which may be none of a
+    /// tunnel's.
     Around,
 }
 

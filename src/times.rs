@@ -1,7 +1,9 @@
-//! The *times* of an exchange: where the time went between the first byte of a question and the last of its answer.
+//! The *times* of an exchange: where the time went between the first byte of a question and the
+//! last of its answer.
 //!
-//! All moments are those at which the capture saw a packet, so a listener beside the client sees the way to the server as
-//! part of the wait, and one beside the server does not. The handshake tells how long that way is.
+//! All moments are those at which the capture saw a packet, so a listener beside the client sees
+//! the way to the server as part of the wait, and one beside the server does not. The handshake
+//! tells how long that way is.
 
 use crate::flow::{Handshake, Troubles};
 use crate::frame::Timestamp;
@@ -27,8 +29,8 @@ pub struct Times {
     pub sent: u64,
     /// Bytes of the answer, likewise.
     pub received: u64,
-    /// Nanoseconds of the answer's pauses: times of [`crate::limits::time::BURST_PAUSE`] or more in which nothing of it
-    /// came.
+    /// Nanoseconds of the answer's pauses: times of [`crate::limits::time::BURST_PAUSE`] or more in
+    /// which nothing of it came.
     pub paused: i64,
     /// What went wrong in the connection while the exchange lasted.
     pub troubles: Troubles,
@@ -55,7 +57,8 @@ pub enum Culprit {
 const SLOW_RATE: f64 = 2048.0;
 
 impl Times {
-    /// Nanoseconds of the handshake that the exchange had to wait for: from the first SYN to the last part.
+    /// Nanoseconds of the handshake that the exchange had to wait for: from the first SYN to the
+    /// last part.
     #[must_use]
     pub fn connect(&self) -> Option<i64> {
         let Handshake { syn, done, .. } = self.handshake;
@@ -75,7 +78,8 @@ impl Times {
         Some(self.asked_whole?.since(self.asked))
     }
 
-    /// Nanoseconds from the question's last byte to the answer's first; negative when the answer did not wait for it.
+    /// Nanoseconds from the question's last byte to the answer's first; negative when the answer
+    /// did not wait for it.
     #[must_use]
     pub fn wait(&self) -> Option<i64> {
         Some(self.answered?.since(self.asked_whole?))
@@ -93,8 +97,8 @@ impl Times {
         Some(self.answered_whole?.since(self.asked))
     }
 
-    /// The part of the wait that is the way to the server and back, in nanoseconds: what the answer to the SYN took.
-    /// A SYN that was sent again does not tell it.
+    /// The part of the wait that is the way to the server and back, in nanoseconds: what the answer
+    /// to the SYN took. A SYN that was sent again does not tell it.
     #[must_use]
     pub fn network(&self) -> Option<i64> {
         let Handshake {
@@ -111,7 +115,8 @@ impl Times {
         (way >= 0 && wait >= 0).then(|| way.min(wait))
     }
 
-    /// Whether an answer took its time without being big: most of that are pauses, or hardly anything came of it in a second.
+    /// Whether an answer took its time without being big: most of that are pauses, or hardly
+    /// anything came of it in a second.
     fn is_sent_slowly(&self, receive: i64) -> bool {
         let seconds = receive as f64 / 1e9;
         self.paused >= receive / 2 || (self.received as f64) < SLOW_RATE * seconds
@@ -160,7 +165,8 @@ impl Times {
 mod tests {
     use super::*;
 
-    /// Milliseconds: SYN at 0, answered and done as said, then asked, asked whole, answered, answered whole.
+    /// Milliseconds: SYN at 0, answered and done as said, then asked, asked whole, answered,
+    /// answered whole.
     fn times(done: i64, [asked, whole, answered, end]: [i64; 4]) -> Times {
         let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
         Times {

@@ -1,7 +1,7 @@
 //! What was typed: the one table of options. The parser and the help texts are made from it.
 //!
-//! Nothing is opened, compiled or looked up here; [`super::config`] does that. A letter that ngrep defines means what it
-//! means in ngrep; grep's letters fill the free ones.
+//! Nothing is opened, compiled or looked up here; [`super::config`] does that. A letter that ngrep
+//! defines means what it means in ngrep; grep's letters fill the free ones.
 
 mod exchanges;
 mod names;
@@ -28,7 +28,8 @@ pub use names::{
     override_usage = "spygrep [OPTIONS] [PATTERN] [BPF FILTER ...]\n       spygrep [OPTIONS] [PATTERN] FILE.pcap ..."
 )]
 pub struct Args {
-    /// A regular expression to search for, then a capture filter (tcpdump's syntax) or capture files.
+    /// A regular expression to search for, then a capture filter (tcpdump's syntax) or capture
+    /// files.
     #[arg(value_name = "PATTERN | FILTER | FILE", hide = true)]
     pub words: Vec<OsString>,
 
@@ -44,7 +45,8 @@ pub struct Args {
     /// List the interfaces with their state, packets a second and addresses.
     #[arg(short = 'L', long = "list-interfaces", help_heading = "Where from")]
     pub list_interfaces: bool,
-    /// Read a capture file instead: pcap or pcapng, gzip or zstd compressed too; - is standard input (repeatable).
+    /// Read a capture file instead: pcap or pcapng, gzip or zstd compressed too; - is standard
+    /// input (repeatable).
     #[arg(
         short = 'I',
         long = "read",
@@ -78,7 +80,8 @@ pub struct Args {
     /// Replay a file at the speed it was recorded.
     #[arg(short = 'D', long = "realtime", help_heading = "Where from")]
     pub realtime: bool,
-    /// Keep root's rights (they are given up once everything is open); the sandbox holds all the same.
+    /// Keep root's rights (they are given up once everything is open); the sandbox holds all the
+    /// same.
     #[arg(short = 'R', long = "keep-root", help_heading = "Where from")]
     pub keep_root: bool,
 
@@ -103,7 +106,8 @@ pub struct Args {
         help_heading = "What to look for"
     )]
     pub regexp: Vec<String>,
-    /// Take patterns from this file, one a line; any of them may match (repeatable). The words are a filter and files only.
+    /// Take patterns from this file, one a line; any of them may match (repeatable). The words are
+    /// a filter and files only.
     #[arg(
         short = 'f',
         long = "file",
@@ -134,7 +138,8 @@ pub struct Args {
     /// The dot of a pattern crosses line ends.
     #[arg(long = "dotall", help_heading = "What to look for")]
     pub dotall: bool,
-    /// The dot of a pattern stops at line ends (otherwise it crosses them with --ngrep, and in what is no text).
+    /// The dot of a pattern stops at line ends (otherwise it crosses them with --ngrep, and in what
+    /// is no text).
     #[arg(short = 'M', long = "no-dotall", help_heading = "What to look for")]
     pub no_dotall: bool,
     /// Search and show only the first bytes of each message.
@@ -161,7 +166,8 @@ pub struct Args {
     pub exchanges: ExchangeArgs,
 
     // -- how to show it --
-    /// The view: spy (default), log (a line for each exchange), or one of ngrep's byline, normal, single, none.
+    /// The view: spy (default), log (a line for each exchange), or one of ngrep's byline, normal,
+    /// single, none.
     #[arg(
         short = 'W',
         long = "view",
@@ -271,7 +277,8 @@ pub struct Args {
     /// Page the output (files only).
     #[arg(long = "pager", help_heading = "How to show it")]
     pub pager: bool,
-    /// Behave exactly like ngrep: packets, not messages. On as well when the program is called ngrep.
+    /// Behave exactly like ngrep: packets, not messages. On as well when the program is called
+    /// ngrep.
     #[arg(long = "ngrep", help_heading = "How to show it")]
     pub ngrep: bool,
     /// Show UTF-8 as it is (always on; with --ngrep it must be asked for).
@@ -282,7 +289,8 @@ pub struct Args {
     pub line_buffered: bool,
 
     // -- what to save --
-    /// Save the packets of what matched; - is standard output. A name that ends in .pcapng makes a pcapng file.
+    /// Save the packets of what matched; - is standard output. A name that ends in .pcapng makes a
+    /// pcapng file.
     #[arg(
         short = 'O',
         long = "write",
@@ -294,7 +302,8 @@ pub struct Args {
     #[arg(long = "write-flow", help_heading = "What to save")]
     pub write_flow: bool,
 
-    /// Save each direction of each connection as a file in this folder, whatever matches; holes are listed in its index.tsv.
+    /// Save each direction of each connection as a file in this folder, whatever matches; holes are
+    /// listed in its index.tsv.
     #[arg(long = "streams", value_name = "DIR", help_heading = "What to save")]
     pub streams: Option<PathBuf>,
     /// With --streams: a hole is zero bytes in the file, so that offsets are those of the stream.
@@ -314,12 +323,13 @@ pub struct Args {
     /// Bytes of a body kept to be shown in full (default 1M).
     #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub max_body: Option<usize>,
-    /// Threads that work on files: 1 or 2 (default: 2, on a machine that has them). What is shown is the same. A run that
-    /// may end before its files do (-n, --exists, --curl, --diff), or replays them at their speed (-D), has one.
+    /// Threads that work on files: 1 or 2 (default: 2, on a machine that has them). What is shown
+    /// is the same. A run that may end before its files do (-n, --exists, --curl, --diff), or
+    /// replays them at their speed (-D), has one.
     #[arg(long = "threads", value_name = "NUM", value_parser = clap::value_parser!(u8).range(1..=2), help_heading = "Limits")]
     pub threads: Option<u8>,
-    /// Which copy of bytes that were sent twice with different content is the stream's: first (the default), last, bsd or
-    /// linux; the other is searched apart.
+    /// Which copy of bytes that were sent twice with different content is the stream's: first (the
+    /// default), last, bsd or linux; the other is searched apart.
     #[arg(
         long = "overlap",
         value_name = "WHICH",
@@ -327,7 +337,8 @@ pub struct Args {
         help_heading = "Limits"
     )]
     pub overlap: Option<OverlapName>,
-    /// Look at TCP checksums when something hangs on them (auto, the default), always (on), or never (off).
+    /// Look at TCP checksums when something hangs on them (auto, the default), always (on), or
+    /// never (off).
     #[arg(
         long = "checksum",
         value_name = "WHEN",
@@ -357,10 +368,12 @@ pub struct Args {
     pub kill: Option<String>,
 
     // -- about --
-    /// Say what would be captured or read, how the words were taken, and whether the rights suffice; and stop.
+    /// Say what would be captured or read, how the words were taken, and whether the rights
+    /// suffice; and stop.
     #[arg(long = "explain", help_heading = "About spygrep")]
     pub explain: bool,
-    /// Print the man page or a shell's completions: man, complete-bash, complete-zsh or complete-fish.
+    /// Print the man page or a shell's completions: man, complete-bash, complete-zsh or
+    /// complete-fish.
     #[arg(
         long = "generate",
         value_name = "WHAT",
@@ -371,7 +384,8 @@ pub struct Args {
     /// Print help on one screen.
     #[arg(short = 'h', help_heading = "About spygrep")]
     pub short_help: bool,
-    /// Print all options, or help on patterns, filters, views, exchanges, json, streams, permissions or ngrep.
+    /// Print all options, or help on patterns, filters, views, exchanges, json, streams,
+    /// permissions or ngrep.
     #[arg(long = "help", value_name = "TOPIC", num_args = 0..=1, default_missing_value = "", help_heading = "About spygrep")]
     pub help: Option<String>,
     /// Print the version.

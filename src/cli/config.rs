@@ -1,4 +1,5 @@
-//! What was meant: from options to built things. The sources are opened here, the rest is plain values.
+//! What was meant: from options to built things. The sources are opened here, the rest is plain
+//! values.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -314,7 +315,8 @@ pub fn layers(args: &Args) -> Layers {
     }
 }
 
-/// Whether two threads work on files. What ends a run before its files end, ends the one that reads them as well.
+/// Whether two threads work on files. What ends a run before its files end, ends the one that reads
+/// them as well.
 fn two_threads(args: &Args) -> bool {
     let early = args.max_count.is_some()
         || args.exists

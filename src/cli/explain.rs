@@ -1,4 +1,5 @@
-//! `--explain`: what a command line would do, without doing it. Needs no rights: it says whether they suffice.
+//! `--explain`: what a command line would do, without doing it. Needs no rights: it says whether
+//! they suffice.
 
 use std::path::{Path, PathBuf};
 
@@ -88,7 +89,8 @@ fn taken_for(words: &Words) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// The interfaces, what their frames start with, and why they cannot be opened if that is for want of rights.
+/// The interfaces, what their frames start with, and why they cannot be opened if that is for want
+/// of rights.
 fn listen(
     args: &Args,
     rows: &mut Vec<(&'static str, String)>,

@@ -1,4 +1,5 @@
-//! Habits of tcpdump and grep that are valid here and mean something else: a hint each, never a silent change.
+//! Habits of tcpdump and grep that are valid here and mean something else: a hint each, never a
+//! silent change.
 
 use super::args::Args;
 use super::words::Words;
@@ -8,7 +9,8 @@ const NARROW: u16 = 40;
 /// More neighbours than anybody looks at: a size, as of tcpdump's buffer.
 const MANY: usize = 500;
 
-/// The hints for a command line: what was typed, how its words were taken, and the names of this machine's interfaces.
+/// The hints for a command line: what was typed, how its words were taken, and the names of this
+/// machine's interfaces.
 #[must_use]
 pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<String> {
     let first = args
@@ -98,7 +100,8 @@ pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<S
     hints
 }
 
-/// What to do instead when the words make no sense: they may be what another tool takes with a letter of ours.
+/// What to do instead when the words make no sense: they may be what another tool takes with a
+/// letter of ours.
 #[must_use]
 pub(super) fn instead(args: &Args) -> Option<String> {
     let first = args

@@ -1,4 +1,5 @@
-//! Help: `-h` is one screen, `--help` the whole table of options, `--help TOPIC` a page on one thing.
+//! Help: `-h` is one screen, `--help` the whole table of options, `--help TOPIC` a page on one
+//! thing.
 
 use clap::CommandFactory as _;
 
@@ -37,7 +38,8 @@ pub fn all() -> String {
     format!("{}\n{LONG}", command.render_help())
 }
 
-/// The sections behind the options: their headings, and their lines without the indent; not the list of topics.
+/// The sections behind the options: their headings, and their lines without the indent; not the
+/// list of topics.
 pub(super) fn sections() -> Vec<(&'static str, String)> {
     let mut sections: Vec<(&str, String)> = Vec::new();
     for line in LONG.lines() {

@@ -71,7 +71,8 @@ pub fn filter_problem(filter: &str, detail: &str) -> Problem {
     problem.advise("filters are tcpdump's: port 5000, host 10.0.0.1, tcp and not port 22")
 }
 
-/// A word that was meant as a file and is no capture, or is not there, or stands in front of the filter.
+/// A word that was meant as a file and is no capture, or is not there, or stands in front of the
+/// filter.
 #[must_use]
 pub fn file_problem(filter: &str) -> Option<Problem> {
     if let Some((word, rest)) = filter.split_once(char::is_whitespace)
@@ -101,7 +102,8 @@ pub fn file_problem(filter: &str) -> Option<Problem> {
     })
 }
 
-/// The first word without which the words in front of it make a filter: libpcap itself gives no place.
+/// The first word without which the words in front of it make a filter: libpcap itself gives no
+/// place.
 fn culprit(filter: &str) -> Option<(usize, &str)> {
     let unknown = |word: &str| {
         word.bytes().all(|byte| byte.is_ascii_alphabetic())

@@ -1,4 +1,5 @@
-//! What is looked for: the words and options about patterns, filters and conditions, told apart and compiled.
+//! What is looked for: the words and options about patterns, filters and conditions, told apart and
+//! compiled.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -42,7 +43,8 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
     let hints = habits::habits(args, &words, &interfaces);
     let asked = asked(args, &words, patterns, ngrep)?;
-    // Tried here, so that a pattern that is none is told before anything is opened; each run has its own.
+    // Tried here, so that a pattern that is none is told before anything is opened; each run has
+    // its own.
     Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
     let conditions = conditions::conditions(&args.exchanges)?;
     if (ngrep || args.wire) && !conditions.is_empty() {
@@ -77,7 +79,8 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         Named::Other(Some(FormatError::Empty)) => Names::Empty,
         Named::Other(_) => Names::Nothing,
     };
-    // The words are judged as on Ethernet: whether they are a filter hardly depends on the link, and none is open yet.
+    // The words are judged as on Ethernet: whether they are a filter hardly depends on the link,
+    // and none is open yet.
     let mut compiles = |text: &str| {
         if args.filter_file.is_some() {
             return Ok(());

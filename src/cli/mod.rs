@@ -1,5 +1,6 @@
-//! The command line: what was typed ([`args`]), what the words mean ([`words`]), what was meant by all of it ([`config`]), and
-//! what is said to the user ([`problem`], [`hints`], [`help`], [`explain`]).
+//! The command line: what was typed ([`args`]), what the words mean ([`words`]), what was meant by
+//! all of it ([`config`]), and what is said to the user ([`problem`], [`hints`], [`help`],
+//! [`explain`]).
 
 mod appearance;
 pub mod args;

@@ -1,4 +1,5 @@
-//! What a run opens: interfaces or files, the capture filter, the file for `-O`. All of it before root is given up.
+//! What a run opens: interfaces or files, the capture filter, the file for `-O`. All of it before
+//! root is given up.
 
 use std::fs::File;
 use std::io::Write;
@@ -85,7 +86,8 @@ fn bounded(size: usize) -> u32 {
 
 /// The filter to run, as the user typed it, and as ngrep's banner tells it.
 ///
-/// It is compiled now for every link type that may come: of devices those are known, a file may have any.
+/// It is compiled now for every link type that may come: of devices those are known, a file may
+/// have any.
 pub(super) fn filter(
     args: &Args,
     words: &Words,

@@ -1,6 +1,7 @@
 //! What is wrong, in the user's words, and what to do: the texts of all errors and hints.
 //!
-//! First line what is wrong, then what to do, ready to paste; never an errno alone, never more than six lines.
+//! First line what is wrong, then what to do, ready to paste; never an errno alone, never more than
+//! six lines.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use super::args::Statuses;
 
-/// Parse a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case, an optional `B` behind).
+/// Parse a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case,
+/// an optional `B` behind).
 ///
 /// # Errors
 /// In the user's words, when it is no such number or too large.
@@ -30,7 +31,8 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
-/// Parse a duration into nanoseconds: a number with `us`, `ms`, `s` or `m`; the number may have a fraction.
+/// Parse a duration into nanoseconds: a number with `us`, `ms`, `s` or `m`; the number may have a
+/// fraction.
 ///
 /// # Errors
 /// In the user's words, when it is no such duration.

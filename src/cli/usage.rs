@@ -9,7 +9,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::Args;
 use super::problem::Problem;
 
-/// An option without its number, or that is not there, out of another tool's habit; and what to do here.
+/// An option without its number, or that is not there, out of another tool's habit; and what to do
+/// here.
 const HABITS: &[(&str, &str)] = &[
     (
         "-n",

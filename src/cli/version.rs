@@ -20,8 +20,8 @@ pub fn long() -> String {
     )
 }
 
-/// The version of the libpcap that is loaded, from its file's name in the text of `/proc/self/maps`; `None` when it is linked
-/// in, or its name has none.
+/// The version of the libpcap that is loaded, from its file's name in the text of
+/// `/proc/self/maps`; `None` when it is linked in, or its name has none.
 fn libpcap(maps: &str) -> Option<&str> {
     let is_digit = |c: char| c.is_ascii_digit() || c == '.';
     maps.lines()

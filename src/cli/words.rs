@@ -1,4 +1,5 @@
-//! Which of the words is a pattern, which a capture filter, which a file: ngrep's algorithm, and grep's files.
+//! Which of the words is a pattern, which a capture filter, which a file: ngrep's algorithm, and
+//! grep's files.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -41,9 +42,9 @@ pub enum Names {
 
 /// Decide what `words` mean.
 ///
-/// One word is always a pattern (unless `has_pattern`: patterns were given otherwise). When the words behind the first are
-/// no filter and all of them together are, there is no pattern: `port 80`. Trailing words that name captures are files; so is `-`
-/// behind another word.
+/// One word is always a pattern (unless `has_pattern`: patterns were given otherwise). When the
+/// words behind the first are no filter and all of them together are, there is no pattern: `port
+/// 80`. Trailing words that name captures are files; so is `-` behind another word.
 ///
 /// # Errors
 /// When neither reading makes a filter.
@@ -132,7 +133,8 @@ pub fn decide(
     }
 }
 
-/// Whether a file's name is a capture's, as programs name them: `x.pcap`, `x.pcap12`, `x.pcapng.gz`.
+/// Whether a file's name is a capture's, as programs name them: `x.pcap`, `x.pcap12`,
+/// `x.pcapng.gz`.
 #[must_use]
 pub fn is_capture_name(name: &OsStr) -> bool {
     let extension = Path::new(name).extension().and_then(OsStr::to_str);
@@ -173,7 +175,8 @@ pub fn is_filter_keyword(pattern: &str) -> bool {
     KEYWORDS.contains(&pattern)
 }
 
-/// Whether two words differ in one letter, or only in the order of their letters: one was perhaps meant for the other.
+/// Whether two words differ in one letter, or only in the order of their letters: one was perhaps
+/// meant for the other.
 #[must_use]
 pub fn is_close(known: &str, typed: &str) -> bool {
     let sorted = |text: &str| {

@@ -1,7 +1,9 @@
-//! The most common frame: Ethernet, one whole IPv4 packet without options, TCP or UDP in it, and no tunnel.
+//! The most common frame: Ethernet, one whole IPv4 packet without options, TCP or UDP in it, and no
+//! tunnel.
 //!
-//! Its parts stand where they always stand, so that a few comparisons tell it, and it is taken apart without the questions whose
-//! answers are known then. What is made of it is what the layers would make of it.
+//! Its parts stand where they always stand, so that a few comparisons tell it, and it is taken
+//! apart without the questions whose answers are known then. What is made of it is what the layers
+//! would make of it.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,7 +1,8 @@
-//! What stands in a frame in front of its IP header, layer by layer: Ethernet, its tags, 802.2, labels, PPP.
+//! What stands in a frame in front of its IP header, layer by layer: Ethernet, its tags, 802.2,
+//! labels, PPP.
 //!
-//! Each layer says what comes [next](Next), so that they may lie inside of each other in any order and to any depth: each takes
-//! at least a byte.
+//! Each layer says what comes [next](Next), so that they may lie inside of each other in any order
+//! and to any depth: each takes at least a byte.
 
 use crate::foreign::Foreign;
 use crate::frame::LinkType;
@@ -65,8 +66,8 @@ pub(super) fn typed(bytes: &[u8], at: usize) -> Peeled<'_> {
     ))
 }
 
-/// How many bytes a tag has, with the `EtherType` that announces it: those that can be taken out of a frame, so that what is
-/// left is the frame as it was without.
+/// How many bytes a tag has, with the `EtherType` that announces it: those that can be taken out of
+/// a frame, so that what is left is the frame as it was without.
 const fn tag(ether_type: u16) -> usize {
     match ether_type {
         // 802.1Q, 802.1ad, and older QinQ.
@@ -101,8 +102,8 @@ fn frame(bytes: &[u8]) -> Peeled<'_> {
     typed(bytes, 12)
 }
 
-/// What an `EtherType` announces. Networks of different numbers may use the same addresses, so those are mixed into the path;
-/// numbers that each direction has of its own are not.
+/// What an `EtherType` announces. Networks of different numbers may use the same addresses, so
+/// those are mixed into the path; numbers that each direction has of its own are not.
 fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
     match kind {
         0x0800 | 0x86dd => Ok((Next::Ip, bytes)),
@@ -184,7 +185,8 @@ fn llc(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// SNAP: the code of Ethernet (RFC 1042), that of a bridge (802.1H), whole frames (RFC 2427 section 4.2), and others'.
+/// SNAP: the code of Ethernet (RFC 1042), that of a bridge (802.1H), whole frames (RFC 2427 section
+/// 4.2), and others'.
 fn snap(bytes: &[u8]) -> Peeled<'_> {
     let [o0, o1, o2, p0, p1, rest @ ..] = bytes else {
         return Err(Undecoded::Cut);
@@ -208,7 +210,8 @@ pub(super) fn nlpid(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// RFC 1661, RFC 1662: the address and control bytes may be left out, and the protocol may be one byte.
+/// RFC 1661, RFC 1662: the address and control bytes may be left out, and the protocol may be one
+/// byte.
 fn ppp(bytes: &[u8]) -> Peeled<'_> {
     let bytes = match bytes {
         [0xff | 0x0f, 0x03, rest @ ..] => rest,
@@ -228,8 +231,8 @@ fn ppp(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// RFC 3032: labels up to the bottom of the stack. What is behind them shows by its first four bits: IP, or a wire (RFC 4448)
-/// with a control word or without.
+/// RFC 3032: labels up to the bottom of the stack. What is behind them shows by its first four
+/// bits: IP, or a wire (RFC 4448) with a control word or without.
 fn labels(mut bytes: &[u8]) -> Peeled<'_> {
     loop {
         let (label, rest) = bytes.split_first_chunk::<4>().ok_or(Undecoded::Cut)?;
@@ -253,7 +256,8 @@ fn labels(mut bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// Whether an Ethernet frame seems to begin here: it announces IP, a tag, or what is not IP and has a name, or a length and 802.2.
+/// Whether an Ethernet frame seems to begin here: it announces IP, a tag, or what is not IP and has
+/// a name, or a length and 802.2.
 fn begins_frame(bytes: &[u8]) -> bool {
     let Ok(kind) = number(bytes, 12) else {
         return false;

@@ -22,12 +22,14 @@ pub(super) struct Decoded<'a> {
     pub(super) header: &'a [u8],
     /// All bytes behind them, as far as the IP length goes and they were captured.
     pub(super) payload: &'a [u8],
-    /// Payload bytes that the header announces (where it does not: that the wire had) and the capture does not have.
+    /// Payload bytes that the header announces (where it does not: that the wire had) and the
+    /// capture does not have.
     pub(super) cut: usize,
 }
 
-/// Take the IP headers off `bytes`, and `make` of them what is wanted; `missing` is how many bytes the snap length cut off behind
-/// them. It is made apart for each kind of header, so that nothing is stored to be loaded again at once.
+/// Take the IP headers off `bytes`, and `make` of them what is wanted; `missing` is how many bytes
+/// the snap length cut off behind them. It is made apart for each kind of header, so that nothing
+/// is stored to be loaded again at once.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
@@ -60,7 +62,8 @@ fn v4(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
     }
     let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| Undecoded::Malformed)?;
     let (header_bytes, behind) = bytes.split_at_checked(header_len).ok_or(Undecoded::Cut)?;
-    // A total length of 0 is a segment that the network card will cut (TSO): the capture's length is the truth.
+    // A total length of 0 is a segment that the network card will cut (TSO): the capture's length
+    // is the truth.
     let announced = match usize::from(header.total_len()) {
         0 => behind.len().saturating_add(missing),
         total => total.saturating_sub(header_len),
@@ -150,8 +153,8 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
     })
 }
 
-/// Walk the extension headers of a datagram that is no fragment, or is whole again: the protocol behind them, and its bytes. Each
-/// has at least 8 bytes, so that they end.
+/// Walk the extension headers of a datagram that is no fragment, or is whole again: the protocol
+/// behind them, and its bytes. Each has at least 8 bytes, so that they end.
 pub(super) fn walk(mut protocol: u8, mut bytes: &[u8]) -> (u8, &[u8]) {
     while matches!(
         protocol,
@@ -179,7 +182,8 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
-/// The announced bytes as far as they are there, and how many are not. What is behind them is padding.
+/// The announced bytes as far as they are there, and how many are not. What is behind them is
+/// padding.
 fn trim(behind: &[u8], announced: usize) -> (&[u8], usize) {
     match behind.get(..announced) {
         Some(payload) => (payload, 0),

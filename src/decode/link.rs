@@ -32,7 +32,8 @@ pub(super) fn take_off<'a>(frame: &Frame<'a>) -> Result<Link<'a>, Undecoded> {
     }
 }
 
-/// What a frame of this link type begins with. What has a link type inside is taken off here as well.
+/// What a frame of this link type begins with. What has a link type inside is taken off here as
+/// well.
 pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Peeled<'_> {
     match link {
         LinkType::ETHERNET => Ok((Next::Frame, bytes)),
@@ -44,7 +45,8 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Peeled<'_> {
         }
         LinkType::PPP | LinkType::PPP_SERIAL => Ok((Next::Ppp, bytes)),
         LinkType::PPP_ETHER => Ok((Next::Ppp, behind(bytes, 6)?)),
-        // The first byte is the direction; some leave it away, and pppd has it in place of the address.
+        // The first byte is the direction; some leave it away, and pppd has it in place of the
+        // address.
         LinkType::PPP_WITH_DIR => match bytes {
             [0 | 1, rest @ ..] => Ok((Next::Ppp, rest)),
             _ => Ok((Next::Ppp, bytes)),
@@ -73,7 +75,8 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Peeled<'_> {
         LinkType::IEEE802_11 => ieee80211::decode(bytes),
         LinkType::IEEE802_11_RADIOTAP => ieee80211::radiotap(bytes),
         LinkType(119 | 163) => ieee80211::prism(bytes),
-        // Tags of switch chips: behind the addresses, with an EtherType of their own, or in front of the frame.
+        // Tags of switch chips: behind the addresses, with an EtherType of their own, or in front
+        // of the frame.
         LinkType::DSA_TAG_BRCM | LinkType::DSA_TAG_DSA => typed(bytes, 16),
         LinkType::DSA_TAG_EDSA => typed(bytes, 20),
         LinkType::DSA_TAG_BRCM_PREPEND => Ok((Next::Frame, behind(bytes, 4)?)),
@@ -85,8 +88,8 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// The frame's bytes without its tags, so that a capture filter means the same for tagged and untagged frames.
-/// Borrowed from the frame when it has none, else copied into `scratch`.
+/// The frame's bytes without its tags, so that a capture filter means the same for tagged and
+/// untagged frames. Borrowed from the frame when it has none, else copied into `scratch`.
 pub fn untagged<'f>(frame: &Frame<'f>, scratch: &'f mut Vec<u8>) -> &'f [u8] {
     let bytes = frame.bytes;
     let addresses = match frame.link {
@@ -108,7 +111,8 @@ pub(super) const fn plain(ip: &[u8]) -> Link<'_> {
     Link { ip, path: 0 }
 }
 
-/// Linux' packet filter log: attributes of a length and a kind, in the byte order of the machine that captured.
+/// Linux' packet filter log: attributes of a length and a kind, in the byte order of the machine
+/// that captured.
 fn nflog(bytes: &[u8]) -> Peeled<'_> {
     const PAYLOAD: u16 = 9;
     let mut rest = behind(bytes, 4)?;
@@ -130,7 +134,8 @@ fn nflog(bytes: &[u8]) -> Peeled<'_> {
     Err(Undecoded::NotIp(Foreign::Nothing))
 }
 
-/// BSD loopback: an address family in the byte order of the machine that captured (LOOP: of the network), or an `EtherType`.
+/// BSD loopback: an address family in the byte order of the machine that captured (LOOP: of the
+/// network), or an `EtherType`.
 fn null(bytes: &[u8]) -> Peeled<'_> {
     let (family, rest) = bytes.split_first_chunk::<4>().ok_or(Undecoded::Cut)?;
     // One of the two readings is a small number.
@@ -142,7 +147,8 @@ fn null(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// Q.922's address, whose last byte is odd; then RFC 2427's control and identifier, or an `EtherType` as Cisco has it.
+/// Q.922's address, whose last byte is odd; then RFC 2427's control and identifier, or an
+/// `EtherType` as Cisco has it.
 fn frame_relay(bytes: &[u8]) -> Peeled<'_> {
     let address = bytes.iter().take(4).position(|byte| byte & 1 == 1);
     let rest = behind(bytes, address.ok_or(Undecoded::Malformed)? + 1)?;
@@ -152,7 +158,8 @@ fn frame_relay(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// RFC 4391 section 6, behind what captures put in front: nothing, a hardware address, or a global routing header.
+/// RFC 4391 section 6, behind what captures put in front: nothing, a hardware address, or a global
+/// routing header.
 fn ipoib(bytes: &[u8]) -> Peeled<'_> {
     let begins = |at: &usize| {
         matches!(number(bytes, *at), Ok(0x0800 | 0x86dd | 0x0806)) && number(bytes, at + 2) == Ok(0)
@@ -180,7 +187,8 @@ fn ppi(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// Darwin's: its length, the type of what follows, the link type, and much of who sent it. `None`: it is none.
+/// Darwin's: its length, the type of what follows, the link type, and much of who sent it. `None`:
+/// it is none.
 fn pktap(bytes: &[u8]) -> Option<(Next, &[u8])> {
     let word = |at: usize| {
         let four = bytes.get(at..)?.first_chunk::<4>()?;

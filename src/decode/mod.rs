@@ -1,8 +1,9 @@
-//! *decode*: frames become packets. Pure; any bytes give a packet or a named reason why not, and nothing panics.
+//! *decode*: frames become packets. Pure; any bytes give a packet or a named reason why not, and
+//! nothing panics.
 //!
-//! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]) and [`ether`], then [`ip`], then
-//! [`transport`]; and again, when a [`tunnel`] has a packet inside, which has to [prove](proof) it. The most [`common`] frame is
-//! taken apart in one step.
+//! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]) and
+//! [`ether`], then [`ip`], then [`transport`]; and again, when a [`tunnel`] has a packet inside,
+//! which has to [prove](proof) it. The most [`common`] frame is taken apart in one step.
 
 mod common;
 mod ether;
@@ -35,7 +36,8 @@ pub fn frame<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
     }
 }
 
-/// The packet in a frame as ngrep sees it: behind the IPv6 header stands the payload, unless that is a fragment header.
+/// The packet in a frame as ngrep sees it: behind the IPv6 header stands the payload, unless that
+/// is a fragment header.
 ///
 /// # Errors
 /// Why there is none.
@@ -43,7 +45,8 @@ pub fn outermost<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
     packet(frame, ip::Extensions::Show)
 }
 
-/// The packet that was put together from fragments: the IP facts of the first, and all bytes behind its IP headers.
+/// The packet that was put together from fragments: the IP facts of the first, and all bytes behind
+/// its IP headers.
 #[must_use]
 pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     let packet = put_together(first, whole);
@@ -78,7 +81,8 @@ fn put_together<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     }
 }
 
-/// The datagram that the [doubtful](Packet::doubtful) packet of a frame was taken out of, and where the packet is in its payload.
+/// The datagram that the [doubtful](Packet::doubtful) packet of a frame was taken out of, and where
+/// the packet is in its payload.
 #[must_use]
 pub fn around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
     let link = link::take_off(frame).ok()?;
@@ -179,7 +183,8 @@ fn layer<'a>(
     })
 }
 
-/// Take tunnels off, but for those that are deeper than [`TUNNELS`]. A piece of a packet has no inside.
+/// Take tunnels off, but for those that are deeper than [`TUNNELS`]. A piece of a packet has no
+/// inside.
 fn unwrap(packet: &mut Packet<'_>) {
     while let Some(inside) = tunnel::inside(packet)
         && let Some(inner) = step(packet, &inside)

@@ -32,7 +32,8 @@ pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.get(..len).filter(|_| len > 0).unwrap_or(bytes)
 }
 
-/// Bytes of an Ethernet frame, without its header, that the shortest frame is filled up to, and a frame's own checksum.
+/// Bytes of an Ethernet frame, without its header, that the shortest frame is filled up to, and a
+/// frame's own checksum.
 const PADDING: usize = 50;
 
 /// How many bytes a packet has that `bytes` begin with, if it fits.
@@ -97,7 +98,8 @@ const fn is_known(next: u8) -> bool {
     )
 }
 
-/// Whether bytes may be what an IP header announces with this protocol number, of which the whole is there.
+/// Whether bytes may be what an IP header announces with this protocol number, of which the whole
+/// is there.
 pub(super) fn of_transport(number: u8, bytes: &[u8]) -> bool {
     match (number, bytes) {
         (4 | 41, _) => of_ip(bytes, false) != Proof::Wrong,

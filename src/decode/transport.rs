@@ -6,8 +6,9 @@ use crate::packet::{Ports, Tcp, TcpFlags, Transport, protocol};
 
 /// The transport header at the start of `bytes`, and the bytes behind it.
 ///
-/// A header that contradicts itself gives [`Transport::Other`] with all the bytes as payload, so that they are searched all the
-/// same. Of one that the capture cut, [`headers`] takes what is there.
+/// A header that contradicts itself gives [`Transport::Other`] with all the bytes as payload, so
+/// that they are searched all the same. Of one that the capture cut, [`headers`] takes what is
+/// there.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
@@ -59,7 +60,8 @@ fn window_scale(header: &TcpHeaderSlice<'_>) -> Option<u8> {
     })
 }
 
-/// UDP's own length ends the payload only when it lies inside of the datagram (RFC 768; 0 is a jumbogram, RFC 2675).
+/// UDP's own length ends the payload only when it lies inside of the datagram (RFC 768; 0 is a
+/// jumbogram, RFC 2675).
 #[inline]
 fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     let [s0, s1, d0, d1, l0, l1, _, _, rest @ ..] = bytes else {
@@ -77,8 +79,8 @@ fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     Some((Transport::Udp(ports), payload))
 }
 
-/// The same where so many bytes of the datagram were `cut` off: what is there of a header is none of the payload. Says as well how
-/// many payload bytes were cut off, as far as the header tells.
+/// The same where so many bytes of the datagram were `cut` off: what is there of a header is none
+/// of the payload. Says as well how many payload bytes were cut off, as far as the header tells.
 pub(super) fn headers(number: u8, bytes: &[u8], cut: usize) -> (Transport, &[u8], usize) {
     let (transport, payload) = decode(number, bytes);
     if cut == 0 || !matches!(transport, Transport::Other) {
@@ -101,8 +103,8 @@ pub(super) fn headers(number: u8, bytes: &[u8], cut: usize) -> (Transport, &[u8]
     }
 }
 
-/// What is there of a TCP header of which the capture has `there` bytes, the ports among them. `None`: it is not the capture that
-/// cut it, for it would not have fitted.
+/// What is there of a TCP header of which the capture has `there` bytes, the ports among them.
+/// `None`: it is not the capture that cut it, for it would not have fitted.
 fn cut_tcp(
     four: [u8; 4],
     rest: &[u8],

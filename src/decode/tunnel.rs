@@ -1,9 +1,10 @@
 //! Tunnels: a packet, or a frame with one, inside of an IP packet.
 //!
-//! What only looks like a tunnel stays what it is: each kind is read only as far as its header makes sense, and the inner packet
-//! is taken only if its IP header does. A datagram's port is no proof, since whoever sends it chooses that: what is taken out of
-//! one is [doubtful](Inside::doubtful) unless the packet inside proves itself by its checksum and the datagram goes to the
-//! tunnel's port.
+//! What only looks like a tunnel stays what it is: each kind is read only as far as its header
+//! makes sense, and the inner packet is taken only if its IP header does. A datagram's port is no
+//! proof, since whoever sends it chooses that: what is taken out of one is
+//! [doubtful](Inside::doubtful) unless the packet inside proves itself by its checksum and the
+//! datagram goes to the tunnel's port.
 
 use crate::packet::{Packet, Ports, Transport};
 
@@ -47,7 +48,8 @@ pub(super) const PORTS: [u16; 14] = [
     1701, 2152, 3544, 4341, 4500, 4754, 4789, 4790, 5072, 5247, 6081, 6635, 8472, 37008,
 ];
 
-/// The same, each in a place of its own, so that one comparison tells. In the others is one that has no place there.
+/// The same, each in a place of its own, so that one comparison tells. In the others is one that
+/// has no place there.
 const PLACES: [u16; 64] = {
     let mut places = [PORTS[0]; 64];
     let mut at = 1;
@@ -127,7 +129,8 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
     })
 }
 
-/// By the port that it goes to; answers of some tunnels come from it; and VXLAN and Geneve by what is inside of them.
+/// By the port that it goes to; answers of some tunnels come from it; and VXLAN and Geneve by what
+/// is inside of them.
 fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
     let own = is_known(ports.dst).then_some((ports.dst, Proof::Fits));
     let answer = answers_from(ports.src).then_some((ports.src, Proof::Fits));
@@ -214,7 +217,8 @@ fn geneve(bytes: &[u8]) -> Option<Link<'_>> {
     Some(within(inner, u32::from_be_bytes([0, *v0, *v1, *v2])))
 }
 
-/// 3GPP TS 29.281 section 5: user data, with or without extension headers. The tunnel's number is of one direction only.
+/// 3GPP TS 29.281 section 5: user data, with or without extension headers. The tunnel's number is
+/// of one direction only.
 fn gtp(bytes: &[u8]) -> Option<Link<'_>> {
     let [flags, 0xff, _, _, _, _, _, _, rest @ ..] = bytes else {
         return None;
@@ -256,8 +260,8 @@ fn ayiya(bytes: &[u8]) -> Option<Link<'_>> {
     forwards.then(|| bytes.get(header..).map(plain)).flatten()
 }
 
-/// RFC 2661 section 3.1: a frame of PPP behind what the flags say is there; version 3 is [that of sessions](sessions). The numbers of
-/// tunnel and session are of one direction only.
+/// RFC 2661 section 3.1: a frame of PPP behind what the flags say is there; version 3 is [that of
+/// sessions](sessions). The numbers of tunnel and session are of one direction only.
 fn l2tp(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     let [flags @ ..=0x7f, version, rest @ ..] = bytes else {
         return None;
@@ -277,8 +281,8 @@ fn l2tp(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     }
 }
 
-/// RFC 3931: the number of a session, and then a frame; a cookie of 4 or 8 bytes and a sublayer of 4 may stand in front of it, which
-/// only who set the session up knows.
+/// RFC 3931: the number of a session, and then a frame; a cookie of 4 or 8 bytes and a sublayer of
+/// 4 may stand in front of it, which only who set the session up knows.
 fn sessions(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     let (session, rest) = bytes.split_first_chunk::<4>()?;
     if *session == [0; 4] {
@@ -295,7 +299,8 @@ fn sessions(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     })
 }
 
-/// RFC 5415 section 4.3: a header that says its length, and a frame as it was on a wire or in the air.
+/// RFC 5415 section 4.3: a header that says its length, and a frame as it was on a wire or in the
+/// air.
 fn capwap(bytes: &[u8]) -> Option<Link<'_>> {
     // Another first byte is that of what is encrypted.
     let [0x00, h0, h1, h2, ..] = bytes else {
@@ -319,7 +324,8 @@ fn air(peeled: Peeled<'_>) -> Option<Link<'_>> {
     peel(next, rest).ok()
 }
 
-/// What sniffers of access points send: a header, tags up to an end, and a frame as it was on a wire or in the air.
+/// What sniffers of access points send: a header, tags up to an end, and a frame as it was on a
+/// wire or in the air.
 fn tzsp(bytes: &[u8]) -> Option<Link<'_>> {
     let [1, 0 | 1, 0, kind, tags @ ..] = bytes else {
         return None;
@@ -341,8 +347,9 @@ fn tzsp(bytes: &[u8]) -> Option<Link<'_>> {
     }
 }
 
-/// RFC 4303 with an encryption that is none (RFC 2410): padding of a known pattern, its length, and what all this is, stand at the
-/// end in front of a checksum whose length only the two ends know; with a number in front where that is AES-GMAC (RFC 4543).
+/// RFC 4303 with an encryption that is none (RFC 2410): padding of a known pattern, its length, and
+/// what all this is, stand at the end in front of a checksum whose length only the two ends know;
+/// with a number in front where that is AES-GMAC (RFC 4543).
 fn encapsulated(bytes: &[u8], cut: bool) -> Option<What<'_>> {
     const FORMS: [(usize, usize); 6] = [(0, 12), (0, 16), (8, 16), (0, 0), (0, 24), (0, 32)];
     let body = bytes.get(8..).filter(|_| !cut)?;
@@ -378,7 +385,8 @@ fn gre(bytes: &[u8]) -> Option<Link<'_>> {
     };
     let inner = bytes.get(header..)?;
     let (next, inner) = match kind {
-        // draft-foschiano-erspan: type I has no header, type II one of 8 bytes, and then GRE numbers its packets.
+        // draft-foschiano-erspan: type I has no header, type II one of 8 bytes, and then GRE
+        // numbers its packets.
         0x88be => (
             Next::Frame,
             inner.get(if optional(0x1000) > 0 { 8 } else { 0 }..)?,

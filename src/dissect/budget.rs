@@ -1,10 +1,11 @@
-//! The *budget* of all decoders of a run: what they allocate together is bounded, however many bodies are open.
+//! The *budget* of all decoders of a run: what they allocate together is bounded, however many
+//! bodies are open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes the decoders of all open bodies hold. One is made for a run and lent to each [`super::Conversation`];
-/// clones are the same budget.
+/// How many bytes the decoders of all open bodies hold. One is made for a run and lent to each
+/// [`super::Conversation`]; clones are the same budget.
 #[derive(Clone, Default, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
@@ -38,7 +39,8 @@ impl Charge {
         self.bytes
     }
 
-    /// Makes it `bytes`; false, and as it was, if it grows and all parts together would be more than `limit`.
+    /// Makes it `bytes`; false, and as it was, if it grows and all parts together would be more
+    /// than `limit`.
     pub(super) fn resize(&mut self, bytes: usize, limit: usize) -> bool {
         let others = self.budget.held().saturating_sub(self.bytes);
         let sum = others.saturating_add(bytes);

@@ -231,8 +231,8 @@ pub(super) struct Chart {
     pub(super) bytes: u64,
     /// All text of each direction.
     pub(super) texts: [Vec<u8>; 2],
-    /// What became of each body. They are no lines: most bodies are as sent, and their sizes are seen.
-    /// The rules that messages were said to break.
+    /// What became of each body. They are no lines: most bodies are as sent, and their sizes are
+    /// seen. The rules that messages were said to break.
     pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
     /// The other readings of all messages: what the bytes were taken for, and the text.

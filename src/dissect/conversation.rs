@@ -1,5 +1,5 @@
-//! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text apart; streams are
-//! read by [`Talk`], datagrams are messages as they are.
+//! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text
+//! apart; streams are read by [`Talk`], datagrams are messages as they are.
 
 use super::budget::Budget;
 use super::half::Place;
@@ -16,8 +16,8 @@ use crate::stream::{Carrier, StreamEvent};
 
 /// What is known of the messages of one flow.
 ///
-/// It is small as long as no stream data was seen. Its calls are [`Self::on_event`] for each event of the flow, in
-/// order, and [`Self::idle`] at any time.
+/// It is small as long as no stream data was seen. Its calls are [`Self::on_event`] for each event
+/// of the flow, in order, and [`Self::idle`] at any time.
 #[derive(Default)]
 pub struct Conversation {
     exchanges: u64,
@@ -28,7 +28,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Tells streams as raw bursts, whatever is spoken in them. For a flow of which nothing was said yet.
+    /// Tells streams as raw bursts, whatever is spoken in them. For a flow of which nothing was
+    /// said yet.
     pub fn stay_raw(&mut self) {
         self.wire = true;
     }
@@ -39,7 +40,8 @@ impl Conversation {
         self.talk.is_none() && self.exchanges == 0
     }
 
-    /// Forgets the flow, to be used for another one. What it has allocated is kept where it is small.
+    /// Forgets the flow, to be used for another one. What it has allocated is kept where it is
+    /// small.
     pub fn renew(&mut self) {
         (self.exchanges, self.wire) = (0, false);
         self.datagrams = None;
@@ -53,10 +55,11 @@ impl Conversation {
         self.exchanges = self.exchanges.saturating_add(1);
     }
 
-    /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its call. The decoders of
-    /// all conversations of a run share `decoders`.
+    /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its
+    /// call. The decoders of all conversations of a run share `decoders`.
     ///
-    /// [`StreamEvent::Aside`], [`StreamEvent::Acked`], [`StreamEvent::Bare`] and [`StreamEvent::Over`] have no place in a message: nothing is said of them.
+    /// [`StreamEvent::Aside`], [`StreamEvent::Acked`], [`StreamEvent::Bare`] and
+    /// [`StreamEvent::Over`] have no place in a message: nothing is said of them.
     pub fn on_event(
         &mut self,
         limits: &Limits,
@@ -135,8 +138,8 @@ impl Conversation {
         }
     }
 
-    /// Ends a raw burst behind which nothing came for [`crate::limits::time::BURST_PAUSE`]. What is told does not
-    /// depend on when, or whether, this is called; only how soon.
+    /// Ends a raw burst behind which nothing came for [`crate::limits::time::BURST_PAUSE`]. What is
+    /// told does not depend on when, or whether, this is called; only how soon.
     pub fn idle(
         &mut self,
         now: Timestamp,
@@ -162,7 +165,8 @@ impl Conversation {
         }
     }
 
-    /// When the last byte of the open raw burst came, if there is one: [`Self::idle`] has something to do a pause later.
+    /// When the last byte of the open raw burst came, if there is one: [`Self::idle`] has something
+    /// to do a pause later.
     #[must_use]
     pub fn open_burst_since(&self) -> Option<Timestamp> {
         self.talk.as_ref()?.open_burst_since()

@@ -7,7 +7,8 @@ use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::Carrier;
 
-/// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and used again.
+/// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and
+/// used again.
 const KEPT: usize = 16 << 10;
 /// Where a byte stands in its direction: as an offset, and as it was numbered.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -33,8 +34,8 @@ impl Place {
         }
     }
 
-    /// The offset of the byte with the sequence number `seq`, which is not far from here: negative in front of the first one
-    /// that is known.
+    /// The offset of the byte with the sequence number `seq`, which is not far from here: negative
+    /// in front of the first one that is known.
     pub(super) const fn of(self, seq: u32) -> i64 {
         let distance = seq.wrapping_sub(self.seq).cast_signed();
         self.offset.cast_signed().saturating_add(distance as i64)
@@ -119,7 +120,8 @@ impl Half {
         self.burst.text(dir, bytes, &first, voice);
     }
 
-    /// Looks for the beginning of something behind bytes that are the beginning of nothing. `None`: all are raw.
+    /// Looks for the beginning of something behind bytes that are the beginning of nothing. `None`:
+    /// all are raw.
     #[cold]
     pub(super) fn seek(
         &mut self,

@@ -1,4 +1,5 @@
-//! TLS, as far as it can be read: its hellos (RFC 8446 section 4.1), and that the rest is records of it (section 5.1).
+//! TLS, as far as it can be read: its hellos (RFC 8446 section 4.1), and that the rest is records
+//! of it (section 5.1).
 //!
 //! Nothing is dissected: the bytes stay raw bursts. This only says of a burst what it is.
 
@@ -47,7 +48,8 @@ pub fn is_tls(bytes: &[u8]) -> bool {
             // A change of the cipher is one byte, an alert two, or as many as coding makes of them.
             20 => len == 1,
             21 => len == 2 || len >= 16,
-            // Handshake messages in the clear have a kind and a length that fits; coded ones come later.
+            // Handshake messages in the clear have a kind and a length that fits; coded ones come
+            // later.
             HANDSHAKE => inside.first().is_none_or(|kind| *kind <= 24) || len >= 24,
             23 => len >= 16,
             _ => false,
@@ -139,7 +141,8 @@ fn extensions(hello: &mut Hello, body: &mut Reader<'_>) -> Option<()> {
     Some(())
 }
 
-/// What a burst is that begins with these bytes: of a hello its facts; of any records, that there is nothing to read.
+/// What a burst is that begins with these bytes: of a hello its facts; of any records, that there
+/// is nothing to read.
 pub(super) fn describe(bytes: &[u8]) -> Description {
     let mut description = Description::default();
     if !is_tls(bytes) {

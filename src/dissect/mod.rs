@@ -1,7 +1,7 @@
 //! *dissect*: streams become messages.
 //!
-//! A [`Conversation`] is given what the reassembler says of one flow, finds out what is spoken there, and tells the
-//! messages as [`Said`]. Nothing here searches, shows or knows the time.
+//! A [`Conversation`] is given what the reassembler says of one flow, finds out what is spoken
+//! there, and tells the messages as [`Said`]. Nothing here searches, shows or knows the time.
 //!
 //! ```text
 //! StreamEvent ──▶ Conversation ──probe──▶ Dissector ──▶ Said
@@ -55,8 +55,9 @@ fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
     PROTOCOLS.iter().filter(|_| is_udp).find(listed)
 }
 
-/// Says in detail what a message of `kind` is, from its head as it was sent; of a burst, which has none, from its first
-/// bytes. `stand_out` are names of fields that the user asked to stand out, in any case.
+/// Says in detail what a message of `kind` is, from its head as it was sent; of a burst, which has
+/// none, from its first bytes. `stand_out` are names of fields that the user asked to stand out, in
+/// any case.
 #[must_use]
 pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
     if kind == raw::BURST {
@@ -75,7 +76,8 @@ struct Protocol {
     name: &'static str,
     /// Looks at the first bytes of a direction of a stream.
     probe: fn(&[u8], &Flow) -> Verdict,
-    /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim stays raw.
+    /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim
+    /// stays raw.
     datagram_ports: &'static [u16],
     /// Whether bytes before a hole begin a message, although the probe would want more.
     cut: fn(&[u8]) -> bool,
@@ -91,12 +93,14 @@ impl fmt::Debug for Protocol {
     }
 }
 
-/// What a probe says of the first bytes of something. It depends on the bytes alone, never on how they were cut.
+/// What a probe says of the first bytes of something. It depends on the bytes alone, never on how
+/// they were cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Verdict {
     /// It is this protocol.
     Certain,
-    /// A beginning that hardly anything else has, but too short: waited for, however slowly the rest comes.
+    /// A beginning that hardly anything else has, but too short: waited for, however slowly the
+    /// rest comes.
     Likely {
         /// How many bytes to have before asking again.
         need: usize,
@@ -128,10 +132,11 @@ fn recognise(bytes: &[u8], flow: &Flow) -> (Verdict, Option<&'static Protocol>) 
 
 /// One protocol's knowledge of one flow; it sees both directions.
 ///
-/// It holds no bytes: what it does not consume is kept by the conversation and shown again, with more behind it.
-/// It ends each message it began before it leaves a direction.
+/// It holds no bytes: what it does not consume is kept by the conversation and shown again, with
+/// more behind it. It ends each message it began before it leaves a direction.
 trait Dissector: Send {
-    /// Reads on in `input`, one step: a head, a line of framing. Called again with what it leaves, until what it needs is not there.
+    /// Reads on in `input`, one step: a head, a line of framing. Called again with what it leaves,
+    /// until what it needs is not there.
     ///
     /// # Errors
     /// The bytes cannot be this protocol: the direction is told as raw bursts from there on.
@@ -158,23 +163,26 @@ trait Dissector: Send {
         voice.say(dir, Said::Missing { len, reason });
     }
 
-    /// Hears of a hole anywhere else. `gap.waiting` is not shown again, unless the answer is [`Then::Raw`].
+    /// Hears of a hole anywhere else. `gap.waiting` is not shown again, unless the answer is
+    /// [`Then::Raw`].
     fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap;
 
-    /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are told as a raw burst.
+    /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are
+    /// told as a raw burst.
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize;
 
-    /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`] told: they were lost, or are told as
-    /// raw bytes.
+    /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`]
+    /// told: they were lost, or are told as raw bytes.
     fn missed(&mut self, dir: Direction, missed: Missed);
 
-    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`]; false if it is none.
+    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`];
+    /// false if it is none.
     fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Voice<'_>) -> bool {
         false
     }
 
-    /// Looks for the beginning of its next message in bytes of a direction which no probe recognises, and which are raw
-    /// otherwise. For those that knows what to expect there.
+    /// Looks for the beginning of its next message in bytes of a direction which no probe
+    /// recognises, and which are raw otherwise. For those that knows what to expect there.
     fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {
         Seek::Nowhere
     }
@@ -215,7 +223,8 @@ struct Input<'a> {
 enum Seek {
     /// Behind this many bytes, which belong to none.
     At(usize),
-    /// There may be one when more bytes are there. Not worth holding back a burst for longer than the burst lasts.
+    /// There may be one when more bytes are there. Not worth holding back a burst for longer than
+    /// the burst lasts.
     Unsure,
     /// In none of them.
     Nowhere,
@@ -243,7 +252,8 @@ impl Progress {
 enum Then {
     /// Ask again when this many bytes are there; with 0 at once.
     Need(usize),
-    /// Give this many to [`Dissector::body`] as they come, then ask again at once. `u64::MAX`: all until the end.
+    /// Give this many to [`Dissector::body`] as they come, then ask again at once. `u64::MAX`: all
+    /// until the end.
     Body(u64),
     /// Drop this many, which are framing, then ask again at once.
     #[cfg_attr(
@@ -254,8 +264,9 @@ enum Then {
         )
     )]
     Skip(u64),
-    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the beginning of one. The
-    /// bytes in hand are one, which the protocol's probe must not be certain of.
+    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the
+    /// beginning of one. The bytes in hand are one, which the protocol's probe must not be certain
+    /// of.
     Raw,
     /// Both directions belong to another dissector. Neither has an open message.
     #[cfg_attr(
@@ -273,7 +284,8 @@ enum Then {
 struct Malformed {
     /// Bytes that were told nevertheless.
     consumed: usize,
-    /// They were told in a message that broke off there, so that its text goes on in the raw burst behind it.
+    /// They were told in a message that broke off there, so that its text goes on in the raw burst
+    /// behind it.
     continues: bool,
 }
 
@@ -296,8 +308,9 @@ struct Gap<'a> {
 /// Bytes of a direction in which messages may begin that are not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Missed {
-    /// Offsets of the first byte and of the one behind the last. `None`: they were captured and not understood, or are those in
-    /// front of the first byte of a stream that was joined in the middle.
+    /// Offsets of the first byte and of the one behind the last. `None`: they were captured and not
+    /// understood, or are those in front of the first byte of a stream that was joined in the
+    /// middle.
     range: Option<(u64, u64)>,
     /// The first of them begins a message.
     boundary: bool,
@@ -322,7 +335,8 @@ impl Missed {
 
 /// What a dissector makes of a hole.
 struct AfterGap {
-    /// How many of the missing bytes it told as missing. For [`Then::Raw`] the others are told with the next burst.
+    /// How many of the missing bytes it told as missing. For [`Then::Raw`] the others are told with
+    /// the next burst.
     told: u64,
     /// How many of the waiting bytes it told.
     consumed: usize,

@@ -1,5 +1,6 @@
-//! *Preambles*: what a balancer or a proxy's client sends in front of the protocol itself, at times in the same segment: the
-//! PROXY protocol (versions 1 and 2), SOCKS 4 and 5. They are raw bytes; what comes behind them is recognised.
+//! *Preambles*: what a balancer or a proxy's client sends in front of the protocol itself, at times
+//! in the same segment: the PROXY protocol (versions 1 and 2), SOCKS 4 and 5. They are raw bytes;
+//! what comes behind them is recognised.
 
 use memchr::memchr;
 
@@ -80,7 +81,8 @@ fn begins(bytes: &[u8], with: &[u8]) -> bool {
     bytes.get(..len) == with.get(..len)
 }
 
-/// A request (version, command, port, address, a user's name and at times a host's), or the answer to one.
+/// A request (version, command, port, address, a user's name and at times a host's), or the answer
+/// to one.
 fn socks4(bytes: &[u8]) -> Length {
     match bytes {
         [0, 0x5a..=0x5d, ..] => Length::Is(8),

@@ -1,7 +1,7 @@
 //! *Raw*: what nobody understands is told as bursts, and datagrams as they are.
 //!
-//! A burst is what one direction says up to PSH, a change of direction, a pause or a bound. Who calls decides when one
-//! ends; this file says it.
+//! A burst is what one direction says up to PSH, a change of direction, a pause or a bound. Who
+//! calls decides when one ends; this file says it.
 
 use super::voice::Voice;
 use crate::flow::{Direction, Flow};
@@ -47,7 +47,8 @@ pub(super) struct Burst {
     len: usize,
     /// The next one goes on where the last message ended.
     continues: bool,
-    /// The next byte may begin something: nothing was said yet, or what came before ended of its own.
+    /// The next byte may begin something: nothing was said yet, or what came before ended of its
+    /// own.
     boundary: bool,
     /// The last packet of the direction.
     last: Carrier,
@@ -102,7 +103,8 @@ impl Burst {
         self.last = by;
     }
 
-    /// What comes is raw from here on. `boundary`: it may be recognised; `continues`: it goes on with the text before it.
+    /// What comes is raw from here on. `boundary`: it may be recognised; `continues`: it goes on
+    /// with the text before it.
     pub(super) const fn enter(&mut self, boundary: bool, continues: bool) {
         self.boundary = boundary;
         self.continues = continues;
@@ -169,7 +171,8 @@ impl Burst {
         self.boundary = true;
     }
 
-    /// Tells a hole that has no burst behind it, as one of its own; and forgets what the next burst would go on with.
+    /// Tells a hole that has no burst behind it, as one of its own; and forgets what the next burst
+    /// would go on with.
     pub(super) fn finish(&mut self, dir: Direction, voice: &mut Voice<'_>) {
         self.close(dir, voice);
         if self.missing.is_some() {

@@ -1,4 +1,5 @@
-//! The *talk*: finds out what is spoken in the streams of a flow, lets a dissector read it, and falls back to raw bursts.
+//! The *talk*: finds out what is spoken in the streams of a flow, lets a dissector read it, and
+//! falls back to raw bursts.
 //!
 //! It is the one place where bytes wait. It knows no protocol.
 
@@ -143,8 +144,9 @@ impl Talk {
         }
     }
 
-    /// Passes on `bytes`, which end in front of `end`, until what is left is not enough for the next step; says how many were used. The
-    /// first `held` of them waited, the others are lent; `fresh`: the first lent one is the first of its segment.
+    /// Passes on `bytes`, which end in front of `end`, until what is left is not enough for the
+    /// next step; says how many were used. The first `held` of them waited, the others are lent;
+    /// `fresh`: the first lent one is the first of its segment.
     fn pass(
         &mut self,
         (dir, end): (Direction, Place),
@@ -327,7 +329,8 @@ impl Talk {
         self.dissector = Some((name, dissector));
     }
 
-    /// Gives what waits before a hole to the dissector that it begins something for: there will not be more of it.
+    /// Gives what waits before a hole to the dissector that it begins something for: there will not
+    /// be more of it.
     fn begin_cut(&mut self, dir: Direction, voice: &mut Voice<'_>) {
         let half = self.halves.of_mut(dir);
         if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
@@ -519,8 +522,8 @@ mod tests {
     use crate::message::{Kind, Part, Said, Side};
     use crate::stats::DissectStats;
 
-    /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands over to raw bursts, `B`
-    /// to [`Caesar`].
+    /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands
+    /// over to raw bursts, `B` to [`Caesar`].
     #[derive(Default)]
     struct Toy {
         open: bool,

@@ -1,5 +1,5 @@
-//! The *voice*: what a dissector speaks through. It knows who brought the bytes at hand, counts exchanges, and carries
-//! the limits and counters along. It keeps nothing.
+//! The *voice*: what a dissector speaks through. It knows who brought the bytes at hand, counts
+//! exchanges, and carries the limits and counters along. It keeps nothing.
 
 use super::budget::Budget;
 use crate::flow::{Direction, Flow};

@@ -1,6 +1,8 @@
-//! *Ahead*: a thread that reads capture files and puts their packets into order, while the one that started it searches and shows.
+//! *Ahead*: a thread that reads capture files and puts their packets into order, while the one that
+//! started it searches and shows.
 //!
-//! It runs some blocks ahead and no further. Whatever ends the run, what was read is told to its end.
+//! It runs some blocks ahead and no further. Whatever ends the run, what was read is told to its
+//! end.
 
 use std::hint;
 use std::io;
@@ -82,7 +84,8 @@ pub enum News {
 }
 
 impl Ahead {
-    /// Start the thread, and wait until it runs: what it asks of the system to begin with is not asked later.
+    /// Start the thread, and wait until it runs: what it asks of the system to begin with is not
+    /// asked later.
     ///
     /// # Errors
     /// There can be none.
@@ -127,7 +130,8 @@ impl Task {
                     } else if courier.is_apart() {
                         front.frame(&[], &frame, &mut courier);
                     } else {
-                        // What was told of the block goes first: then batches are sent while the frame is at hand.
+                        // What was told of the block goes first: then batches are sent while the
+                        // frame is at hand.
                         let bytes = frame.bytes.to_vec();
                         let frame = Frame {
                             bytes: &bytes,
@@ -185,7 +189,8 @@ fn send<F: FnMut(Batch) -> Batch>(
 }
 
 impl Pipeline {
-    /// Let the other thread read these files for this pipeline, which has taken no frame yet. [`Self::read_on`] tells of it.
+    /// Let the other thread read these files for this pipeline, which has taken no frame yet.
+    /// [`Self::read_on`] tells of it.
     #[must_use]
     pub fn read_ahead(mut self, ahead: &Ahead, files: &mut Savefiles) -> Self {
         if let Way::Messages(messages) = self.way {
@@ -263,8 +268,9 @@ impl Pipeline {
 impl Reading {
     /// The next batch; waits for `patience` at most.
     fn receive(&mut self, patience: Duration) -> Result<Batch, RecvTimeoutError> {
-        // A thread that sleeps has to be woken by the one that reads, each time. One that found a batch while it was awake stays
-        // awake for a moment; where that was in vain, blocks take longer than that, and it sleeps at once until it is late again.
+        // A thread that sleeps has to be woken by the one that reads, each time. One that found a
+        // batch while it was awake stays awake for a moment; where that was in vain, blocks take
+        // longer than that, and it sleeps at once until it is late again.
         let mut looks = if patience.is_zero() { 1 } else { self.looks };
         loop {
             match self.full.try_recv() {

@@ -1,4 +1,5 @@
-//! The *batch*: what the front told of some frames, with the bytes, on its way from one thread to another.
+//! The *batch*: what the front told of some frames, with the bytes, on its way from one thread to
+//! another.
 //!
 //! Bytes of frames are not copied: the block of the file that the frames lie in goes along.
 
@@ -24,7 +25,8 @@ pub(super) struct Batch {
     pub(super) quiet: Vec<Timestamp>,
     /// What became known of flows, in the order of the records that say so.
     pub(super) flows: Vec<Flow>,
-    /// Frames from which something was put together, in the order of the records that say of how many.
+    /// Frames from which something was put together, in the order of the records that say of how
+    /// many.
     pub(super) fragments: Vec<u64>,
     /// The packets, where they are told, in the order of the records that follow one.
     pub(super) packets: Vec<Seen>,
@@ -81,8 +83,8 @@ pub(super) enum What {
 /// Where bytes are.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place {
-    /// Of the first of them: its place in the copies, or its address in the block, which stays the same when the block goes to another
-    /// thread.
+    /// Of the first of them: its place in the copies, or its address in the block, which stays the
+    /// same when the block goes to another thread.
     pub(super) at: usize,
     pub(super) len: usize,
     /// They are in the block.
@@ -126,7 +128,8 @@ impl Batch {
         }
     }
 
-    /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than frames in a block.)
+    /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than
+    /// frames in a block.)
     pub(super) fn is_full(&self) -> bool {
         self.records.len() >= RECORDS || self.copies.len() >= COPIES
     }
@@ -166,7 +169,8 @@ pub(super) struct Courier<F> {
     quiet: u32,
     ticks: bool,
     due: bool,
-    /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no block, and all bytes are copied.
+    /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no
+    /// block, and all bytes are copied.
     frame: Option<Range<usize>>,
     interest: Interest,
     /// By the flows' slots.
@@ -217,7 +221,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         Arc::try_unwrap(std::mem::take(&mut self.batch.block)).unwrap_or_default()
     }
 
-    /// Send what there is, with the block that its frames lie in, and whether that certainly lacks what is sought.
+    /// Send what there is, with the block that its frames lie in, and whether that certainly lacks
+    /// what is sought.
     pub(super) fn send(&mut self, block: Vec<u8>, lacks: bool) {
         self.settle();
         // What is behind the last record needs none.
@@ -258,7 +263,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         let place = self.place(event.bytes());
         let what = What::Event(flow.slot, event.with((), ()));
         self.record(event.by(), place, learns, what);
-        // What is let go at once may be large: event by event it is sent, where no block has to wait for its frames.
+        // What is let go at once may be large: event by event it is sent, where no block has to
+        // wait for its frames.
         if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
             self.send(spare, false);

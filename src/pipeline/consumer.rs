@@ -1,8 +1,8 @@
 //! The consumer of stream events: the selector, and what it keeps of each flow.
 //!
-//! It is the same with one thread and with two: the ingest calls it directly, or a batch is replayed
-//! into it. A flow's state is found by [`Flow::slot`] and belongs to the flow only if [`Flow::id`] is
-//! the same, so the reassembler carries nobody's state.
+//! It is the same with one thread and with two: the ingest calls it directly, or a batch is
+//! replayed into it. A flow's state is found by [`Flow::slot`] and belongs to the flow only if
+//! [`Flow::id`] is the same, so the reassembler carries nobody's state.
 
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};

@@ -1,4 +1,5 @@
-//! One packet that was captured on several interfaces is used once: `any` sees what crosses a bridge two or three times.
+//! One packet that was captured on several interfaces is used once: `any` sees what crosses a
+//! bridge two or three times.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
@@ -13,9 +14,10 @@ const APART: i64 = 20_000_000;
 
 /// The packets of the last moments.
 ///
-/// Packets are told by where they were seen ([`Recent`]). A frame of `any` says its interface (Linux cooked 2). The
-/// older cooked header says only a hardware address, which a bridge shares with its ports: there, IPv4 packets with equal
-/// identifications are copies, since whoever sends again counts on.
+/// Packets are told by where they were seen ([`Recent`]). A frame of `any` says its interface
+/// (Linux cooked 2). The older cooked header says only a hardware address, which a bridge shares
+/// with its ports: there, IPv4 packets with equal identifications are copies, since whoever sends
+/// again counts on.
 pub(super) struct Copies {
     live: bool,
     /// Live, frames came from more than one interface.
@@ -25,8 +27,8 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Of a run that is live or not: the interfaces of files are told apart by their frames' headers alone, since two files
-    /// may have the same packets.
+    /// Of a run that is live or not: the interfaces of files are told apart by their frames'
+    /// headers alone, since two files may have the same packets.
     pub(super) fn new(live: bool) -> Self {
         Self {
             live,
@@ -81,7 +83,8 @@ impl Copies {
 
 /// The interface of a frame, as far as its link header tells: that of Linux' `any`.
 fn place(frame: &Frame<'_>) -> Option<u64> {
-    // The number of the interface (SLL2), or the way, the type of the hardware and its address (SLL).
+    // The number of the interface (SLL2), or the way, the type of the hardware and its address
+    // (SLL).
     let bytes = match frame.link {
         LinkType::LINUX_SLL2 => frame.bytes.get(4..8)?,
         LinkType::LINUX_SLL => frame.bytes.get(..14)?,
@@ -95,7 +98,8 @@ fn place(frame: &Frame<'_>) -> Option<u64> {
     Some(place)
 }
 
-/// The identification of the outermost IPv4 header of a frame of `any`, where it tells packets apart: none is zero.
+/// The identification of the outermost IPv4 header of a frame of `any`, where it tells packets
+/// apart: none is zero.
 fn identification(frame: &Frame<'_>) -> Option<u16> {
     let header = match frame.link {
         LinkType::LINUX_SLL => frame.bytes.get(14..)?,

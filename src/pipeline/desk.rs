@@ -1,4 +1,5 @@
-//! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls the renderer.
+//! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls
+//! the renderer.
 
 mod alone;
 mod exchanges;
@@ -334,7 +335,8 @@ impl Desk {
             let other = state.ended[dir.reverse().index()];
             state.ended[dir.index()] = true;
             if other {
-                // The flow is remembered for a while, for what comes late; what was said in it is not.
+                // The flow is remembered for a while, for what comes late; what was said in it is
+                // not.
                 state.untold = None;
                 return self.retire(conversation);
             }
@@ -353,7 +355,8 @@ impl Desk {
         }
     }
 
-    /// Number, and slot and id of the flow, of the oldest question that was shown and has no answer.
+    /// Number, and slot and id of the flow, of the oldest question that was shown and has no
+    /// answer.
     pub(super) fn oldest(&self) -> Option<(u64, (u32, u64))> {
         self.waiting.oldest()
     }

@@ -1,6 +1,8 @@
-//! The *front*: from a frame to what is said of streams. Filter, decoder, copies, fragments, reassembly.
+//! The *front*: from a frame to what is said of streams. Filter, decoder, copies, fragments,
+//! reassembly.
 //!
-//! It knows nothing of what becomes of the events: who listens may search them at once, or carry them to another thread.
+//! It knows nothing of what becomes of the events: who listens may search them at once, or carry
+//! them to another thread.
 
 use std::ops::Range;
 
@@ -26,8 +28,8 @@ pub(super) struct Front {
     reassembler: Reassembler,
 }
 
-/// Receives what becomes of frames. For each frame the calls come in the order of these methods, and
-/// all of them before the next frame is taken.
+/// Receives what becomes of frames. For each frame the calls come in the order of these methods,
+/// and all of them before the next frame is taken.
 pub(super) trait StreamSink {
     /// It is `now`. The events of streams that time alone ends follow.
     fn time(&mut self, now: Timestamp);
@@ -78,7 +80,8 @@ impl Front {
             Ok(packet) => packet,
             Err(why) => return self.decoded.count(*why),
         };
-        // A later fragment has no ports to be filtered by: it is judged with the first one's datagram.
+        // A later fragment has no ports to be filtered by: it is judged with the first one's
+        // datagram.
         let later = packet
             .ip
             .fragment
@@ -209,7 +212,8 @@ fn push(
     reassembler.push_from(block, packet, |flow, event| listener.event(flow, event))
 }
 
-/// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the packet beside it.
+/// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the
+/// packet beside it.
 fn around(
     reassembler: &mut Reassembler,
     block: &[u8],

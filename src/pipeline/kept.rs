@@ -1,4 +1,5 @@
-//! A message kept whole, because another one may want it to be shown: a neighbour, or the other half of an exchange.
+//! A message kept whole, because another one may want it to be shown: a neighbour, or the other
+//! half of an exchange.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -43,7 +44,8 @@ pub(super) struct Kept {
 const OVERHEAD: usize = 1024;
 
 impl Kept {
-    /// A message, with the reason for which it may be shown one day; `frames` are those that brought it.
+    /// A message, with the reason for which it may be shown one day; `frames` are those that
+    /// brought it.
     pub(super) fn new(hit: &Hit<'_>, frames: &[u64]) -> Self {
         Self {
             number: hit.number,

@@ -1,4 +1,5 @@
-//! What is remembered of a flow between its packets: it rides along with the flow in the reassembler's table.
+//! What is remembered of a flow between its packets: it rides along with the flow in the
+//! reassembler's table.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -70,7 +71,8 @@ pub(super) struct State {
 pub(super) struct Neighbours {
     /// For `-A` and `-B`.
     pub(super) context: Context<Rc<Kept>>,
-    /// Questions that wait for their answer, to be shown with it, or if its facts are those that are asked for.
+    /// Questions that wait for their answer, to be shown with it, or if its facts are those that
+    /// are asked for.
     pub(super) questions: VecDeque<Rc<Kept>>,
 }
 
@@ -108,7 +110,8 @@ pub(super) struct Open {
     pub(super) paused: i64,
     /// Where the bytes begin, in its direction, that its first one was said with.
     pub(super) from: u64,
-    /// It has no place in its stream; or, of one that has, another copy of some bytes of it came with other content.
+    /// It has no place in its stream; or, of one that has, another copy of some bytes of it came
+    /// with other content.
     pub(super) aside: Option<Aside>,
     /// What is known of the conditions on an answer whose question was not captured.
     pub(super) findings: Findings,
@@ -161,8 +164,8 @@ impl Open {
         self.saved = 0;
     }
 
-    /// Whether there is something new of it that could be shown although it is not over. A body that is not for reading is shown,
-    /// or named, when it is over.
+    /// Whether there is something new of it that could be shown although it is not over. A body
+    /// that is not for reading is shown, or named, when it is over.
     pub(super) fn is_new(&self) -> bool {
         let named = self.portions.as_ref();
         self.fresh.is_some()
@@ -213,7 +216,8 @@ impl State {
         &mut self.open[dir.index()]
     }
 
-    /// Another copy came of a byte of a direction, which is no longer certain: the open message says so, if it is one of its own.
+    /// Another copy came of a byte of a direction, which is no longer certain: the open message
+    /// says so, if it is one of its own.
     pub(super) fn contest(&mut self, dir: Direction, offset: u64) {
         if let Some(open) = self.open(dir)
             && offset >= open.from
@@ -226,8 +230,8 @@ impl State {
         &mut self.marks[dir.index()]
     }
 
-    /// Whether something waits for time alone, live: a held burst, or an open message that could be shown by now; with `pair`
-    /// because its question was.
+    /// Whether something waits for time alone, live: a held burst, or an open message that could be
+    /// shown by now; with `pair` because its question was.
     pub(super) fn is_due(&self, query: &Query, pair: bool) -> bool {
         let mut open = self.open.iter().flatten();
         open.any(|open| (open.held && !open.waits) || self.is_due_of(open, query, pair))
@@ -272,7 +276,8 @@ impl State {
         }
     }
 
-    /// Whether a packet of a direction was captured: it brought bytes, or acknowledged some, or was the answer to a SYN.
+    /// Whether a packet of a direction was captured: it brought bytes, or acknowledged some, or was
+    /// the answer to a SYN.
     pub(super) fn is_seen(&self, flow: &Flow, dir: Direction) -> bool {
         let other = dir.reverse().index();
         let begun = match dir {

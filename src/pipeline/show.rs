@@ -1,4 +1,5 @@
-//! Where hits go: to the renderer, and their packets to the recorder; and all streams, to files. The first write that fails is kept, and ends the run.
+//! Where hits go: to the renderer, and their packets to the recorder; and all streams, to files.
+//! The first write that fails is kept, and ends the run.
 
 use std::io;
 
@@ -83,7 +84,8 @@ impl Show {
         }
     }
 
-    /// Keep the block of a batch, if most of it is packets that are to be remembered; gives its number with the recorder.
+    /// Keep the block of a batch, if most of it is packets that are to be remembered; gives its
+    /// number with the recorder.
     pub(super) fn keep(&mut self, batch: &Batch) -> Option<u64> {
         let recorder = self.recorder.as_mut()?;
         recorder.keep(&batch.block, batch.told()?)

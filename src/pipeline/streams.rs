@@ -1,8 +1,10 @@
-//! `--streams DIR`: each direction of each TCP connection as a file of its bytes, and a list of the holes in them.
+//! `--streams DIR`: each direction of each TCP connection as a file of its bytes, and a list of the
+//! holes in them.
 //!
-//! Files are named as tcpflow 1.6 names them: source address and port, destination address and port; IPv4 addresses and ports are
-//! padded with zeros, IPv6 addresses are short. Behind that stand `--` and the number of the VLAN, if there is one, and when the
-//! same name is used again, `c1`, `c2` and so on. A file is never written over.
+//! Files are named as tcpflow 1.6 names them: source address and port, destination address and
+//! port; IPv4 addresses and ports are padded with zeros, IPv6 addresses are short. Behind that
+//! stand `--` and the number of the VLAN, if there is one, and when the same name is used again,
+//! `c1`, `c2` and so on. A file is never written over.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -27,8 +29,8 @@ use crate::unwritten::Unwritten;
 pub struct Streams {
     /// Its name, for errors.
     path: PathBuf,
-    /// Where files are made: the opened folder, whatever becomes of its path and of our rights. The sandbox allows opening
-    /// below it and nowhere else.
+    /// Where files are made: the opened folder, whatever becomes of its path and of our rights. The
+    /// sandbox allows opening below it and nowhere else.
     folder: File,
     index: BufWriter<File>,
     fill_gaps: bool,
@@ -54,7 +56,8 @@ const OPEN: usize = 128;
 const GATHERED: usize = 16 << 10;
 
 impl Streams {
-    /// Make the folder if it is not there, and begin its index. All that is made is shown to `own`, who may give it away.
+    /// Make the folder if it is not there, and begin its index. All that is made is shown to `own`,
+    /// who may give it away.
     ///
     /// # Errors
     /// Those of making files; one is that the folder has an index.
@@ -254,8 +257,8 @@ fn again(folder: &File, name: &str) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(GATHERED, file))
 }
 
-/// The folder, opened; it and the folders above it are made where they are missing. It is no symbolic link: the place may be
-/// somebody else's, and we may be root.
+/// The folder, opened; it and the folders above it are made where they are missing. It is no
+/// symbolic link: the place may be somebody else's, and we may be root.
 fn place(path: &Path, own: &dyn Fn(&File) -> io::Result<()>) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let missing = match openat(AT_FDCWD, path, flags | OFlag::O_NOFOLLOW, Mode::empty()) {

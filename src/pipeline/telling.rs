@@ -1,4 +1,5 @@
-//! How a message becomes a hit: its text from the unit, its facts from the dissector that knows its kind.
+//! How a message becomes a hit: its text from the unit, its facts from the dissector that knows its
+//! kind.
 
 use crate::dissect;
 use crate::exchange::Exchange;

@@ -12,7 +12,8 @@ pub(super) const SPARE: usize = 1024;
 
 /// The moments, soonest first; each with the slot and the id of its flow.
 ///
-/// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it is until there are many.
+/// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it
+/// is until there are many.
 #[derive(Default)]
 pub(super) struct Alarms(BinaryHeap<Reverse<Alarm>>);
 

@@ -1,12 +1,14 @@
 //! The *clock* by which flows age and holes are waited for: capture time, but for its jumps.
 //!
-//! Clocks of machines are set, captures are joined, and a file can state any time. What a jump would end, has not ended: a pause
-//! between two packets counts as [`time::PAUSE`] at most, and a step back as no more.
+//! Clocks of machines are set, captures are joined, and a file can state any time. What a jump
+//! would end, has not ended: a pause between two packets counts as [`time::PAUSE`] at most, and a
+//! step back as no more.
 
 use crate::frame::Timestamp;
 use crate::limits::time;
 
-/// The clock of one reassembler, in nanoseconds. It begins at 0, and no capture brings it near the end of its range.
+/// The clock of one reassembler, in nanoseconds. It begins at 0, and no capture brings it near the
+/// end of its range.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
     /// The latest moment that was told.

@@ -2,8 +2,9 @@
 //!
 //! (The same file read twice is not that: there the clock goes back.)
 //!
-//! A SYN with the number of a connection that has just ended begins the copy of that, or, where a stack counts from the same number
-//! each time, another one: the server's number and the first bytes tell.
+//! A SYN with the number of a connection that has just ended begins the copy of that, or, where a
+//! stack counts from the same number each time, another one: the server's number and the first
+//! bytes tell.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -38,8 +39,8 @@ pub(super) enum Heard {
 }
 
 impl Entry {
-    /// Whether a segment is the SYN of this connection, of which both directions have ended, once more, so soon that it may be the
-    /// beginning of a copy.
+    /// Whether a segment is the SYN of this connection, of which both directions have ended, once
+    /// more, so soon that it may be the beginning of a copy.
     pub(super) fn is_echo(&self, segment: &Segment<'_>, dir: Direction, now: Timestamp) -> bool {
         let [to_server, to_client] = self.halves.made() else {
             return false;

@@ -1,4 +1,5 @@
-//! What time alone brings: what was waited for long enough is given up, and flows that were quiet for too long are forgotten.
+//! What time alone brings: what was waited for long enough is given up, and flows that were quiet
+//! for too long are forgotten.
 
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -14,7 +15,8 @@ use super::table::{Entry, Stage};
 const SWEEP: u64 = 100_000_000;
 
 impl Reassembler {
-    /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for too long.
+    /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for
+    /// too long.
     pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.expire_from(&[], now, deliver);
     }

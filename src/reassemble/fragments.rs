@@ -1,7 +1,7 @@
 //! IP fragments become datagrams (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! The first copy of each byte stays. Everything is bounded: datagrams, pieces, bytes, time; what is given up is handed out
-//! piece by piece, so that it is searched all the same.
+//! The first copy of each byte stays. Everything is bounded: datagrams, pieces, bytes, time; what
+//! is given up is handed out piece by piece, so that it is searched all the same.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -22,7 +22,8 @@ use super::queue::{Facts, Queue};
 pub enum Defragmented<'a> {
     /// Others are missing.
     Waiting,
-    /// It was the last that was missing: the datagram's packet facts and all its bytes, which [`crate::decode`] makes a packet of.
+    /// It was the last that was missing: the datagram's packet facts and all its bytes, which
+    /// [`crate::decode`] makes a packet of.
     Whole {
         /// The facts of the first fragment, in the frame that completed the datagram.
         first: Packet<'static>,
@@ -31,7 +32,8 @@ pub enum Defragmented<'a> {
         /// The frames that brought it.
         frames: &'a [u64],
     },
-    /// It has no place (it contradicts another, or lies outside of what a datagram can be): search it alone.
+    /// It has no place (it contradicts another, or lies outside of what a datagram can be): search
+    /// it alone.
     Apart,
 }
 
@@ -90,7 +92,8 @@ struct Datagram {
 const LARGEST: u64 = 65_535;
 
 impl Defragmenter {
-    /// Without datagrams. `filtered`: a capture filter judges first fragments, and later ones come whether they are wanted or not.
+    /// Without datagrams. `filtered`: a capture filter judges first fragments, and later ones come
+    /// whether they are wanted or not.
     #[must_use]
     pub fn new(limits: Limits, filtered: bool) -> Self {
         Self {
@@ -216,7 +219,8 @@ impl Defragmenter {
         }
     }
 
-    /// The datagram of this first fragment is not wanted: its other pieces are dropped, and nothing of it is lost.
+    /// The datagram of this first fragment is not wanted: its other pieces are dropped, and nothing
+    /// of it is lost.
     pub fn ignore(&mut self, packet: &Packet<'_>) {
         let nothing = Packet {
             ip_payload: packet.ip_payload.get(..1).unwrap_or_default(),

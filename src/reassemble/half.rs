@@ -1,9 +1,10 @@
 //! One direction of a TCP connection: from segments to bytes in order.
 //!
-//! All arithmetic is on 64-bit offsets; a 32-bit sequence number is placed by its signed distance from the next byte
-//! expected, so a wrap is nothing special (RFC 9293 section 3.4). In its rooms: `start` (the SYN, and what it may carry),
-//! `arrive` (the bytes of a segment, at their offset), `deliver` (bytes that have their turn), `end` (the FIN), `known` (bytes that were seen before, or are taken for lost),
-//! `gaps` (holes, and how long they are waited for).
+//! All arithmetic is on 64-bit offsets; a 32-bit sequence number is placed by its signed distance
+//! from the next byte expected, so a wrap is nothing special (RFC 9293 section 3.4). In its rooms:
+//! `start` (the SYN, and what it may carry), `arrive` (the bytes of a segment, at their offset),
+//! `deliver` (bytes that have their turn), `end` (the FIN), `known` (bytes that were seen before,
+//! or are taken for lost), `gaps` (holes, and how long they are waited for).
 
 mod arrive;
 mod deliver;
@@ -46,7 +47,8 @@ pub(super) struct Half {
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
     window: u16,
     scale: Option<u8>,
-    /// The sequence number of offset 0, as the peer's SYN acknowledges it when the own one was not seen.
+    /// The sequence number of offset 0, as the peer's SYN acknowledges it when the own one was not
+    /// seen.
     begins: Option<u32>,
     /// What its peer acknowledges of it, as long as nothing of it was seen.
     unseen: Option<Unseen>,
@@ -91,7 +93,8 @@ struct Trouble {
 }
 
 impl Trouble {
-    /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be decided.
+    /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be
+    /// decided.
     fn is_over(&self) -> bool {
         self.queue.len() == 0
             && self.hole.is_none()
@@ -139,7 +142,8 @@ impl Acked {
 
 /// Farther away than this, bytes do not belong to the stream: half of what 32 bits can tell.
 const WINDOW: i64 = 1 << 30;
-/// Offset of the first byte of a stream that was joined in the middle. Bytes in front of it are late ones of its own.
+/// Offset of the first byte of a stream that was joined in the middle. Bytes in front of it are
+/// late ones of its own.
 const JOINED: u64 = 64 << 10;
 
 impl Half {
@@ -148,8 +152,8 @@ impl Half {
         self.started
     }
 
-    /// Whether it goes on in order as far as it says, and nothing is out of the ordinary. (It may have [ended](Self::is_ended) by what
-    /// happened to its flow.)
+    /// Whether it goes on in order as far as it says, and nothing is out of the ordinary. (It may
+    /// have [ended](Self::is_ended) by what happened to its flow.)
     pub(super) fn is_plain(&self) -> bool {
         self.fin.is_none()
             && self
@@ -205,8 +209,8 @@ impl Half {
         self.place(seq) == Some(self.next.cast_signed())
     }
 
-    /// Whether a sequence number lies where one of this direction can, its receiver having announced `window`. Of a direction that
-    /// was not seen any does.
+    /// Whether a sequence number lies where one of this direction can, its receiver having
+    /// announced `window`. Of a direction that was not seen any does.
     pub(super) fn is_near(&self, seq: u32, window: u64) -> bool {
         self.place(seq).is_none_or(|place| {
             let reach = window.saturating_add(REACH);
@@ -272,7 +276,8 @@ impl Half {
         })
     }
 
-    /// Note the number of a segment that brings nothing, for a direction of which nothing else was heard.
+    /// Note the number of a segment that brings nothing, for a direction of which nothing else was
+    /// heard.
     pub(super) fn note_number(&mut self, segment: &Segment<'_>) {
         if !self.started {
             self.base = segment.first();
@@ -291,7 +296,8 @@ impl Half {
         }
     }
 
-    /// Take a segment's bytes and FIN. They have their turn when the peer has come to `needs`, and it is at `reached`.
+    /// Take a segment's bytes and FIN. They have their turn when the peer has come to `needs`, and
+    /// it is at `reached`.
     pub(super) fn take(
         &mut self,
         segment: &Segment<'_>,
@@ -352,8 +358,9 @@ impl Half {
         self.advance(reached, turn);
     }
 
-    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is damaged waits for a better copy, as
-    /// a hole that is acknowledged does, or for [long enough](time::DAMAGED).
+    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is
+    /// damaged waits for a better copy, as a hole that is acknowledged does, or for [long
+    /// enough](time::DAMAGED).
     pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
         self.go_on(reached, false, turn)
     }

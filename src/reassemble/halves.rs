@@ -1,5 +1,6 @@
-//! Both directions of a connection, made when they are needed: a datagram has none, and of most SYNs of a flood nothing more
-//! is heard. What is not made is not written, so that a flood stays in the cache.
+//! Both directions of a connection, made when they are needed: a datagram has none, and of most
+//! SYNs of a flood nothing more is heard. What is not made is not written, so that a flood stays in
+//! the cache.
 
 use crate::flow::Direction;
 
@@ -15,7 +16,8 @@ pub(super) struct Halves {
 }
 
 impl Halves {
-    /// Begin one of them, of which nothing was heard before, with its plain SYN: the client's, or the server's behind that.
+    /// Begin one of them, of which nothing was heard before, with its plain SYN: the client's, or
+    /// the server's behind that.
     pub(super) fn begin(&mut self, dir: Direction, start: Start) {
         match dir {
             Direction::ToServer => self.begun = Some(start),

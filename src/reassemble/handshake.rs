@@ -27,7 +27,8 @@ pub(super) struct Again {
 }
 
 impl Reassembler {
-    /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports of an old one.
+    /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports
+    /// of an old one.
     pub(super) fn begins_anew(
         &mut self,
         slot: usize,
@@ -65,14 +66,16 @@ impl Reassembler {
         }
         if !segment.has(TcpFlags::SYN) {
             if !entry.reset {
-                // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell whether it is the same.
+                // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell
+                // whether it is the same.
                 return Again {
                     anew: by.ts.since(entry.last.ts) >= idle && !entry.may_have(segment, dir),
                     client: Some(entry.flow.client),
                     copy: false,
                 };
             }
-            // The RST was believed and nobody obeyed it: the same connection goes on, as another flow.
+            // The RST was believed and nobody obeyed it: the same connection goes on, as another
+            // flow.
             let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
                 && entry.halves.half(dir).is_beyond(segment);
@@ -108,7 +111,8 @@ impl Reassembler {
         anew(false)
     }
 
-    /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on with an older one.
+    /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on
+    /// with an older one.
     pub(super) fn open(
         &mut self,
         key: (Key, Place),
@@ -119,7 +123,8 @@ impl Reassembler {
         let (src, dst) = segment.packet.ends();
         let (client_sends, roles) = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK)) {
             (true, acks) => (!acks, Roles::Seen),
-            // Servers have the low, known ports; between two high ones the first sender is the client.
+            // Servers have the low, known ports; between two high ones the first sender is the
+            // client.
             (false, _) => (
                 src.port > dst.port || src.port.min(dst.port) >= 1024,
                 Roles::Guessed,
@@ -181,8 +186,9 @@ impl Reassembler {
 }
 
 impl Entry {
-    /// Whether a segment cannot begin another connection on the same ports: and is no copy: it has no SYN, or is a
-    /// RST; nothing about the connection is [odd](Self::odd), and it was not quiet for as long as `idle`.
+    /// Whether a segment cannot begin another connection on the same ports: and is no copy: it has
+    /// no SYN, or is a RST; nothing about the connection is [odd](Self::odd), and it was not quiet
+    /// for as long as `idle`.
     #[inline]
     pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &Carrier, idle: i64) -> bool {
         !self.odd

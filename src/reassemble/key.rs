@@ -1,7 +1,9 @@
-//! What names a flow: protocol, path, and its two ends in an order that does not depend on the direction.
+//! What names a flow: protocol, path, and its two ends in an order that does not depend on the
+//! direction.
 //!
-//! The hash is that of the addresses, the ports and the protocol alone, whichever address has which port: flows of the same ends on
-//! different paths are found together, and so are those of a connection whose directions differ in more than they should.
+//! The hash is that of the addresses, the ports and the protocol alone, whichever address has which
+//! port: flows of the same ends on different paths are found together, and so are those of a
+//! connection whose directions differ in more than they should.
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -44,7 +46,8 @@ impl Key {
         Self::between(client, server, flow.protocol, flow.path)
     }
 
-    /// Whether this is the key of a flow whose client is this end of it: [`Self::of_flow`] without putting its ends into order.
+    /// Whether this is the key of a flow whose client is this end of it: [`Self::of_flow`] without
+    /// putting its ends into order.
     #[inline]
     pub(super) fn is_of(&self, flow: &Flow, client: Sender) -> bool {
         let (low, high) = match client {
@@ -63,8 +66,8 @@ impl Key {
         self.ports
     }
 
-    /// Whether another key has the same addresses and protocol, and how its ends are to these: `Some(false)` as they are,
-    /// `Some(true)` with the ports at the other addresses.
+    /// Whether another key has the same addresses and protocol, and how its ends are to these:
+    /// `Some(false)` as they are, `Some(true)` with the ports at the other addresses.
     pub(super) fn is_like(&self, other: &Self) -> Option<bool> {
         let [own, others] = [self.ports, other.ports].map(|ports| (ports >> 32) as u32);
         let turned = others.rotate_left(16);

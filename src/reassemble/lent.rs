@@ -1,10 +1,12 @@
-//! Delivered bytes that still lie in the block of the file they were read into: copied when that goes, as far as they count then.
+//! Delivered bytes that still lie in the block of the file they were read into: copied when that
+//! goes, as far as they count then.
 
 use super::Reassembler;
 use super::table::Entry;
 
 impl Reassembler {
-    /// The block goes that bytes were delivered from since the last call: copy what has to be remembered of them.
+    /// The block goes that bytes were delivered from since the last call: copy what has to be
+    /// remembered of them.
     #[inline]
     pub fn settle(&mut self, block: &[u8]) {
         if !self.shared.tails.fresh.is_empty() {
@@ -12,7 +14,8 @@ impl Reassembler {
         }
     }
 
-    /// The same in front of the end of a flow, if anything of it may be compared with what was delivered.
+    /// The same in front of the end of a flow, if anything of it may be compared with what was
+    /// delivered.
     pub(super) fn settle_for(&mut self, slot: usize, block: &[u8]) {
         let untroubled = |entry: &mut Entry| entry.halves.are_untroubled();
         if !self.table.get(slot).is_some_and(untroubled) {

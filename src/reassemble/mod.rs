@@ -1,7 +1,8 @@
 //! *reassemble*: packets become streams.
 //!
-//! [`Defragmenter`] puts IP datagrams together, [`Reassembler`] TCP streams. In-order bytes are passed on as they lie in the
-//! packet; only what is out of order is copied. What the two cannot place is said too, so that nothing is lost unseen.
+//! [`Defragmenter`] puts IP datagrams together, [`Reassembler`] TCP streams. In-order bytes are
+//! passed on as they lie in the packet; only what is out of order is copied. What the two cannot
+//! place is said too, so that nothing is lost unseen.
 
 mod alarms;
 mod clock;
@@ -101,11 +102,13 @@ impl Shared {
     }
 }
 
-/// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks away.
+/// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks
+/// away.
 const REACH: u64 = 4 << 20;
 
 impl Reassembler {
-    /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is remembered.
+    /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is
+    /// remembered.
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
@@ -152,15 +155,16 @@ impl Reassembler {
         self.shared.stats
     }
 
-    /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow, in order.
+    /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow,
+    /// in order.
     pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
-    /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has to be remembered of
-    /// delivered bytes is copied only then, and most of it is acknowledged by that time and need not be. What time it
-    /// is was told [before](Self::expire_from).
+    /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has
+    /// to be remembered of delivered bytes is copied only then, and most of it is acknowledged by
+    /// that time and need not be. What time it is was told [before](Self::expire_from).
     ///
     /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
     pub fn push_from(
@@ -223,7 +227,8 @@ impl Reassembler {
             damaged,
             ..*segment
         };
-        // What brings no bytes, and lets none go that wait, has nothing to be compared with those that were delivered.
+        // What brings no bytes, and lets none go that wait, has nothing to be compared with those
+        // that were delivered.
         if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
             self.settle(block);
         }
@@ -315,7 +320,8 @@ impl Reassembler {
             && !*reset
             && own.reset_since().or(peer.reset_since()).is_none()
         {
-            // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was not the stream's.
+            // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was
+            // not the stream's.
             stage = Stage::Open;
         }
         if let Some(moment) = next_review(own, peer, *two_sided, self.shared.now) {

@@ -1,7 +1,8 @@
-//! Both halves of a connection: whether a segment of one means anything, and how they wait for each other.
+//! Both halves of a connection: whether a segment of one means anything, and how they wait for each
+//! other.
 //!
-//! Bytes that were sent by someone who had seen bytes of the other side come behind those. So a reader gets the question in
-//! front of its answer, however the capture was shuffled.
+//! Bytes that were sent by someone who had seen bytes of the other side come behind those. So a
+//! reader gets the question in front of its answer, however the capture was shuffled.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -23,7 +24,8 @@ pub(super) fn sides(halves: &mut [Half; 2], dir: Direction) -> (&mut Half, &mut 
     }
 }
 
-/// Whether a segment means something for its stream. What cannot is said by itself: no receiver takes it.
+/// Whether a segment means something for its stream. What cannot is said by itself: no receiver
+/// takes it.
 #[inline]
 pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
     let bad_sum = turn.policy.checksum == Checksum::On && turn.is_damaged(segment);
@@ -46,7 +48,8 @@ pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> b
     false
 }
 
-/// Let both halves go on as far as they can: what one gives up or gets may be what the other waits for.
+/// Let both halves go on as far as they can: what one gives up or gets may be what the other waits
+/// for.
 #[inline]
 pub(super) fn settle(
     one: &mut Half,
@@ -91,7 +94,8 @@ fn untangle(one: &mut Half, other: &mut Half, packet: bool, two_sided: bool, tur
     }
 }
 
-/// When the two are to be looked at again. Not at once: what could be done by `now` is done. And never, at the end of time.
+/// When the two are to be looked at again. Not at once: what could be done by `now` is done. And
+/// never, at the end of time.
 pub(super) fn next_review(
     one: &Half,
     other: &Half,

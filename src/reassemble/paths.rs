@@ -1,7 +1,9 @@
-//! Flows whose packets take several paths: another tag or tunnel on the way back, or each packet seen with a tag and without.
+//! Flows whose packets take several paths: another tag or tunnel on the way back, or each packet
+//! seen with a tag and without.
 //!
-//! A packet that would open a flow is first held against the flows of the same ends on other paths; only a connection's own numbers
-//! can tell that it is one of theirs. Networks that use the same addresses stay apart, for their numbers do not fit.
+//! A packet that would open a flow is first held against the flows of the same ends on other paths;
+//! only a connection's own numbers can tell that it is one of theirs. Networks that use the same
+//! addresses stay apart, for their numbers do not fit.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
@@ -26,8 +28,8 @@ const WAYS: usize = 4;
 const APART: i64 = 50_000_000;
 /// Nanoseconds within which a datagram is answered.
 const ANSWER: i64 = 5_000_000_000;
-/// How far the two numbers of a segment may be from those that the connection expects, at the most, and multiplied: by chance, one
-/// segment in a milliard is so near.
+/// How far the two numbers of a segment may be from those that the connection expects, at the most,
+/// and multiplied: by chance, one segment in a milliard is so near.
 const FAR: u64 = 4 << 20;
 const CHANCE: u64 = 1 << 30;
 
@@ -47,7 +49,8 @@ pub(super) struct Way {
 }
 
 impl Paths {
-    /// Whether packets of this key take one of the paths; then, whether their ports are at the other addresses.
+    /// Whether packets of this key take one of the paths; then, whether their ports are at the
+    /// other addresses.
     pub(super) fn find(&self, key: &Key) -> Option<bool> {
         let way = self.0.iter().find(|way| way.key == *key)?;
         Some(way.turned)
@@ -81,7 +84,8 @@ impl Crossing {
     fn is_copy(&mut self, flow: u64, key: &Key, packet: &Packet<'_>) -> bool {
         let mut hasher = self.hasher.build_hasher();
         flow.hash(&mut hasher);
-        // Without a segment's checksum: one of the two may have been seen before the network card made it.
+        // Without a segment's checksum: one of the two may have been seen before the network card
+        // made it.
         let (before, rest) = packet.ip_payload.split_at_checked(16).unwrap_or_default();
         let behind = if before.is_empty() {
             packet.ip_payload
@@ -170,7 +174,8 @@ impl Reassembler {
         Some(Joined { slot, sender, copy })
     }
 
-    /// The flow on another path that a datagram belongs to: it is a copy of the latest one, or the answer to it.
+    /// The flow on another path that a datagram belongs to: it is a copy of the latest one, or the
+    /// answer to it.
     #[inline]
     pub(super) fn join_datagram(
         &mut self,
@@ -224,7 +229,8 @@ impl Reassembler {
         None
     }
 
-    /// A flow that packets of this key may belong to, and whether their ports are at the other addresses then.
+    /// A flow that packets of this key may belong to, and whether their ports are at the other
+    /// addresses then.
     fn may_take(&mut self, slot: usize, key: &Key) -> Option<(&mut Entry, bool)> {
         if self.table.paths(slot).is_some_and(|paths| paths.is_full()) {
             return None;
@@ -267,7 +273,8 @@ impl Reassembler {
                 return Crossed::Copy;
             }
             if agrees == Some(false) {
-                // The same numbers by chance, or by a generator's habit: they were two connections from the start.
+                // The same numbers by chance, or by a generator's habit: they were two connections
+                // from the start.
                 if let (Some(paths), Some(at)) = (self.table.paths(slot), at) {
                     paths.0.swap_remove(at);
                 }
@@ -282,7 +289,8 @@ impl Reassembler {
     }
 }
 
-/// Whether a datagram has a checksum: only then its first bytes tell it from all others of its length.
+/// Whether a datagram has a checksum: only then its first bytes tell it from all others of its
+/// length.
 fn is_summed(packet: &Packet<'_>) -> bool {
     match packet.transport {
         Transport::Udp(_) => packet.ip_payload.get(6..8).is_some_and(|sum| sum != [0, 0]),
@@ -291,7 +299,8 @@ fn is_summed(packet: &Packet<'_>) -> bool {
     }
 }
 
-/// A datagram in short: its first bytes, which are its length and checksum as well, and its last ones.
+/// A datagram in short: its first bytes, which are its length and checksum as well, and its last
+/// ones.
 #[inline]
 pub(super) fn mark(packet: &Packet<'_>) -> u32 {
     let bytes = packet.ip_payload;

@@ -1,6 +1,7 @@
-//! *Header prediction* (V. Jacobson, 4BSD TCP Header Prediction, 1990): most segments are the next ones of a connection in which
-//! nothing is out of the ordinary, or acknowledge what came; and most connections begin with a SYN that says nothing else, and end
-//! with a FIN of each side. They are told apart with a few comparisons, and taken without the questions whose answers are known then.
+//! *Header prediction* (V. Jacobson, 4BSD TCP Header Prediction, 1990): most segments are the next
+//! ones of a connection in which nothing is out of the ordinary, or acknowledge what came; and most
+//! connections begin with a SYN that says nothing else, and end with a FIN of each side. They are
+//! told apart with a few comparisons, and taken without the questions whose answers are known then.
 
 use crate::flow::{Direction, Flow};
 use crate::packet::TcpFlags;
@@ -13,7 +14,8 @@ use super::pair::{settle, sides};
 use super::table::{Entry, Stage};
 use super::turn::Segment;
 
-/// Flags that say nothing about a stream's bytes: PSH, and the two of congestion notification (RFC 3168).
+/// Flags that say nothing about a stream's bytes: PSH, and the two of congestion notification (RFC
+/// 3168).
 pub(super) const WITHOUT_MEANING: u8 = TcpFlags::PSH.0 | TcpFlags::ECE.0 | TcpFlags::CWR.0;
 
 impl Segment<'_> {
@@ -26,15 +28,16 @@ impl Segment<'_> {
             && policy.checksum != Checksum::On
     }
 
-    /// Whether it is a SYN with nothing to it: of a flow that it has opened [`Entry::begin`] makes what all the rules together
-    /// would.
+    /// Whether it is a SYN with nothing to it: of a flow that it has opened [`Entry::begin`] makes
+    /// what all the rules together would.
     pub(super) fn is_plain_syn(&self, policy: Policy) -> bool {
         self.payload().is_empty() && self.is_plain(TcpFlags::SYN, policy)
     }
 }
 
 impl Entry {
-    /// Whether a segment is one that was to be expected: [`Self::go_on`] does with it what all the rules together would.
+    /// Whether a segment is one that was to be expected: [`Self::go_on`] does with it what all the
+    /// rules together would.
     pub(super) fn predicts(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
         const FIN_ACK: TcpFlags = TcpFlags(TcpFlags::FIN.0 | TcpFlags::ACK.0);
         let [to_server, to_client] = self.halves.made() else {
@@ -72,8 +75,8 @@ impl Entry {
             && segment.packet.is_damaged()
     }
 
-    /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow, or the [predicted](Self::predicts_answer) answer
-    /// to it.
+    /// Take the [plain SYN](Segment::is_plain_syn) that has just opened the flow, or the
+    /// [predicted](Self::predicts_answer) answer to it.
     pub(super) fn begin(
         &mut self,
         segment: &Segment<'_>,
@@ -90,8 +93,8 @@ impl Entry {
         self.halves.begin(dir, Start::of(segment));
     }
 
-    /// Whether a segment is the server's answer to the plain SYN that opened the flow: [`Self::begin`] does with it what all the
-    /// rules together would.
+    /// Whether a segment is the server's answer to the plain SYN that opened the flow:
+    /// [`Self::begin`] does with it what all the rules together would.
     pub(super) fn predicts_answer(
         &self,
         segment: &Segment<'_>,
@@ -107,7 +110,8 @@ impl Entry {
             && segment.is_plain(SYN_ACK, policy)
     }
 
-    /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that stays. Says how far the flow is then.
+    /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that
+    /// stays. Says how far the flow is then.
     pub(super) fn go_on(
         &mut self,
         segment: &Segment<'_>,
@@ -159,8 +163,9 @@ impl Entry {
     }
 }
 
-/// Whether the short ways are taken, here, where both halves [settle](super::pair::settle), and where one
-/// [ends](super::half::Half::end): always, but in the test that compares them with the long ones.
+/// Whether the short ways are taken, here, where both halves [settle](super::pair::settle), and
+/// where one [ends](super::half::Half::end): always, but in the test that compares them with the
+/// long ones.
 #[cfg(not(test))]
 pub(super) const fn short_ways() -> bool {
     true

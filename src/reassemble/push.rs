@@ -18,7 +18,8 @@ enum Closer {
     Copy,
     /// Another's: the flow is no longer found for it.
     Foreign,
-    /// The first of another connection on the same ports; and who the client of that is, if that is known.
+    /// The first of another connection on the same ports; and who the client of that is, if that is
+    /// known.
     Anew(Option<Endpoint>),
 }
 

@@ -1,6 +1,7 @@
 //! Bytes of one direction that came before their turn: pure arithmetic on ranges, no TCP.
 //!
-//! Pieces never overlap. Of two copies of a byte one stays, and one that differs from it is handed back.
+//! Pieces never overlap. Of two copies of a byte one stays, and one that differs from it is handed
+//! back.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ pub(super) struct Piece {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Facts {
     pub(super) by: Carrier,
-    /// How far the peer must have come before these bytes have their turn: they were sent by someone who had seen that.
+    /// How far the peer must have come before these bytes have their turn: they were sent by
+    /// someone who had seen that.
     pub(super) needs: u64,
     /// Bytes behind these that the snap length cut off.
     pub(super) cut: u64,
@@ -35,7 +37,8 @@ pub(super) struct Facts {
 /// Copies that lost.
 #[derive(Default)]
 pub(super) struct Losers {
-    /// From the first byte of the new segment that differs from a copy that stays to the last one that contends.
+    /// From the first byte of the new segment that differs from a copy that stays to the last one
+    /// that contends.
     pub(super) new: Option<(u64, u64)>,
     /// Bytes that had waited and differ from those that replace them.
     pub(super) old: Vec<(u64, Vec<u8>)>,
@@ -72,7 +75,8 @@ impl Queue {
         Some((at, piece))
     }
 
-    /// Put bytes between the pieces, and over those that they win against; says which copies lost and differ.
+    /// Put bytes between the pieces, and over those that they win against; says which copies lost
+    /// and differ.
     pub(super) fn insert(
         &mut self,
         offset: u64,

@@ -1,4 +1,5 @@
-//! Keeping to the limits: who is forgotten when there are too many flows, or too much waits in them.
+//! Keeping to the limits: who is forgotten when there are too many flows, or too much waits in
+//! them.
 
 use crate::flow::Flow;
 use crate::stream::{Ending, GapReason, StreamEvent};
@@ -63,7 +64,8 @@ impl Reassembler {
         }
     }
 
-    /// Forget delivered bytes of the flows that were quiet for longest, until half of the room is free.
+    /// Forget delivered bytes of the flows that were quiet for longest, until half of the room is
+    /// free.
     fn shed_tails(&mut self) {
         for stage in [Stage::Closed, Stage::Open] {
             let mut at = self.table.oldest(stage).map(|(slot, _)| slot);
@@ -80,8 +82,9 @@ impl Reassembler {
         }
     }
 
-    /// Forget the flows in which most waits, until there is some room: honest ones hold little (Dharmapurikar and Paxson 2005).
-    /// A walk over all flows frees an eighth of the memory, so that it is seldom.
+    /// Forget the flows in which most waits, until there is some room: honest ones hold little
+    /// (Dharmapurikar and Paxson 2005). A walk over all flows frees an eighth of the memory, so
+    /// that it is seldom.
     fn shed_queues(&mut self, block: &[u8], deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>)) {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {

@@ -28,15 +28,15 @@ pub(super) struct Entry {
     /// The latest packet.
     pub(super) last: Carrier,
     pub(super) stage: Stage,
-    /// The initial sequence number of a SYN that would begin another connection, if it is answered; of a flow of datagrams, the
-    /// latest one in short.
+    /// The initial sequence number of a SYN that would begin another connection, if it is answered;
+    /// of a flow of datagrams, the latest one in short.
     pub(super) pending: Option<u32>,
     /// Both directions had packets.
     pub(super) two_sided: bool,
     /// It ended by a RST.
     pub(super) reset: bool,
-    /// Something makes each of its packets worth a closer look: it [ended by a RST](Self::reset), has [other paths](Table::paths),
-    /// or [comes again](Self::echo).
+    /// Something makes each of its packets worth a closer look: it [ended by a RST](Self::reset),
+    /// has [other paths](Table::paths), or [comes again](Self::echo).
     pub(super) odd: bool,
     /// Whether a copy of all of it comes behind its end.
     pub(super) echo: Echo,
@@ -88,8 +88,8 @@ const EXACT: i64 = 100_000_000;
 pub(super) struct Table {
     slots: Vec<Option<Entry>>,
     free: Vec<usize>,
-    /// The slots by their places. At most half of it is taken: then what is taken out leaves next to no mark behind, over which
-    /// later look-ups would have to walk.
+    /// The slots by their places. At most half of it is taken: then what is taken out leaves next
+    /// to no mark behind, over which later look-ups would have to walk.
     index: HashTable<u32>,
     hasher: RandomState,
     orders: [Order; 3],
@@ -109,8 +109,9 @@ pub(super) struct Table {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Place(u64);
 
-/// So many flows with the same ends, on different paths, are kept in one place; more of them have places of their own, and are no
-/// longer found together. Looking for one takes no longer, however many there are.
+/// So many flows with the same ends, on different paths, are kept in one place; more of them have
+/// places of their own, and are no longer found together. Looking for one takes no longer, however
+/// many there are.
 const CROWD: usize = 16;
 
 /// A list of slots, from the one that was quiet for longest to the newest.
@@ -341,7 +342,8 @@ impl Table {
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
         let now = self.now;
         let Some(entry) = self.get(slot) else { return };
-        // A flow's place need not be exact: moved at every packet, it would cost more than the packet.
+        // A flow's place need not be exact: moved at every packet, it would cost more than the
+        // packet.
         if entry.stage == stage && now.since(entry.linked) < EXACT {
             return;
         }
@@ -424,7 +426,8 @@ impl Table {
     }
 }
 
-/// Whether a flow is found by this key, although it is not the flow's own; `others` counts those that are not.
+/// Whether a flow is found by this key, although it is not the flow's own; `others` counts those
+/// that are not.
 #[cold]
 fn is_also_on(paths: Option<&Paths>, key: &Key, others: &mut usize) -> bool {
     let found = paths.is_some_and(|paths| paths.find(key).is_some());
@@ -457,7 +460,8 @@ mod tests {
         )
     }
 
-    /// Marks of flows that went would make each look-up dearer than the one before, and the table larger.
+    /// Marks of flows that went would make each look-up dearer than the one before, and the table
+    /// larger.
     #[test]
     fn flows_that_went_leave_nothing_behind() {
         let mut table = Table::default();
@@ -486,7 +490,8 @@ mod tests {
         assert!(most < 8 * 1000 && table.slots.len() <= 1001, "{most}");
     }
 
-    /// Flows of one pair of ends on very many paths would make each look-up dearer than the one before.
+    /// Flows of one pair of ends on very many paths would make each look-up dearer than the one
+    /// before.
     #[test]
     fn flows_of_the_same_ends_are_not_looked_for_among_all_of_them() {
         let mut table = Table::default();

@@ -1,7 +1,8 @@
-//! The tail: bytes of a stream that are delivered, kept for a while so that a later copy of them can be compared.
+//! The tail: bytes of a stream that are delivered, kept for a while so that a later copy of them
+//! can be compared.
 //!
-//! Bytes that the receiver acknowledged cannot be replaced any more, so what is not acknowledged is kept, up to a bound,
-//! and a little in front of it as context.
+//! Bytes that the receiver acknowledged cannot be replaced any more, so what is not acknowledged is
+//! kept, up to a bound, and a little in front of it as context.
 
 use std::ops::Range;
 
@@ -11,7 +12,8 @@ use crate::flow::Direction;
 #[derive(Default)]
 pub(super) struct Tail {
     bytes: Vec<u8>,
-    /// Bytes behind these that were delivered and lie where they were read; and how many of the first of them were forgotten since.
+    /// Bytes behind these that were delivered and lie where they were read; and how many of the
+    /// first of them were forgotten since.
     fresh: u32,
     void: u32,
 }
@@ -70,7 +72,8 @@ impl Tail {
         self.fresh += len as u32;
     }
 
-    /// Copy the first bytes that were lent, if they count; `open` is how many of all are not acknowledged.
+    /// Copy the first bytes that were lent, if they count; `open` is how many of all are not
+    /// acknowledged.
     pub(super) fn settle(&mut self, bytes: &[u8], open: u64, tails: &mut Tails) {
         let len = bytes.len() as u32;
         self.fresh = self.fresh.saturating_sub(len);
@@ -93,7 +96,8 @@ impl Tail {
         let (len, capacity) = (self.bytes.len() + bytes.len(), self.bytes.capacity());
         let spare = len.saturating_sub(keep).min(self.bytes.len());
         if len > capacity && capacity >= 2 * CONTEXT && spare >= capacity / 4 {
-            // A quarter of the buffer or nothing, so that each byte is moved a few times at the most; else it grows.
+            // A quarter of the buffer or nothing, so that each byte is moved a few times at the
+            // most; else it grows.
             self.bytes.drain(..spare);
         }
         let bytes = bytes

@@ -1,10 +1,12 @@
 //! Connections as sequence charts: packets as they are captured, and what is said of them.
 //!
-//! A chart is a text of steps: `hs` is the usual handshake; `C+4 BBBB` bytes of the client at offset 4; `C+4a8 BBBB` the same,
-//! acknowledging eight bytes of the server; `S a12` a bare acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a
-//! segment with flags, sequence and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
-//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent. Initial sequence numbers are 1000 and
-//! 5000; `isn 4294967290` is another one for the client. Behind `via 10 20` the client's packets have path 10, the server's 20.
+//! A chart is a text of steps: `hs` is the usual handshake; `C+4 BBBB` bytes of the client at
+//! offset 4; `C+4a8 BBBB` the same, acknowledging eight bytes of the server; `S a12` a bare
+//! acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a segment with flags, sequence
+//! and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
+//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent. Initial
+//! sequence numbers are 1000 and 5000; `isn 4294967290` is another one for the client. Behind `via
+//! 10 20` the client's packets have path 10, the server's 20.
 
 mod charts;
 mod lent;
@@ -35,7 +37,8 @@ enum Form {
 }
 
 const FOUR: &[Form] = &[Form::AsIs, Form::Bytes, Form::Vlan, Form::V6];
-/// Where the cut into bytes changes what is meant: counts of packets, flags of one segment, the keep-alive's one byte.
+/// Where the cut into bytes changes what is meant: counts of packets, flags of one segment, the
+/// keep-alive's one byte.
 const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
 
 struct Player {
@@ -140,7 +143,8 @@ impl Player {
         let mut payload = "";
         let (mut flags, seq, ack);
         if let Some(parts) = first.get(1..).and_then(|rest| rest.strip_prefix(':')) {
-            // Numbers of the client's own count are relative to its initial sequence number below 1000.
+            // Numbers of the client's own count are relative to its initial sequence number below
+            // 1000.
             let absolute = |text: &str, of: Direction| match (of, number(text)) {
                 (Direction::ToServer, small @ 0..1000) => self.isn.wrapping_add(small),
                 (_, number) => number,

@@ -17,7 +17,8 @@ pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) tcp: &'a Tcp,
     pub(super) sender: Sender,
-    /// Its checksum was looked at and is wrong, and that of its direction's first segment was right.
+    /// Its checksum was looked at and is wrong, and that of its direction's first segment was
+    /// right.
     pub(super) damaged: bool,
 }
 
@@ -52,7 +53,8 @@ pub(super) struct Turn<'t> {
     pub(super) by: &'t Carrier,
     /// The time, by the clock that does not jump.
     pub(super) now: Timestamp,
-    /// How far behind the next byte a segment may lie: what the receiver's window allows, and some more.
+    /// How far behind the next byte a segment may lie: what the receiver's window allows, and some
+    /// more.
     pub(super) reach: u64,
     pub(super) limits: &'t Limits,
     pub(super) policy: Policy,
@@ -77,7 +79,8 @@ impl Turn<'_> {
         self.aside_in_context(why, offset, bytes, 0, 0);
     }
 
-    /// Say bytes that have no place in the stream, with `context` bytes of it in front and `after` behind.
+    /// Say bytes that have no place in the stream, with `context` bytes of it in front and `after`
+    /// behind.
     pub(super) fn aside_in_context(
         &mut self,
         why: Aside,

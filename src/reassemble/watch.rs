@@ -1,8 +1,10 @@
-//! When the checksums of segments are looked at that are in order, so that nothing yet hangs on them.
+//! When the checksums of segments are looked at that are in order, so that nothing yet hangs on
+//! them.
 //!
-//! A segment that was damaged on its way is dropped by its receiver, and sent again; the capture may have seen both, and the first
-//! of the two is not the text. But hardly a network damages any, and to sum all bytes would cost a tenth of the whole work. So all
-//! are looked at to begin with, and after copies that contradict each other; and when long nothing was wrong, one now and then.
+//! A segment that was damaged on its way is dropped by its receiver, and sent again; the capture
+//! may have seen both, and the first of the two is not the text. But hardly a network damages any,
+//! and to sum all bytes would cost a tenth of the whole work. So all are looked at to begin with,
+//! and after copies that contradict each other; and when long nothing was wrong, one now and then.
 
 /// Payload bytes that are summed, when there is a reason to.
 const ALL: i64 = 2 << 20;

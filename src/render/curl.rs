@@ -46,8 +46,8 @@ impl Curl {
         }
     }
 
-    /// Returns the command that repeats a request, or why there is none. `answered`: a response came,
-    /// perhaps before the request's body was over.
+    /// Returns the command that repeats a request, or why there is none. `answered`: a response
+    /// came, perhaps before the request's body was over.
     fn command(&mut self, request: &Hit<'_>, answered: bool) -> Result<String, &'static str> {
         let (method, target) = start_line(request)
             .filter(|_| request.kind.name == "http.request")

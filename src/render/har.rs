@@ -1,16 +1,19 @@
-//! An HTTP archive (HAR 1.2, <http://www.softwareishard.com/blog/har-12-spec/>), written as exchanges end: one entry a line,
-//! valid JSON once it is finished, nothing of it kept in memory.
+//! An HTTP archive (HAR 1.2, <http://www.softwareishard.com/blog/har-12-spec/>), written as
+//! exchanges end: one entry a line, valid JSON once it is finished, nothing of it kept in memory.
 //!
 //! What the format leaves open, or what a listener sees otherwise than a browser:
-//! - Text off the wire that is not UTF-8 is told byte by byte as ISO 8859-1, in names, values and targets; a body that is
-//!   not UTF-8 in base64, with `encoding` (answers) or `_encoding` (questions) `base64`.
-//! - `startedDateTime` is the question's first byte; on a new connection so much earlier as the handshake took, which
-//!   stands in `connect`. `blocked`, `dns` and `ssl` are not known (-1). `time` is the sum.
-//! - `size` and `text` of `content` are decoded, `compression` is what decoding added. `bodySize` is what was sent and
-//!   captured, without chunk sizes. `headersSize` is that of the head as sent.
-//! - A form has its text as it was sent beside its `params`, which the format would have exclude each other: the parameters
-//!   are a reading of it.
-//! - An exchange without an answer has status 0 and `_error`; of one without a question the URL is that of its server.
+//! - Text off the wire that is not UTF-8 is told byte by byte as ISO 8859-1, in names, values and
+//!   targets; a body that is not UTF-8 in base64, with `encoding` (answers) or `_encoding`
+//!   (questions) `base64`.
+//! - `startedDateTime` is the question's first byte; on a new connection so much earlier as the
+//!   handshake took, which stands in `connect`. `blocked`, `dns` and `ssl` are not known (-1).
+//!   `time` is the sum.
+//! - `size` and `text` of `content` are decoded, `compression` is what decoding added. `bodySize`
+//!   is what was sent and captured, without chunk sizes. `headersSize` is that of the head as sent.
+//! - A form has its text as it was sent beside its `params`, which the format would have exclude
+//!   each other: the parameters are a reading of it.
+//! - An exchange without an answer has status 0 and `_error`; of one without a question the URL is
+//!   that of its server.
 //! - `_number` is the exchange's number, `#N` elsewhere. A `comment` tells what is not there.
 
 mod parts;

@@ -86,7 +86,8 @@ fn delta(nanos: i64) -> String {
 
 /// The header line up to the flags: `T 127.0.0.1:60932 -> 127.0.0.1:8080 [AP]`.
 ///
-/// `stamp` stands behind the letter; IPv6 addresses stand in brackets when `brackets` says so (ngrep has none).
+/// `stamp` stands behind the letter; IPv6 addresses stand in brackets when `brackets` says so
+/// (ngrep has none).
 pub(super) fn line(heading: &Heading, stamp: &str, number: bool, brackets: bool) -> String {
     let mut line = String::with_capacity(96);
     line.push(protocol::letter(heading.protocol));

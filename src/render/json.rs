@@ -1,8 +1,10 @@
-//! `--json`: JSON lines, ripgrep's envelope: `begin`, then `match` and `context`, then `end` and `summary`.
+//! `--json`: JSON lines, ripgrep's envelope: `begin`, then `match` and `context`, then `end` and
+//! `summary`.
 //!
-//! Each line is `{"type":..,"data":..}`; `docs/spygrep.schema.json` says what is in them, and a test holds every line to it.
-//! The format has a place for HTTP, so this is one of the renderers that name it. Its rooms: `line` (how JSON is
-//! written), `record` (a message), `layout` (where its text lies in it).
+//! Each line is `{"type":..,"data":..}`; `docs/spygrep.schema.json` says what is in them, and a
+//! test holds every line to it. The format has a place for HTTP, so this is one of the renderers
+//! that name it. Its rooms: `line` (how JSON is written), `record` (a message), `layout` (where its
+//! text lies in it).
 
 mod failure;
 mod layout;
@@ -22,7 +24,8 @@ use super::{Banner, Body, Ending, Out, Renderer, Settings, Wants};
 use line::Line;
 use record::{Moments, Record};
 
-/// The version of the format: a new one when what is there changes its meaning or goes, not when something is added.
+/// The version of the format: a new one when what is there changes its meaning or goes, not when
+/// something is added.
 const VERSION: u64 = 1;
 
 /// The output.
@@ -103,7 +106,8 @@ impl Renderer for Json {
         self.message(hit, true)
     }
 
-    /// A question that is shown late and was not kept: the other half of an exchange comes as a hit.
+    /// A question that is shown late and was not kept: the other half of an exchange comes as a
+    /// hit.
     fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
         self.message(&hit_of(companion), false)
     }

@@ -1,14 +1,15 @@
-//! `-W log`: one line for each exchange, burst and datagram. It names HTTP: its columns are a request's and its answer's.
+//! `-W log`: one line for each exchange, burst and datagram. It names HTTP: its columns are a
+//! request's and its answer's.
 //!
 //! ```text
-//! TIME          #  FROM             TO              REQUEST                  STATUS   SIZE     WAIT    TOTAL
-//! 11:40:01.861  2  127.0.0.1:41868  127.0.0.1:5000  GET 127.0.0.1:5000/slow     200   58 B    2 s !    2 s !
+//! TIME          #  FROM             TO              REQUEST           STATUS  SIZE  WAIT   TOTAL
+//! 11:40:01.861  2  127.0.0.1:41868  127.0.0.1:5000  GET shop:5000/slow   200  58 B  2 s !  2 s !
 //! ```
 //!
-//! A line is printed when its exchange is over, or is known to have no answer; its time is that of the question's first
-//! byte. Nobody knows the lines to come, so the widths are fixed: a wider value pushes its own line only. On a terminal, and
-//! with `--width`, what would not fit in the line is cut from the request, and header values to their columns; elsewhere
-//! nothing is.
+//! A line is printed when its exchange is over, or is known to have no answer; its time is that of
+//! the question's first byte. Nobody knows the lines to come, so the widths are fixed: a wider
+//! value pushes its own line only. On a terminal, and with `--width`, what would not fit in the
+//! line is cut from the request, and header values to their columns; elsewhere nothing is.
 
 use std::borrow::Cow;
 use std::io;
@@ -73,7 +74,8 @@ const TOOK: usize = 9;
 const REQUEST: [usize; 2] = [24, 40];
 /// The least width of a field's column: `en-US,en;q=0.9` fits.
 const FIELD: usize = 16;
-/// The width of an end's column: of an IPv4 address with its port on a wide line, of a loopback one on others.
+/// The width of an end's column: of an IPv4 address with its port on a wide line, of a loopback one
+/// on others.
 const END: [usize; 2] = [21, 15];
 /// A line of so many columns is wide.
 const WIDE: usize = 132;

@@ -1,7 +1,7 @@
 //! *render*: hits become text. A table of renderers, each one file; hits in, bytes out.
 //!
-//! Everything that came off the wire passes [`escape`], and colours come from [`style`] alone: there is no other way to a
-//! terminal.
+//! Everything that came off the wire passes [`escape`], and colours come from [`style`] alone:
+//! there is no other way to a terminal.
 
 mod classic;
 mod curl;
@@ -78,7 +78,8 @@ pub trait Renderer {
         Ok(())
     }
 
-    /// An exchange of which a half matches is over, or will have no answer. Said beside the hits, to those that want it.
+    /// An exchange of which a half matches is over, or will have no answer. Said beside the hits,
+    /// to those that want it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -107,8 +108,8 @@ pub trait Renderer {
         false
     }
 
-    /// What the run came to, when that is something else than whether anything matched: whether it is what was asked for, or
-    /// what stood in the way.
+    /// What the run came to, when that is something else than whether anything matched: whether it
+    /// is what was asked for, or what stood in the way.
     fn outcome(&self) -> Option<Result<bool, String>> {
         None
     }
@@ -126,12 +127,14 @@ pub trait Renderer {
         Ok(())
     }
 
-    /// What there is to say of the output when the run is over, a line each. Said to people, beside the output.
+    /// What there is to say of the output when the run is over, a line each. Said to people, beside
+    /// the output.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the beginning.
+    /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the
+    /// beginning.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -158,7 +161,8 @@ pub struct Wants {
     pub companions: bool,
     /// The other halves of exchanges, in full.
     pub others: bool,
-    /// Exchanges as one: [`Renderer::pair`] instead of hits, companions and others; datagrams and bursts stay hits.
+    /// Exchanges as one: [`Renderer::pair`] instead of hits, companions and others; datagrams and
+    /// bursts stay hits.
     pub pairs: bool,
     /// The numbers of each message's frames.
     pub frames: bool,

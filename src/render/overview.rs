@@ -1,8 +1,9 @@
-//! `--stats`: a table of hosts, and of what they are asked for, with counts and times. It names HTTP: its rows are methods
-//! and paths.
+//! `--stats`: a table of hosts, and of what they are asked for, with counts and times. It names
+//! HTTP: its rows are methods and paths.
 //!
-//! Each table is of all that came since the start. Hosts that are asked most come first, and of each the slowest paths: by
-//! the time that 95 of 100 exchanges stay below; one that was never answered is slower than any.
+//! Each table is of all that came since the start. Hosts that are asked most come first, and of
+//! each the slowest paths: by the time that 95 of 100 exchanges stay below; one that was never
+//! answered is slower than any.
 
 mod book;
 mod table;
@@ -136,7 +137,8 @@ impl Renderer for Overview {
         let Some(every) = self.every else {
             return Ok(());
         };
-        // Nothing came since the last one of the moments that have gone by: this is how it was then.
+        // Nothing came since the last one of the moments that have gone by: this is how it was
+        // then.
         let passed = span / every;
         if passed > self.passed {
             self.passed = passed;

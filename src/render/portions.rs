@@ -1,4 +1,5 @@
-//! Messages that are shown in portions, between which others are shown: how far each is, and whose text stands last.
+//! Messages that are shown in portions, between which others are shown: how far each is, and whose
+//! text stands last.
 
 use std::collections::HashMap;
 
@@ -45,7 +46,8 @@ impl<T: Default> Portions<T> {
         self.last = None;
     }
 
-    /// Whether something else stands between a portion and the one before, so that its text is given a header line.
+    /// Whether something else stands between a portion and the one before, so that its text is
+    /// given a header line.
     pub(super) fn is_apart(&self, hit: &Hit<'_>) -> bool {
         let later = matches!(hit.portion, Portion::Next | Portion::Last);
         later && self.last != Some(key(hit))

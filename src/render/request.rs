@@ -1,4 +1,5 @@
-//! What an exchange asks for, in HTTP's terms: for the log and the table of times, whose formats name method, host and path.
+//! What an exchange asks for, in HTTP's terms: for the log and the table of times, whose formats
+//! name method, host and path.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,8 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// What the question of `pair` asks; read from its title when it was not kept. `None`: nothing is known of it.
+    /// What the question of `pair` asks; read from its title when it was not kept. `None`: nothing
+    /// is known of it.
     pub(super) fn of(pair: &Pair<'a>) -> Option<Self> {
         pair.question
             .and_then(Self::of_hit)

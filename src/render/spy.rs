@@ -1,4 +1,5 @@
-//! The default view: ngrep's header line, extended to the right; then the message by line, decoded and highlighted.
+//! The default view: ngrep's header line, extended to the right; then the message by line, decoded
+//! and highlighted.
 
 mod lines;
 

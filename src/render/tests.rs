@@ -1,4 +1,5 @@
-//! ngrep's layouts, `-o`, the tallies and the output, through the table of renderers; and what holds for every view.
+//! ngrep's layouts, `-o`, the tallies and the output, through the table of renderers; and what
+//! holds for every view.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -290,7 +291,8 @@ fn rows_count_the_columns_of_wide_characters_and_cut_none_of_them() {
     };
     let got = one(narrow, "你好吗ab".as_bytes(), &[]);
     assert!(got.ends_with("\n  你好 \n  吗ab \n"), "{got:?}");
-    // A flood of combining marks is one in rows, too, and so are parts of a character that a match cuts.
+    // A flood of combining marks is one in rows, too, and so are parts of a character that a match
+    // cuts.
     let flood = format!("a{}", "\u{301}".repeat(20));
     for view in [
         View::Spy,
@@ -309,7 +311,8 @@ fn rows_count_the_columns_of_wide_characters_and_cut_none_of_them() {
 
 #[test]
 fn rows_of_a_large_message_take_linear_time() {
-    // Four megabytes: were each character to read on to the end of its text, this would not end today.
+    // Four megabytes: were each character to read on to the end of its text, this would not end
+    // today.
     let text = vec![b'x'; 4 << 20];
     let got = one(settings(View::Normal, false), &text, &[]);
     assert_eq!(got.bytes().filter(|byte| *byte == b'x').count(), text.len());

@@ -23,8 +23,8 @@ const BAR: usize = 40;
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// The client's pause in front of its question is worth a line from so many nanoseconds on.
 const IDLE: i64 = 1_000_000;
-/// The way to the server is told apart from its thinking when it takes so many nanoseconds, or one part in so many of the
-/// wait. On a loopback, which is faster than any wire, it never is.
+/// The way to the server is told apart from its thinking when it takes so many nanoseconds, or one
+/// part in so many of the wait. On a loopback, which is faster than any wire, it never is.
 const WAY: i64 = 1_000_000;
 const WAY_PART: i64 = 100;
 const LOOPBACK: i64 = 100_000;
@@ -105,7 +105,8 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
     }
 }
 
-/// A bar of `share` (0 to 1) of `width` characters: in eighths, or in whole signs of ASCII; never none at all.
+/// A bar of `share` (0 to 1) of `width` characters: in eighths, or in whole signs of ASCII; never
+/// none at all.
 pub(super) fn bar(share: f64, width: usize, signs: bool) -> String {
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)
@@ -180,7 +181,8 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
         Culprit::Server => {
             let wait = times.wait().unwrap_or(0);
             let thought = wait - times.network().unwrap_or(0);
-            // An acknowledgement that travels with the answer says nothing of when the request arrived.
+            // An acknowledgement that travels with the answer says nothing of when the request
+            // arrived.
             let heard = times
                 .acknowledged
                 .zip(times.asked_whole)
@@ -258,8 +260,8 @@ mod tests {
     use crate::flow::{Handshake, Troubles};
     use crate::frame::Timestamp;
 
-    /// Microseconds: handshake answered and done (the SYN is at 0), asked, asked whole, acknowledged, answered, answered
-    /// whole.
+    /// Microseconds: handshake answered and done (the SYN is at 0), asked, asked whole,
+    /// acknowledged, answered, answered whole.
     fn times(moments: [i64; 7]) -> Times {
         let at = |micros: i64| Timestamp::from_nanos(micros * 1000);
         let [syn_ack, done, asked, whole, heard, answered, end] = moments;

@@ -1,4 +1,5 @@
-//! The loops: from a source into the pipeline, frame by frame or behind another thread, until something ends it.
+//! The loops: from a source into the pipeline, frame by frame or behind another thread, until
+//! something ends it.
 
 use std::io;
 use std::time::{Duration, Instant};

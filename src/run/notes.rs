@@ -1,4 +1,5 @@
-//! What is said on standard error: banner, hints, warnings, what is waited for, the closing summary.
+//! What is said on standard error: banner, hints, warnings, what is waited for, the closing
+//! summary.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -28,8 +29,8 @@ impl Notes {
         self.say_all(kind, color, text, &[]);
     }
 
-    /// A message of several lines. Each message is one write: what another program writes to the same terminal stands before it
-    /// or after it.
+    /// A message of several lines. Each message is one write: what another program writes to the
+    /// same terminal stands before it or after it.
     fn say_all(&self, kind: &str, color: u8, first: &str, more: &[String]) {
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
@@ -218,7 +219,8 @@ pub(super) fn clean(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// How many frames there were, and what those were that are no IP; nothing where all gave a packet that could be used or filtered.
+/// How many frames there were, and what those were that are no IP; nothing where all gave a packet
+/// that could be used or filtered.
 fn frames(stats: &Stats) -> Option<String> {
     let decode = &stats.decode;
     let foreign = decode.foreign();

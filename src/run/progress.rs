@@ -1,4 +1,5 @@
-//! How far a long file is: a line on a terminal, which stands below the records and goes when one comes.
+//! How far a long file is: a line on a terminal, which stands below the records and goes when one
+//! comes.
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::FileTypeExt as _;
@@ -25,8 +26,9 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    /// A gauge for files, where there is a person to see it. Who reads our output from a pipe may write to the same terminal
-    /// whenever it likes, and the line would stand in the middle of that: so there is none then.
+    /// A gauge for files, where there is a person to see it. Who reads our output from a pipe may
+    /// write to the same terminal whenever it likes, and the line would stand in the middle of
+    /// that: so there is none then.
     pub(super) fn new(line: StatusLine, quiet: bool) -> Option<Self> {
         let now = Instant::now();
         let piped = std::fs::metadata("/dev/stdout").is_ok_and(|it| it.file_type().is_fifo());

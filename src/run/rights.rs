@@ -33,8 +33,8 @@ fn sockets(live: &Live) -> Vec<i32> {
     sockets.iter().map(AsRawFd::as_raw_fd).collect()
 }
 
-/// `--sandbox-selftest`: give up rights as a run does (with a device, where we may open `lo`), and show what is refused then.
-/// It "matches" when everything is.
+/// `--sandbox-selftest`: give up rights as a run does (with a device, where we may open `lo`), and
+/// show what is refused then. It "matches" when everything is.
 ///
 /// # Errors
 /// Rights could not be given up, or the table not be written.

@@ -10,7 +10,8 @@ use signal_hook::flag;
 use crate::cli::problem::Problem;
 use crate::stop::Stop;
 
-/// Signals, as flags. The first of those that end is a normal end; a SIGINT or SIGTERM behind it leaves at once.
+/// Signals, as flags. The first of those that end is a normal end; a SIGINT or SIGTERM behind it
+/// leaves at once.
 #[derive(Clone)]
 pub(super) struct Signals {
     stop: Stop,

@@ -1,4 +1,5 @@
-//! The status line: what is waited for, live, on a terminal. It stands below the records and goes when one comes.
+//! The status line: what is waited for, live, on a terminal. It stands below the records and goes
+//! when one comes.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write};

@@ -1,7 +1,7 @@
 //! Alternatives that begin alike: `[aA]b|[aA]c` becomes `[aA](?:b|c)`. It matches the same texts.
 //!
-//! Of a list of ten thousand words there are ten thousand ways to begin; shared, there are as many as letters. Only then can an
-//! automaton be made of it in no time.
+//! Of a list of ten thousand words there are ten thousand ways to begin; shared, there are as many
+//! as letters. Only then can an automaton be made of it in no time.
 
 use std::collections::HashMap;
 use std::iter;

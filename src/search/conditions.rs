@@ -1,7 +1,7 @@
 //! Conditions on exchanges: what their facts must be, beside what their text must hold.
 //!
-//! They name facts and fields, no protocol. Some are known with the question, others only with the answer or after a while;
-//! what is known so far is in an exchange's [`Findings`].
+//! They name facts and fields, no protocol. Some are known with the question, others only with the
+//! answer or after a while; what is known so far is in an exchange's [`Findings`].
 
 use std::ops::RangeInclusive;
 
@@ -151,7 +151,8 @@ impl Conditions {
         }
     }
 
-    /// Whether a question that has no answer to this day may be shown: what is known of it holds, after `nanos` of waiting.
+    /// Whether a question that has no answer to this day may be shown: what is known of it holds,
+    /// after `nanos` of waiting.
     #[must_use]
     pub fn holds_unanswered(&self, known: &Findings, nanos: i64) -> bool {
         let slow = self.slow.is_none_or(|least| nanos >= least);

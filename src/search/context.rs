@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// Which messages of one conversation are shown around its hits. Each message is given out at most once.
+/// Which messages of one conversation are shown around its hits. Each message is given out at most
+/// once.
 #[derive(Debug)]
 pub struct Context<T> {
     before: VecDeque<T>,
@@ -19,8 +20,8 @@ impl<T> Default for Context<T> {
 }
 
 impl<T> Context<T> {
-    /// A hit: gives out the messages in front of it, oldest first, and asks for `after` more behind it. Says by how many that
-    /// is more than were already asked for.
+    /// A hit: gives out the messages in front of it, oldest first, and asks for `after` more behind
+    /// it. Says by how many that is more than were already asked for.
     pub fn hit(&mut self, after: usize, mut show: impl FnMut(T)) -> usize {
         self.before.drain(..).for_each(&mut show);
         let more = after.saturating_sub(self.after);

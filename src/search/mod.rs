@@ -1,7 +1,7 @@
 //! *search*: messages become hits. Pure.
 //!
-//! [`Asked`] is what the user typed, [`Query`] the same compiled; a [`Unit`] is one message that is being said, searched as it
-//! comes and kept as far as it may be shown.
+//! [`Asked`] is what the user typed, [`Query`] the same compiled; a [`Unit`] is one message that is
+//! being said, searched as it comes and kept as far as it may be shown.
 
 mod alike;
 mod conditions;

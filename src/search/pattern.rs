@@ -71,8 +71,8 @@ pub(super) struct Pattern {
     pub(super) wide: Option<(Regex, Hir)>,
 }
 
-/// The largest pattern, compiled, in bytes: what the library takes unless it is told otherwise. Of several patterns each
-/// may be nearly so large.
+/// The largest pattern, compiled, in bytes: what the library takes unless it is told otherwise. Of
+/// several patterns each may be nearly so large.
 const COMPILED: usize = 10 << 20;
 const SEVERAL: usize = 64 << 20;
 
@@ -84,7 +84,8 @@ impl Pattern {
     pub(super) fn compile(patterns: &[String], options: &Options) -> Result<Self, PatternError> {
         let sources = patterns.iter().map(|pattern| source(pattern, options));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
-        // Each by itself, so that a fault is reported where it is, and what one says of blanks and names is not said of others.
+        // Each by itself, so that a fault is reported where it is, and what one says of blanks and
+        // names is not said of others.
         let parsed = |options: &Options| -> Result<Hir, PatternError> {
             let each = sources.iter().zip(patterns).map(|(source, pattern)| {
                 parse(source, options).map_err(|error| explain(pattern, source, &error))
@@ -92,7 +93,8 @@ impl Pattern {
             let any = Hir::alternation(each.collect::<Result<Vec<_>, _>>()?);
             Ok(match (options.word, options.unicode) {
                 (false, _) => any,
-                // Half-boundaries: the pattern may itself start or end with what is no word character, as `-v` does.
+                // Half-boundaries: the pattern may itself start or end with what is no word
+                // character, as `-v` does.
                 (true, false) => between(Look::WordStartHalfAscii, any, Look::WordEndHalfAscii),
                 (true, true) => between(Look::WordStartHalfUnicode, any, Look::WordEndHalfUnicode),
             })
@@ -125,7 +127,8 @@ fn between(start: Look, hir: Hir, end: Look) -> Hir {
     Hir::concat(vec![Hir::look(start), hir, Hir::look(end)])
 }
 
-/// What finds extents. Groups are not told apart: of ten thousand patterns that would take gigabytes.
+/// What finds extents. Groups are not told apart: of ten thousand patterns that would take
+/// gigabytes.
 fn regex(hir: &Hir, size: usize) -> Result<Regex, String> {
     let config = meta::Config::new()
         .utf8_empty(false)

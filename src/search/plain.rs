@@ -1,7 +1,8 @@
 //! Whether bytes are text, as they come.
 //!
-//! No text are bytes with a control character that no text has, and bytes that are not UTF-8. Of text are tab, line feed, form feed,
-//! carriage return, and escape, with which terminals are coloured.
+//! No text are bytes with a control character that no text has, and bytes that are not UTF-8. Of
+//! text are tab, line feed, form feed, carriage return, and escape, with which terminals are
+//! coloured.
 
 /// What is known of a message's bytes up to now.
 #[derive(Clone, Copy, Debug, Default)]

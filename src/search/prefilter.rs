@@ -8,7 +8,8 @@ use regex_automata::{MatchKind, Span, util::prefilter};
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::{Extractor, Literal};
 
-/// Bytes of a needle at most, where there are several: that many are walked at the end of each piece.
+/// Bytes of a needle at most, where there are several: that many are walked at the end of each
+/// piece.
 const NEEDLE: usize = 12;
 /// Bytes that are counted before it is known which are rare.
 const SAMPLE: usize = 64 << 10;
@@ -22,8 +23,9 @@ pub(super) enum Prefilter {
     Several(prefilter::Prefilter),
 }
 
-/// Looked for by its two rarest bytes. Which those are is guessed at first, and then learned from what it is looked for in: with
-/// a bad guess half of the time goes into places that only look like it.
+/// Looked for by its two rarest bytes. Which those are is guessed at first, and then learned from
+/// what it is looked for in: with a bad guess half of the time goes into places that only look like
+/// it.
 #[derive(Clone, Debug)]
 pub(super) struct Needle {
     bytes: Box<[u8]>,
@@ -176,7 +178,8 @@ impl Glance {
         prefilter.find(bytes).is_none()
     }
 
-    /// A match can begin in so many bytes in front of a cut, and not be seen when each side is looked at alone.
+    /// A match can begin in so many bytes in front of a cut, and not be seen when each side is
+    /// looked at alone.
     #[must_use]
     pub fn reach(&self) -> usize {
         self.fresh.longest().saturating_sub(1)
@@ -193,8 +196,8 @@ fn needle(hir: &Hir) -> Option<Box<[u8]>> {
     }
 }
 
-/// What the matches begin with, when they begin in several ways. Of each way the usual prefilter seeks four bytes, and stops
-/// at each word that begins so.
+/// What the matches begin with, when they begin in several ways. Of each way the usual prefilter
+/// seeks four bytes, and stops at each word that begins so.
 fn needles(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let whole = Extractor::new().extract(hir);
     let mut short = whole.clone();

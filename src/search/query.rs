@@ -140,13 +140,15 @@ impl Query {
         self.terms.is_empty()
     }
 
-    /// Whether a match once found decides the question: there is nothing else that must or must not be there.
+    /// Whether a match once found decides the question: there is nothing else that must or must not
+    /// be there.
     #[must_use]
     pub fn is_simple(&self) -> bool {
         self.terms.len() <= 1 && self.terms.iter().all(|term| term.wanted)
     }
 
-    /// Whether a question that holds at some place in a message holds at its end: nothing must not be there.
+    /// Whether a question that holds at some place in a message holds at its end: nothing must not
+    /// be there.
     #[must_use]
     pub fn stays(&self) -> bool {
         self.terms.iter().all(|term| term.wanted)
@@ -157,7 +159,8 @@ impl Query {
         self.wides > 0
     }
 
-    /// Ask of bytes that lie in one piece, which need be no text; `extents` gets the matches to be shown.
+    /// Ask of bytes that lie in one piece, which need be no text; `extents` gets the matches to be
+    /// shown.
     pub fn holds_in(&self, bytes: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
         extents.clear();
         let text = !self.is_wide() || plain::is_text(bytes);
@@ -165,7 +168,8 @@ impl Query {
             .terms
             .iter()
             .all(|term| term.regex(text).is_match(bytes) == term.wanted);
-        // Of the one pattern that was just not found there are no extents: most texts are read once.
+        // Of the one pattern that was just not found there are no extents: most texts are read
+        // once.
         if holds || !self.is_simple() {
             self.extents(bytes, 0, 0, text, extents);
         }
@@ -213,8 +217,8 @@ impl Query {
         searches.map(|search| search.automaton.forgotten()).sum()
     }
 
-    /// The matches in one piece that begin at `from` or later, of a message that is `is_text` or is not; none
-    /// empty, appended to `extents`. The piece starts at `offset`.
+    /// The matches in one piece that begin at `from` or later, of a message that is `is_text` or is
+    /// not; none empty, appended to `extents`. The piece starts at `offset`.
     pub(super) fn extents(
         &self,
         text: &[u8],
@@ -240,8 +244,9 @@ impl Query {
         }
     }
 
-    /// How far the matches in the start of a text are those of the whole text, from `from` on: of the `found` ones, as
-    /// [`Self::extents`] told them, and where the next one is to be looked for.
+    /// How far the matches in the start of a text are those of the whole text, from `from` on: of
+    /// the `found` ones, as [`Self::extents`] told them, and where the next one is to be looked
+    /// for.
     pub(super) fn certain(&self, text: &[u8], from: usize, found: &[Range<usize>]) -> Certain {
         let Some(settled) = &self.settled else {
             return Certain {
@@ -262,7 +267,8 @@ impl Query {
         }
     }
 
-    /// Start reading a message: at a text's start, or where `bookmark` says the direction's text goes on. `raw`: it may be no text.
+    /// Start reading a message: at a text's start, or where `bookmark` says the direction's text
+    /// goes on. `raw`: it may be no text.
     pub(super) fn begin(
         &self,
         progress: &mut Vec<Progress>,
@@ -287,8 +293,9 @@ impl Query {
         }
     }
 
-    /// Read on in a message that is `text` up to here, with these bytes, or is not. `found` is told of each match to be shown, as
-    /// [`Automaton::feed`] tells it. `lacks`: what [`Self::glance`] gave has seen that nothing is in the bytes.
+    /// Read on in a message that is `text` up to here, with these bytes, or is not. `found` is told
+    /// of each match to be shown, as [`Automaton::feed`] tells it. `lacks`: what [`Self::glance`]
+    /// gave has seen that nothing is in the bytes.
     pub(super) fn feed(
         &self,
         progress: &mut [Progress],
@@ -372,7 +379,8 @@ impl Query {
         searches.any(|(search, progress)| search.automaton.is_open(&progress.scan))
     }
 
-    /// Let `bookmark` stand behind missing bytes of what may be no text: no text begins there, and no line.
+    /// Let `bookmark` stand behind missing bytes of what may be no text: no text begins there, and
+    /// no line.
     pub fn mark_gap(&self, bookmark: &mut Bookmark) {
         self.place(&mut bookmark.0, true, Automaton::start_behind_gap);
     }

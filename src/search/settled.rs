@@ -1,8 +1,9 @@
-//! Which matches in the start of a text are those of the whole text, however it goes on: what is shown of a message that is not
-//! over must have the matches that the whole message has.
+//! Which matches in the start of a text are those of the whole text, however it goes on: what is
+//! shown of a message that is not over must have the matches that the whole message has.
 //!
-//! A search that prefers what the regular expression does (leftmost, then the first alternative) is run over the text. It is done
-//! with a match when nothing else can come of it: then no bytes to come change the match.
+//! A search that prefers what the regular expression does (leftmost, then the first alternative) is
+//! run over the text. It is done with a match when nothing else can come of it: then no bytes to
+//! come change the match.
 
 use std::sync::OnceLock;
 
@@ -13,7 +14,8 @@ use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::Hir;
 
-/// The largest automaton, in bytes, and the largest memory for its making: it is made while packets wait.
+/// The largest automaton, in bytes, and the largest memory for its making: it is made while packets
+/// wait.
 const DFA: usize = 1 << 20;
 const DETERMINIZE: usize = 4 << 20;
 

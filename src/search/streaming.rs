@@ -1,12 +1,14 @@
-//! A match however the bytes were cut: an automaton whose state is carried from one piece of a text to the next.
+//! A match however the bytes were cut: an automaton whose state is carried from one piece of a text
+//! to the next.
 //!
-//! There are three: the [dense](Dense) one, made before the search; where it would be too large, the [lazy](Lazy) one, made as texts
-//! ask for it; and one that [computes each step](Slow), for what looks at whole characters. All find the same, in linear time.
+//! There are three: the [dense](Dense) one, made before the search; where it would be too large,
+//! the [lazy](Lazy) one, made as texts ask for it; and one that [computes each step](Slow), for
+//! what looks at whole characters. All find the same, in linear time.
 //!
-//! They flag a match one byte late, because `$` and `\b` look at the byte behind it. Where no match is begun, the
-//! state is a start state, and a prefilter jumps to the next place where one can begin. After a match the automaton
-//! starts again at the match's end, so that matches back to back are found; which byte was in front is all that it needs to
-//! know of the past.
+//! They flag a match one byte late, because `$` and `\b` look at the byte behind it. Where no match
+//! is begun, the state is a start state, and a prefilter jumps to the next place where one can
+//! begin. After a match the automaton starts again at the match's end, so that matches back to back
+//! are found; which byte was in front is all that it needs to know of the past.
 
 mod dense;
 mod lazy;
@@ -33,11 +35,14 @@ pub(super) struct Automaton {
     prefilter: Option<Prefilter>,
     /// Bytes of the prefilter's longest needle.
     needle: usize,
-    /// For each byte, whether it leads from any start state to something else: whether it may begin a match.
+    /// For each byte, whether it leads from any start state to something else: whether it may begin
+    /// a match.
     begins: Box<[bool; 256]>,
-    /// The pattern looks at no byte around its match: one that ends at the end of a piece is certain there.
+    /// The pattern looks at no byte around its match: one that ends at the end of a piece is
+    /// certain there.
     certain: bool,
-    /// The pattern can match no byte at all. It is then not restarted, and only that it matches is told.
+    /// The pattern can match no byte at all. It is then not restarted, and only that it matches is
+    /// told.
     hollow: bool,
 }
 
@@ -58,7 +63,8 @@ pub(super) struct Scan {
     state: State,
     /// The last byte; `None` at the start of a text.
     last: Option<u8>,
-    /// Bytes since the state was last a start state: a match that is now open cannot have begun earlier.
+    /// Bytes since the state was last a start state: a match that is now open cannot have begun
+    /// earlier.
     since_start: usize,
 }
 
@@ -92,7 +98,8 @@ impl Clone for Scan {
     }
 }
 
-/// Pieces up to this many bytes are looked over at first. Where a needle is in one, the way to it is gone twice.
+/// Pieces up to this many bytes are looked over at first. Where a needle is in one, the way to it
+/// is gone twice.
 const SHORT: usize = 4096;
 
 /// The largest nondeterministic automaton, in bytes: more than any pattern has that is taken.
@@ -175,8 +182,9 @@ impl Automaton {
         }
     }
 
-    /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece before), and how many bytes
-    /// in front of that end it begins at the earliest. `lacks`: [at a glance](Self::glance) nothing is in the bytes.
+    /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece
+    /// before), and how many bytes in front of that end it begins at the earliest. `lacks`: [at a
+    /// glance](Self::glance) nothing is in the bytes.
     #[inline]
     pub(super) fn feed(
         &self,
@@ -207,7 +215,8 @@ impl Automaton {
         }
     }
 
-    /// Whether there is no match in a text that lies in one piece, as far as that can be told without walking over it.
+    /// Whether there is no match in a text that lies in one piece, as far as that can be told
+    /// without walking over it.
     #[inline]
     pub(super) fn misses(&self, text: &[u8]) -> bool {
         let prefilter = self.prefilter.as_ref();
@@ -366,7 +375,8 @@ mod tests {
         (Automaton::new(&pattern.hir, &pattern.hir).unwrap(), pattern)
     }
 
-    /// The pattern in each engine that can have it: with much room for a cache, with next to none, and with some.
+    /// The pattern in each engine that can have it: with much room for a cache, with next to none,
+    /// and with some.
     fn engines(hir: &Hir) -> Vec<Automaton> {
         let sets = || Sets::new(nfa(hir).unwrap());
         let mut engines: Vec<Engine> = Dense::new(sets().nfa(), 1)

@@ -1,11 +1,12 @@
 //! One open message: how far it was searched, and what is kept of it to be shown.
 //!
-//! Kept are its head, the start of its body, and the lines around each match behind that; all bounded, in buffers that are
-//! used again for the next message.
+//! Kept are its head, the start of its body, and the lines around each match behind that; all
+//! bounded, in buffers that are used again for the next message.
 //!
-//! What is kept may be shown before the message is over: as a portion, which is then forgotten. The portions together are the
-//! text that would be shown of the whole message, and have its matches. So what is decided by bytes to come stays for the next
-//! portion: half a character, how many bytes are skipped behind the last kept one, and a match that reaches the end.
+//! What is kept may be shown before the message is over: as a portion, which is then forgotten. The
+//! portions together are the text that would be shown of the whole message, and have its matches.
+//! So what is decided by bytes to come stays for the next portion: half a character, how many bytes
+//! are skipped behind the last kept one, and a match that reaches the end.
 
 mod portion;
 
@@ -50,7 +51,8 @@ pub struct Unit {
     carried: Carried,
     /// Where in `bytes` the next match is looked for.
     search_from: usize,
-    /// What of `bytes` belongs to the portion that was lent last, and where matches are looked for behind it.
+    /// What of `bytes` belongs to the portion that was lent last, and where matches are looked for
+    /// behind it.
     portion: Cut,
     /// No more lines around matches are kept: there are as many as may wait.
     sated: bool,
@@ -95,7 +97,8 @@ const AROUND: usize = 512;
 const EXCERPTS: usize = 64 << 10;
 
 impl Unit {
-    /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells whether it is text.
+    /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells
+    /// whether it is text.
     pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>, raw: bool) {
         query.begin(&mut self.progress, bookmark, raw);
         self.raw = raw && query.is_wide();
@@ -118,7 +121,8 @@ impl Unit {
         self.wanted = 0;
     }
 
-    /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in them.
+    /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in
+    /// them.
     pub fn feed(&mut self, query: &Query, keep: &Keep, part: Part, bytes: &[u8], lacks: bool) {
         let bytes = match keep.first {
             Some(first) => {
@@ -182,7 +186,8 @@ impl Unit {
         self.pieces.push(Piece::Missing(len, reason));
     }
 
-    /// The message is over: with the text's true end, or cut off. (A text that goes on in the next message has no end here.)
+    /// The message is over: with the text's true end, or cut off. (A text that goes on in the next
+    /// message has no end here.)
     pub fn end(&mut self, query: &Query, truly: bool) {
         query.end(&mut self.progress, truly);
     }
@@ -246,15 +251,18 @@ impl Unit {
         !self.pieces.is_empty()
     }
 
-    /// Keep no more lines around matches until a portion is shown: it is not known whether any will be.
+    /// Keep no more lines around matches until a portion is shown: it is not known whether any will
+    /// be.
     pub fn sate(&mut self) {
         self.sated = true;
     }
 
-    /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget) now.
+    /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget)
+    /// now.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        // Not inside of a match's line: what is behind the end that was found first may belong to it.
+        // Not inside of a match's line: what is behind the end that was found first may belong to
+        // it.
         (self.excerpts >= EXCERPTS && self.wanted == 0) || self.excerpts >= 2 * EXCERPTS
     }
 
@@ -377,13 +385,14 @@ impl Unit {
         self.skip(rest);
     }
 
-    /// Keep the line around a match that ends at `end` in `bytes` and begins at the earliest `len` bytes in front of that;
-    /// `done` bytes are already dealt with. Says how many are now.
+    /// Keep the line around a match that ends at `end` in `bytes` and begins at the earliest `len`
+    /// bytes in front of that; `done` bytes are already dealt with. Says how many are now.
     fn excerpt(&mut self, bytes: &[u8], done: usize, end: usize, len: usize) -> usize {
         let end = end.max(done);
         let begin = end.saturating_sub(len).max(done);
         let between = &bytes[done..begin];
-        // The end of the last match's line; then what is skipped, but for the start of this match's line.
+        // The end of the last match's line; then what is skipped, but for the start of this match's
+        // line.
         self.pass(between);
         if !self.tail.is_empty() {
             let line = memchr::memrchr(b'\n', &self.tail).map_or(0, |at| at + 1);
@@ -582,7 +591,8 @@ mod tests {
         assert_eq!((whole, shown.len()), (20_000, 20_000));
     }
 
-    /// What is shown of a message: its text with `<n>` for skipped and `!n!` for missing bytes, and its matches with their places.
+    /// What is shown of a message: its text with `<n>` for skipped and `!n!` for missing bytes, and
+    /// its matches with their places.
     #[derive(Default, PartialEq, Eq, Debug)]
     struct Told {
         text: Vec<u8>,
@@ -633,8 +643,8 @@ mod tests {
         }
     }
 
-    /// Feed a message in `steps`: how many bytes of its body come at once, whether some are missing behind them, and whether a
-    /// portion is shown then.
+    /// Feed a message in `steps`: how many bytes of its body come at once, whether some are missing
+    /// behind them, and whether a portion is shown then.
     fn told(
         query: &Query,
         keep: &Keep,

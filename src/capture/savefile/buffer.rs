@@ -54,7 +54,8 @@ impl Buffer {
         self.start > self.first
     }
 
-    /// [Keep](Self::keeps) what is consumed, and read on together with another thread, where this is a file for that.
+    /// [Keep](Self::keeps) what is consumed, and read on together with another thread, where this
+    /// is a file for that.
     pub(super) fn share(&mut self, stretches: &Arc<Stretches>) {
         self.keeps = true;
         let file = self.input.plain().filter(|_| !self.ended);
@@ -72,7 +73,8 @@ impl Buffer {
         self.lacks
     }
 
-    /// Go on in other memory, of full size; gives the old one, with all that was consumed where it was.
+    /// Go on in other memory, of full size; gives the old one, with all that was consumed where it
+    /// was.
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         let left = &self.bytes[self.start..self.end];
         let mut next = memory;
@@ -145,8 +147,8 @@ impl Buffer {
 
     /// Read until the window holds `length` bytes; `false` when the file ends before.
     ///
-    /// Moves what is left to the front first: after this, nothing lent before is in its place. A buffer that
-    /// [keeps](Self::keeps) what is consumed is silent instead until it is taken.
+    /// Moves what is left to the front first: after this, nothing lent before is in its place. A
+    /// buffer that [keeps](Self::keeps) what is consumed is silent instead until it is taken.
     #[cold]
     pub(super) fn fill(&mut self, length: usize) -> io::Result<bool> {
         if self.keeps && self.has_consumed() {

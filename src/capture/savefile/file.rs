@@ -184,7 +184,8 @@ pub(super) fn stranger(first: &[u8]) -> FormatError {
     }
 }
 
-/// Text has no control characters but white space in its first bytes; what is not ASCII may be any language.
+/// Text has no control characters but white space in its first bytes; what is not ASCII may be any
+/// language.
 fn is_text(first: &[u8]) -> bool {
     first
         .iter()

@@ -1,7 +1,9 @@
-//! Bytes of one capture file, unpacked: a regular file, a pipe or standard input, plain, gzip or zstd.
+//! Bytes of one capture file, unpacked: a regular file, a pipe or standard input, plain, gzip or
+//! zstd.
 //!
-//! A regular file is read as it comes. Anything else may be silent for hours, so it is asked with a time limit first, and a
-//! silent one is an error of kind [`io::ErrorKind::WouldBlock`], after which reading simply goes on with the next call.
+//! A regular file is read as it comes. Anything else may be silent for hours, so it is asked with a
+//! time limit first, and a silent one is an error of kind [`io::ErrorKind::WouldBlock`], after
+//! which reading simply goes on with the next call.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -107,8 +109,8 @@ impl Input {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// The file, where it can be read on without this, from [`Self::bytes_read`] on: it is a regular one and not packed, as far as
-    /// is known once it was read from.
+    /// The file, where it can be read on without this, from [`Self::bytes_read`] on: it is a
+    /// regular one and not packed, as far as is known once it was read from.
     pub(super) fn plain(&self) -> Option<&Arc<File>> {
         let reading = matches!(self.stage, Stage::Reading(_)) && !self.packed;
         self.file.as_ref().filter(|_| reading)
@@ -174,7 +176,8 @@ pub(super) enum Packing {
 }
 
 impl Packing {
-    /// By the first four bytes: RFC 1952 (with deflate, its only method) and RFC 8878 (a frame, or one to be skipped).
+    /// By the first four bytes: RFC 1952 (with deflate, its only method) and RFC 8878 (a frame, or
+    /// one to be skipped).
     pub(super) fn of(first: &[u8]) -> Option<Self> {
         match first {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
@@ -198,8 +201,8 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A pipe, a terminal or a socket: waits for bytes for [`PATIENCE_MS`] at most, and not at all when it has just become dry, so
-/// that what was gathered until then can be shown first.
+/// A pipe, a terminal or a socket: waits for bytes for [`PATIENCE_MS`] at most, and not at all when
+/// it has just become dry, so that what was gathered until then can be shown first.
 struct Patient {
     file: File,
     dry: bool,

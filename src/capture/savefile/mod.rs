@@ -1,8 +1,10 @@
-//! Capture files: pcap and pcapng, plain or packed with gzip or zstd, from disk or from a pipe, one after the other as one run.
+//! Capture files: pcap and pcapng, plain or packed with gzip or zstd, from disk or from a pipe, one
+//! after the other as one run.
 //!
-//! The reader is our own: it is several times as fast as libpcap's, lends frames out of the read buffer, and takes files that
-//! libpcap refuses. A file that is damaged further on gives everything before the damage, then a [`Warning`], then the next
-//! file; a file that is no capture is an error, when it is opened or, from a pipe, as soon as its first bytes are there.
+//! The reader is our own: it is several times as fast as libpcap's, lends frames out of the read
+//! buffer, and takes files that libpcap refuses. A file that is damaged further on gives everything
+//! before the damage, then a [`Warning`], then the next file; a file that is no capture is an
+//! error, when it is opened or, from a pipe, as soon as its first bytes are there.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -48,16 +50,19 @@ pub struct Savefiles {
     total: Option<u64>,
     /// There were several files: one with nothing in it is passed over.
     several: bool,
-    /// Frames stay in their place, and plain files are read together with another thread, see [`Self::share`].
+    /// Frames stay in their place, and plain files are read together with another thread, see
+    /// [`Self::share`].
     stretches: Option<Arc<Stretches>>,
 }
 
 impl Savefiles {
-    /// Open all files (`-` is standard input) and look at their first bytes. No file is opened later. One with
-    /// [nothing](CaptureError::is_of_nothing) in it, among others, is a [`Warning`].
+    /// Open all files (`-` is standard input) and look at their first bytes. No file is opened
+    /// later. One with [nothing](CaptureError::is_of_nothing) in it, among others, is a
+    /// [`Warning`].
     ///
     /// # Errors
-    /// One of them cannot be opened, or is a regular file and no capture; or all have nothing in them.
+    /// One of them cannot be opened, or is a regular file and no capture; or all have nothing in
+    /// them.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
         make_room(paths.len());
         let several = paths.len() > 1;
@@ -99,9 +104,10 @@ impl Savefiles {
         }
     }
 
-    /// From now on frames stay where they are, in a block of memory, until it is taken with [`Self::exchange`]. Before the
-    /// source can read on it must be: until then it has [nothing](Next::Idle). What it reads of plain files it reads together
-    /// with the thread that gets these: whenever it has nothing else to do, it may [help](Stretches::help); and what is
+    /// From now on frames stay where they are, in a block of memory, until it is taken with
+    /// [`Self::exchange`]. Before the source can read on it must be: until then it has
+    /// [nothing](Next::Idle). What it reads of plain files it reads together with the thread that
+    /// gets these: whenever it has nothing else to do, it may [help](Stretches::help); and what is
     /// sought is looked for in them, see [`Self::lacks`].
     pub fn share(&mut self, sought: Option<Sought>) -> Arc<Stretches> {
         let stretches = Arc::new(Stretches::new(sought));
@@ -112,7 +118,8 @@ impl Savefiles {
         stretches
     }
 
-    /// The frames that were lent since the last [`Self::exchange`], with what is between and around them.
+    /// The frames that were lent since the last [`Self::exchange`], with what is between and around
+    /// them.
     #[must_use]
     pub fn kept(&self) -> &[u8] {
         let file = self.current.as_ref();
@@ -127,10 +134,12 @@ impl Savefiles {
             .is_some_and(|file| file.buffer.lacks())
     }
 
-    /// Read on into `memory`; gives the block with the frames that were lent since the last call, each at its old address.
+    /// Read on into `memory`; gives the block with the frames that were lent since the last call,
+    /// each at its old address.
     pub fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         match &mut self.current {
-            // Where no frame was lent there is no block to give, and a record of which a part is here need not move.
+            // Where no frame was lent there is no block to give, and a record of which a part is
+            // here need not move.
             Some(file) if file.buffer.has_consumed() => file.buffer.exchange(memory),
             _ => memory,
         }
@@ -221,8 +230,9 @@ impl Savefiles {
         self.current.is_some()
     }
 
-    /// Wait until the first file has its first interface, also when it is a pipe that may say nothing for long: for who must
-    /// know the link type before the first frame. What is wrong with the file is said when it is read.
+    /// Wait until the first file has its first interface, also when it is a pipe that may say
+    /// nothing for long: for who must know the link type before the first frame. What is wrong with
+    /// the file is said when it is read.
     pub fn wait_for_an_interface(&mut self) {
         while let Some(file) = &mut self.current {
             match file.format.is_some() || matches!(file.recognise(), Ok(true) | Err(_)) {
@@ -233,8 +243,8 @@ impl Savefiles {
         }
     }
 
-    /// Read the first regular file up to its first interface, so that its link type is known before its first frame. `true`
-    /// when it is a pipe that has not said it yet.
+    /// Read the first regular file up to its first interface, so that its link type is known before
+    /// its first frame. `true` when it is a pipe that has not said it yet.
     fn meet_an_interface(&mut self) -> bool {
         while let Some(OpenFile {
             format: Some(format),
@@ -255,7 +265,8 @@ impl Savefiles {
                     }),
                 _ => return false,
             };
-            // Whatever else it is comes again: the reader stays where it is at an end, and at damage.
+            // Whatever else it is comes again: the reader stays where it is at an end, and at
+            // damage.
             match step {
                 Ok(Step::Again) => {}
                 Ok(_) => return false,
@@ -358,8 +369,8 @@ impl Source for Savefiles {
 pub enum Named {
     /// Nothing that can be read, or what looks so.
     Other(Option<FormatError>),
-    /// A regular file that begins like a capture, perhaps a packed one; what a packed file holds is not looked at. Or a pipe,
-    /// which nobody names for anything else.
+    /// A regular file that begins like a capture, perhaps a packed one; what a packed file holds is
+    /// not looked at. Or a pipe, which nobody names for anything else.
     Capture,
 }
 
@@ -405,7 +416,8 @@ fn make_room(files: usize) {
 /// Files that are open beside those that are read.
 const OTHER_FILES: u64 = 256;
 
-/// The interfaces of all files, each known one under its old number: sections and files often repeat theirs.
+/// The interfaces of all files, each known one under its old number: sections and files often
+/// repeat theirs.
 #[derive(Default)]
 struct Interfaces {
     list: Vec<Interface>,
@@ -413,7 +425,8 @@ struct Interfaces {
 }
 
 impl Interfaces {
-    /// The number of an interface in this run; `None` when there are too many ([`limits::INTERFACES`]).
+    /// The number of an interface in this run; `None` when there are too many
+    /// ([`limits::INTERFACES`]).
     fn number(
         &mut self,
         path: &Path,

@@ -33,7 +33,8 @@ pub(super) struct Reader {
     interface: Option<u32>,
 }
 
-/// Which of a record's two lengths comes first: versions before 2.3 had them the other way round, 2.3 had both.
+/// Which of a record's two lengths comes first: versions before 2.3 had them the other way round,
+/// 2.3 had both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Lengths {
     CapturedFirst,
@@ -41,14 +42,16 @@ enum Lengths {
     SmallerIsCaptured,
 }
 
-/// Byte order, unit and length of a record's header, if these are the first bytes of a classic capture file.
+/// Byte order, unit and length of a record's header, if these are the first bytes of a classic
+/// capture file.
 pub(super) fn magic(first: &[u8]) -> Option<(bool, i64, usize)> {
     match first.first_chunk()? {
         [0xa1, 0xb2, 0xc3, 0xd4] => Some((true, 1000, 16)),
         [0xd4, 0xc3, 0xb2, 0xa1] => Some((false, 1000, 16)),
         [0xa1, 0xb2, 0x3c, 0x4d] => Some((true, 1, 16)),
         [0x4d, 0x3c, 0xb2, 0xa1] => Some((false, 1, 16)),
-        // Alexey Kuznetzov's variant: interface index, protocol and packet type follow in each record
+        // Alexey Kuznetzov's variant: interface index, protocol and packet type follow in each
+        // record
         [0xa1, 0xb2, 0xcd, 0x34] => Some((true, 1000, 24)),
         [0x34, 0xcd, 0xb2, 0xa1] => Some((false, 1000, 24)),
         _ => None,

@@ -1,10 +1,12 @@
-//! The pcapng file (draft-ietf-opsawg-pcapng): blocks, of which sections, interfaces and packets are read.
+//! The pcapng file (draft-ietf-opsawg-pcapng): blocks, of which sections, interfaces and packets
+//! are read.
 //!
 //! ```text
 //! type  length  body...  length      for each block; the section's header says which byte order
 //! ```
 //!
-//! All other blocks (names, statistics, secrets, custom ones) are stepped over by their length, however long.
+//! All other blocks (names, statistics, secrets, custom ones) are stepped over by their length,
+//! however long.
 
 use std::io;
 
@@ -78,7 +80,8 @@ pub(super) fn is_section(first: &[u8]) -> bool {
 }
 
 impl Reader {
-    /// The next block; `announce` gives an interface (name, link, snap length) its number in the run.
+    /// The next block; `announce` gives an interface (name, link, snap length) its number in the
+    /// run.
     #[inline]
     pub(super) fn step(
         &mut self,
@@ -407,7 +410,8 @@ mod tests {
         assert_eq!(clock.timestamp(3_000_000).0.nanos(), 1_000_000_000);
     }
 
-    /// Each resolution with each offset: what is beyond the range is held at its end, and nothing else is.
+    /// Each resolution with each offset: what is beyond the range is held at its end, and nothing
+    /// else is.
     #[test]
     fn clocks_of_every_resolution_and_offset_stay_in_the_range() {
         let offsets = [i64::MIN, -9_300_000_000, -1, 0, 1, 9_300_000_000, i64::MAX];

@@ -1,6 +1,8 @@
-//! *Stretches*: the parts of a plain file, each read by whichever of two threads has time for it, and taken in the file's order.
+//! *Stretches*: the parts of a plain file, each read by whichever of two threads has time for it,
+//! and taken in the file's order.
 //!
-//! Where a file is in the page cache, copying it from there is up to half of the work, and two threads copy twice as much.
+//! Where a file is in the page cache, copying it from there is up to half of the work, and two
+//! threads copy twice as much.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,10 +12,11 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the cache. In tests of this library a
-/// small file has many.
+/// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the
+/// cache. In tests of this library a small file has many.
 pub(super) const LENGTH: usize = if cfg!(test) { 96 } else { 256 << 10 };
-/// Room in front of a stretch, for the beginning of a record that ends in it: for any but the very largest.
+/// Room in front of a stretch, for the beginning of a record that ends in it: for any but the very
+/// largest.
 pub(super) const MARGIN: usize = LENGTH / 4 + LENGTH / 64;
 /// Stretches that are read or being read, and not taken.
 const WAITING: usize = 3;
@@ -31,8 +34,8 @@ pub struct Sought {
 /// One file after the other, which two threads read together. By default, none.
 #[derive(Default)]
 pub struct Stretches {
-    /// Looked for in each stretch while that is in the cache of who has read it: of most of them nobody else needs more than
-    /// the frames' headers.
+    /// Looked for in each stretch while that is in the cache of who has read it: of most of them
+    /// nobody else needs more than the frames' headers.
     sought: Option<Sought>,
     state: Mutex<State>,
     /// One was read that may be waited for.
@@ -105,7 +108,8 @@ impl Stretches {
         self.tell(&state);
     }
 
-    /// The next stretch; without bytes where the file ends. The memory of one that was taken before is used again.
+    /// The next stretch; without bytes where the file ends. The memory of one that was taken before
+    /// is used again.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -149,7 +153,8 @@ impl Stretches {
         claim.map(|claim| self.read(claim)).is_some()
     }
 
-    /// Whether two pieces of a file, one behind the other, lack what is looked for; `said` says whether that is known of each.
+    /// Whether two pieces of a file, one behind the other, lack what is looked for; `said` says
+    /// whether that is known of each.
     pub(super) fn lack(&self, pieces: [&[u8]; 2], said: [bool; 2]) -> bool {
         let Some(Sought { lacks, reach }) = &self.sought else {
             return false;

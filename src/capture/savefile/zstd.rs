@@ -1,9 +1,11 @@
-//! A reader of zstd files (RFC 8878): all frames of the file one after the other, skippable ones left out.
+//! A reader of zstd files (RFC 8878): all frames of the file one after the other, skippable ones
+//! left out.
 //!
-//! The `ruzstd` crate unpacks block by block. Two things are added. Each block is gathered here before it is unpacked, so
-//! that a pipe may fall silent in the middle of one and nothing is lost. And where the file ends too early, the crate still
-//! holds back a window of unpacked bytes; an empty last block of our own makes it give them up, so that all that was
-//! written before the cut is read.
+//! The `ruzstd` crate unpacks block by block. Two things are added. Each block is gathered here
+//! before it is unpacked, so that a pipe may fall silent in the middle of one and nothing is lost.
+//! And where the file ends too early, the crate still holds back a window of unpacked bytes; an
+//! empty last block of our own makes it give them up, so that all that was written before the cut
+//! is read.
 
 use std::io::{self, Read};
 
@@ -11,7 +13,8 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// The largest window a file may ask for: what the `zstd` program itself accepts by default.
 const WINDOW: u64 = 128 << 20;
-/// An empty raw block that says it is the last, and room for a checksum, which the crate does not compare.
+/// An empty raw block that says it is the last, and room for a checksum, which the crate does not
+/// compare.
 const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 /// Unpacks a zstd stream.

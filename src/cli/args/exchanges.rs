@@ -38,7 +38,8 @@ pub struct ExchangeArgs {
     /// Only requests whose path, without the query, matches.
     #[arg(long, value_name = "REGEX", help_heading = "Which exchanges")]
     pub path: Option<String>,
-    /// Only exchanges with such a header, in the request or the answer, whose value matches if one is given (repeatable).
+    /// Only exchanges with such a header, in the request or the answer, whose value matches if one
+    /// is given (repeatable).
     #[arg(long, value_name = "NAME[: REGEX]", help_heading = "Which exchanges")]
     pub header: Vec<String>,
     /// Search and show only requests (req), or only answers (resp).

@@ -1,8 +1,8 @@
 //! DNS (RFC 1035) over UDP and TCP, multicast DNS (RFC 6762) and LLMNR (RFC 4795): queries and
 //! responses as messages, paired by their id and question.
 //!
-//! Bytes that are not one whole, well-formed message are left to others: nothing is guessed. At most
-//! [`OPEN`] queries of a flow are remembered until their responses come.
+//! Bytes that are not one whole, well-formed message are left to others: nothing is guessed. At
+//! most [`OPEN`] queries of a flow are remembered until their responses come.
 
 mod text;
 

@@ -66,7 +66,8 @@ pub(super) fn response(packet: &Packet<'_>, question: &str) -> String {
     text
 }
 
-/// The records of all sections; the authority and additional sections have a line of their own first.
+/// The records of all sections; the authority and additional sections have a line of their own
+/// first.
 fn records(packet: &Packet<'_>, text: &mut String) {
     for (title, records) in [
         ("", &packet.answers),

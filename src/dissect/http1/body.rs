@@ -1,4 +1,5 @@
-//! The *body*: where it ends. The law is RFC 9112 section 6.3; this file is that section and the grammar of chunk sizes.
+//! The *body*: where it ends. The law is RFC 9112 section 6.3; this file is that section and the
+//! grammar of chunk sizes.
 //!
 //! What a body's bytes are (compressed, an image) is not asked here.
 
@@ -18,8 +19,8 @@ pub(super) enum Framing {
     UntilClose,
     /// What follows is no HTTP any more: a tunnel or another protocol.
     Tunnel,
-    /// The head contradicts itself, so that different readers read different things. All is body until a segment begins
-    /// with a start line.
+    /// The head contradicts itself, so that different readers read different things. All is body
+    /// until a segment begins with a start line.
     Open,
     /// By chunks if its first bytes look like them, for the head does not say it as it should.
     Perhaps(Perhaps),
@@ -127,7 +128,8 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// With one more field; it may be a list, empty elements of which are none (RFC 9110 section 5.6.1).
+    /// With one more field; it may be a list, empty elements of which are none (RFC 9110 section
+    /// 5.6.1).
     pub(super) fn and(self, value: &[u8]) -> Self {
         // Most messages that have one say this.
         if self == Self::None && value.eq_ignore_ascii_case(b"chunked") {
@@ -147,9 +149,11 @@ impl Coding {
     }
 }
 
-/// The size that a chunk's first line (without its line feed) says; extensions are passed over. `None` when it is no such line.
+/// The size that a chunk's first line (without its line feed) says; extensions are passed over.
+/// `None` when it is no such line.
 ///
-/// `httparse::parse_chunk_size` takes an empty line for size 0 and refuses what many servers send (a bare line feed).
+/// `httparse::parse_chunk_size` takes an empty line for size 0 and refuses what many servers send
+/// (a bare line feed).
 pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     let (digits, rest) = split_digits(line);
     believed(digits, rest.trim_ascii())
@@ -172,8 +176,8 @@ fn believed(digits: &[u8], behind: &[u8]) -> Option<u64> {
 /// The largest chunk that is believed. In 32 bits a larger one is another.
 const LARGEST: u64 = u32::MAX as u64;
 
-/// The same of a line that breaks the rules as some receivers allow: control characters and space around the digits, `0x`
-/// before them.
+/// The same of a line that breaks the rules as some receivers allow: control characters and space
+/// around the digits, `0x` before them.
 pub(super) fn odd_chunk_size(line: &[u8]) -> Option<u64> {
     let (digits, rest) = split_digits(without_0x(line.get(blank(line)..)?));
     believed(digits, rest.get(blank(rest)..)?)
@@ -187,8 +191,8 @@ const fn without_0x(number: &[u8]) -> &[u8] {
     }
 }
 
-/// The same of a line of which a number is read by whoever takes what is behind it for nothing, in 32 bits. Any text may begin
-/// like that: what comes behind such a chunk has to be one.
+/// The same of a line of which a number is read by whoever takes what is behind it for nothing, in
+/// 32 bits. Any text may begin like that: what comes behind such a chunk has to be one.
 pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.get(blank(line)..)?;
     let line = line.strip_prefix(b"+").unwrap_or(line);
@@ -203,10 +207,12 @@ fn blank(bytes: &[u8]) -> usize {
     bytes.iter().take_while(is_blank).count()
 }
 
-/// The longest first line of a chunk that is waited for to see whether it is one, without an extension.
+/// The longest first line of a chunk that is waited for to see whether it is one, without an
+/// extension.
 const SHAPE: usize = 64;
 
-/// Whether a body whose first bytes these are comes in chunks, by the first one's first line: yes, no, or not enough to tell.
+/// Whether a body whose first bytes these are comes in chunks, by the first one's first line: yes,
+/// no, or not enough to tell.
 pub(super) fn looks_chunked(bytes: &[u8]) -> Option<bool> {
     let rest = bytes.get(blank(bytes)..).unwrap_or_default();
     let is_size = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X');
@@ -233,7 +239,8 @@ fn blank_in_line(bytes: &[u8]) -> usize {
     )
 }
 
-/// The number that these digits of base `radix` are, 0 for none; `None` for anything else, and for what does not fit.
+/// The number that these digits of base `radix` are, 0 for none; `None` for anything else, and for
+/// what does not fit.
 pub(super) fn number(digits: &[u8], radix: u32) -> Option<u64> {
     digits.iter().try_fold(0_u64, |number, digit| {
         let digit = char::from(*digit).to_digit(radix)?;

@@ -1,5 +1,5 @@
-//! *Chunks*: the body that says its size piece by piece (RFC 9112 section 7.1), its trailers, and what is left of it
-//! behind a hole.
+//! *Chunks*: the body that says its size piece by piece (RFC 9112 section 7.1), its trailers, and
+//! what is left of it behind a hole.
 
 use memchr::memchr;
 
@@ -74,8 +74,8 @@ impl Http1 {
         }
     }
 
-    /// Where a chunk should be there is none. The next message may be: its sender forgot the last chunk. Or else the rest
-    /// of the body is what comes, until a segment begins with a start line.
+    /// Where a chunk should be there is none. The next message may be: its sender forgot the last
+    /// chunk. Or else the rest of the body is what comes, until a segment begins with a start line.
     fn no_chunk(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
         let dir = input.dir;
         match probe(input.bytes) {

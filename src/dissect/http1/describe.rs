@@ -1,4 +1,5 @@
-//! What a message is, for people: its title, and its [`Description`] from its kept head. Asked for when it is shown.
+//! What a message is, for people: its title, and its [`Description`] from its kept head. Asked for
+//! when it is shown.
 
 use std::ops::Range;
 
@@ -12,7 +13,8 @@ use crate::message::{Description, Fact, Kind, Role, Side};
 /// Room for a title; what does not fit is cut.
 pub(super) const TITLE: usize = 512;
 
-/// Fields of negotiation and identity, which make two askers get different answers. `Accept` and `Accept-*` are meant as well.
+/// Fields of negotiation and identity, which make two askers get different answers. `Accept` and
+/// `Accept-*` are meant as well.
 const STAND_OUT: [&str; 5] = [
     "content-language",
     "authorization",
@@ -32,7 +34,8 @@ const FACTS: [(&str, &str); 7] = [
     ("transfer-encoding", "http.transfer_encoding"),
 ];
 
-/// Media types of `application/` that are not for reading; so are those with one of [`OPAQUE_PREFIXES`].
+/// Media types of `application/` that are not for reading; so are those with one of
+/// [`OPAQUE_PREFIXES`].
 const OPAQUE: [&str; 22] = [
     "octet-stream",
     "zip",
@@ -263,7 +266,8 @@ fn codings_of(list: &[u8]) -> impl Iterator<Item = String> {
     names.filter(|name| !matches!(name.as_str(), "" | "identity" | "chunked"))
 }
 
-/// What to call a body that is not for reading: `image/png`, `text/html, gzip`; `None` when it is for reading.
+/// What to call a body that is not for reading: `image/png`, `text/html, gzip`; `None` when it is
+/// for reading.
 fn opaque(media: Option<&str>, codings: &[String]) -> Option<String> {
     let unreadable = media.is_some_and(is_opaque);
     let names = || {

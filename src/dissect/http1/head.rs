@@ -1,7 +1,8 @@
 //! The *head*: where it ends, and what its fields say. Pure functions of bytes.
 //!
-//! It is read strictly first (`httparse`), and leniently when that fails: real servers and real attackers send heads that
-//! break the rules, and they are what the user wants to see. Such a head is *odd*.
+//! It is read strictly first (`httparse`), and leniently when that fails: real servers and real
+//! attackers send heads that break the rules, and they are what the user wants to see. Such a head
+//! is *odd*.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -23,8 +24,8 @@ pub(super) struct EndSearch {
 }
 
 impl EndSearch {
-    /// How many bytes the head in front of `bytes` has, with its empty line; `None` if the end is not there yet.
-    /// Takes time for the bytes that are new since the last call.
+    /// How many bytes the head in front of `bytes` has, with its empty line; `None` if the end is
+    /// not there yet. Takes time for the bytes that are new since the last call.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let from = self.looked;
         for offset in memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
@@ -83,13 +84,14 @@ pub(super) struct Head<'h> {
 }
 
 impl<'h> Head<'h> {
-    /// Reads the head that `bytes` begin with, if all of it is there, keeps the rules and has not too many fields: most are like
-    /// that. `answer`: it is an answer's.
+    /// Reads the head that `bytes` begin with, if all of it is there, keeps the rules and has not
+    /// too many fields: most are like that. `answer`: it is an answer's.
     pub(super) fn at_once(bytes: &'h [u8], answer: bool) -> Option<Self> {
         strict::<64>(bytes, answer)
     }
 
-    /// Reads `head`, which is whole and no more than that. By itself, so that others do without the room for many fields.
+    /// Reads `head`, which is whole and no more than that. By itself, so that others do without the
+    /// room for many fields.
     #[cold]
     #[inline(never)]
     pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
@@ -121,8 +123,8 @@ impl<'h> Head<'h> {
 }
 
 impl<'h> Head<'h> {
-    /// Of a status line the code is known when something is behind it, whatever was cut of that; of a request line the
-    /// method, and a part of the target.
+    /// Of a status line the code is known when something is behind it, whatever was cut of that; of
+    /// a request line the method, and a part of the target.
     fn of_part_line(line: &'h [u8], answer: bool) -> Option<Self> {
         let read = match answer {
             true => {
@@ -203,7 +205,8 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Whether what they say of framing and coding is nothing, or clear. `odd`: the head breaks a rule.
+    /// Whether what they say of framing and coding is nothing, or clear. `odd`: the head breaks a
+    /// rule.
     pub(super) fn are_clear(&self, odd: bool) -> bool {
         !odd && self.coding != Coding::Other
             && self.content.are_known()
@@ -264,7 +267,8 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Takes one more field of a head whose text is not kept; says the character set, which may be in it.
+    /// Takes one more field of a head whose text is not kept; says the character set, which may be
+    /// in it.
     pub(super) fn note_more(
         &mut self,
         name: &[u8],
@@ -340,8 +344,8 @@ fn broken_rule(head: &[u8]) -> &'static str {
     }
 }
 
-/// Reads the head that `bytes` begin with by the rules, with room for `N` fields; `None` when it breaks them, has more, or is not
-/// all there.
+/// Reads the head that `bytes` begin with by the rules, with room for `N` fields; `None` when it
+/// breaks them, has more, or is not all there.
 fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
     // Left as it is until a field is put there: it is larger than most heads.
     let mut room = [const { MaybeUninit::uninit() }; N];
@@ -388,7 +392,8 @@ pub(super) struct FieldLine {
     pub(super) value: Range<usize>,
 }
 
-/// The header fields of a head, read leniently; lines without a colon are passed over, and a last line that was cut.
+/// The header fields of a head, read leniently; lines without a colon are passed over, and a last
+/// line that was cut.
 #[derive(Clone, Debug)]
 pub(super) struct FieldLines<'h> {
     head: &'h [u8],

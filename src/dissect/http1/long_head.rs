@@ -1,5 +1,5 @@
-//! A *long head*: one that goes on behind the bytes that are kept of a head. It is told and read line by line, in constant
-//! memory, so that the message keeps its framing and its pair.
+//! A *long head*: one that goes on behind the bytes that are kept of a head. It is told and read
+//! line by line, in constant memory, so that the message keeps its framing and its pair.
 
 use memchr::memchr_iter;
 
@@ -70,7 +70,8 @@ impl LongHead {
 }
 
 impl Http1 {
-    /// The head in `window`, which is as much as is kept of one, has no end: its first lines are told, the others will be.
+    /// The head in `window`, which is as much as is kept of one, has no end: its first lines are
+    /// told, the others will be.
     pub(super) fn begin_long_head(
         &mut self,
         input: &Input<'_>,

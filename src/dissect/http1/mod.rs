@@ -1,8 +1,10 @@
-//! *HTTP/1.x*: requests and answers of a connection, as two state machines that share the [`pairing`].
+//! *HTTP/1.x*: requests and answers of a connection, as two state machines that share the
+//! [`pairing`].
 //!
-//! A direction is a row of messages: start line and fields (`head`), a body that ends by one of a few rules (`body`).
-//! Which of the two a message is, its start line says, not its direction: the roles may have been guessed.
-//! What cannot be framed with certainty is left to raw bursts, and read again from the next start line on.
+//! A direction is a row of messages: start line and fields (`head`), a body that ends by one of a
+//! few rules (`body`). Which of the two a message is, its start line says, not its direction: the
+//! roles may have been guessed. What cannot be framed with certainty is left to raw bursts, and
+//! read again from the next start line on.
 
 mod body;
 mod chunks;
@@ -323,7 +325,8 @@ impl Http1 {
         match verdict {
             Verdict::Certain => {}
             Verdict::Likely { need } => return Ok(Progress::need(0, need)),
-            // Letters may begin a method, or be left over from the message before: not worth more than the burst lasts.
+            // Letters may begin a method, or be left over from the message before: not worth more
+            // than the burst lasts.
             Verdict::Unsure { .. } => return Ok(self.leave(input.dir)),
             Verdict::NotForUs if std::mem::take(&mut half.tunnel) => {
                 return Ok(self.leave(input.dir));
@@ -348,7 +351,8 @@ impl Http1 {
         }
     }
 
-    /// The head of the open message was cut. What is there of it is told, and read if its start line is whole.
+    /// The head of the open message was cut. What is there of it is told, and read if its start
+    /// line is whole.
     fn cut_head(&mut self, dir: Direction, head: &[u8], voice: &mut Voice<'_>) {
         let half = *self.halves.of(dir);
         voice.text(dir, Part::Head, head);
@@ -373,7 +377,8 @@ impl Http1 {
         }
     }
 
-    /// The stream ended in a head without an empty line, but there is what some take for one, in front of `end`.
+    /// The stream ended in a head without an empty line, but there is what some take for one, in
+    /// front of `end`.
     fn odd_head(&mut self, dir: Direction, bytes: &[u8], end: usize, voice: &mut Voice<'_>) {
         let Some((head, body)) = bytes.split_at_checked(end) else {
             return;

@@ -1,5 +1,6 @@
-//! *Odd lines*: start lines that break the rules, as devices send them and receivers take them; and where one begins behind
-//! bytes that belong to no message. Pure functions of bytes, asked only where a line is not one by the rules.
+//! *Odd lines*: start lines that break the rules, as devices send them and receivers take them; and
+//! where one begins behind bytes that belong to no message. Pure functions of bytes, asked only
+//! where a line is not one by the rules.
 
 use memchr::memmem;
 
@@ -7,8 +8,8 @@ use super::super::{Seek, Verdict};
 use super::body::number;
 use super::start_line::{RequestLine, StatusLine, probe};
 
-/// Bytes in which the next answer is looked for behind what is none. Each burst of a stream that nobody can read is looked
-/// at so far.
+/// Bytes in which the next answer is looked for behind what is none. Each burst of a stream that
+/// nobody can read is looked at so far.
 const BEFORE_ANSWER: usize = 128;
 /// Bytes in which the next request is.
 const BEFORE_REQUEST: usize = 512;
@@ -92,8 +93,8 @@ const fn told(result: &Result<(), Stop>) -> Option<bool> {
     }
 }
 
-/// Whether bytes begin with a status line that has a version of HTTP and a status, in whatever case and with whatever space:
-/// yes, so far, or no.
+/// Whether bytes begin with a status line that has a version of HTTP and a status, in whatever case
+/// and with whatever space: yes, so far, or no.
 pub(super) fn is_status_line(bytes: &[u8]) -> Option<bool> {
     let mut cursor = Cursor(bytes);
     let mut read = || {
@@ -104,7 +105,8 @@ pub(super) fn is_status_line(bytes: &[u8]) -> Option<bool> {
     told(&read())
 }
 
-/// The same of a line that is one only where an answer is due: without a version, or without a status.
+/// The same of a line that is one only where an answer is due: without a version, or without a
+/// status.
 fn is_due_line(bytes: &[u8]) -> Option<bool> {
     let versionless = || {
         let mut cursor = Cursor(bytes);
@@ -145,7 +147,8 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
         .take_while(|byte| byte.is_ascii_digit())
         .count();
     let zeros = words.iter().take_while(|byte| **byte == b'0').count();
-    // `0200` is 200 to those who read a number, and so are the three digits that others read of `2000`.
+    // `0200` is 200 to those who read a number, and so are the three digits that others read of
+    // `2000`.
     let from = zeros.min(digits.saturating_sub(3));
     let code = words.get(from..digits).and_then(|digits| digits.get(..3));
     let status = code.and_then(|code| number(code, 10));

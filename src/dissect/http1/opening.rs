@@ -1,4 +1,5 @@
-//! The *opening* of a message: from its first byte to the end of its head, where its framing and its pair are known.
+//! The *opening* of a message: from its first byte to the end of its head, where its framing and
+//! its pair are known.
 
 use super::super::voice::Voice;
 use super::super::{Input, Malformed, Progress, Then, Verdict};
@@ -55,7 +56,8 @@ impl Http1 {
         }
     }
 
-    /// Looks for the end of the head, and reads it. `begin`: that the message begins is yet to be told.
+    /// Looks for the end of the head, and reads it. `begin`: that the message begins is yet to be
+    /// told.
     pub(super) fn head(
         &mut self,
         input: &Input<'_>,
@@ -144,7 +146,8 @@ impl Http1 {
         Ok(self.behind_head(dir, end, framing, &plan, expected, voice))
     }
 
-    /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it is wanted.
+    /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it
+    /// is wanted.
     pub(super) fn behind_head(
         &mut self,
         dir: Direction,
@@ -159,7 +162,8 @@ impl Http1 {
             Framing::Tunnel => {
                 self.over(dir, end, voice);
                 self.halves.of_mut(dir.reverse()).tunnel = true;
-                // What is spoken in it is another conversation, in which the server may be the one who asks.
+                // What is spoken in it is another conversation, in which the server may be the one
+                // who asks.
                 self.pairing.renew();
                 (self.asker, self.left) = (None, true);
                 Progress {
@@ -208,7 +212,8 @@ impl Http1 {
         Progress { consumed, then }
     }
 
-    /// Looks whether the body of a request comes, or the next request: its client was to ask before it sends the body.
+    /// Looks whether the body of a request comes, or the next request: its client was to ask before
+    /// it sends the body.
     pub(super) fn expected(
         &mut self,
         input: &Input<'_>,
@@ -262,8 +267,8 @@ impl Http1 {
         }
     }
 
-    /// What is known of a message by its head, and its title, which may be put together in `room`; `odd` is what was seen to break a
-    /// rule before its fields were read.
+    /// What is known of a message by its head, and its title, which may be put together in `room`;
+    /// `odd` is what was seen to break a rule before its fields were read.
     pub(super) fn brief<'t>(
         &mut self,
         dir: Direction,

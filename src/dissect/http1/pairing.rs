@@ -1,16 +1,18 @@
 //! *Pairing*: which request a response responds to.
 //!
-//! HTTP/1 has no key: responses come in the order of the requests (RFC 9112 section 9.3.2). So, as long as every message was
-//! captured, they are counted. What was lost cannot be counted; but TCP's numbers tell more than the order:
+//! HTTP/1 has no key: responses come in the order of the requests (RFC 9112 section 9.3.2). So, as
+//! long as every message was captured, they are counted. What was lost cannot be counted; but TCP's
+//! numbers tell more than the order:
 //!
-//! - a request's acknowledgement number is how much of the response stream its client had received. If the client waited for
-//!   all earlier responses, its own begins exactly there;
-//! - a response's acknowledgement number is how much of the request stream its server had received. It does not respond to
-//!   what lies behind that.
+//! - a request's acknowledgement number is how much of the response stream its client had received.
+//!   If the client waited for all earlier responses, its own begins exactly there;
+//! - a response's acknowledgement number is how much of the request stream its server had received.
+//!   It does not respond to what lies behind that.
 //!
-//! Each request has an index, and the responses that began are counted. With both exact, the response of that index is the
-//! one. Behind lost responses the count has bounds, which often meet. Behind lost requests it has none, and the next request
-//! is paired by its acknowledgement number, as far as the client's [`Habit`] allows. Where nothing decides, nothing is paired.
+//! Each request has an index, and the responses that began are counted. With both exact, the
+//! response of that index is the one. Behind lost responses the count has bounds, which often meet.
+//! Behind lost requests it has none, and the next request is paired by its acknowledgement number,
+//! as far as the client's [`Habit`] allows. Where nothing decides, nothing is paired.
 
 use std::collections::VecDeque;
 
@@ -75,8 +77,8 @@ impl Missed {
         self.range.map(|(from, to)| to.saturating_sub(from))
     }
 
-    /// How many requests of at least `shortest` bytes begin in it, if it ends where one begins, at `end`; and the least number
-    /// if that is not known.
+    /// How many requests of at least `shortest` bytes begin in it, if it ends where one begins, at
+    /// `end`; and the least number if that is not known.
     fn requests(self, end: u64, shortest: u64) -> Result<u64, u64> {
         let least = u64::from(self.boundary);
         // Some shorter than any before them, and one of which the first bytes are in front of it.
@@ -98,7 +100,8 @@ struct Open {
     run: u32,
     /// It is the first one of that.
     first: bool,
-    /// It was sent at once with the end of the one before it: its client had received nothing in between.
+    /// It was sent at once with the end of the one before it: its client had received nothing in
+    /// between.
     with_last: bool,
     /// Offset of its first byte.
     start: i64,
@@ -134,7 +137,8 @@ enum Habit {
     Waits,
     /// Some at once, and the next ones when it has all responses.
     Batches,
-    /// Whenever it likes. Its requests look as if they had waited, when the one before the last is responded to: no number tells.
+    /// Whenever it likes. Its requests look as if they had waited, when the one before the last is
+    /// responded to: no number tells.
     Slides,
 }
 
@@ -142,7 +146,8 @@ enum Habit {
 const FEW: usize = 4;
 /// The shortest request: `GET / HTTP/1.0` with two line ends.
 const SHORTEST: u64 = 18;
-/// No final response is as short as an interim one may be: `HTTP/1.1 100 Continue` with two line ends, and some more.
+/// No final response is as short as an interim one may be: `HTTP/1.1 100 Continue` with two line
+/// ends, and some more.
 const INTERIM: u64 = 32;
 
 /// The requests of a flow that wait for their responses.
@@ -157,14 +162,16 @@ pub(super) struct Pairing {
     counted: u32,
     /// That is exact: no response was lost since the last pair.
     exact: bool,
-    /// The run `counted` began at this index. `None`: with the connection, so that it is certain that nothing was open then.
+    /// The run `counted` began at this index. `None`: with the connection, so that it is certain
+    /// that nothing was open then.
     assumed: Option<u64>,
     habit: Habit,
     /// Some of `open` have [`Seen::Raw`].
     unplaced: bool,
     /// Requests may have been missed behind the last one.
     missed: Option<Missed>,
-    /// Where the last request began, unless something unknown came behind it, and the acknowledgement number of its last segment.
+    /// Where the last request began, unless something unknown came behind it, and the
+    /// acknowledgement number of its last segment.
     last: Option<u64>,
     last_acks: Option<u32>,
     /// Bytes of the shortest request.
@@ -318,7 +325,8 @@ impl Pairing {
         asked
     }
 
-    /// Whether the response that began last responds to one of several requests, and which is not certain.
+    /// Whether the response that began last responds to one of several requests, and which is not
+    /// certain.
     pub(super) fn is_unsure(&self) -> bool {
         self.unsure
     }
@@ -374,7 +382,8 @@ impl Pairing {
         self.exact && open.run == self.counted && open.index >= self.begun
     }
 
-    /// The first bytes of the request stream are there, at `place`: what responses that came before them respond to.
+    /// The first bytes of the request stream are there, at `place`: what responses that came before
+    /// them respond to.
     #[cold]
     fn look_back(&mut self, place: Place) {
         // Where anything begins that may have been asked.
@@ -390,7 +399,8 @@ impl Pairing {
         }
     }
 
-    /// A request begins at `start`: how long the last one was, or how many may lie between. Says whether the latter is not known.
+    /// A request begins at `start`: how long the last one was, or how many may lie between. Says
+    /// whether the latter is not known.
     fn measure(&mut self, start: u64) -> bool {
         let last = self.last.replace(start);
         if let Some(missed) = self.missed {
@@ -402,7 +412,8 @@ impl Pairing {
         false
     }
 
-    /// A request begins at `start` behind something that was missed: how many may lie in that. Says whether that is not known.
+    /// A request begins at `start` behind something that was missed: how many may lie in that. Says
+    /// whether that is not known.
     #[cold]
     fn guess(&mut self, missed: Missed, start: u64) -> bool {
         self.missed = None;
@@ -510,7 +521,8 @@ impl Pairing {
         open.any(|open| !over(open) && open.is_possible(at, received))
     }
 
-    /// The request whose client had received exactly what comes before this response, if it waited for all of that.
+    /// The request whose client had received exactly what comes before this response, if it waited
+    /// for all of that.
     fn by_number(&mut self, at: i64, received: Option<i64>) -> Option<Asked> {
         let mut open = self.open.iter();
         let number = open.position(|open| open.seen.at() == Some(at))?;
@@ -521,7 +533,8 @@ impl Pairing {
             return None;
         }
         if !open.is_possible(at, received) {
-            // The response was on its way when the request came, unless that is to one that was lost with it.
+            // The response was on its way when the request came, unless that is to one that was
+            // lost with it.
             if !open.first {
                 self.slides();
             }
@@ -548,7 +561,8 @@ impl Pairing {
 }
 
 impl Open {
-    /// Whether a response at `at`, whose server had `received` so much of the request stream, may be its.
+    /// Whether a response at `at`, whose server had `received` so much of the request stream, may
+    /// be its.
     fn is_possible(&self, at: i64, received: Option<i64>) -> bool {
         self.seen.at().is_none_or(|seen| seen <= at)
             && received.is_none_or(|received| self.start < received)

@@ -13,8 +13,8 @@ const LONG: usize = 8 << 10;
 /// The longest method of which nothing is known that is believed.
 const METHOD: usize = 32;
 
-/// Methods by which a request is recognised before its start line is complete: the IANA registry's and those of
-/// `UPnP`, caches and Icecast.
+/// Methods by which a request is recognised before its start line is complete: the IANA registry's
+/// and those of `UPnP`, caches and Icecast.
 const METHODS: [&[u8]; 48] = [
     b"ACL",
     b"BASELINE-CONTROL",
@@ -66,10 +66,11 @@ const METHODS: [&[u8]; 48] = [
     b"RPC_CONNECT",
 ];
 
-/// Whether bytes begin with the start line of a request or of an answer. Empty lines in front of it are allowed.
+/// Whether bytes begin with the start line of a request or of an answer. Empty lines in front of it
+/// are allowed.
 ///
-/// A request is certain when its line is whole and ends in `HTTP/1.x`, or when a line of more than 256 bytes begins
-/// with a known method and a path. An answer is certain with its status code.
+/// A request is certain when its line is whole and ends in `HTTP/1.x`, or when a line of more than
+/// 256 bytes begins with a known method and a path. An answer is certain with its status code.
 pub(crate) fn probe(bytes: &[u8]) -> Verdict {
     let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
     let skipped = bytes.len().saturating_sub(line.len());
@@ -89,8 +90,8 @@ pub(crate) fn probe(bytes: &[u8]) -> Verdict {
 /// Bytes of empty lines in front of a message that are passed over.
 const EMPTY: usize = 256;
 
-/// Whether bytes before a hole begin a message that [`probe`] would want more of: a known method, and the beginning of a
-/// target.
+/// Whether bytes before a hole begin a message that [`probe`] would want more of: a known method,
+/// and the beginning of a target.
 pub(crate) fn is_cut(bytes: &[u8]) -> bool {
     let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
     matches!(probe(bytes), Verdict::Certain) || RequestLine::of_part(line).is_some()
@@ -138,7 +139,8 @@ fn status_line(line: &[u8]) -> Option<Verdict> {
     }
 }
 
-/// Whether `line` begins like `shape`, in which `0` is any digit and `$` the end of a word: yes, so far, or no.
+/// Whether `line` begins like `shape`, in which `0` is any digit and `$` the end of a word: yes, so
+/// far, or no.
 fn shape(line: &[u8], shape: &[u8]) -> Option<bool> {
     for (at, expected) in shape.iter().enumerate() {
         let Some(byte) = line.get(at) else {
@@ -173,7 +175,8 @@ fn request_line(bytes: &[u8]) -> Verdict {
         };
     };
     let end = memchr(b'\n', target);
-    // Asked first, so that the verdict is the same however much of the line is there; and of all bytes, which is faster than to stop.
+    // Asked first, so that the verdict is the same however much of the line is there; and of all
+    // bytes, which is faster than to stop.
     let steers = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
     let seen = target.get(..end.unwrap_or(target.len()));
     if seen.is_some_and(|seen| seen.iter().fold(false, |any, byte| any | steers(byte))) {
@@ -200,7 +203,8 @@ fn request_line(bytes: &[u8]) -> Verdict {
     }
 }
 
-/// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end decides.
+/// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end
+/// decides.
 #[cold]
 fn long_line(bytes: &[u8], method: &[u8]) -> Verdict {
     let is_written = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
@@ -322,8 +326,8 @@ impl<'h> RequestLine<'h> {
         })
     }
 
-    /// Reads what is there of a line that was cut. Its version is empty if it was cut in its target, of which the beginning is
-    /// there then.
+    /// Reads what is there of a line that was cut. Its version is empty if it was cut in its
+    /// target, of which the beginning is there then.
     pub(super) fn of_part(line: &'h [u8]) -> Option<Self> {
         let (method, rest) = line.split_at_checked(space(line)?)?;
         let rest = rest.trim_ascii_start();

@@ -1,5 +1,5 @@
-//! The body of a response whose request is not known: it has none if that was a HEAD (RFC 9112 section 6.3), whatever its fields
-//! say. Then the next response stands where the body would begin.
+//! The body of a response whose request is not known: it has none if that was a HEAD (RFC 9112
+//! section 6.3), whatever its fields say. Then the next response stands where the body would begin.
 
 use super::super::voice::Voice;
 use super::super::{AfterGap, Gap, Input, Progress, Then, Verdict};
@@ -9,7 +9,8 @@ use super::{Half, Http1};
 use crate::message::Said;
 
 impl Http1 {
-    /// Looks whether a body begins here, or the next response: at the start of a segment, and with a status line.
+    /// Looks whether a body begins here, or the next response: at the start of a segment, and with
+    /// a status line.
     pub(super) fn unasked(
         &mut self,
         input: &Input<'_>,

@@ -1,4 +1,5 @@
-//! Exchanges while they are open: what is learnt of them, what waits for their answers, what becomes of them without one.
+//! Exchanges while they are open: what is learnt of them, what waits for their answers, what
+//! becomes of them without one.
 
 use std::rc::Rc;
 
@@ -132,7 +133,8 @@ impl Desk {
         }
     }
 
-    /// Something was learnt of an exchange: its question may be shown now, or need not be kept any longer.
+    /// Something was learnt of an exchange: its question may be shown now, or need not be kept any
+    /// longer.
     pub(super) fn decide(&mut self, flow: &Flow, state: &mut State, ordinal: Option<u64>) {
         let Some(exchange) = state.exchange(ordinal) else {
             return;
@@ -329,7 +331,8 @@ impl Desk {
         Some(kept)
     }
 
-    /// Take the question of this number: the kept one, or as much as has come of one that is not over.
+    /// Take the question of this number: the kept one, or as much as has come of one that is not
+    /// over.
     pub(super) fn question_of(
         &mut self,
         flow: &Flow,

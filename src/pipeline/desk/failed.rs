@@ -1,4 +1,5 @@
-//! Failed connections on their way to be shown: both addresses of one server are one, and of a flood most are counted.
+//! Failed connections on their way to be shown: both addresses of one server are one, and of a
+//! flood most are counted.
 
 use std::collections::VecDeque;
 
@@ -50,7 +51,8 @@ struct Group {
     more: More,
 }
 
-/// A connection that came about: the port and the kind of address of its server, and when its SYN was sent.
+/// A connection that came about: the port and the kind of address of its server, and when its SYN
+/// was sent.
 #[derive(Clone, Copy)]
 struct Opened {
     port: u16,

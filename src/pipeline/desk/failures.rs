@@ -1,7 +1,9 @@
-//! What fails: connections that are refused or not answered, and requests whose connection ends before their answer does.
+//! What fails: connections that are refused or not answered, and requests whose connection ends
+//! before their answer does.
 //!
-//! Told is what the packets show and nothing else: nothing where bytes of the other side were lost, or that side was never
-//! captured, and nothing because the capture ended. A flood of failures is a few lines and a count.
+//! Told is what the packets show and nothing else: nothing where bytes of the other side were lost,
+//! or that side was never captured, and nothing because the capture ended. A flood of failures is a
+//! few lines and a count.
 
 use crate::exchange::{Exchange, Silence};
 use crate::failure::{End, Failed, Failure, More, What};
@@ -16,8 +18,8 @@ use crate::stream::{Carrier, Ending};
 use super::Desk;
 use super::failed::Held;
 
-/// A client that ends its side so many nanoseconds behind its request, or later, has not only said all that it had to say: it
-/// has waited, and gives up.
+/// A client that ends its side so many nanoseconds behind its request, or later, has not only said
+/// all that it had to say: it has waited, and gives up.
 const GIVES_UP: i64 = 100_000_000;
 /// One that does sooner is not who ended the exchange, when the server ends its side later.
 const HALF_CLOSE: i64 = 10_000_000;
@@ -76,7 +78,8 @@ impl Desk {
         let syns = u32::from(flow.handshake.repeats) + 1;
         let waited = self.now.since(syn);
         let given_up = how == Ending::Abandoned && waited >= time::EMBRYO;
-        // Who sends its SYN again has no answer to the one before. One alone may be all that the filter lets through.
+        // Who sends its SYN again has no answer to the one before. One alone may be all that the
+        // filter lets through.
         let known = match syns {
             1 => given_up && self.hears_servers,
             _ => given_up || how == Ending::Capture,
@@ -183,7 +186,8 @@ impl Desk {
         });
     }
 
-    /// The client ended its side. If it has waited for a while it gives up, though the server may not know.
+    /// The client ended its side. If it has waited for a while it gives up, though the server may
+    /// not know.
     fn given_up(&mut self, flow: &Flow, state: &mut State, by: &Carrier) {
         if self.orders.pairs {
             return;
@@ -313,7 +317,8 @@ fn failed(
         let what = What::Refused;
         return Some((Failed { what, after }, reset.by));
     }
-    // Of a text that nobody understands: the server, which has not said a byte, ends what the client has begun.
+    // Of a text that nobody understands: the server, which has not said a byte, ends what the
+    // client has begun.
     let client_ended = state.fins.as_ref().is_some_and(|fins| fins[0].is_some());
     let whole = flow.handshake.answered.is_some() && state.lost[1].is_none();
     if asked == 0 || answered > 0 || !whole || state.asks || client_ended {

@@ -1,5 +1,5 @@
-//! The frames of a message, for `-O` and for views that name them: each that brought bytes of it, though they had to wait for others
-//! before anything was told.
+//! The frames of a message, for `-O` and for views that name them: each that brought bytes of it,
+//! though they had to wait for others before anything was told.
 
 use crate::dissect::Conversation;
 use crate::flow::Direction;
@@ -38,7 +38,8 @@ impl Desk {
         }
     }
 
-    /// The open message of a direction is over: what the packet in hand has behind it belongs to the next one.
+    /// The open message of a direction is over: what the packet in hand has behind it belongs to
+    /// the next one.
     pub(super) fn end_frames(&self, state: &mut State, dir: Direction) {
         note_framing(state, dir);
         if let Some(untold) = &mut state.untold {
@@ -75,8 +76,8 @@ pub(super) fn keep_untold(state: &mut State, conversation: &Conversation) {
     }
 }
 
-/// A message's bytes may have been nothing but framing, or wait behind its beginning. (A burst has none of which no text is told, and
-/// what waits behind it may be something else.)
+/// A message's bytes may have been nothing but framing, or wait behind its beginning. (A burst has
+/// none of which no text is told, and what waits behind it may be something else.)
 fn note_framing(state: &mut State, dir: Direction) {
     if let (Some(open), Some(untold)) = (&mut state.open[dir.index()], &state.untold)
         && !is_burst(open.begin.kind)

@@ -1,4 +1,5 @@
-//! What is passed over at a glance: it lies in one piece, has certainly no match, and nobody wants what has none.
+//! What is passed over at a glance: it lies in one piece, has certainly no match, and nobody wants
+//! what has none.
 
 use crate::capture::savefile::Sought;
 use crate::flow::{Direction, Flow};

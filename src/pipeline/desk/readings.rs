@@ -1,4 +1,5 @@
-//! Other readings of an open message: each is searched as a text of its own, and shown where it alone matches.
+//! Other readings of an open message: each is searched as a text of its own, and shown where it
+//! alone matches.
 
 use crate::flow::Direction;
 use crate::limits::READING_KEPT;
@@ -45,8 +46,8 @@ impl Open {
         }
     }
 
-    /// The message is over, with its text's true end or cut off, in each reading. The first one that matches is what is
-    /// shown if the message as it was told does not.
+    /// The message is over, with its text's true end or cut off, in each reading. The first one
+    /// that matches is what is shown if the message as it was told does not.
     pub(super) fn end(&mut self, query: &Query, truly: bool) {
         self.unit.end(query, truly);
         if self.readings.is_empty() {

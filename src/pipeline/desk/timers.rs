@@ -10,7 +10,8 @@ use super::frames::keep_untold;
 use super::{Desk, Dissecting};
 
 impl Desk {
-    /// Look at the flow again when time alone ends something in it: a raw burst, or by `review` what is shown live.
+    /// Look at the flow again when time alone ends something in it: a raw burst, or by `review`
+    /// what is shown live.
     pub(super) fn set_timer(
         &mut self,
         flow: &Flow,
@@ -74,7 +75,8 @@ impl Desk {
                     && state.is_due_of(&open, query, self.orders.pair);
                 let mut ends = false;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
-                    // A text that would match if it ended here is not waited for. What would not is one record with what comes.
+                    // A text that would match if it ended here is not waited for. What would not is
+                    // one record with what comes.
                     ends = self.orders.invert || open.unit.would_hold(query);
                     open.waits = !ends;
                 }

@@ -14,8 +14,8 @@ use crate::search::{Extent, Standing};
 use super::{Desk, SPARE};
 
 impl Desk {
-    /// Show what has come of a message, and go on: it takes its time; or `full`: more lines around matches are kept than may
-    /// wait.
+    /// Show what has come of a message, and go on: it takes its time; or `full`: more lines around
+    /// matches are kept than may wait.
     pub(super) fn portion(&mut self, flow: &Flow, state: &mut State, dir: Direction, full: bool) {
         let Some(mut open) = state.open(dir).take() else {
             return;
@@ -44,7 +44,8 @@ impl Desk {
         // With its question it is shown whatever is in it.
         let with = decided && self.orders.pair && state.is_asked_for(open);
         if !(found && (open.counted || self.is_taking()) || with) {
-            // What may yet turn out not to be wanted is not shown: it waits, and no more is kept than may wait.
+            // What may yet turn out not to be wanted is not shown: it waits, and no more is kept
+            // than may wait.
             if full {
                 open.unit.sate();
             }
@@ -241,7 +242,8 @@ impl Desk {
                 if standing == Standing::Fails {
                     return;
                 }
-                // Without it the answer was over before, and was shown with what there was of the question.
+                // Without it the answer was over before, and was shown with what there was of the
+                // question.
                 let Some(exchange) = state.exchange(ordinal) else {
                     return;
                 };
@@ -296,8 +298,8 @@ impl Desk {
         passes
     }
 
-    /// A hit is about to be shown: count it, save its packets, and show what belongs in front of it. Says whether the question of
-    /// that `number` was among it.
+    /// A hit is about to be shown: count it, save its packets, and show what belongs in front of
+    /// it. Says whether the question of that `number` was among it.
     pub(super) fn count_hit(
         &mut self,
         flow: &Flow,
@@ -332,7 +334,8 @@ impl Desk {
 
     /// Show the question of a hit that is an answer: in full, or in one line.
     /// A question that is not over is shown as far as it came. It is told in one line if it will be
-    /// shown by itself: it matches, or `interim`: the answer is no final one, so the rest is to come.
+    /// shown by itself: it matches, or `interim`: the answer is no final one, so the rest is to
+    /// come.
     fn question(
         &mut self,
         flow: &Flow,

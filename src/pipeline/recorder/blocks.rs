@@ -1,5 +1,6 @@
-//! The blocks of memory that remembered frames lie in: those of a file, kept as they were read, and own ones, which frames that lie
-//! elsewhere are copied into. A block goes when no frame in it is remembered.
+//! The blocks of memory that remembered frames lie in: those of a file, kept as they were read, and
+//! own ones, which frames that lie elsewhere are copied into. A block goes when no frame in it is
+//! remembered.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -13,7 +14,8 @@ const ROOM: usize = 256 << 10;
 pub(super) struct Place {
     /// Number of the block.
     pub(super) block: u64,
-    /// Small numbers, as no block is as large as the largest record and a read buffer: many places are remembered.
+    /// Small numbers, as no block is as large as the largest record and a read buffer: many places
+    /// are remembered.
     pub(super) start: u32,
     pub(super) len: u32,
 }
@@ -62,7 +64,8 @@ impl Blocks {
         bytes.unwrap_or_default()
     }
 
-    /// Let the blocks in front of the one with this number go, in which the oldest frame is: later ones are in no earlier block.
+    /// Let the blocks in front of the one with this number go, in which the oldest frame is: later
+    /// ones are in no earlier block.
     pub(super) fn forget_before(&mut self, number: u64) {
         while self.first < number
             && let Some(block) = self.full.pop_front()

@@ -1,7 +1,8 @@
 //! The packets for `-O`: the one thing that runs backwards along the spine.
 //!
-//! A match is known only packets later, so recent frames are remembered, up to [`crate::limits::Limits::recorder`] bytes
-//! over all flows; what fell out of that before it was wanted is counted.
+//! A match is known only packets later, so recent frames are remembered, up to
+//! [`crate::limits::Limits::recorder`] bytes over all flows; what fell out of that before it was
+//! wanted is counted.
 
 mod blocks;
 
@@ -52,7 +53,8 @@ pub struct Recorder {
     forgotten: u64,
 }
 
-/// Flows whose further packets are wanted, at most. What would be saved of one that has to go is not known: it counts as one packet.
+/// Flows whose further packets are wanted, at most. What would be saved of one that has to go is
+/// not known: it counts as one packet.
 const WANTED: usize = 1 << 17;
 
 /// A frame; it is kept small, since there are as many as fit with their bytes.
@@ -112,8 +114,8 @@ impl Recorder {
         self.scope
     }
 
-    /// Remember a frame, which may turn out to be wanted; write it at once when its flow already is. `pair` is
-    /// [`Scope::pair`]'s.
+    /// Remember a frame, which may turn out to be wanted; write it at once when its flow already
+    /// is. `pair` is [`Scope::pair`]'s.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -134,11 +136,12 @@ impl Recorder {
         self.note(frame, None, Some(Place { block, start, len }))
     }
 
-    /// Keep a block of which so many bytes are frames to be remembered; gives its number. None: they are too few, and are to be
-    /// copied, so that all blocks together are not much larger than what is remembered.
+    /// Keep a block of which so many bytes are frames to be remembered; gives its number. None:
+    /// they are too few, and are to be copied, so that all blocks together are not much larger than
+    /// what is remembered.
     pub(super) fn keep(&mut self, block: &Arc<Vec<u8>>, frames: usize) -> Option<u64> {
-        // A block of the file has a margin in front, and may have room behind. (Of flows that are wanted nothing is remembered: of
-        // their blocks next to nothing may be.)
+        // A block of the file has a margin in front, and may have room behind. (Of flows that are
+        // wanted nothing is remembered: of their blocks next to nothing may be.)
         let most = self.scope == Scope::Message && frames > block.capacity() / 5 * 3;
         most.then(|| self.blocks.keep(Arc::clone(block)))
     }
@@ -267,7 +270,8 @@ impl Recorder {
     }
 }
 
-/// Write a frame. What the file says of its interface is its link type: that is all a frame knows of it.
+/// Write a frame. What the file says of its interface is its link type: that is all a frame knows
+/// of it.
 fn put(dump: &mut CaptureWriter<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<()> {
     let interface = Interface {
         source: String::new(),

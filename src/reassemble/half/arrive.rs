@@ -51,7 +51,8 @@ impl Half {
         }
     }
 
-    /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what it reads then is searched too.
+    /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what
+    /// it reads then is searched too.
     fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], turn: &mut Turn<'_>) {
         let last = usize::from(segment.tcp.urgent).wrapping_sub(1);
         let Some((before, [_, after @ ..])) = bytes.split_at_checked(last) else {

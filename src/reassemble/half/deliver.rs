@@ -1,4 +1,5 @@
-//! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can be compared.
+//! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can
+//! be compared.
 
 use crate::reassemble::echo::mark;
 use crate::reassemble::tail::{Fresh, Tails, place};
@@ -18,7 +19,8 @@ impl Half {
         self.tail.push(bytes, self.open(), turn.tails);
     }
 
-    /// The same for bytes that may lie in a `block` which stays: what counts of them is copied before it goes.
+    /// The same for bytes that may lie in a `block` which stays: what counts of them is copied
+    /// before it goes.
     pub(in crate::reassemble) fn deliver_from(
         &mut self,
         block: &[u8],

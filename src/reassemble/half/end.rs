@@ -1,4 +1,5 @@
-//! How a direction ends: by a FIN that nothing contradicts, by what happens to its flow, with all that waits said.
+//! How a direction ends: by a FIN that nothing contradicts, by what happens to its flow, with all
+//! that waits said.
 
 use crate::reassemble::predict::short_ways;
 use crate::reassemble::turn::{Segment, Turn};
@@ -83,8 +84,9 @@ impl Half {
         });
     }
 
-    /// The part of a segment's bytes in front of the FIN, or of the end of a direction that ended without one; what is behind it is
-    /// said apart. A FIN that is not acknowledged and whose place is taken by a byte was not the stream's.
+    /// The part of a segment's bytes in front of the FIN, or of the end of a direction that ended
+    /// without one; what is behind it is said apart. A FIN that is not acknowledged and whose place
+    /// is taken by a byte was not the stream's.
     pub(super) fn within_end<'b>(
         &mut self,
         offset: u64,

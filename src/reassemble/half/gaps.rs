@@ -7,7 +7,8 @@ use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
 
 use super::{Acked, Half, Hole, Unseen, WINDOW, earlier};
 
-/// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known to be all there is.
+/// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known
+/// to be all there is.
 const ONE_SIDED_SEGMENTS: usize = 8;
 const ONE_SIDED_BYTES: u64 = 16 << 10;
 
@@ -20,7 +21,8 @@ pub(super) struct Far {
     run: u8,
 }
 
-/// So many segments in a row that are far ahead are the stream itself: the capture missed more than a window.
+/// So many segments in a row that are far ahead are the stream itself: the capture missed more than
+/// a window.
 const RUN: u8 = 16;
 
 impl Half {
@@ -58,7 +60,8 @@ impl Half {
         self.await_hole(turn);
     }
 
-    /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it is not believed.
+    /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it
+    /// is not believed.
     pub(in crate::reassemble) fn acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) -> u64 {
         self.choose(ack, turn);
         self.note_unseen(ack, turn);
@@ -158,7 +161,8 @@ impl Half {
             };
             let (first, acked) = (trouble.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
-                // It is there and waits for the peer, which waits for it: somebody lies about the order.
+                // It is there and waits for the peer, which waits for it: somebody lies about the
+                // order.
                 if self.let_go(turn) {
                     continue;
                 }
@@ -208,7 +212,8 @@ impl Half {
         if self.ended {
             return None;
         }
-        // When both sides are captured the acknowledgement comes, or something else that shows the end.
+        // When both sides are captured the acknowledgement comes, or something else that shows the
+        // end.
         let waits = self.fin == Some(self.next) && !two_sided;
         let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
@@ -310,7 +315,8 @@ impl Half {
         }
     }
 
-    /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest packet.
+    /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest
+    /// packet.
     pub(super) fn lose(&mut self, len: u64, reason: GapReason, by: &Carrier, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing is missing behind the end");
         let trouble = self.trouble.get_or_insert_default();

@@ -1,4 +1,5 @@
-//! Bytes in front of the next offset: copies of delivered ones, which are compared, and late ones, which fill what was given up.
+//! Bytes in front of the next offset: copies of delivered ones, which are compared, and late ones,
+//! which fill what was given up.
 
 use crate::limits::time;
 use crate::reassemble::tail::CONTEXT;
@@ -50,8 +51,8 @@ impl Lost {
 }
 
 impl Half {
-    /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of those is there to be compared
-    /// with.
+    /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of
+    /// those is there to be compared with.
     pub(in crate::reassemble) fn agrees(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
         let offset = u64::try_from(self.place(seq)?).ok()?;
         let kept = self.next.saturating_sub(self.tail().len() as u64);
@@ -68,7 +69,8 @@ impl Half {
         (!new.is_empty()).then(|| new == old)
     }
 
-    /// Bytes that start in front of the next offset: say what of them is late, and what differs from what was delivered.
+    /// Bytes that start in front of the next offset: say what of them is late, and what differs
+    /// from what was delivered.
     pub(super) fn again(&mut self, offset: u64, bytes: &[u8], turn: &mut Turn<'_>) {
         let end = offset.saturating_add(bytes.len() as u64).min(self.next);
         let slice = |low: u64, high: u64| {
@@ -114,8 +116,8 @@ impl Half {
         turn.stats.uncompared_bytes += unknown;
     }
 
-    /// A copy that lost: `copy` stands at `at`, differs first at `from`, and contends for the bytes up to `to`. It is said with
-    /// the stream's bytes in front of it.
+    /// A copy that lost: `copy` stands at `at`, differs first at `from`, and contends for the bytes
+    /// up to `to`. It is said with the stream's bytes in front of it.
     pub(super) fn conflict(
         &mut self,
         (from, to): (u64, u64),

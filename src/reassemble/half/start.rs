@@ -106,7 +106,8 @@ impl Half {
         self.sums = !segment.packet.has_wrong_sum();
     }
 
-    /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one was the stream's.
+    /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one
+    /// was the stream's.
     pub(super) fn choose(&mut self, ack: u32, turn: &mut Turn<'_>) {
         if self.next > 0 || self.acked > 0 {
             return;

@@ -1,4 +1,5 @@
-//! The charts by name: what is captured, and what is said. Numbers are those of the list of named tests.
+//! The charts by name: what is captured, and what is said. Numbers are those of the list of named
+//! tests.
 
 use super::*;
 
@@ -226,7 +227,8 @@ fn overlap_with_different_data() {
     );
 }
 
-/// What is damaged is not the text when another copy comes that is not: it waits until that, its acknowledgement, or for a second.
+/// What is damaged is not the text when another copy comes that is not: it waits until that, its
+/// acknowledgement, or for a second.
 #[test]
 fn damaged_copies_that_come_first() {
     check(&[
@@ -273,7 +275,8 @@ fn damaged_copies_that_come_first() {
             "C Conflict VVVV; C data AAAACC",
             WHOLE,
         ),
-        // Nobody sends another: then it is the text, for the receiver took it, or nobody saw that it did not.
+        // Nobody sends another: then it is the text, for the receiver took it, or nobody saw that
+        // it did not.
         (
             "acknowledged",
             "hs; C+0 AAAA !bad; S a4; C+4 BB",

@@ -155,7 +155,8 @@ fn a_connection_that_comes_once_more_behind_its_end_is_used_once() {
         false,
     );
     assert_eq!((&*told, copies, flows), (said, 3, 1));
-    // What begins with the same number and is not the same, is too late, or has another server's number.
+    // What begins with the same number and is not the same, is too late, or has another server's
+    // number.
     let other = whole.replace("ASK", "ASQ");
     let again = format!("{said}; {}", said.replace("ASK", "ASQ"));
     for (between, then) in [
@@ -209,7 +210,8 @@ fn datagrams_on_several_paths_are_one_conversation_when_that_is_certain() {
             1,
             2,
         ),
-        // An answer on another path; not so long after, and not between two that may each have asked.
+        // An answer on another path; not so long after, and not between two that may each have
+        // asked.
         (
             vec![
                 datagram(0, true, 10, dns, b"ask"),

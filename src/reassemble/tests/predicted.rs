@@ -1,4 +1,5 @@
-//! The short ways do what the long ones would: segments as a hostile sender mixes them, taken with and without prediction.
+//! The short ways do what the long ones would: segments as a hostile sender mixes them, taken with
+//! and without prediction.
 
 use std::cell::Cell;
 
@@ -22,7 +23,8 @@ pub(in crate::reassemble) fn taken() {
     TAKEN.set(TAKEN.get() + 1);
 }
 
-/// What happens next: a segment of one side, relative to what that side has sent so far, and how long after the one before.
+/// What happens next: a segment of one side, relative to what that side has sent so far, and how
+/// long after the one before.
 #[derive(Clone, Debug)]
 struct Step {
     dir: Direction,
@@ -216,8 +218,8 @@ fn what_is_predicted_is_what_all_the_rules_together_do() {
     );
 }
 
-/// Bytes far ahead become the stream, but not all of them were captured that the receiver acknowledged: what is missing behind them is
-/// waited for, and nothing is predicted meanwhile.
+/// Bytes far ahead become the stream, but not all of them were captured that the receiver
+/// acknowledged: what is missing behind them is waited for, and nothing is predicted meanwhile.
 #[test]
 fn a_run_far_ahead_of_which_more_is_acknowledged_is_no_end_of_trouble() {
     let step = |dir, flags, at, ack, len, window, millis| Step {

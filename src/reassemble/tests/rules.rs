@@ -77,7 +77,8 @@ fn alarms_do_not_pile_up() {
     }
 }
 
-/// A connection that was refused has an end of one side only; nobody looks at it over and over to find another.
+/// A connection that was refused has an end of one side only; nobody looks at it over and over to
+/// find another.
 #[test]
 fn a_refused_connection_is_at_rest() {
     let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
@@ -185,7 +186,8 @@ fn port_0_and_same_ip_same_port_self_connect() {
     assert_eq!(said, ["C data AAAABB"]);
 }
 
-/// A capture that missed more than any window goes on with the stream, and not with pieces of it for ever.
+/// A capture that missed more than any window goes on with the stream, and not with pieces of it
+/// for ever.
 #[test]
 fn a_stream_goes_on_behind_a_loss_larger_than_its_window() {
     let mut player = connected(Form::AsIs, Limits::default());
@@ -422,8 +424,9 @@ fn places_of_flows_cannot_be_foretold() {
     assert_eq!(places.len(), 8);
 }
 
-/// All ways in which chunks on a line can lie to each other (Allen's relations), in every order: the first copy of each byte
-/// is delivered, and each byte of another copy is said as well (named tests `triplets`, P2).
+/// All ways in which chunks on a line can lie to each other (Allen's relations), in every order:
+/// the first copy of each byte is delivered, and each byte of another copy is said as well (named
+/// tests `triplets`, P2).
 #[test]
 fn triplets() {
     let ranges: Vec<(usize, usize)> = (0..5)
@@ -442,7 +445,8 @@ fn triplets() {
     assert_eq!(charts, 15 * 15 * 15);
 }
 
-/// The chunks come behind a hole of one byte, which is filled at last: all wait, and the first copy wins.
+/// The chunks come behind a hole of one byte, which is filled at last: all wait, and the first copy
+/// wins.
 fn check_chunks(chunks: &[(usize, usize)]) {
     let mut player = connected(Form::AsIs, Limits::default());
     let mut model: [Option<u8>; 6] = [None; 6];
@@ -525,8 +529,8 @@ proptest! {
         prop_assert_eq!(player.reassembler.shared.queued, 0);
     }
 
-    /// P3 and P4: whatever is sent, every byte is said or counted, each place is delivered once and in order, and memory keeps
-    /// to its bounds.
+    /// P3 and P4: whatever is sent, every byte is said or counted, each place is delivered once and
+    /// in order, and memory keeps to its bounds.
     #[test]
     fn p4_every_byte_is_said_or_counted(
         segments in prop::collection::vec((hostile(), 0..40_i64), 1..60),

@@ -1,11 +1,13 @@
-//! A failure as data: a record of its own, with the fields of a message, or a member of an incomplete message.
+//! A failure as data: a record of its own, with the fields of a message, or a member of an
+//! incomplete message.
 
 use crate::failure::{Failed, Failure, More, What};
 
 use super::line::Line;
 use super::record::{Moments, flow};
 
-/// The fields of a failure that is a record: a connection, or the answer of a request that has none.
+/// The fields of a failure that is a record: a connection, or the answer of a request that has
+/// none.
 pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut Moments) {
     let answers = failure.number > 0;
     match answers {

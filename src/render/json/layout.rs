@@ -1,7 +1,8 @@
-//! Where the kept text of a message lies in the message: what is the head, the start of the body, an excerpt, a gap.
+//! Where the kept text of a message lies in the message: what is the head, the start of the body,
+//! an excerpt, a gap.
 //!
-//! Places in the body count its decoded bytes as far as they were captured: bytes that are missing have a place, and no
-//! length, since nobody knows what they would have become.
+//! Places in the body count its decoded bytes as far as they were captured: bytes that are missing
+//! have a place, and no length, since nobody knows what they would have become.
 //!
 //! ```text
 //! text.bytes   head ┊ body, its start ┊ around a match ┊ ...
@@ -23,7 +24,8 @@ pub(super) struct Layout<'a> {
     pub(super) excerpts: Vec<Excerpt<'a>>,
     /// Bytes that were not captured, in order.
     pub(super) gaps: Vec<Gap>,
-    /// Kept pieces, and what was carried: their range of `text.bytes`, and their place in the head or the body.
+    /// Kept pieces, and what was carried: their range of `text.bytes`, and their place in the head
+    /// or the body.
     spans: Vec<(Range<usize>, u64)>,
 }
 
@@ -57,7 +59,8 @@ impl<'a> Layout<'a> {
         let slice = |range: Range<usize>| text.get(range).unwrap_or_default();
         let cut = is_cut(slice(0..head));
         let (mut spans, mut excerpts, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
-        // How far the text and the body are gone through, and whether all of the body up to here is kept.
+        // How far the text and the body are gone through, and whether all of the body up to here is
+        // kept.
         let carried = hit.carried;
         let told = carried.len.min(text.len());
         let (mut done, mut at, mut whole) = (told, hit.start, !carried.skipped);
@@ -131,7 +134,8 @@ impl<'a> Layout<'a> {
         is_cut(self.head)
     }
 
-    /// Where the matches of a hit are; one that begins in the head and ends in the body has its place in the head.
+    /// Where the matches of a hit are; one that begins in the head and ends in the body has its
+    /// place in the head.
     pub(super) fn places(&self, hit: &Hit<'a>) -> impl Iterator<Item = Place<'a>> {
         let mut spans = self.spans.iter().peekable();
         hit.settled().iter().filter_map(move |found| {
@@ -156,8 +160,8 @@ fn is_cut(head: &[u8]) -> bool {
     !head.is_empty() && !head.ends_with(b"\n\n") && !head.ends_with(b"\n\r\n")
 }
 
-/// The range of `bytes`, cut out of a text by their count, that is without the parts of a character at its end, and with
-/// `both` at its start. All of them when they are no text all the same.
+/// The range of `bytes`, cut out of a text by their count, that is without the parts of a character
+/// at its end, and with `both` at its start. All of them when they are no text all the same.
 fn whole_characters(bytes: &[u8], both: bool) -> Range<usize> {
     let all = 0..bytes.len();
     let inner = bytes.iter().take(3);

@@ -1,4 +1,5 @@
-//! How JSON is written: one line, straight into the output's text, in plain runs as long as they are.
+//! How JSON is written: one line, straight into the output's text, in plain runs as long as they
+//! are.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -131,7 +132,8 @@ impl<'t> Line<'t> {
     }
 }
 
-/// Append `text` as the inside of a JSON string: quotes and what steers are escaped, the rest is copied in runs.
+/// Append `text` as the inside of a JSON string: quotes and what steers are escaped, the rest is
+/// copied in runs.
 fn escape(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     loop {
@@ -176,8 +178,9 @@ const fn suspects() -> [bool; 256] {
     table
 }
 
-/// Whether a character could steer a terminal, or shows nothing where it stands: controls, format characters (among them
-/// bidirectional and zero-width ones), separators of lines and paragraphs, fillers, tags, and what is no character.
+/// Whether a character could steer a terminal, or shows nothing where it stands: controls, format
+/// characters (among them bidirectional and zero-width ones), separators of lines and paragraphs,
+/// fillers, tags, and what is no character.
 fn steers(c: char) -> bool {
     matches!(u32::from(c),
         0..=0x1f | 0x7f..=0x9f | 0xad | 0x34f | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2

@@ -137,7 +137,8 @@ impl Record<'_> {
             });
             let start = memchr::memchr(b'\n', layout.head).unwrap_or(layout.head.len());
             plain &= str::from_utf8(layout.head.get(..start).unwrap_or_default()).is_ok();
-            // What the fields above do not tell to the byte is told as it was sent; what is masked is not.
+            // What the fields above do not tell to the byte is told as it was sent; what is masked
+            // is not.
             match plain || self.masked {
                 true => line.key("head").null(),
                 false => line.key("head").bytes(layout.head),
@@ -145,7 +146,8 @@ impl Record<'_> {
         });
     }
 
-    /// The facts of a message of another protocol, under its name: the part of the kind before the dot.
+    /// The facts of a message of another protocol, under its name: the part of the kind before the
+    /// dot.
     fn facts(&self, line: &mut Line<'_>) {
         let hit = self.hit;
         let family = hit.kind.name.split('.').next().unwrap_or_default();
@@ -302,7 +304,8 @@ const fn part(in_head: bool) -> &'static str {
     if in_head { "head" } else { "body" }
 }
 
-/// Moments as RFC 3339 has them, in UTC with nanoseconds. Records come in runs: the last second's text is remembered.
+/// Moments as RFC 3339 has them, in UTC with nanoseconds. Records come in runs: the last second's
+/// text is remembered.
 #[derive(Default)]
 pub(super) struct Moments {
     second: Option<i64>,

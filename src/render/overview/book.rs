@@ -1,5 +1,5 @@
-//! The rows of the table: what was counted, by host, method and path. Their number is bounded; what comes behind that is
-//! counted together with others, and said.
+//! The rows of the table: what was counted, by host, method and path. Their number is bounded; what
+//! comes behind that is counted together with others, and said.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,14 @@ use super::took::{Took, micros};
 pub(super) const PATHS: usize = 512;
 /// Hosts, beside one row for all others.
 pub(super) const HOSTS: usize = 128;
-/// Histograms of three digits. With 640 of two digits (8 MiB) all rows take 14 MiB at most, whatever comes.
+/// Histograms of three digits. With 640 of two digits (8 MiB) all rows take 14 MiB at most,
+/// whatever comes.
 const FINE: usize = 64;
 /// Bytes of a host's name, of a method and of a path that are told apart.
 const NAME: [usize; 3] = [128, 24, 256];
 
-/// What comes of an exchange: the first digit of its status, none, or something that was not captured.
+/// What comes of an exchange: the first digit of its status, none, or something that was not
+/// captured.
 pub(super) const CLASSES: [&str; 10] = [
     "1xx",
     "2xx",
@@ -87,7 +89,8 @@ impl Book {
         }
     }
 
-    /// Count so many exchanges or connections of which the same came, which took no time to speak of.
+    /// Count so many exchanges or connections of which the same came, which took no time to speak
+    /// of.
     pub(super) fn add_many(&mut self, names: [&str; 3], class: usize, count: u64) {
         let (row, _) = self.row(names);
         row.count += count;

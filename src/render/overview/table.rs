@@ -3,7 +3,7 @@
 //! ```text
 //! REQUESTS           COUNT  STATUS      MEDIAN        P95        P99        MAX
 //! 127.0.0.1:5000         3  2xx ×3     0.78 ms    2 s !      2 s !      2 s !
-//!   GET /slow            1  2xx ×1     2 s !      2 s !      2 s !      2 s !    ████████████████████
+//!   GET /slow            1  2xx ×1     2 s !      2 s !      2 s !      2 s !  ████████████
 //! ```
 
 use std::cmp::Reverse;
@@ -21,7 +21,8 @@ use super::took::{Percentiles, Together};
 /// The least width of a count's and a time's column.
 const COUNT: usize = 6;
 const TOOK: usize = 9;
-/// The width of a name's column: at least, and at most where lines have no end. A wider name pushes its own line.
+/// The width of a name's column: at least, and at most where lines have no end. A wider name pushes
+/// its own line.
 const NAME: [usize; 2] = [24, 60];
 /// Characters of the longest bar.
 const BAR: usize = 20;

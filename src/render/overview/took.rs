@@ -1,4 +1,5 @@
-//! The times of a row: exact while they are few, in a histogram when they are many. So thousands of rows stay small.
+//! The times of a row: exact while they are few, in a histogram when they are many. So thousands of
+//! rows stay small.
 
 use hdrhistogram::Histogram;
 

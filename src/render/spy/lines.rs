@@ -1,4 +1,5 @@
-//! The lines of one message: its head whole, its body as far as it is wanted, marks where bytes are missing.
+//! The lines of one message: its head whole, its body as far as it is wanted, marks where bytes are
+//! missing.
 
 use std::ops::Range;
 
@@ -221,7 +222,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Whether a line that does not match may turn out to with the next portion: it goes on there, or a match has begun in it.
+    /// Whether a line that does not match may turn out to with the next portion: it goes on there,
+    /// or a match has begun in it.
     fn may_match(&self, line: Range<usize>) -> bool {
         let bytes = self.hit.text.bytes;
         let open = bytes.len() - self.hit.carried.open.min(bytes.len());

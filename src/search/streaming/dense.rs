@@ -11,11 +11,12 @@ use super::machine::Machine;
 /// The largest one, in bytes; and the largest memory for its making.
 const SIZE: usize = 10 << 20;
 const DETERMINIZE: usize = 32 << 20;
-/// So many states it may have in any case; more than these for each state of the other automaton, and there is no end to them:
-/// `a.{30}b` has a thousand million.
+/// So many states it may have in any case; more than these for each state of the other automaton,
+/// and there is no end to them: `a.{30}b` has a thousand million.
 const STATES: usize = 20_000;
 const EACH: usize = 64;
-/// Of a larger automaton none is made, and steps that the making may take, about: some tenths of a second.
+/// Of a larger automaton none is made, and steps that the making may take, about: some tenths of a
+/// second.
 const LARGEST: usize = 20_000;
 const STEPS: usize = 100_000_000;
 
@@ -30,7 +31,8 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    /// Make it. None: it would be too large, or take too long, or it looks at characters beyond ASCII.
+    /// Make it. None: it would be too large, or take too long, or it looks at characters beyond
+    /// ASCII.
     pub(super) fn new(nfa: &NFA, closure: usize) -> Option<Self> {
         let states = nfa.states().len();
         if states > LARGEST || nfa.look_set_any().contains_word_unicode() {

@@ -1,7 +1,9 @@
-//! The lazy automaton: the same as the dense one, but a state is made when a text leads to it, and kept as long as there is room.
+//! The lazy automaton: the same as the dense one, but a state is made when a text leads to it, and
+//! kept as long as there is room.
 //!
-//! An open message does not name a state of the cache alone, which may be gone when its next bytes come: it holds the set that the
-//! state stands for ([`Set`]). Where texts lead to ever new states, keeping them is in vain, and for a while each step is computed.
+//! An open message does not name a state of the cache alone, which may be gone when its next bytes
+//! come: it holds the set that the state stands for ([`Set`]). Where texts lead to ever new states,
+//! keeping them is in vain, and for a while each step is computed.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
@@ -23,7 +25,8 @@ pub(super) struct Lazy {
     end: usize,
     /// A row of the table has two to this power places.
     shift: u32,
-    /// What each byte is to what follows it; none is anything where the pattern does not look around.
+    /// What each byte is to what follows it; none is anything where the pattern does not look
+    /// around.
     before: Box<[Before; 256]>,
     /// What the start of a text is to what follows.
     fresh: Before,
@@ -86,7 +89,8 @@ struct Cache {
     read: usize,
 }
 
-/// What an open message holds: the set, and its state as long as the cache has not been emptied since.
+/// What an open message holds: the set, and its state as long as the cache has not been emptied
+/// since.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     set: Arc<Set>,
@@ -106,7 +110,8 @@ impl Held {
     }
 }
 
-/// Bytes for each new state below which the cache is of no use; and the bytes over which it then is not used.
+/// Bytes for each new state below which the cache is of no use; and the bytes over which it then is
+/// not used.
 const WORTH: usize = 10;
 const COMPUTE: usize = 64 << 10;
 
@@ -230,7 +235,8 @@ impl Running<'_> {
         self.bounded(set, id)
     }
 
-    /// Sets that nothing but open messages hold are bounded: beyond that one more message begins anew.
+    /// Sets that nothing but open messages hold are bounded: beyond that one more message begins
+    /// anew.
     fn bounded(&mut self, set: Arc<Set>, id: Id) -> Held {
         let room = self.lazy.room.saturating_add(limits::BEGUN_MATCHES);
         let mut held = Held {

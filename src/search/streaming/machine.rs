@@ -7,7 +7,8 @@ pub(super) trait Machine {
     type State: Copy + PartialEq;
 
     fn next(&mut self, state: Self::State, byte: u8) -> Self::State;
-    /// It is a start state, or a match ended in front of the byte that led to it, or it can be [left](Self::leaves) by few bytes.
+    /// It is a start state, or a match ended in front of the byte that led to it, or it can be
+    /// [left](Self::leaves) by few bytes.
     fn is_special(&self, state: Self::State) -> bool;
     /// No match is begun, and none ended.
     fn is_start(&self, state: Self::State) -> bool;
@@ -23,12 +24,14 @@ pub(super) trait Machine {
     fn leaves(&self, state: Self::State) -> &[u8];
 }
 
-/// A needle that is so near is in thick ones; and the most bytes that are then walked before another is looked for.
+/// A needle that is so near is in thick ones; and the most bytes that are then walked before
+/// another is looked for.
 const CLOSE: usize = 16;
 const THICK: usize = 127;
 
 impl Automaton {
-    /// Read on; says how many bytes ago the state was a start state. `before`: the last byte, and how many bytes ago it was one then.
+    /// Read on; says how many bytes ago the state was a start state. `before`: the last byte, and
+    /// how many bytes ago it was one then.
     #[inline]
     pub(super) fn steps<M: Machine>(
         &self,
@@ -62,14 +65,16 @@ impl Automaton {
                         true => None,
                         false => prefilter.find(&bytes[at..]).map(|next| at + next),
                     };
-                    // A needle may be cut by the end of the piece, and lie in front of a whole one: the last bytes are walked.
+                    // A needle may be cut by the end of the piece, and lie in front of a whole one:
+                    // the last bytes are walked.
                     let tail = bytes
                         .len()
                         .saturating_sub(self.needle.saturating_sub(1))
                         .max(at);
                     let to = match next {
                         Some(next) if next <= tail => {
-                            // Where needles are as thick as hay, looking for them costs more than walking.
+                            // Where needles are as thick as hay, looking for them costs more than
+                            // walking.
                             thick = match next - at < CLOSE {
                                 true => (2 * thick + 1).min(THICK),
                                 false => 0,

@@ -1,8 +1,9 @@
 //! Sets of the states of a nondeterministic automaton: which states a text may have led to.
 //!
-//! A set holds the states *in front of* the next byte, before any empty step. Empty steps are taken together with that byte: then
-//! the bytes on both sides of the place are known, and so is whether `^`, `$` and `\b` hold there. A match is therefore seen one
-//! byte late, as with a dense automaton.
+//! A set holds the states *in front of* the next byte, before any empty step. Empty steps are taken
+//! together with that byte: then the bytes on both sides of the place are known, and so is whether
+//! `^`, `$` and `\b` hold there. A match is therefore seen one byte late, as with a dense
+//! automaton.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 
-/// A nondeterministic automaton that is walked over by sets of its states. A match may begin anywhere.
+/// A nondeterministic automaton that is walked over by sets of its states. A match may begin
+/// anywhere.
 #[derive(Debug)]
 pub(super) struct Sets {
     nfa: NFA,
@@ -22,7 +24,8 @@ pub(super) struct Sets {
 
 /// What a set says beside its states: what was in front of it.
 ///
-/// Of the last byte only that is kept which `^`, `$` and `\b` of ASCII can tell apart; nothing when the pattern has none of them.
+/// Of the last byte only that is kept which `^`, `$` and `\b` of ASCII can tell apart; nothing when
+/// the pattern has none of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Before {
     /// The text starts here.
@@ -88,7 +91,8 @@ impl Set {
         self.before
     }
 
-    /// Bytes of memory that it takes, about: itself, and what a list and a table of such need for it.
+    /// Bytes of memory that it takes, about: itself, and what a list and a table of such need for
+    /// it.
     pub(super) fn size(&self) -> usize {
         size_of_val(&*self.states) + OVERHEAD
     }
@@ -118,7 +122,8 @@ impl Hash for Set {
     }
 }
 
-/// States without repetition, in the order in which they came. A look-up takes one step whatever is in it.
+/// States without repetition, in the order in which they came. A look-up takes one step whatever is
+/// in it.
 #[derive(Debug)]
 struct Members {
     list: Vec<StateID>,
@@ -215,8 +220,8 @@ impl Sets {
         states == [self.nfa.start_anchored()]
     }
 
-    /// Take a byte, or the text's end, with [`Before`] in front of it. Whether a match ends in front of the byte. Where it
-    /// leads to is in [`Scratch::next`].
+    /// Take a byte, or the text's end, with [`Before`] in front of it. Whether a match ends in
+    /// front of the byte. Where it leads to is in [`Scratch::next`].
     pub(super) fn step(
         &self,
         scratch: &mut Scratch,

@@ -1,5 +1,6 @@
-//! What is slower still: each step is computed, with the characters around it at hand. So `\b` of Unicode is searched for, which
-//! looks at whole characters, in front of it and behind it: a byte is taken when the character that it begins is there.
+//! What is slower still: each step is computed, with the characters around it at hand. So `\b` of
+//! Unicode is searched for, which looks at whole characters, in front of it and behind it: a byte
+//! is taken when the character that it begins is there.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl Work {
     }
 }
 
-/// What an open message holds: the set, the bytes in front of it, and those that wait for the rest of a character.
+/// What an open message holds: the set, the bytes in front of it, and those that wait for the rest
+/// of a character.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     set: Arc<Set>,
@@ -118,7 +120,8 @@ impl Slow {
         held.waiting > 0 || !self.sets.is_idle(held.set.states())
     }
 
-    /// Read on, from a set that was last idle `since_start` bytes ago; says how many bytes ago it then was.
+    /// Read on, from a set that was last idle `since_start` bytes ago; says how many bytes ago it
+    /// then was.
     pub(super) fn feed(
         &self,
         held: &mut Held,

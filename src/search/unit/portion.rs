@@ -14,7 +14,8 @@ pub(super) struct Cut {
     pub(super) end: usize,
     /// How many pieces are.
     pieces: usize,
-    /// Where its last pieces that touch begin; `None` when bytes are skipped or missing between its end and what is kept next.
+    /// Where its last pieces that touch begin; `None` when bytes are skipped or missing between its
+    /// end and what is kept next.
     run: Option<usize>,
     /// Where the next match is looked for.
     resume: usize,
@@ -83,7 +84,8 @@ impl Unit {
         shown > 0
     }
 
-    /// The portion that was [cut](Self::cut). Matches that reach its end are told, and counted as not settled.
+    /// The portion that was [cut](Self::cut). Matches that reach its end are told, and counted as
+    /// not settled.
     pub fn show_portion(&mut self, query: &Query) -> Shown<'_> {
         let Cut {
             end, pieces, run, ..
@@ -176,7 +178,8 @@ impl Unit {
     }
 }
 
-/// Bytes at the end of a text that are not shown without what comes next: the start of a character, or a CR before its LF.
+/// Bytes at the end of a text that are not shown without what comes next: the start of a character,
+/// or a CR before its LF.
 fn unfinished(text: &[u8]) -> usize {
     if text.last() == Some(&b'\r') {
         return 1;

@@ -9,8 +9,8 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::*;
 
-/// The frames and warnings of files that another thread helps to read, as long as it is not at something else. Where a block is said to lack the
-/// needle, no frame in it has one.
+/// The frames and warnings of files that another thread helps to read, as long as it is not at
+/// something else. Where a block is said to lack the needle, no frame in it has one.
 fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<String>) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -78,7 +78,8 @@ fn a_file_without_frames_is_fine() {
     }
 }
 
-/// Named: `pcapng_two_linktypes`, `pcapng_two_snaplens`, `pcapng_multi_section`, `pcapng_spb`, `pcapng_tsresol`.
+/// Named: `pcapng_two_linktypes`, `pcapng_two_snaplens`, `pcapng_multi_section`, `pcapng_spb`,
+/// `pcapng_tsresol`.
 #[test]
 fn pcapng_sections_interfaces_and_all_kinds_of_packets() {
     let mut file = LITTLE.section();
@@ -268,7 +269,8 @@ fn what_is_no_capture_is_refused_with_a_reason() {
     }
 }
 
-/// Whoever captures in turns into many files leaves some with nothing in them, not even a whole header.
+/// Whoever captures in turns into many files leaves some with nothing in them, not even a whole
+/// header.
 #[test]
 fn a_file_with_nothing_in_it_among_others_is_passed_over() {
     let mut file = LITTLE.pcap_header(0xa1b2_c3d4, 4, 65535, 1);

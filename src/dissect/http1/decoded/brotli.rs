@@ -1,4 +1,5 @@
-//! `br` (RFC 7932). Its window is at most 16 MiB: what the format calls large windows is no part of HTTP.
+//! `br` (RFC 7932). Its window is at most 16 MiB: what the format calls large windows is no part of
+//! HTTP.
 
 use brotli_decompressor::{
     Allocator, BrotliDecompressStream, BrotliResult, BrotliState, SliceWrapper as _, StandardAlloc,
@@ -9,7 +10,8 @@ use crate::dissect::budget::{Budget, Charge};
 
 type State = BrotliState<Meter, Meter, Meter>;
 
-/// Bytes given to the decoder at once. What it decoded of them is lost when they hold a mistake, and they are told as sent.
+/// Bytes given to the decoder at once. What it decoded of them is lost when they hold a mistake,
+/// and they are told as sent.
 const PIECE: usize = 512;
 /// Bytes taken from the decoder at once.
 const ROOM: usize = 8 << 10;

@@ -1,4 +1,5 @@
-//! *Chain*: all that is undone to one body: the codings that its head says, one after the other, then what its first bytes show.
+//! *Chain*: all that is undone to one body: the codings that its head says, one after the other,
+//! then what its first bytes show.
 //!
 //! ```text
 //! bytes ──▶ Stage ──▶ ... ──▶ Tail ──▶ Text ──▶ told
@@ -19,8 +20,8 @@ const TRIAL: usize = 1024;
 
 /// All that is undone to one body.
 pub(super) struct Chain {
-    /// What undoes each coding that the head says; the last one that was applied comes first. At most
-    /// [`crate::limits::CODINGS`].
+    /// What undoes each coding that the head says; the last one that was applied comes first. At
+    /// most [`crate::limits::CODINGS`].
     stages: Vec<Stage>,
     tail: Tail,
 }

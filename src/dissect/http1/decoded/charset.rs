@@ -1,4 +1,5 @@
-//! *Charset*: what the characters of text are encoded in, by its head and by its first bytes. Pure functions of bytes.
+//! *Charset*: what the characters of text are encoded in, by its head and by its first bytes. Pure
+//! functions of bytes.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::{memchr, memmem};
@@ -9,7 +10,8 @@ use super::look::Media;
 /// Names of ASCII, whose bytes are UTF-8; the WHATWG's table says they are windows-1252.
 const ASCII: [&str; 4] = ["ascii", "us-ascii", "ansi_x3.4-1968", "iso646-us"];
 
-/// Whether a `Content-Type` says what the characters of a body are encoded in; and that, if it is text and not UTF-8.
+/// Whether a `Content-Type` says what the characters of a body are encoded in; and that, if it is
+/// text and not UTF-8.
 pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
     let Some(label) = parameter(content_type) else {
         return (false, None);
@@ -51,11 +53,13 @@ fn named(label: &[u8]) -> Option<Charset> {
     }
 }
 
-/// Bytes of markup in which it may say what its characters are encoded in (the WHATWG's HTML has 1024).
+/// Bytes of markup in which it may say what its characters are encoded in (the WHATWG's HTML has
+/// 1024).
 pub(super) const PRESCAN: usize = 1024;
 
-/// What the characters of markup are encoded in as it says itself, in a `meta` element, an XML declaration or `@charset`;
-/// UTF-8 when it says nothing. `None` when more bytes are needed to tell. `all`: there are no more.
+/// What the characters of markup are encoded in as it says itself, in a `meta` element, an XML
+/// declaration or `@charset`; UTF-8 when it says nothing. `None` when more bytes are needed to
+/// tell. `all`: there are no more.
 pub(super) fn declared(first: &[u8], all: bool) -> Option<Charset> {
     let window = first.get(..PRESCAN).unwrap_or(first);
     let names = [&b"charset"[..], b"CHARSET", b"Charset", b"encoding"];
@@ -129,7 +133,8 @@ fn attribute<'t>(tag: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     })
 }
 
-/// The kind of UTF-16 that bytes begin with, by a byte order mark or by the zeros of ASCII characters.
+/// The kind of UTF-16 that bytes begin with, by a byte order mark or by the zeros of ASCII
+/// characters.
 pub(super) fn is_utf_16(first: &[u8]) -> Option<Charset> {
     let is_ascii = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     match *first {

@@ -1,4 +1,5 @@
-//! The *codings* of a body: which there are, by their names in `Content-Encoding` and `Transfer-Encoding`.
+//! The *codings* of a body: which there are, by their names in `Content-Encoding` and
+//! `Transfer-Encoding`.
 
 use memchr::memchr2_iter;
 

@@ -1,5 +1,5 @@
-//! *Dechunk*: takes the framing of chunks (RFC 9112 section 7.1) off a body whose end is known without it, because its head
-//! does not say that it comes in chunks.
+//! *Dechunk*: takes the framing of chunks (RFC 9112 section 7.1) off a body whose end is known
+//! without it, because its head does not say that it comes in chunks.
 
 use super::stage::{Decoder, Failure, Sink};
 use crate::dissect::http1::body::{any_chunk_size, chunk_size};

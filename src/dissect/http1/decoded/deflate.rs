@@ -1,5 +1,6 @@
-//! `deflate`: zlib streams (RFC 1950), and what many servers send under that name, deflate data alone (RFC 1951).
-//! Checksums are not compared: a wrong one says that something is amiss, not what.
+//! `deflate`: zlib streams (RFC 1950), and what many servers send under that name, deflate data
+//! alone (RFC 1951). Checksums are not compared: a wrong one says that something is amiss, not
+//! what.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -94,13 +95,13 @@ impl Deflate {
     /// Looks at the two first bytes.
     fn head(&mut self, used: usize, sink: Sink<'_>) -> Result<(), Failure> {
         let [method, flags] = self.head;
-        // Deflate with a window of at most 32 KiB; together a multiple of 31. Deflate data would have to begin with a
-        // stored block behind odd padding to look like this.
+        // Deflate with a window of at most 32 KiB; together a multiple of 31. Deflate data would
+        // have to begin with a stored block behind odd padding to look like this.
         let checked = u16::from_be_bytes(self.head).checked_rem(31) == Some(0);
         // As deflate data 0x78 is that stored block, whatever the check bits are.
         let zlib = method & 0x0f == 8 && method >> 4 <= 7 && (checked || method == 0x78);
-        // It wants a dictionary, which only its makers know; or it is a page or JSON, which as deflate data is noise
-        // with no mistake in it.
+        // It wants a dictionary, which only its makers know; or it is a page or JSON, which as
+        // deflate data is noise with no mistake in it.
         if zlib && flags & 0x20 != 0 || is_text(self.head) {
             return Err(Failure::Broken(used));
         }

@@ -1,7 +1,7 @@
 //! *Events*: how many an event stream has (`text/event-stream`, WHATWG HTML section 9.2).
 
-/// Counts the events of a stream, however it is cut: each ends with an empty line, and has a field `data`. A comment, by
-/// which servers keep a connection alive, is none.
+/// Counts the events of a stream, however it is cut: each ends with an empty line, and has a field
+/// `data`. A comment, by which servers keep a connection alive, is none.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Events {
     count: u64,

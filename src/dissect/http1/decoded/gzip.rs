@@ -1,4 +1,5 @@
-//! `gzip` (RFC 1952): members one after the other. Checksums and lengths are not compared, nor are the header's.
+//! `gzip` (RFC 1952): members one after the other. Checksums and lengths are not compared, nor are
+//! the header's.
 
 use super::deflate::Inflate;
 use super::stage::{Decoder, Failure, Sink};

@@ -1,7 +1,9 @@
-//! *Looking at first bytes*: whether a body is coded, framed or written as its head says. Pure functions of bytes.
+//! *Looking at first bytes*: whether a body is coded, framed or written as its head says. Pure
+//! functions of bytes.
 //!
-//! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it. Deflate data alone and brotli
-//! have none: they are tried where a head names them in a broken way, or another coding that is not there.
+//! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it.
+//! Deflate data alone and brotli have none: they are tried where a head names them in a broken way,
+//! or another coding that is not there.
 
 use encoding_rs::UTF_8;
 
@@ -9,7 +11,8 @@ use super::charset::{declared, is_utf_16};
 use super::codings::{Coding, Hints};
 use crate::dissect::http1::body::{any_chunk_size, chunk_size};
 
-/// Bytes in which the chunks of a body that was not said to come in chunks have to end to be believed.
+/// Bytes in which the chunks of a body that was not said to come in chunks have to end to be
+/// believed.
 const CHUNK: usize = 4096;
 /// Bytes on which a coding without a mark is tried.
 const TRIED: usize = 512;
@@ -66,8 +69,8 @@ impl Media {
     }
 }
 
-/// Whether a body that carries no coding by its head, and these first bytes, is to be looked at closely. Most are not, which is told
-/// in a few instructions. `all`: there are no more bytes.
+/// Whether a body that carries no coding by its head, and these first bytes, is to be looked at
+/// closely. Most are not, which is told in a few instructions. `all`: there are no more bytes.
 pub(in crate::dissect::http1) fn is_doubtful(
     first: &[u8],
     all: bool,
@@ -239,8 +242,8 @@ fn begins_chunk(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// Chunks with sizes that are numbers to somebody: the first one, with another behind it. `None` when more bytes are needed;
-/// `end`: there are none.
+/// Chunks with sizes that are numbers to somebody: the first one, with another behind it. `None`
+/// when more bytes are needed; `end`: there are none.
 fn odd_chunks(first: &[u8], end: bool) -> Option<Chunks> {
     let none = end.then_some(Chunks::None);
     let blank = first.iter().take_while(|byte| **byte <= b' ').count();

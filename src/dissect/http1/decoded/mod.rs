@@ -1,4 +1,5 @@
-//! *Decoded bodies*: what was done to a body for the way is undone before it is told, as it comes, in constant memory.
+//! *Decoded bodies*: what was done to a body for the way is undone before it is told, as it comes,
+//! in constant memory.
 //!
 //! ```text
 //! Body ──bytes──▶ Chain ──▶ told
@@ -82,8 +83,8 @@ impl Plan<'_> {
     }
 }
 
-/// The body of a direction's open message. Its calls: [`Self::begin`] behind the head, any number of the others,
-/// [`Self::finish`] behind the last byte, and [`Self::facts`] when the message ends.
+/// The body of a direction's open message. Its calls: [`Self::begin`] behind the head, any number
+/// of the others, [`Self::finish`] behind the last byte, and [`Self::facts`] when the message ends.
 #[derive(Default)]
 pub(super) struct Body {
     /// Bytes so far, as sent.

@@ -1,4 +1,5 @@
-//! A *stage*: undoes one coding, knows when it swells too much, and loses no byte when it cannot go on.
+//! A *stage*: undoes one coding, knows when it swells too much, and loses no byte when it cannot go
+//! on.
 
 use super::brotli::Brotli;
 use super::codings::Coding;
@@ -11,8 +12,9 @@ use crate::dissect::budget::Budget;
 use crate::limits::SWELL;
 use crate::message::Decoding;
 
-/// Bytes from a body's first one on that are kept until something is decoded, so that a body which is not coded as it
-/// says is told as sent from its very start. A deflate block's tables have 290 bytes, and wrong ones are seen in them.
+/// Bytes from a body's first one on that are kept until something is decoded, so that a body which
+/// is not coded as it says is told as sent from its very start. A deflate block's tables have 290
+/// bytes, and wrong ones are seen in them.
 const START: usize = 4096;
 
 /// Bytes on their way through the stages.
@@ -93,7 +95,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// For a coding; `None` when decoders hold so much that this one would make it more than `limit` bytes.
+    /// For a coding; `None` when decoders hold so much that this one would make it more than
+    /// `limit` bytes.
     pub(super) fn new(coding: Coding, budget: &Budget, limit: usize) -> Option<Self> {
         let decoder: Box<dyn Decoder> = match coding {
             Coding::Gzip => Box::new(Gzip::new(budget, limit)?),
@@ -126,7 +129,8 @@ impl Stage {
     ) -> Result<(), Swells> {
         let bytes = match piece {
             Piece::Decoded(bytes) => bytes,
-            // The coding that could not be undone was never applied, perhaps. This one may have been.
+            // The coding that could not be undone was never applied, perhaps. This one may have
+            // been.
             Piece::AsSent(bytes) if self.bypass || self.is_fresh() => {
                 self.bypass = true;
                 bytes
@@ -163,7 +167,8 @@ impl Stage {
             Err(Failure::Broken(at)) => (Decoding::Broken, at),
             Err(Failure::NoRoom(at)) => (Decoding::NoRoom, at),
         };
-        // What is kept from the start has all that came before; that it is too long must not depend on the cut.
+        // What is kept from the start has all that came before; that it is too long must not depend
+        // on the cut.
         self.start = self
             .start
             .take()
@@ -172,7 +177,8 @@ impl Stage {
         self.fail(state, bytes.get(at..).unwrap_or_default(), sink)
     }
 
-    /// Takes note that the body is over; `whole`: by its own framing. What was not decoded is passed on as sent.
+    /// Takes note that the body is over; `whole`: by its own framing. What was not decoded is
+    /// passed on as sent.
     pub(super) fn finish(
         &mut self,
         whole: bool,
@@ -191,7 +197,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether the first bytes have the mark of another coding. Brotli, which has none, may read some text in them.
+    /// Whether the first bytes have the mark of another coding. Brotli, which has none, may read
+    /// some text in them.
     fn is_another(&self, bytes: &[u8]) -> bool {
         self.coding == Coding::Brotli
             && self.is_fresh()

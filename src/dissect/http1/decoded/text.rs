@@ -1,4 +1,5 @@
-//! *Text*: turns what comes out of the stages into UTF-8, and tells it. What could not be decoded is told as it is.
+//! *Text*: turns what comes out of the stages into UTF-8, and tells it. What could not be decoded
+//! is told as it is.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
@@ -52,7 +53,8 @@ enum Look {
 }
 
 impl Text {
-    /// Of a body of this kind, in `charset` if its head says one that is not UTF-8; `other`, if it says two.
+    /// Of a body of this kind, in `charset` if its head says one that is not UTF-8; `other`, if it
+    /// says two.
     pub(super) fn new(media: Media, charset: Option<Charset>, other: Option<Charset>) -> Self {
         Self {
             // A byte order mark decides between the kinds of UTF-16, and is left out.
@@ -113,7 +115,8 @@ impl Text {
         }
     }
 
-    /// Bytes are missing here. False when it cannot go on behind them: it is not known whether they are whole characters.
+    /// Bytes are missing here. False when it cannot go on behind them: it is not known whether they
+    /// are whole characters.
     pub(super) fn hole(&mut self, listener: &mut dyn Listener) -> bool {
         self.look_at(b"", true, listener);
         self.others.retain_mut(|(decoder, reading)| {
@@ -149,7 +152,8 @@ impl Text {
         }
     }
 
-    /// Looks at more of the first bytes, and tells what need not be looked at any more; `all`: there are no more.
+    /// Looks at more of the first bytes, and tells what need not be looked at any more; `all`:
+    /// there are no more.
     fn look_at(&mut self, bytes: &[u8], all: bool, listener: &mut dyn Listener) {
         if let Some(other) = self.other.take_if(|_| !bytes.is_empty())
             && let Some(reading) = listener.fork(other.name())
@@ -199,7 +203,8 @@ impl Text {
         self.tell(first, listener);
     }
 
-    /// Waits for markup to say what its characters are encoded in. Whatever it is, ASCII is ASCII in it.
+    /// Waits for markup to say what its characters are encoded in. Whatever it is, ASCII is ASCII
+    /// in it.
     fn prescan(
         &mut self,
         mut seen: Vec<u8>,
@@ -251,7 +256,8 @@ impl Text {
     }
 }
 
-/// Makes a decoder one for what is behind a hole; false when it is not known whether that begins with a whole character.
+/// Makes a decoder one for what is behind a hole; false when it is not known whether that begins
+/// with a whole character.
 fn behind_hole(decoder: &mut Decoder) -> bool {
     let charset = decoder.encoding();
     *decoder = charset.new_decoder_without_bom_handling();

@@ -1,9 +1,11 @@
-//! `zstd` (RFC 8878), all frames one after the other, skippable ones left out. Checksums are not compared.
+//! `zstd` (RFC 8878), all frames one after the other, skippable ones left out. Checksums are not
+//! compared.
 //!
-//! The `ruzstd` crate gives nothing away before a whole window is unpacked or the frame is over, which an event stream
-//! never is. So it is told right behind the frame's header that the frame is over (an empty last block of our own), which
-//! makes it show all it holds, and unpacks further blocks all the same. What it holds is looked at, not taken, since later
-//! blocks refer to it. When that has become large, it is taken, and its last window is given back as raw blocks.
+//! The `ruzstd` crate gives nothing away before a whole window is unpacked or the frame is over,
+//! which an event stream never is. So it is told right behind the frame's header that the frame is
+//! over (an empty last block of our own), which makes it show all it holds, and unpacks further
+//! blocks all the same. What it holds is looked at, not taken, since later blocks refer to it. When
+//! that has become large, it is taken, and its last window is given back as raw blocks.
 
 use std::io::{self, Write};
 
@@ -32,7 +34,8 @@ pub(super) struct Zstd {
     checksum: bool,
     /// Bytes of the next element, a frame's header or a block, as far as they are there.
     element: Vec<u8>,
-    /// In front of the first block, its frame's header is still there: so many bytes. If the block is none, they were no header.
+    /// In front of the first block, its frame's header is still there: so many bytes. If the block
+    /// is none, they were no header.
     header: usize,
     at: At,
     /// A frame was read to its end.
@@ -115,7 +118,8 @@ impl Zstd {
         needed?.checked_add(self.header)
     }
 
-    /// Reads a frame's header, which is whole. `None` when it asks for what is not given: a dictionary, a large window.
+    /// Reads a frame's header, which is whole. `None` when it asks for what is not given: a
+    /// dictionary, a large window.
     fn header(&mut self) -> Option<()> {
         if let [_, 0x2a, 0x4d, 0x18, a, b, c, d] = self.element[..] {
             self.at = At::Skip(u32::from_le_bytes([a, b, c, d]));
@@ -136,7 +140,8 @@ impl Zstd {
         Some(())
     }
 
-    /// Unpacks a block, which is whole, and passes on what it gives. `used` bytes of those in hand are done with then.
+    /// Unpacks a block, which is whole, and passes on what it gives. `used` bytes of those in hand
+    /// are done with then.
     fn block(&mut self, used: usize, sink: Sink<'_>) -> Result<(), Failure> {
         let block = self.element.get_mut(self.header..).unwrap_or_default();
         let (Some(frame), Some(first)) = (&mut self.frame, block.first_mut()) else {
@@ -217,7 +222,8 @@ impl Zstd {
         Some(())
     }
 
-    /// What is allocated, about: the frame's buffer, which grows by doubling; literals and sequences of a block; the element.
+    /// What is allocated, about: the frame's buffer, which grows by doubling; literals and
+    /// sequences of a block; the element.
     fn memory(&self) -> usize {
         let buffer = self.told.next_power_of_two();
         let block = self.told.min(BLOCK).saturating_mul(4);

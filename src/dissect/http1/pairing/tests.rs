@@ -1,4 +1,5 @@
-//! Connections as the pairing sees them: what each message's segment acknowledges, and what was lost.
+//! Connections as the pairing sees them: what each message's segment acknowledges, and what was
+//! lost.
 
 use super::*;
 
@@ -194,7 +195,8 @@ fn requests_that_did_not_wait_are_not_paired_where_the_start_was_not_seen() {
 
 #[test]
 fn in_a_pipelined_run_what_the_bounds_decide_pairs_behind_lost_responses() {
-    // Which of them the first one that is there responds to is not known; but the last one has one place left.
+    // Which of them the first one that is there responds to is not known; but the last one has one
+    // place left.
     let mut line = Line::new();
     let first = line.responses;
     for _ in 0..5 {
@@ -376,7 +378,8 @@ fn a_client_that_sends_some_at_once_is_paired_again_with_the_next_ones() {
 
 #[test]
 fn a_request_that_is_sent_with_the_end_of_another_did_not_wait() {
-    // The second one begins in the segment of the first one's end, which was sent behind a response.
+    // The second one begins in the segment of the first one's end, which was sent behind a
+    // response.
     let mut line = Line::new();
     line.pairs();
     let received = line.responses;

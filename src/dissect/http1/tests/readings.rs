@@ -1,5 +1,5 @@
-//! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are broken so that nobody knows
-//! what they say. Each is an answer that some receiver reads `TEXT` in.
+//! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are
+//! broken so that nobody knows what they say. Each is an answer that some receiver reads `TEXT` in.
 
 use super::super::super::chart::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
@@ -58,8 +58,8 @@ fn play(answer: &[u8], cut: &Cut) -> Play {
     play
 }
 
-/// Wants the text to be found there (in some codings, and in what was sent then, a short text lies plain as well), and the
-/// next answer to be read, however it is cut.
+/// Wants the text to be found there (in some codings, and in what was sent then, a short text lies
+/// plain as well), and the next answer to be read, however it is cut.
 fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
     let answer = [head.as_bytes(), body].concat();
     for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {

@@ -70,7 +70,8 @@ fn bytes_behind_the_end_are_told_as_sent() {
     }
 }
 
-/// The text that is told of a coded body is a beginning of the right one, then an end of what was sent.
+/// The text that is told of a coded body is a beginning of the right one, then an end of what was
+/// sent.
 fn is_told(got: &[u8], text: &[u8], sent: &[u8]) -> bool {
     let right = got.iter().zip(text).take_while(|(a, b)| a == b).count();
     (0..=right).any(|from| sent.ends_with(&got[from..]))

@@ -63,7 +63,8 @@ fn chunked(fields: &str, body: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-/// The text of the first answer's body, and what became of it, when `answer` and another one are played.
+/// The text of the first answer's body, and what became of it, when `answer` and another one are
+/// played.
 fn played(answer: &[u8], cut: &Cut) -> (Vec<u8>, BodyFacts, Play) {
     let next = b"HTTP/1.1 204 next\r\n\r\n";
     let steps = [

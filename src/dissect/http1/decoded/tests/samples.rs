@@ -1,7 +1,9 @@
-//! What real encoders made of [`parts`], flushed behind each. Made with Python's `brotli` and `zstandard`:
+//! What real encoders made of [`parts`], flushed behind each. Made with Python's `brotli` and
+//! `zstandard`:
 //!
 //! ```python
-//! c = brotli.Compressor(quality=5, lgwin=18); [c.process(part) + c.flush() for part in parts] + [c.finish()]
+//! c = brotli.Compressor(quality=5, lgwin=18)
+//! [c.process(part) + c.flush() for part in parts] + [c.finish()]
 //! c = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
 //! [c.compress(part) + c.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for part in parts] + [c.flush()]
 //! ```
