@@ -20,7 +20,7 @@ use spygrep::render::{self, Escape, Out, OutputKind, Time, View};
 use spygrep::search::{Asked, Keep, Options, Query, Unit};
 use spygrep::stats::DissectStats;
 use spygrep::stop::Stop;
-use spygrep::stream::{Carrier, StreamEvent};
+use spygrep::stream::{Carrier, Ending, StreamEvent};
 
 /// Bytes that are taken one after the other; zeros when there are no more.
 struct Input<'a>(&'a [u8]);
@@ -408,9 +408,9 @@ fn same(question: &[u8], answer: &[u8], step: usize) {
     }
 }
 
-/// What is said of a question and its answer, each in pieces of `step` bytes: the text of each
-/// message by parts. And whether that is all that can be said: where a bomb is cut, and where
-/// brotli data break, depends on the pieces.
+/// What is said of a question and its answer, each in pieces of `step` bytes, until the capture
+/// ends: the text of each message by parts. And whether that is all that can be said: where a bomb
+/// is cut, and where brotli data break, depends on the pieces.
 fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
     let end = |last, port| Endpoint {
         addr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
@@ -426,80 +426,102 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
     };
     let decoders = Budget::default();
     let (mut conversation, mut stats) = (Conversation::default(), DissectStats::default());
-    let mut said: Vec<String> = Vec::new();
-    let (mut bytes_said, mut coded, mut exact, mut brotli) = (0, false, true, false);
-    for (dir, bytes) in [
+    let mut record = Record::default();
+    let mut on_event = |event: StreamEvent<'_>| {
+        let mut tell = |dir: Direction, by: &Carrier, what: Said<'_>| match what {
+            Said::Whole(whole) => whole.in_pieces(by, |_, what| record.add(dir, what)),
+            piece => record.add(dir, piece),
+        };
+        conversation.on_event(&limits, &decoders, &mut stats, &flow, &event, &mut tell);
+    };
+    let streams = [
         (Direction::ToServer, question),
         (Direction::ToClient, answer),
-    ] {
+    ];
+    let by = &Carrier::default();
+    for (dir, bytes) in streams {
         let mut offset = 0;
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
-            let event = StreamEvent::Data {
+            on_event(StreamEvent::Data {
                 dir,
                 offset,
                 seq: offset as u32,
                 joined: false,
                 bytes: piece,
-                by: &Carrier::default(),
-            };
+                by,
+            });
             offset += piece.len() as u64;
-            conversation.on_event(
-                &limits,
-                &decoders,
-                &mut stats,
-                &flow,
-                &event,
-                &mut |dir, by, what| {
-                    let mut hear = |_: &Carrier, what: Said<'_>| {
-                        let dir = dir.index();
-                        match what {
-                            Said::Begin(begin) => said.push(format!("{dir} ({}", begin.kind.name)),
-                            Said::Text { part, bytes } => {
-                                bytes_said += bytes.len();
-                                let head = format!("{dir} {part:?} ");
-                                let text = bytes.escape_ascii().to_string();
-                                match said.last_mut().filter(|last| last.starts_with(&head)) {
-                                    Some(last) => last.push_str(&text),
-                                    None => said.push(head + &text),
-                                }
-                                brotli |= said
-                                    .last()
-                                    .is_some_and(|text| text.to_ascii_lowercase().contains("br"));
-                            }
-                            Said::Body(facts) => {
-                                coded |= facts.state != Decoding::AsSent;
-                                exact &= match facts.state {
-                                    Decoding::Cut | Decoding::NoRoom => false,
-                                    Decoding::Broken => !brotli,
-                                    _ => true,
-                                };
-                                said.push(format!("{dir} {facts:?}"));
-                            }
-                            Said::End { complete } => said.push(format!("{dir} ) {complete}")),
-                            Said::Fork { reading, name } => {
-                                said.push(format!("{dir} reading {reading} {name}"));
-                            }
-                            Said::Reading { .. }
-                            | Said::Brief { .. }
-                            | Said::Missing { .. }
-                            | Said::Whole(_) => {}
-                        }
-                    };
-                    match what {
-                        Said::Whole(whole) => whole.in_pieces(by, hear),
-                        piece => hear(by, piece),
-                    }
-                },
-            );
         }
     }
     let open = decoders.held() > 0;
+    for (dir, _) in streams {
+        let how = Ending::Capture;
+        on_event(StreamEvent::End { dir, how, by });
+    }
     // Where a body ends whose head is not clear, the segments tell.
     let clear = stats.odd == 0 && stats.malformed == 0;
-    assert!(coded || open || bytes_said <= question.len() + answer.len());
+    assert!(record.coded || open || record.bytes <= question.len() + answer.len());
     drop(conversation);
     assert_eq!(decoders.held(), 0);
-    (said, exact && clear && !(open && brotli))
+    let inexact = record.inexact || (open && record.brotli);
+    // Each direction by itself: the first bytes of a body may be told late, as few as they are.
+    let mut lines = record.lines;
+    lines.sort_by_key(|line| line.chars().next());
+    (lines, clear && !inexact)
+}
+
+/// What was said of messages.
+#[derive(Default)]
+struct Record {
+    /// A line for each part of a message, however many pieces it came in.
+    lines: Vec<String>,
+    /// Bytes of text.
+    bytes: usize,
+    /// A body was decoded, or could not be.
+    coded: bool,
+    /// What was said depends on the pieces.
+    inexact: bool,
+    /// Some text may name brotli.
+    brotli: bool,
+}
+
+impl Record {
+    fn add(&mut self, dir: Direction, what: Said<'_>) {
+        let dir = dir.index();
+        match what {
+            Said::Begin(begin) => {
+                // Whether an answer to nothing has a body, the segments tell.
+                self.inexact |= begin.kind.side == Side::Answers && begin.exchange.is_none();
+                self.lines.push(format!("{dir} ({}", begin.kind.name));
+            }
+            Said::Text { part, bytes } => {
+                self.bytes += bytes.len();
+                let head = format!("{dir} {part:?} ");
+                let text = bytes.escape_ascii().to_string();
+                let last = self.lines.last_mut();
+                match last.filter(|last| last.starts_with(&head)) {
+                    Some(last) => last.push_str(&text),
+                    None => self.lines.push(head + &text),
+                }
+                let last = self.lines.last().map(|line| line.to_ascii_lowercase());
+                self.brotli |= last.is_some_and(|line| line.contains("br"));
+            }
+            Said::Body(facts) => {
+                self.coded |= facts.state != Decoding::AsSent;
+                self.inexact |= match facts.state {
+                    Decoding::Cut | Decoding::NoRoom => true,
+                    Decoding::Broken => self.brotli,
+                    _ => false,
+                };
+                self.lines.push(format!("{dir} {facts:?}"));
+            }
+            Said::End { complete } => self.lines.push(format!("{dir} ) {complete}")),
+            Said::Fork { reading, name } => {
+                self.lines.push(format!("{dir} reading {reading} {name}"));
+            }
+            Said::Reading { .. } | Said::Brief { .. } | Said::Missing { .. } | Said::Whole(_) => {}
+        }
+    }
 }
 
 /// Nothing that steers a terminal comes through.

@@ -122,7 +122,8 @@ fn socks5(bytes: &[u8]) -> Length {
             [] | [1 | 5] | [1, _] => return Length::More,
             [5, _, 0] | [5, _, 0, 3] => return Length::More,
             // The method that the server chose.
-            [5, 0 | 2, ..] if at == 0 && !is_greeting(rest) => 2,
+            [5, 0 | 2, ..] if at == 0 && is_greeting(rest) == Some(false) => 2,
+            [5, 2, ..] if at == 0 && is_greeting(rest).is_none() => return Length::More,
             [5, methods, ..] if at == 0 => usize::from(*methods).saturating_add(2),
             // A name and a password, or that they are right.
             [1, 0, ..] => 2,
@@ -141,13 +142,18 @@ fn socks5(bytes: &[u8]) -> Length {
     Length::Is(at)
 }
 
-/// Whether a client's greeting is there: its methods are small numbers.
-fn is_greeting(bytes: &[u8]) -> bool {
-    let [5, methods, rest @ ..] = bytes else {
-        return false;
+/// Whether a client's greeting is there: its methods are small numbers. `None`: some of them are
+/// not there.
+fn is_greeting(bytes: &[u8]) -> Option<bool> {
+    let [5, count, rest @ ..] = bytes else {
+        return Some(false);
     };
-    let methods = rest.get(..usize::from(*methods)).unwrap_or_default();
-    !methods.is_empty() && methods.iter().all(|method| *method < 10)
+    let count = usize::from(*count);
+    let methods = rest.get(..count).unwrap_or(rest);
+    if count == 0 || methods.iter().any(|method| *method >= 10) {
+        return Some(false);
+    }
+    (methods.len() == count).then_some(true)
 }
 
 #[cfg(test)]
@@ -231,6 +237,7 @@ mod tests {
         for bytes in [
             &b"PROXY TCP4"[..],
             b"\x05\x01\0",
+            b"\x05\x02\0",
             b"\x04\x01",
             b"\x05",
             b"\0\x5a",

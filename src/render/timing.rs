@@ -65,7 +65,8 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
         ("receive", times.receive(), human::size(times.received)),
     ];
     let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
-    let all = parts.iter().map(|(_, nanos, _)| part(*nanos)).sum::<i64>();
+    // Time stamps may lie so far apart that the parts of a time do not add up in 64 bits.
+    let all: f64 = parts.iter().map(|(_, nanos, _)| part(*nanos) as f64).sum();
     let most = parts.iter().map(|(_, nanos, _)| part(*nanos)).max();
     let mut barred = false;
     for (name, nanos, words) in &parts {
@@ -77,13 +78,13 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
                 text.push_str("   the answer did not wait for the whole request");
             }
         }
-        let largest = all > 0 && Some(nanos) == most && !std::mem::replace(&mut barred, true);
+        let largest = all > 0.0 && Some(nanos) == most && !std::mem::replace(&mut barred, true);
         let mut line = format!("  {name:<8} {text}");
         if largest || !words.is_empty() {
             line = format!("{line:<19}");
         }
         if largest {
-            let share = nanos as f64 / all as f64;
+            let share = nanos as f64 / all;
             line.push_str(&format!(
                 "  {}  {}",
                 bar(share, BAR, settings.signs),

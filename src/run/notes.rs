@@ -120,9 +120,7 @@ impl Notes {
             line.push_str(&format!(", {} lost", lost(stats)));
         }
         line.extend(frames(stats));
-        for loss in stats.losses() {
-            line.push_str(&format!(" · {}: {}", loss.words, loss.count));
-        }
+        line.push_str(&losses(stats));
         let copies = diagnose::duplicates(stats.decode.copies);
         line.extend(copies.map(|text| format!(" · {text}")));
         self.say("", 0, &line);
@@ -171,21 +169,24 @@ impl Notes {
     }
 
     pub(super) fn counters(&self, stats: &Stats) {
-        let losses: Vec<String> = stats
-            .losses()
-            .into_iter()
-            .map(|loss| format!(" · {}: {}", loss.words, loss.count))
-            .collect();
         let text = format!(
             "{} captured, {} lost, {} searched, {} matched{}",
             count(stats.capture.frames, "packet", "packets"),
             lost(stats),
             count(stats.output.messages, "message", "messages"),
             stats.output.matched,
-            losses.concat()
+            losses(stats)
         );
         self.say("", 0, &text);
     }
+}
+
+/// All that was lost, in the words of a line's parts.
+fn losses(stats: &Stats) -> String {
+    let losses = stats.losses().into_iter();
+    losses
+        .map(|loss| format!(" · {}: {}", loss.words, loss.count))
+        .collect()
 }
 
 /// What is known of a question that has no answer, and no more than that.

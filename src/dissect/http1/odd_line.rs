@@ -76,6 +76,11 @@ impl<'b> Cursor<'b> {
     fn status(&mut self) -> Result<(), Stop> {
         self.run(1, RUN, is_space)?;
         self.run(3, 6, |byte| byte.is_ascii_digit())?;
+        self.word_ends()
+    }
+
+    /// Looks whether a word ends here, by white space or with the line. It passes over nothing.
+    fn word_ends(&self) -> Result<(), Stop> {
         match self.0.first() {
             None => Err(Stop::End),
             Some(byte) if is_space(*byte) || matches!(byte, b'\r' | b'\n') => Ok(()),
@@ -119,11 +124,7 @@ fn is_due_line(bytes: &[u8]) -> Option<bool> {
         let mut cursor = Cursor(bytes);
         cursor.word(b"http/")?;
         cursor.version()?;
-        match cursor.0.first() {
-            None => Err(Stop::End),
-            Some(byte) if is_space(*byte) || matches!(byte, b'\r' | b'\n') => Ok(()),
-            Some(_) => Err(Stop::Other),
-        }
+        cursor.word_ends()
     };
     match told(&versionless()) {
         Some(true) => Some(true),
