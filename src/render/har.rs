@@ -122,7 +122,10 @@ fn entry(pair: &Pair<'_>) -> Value {
     let send = part(asked.and_then(Times::send));
     let wait = part(asked.and_then(Times::wait));
     let receive = part(times.receive());
-    let total = part(connect) + send + wait + receive;
+    // Time stamps may lie so far apart that the parts do not add up in 64 bits.
+    let total = [send, wait, receive]
+        .into_iter()
+        .fold(part(connect), i64::saturating_add);
     let mut entry = json!({
         "startedDateTime": date(times.asked.plus(-part(connect))),
         "time": millis(total),
