@@ -8,14 +8,14 @@ use crate::hit::Heading;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failed {
     /// What happened.
-    pub what: What,
+    pub kind: FailureKind,
     /// Nanoseconds between what was asked (the first SYN, the last byte of the request) and that.
     pub after: i64,
 }
 
 /// What happened to a connection or a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum What {
+pub enum FailureKind {
     /// A RST came in response to the SYN (RFC 9293 section 3.5.2).
     Refused,
     /// Nothing came in response to so many SYNs.

@@ -17,11 +17,11 @@
 //! use spygrep::capture::{Next, Source as _, savefile::Savefiles};
 //! use spygrep::{decode, search};
 //!
-//! let asked = search::Asked {
+//! let spec = search::QuerySpec {
 //!     any: vec!["Accept-Language: .*".into()],
-//!     ..search::Asked::default()
+//!     ..search::QuerySpec::default()
 //! };
-//! let query = search::Query::compile(&asked)?;
+//! let query = search::Query::compile(&spec)?;
 //! let mut files = Savefiles::open(&["pcaps/french-website.pcap"])?;
 //! let (mut matches, mut frames) = (Vec::new(), Vec::new());
 //! while let Next::Frame(frame) = files.next_frame()? {

@@ -61,9 +61,9 @@ const FORMATS: [&str; 4] = [
 const PROTOCOLS: [&str; 5] = ["http", "tls", "dns", "websocket", "grpc"];
 /// Files of neutral folders that still name a protocol.
 const STILL_NAMES: [(&str, &str); 11] = [
-    ("pipeline/desk/messages.rs", "tls"),
-    ("pipeline/desk/verdict.rs", "tls"),
-    ("pipeline/memory.rs", "tls"),
+    ("pipeline/selector/messages.rs", "tls"),
+    ("pipeline/selector/decide.rs", "tls"),
+    ("pipeline/flow_state.rs", "tls"),
     ("render/diff/exchange.rs", "http"),
     ("render/diff/fields.rs", "websocket"),
     ("render/diff/likely_cause.rs", "http"),
@@ -81,8 +81,8 @@ const LONG_FUNCTIONS: [(&str, &str, usize); 9] = [
     // Still to be cut into steps.
     ("run.rs", "run", 170),
     ("cli/config.rs", "configure_run", 150),
-    ("pipeline/desk.rs", "event", 130),
-    ("pipeline/desk/verdict.rs", "close", 110),
+    ("pipeline/selector.rs", "event", 130),
+    ("pipeline/selector/decide.rs", "close", 120),
     // Tables: a row for each counter, a row for each try of the self-test.
     ("stats.rs", "counted", 190),
     ("capture/privileges/selftest.rs", "processes", 110),
@@ -149,7 +149,7 @@ fn below(folder: &Path, file: &Path) -> String {
 }
 
 fn is_test(path: &str) -> bool {
-    path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("chart.rs")
+    path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("testing.rs")
 }
 
 /// What comes before the tests, without comments.
@@ -246,13 +246,19 @@ fn stages_import_nouns_only_and_libraries_have_one_home() {
         })
         .len()
     };
-    assert_eq!(count("search/unit.rs", "use crate::render::Out;"), 1);
+    assert_eq!(
+        count("search/message_buffer.rs", "use crate::render::Out;"),
+        1
+    );
     let group = "use crate::{flow::Flow, render::{Out, decode}, decode};";
-    assert_eq!(count("search/unit.rs", group), 2);
+    assert_eq!(count("search/message_buffer.rs", group), 2);
     assert_eq!(count("flow.rs", "use crate::decode;"), 1);
     assert_eq!(count("flow.rs", "use crate::cli::args;"), 1);
-    assert_eq!(count("search/unit.rs", "use pcap::Capture;"), 1);
-    assert_eq!(count("search/unit.rs", "use crate::my_pcap::A;"), 0);
+    assert_eq!(count("search/message_buffer.rs", "use pcap::Capture;"), 1);
+    assert_eq!(
+        count("search/message_buffer.rs", "use crate::my_pcap::A;"),
+        0
+    );
     assert_eq!(count("pipeline.rs", "use crate::render::Out;"), 0);
 }
 

@@ -1,27 +1,29 @@
 //! Failures in words.
 
-use crate::failure::{End, Failed, Failure, More, What};
+use crate::failure::{End, Failed, Failure, FailureKind, More};
 
 use super::human;
 
 /// What failed, in parts that stand behind each other; the first says what.
 pub(super) fn parts(failure: &Failure<'_>) -> Vec<String> {
-    let Failed { what, after } = failure.failed;
-    let mut parts = match what {
-        What::Refused => vec!["refused (RST)".to_owned()],
-        What::Silent { syns: 1, .. } => vec!["1 SYN, no answer seen".to_owned()],
-        What::Silent { syns, over: true } => {
+    let Failed { kind, after } = failure.failed;
+    let mut parts = match kind {
+        FailureKind::Refused => vec!["refused (RST)".to_owned()],
+        FailureKind::Silent { syns: 1, .. } => vec!["1 SYN, no answer seen".to_owned()],
+        FailureKind::Silent { syns, over: true } => {
             vec![format!("no answer to {syns} SYNs"), human::duration(after)]
         }
-        What::Silent { syns, over: false } => vec![format!("no answer to {syns} SYNs so far")],
-        What::Unanswered(end) if failure.number > 0 => {
+        FailureKind::Silent { syns, over: false } => {
+            vec![format!("no answer to {syns} SYNs so far")]
+        }
+        FailureKind::Unanswered(end) if failure.number > 0 => {
             vec!["no answer".to_owned(), ended(end, after)]
         }
-        What::Unanswered(end) => {
+        FailureKind::Unanswered(end) => {
             let how = if end.reset { "reset" } else { "closed" };
             vec![format!("{how} without an answer"), ended(end, after)]
         }
-        What::BrokenOff(end) => vec!["incomplete".to_owned(), ended(end, after)],
+        FailureKind::BrokenOff(end) => vec!["incomplete".to_owned(), ended(end, after)],
     };
     if let Some(other) = failure.other {
         parts.push(format!("{other} too"));
@@ -51,29 +53,30 @@ pub(super) fn ended(end: End, after: i64) -> String {
 
 /// Who ended the connection, where somebody did.
 pub(super) fn end_of(failed: &Failed) -> Option<String> {
-    match failed.what {
-        What::Unanswered(end) | What::BrokenOff(end) => Some(ended(end, failed.after)),
-        What::Refused | What::Silent { .. } => None,
+    match failed.kind {
+        FailureKind::Unanswered(end) | FailureKind::BrokenOff(end) => {
+            Some(ended(end, failed.after))
+        }
+        FailureKind::Refused | FailureKind::Silent { .. } => None,
     }
 }
 
 /// What ended the connection in the middle of a message.
 pub(super) fn broken_off(failed: &Failed) -> Option<String> {
-    match failed.what {
-        What::BrokenOff(end) => Some(ended(end, failed.after)),
-        What::Refused | What::Silent { .. } | What::Unanswered(_) => None,
+    match failed.kind {
+        FailureKind::BrokenOff(end) => Some(ended(end, failed.after)),
+        FailureKind::Refused | FailureKind::Silent { .. } | FailureKind::Unanswered(_) => None,
     }
 }
 
 /// A word for a column.
 pub(super) const fn word(failed: &Failed) -> &'static str {
-    match failed.what {
-        What::Refused => "refused",
-        What::Unanswered(End { reset: true, .. }) | What::BrokenOff(End { reset: true, .. }) => {
-            "reset"
-        }
-        What::BrokenOff(_) => "cut off",
-        What::Silent { .. } | What::Unanswered(_) => "no answer",
+    match failed.kind {
+        FailureKind::Refused => "refused",
+        FailureKind::Unanswered(End { reset: true, .. })
+        | FailureKind::BrokenOff(End { reset: true, .. }) => "reset",
+        FailureKind::BrokenOff(_) => "cut off",
+        FailureKind::Silent { .. } | FailureKind::Unanswered(_) => "no answer",
     }
 }
 

@@ -22,7 +22,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::failure::What;
+use crate::failure::FailureKind;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair};
@@ -216,8 +216,8 @@ fn url(method: &[u8], target: &[u8], host: Option<&[u8]>, server: &str) -> Strin
 
 fn response(pair: &Pair<'_>) -> Value {
     let Some(answer) = pair.answer else {
-        let why = match pair.failed.map(|failed| (failed.what, failed.after)) {
-            Some((What::Unanswered(end), after)) => {
+        let why = match pair.failed.map(|failed| (failed.kind, failed.after)) {
+            Some((FailureKind::Unanswered(end), after)) => {
                 format!("no answer: {}", failed::ended(end, after))
             }
             _ => "no answer was captured".to_owned(),

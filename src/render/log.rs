@@ -17,7 +17,7 @@ use std::io;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::exchange::Silence;
-use crate::failure::{Failed, Failure, What};
+use crate::failure::{Failed, Failure, FailureKind};
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
@@ -185,7 +185,7 @@ impl Log {
         };
         line.failed(&failure.failed);
         // That it is refused is its status.
-        let told = usize::from(failure.failed.what == What::Refused);
+        let told = usize::from(failure.failed.kind == FailureKind::Refused);
         let words = failed::parts(failure).into_iter().skip(told);
         line.words = words.map(Cow::Owned).collect();
         line

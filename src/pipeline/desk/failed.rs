@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::failure::{Failed, More, What};
+use crate::failure::{Failed, FailureKind, More};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::Timestamp;
 
@@ -112,7 +112,7 @@ impl Failures {
 
     /// One more. False: it is none, since the client has its connection.
     pub(super) fn add(&mut self, held: Held) -> bool {
-        if held.failed.what == What::Refused && self.came_about_elsewhere(&held) {
+        if held.failed.kind == FailureKind::Refused && self.came_about_elsewhere(&held) {
             return false;
         }
         self.keep(held);
@@ -192,10 +192,10 @@ impl Failures {
 
 /// What is counted together.
 fn kind(failed: &Failed) -> u8 {
-    match failed.what {
-        What::Refused => 0,
-        What::Silent { .. } => 1,
-        What::Unanswered(end) => 2 + u8::from(end.reset),
-        What::BrokenOff(_) => 4,
+    match failed.kind {
+        FailureKind::Refused => 0,
+        FailureKind::Silent { .. } => 1,
+        FailureKind::Unanswered(end) => 2 + u8::from(end.reset),
+        FailureKind::BrokenOff(_) => 4,
     }
 }

@@ -6,7 +6,7 @@
 //! few lines and a count.
 
 use crate::exchange::{Exchange, Silence};
-use crate::failure::{End, Failed, Failure, More, What};
+use crate::failure::{End, Failed, Failure, FailureKind, More};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::Heading;
@@ -64,8 +64,8 @@ impl Desk {
                 self.given_up(flow, state, by);
             }
         }
-        if let Some((what, by)) = failed(flow, state, dir, how, by) {
-            self.connection_failed(flow, state, what, &by);
+        if let Some((kind, by)) = failed(flow, state, dir, how, by) {
+            self.connection_failed(flow, state, kind, &by);
         }
     }
 
@@ -85,7 +85,7 @@ impl Desk {
             _ => given_up || how == Ending::Capture,
         };
         if known {
-            let what = What::Silent {
+            let kind = FailureKind::Silent {
                 syns,
                 over: given_up,
             };
@@ -95,7 +95,7 @@ impl Desk {
                 ..Carrier::default()
             };
             let failed = Failed {
-                what,
+                kind,
                 after: waited,
             };
             self.connection_failed(flow, state, failed, &by);
@@ -239,7 +239,7 @@ impl Desk {
         };
         let asked = exchange.map(|exchange| exchange.asked_whole.unwrap_or(exchange.asked));
         Some(Failed {
-            what: What::BrokenOff(End { by_server, reset }),
+            kind: FailureKind::BrokenOff(End { by_server, reset }),
             after: ts.since(asked.unwrap_or(open.first.ts)),
         })
     }
@@ -288,7 +288,7 @@ pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) ->
     let by_server = dir == Direction::ToClient;
     Some(Why {
         failed: Failed {
-            what: What::Unanswered(End { by_server, reset }),
+            kind: FailureKind::Unanswered(End { by_server, reset }),
             after: by.ts.since(asked),
         },
         by,
@@ -314,8 +314,8 @@ fn failed(
             .reset
             .filter(|reset| reset.dir == Direction::ToClient)?;
         let after = reset.by.ts.since(syn);
-        let what = What::Refused;
-        return Some((Failed { what, after }, reset.by));
+        let kind = FailureKind::Refused;
+        return Some((Failed { kind, after }, reset.by));
     }
     // Of a text that nobody understands: the server, which has not said a byte, ends what the
     // client has begun.
@@ -334,7 +334,7 @@ fn failed(
         reset,
     };
     let failed = Failed {
-        what: What::Unanswered(end),
+        kind: FailureKind::Unanswered(end),
         after: by.ts.since(state.spoke),
     };
     Some((failed, by))

@@ -1,7 +1,7 @@
 //! A failure as data: a record of its own, with the fields of a message, or a member of an
 //! incomplete message.
 
-use crate::failure::{Failed, Failure, More, What};
+use crate::failure::{Failed, Failure, FailureKind, More};
 
 use super::line::Line;
 use super::record::{Moments, flow};
@@ -72,16 +72,16 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
 
 /// What failed, as the last member of an object.
 pub(super) fn member(failed: &Failed, line: &mut Line<'_>, more: impl FnOnce(&mut Line<'_>)) {
-    let (what, end, syns) = match failed.what {
-        What::Refused => ("refused", None, None),
-        What::Silent { syns, .. } => ("no_answer_to_syn", None, Some(syns)),
-        What::Unanswered(end) => ("no_answer", Some(end), None),
-        What::BrokenOff(end) => ("broken_off", Some(end), None),
+    let (kind, end, syns) = match failed.kind {
+        FailureKind::Refused => ("refused", None, None),
+        FailureKind::Silent { syns, .. } => ("no_answer_to_syn", None, Some(syns)),
+        FailureKind::Unanswered(end) => ("no_answer", Some(end), None),
+        FailureKind::BrokenOff(end) => ("broken_off", Some(end), None),
     };
     let by = end.map(|end| if end.by_server { "server" } else { "client" });
     let with = end.map(|end| if end.reset { "RST" } else { "FIN" });
     line.key("failure").object(|line| {
-        line.key("what").string(what);
+        line.key("what").string(kind);
         line.key("by").string_or_null(by);
         line.key("with").string_or_null(with);
         line.key("after").seconds(Some(failed.after));

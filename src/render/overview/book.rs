@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::exchange::Silence;
-use crate::failure::{End, Failed, What};
+use crate::failure::{End, Failed, FailureKind};
 
 use super::took::{Took, micros};
 
@@ -147,15 +147,16 @@ pub(super) const fn class(status: Result<u16, Silence>, failed: Option<&Failed>)
         (
             _,
             Some(Failed {
-                what:
-                    What::Unanswered(End { reset: true, .. }) | What::BrokenOff(End { reset: true, .. }),
+                kind:
+                    FailureKind::Unanswered(End { reset: true, .. })
+                    | FailureKind::BrokenOff(End { reset: true, .. }),
                 ..
             }),
         ) => 8,
         (
             _,
             Some(Failed {
-                what: What::Refused,
+                kind: FailureKind::Refused,
                 ..
             }),
         ) => 9,
