@@ -5,29 +5,29 @@
 //!                            └─▶ search ─▶ render   (--ngrep: packets, not messages)
 //! ```
 //!
-//! Its rooms: `front` (from a frame to what is said of streams), `desk` (from there to what is
-//! shown), `memory` (what is remembered of a flow), `telling` (how a message becomes a hit),
-//! `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the packets for
-//! `-O`), `streams` (the files of `--streams`).
+//! Its rooms: `front` (from a frame to what is said of streams), `selector` (from there to what is
+//! shown), `flow_state` (what is remembered of a flow), `hit_builder` (how a message becomes a
+//! hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the
+//! packets for `-O`), `streams` (the files of `--streams`).
 //!
 //! Of files, the front may have a thread of its own: `ahead`. What it tells goes to the desk in
 //! batches (`batch`), and `behind` gives them to it in their order: what comes out is the same to
 //! the byte.
 
-mod ahead;
 mod batch;
-mod behind;
 mod consumer;
-mod copies;
-mod desk;
-mod front;
-mod kept;
-mod memory;
+mod dedup;
+mod flow_state;
+mod hit_builder;
+mod ingest;
+mod outputs;
+mod owned_hit;
 mod packets;
+mod reader_thread;
 mod recorder;
-mod show;
+mod replay;
+mod selector;
 mod streams;
-mod telling;
 
 use std::io;
 
@@ -42,18 +42,18 @@ use crate::search::{Conditions, Keep, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
 use crate::stop::Stop;
 
-pub use ahead::{Ahead, News};
-use behind::Behind;
 use consumer::Consumer;
-use copies::Copies;
-pub use desk::Unanswered;
-use desk::{Desk, Orders};
-use front::Front;
-use memory::Memory;
+use dedup::Dedup;
+use flow_state::FlowState;
+use ingest::Ingest;
+use outputs::Outputs;
+pub use outputs::Pace;
 use packets::Packets;
+pub use reader_thread::{ReaderEvent, ReaderThread};
 pub use recorder::{Recorder, Scope};
-pub use show::Pace;
-use show::Show;
+use replay::BatchReplay;
+pub use selector::PendingRequest;
+use selector::{SelectOptions, Selector};
 pub use streams::Streams;
 
 /// What a run is to do with frames.
@@ -100,27 +100,27 @@ pub struct Settings {
 pub struct Pipeline {
     captured: CaptureStats,
     ending: Ending,
-    way: Way,
+    mode: Mode,
 }
 
 /// How packets become hits.
-enum Way {
+enum Mode {
     /// Through streams and messages.
-    Messages(Box<Messages>),
+    Messages(Box<MessageMode>),
     /// The same, while another thread reads ahead.
-    Behind(Box<Behind>),
+    Batches(Box<BatchReplay>),
     /// One by one, as ngrep.
-    Packets(Box<Singles>),
+    Packets(Box<PacketMode>),
 }
 
 /// The verbs between a frame and what is shown of messages.
-struct Messages {
-    front: Front,
+struct MessageMode {
+    ingest: Ingest,
     consumer: Consumer,
 }
 
 /// The verbs between a frame and what is shown of packets.
-struct Singles {
+struct PacketMode {
     filter: Option<Filter>,
     /// Of the frame in hand, behind the filter.
     number: u64,
@@ -147,22 +147,22 @@ impl Pipeline {
             ..
         } = settings;
         let wants = renderer.wants();
-        let show = Show::new(renderer, recorder, streams, pace);
-        let way = if settings.packets {
-            let mut packets = Packets::new(query, show);
+        let outputs = Outputs::new(renderer, recorder, streams, pace);
+        let mode = if settings.packets {
+            let mut packets = Packets::new(query, outputs);
             packets.invert = settings.invert;
             packets.show_empty = settings.show_empty;
             packets.max_count = settings.max_count;
             packets.search_first = settings.search_first;
             packets.after = settings.after as u64;
-            Way::Packets(Box::new(Singles {
+            Mode::Packets(Box::new(PacketMode {
                 filter,
                 number: 0,
                 decoded: DecodeStats::default(),
                 packets,
             }))
         } else {
-            let orders = Orders {
+            let options = SelectOptions {
                 invert: settings.invert,
                 show_empty: settings.show_empty,
                 max_count: settings.max_count,
@@ -189,36 +189,31 @@ impl Pipeline {
             let defragmenter = Defragmenter::new(limits, filter.is_some());
             let reassembler =
                 Reassembler::new(limits, settings.policy, settings.idle).until(settings.stop);
-            Way::Messages(Box::new(Messages {
-                front: Front::new(
-                    filter,
-                    Copies::new(settings.live),
-                    defragmenter,
-                    reassembler,
-                ),
-                consumer: Consumer::new(Desk::new(orders, show)),
+            Mode::Messages(Box::new(MessageMode {
+                ingest: Ingest::new(filter, Dedup::new(settings.live), defragmenter, reassembler),
+                consumer: Consumer::new(Selector::new(options, outputs)),
             }))
         };
         Self {
             captured: CaptureStats::default(),
             ending: Ending::default(),
-            way,
+            mode,
         }
     }
 
     /// Take a frame through the spine. (While another thread reads ahead, none is taken.)
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        match &mut self.way {
-            Way::Messages(messages) => messages.front.frame(&[], frame, &mut messages.consumer),
-            Way::Behind(_) => {}
-            Way::Packets(singles) => singles.frame(frame),
+        match &mut self.mode {
+            Mode::Messages(messages) => messages.ingest.frame(&[], frame, &mut messages.consumer),
+            Mode::Batches(_) => {}
+            Mode::Packets(singles) => singles.frame(frame),
         }
     }
 
     /// Note that it is `now`: live, when nothing comes.
     pub fn tick(&mut self, now: Timestamp) {
-        if let Way::Messages(messages) = &mut self.way {
-            messages.front.tick(&[], now, &mut messages.consumer);
+        if let Mode::Messages(messages) = &mut self.mode {
+            messages.ingest.tick(&[], now, &mut messages.consumer);
         }
     }
 
@@ -230,42 +225,42 @@ impl Pipeline {
 
     /// The capture is over: everything that waits is said and shown.
     pub fn finish(&mut self) {
-        match &mut self.way {
-            Way::Messages(messages) => {
-                messages.front.finish(&mut messages.consumer);
-                messages.consumer.desk.finish_failures();
+        match &mut self.mode {
+            Mode::Messages(messages) => {
+                messages.ingest.finish(&mut messages.consumer);
+                messages.consumer.selector.finish_failures();
             }
-            Way::Behind(behind) => behind.consumer.desk.finish_failures(),
-            Way::Packets(_) => {}
+            Mode::Batches(behind) => behind.consumer.selector.finish_failures(),
+            Mode::Packets(_) => {}
         }
         let stats = self.stats();
         let ending = std::mem::take(&mut self.ending);
-        let show = self.show();
-        let result = show.renderer.end(&ending);
-        show.note(result);
-        let result = show.renderer.finish(&stats);
-        show.note(result);
-        if let Some(recorder) = &mut show.recorder {
+        let outputs = self.show();
+        let result = outputs.renderer.end(&ending);
+        outputs.note(result);
+        let result = outputs.renderer.finish(&stats);
+        outputs.note(result);
+        if let Some(recorder) = &mut outputs.recorder {
             let result = recorder.flush();
-            show.note(result);
+            outputs.note(result);
         }
-        if let Some(streams) = &mut show.streams {
+        if let Some(streams) = &mut outputs.streams {
             let result = streams.finish();
-            show.note(result);
+            outputs.note(result);
         }
     }
 
     /// The oldest question that was shown and has no answer.
-    pub fn waits_for(&mut self) -> Option<Unanswered> {
-        let (number, flow) = self.desk()?.oldest()?;
+    pub fn waits_for(&mut self) -> Option<PendingRequest> {
+        let (number, flow) = self.selector()?.oldest()?;
         let mut found = None;
-        let look = |flow: &Flow, memory: &mut Memory| {
-            found = Unanswered::of(flow, memory, number);
+        let look = |flow: &Flow, flow_state: &mut FlowState| {
+            found = PendingRequest::of(flow, flow_state, number);
         };
-        match &mut self.way {
-            Way::Messages(messages) => messages.consumer.visit(flow, look),
-            Way::Behind(behind) => behind.consumer.visit(flow, look),
-            Way::Packets(_) => {}
+        match &mut self.mode {
+            Mode::Messages(messages) => messages.consumer.visit(flow, look),
+            Mode::Batches(behind) => behind.consumer.visit(flow, look),
+            Mode::Packets(_) => {}
         }
         found
     }
@@ -273,35 +268,36 @@ impl Pipeline {
     /// Questions that were shown, and whose answers the end of the capture cut off: how many, and
     /// the first of them.
     #[must_use]
-    pub fn left_waiting(&self) -> (u64, &[Unanswered]) {
-        self.desk().map_or((0, &[]), Desk::left)
+    pub fn left_waiting(&self) -> (u64, &[PendingRequest]) {
+        self.selector().map_or((0, &[]), Selector::left)
     }
 
     /// The latest moment of capture time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.desk().map_or_else(Timestamp::default, |desk| desk.now)
+        self.selector()
+            .map_or_else(Timestamp::default, |selector| selector.now)
     }
 
     /// Write what is gathered.
     pub fn flush(&mut self) {
-        let show = self.show();
-        let result = show.renderer.flush();
-        show.note(result);
-        if let Some(recorder) = &mut show.recorder {
+        let outputs = self.show();
+        let result = outputs.renderer.flush();
+        outputs.note(result);
+        if let Some(recorder) = &mut outputs.recorder {
             let result = recorder.flush();
-            show.note(result);
+            outputs.note(result);
         }
     }
 
     /// Nothing more can be shown.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        match &self.way {
-            Way::Packets(singles) => singles.packets.is_done(),
+        match &self.mode {
+            Mode::Packets(singles) => singles.packets.is_done(),
             _ => self
-                .desk()
-                .is_some_and(|desk| desk.is_done() || desk.show.renderer.is_done()),
+                .selector()
+                .is_some_and(|selector| selector.is_done() || selector.outputs.renderer.is_done()),
         }
     }
 
@@ -313,19 +309,24 @@ impl Pipeline {
     /// Whether anything was shown (with `--ngrep`, or matched what is not shown).
     #[must_use]
     pub fn has_matched(&self) -> bool {
-        match &self.way {
-            Way::Packets(singles) => singles.packets.output.matched + singles.packets.shown > 0,
-            _ => self.desk().is_some_and(|desk| desk.output.matched > 0),
+        match &self.mode {
+            Mode::Packets(singles) => singles.packets.output.matched + singles.packets.shown > 0,
+            _ => self
+                .selector()
+                .is_some_and(|selector| selector.output.matched > 0),
         }
     }
 
     /// The counters; the source's are those of [`Self::ended`].
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (front, output) = match &self.way {
-            Way::Messages(messages) => (messages.front.stats(), messages.consumer.desk.counted()),
-            Way::Behind(behind) => (behind.stats, behind.consumer.desk.counted()),
-            Way::Packets(singles) => (
+        let (ingest, output) = match &self.mode {
+            Mode::Messages(messages) => (
+                messages.ingest.stats(),
+                messages.consumer.selector.counted(),
+            ),
+            Mode::Batches(behind) => (behind.stats, behind.consumer.selector.counted()),
+            Mode::Packets(singles) => (
                 Stats {
                     decode: singles.decoded,
                     ..Stats::default()
@@ -333,15 +334,15 @@ impl Pipeline {
                 singles.packets.output,
             ),
         };
-        let capture = match &self.way {
-            Way::Behind(behind) if self.captured.frames == 0 => behind.stats.capture,
+        let capture = match &self.mode {
+            Mode::Batches(behind) if self.captured.frames == 0 => behind.stats.capture,
             _ => self.captured,
         };
         Stats {
             capture,
-            dissect: self.desk().map(Desk::dissected).unwrap_or_default(),
+            dissect: self.selector().map(Selector::dissected).unwrap_or_default(),
             output,
-            ..front
+            ..ingest
         }
     }
 
@@ -350,24 +351,24 @@ impl Pipeline {
         &mut *self.show().renderer
     }
 
-    fn show(&mut self) -> &mut Show {
-        match &mut self.way {
-            Way::Messages(messages) => &mut messages.consumer.desk.show,
-            Way::Behind(behind) => &mut behind.consumer.desk.show,
-            Way::Packets(singles) => &mut singles.packets.show,
+    fn show(&mut self) -> &mut Outputs {
+        match &mut self.mode {
+            Mode::Messages(messages) => &mut messages.consumer.selector.outputs,
+            Mode::Batches(behind) => &mut behind.consumer.selector.outputs,
+            Mode::Packets(singles) => &mut singles.packets.outputs,
         }
     }
 
-    fn desk(&self) -> Option<&Desk> {
-        match &self.way {
-            Way::Messages(messages) => Some(&messages.consumer.desk),
-            Way::Behind(behind) => Some(&behind.consumer.desk),
-            Way::Packets(_) => None,
+    fn selector(&self) -> Option<&Selector> {
+        match &self.mode {
+            Mode::Messages(messages) => Some(&messages.consumer.selector),
+            Mode::Batches(behind) => Some(&behind.consumer.selector),
+            Mode::Packets(_) => None,
         }
     }
 }
 
-impl Singles {
+impl PacketMode {
     fn frame(&mut self, frame: &Frame<'_>) {
         let passes = self
             .filter

@@ -18,7 +18,7 @@ use crate::capture::privileges;
 use crate::cli::config::{Config, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
-use crate::pipeline::{Ahead, Pace, Pipeline};
+use crate::pipeline::{Pace, Pipeline, ReaderThread};
 use crate::render::{self, Ending, Out};
 
 use diagnose::Schedule;
@@ -111,10 +111,13 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     };
     // With it comes the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
-    let mut ahead = None;
+    let mut reader_thread = None;
     rights::enclose(config.layers, &input, streams.as_ref(), || {
         // Where no thread can be started, this one does it all.
-        ahead = config.ahead.then(Ahead::start).and_then(Result::ok);
+        reader_thread = config
+            .reader_thread
+            .then(ReaderThread::start)
+            .and_then(Result::ok);
     });
     let pace = config.realtime.then(|| pace(&signals));
     let mut drive = Drive {
@@ -139,9 +142,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes.hint(hint);
     }
     let result = match begun {
-        Ok(()) => match (&mut input, ahead) {
-            (Input::Files(files, _), Some(ahead)) => {
-                pipeline = pipeline.read_ahead(&ahead, files);
+        Ok(()) => match (&mut input, reader_thread) {
+            (Input::Files(files, _), Some(reader_thread)) => {
+                pipeline = pipeline.read_ahead(&reader_thread, files);
                 drive.behind(files, &mut pipeline)
             }
             (input, _) => drive.frames(input, &mut pipeline),

@@ -50,7 +50,7 @@ pub struct Config {
     /// Replay a file at its own speed.
     pub realtime: bool,
     /// Files are read by a thread of their own.
-    pub ahead: bool,
+    pub reader_thread: bool,
     /// Page the output.
     pub pager: bool,
     /// Keep root.
@@ -295,7 +295,7 @@ fn configure_run(
         filter: user_filter,
         quiet,
         realtime: args.realtime && !live,
-        ahead: !live && !ngrep && two_threads(args),
+        reader_thread: !live && !ngrep && two_threads(args),
         pager: args.pager && !live,
         keep_root: args.keep_root,
         layers: layers(args),

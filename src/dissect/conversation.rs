@@ -51,7 +51,7 @@ impl Conversation {
     }
 
     /// Passes over a datagram of which nothing is to be said: it is counted.
-    pub fn pass_over(&mut self) {
+    pub fn skip(&mut self) {
         self.exchanges = self.exchanges.saturating_add(1);
     }
 

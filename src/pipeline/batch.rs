@@ -13,9 +13,9 @@ use crate::packet::Packet;
 use crate::stats::Stats;
 use crate::stream::{Carrier, Event, StreamEvent};
 
-use super::desk::Interest;
-use super::front::StreamSink;
+use super::ingest::StreamSink;
 use super::recorder::{Pair, Scope};
+use super::selector::Interest;
 
 /// What is told of some frames, in order.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) struct Batch {
     /// many.
     pub(super) fragments: Vec<u64>,
     /// The packets, where they are told, in the order of the records that follow one.
-    pub(super) packets: Vec<Seen>,
+    pub(super) packets: Vec<PacketRef>,
     /// The part of the file that the frames lie in.
     pub(super) block: Arc<Vec<u8>>,
     /// What is sought is certainly not in there.
@@ -49,7 +49,7 @@ pub(super) struct Record {
     /// The packet of an event.
     pub(super) by: Carrier,
     /// Where its bytes are, if it has any.
-    pub(super) place: Place,
+    pub(super) place: BytesRef,
     /// So many of the batch's quiet moments passed before.
     pub(super) quiet: u32,
     /// It has just become that.
@@ -57,21 +57,21 @@ pub(super) struct Record {
     /// Of what time alone ends, the streams' part was told: now the listener's own.
     pub(super) due: bool,
     /// The next of the batch's flows is what is known of this flow from now on.
-    pub(super) learns: bool,
+    pub(super) flow_updated: bool,
     /// The next of the batch's packets was seen behind the time and before the rest.
     pub(super) packet: bool,
-    pub(super) what: What,
+    pub(super) what: RecordKind,
 }
 
 /// A packet, for the recorder.
-pub(super) struct Seen {
+pub(super) struct PacketRef {
     /// Its frame, without the bytes, and where those are.
     pub(super) frame: Frame<'static>,
-    pub(super) place: Place,
+    pub(super) place: BytesRef,
     pub(super) pair: Option<Pair>,
 }
 
-pub(super) enum What {
+pub(super) enum RecordKind {
     /// Nothing but the time.
     Time,
     /// What follows was put together from so many of the batch's next fragments.
@@ -82,7 +82,7 @@ pub(super) enum What {
 
 /// Where bytes are.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct BytesRef {
     /// Of the first of them: its place in the copies, or its address in the block, which stays the
     /// same when the block goes to another thread.
     pub(super) at: usize,
@@ -93,7 +93,7 @@ pub(super) struct Place {
 
 impl Batch {
     /// The bytes of a place.
-    pub(super) fn bytes(&self, place: Place) -> &[u8] {
+    pub(super) fn bytes(&self, place: BytesRef) -> &[u8] {
         let (part, start) = match place.in_block {
             true => (&*self.block, self.offset(place.at)),
             false => (&self.copies, place.at),
@@ -118,7 +118,7 @@ impl Batch {
     }
 
     /// Addresses of the bytes in which what is sought certainly is not.
-    pub(super) fn lacking(&self) -> Range<usize> {
+    pub(super) fn no_match_in(&self) -> Range<usize> {
         match self.lacks {
             true => {
                 let addresses = self.block.as_ptr_range();
@@ -159,8 +159,8 @@ const COPIES: usize = 256 << 10;
 /// The version of a flow that was sent last: its id (0 for none), and its changes until then.
 type SentVersion = (u64, u32);
 
-/// Listens to the front, and gathers what it tells.
-pub(super) struct Courier<F> {
+/// Listens to the ingest, and gathers what it tells.
+pub(super) struct BatchWriter<F> {
     pub(super) batch: Batch,
     /// Takes a batch, gives an empty one.
     send: F,
@@ -181,7 +181,7 @@ pub(super) struct Courier<F> {
     packet: bool,
 }
 
-impl<F: FnMut(Batch) -> Batch> Courier<F> {
+impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
     /// Sends the events that are of interest, and all packets where they are recorded.
     pub(super) fn new(interest: Interest, recorded: Option<Scope>, send: F) -> Self {
         Self {
@@ -246,14 +246,19 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             self.batch.quiet.push(self.now);
             self.quiet += 1;
         } else if self.ticks || self.due || self.packet {
-            self.record(&Carrier::default(), Place::default(), false, What::Time);
+            self.record(
+                &Carrier::default(),
+                BytesRef::default(),
+                false,
+                RecordKind::Time,
+            );
         }
     }
 
     /// Tell an event, and what became known of its flow.
     #[inline(never)]
-    fn tell(&mut self, flow: &Flow, learns: bool, event: &StreamEvent<'_>) {
-        if learns {
+    fn tell(&mut self, flow: &Flow, flow_updated: bool, event: &StreamEvent<'_>) {
+        if flow_updated {
             self.batch.flows.push(*flow);
             self.note_sent(flow.slot, (flow.id, flow.changes));
         }
@@ -261,8 +266,8 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             self.note_sent(flow.slot, SentVersion::default());
         }
         let place = self.place(event.bytes());
-        let what = What::Event(flow.slot, event.with((), ()));
-        self.record(event.by(), place, learns, what);
+        let what = RecordKind::Event(flow.slot, event.with((), ()));
+        self.record(event.by(), place, flow_updated, what);
         // What is let go at once may be large: event by event it is sent, where no block has to
         // wait for its frames.
         if self.frame.is_none() && self.batch.is_full() {
@@ -281,7 +286,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         }
     }
 
-    fn record(&mut self, by: &Carrier, place: Place, learns: bool, what: What) {
+    fn record(&mut self, by: &Carrier, place: BytesRef, flow_updated: bool, what: RecordKind) {
         self.batch.records.push(Record {
             now: self.now,
             by: *by,
@@ -289,19 +294,19 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
             quiet: std::mem::take(&mut self.quiet),
             ticks: std::mem::take(&mut self.ticks),
             due: std::mem::take(&mut self.due),
-            learns,
+            flow_updated,
             packet: std::mem::take(&mut self.packet),
             what,
         });
     }
 
-    fn place(&mut self, bytes: &[u8]) -> Place {
+    fn place(&mut self, bytes: &[u8]) -> BytesRef {
         let (at, len) = (bytes.as_ptr().addr(), bytes.len());
         if let Some(frame) = &self.frame
             && frame.contains(&at)
             && at.saturating_add(len) <= frame.end
         {
-            return Place {
+            return BytesRef {
                 at,
                 len,
                 in_block: true,
@@ -309,7 +314,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
         }
         let at = self.batch.copies.len();
         self.batch.copies.extend_from_slice(bytes);
-        Place {
+        BytesRef {
             at,
             len,
             in_block: false,
@@ -317,7 +322,7 @@ impl<F: FnMut(Batch) -> Batch> Courier<F> {
     }
 }
 
-impl<F: FnMut(Batch) -> Batch> StreamSink for Courier<F> {
+impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
     fn time(&mut self, now: Timestamp) {
         self.settle();
         (self.now, self.ticks) = (now, true);
@@ -331,7 +336,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for Courier<F> {
         let Some(scope) = self.recorded else { return };
         let place = self.place(frame.bytes);
         self.packet = true;
-        self.batch.packets.push(Seen {
+        self.batch.packets.push(PacketRef {
             frame: Frame {
                 bytes: &[],
                 ..*frame
@@ -343,8 +348,8 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for Courier<F> {
 
     fn fragments(&mut self, frames: &[u64]) {
         self.batch.fragments.extend_from_slice(frames);
-        let what = What::Fragments(frames.len());
-        self.record(&Carrier::default(), Place::default(), false, what);
+        let what = RecordKind::Fragments(frames.len());
+        self.record(&Carrier::default(), BytesRef::default(), false, what);
     }
 
     #[allow(
@@ -366,7 +371,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for Courier<F> {
 mod tests {
     use super::*;
 
-    fn seen(place: Place) -> Seen {
+    fn seen(place: BytesRef) -> PacketRef {
         let frame = Frame {
             number: 1,
             ts: Timestamp::default(),
@@ -376,13 +381,13 @@ mod tests {
             bytes: &[],
         };
         let pair = None;
-        Seen { frame, place, pair }
+        PacketRef { frame, place, pair }
     }
 
     /// Those that are copied would come to lie behind the block, and in front of its other frames.
     #[test]
     fn a_block_of_a_batch_with_copied_packets_is_not_to_be_kept() {
-        let place = |len, in_block| Place {
+        let place = |len, in_block| BytesRef {
             at: 0,
             len,
             in_block,

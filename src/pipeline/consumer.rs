@@ -9,13 +9,13 @@ use crate::frame::{Frame, Timestamp};
 use crate::packet::Packet;
 use crate::stream::StreamEvent;
 
-use super::desk::Desk;
-use super::front::StreamSink;
-use super::memory::Memory;
+use super::flow_state::FlowState;
+use super::ingest::StreamSink;
+use super::selector::Selector;
 
 /// The selector and its flows.
 pub(super) struct Consumer {
-    pub(super) desk: Desk,
+    pub(super) selector: Selector,
     /// By the flows' slots; there are as many as the reassembler has at once.
     flows: Vec<Option<FlowEntry>>,
 }
@@ -23,21 +23,21 @@ pub(super) struct Consumer {
 /// A flow of which an event was taken.
 struct FlowEntry {
     flow: Flow,
-    memory: Memory,
+    flow_state: FlowState,
 }
 
 impl Consumer {
-    pub(super) fn new(desk: Desk) -> Self {
+    pub(super) fn new(selector: Selector) -> Self {
         Self {
-            desk,
+            selector,
             flows: Vec::new(),
         }
     }
 
     /// Calls `look` with the flow of this slot and id, if it is still there.
-    pub(super) fn visit(&mut self, of: (u32, u64), look: impl FnOnce(&Flow, &mut Memory)) {
+    pub(super) fn visit(&mut self, of: (u32, u64), look: impl FnOnce(&Flow, &mut FlowState)) {
         if let Some(entry) = entry(&mut self.flows, of) {
-            look(&entry.flow, &mut entry.memory);
+            look(&entry.flow, &mut entry.flow_state);
         }
     }
 
@@ -52,7 +52,7 @@ impl Consumer {
             Some(entry) => {
                 *entry = Some(FlowEntry {
                     flow: *flow,
-                    memory: Memory::default(),
+                    flow_state: FlowState::default(),
                 });
             }
             None => {}
@@ -63,9 +63,9 @@ impl Consumer {
     #[cold]
     fn first_event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         if self
-            .desk
+            .selector
             .interest()
-            .includes(flow, self.desk.now, event, false)
+            .includes(flow, self.selector.now, event, false)
         {
             self.update(flow);
             self.take(flow.slot, event);
@@ -77,7 +77,8 @@ impl Consumer {
         if let Some(place) = self.flows.get_mut(slot as usize)
             && let Some(entry) = place
         {
-            self.desk.event(&entry.flow, &mut entry.memory, event);
+            self.selector
+                .event(&entry.flow, &mut entry.flow_state, event);
             if matches!(event, StreamEvent::Over { .. }) {
                 *place = None;
             }
@@ -93,28 +94,28 @@ fn entry(flows: &mut [Option<FlowEntry>], (slot, id): (u32, u64)) -> Option<&mut
 
 impl StreamSink for Consumer {
     fn time(&mut self, now: Timestamp) {
-        self.desk.at(now);
+        self.selector.at(now);
     }
 
     #[inline]
     fn run_timers(&mut self, now: Timestamp) {
-        let Self { desk, flows } = self;
-        while let Some(of) = desk.due(now) {
+        let Self { selector, flows } = self;
+        while let Some(of) = selector.due(now) {
             if let Some(entry) = entry(flows, of) {
-                desk.idle(now, &entry.flow, &mut entry.memory);
+                selector.idle(now, &entry.flow, &mut entry.flow_state);
             }
         }
     }
 
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
-        if let Some(scope) = self.desk.show.recorded() {
-            self.desk.show.remember(frame, scope.pair(packet));
+        if let Some(scope) = self.selector.outputs.recorded() {
+            self.selector.outputs.remember(frame, scope.pair(packet));
         }
     }
 
     fn fragments(&mut self, frames: &[u64]) {
-        self.desk.fragments.clear();
-        self.desk.fragments.extend_from_slice(frames);
+        self.selector.fragments.clear();
+        self.selector.fragments.extend_from_slice(frames);
     }
 
     #[allow(
@@ -124,7 +125,7 @@ impl StreamSink for Consumer {
     #[inline(always)]
     fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         if let StreamEvent::Bare { .. } = event
-            && !self.desk.shows_empty()
+            && !self.selector.shows_empty()
         {
             return;
         }
@@ -135,7 +136,7 @@ impl StreamSink for Consumer {
             if entry.flow.changes != flow.changes {
                 entry.flow = *flow;
             }
-            self.desk.event(flow, &mut entry.memory, event);
+            self.selector.event(flow, &mut entry.flow_state, event);
             if let StreamEvent::Over { .. } = event {
                 *place = None;
             }

@@ -10,7 +10,7 @@ use crate::packet::{Packet, TcpFlags, Transport};
 use crate::search::Query;
 use crate::stats::{DecodeStats, OutputStats};
 
-use super::show::Show;
+use super::outputs::Outputs;
 
 /// What is to be done with packets, and what is remembered between them.
 pub(super) struct Packets {
@@ -21,17 +21,17 @@ pub(super) struct Packets {
     pub(super) search_first: Option<usize>,
     /// Packets to show behind a match, of any flow.
     pub(super) after: u64,
-    pub(super) show: Show,
+    pub(super) outputs: Outputs,
     pub(super) output: OutputStats,
     /// Packets that were shown, matching or not.
     pub(super) shown: u64,
-    following: u64,
+    after_context_left: u64,
     matches: Vec<Range<usize>>,
     pieces: Vec<Piece>,
 }
 
 impl Packets {
-    pub(super) fn new(query: Query, show: Show) -> Self {
+    pub(super) fn new(query: Query, outputs: Outputs) -> Self {
         Self {
             query,
             invert: false,
@@ -39,10 +39,10 @@ impl Packets {
             max_count: None,
             search_first: None,
             after: 0,
-            show,
+            outputs,
             output: OutputStats::default(),
             shown: 0,
-            following: 0,
+            after_context_left: 0,
             matches: Vec::new(),
             pieces: Vec::new(),
         }
@@ -60,19 +60,19 @@ impl Packets {
             Err(why) => return decoded.count(why),
         };
         decoded.packets += 1;
-        let result = self.show.renderer.frame();
-        self.show.note(result);
+        let result = self.outputs.renderer.frame();
+        self.outputs.note(result);
         let payload = packet.payload;
         let payload = self
             .search_first
             .and_then(|first| payload.get(..first))
             .unwrap_or(payload);
-        let mut shown = if self.following > 0 {
+        let mut shown = if self.after_context_left > 0 {
             Some(Why::Context)
         } else {
             None
         };
-        self.following = self.following.saturating_sub(1);
+        self.after_context_left = self.after_context_left.saturating_sub(1);
         self.matches.clear();
         if payload.is_empty() {
             if !self.show_empty {
@@ -86,7 +86,7 @@ impl Packets {
             self.output.matched += u64::from(holds);
             if holds != self.invert {
                 shown = Some(Why::Match);
-                self.following = self.after;
+                self.after_context_left = self.after;
             }
         }
         let Some(why) = shown else { return };
@@ -95,9 +95,9 @@ impl Packets {
         if !payload.is_empty() {
             self.pieces.push(Piece::Kept(0..payload.len()));
         }
-        if let Some(recorder) = &mut self.show.recorder {
+        if let Some(recorder) = &mut self.outputs.recorder {
             let result = recorder.save_now(frame);
-            self.show.note(result);
+            self.outputs.note(result);
         }
         let hit = Hit {
             number,
@@ -133,7 +133,7 @@ impl Packets {
             joined: false,
             pending: false,
         };
-        self.show.hit(&hit);
+        self.outputs.hit(&hit);
     }
 }
 

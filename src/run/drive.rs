@@ -9,7 +9,7 @@ use crate::capture::savefile::Savefiles;
 use crate::cli::config::{First, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
-use crate::pipeline::{News, Pipeline};
+use crate::pipeline::{Pipeline, ReaderEvent};
 use crate::render::{Ending, Renderer};
 
 use super::diagnose::Schedule;
@@ -107,7 +107,7 @@ impl Drive {
             }
             // What was gathered is written before anything is waited for.
             match pipeline.read_on(if dry { PATIENCE } else { Duration::ZERO }) {
-                News::Read(progress, warnings) => {
+                ReaderEvent::Read(progress, warnings) => {
                     dry = false;
                     told = Instant::now();
                     if let Some(gauge) = &mut self.gauge {
@@ -121,8 +121,8 @@ impl Drive {
                         self.notes.warn(&warning.to_string());
                     }
                 }
-                News::Silence => dry = true,
-                News::Over(read, result) => {
+                ReaderEvent::Silence => dry = true,
+                ReaderEvent::Finished(read, result) => {
                     *files = *read;
                     return match result {
                         Ok(()) => Ok(ending),

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 use crate::cli::config::Input;
 use crate::exchange::Silence;
 use crate::frame::Timestamp;
-use crate::pipeline::Unanswered;
+use crate::pipeline::PendingRequest;
 use crate::render;
 use crate::stats::Stats;
 
@@ -127,12 +127,12 @@ impl Notes {
     }
 
     /// Questions that the end cut off from their answers.
-    pub(super) fn left_waiting(&self, many: u64, first: &[Unanswered], now: Timestamp) {
+    pub(super) fn left_waiting(&self, many: u64, first: &[PendingRequest], now: Timestamp) {
         if self.quiet || many == 0 {
             return;
         }
         let requests = count(many, "request has", "requests have");
-        let unseen = |question: &Unanswered| question.silence == Silence::Unseen;
+        let unseen = |question: &PendingRequest| question.silence == Silence::Unseen;
         let what = match first.iter().all(unseen) {
             true => "no answer in the capture",
             false => "no answer yet",
@@ -190,7 +190,7 @@ fn losses(stats: &Stats) -> String {
 }
 
 /// What is known of a question that has no answer, and no more than that.
-fn silence(question: &Unanswered) -> String {
+fn silence(question: &PendingRequest) -> String {
     let heard = match (question.acknowledged, question.silence) {
         (true, _) => " and acknowledged",
         (false, Silence::Unseen) => "",

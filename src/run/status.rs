@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::exchange::Silence;
 use crate::frame::Timestamp;
-use crate::pipeline::{Pipeline, Unanswered};
+use crate::pipeline::{PendingRequest, Pipeline};
 use crate::render;
 
 use super::notes::clean;
@@ -98,7 +98,7 @@ impl Watch {
     }
 }
 
-fn text(question: &Unanswered, now: Timestamp) -> String {
+fn text(question: &PendingRequest, now: Timestamp) -> String {
     let heard = match (question.begun, question.acknowledged) {
         (true, _) => "the answer has begun",
         (_, true) => "request acknowledged",
@@ -136,7 +136,7 @@ mod tests {
             addr: IpAddr::from([127, 0, 0, 1]),
             port,
         };
-        let mut question = Unanswered {
+        let mut question = PendingRequest {
             number: 7,
             title: b"GET /".to_vec(),
             client: end(41060),

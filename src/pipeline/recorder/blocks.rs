@@ -71,17 +71,17 @@ impl Blocks {
             && let Some(block) = self.full.pop_front()
         {
             self.first += 1;
-            if let Ok(memory) = Arc::try_unwrap(block) {
-                self.spare = memory;
+            if let Ok(flow_state) = Arc::try_unwrap(block) {
+                self.spare = flow_state;
             }
         }
     }
 
     /// The memory of a block that went, if there is one and it is no larger than usual.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        let memory = mem::take(&mut self.spare);
-        match memory.capacity() <= 2 * ROOM {
-            true => memory,
+        let flow_state = mem::take(&mut self.spare);
+        match flow_state.capacity() <= 2 * ROOM {
+            true => flow_state,
             false => Vec::new(),
         }
     }
@@ -96,10 +96,10 @@ impl Blocks {
         if self.open.is_empty() {
             return;
         }
-        let mut memory = self.spare();
-        memory.clear();
-        memory.reserve(ROOM);
-        let mut full = mem::replace(&mut self.open, memory);
+        let mut flow_state = self.spare();
+        flow_state.clear();
+        flow_state.reserve(ROOM);
+        let mut full = mem::replace(&mut self.open, flow_state);
         // Not where it is nearly full: it is moved for that.
         if full.len() < full.capacity() / 4 * 3 {
             full.shrink_to_fit();

@@ -4,25 +4,26 @@ use crate::dissect::Conversation;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::pipeline::memory::{Memory, State};
+use crate::pipeline::flow_state::{FlowState, Tracking};
 
-use super::frames::keep_untold;
-use super::{Desk, Dissecting};
+use super::frame_log::keep_pending_frames;
+use super::{Dissecting, Selector};
 
-impl Desk {
+impl Selector {
     /// Look at the flow again when time alone ends something in it: a raw burst, or by `review`
     /// what is shown live.
     pub(super) fn set_timer(
         &mut self,
         flow: &Flow,
         conversation: &Conversation,
-        state: &mut State,
+        tracking: &mut Tracking,
         review: Option<Timestamp>,
     ) {
         let moment = match conversation.open_burst_since() {
             Some(since) => since.after(time::BURST_PAUSE),
-            None if self.orders.live
-                && (state.is_due(&self.orders.query, self.orders.pair) || self.is_slow(state)) =>
+            None if self.options.live
+                && (tracking.is_due(&self.options.query, self.options.pair)
+                    || self.is_slow(tracking)) =>
             {
                 review
             }
@@ -30,7 +31,7 @@ impl Desk {
         };
         // A moment beyond the range never comes.
         let Some(moment) = moment else { return };
-        state.timed = true;
+        tracking.timed = true;
         // Mostly it is the latest; not where the clock went back.
         let at = match self.timers.back() {
             Some((latest, _)) if *latest > moment => {
@@ -48,47 +49,52 @@ impl Desk {
     }
 
     /// Take note that time has passed for a flow that [`Self::due`] named.
-    pub(in crate::pipeline) fn idle(&mut self, now: Timestamp, flow: &Flow, memory: &mut Memory) {
-        let Memory {
+    pub(in crate::pipeline) fn idle(
+        &mut self,
+        now: Timestamp,
+        flow: &Flow,
+        flow_state: &mut FlowState,
+    ) {
+        let FlowState {
             conversation,
-            state,
-        } = memory;
-        state.timed = false;
-        let limits = self.orders.limits;
+            tracking,
+        } = flow_state;
+        tracking.timed = false;
+        let limits = self.options.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
         conversation.idle(now, flow, &limits, decoders, stats, &mut |dir, by, said| {
-            self.said(flow, state, dir, by, said);
+            self.said(flow, tracking, dir, by, said);
         });
         self.dissecting = Some(dissecting);
-        keep_untold(state, conversation);
-        if self.orders.live {
-            self.slow(now, flow, state);
+        keep_pending_frames(tracking, conversation);
+        if self.options.live {
+            self.slow(now, flow, tracking);
             for dir in [Direction::ToServer, Direction::ToClient] {
-                let Some(mut open) = state.open(dir).take() else {
+                let Some(mut open) = tracking.open(dir).take() else {
                     continue;
                 };
                 let quiet = now.since(open.last.ts);
-                let query = &self.orders.query;
+                let query = &self.options.query;
                 let late = |since: Timestamp| now.since(since) >= time::PORTION;
                 let is_due = (quiet >= time::BURST_PAUSE || open.fresh.is_some_and(late))
-                    && state.is_due_of(&open, query, self.orders.pair);
+                    && tracking.is_due_of(&open, query, self.options.pair);
                 let mut ends = false;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
                     // A text that would match if it ended here is not waited for. What would not is
                     // one record with what comes.
-                    ends = self.orders.invert || open.unit.would_hold(query);
+                    ends = self.options.invert || open.unit.would_hold(query);
                     open.waits = !ends;
                 }
-                *state.open(dir) = Some(open);
+                *tracking.open(dir) = Some(open);
                 if ends {
-                    self.release(flow, state, dir, true);
+                    self.release(flow, tracking, dir, true);
                 } else if is_due {
                     // An answer that goes on and on is shown while it does.
-                    self.portion(flow, state, dir, false);
+                    self.portion(flow, tracking, dir, false);
                 }
             }
         }
-        self.set_timer(flow, conversation, state, now.after(time::REVIEW));
+        self.set_timer(flow, conversation, tracking, now.after(time::REVIEW));
     }
 }

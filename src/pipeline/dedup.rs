@@ -18,7 +18,7 @@ const APART: i64 = 20_000_000;
 /// (Linux cooked 2). The older cooked header says only a hardware address, which a bridge shares
 /// with its ports: there, IPv4 packets with equal identifications are copies, since whoever sends
 /// again counts on.
-pub(super) struct Copies {
+pub(super) struct Dedup {
     live: bool,
     /// Live, frames came from more than one interface.
     several: bool,
@@ -26,7 +26,7 @@ pub(super) struct Copies {
     recent: Recent,
 }
 
-impl Copies {
+impl Dedup {
     /// Of a run that is live or not: the interfaces of files are told apart by their frames'
     /// headers alone, since two files may have the same packets.
     pub(super) fn new(live: bool) -> Self {
@@ -151,7 +151,7 @@ mod tests {
             (401, 4, 1, 8, b"one", false),
             (430, 4, 1, 8, b"one", false),
         ];
-        let mut copies = Copies::new(false);
+        let mut copies = Dedup::new(false);
         for (number, (millis, way, last, id, payload, want)) in table.into_iter().enumerate() {
             let bytes = sll(way, last, id, payload);
             let frame = Frame {
@@ -188,7 +188,7 @@ mod tests {
         six.extend([4, 0, 5, 0, 0, 9, 0, 0, b'x']);
         let four = sll(0, 1, 0, b"x")[16..].to_vec();
         for (ether_type, ip) in [([0x86, 0xdd], six), ([8, 0], four)] {
-            let mut copies = Copies::new(true);
+            let mut copies = Dedup::new(true);
             for (number, (millis, interface, want)) in table.into_iter().enumerate() {
                 let mut bytes = ether_type.to_vec();
                 bytes.extend([0, 0, 0, 0, 0, interface, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0]);
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn interfaces_that_are_captured_apart_are_told_by_their_number() {
         let bytes = sll(0, 1, 0, b"x")[16..].to_vec();
-        let mut copies = Copies::new(true);
+        let mut copies = Dedup::new(true);
         let mut is_copy = |interface| {
             let frame = Frame {
                 number: 1,

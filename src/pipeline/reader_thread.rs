@@ -21,12 +21,12 @@ use crate::capture::{CaptureError, Next, Progress, Source as _, Warning};
 use crate::frame::Frame;
 use crate::stats::Stats;
 
-use super::batch::{Batch, Courier};
-use super::behind::Behind;
-use super::desk::Interest;
-use super::front::Front;
+use super::batch::{Batch, BatchWriter};
+use super::ingest::Ingest;
 use super::recorder::Scope;
-use super::{Messages, Pipeline, Way};
+use super::replay::BatchReplay;
+use super::selector::Interest;
+use super::{MessageMode, Mode, Pipeline};
 
 /// Batches that wait at most, each with a block of the file.
 const WAITING: usize = 3;
@@ -36,36 +36,36 @@ const LOOKS: u32 = 2000;
 const MUCH: usize = 1 << 20;
 
 /// The thread: started once, before the sandbox is closed, it reads whatever is to be read.
-pub struct Ahead {
-    tasks: Sender<Task>,
+pub struct ReaderThread {
+    tasks: Sender<Job>,
 }
 
 /// Files to be read.
-struct Task {
+struct Job {
     files: Box<Savefiles>,
-    front: Front,
+    ingest: Ingest,
     /// Packets without payload are to be told as well.
     interest: Interest,
     /// What is recorded: then all packets are told.
     recorded: Option<Scope>,
     full: SyncSender<Batch>,
     empty: Receiver<Batch>,
-    end: Sender<Over>,
+    end: Sender<Finished>,
     stop: Arc<AtomicBool>,
 }
 
 /// What is left when they are.
-struct Over {
+struct Finished {
     files: Box<Savefiles>,
-    front: Front,
+    ingest: Ingest,
     result: Result<(), CaptureError>,
 }
 
 /// Files that are being read.
-pub(super) struct Reading {
+pub(super) struct ReaderHandle {
     full: Receiver<Batch>,
     pub(super) empty: Sender<Batch>,
-    end: Receiver<Over>,
+    end: Receiver<Finished>,
     stop: Arc<AtomicBool>,
     /// What this thread may read of the files.
     stretches: Arc<Stretches>,
@@ -74,39 +74,39 @@ pub(super) struct Reading {
 }
 
 /// What the other thread has to say.
-pub enum News {
+pub enum ReaderEvent {
     /// It read on: how far it is, and what a person should be told.
     Read(Option<Progress>, Vec<Warning>),
     /// Nothing new yet.
     Silence,
     /// All is told: the files, for what they counted, and why they could not be read to their end.
-    Over(Box<Savefiles>, Result<(), CaptureError>),
+    Finished(Box<Savefiles>, Result<(), CaptureError>),
 }
 
-impl Ahead {
+impl ReaderThread {
     /// Start the thread, and wait until it runs: what it asks of the system to begin with is not
     /// asked later.
     ///
     /// # Errors
     /// There can be none.
     pub fn start() -> io::Result<Self> {
-        let (tasks, given) = channel::<Task>();
+        let (tasks, given) = channel::<Job>();
         let (ready, runs) = channel();
         Builder::new().name("ahead".into()).spawn(move || {
             // Who waits for it is there.
             let _ = ready.send(());
-            given.into_iter().for_each(Task::perform);
+            given.into_iter().for_each(Job::perform);
         })?;
         let _ = runs.recv();
         Ok(Self { tasks })
     }
 }
 
-impl Task {
+impl Job {
     fn perform(self) {
         let Self {
             mut files,
-            mut front,
+            mut ingest,
             interest,
             recorded,
             full,
@@ -115,7 +115,7 @@ impl Task {
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = Courier::new(interest, recorded, |batch| {
+        let mut courier = BatchWriter::new(interest, recorded, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -124,11 +124,11 @@ impl Task {
         let result = loop {
             match files.next_kept() {
                 Ok((Next::Frame(frame), block)) => {
-                    if front.waiting() <= MUCH {
+                    if ingest.waiting() <= MUCH {
                         courier.at(&frame);
-                        front.frame(block, &frame, &mut courier);
+                        ingest.frame(block, &frame, &mut courier);
                     } else if courier.is_apart() {
-                        front.frame(&[], &frame, &mut courier);
+                        ingest.frame(&[], &frame, &mut courier);
                     } else {
                         // What was told of the block goes first: then batches are sent while the
                         // frame is at hand.
@@ -137,9 +137,9 @@ impl Task {
                             bytes: &bytes,
                             ..frame
                         };
-                        send(&mut files, &mut front, &mut courier);
+                        send(&mut files, &mut ingest, &mut courier);
                         courier.apart();
-                        front.frame(&[], &frame, &mut courier);
+                        ingest.frame(&[], &frame, &mut courier);
                     }
                     if !courier.batch.is_full() {
                         continue;
@@ -149,22 +149,22 @@ impl Task {
                 Ok((Next::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            send(&mut files, &mut front, &mut courier);
+            send(&mut files, &mut ingest, &mut courier);
             // Not for each frame: the other thread writes near it.
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
         };
-        send(&mut files, &mut front, &mut courier);
+        send(&mut files, &mut ingest, &mut courier);
         courier.apart();
-        front.finish(&mut courier);
-        send(&mut files, &mut front, &mut courier);
+        ingest.finish(&mut courier);
+        send(&mut files, &mut ingest, &mut courier);
         drop(courier);
         drop(full);
         // Nobody waits for it when the run has failed.
-        let _ = end.send(Over {
+        let _ = end.send(Finished {
             files,
-            front,
+            ingest,
             result,
         });
     }
@@ -173,16 +173,16 @@ impl Task {
 /// Send what was told of the frames since the last time.
 fn send<F: FnMut(Batch) -> Batch>(
     files: &mut Savefiles,
-    front: &mut Front,
-    courier: &mut Courier<F>,
+    ingest: &mut Ingest,
+    courier: &mut BatchWriter<F>,
 ) {
     courier.batch.stats = Stats {
         capture: files.stats(),
-        ..front.stats()
+        ..ingest.stats()
     };
     courier.batch.progress = files.progress();
     courier.batch.warnings.extend(files.take_warnings());
-    front.settle(files.kept());
+    ingest.settle(files.kept());
     let lacks = files.lacks();
     let block = files.exchange(courier.spare());
     courier.send(block, lacks);
@@ -192,19 +192,19 @@ impl Pipeline {
     /// Let the other thread read these files for this pipeline, which has taken no frame yet.
     /// [`Self::read_on`] tells of it.
     #[must_use]
-    pub fn read_ahead(mut self, ahead: &Ahead, files: &mut Savefiles) -> Self {
-        if let Way::Messages(messages) = self.way {
-            let Messages { front, consumer } = *messages;
+    pub fn read_ahead(mut self, ahead: &ReaderThread, files: &mut Savefiles) -> Self {
+        if let Mode::Messages(messages) = self.mode {
+            let MessageMode { ingest, consumer } = *messages;
             let (full, batches) = sync_channel(WAITING);
             let (taken, empty) = channel();
             let (end, over) = channel();
             let stop = Arc::new(AtomicBool::new(false));
-            let stretches = files.share(consumer.desk.sought().filter(|_| front.takes_all()));
-            let task = Task {
+            let stretches = files.share(consumer.selector.sought().filter(|_| ingest.takes_all()));
+            let task = Job {
                 files: Box::new(mem::take(files)),
-                front,
-                interest: consumer.desk.interest(),
-                recorded: consumer.desk.show.recorded(),
+                ingest,
+                interest: consumer.selector.interest(),
+                recorded: consumer.selector.outputs.recorded(),
                 full,
                 empty,
                 end,
@@ -212,7 +212,7 @@ impl Pipeline {
             };
             // Where there is no thread to take it, reading on says so.
             let _ = ahead.tasks.send(task);
-            let reading = Reading {
+            let reading = ReaderHandle {
                 full: batches,
                 empty: taken,
                 end: over,
@@ -220,7 +220,7 @@ impl Pipeline {
                 stretches,
                 looks: LOOKS,
             };
-            self.way = Way::Behind(Box::new(Behind::new(consumer, reading)));
+            self.mode = Mode::Batches(Box::new(BatchReplay::new(consumer, reading)));
         }
         self
     }
@@ -229,27 +229,27 @@ impl Pipeline {
     ///
     /// # Panics
     /// When the other thread has.
-    pub fn read_on(&mut self, patience: Duration) -> News {
-        let Way::Behind(behind) = &mut self.way else {
-            return News::Silence;
+    pub fn read_on(&mut self, patience: Duration) -> ReaderEvent {
+        let Mode::Batches(behind) = &mut self.mode else {
+            return ReaderEvent::Silence;
         };
         match behind.reading.receive(patience) {
             Ok(batch) => {
                 let (progress, warnings) = behind.take(batch);
-                News::Read(progress, warnings)
+                ReaderEvent::Read(progress, warnings)
             }
-            Err(RecvTimeoutError::Timeout) => News::Silence,
+            Err(RecvTimeoutError::Timeout) => ReaderEvent::Silence,
             Err(RecvTimeoutError::Disconnected) => match behind.reading.end.recv() {
-                Ok(Over {
+                Ok(Finished {
                     mut files,
-                    front,
+                    ingest,
                     result,
                 }) => {
                     behind.stats = Stats {
                         capture: files.stats(),
-                        ..front.stats()
+                        ..ingest.stats()
                     };
-                    News::Over(files, result)
+                    ReaderEvent::Finished(files, result)
                 }
                 // It has said why.
                 Err(_) => panic::resume_unwind(Box::new("the thread that reads ahead is gone")),
@@ -259,13 +259,13 @@ impl Pipeline {
 
     /// The other thread is to read no further. What it has read is still told.
     pub fn stop_reading(&mut self) {
-        if let Way::Behind(behind) = &mut self.way {
+        if let Mode::Batches(behind) = &mut self.mode {
             behind.reading.stop.store(true, Ordering::Relaxed);
         }
     }
 }
 
-impl Reading {
+impl ReaderHandle {
     /// The next batch; waits for `patience` at most.
     fn receive(&mut self, patience: Duration) -> Result<Batch, RecvTimeoutError> {
         // A thread that sleeps has to be woken by the one that reads, each time. One that found a
@@ -295,7 +295,7 @@ impl Reading {
     }
 }
 
-impl Drop for Reading {
+impl Drop for ReaderHandle {
     /// A run that failed does not wait for the other thread.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);

@@ -16,14 +16,14 @@ use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
 use crate::stats::{DecodeStats, ReassemblyStats, Stats};
 use crate::stream::{Aside, StreamEvent};
 
-use super::copies::Copies;
+use super::dedup::Dedup;
 
 /// The verbs between a frame and a stream.
-pub(super) struct Front {
+pub(super) struct Ingest {
     filter: Option<Filter>,
     scratch: Vec<u8>,
     decoded: DecodeStats,
-    copies: Copies,
+    copies: Dedup,
     defragmenter: Defragmenter,
     reassembler: Reassembler,
 }
@@ -44,10 +44,10 @@ pub(super) trait StreamSink {
     fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>);
 }
 
-impl Front {
+impl Ingest {
     pub(super) fn new(
         filter: Option<Filter>,
-        copies: Copies,
+        copies: Dedup,
         defragmenter: Defragmenter,
         reassembler: Reassembler,
     ) -> Self {
@@ -67,13 +67,8 @@ impl Front {
     }
 
     /// Take a frame. It may lie in a `block` that stays until [`Self::settle`].
-    pub(super) fn frame(
-        &mut self,
-        block: &[u8],
-        frame: &Frame<'_>,
-        listener: &mut impl StreamSink,
-    ) {
-        self.tick(block, frame.ts, listener);
+    pub(super) fn frame(&mut self, block: &[u8], frame: &Frame<'_>, sink: &mut impl StreamSink) {
+        self.tick(block, frame.ts, sink);
         // Looked at where it was made: a packet is large.
         let decoded = decode::frame(frame);
         let packet = match &decoded {
@@ -104,65 +99,65 @@ impl Front {
         self.decoded.packets += 1;
         self.decoded.too_deep += u64::from(packet.tunnels > TUNNELS);
         self.decoded.snaplen_bytes += u64::from(packet.cut);
-        listener.packet(frame, packet);
-        self.packet(block, packet, listener);
+        sink.packet(frame, packet);
+        self.packet(block, packet, sink);
         if packet.doubtful
             && let Some((datagram, inner)) = decode::around(frame)
         {
-            around(&mut self.reassembler, block, &datagram, inner, listener);
+            around(&mut self.reassembler, block, &datagram, inner, sink);
         }
     }
 
-    fn packet(&mut self, block: &[u8], packet: &Packet<'_>, listener: &mut impl StreamSink) {
+    fn packet(&mut self, block: &[u8], packet: &Packet<'_>, sink: &mut impl StreamSink) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
         if packet.ip.fragment.is_none() {
-            if !push(reassembler, block, packet, listener) {
+            if !push(reassembler, block, packet, sink) {
                 self.decoded.packets -= 1;
                 self.decoded.copies += 1;
             }
             return;
         }
         match defragmenter.push(packet, &mut |piece| {
-            apart(reassembler, block, piece, listener);
+            apart(reassembler, block, piece, sink);
         }) {
             Defragmented::Waiting => {}
-            Defragmented::Apart => apart(reassembler, block, packet, listener),
+            Defragmented::Apart => apart(reassembler, block, packet, sink),
             Defragmented::Whole {
                 first,
                 bytes,
                 frames,
             } => {
-                listener.fragments(frames);
+                sink.fragments(frames);
                 reassembler.settle(block);
                 let packet = decode::datagram(&first, bytes);
-                push(reassembler, &[], &packet, listener);
+                push(reassembler, &[], &packet, sink);
                 if packet.doubtful
                     && let Some((datagram, inner)) = decode::around_datagram(&first, bytes)
                 {
-                    around(reassembler, &[], &datagram, inner, listener);
+                    around(reassembler, &[], &datagram, inner, sink);
                 }
-                listener.fragments(&[]);
+                sink.fragments(&[]);
             }
         }
     }
 
     /// Note that it is `now`.
-    pub(super) fn tick(&mut self, block: &[u8], now: Timestamp, listener: &mut impl StreamSink) {
+    pub(super) fn tick(&mut self, block: &[u8], now: Timestamp, sink: &mut impl StreamSink) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
-        listener.time(now);
+        sink.time(now);
         defragmenter.expire(now, &mut |piece| {
-            apart(reassembler, block, piece, listener);
+            apart(reassembler, block, piece, sink);
         });
-        reassembler.expire_from(block, now, |flow, event| listener.event(flow, event));
-        listener.run_timers(now);
+        reassembler.expire_from(block, now, |flow, event| sink.event(flow, event));
+        sink.run_timers(now);
     }
 
     /// The block goes that frames were taken from.
@@ -171,14 +166,14 @@ impl Front {
     }
 
     /// The capture is over: everything that waits is told.
-    pub(super) fn finish(&mut self, listener: &mut impl StreamSink) {
+    pub(super) fn finish(&mut self, sink: &mut impl StreamSink) {
         let Self {
             defragmenter,
             reassembler,
             ..
         } = self;
-        defragmenter.finish(&mut |piece| apart(reassembler, &[], piece, listener));
-        reassembler.finish(|flow, event| listener.event(flow, event));
+        defragmenter.finish(&mut |piece| apart(reassembler, &[], piece, sink));
+        reassembler.finish(|flow, event| sink.event(flow, event));
     }
 
     /// Bytes that wait, and may all be told at the next frame.
@@ -207,9 +202,9 @@ fn push(
     reassembler: &mut Reassembler,
     block: &[u8],
     packet: &Packet<'_>,
-    listener: &mut impl StreamSink,
+    sink: &mut impl StreamSink,
 ) -> bool {
-    reassembler.push_from(block, packet, |flow, event| listener.event(flow, event))
+    reassembler.push_from(block, packet, |flow, event| sink.event(flow, event))
 }
 
 /// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the
@@ -219,7 +214,7 @@ fn around(
     block: &[u8],
     datagram: &Packet<'_>,
     inner: Range<usize>,
-    listener: &mut impl StreamSink,
+    sink: &mut impl StreamSink,
 ) {
     reassembler.push_from(block, datagram, |flow, event| match *event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
@@ -236,11 +231,11 @@ fn around(
                     by,
                 };
                 if context + after < len {
-                    listener.event(flow, &event);
+                    sink.event(flow, &event);
                 }
             }
         }
-        _ => listener.event(flow, event),
+        _ => sink.event(flow, event),
     });
 }
 
@@ -249,7 +244,7 @@ fn apart(
     reassembler: &mut Reassembler,
     block: &[u8],
     piece: &Packet<'_>,
-    listener: &mut impl StreamSink,
+    sink: &mut impl StreamSink,
 ) {
     let alone = Packet {
         transport: Transport::Other,
@@ -267,8 +262,8 @@ fn apart(
                 why: Aside::Late,
                 by,
             };
-            listener.event(flow, &event);
+            sink.event(flow, &event);
         }
-        _ => listener.event(flow, event),
+        _ => sink.event(flow, event),
     });
 }

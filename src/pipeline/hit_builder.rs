@@ -10,11 +10,11 @@ use crate::message::{BodyFacts, Description, Kind, Side};
 use crate::search::Query;
 use crate::times::Times;
 
-use super::memory::{Last, Open};
+use super::flow_state::{LastPacket, OpenMessage};
 
 /// How a message is shown.
 #[derive(Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct HitMeta {
     pub(super) portion: Portion,
     pub(super) why: Why,
     pub(super) complete: bool,
@@ -23,7 +23,7 @@ pub(super) struct Manner {
     pub(super) failed: Option<Failed>,
 }
 
-impl Manner {
+impl HitMeta {
     /// A whole match.
     pub(super) const MATCH: Self = Self {
         portion: Portion::Whole,
@@ -36,7 +36,7 @@ impl Manner {
 }
 
 /// What a message is, in detail, by its kept head; what has no head is told by its first bytes.
-pub(super) fn described(open: &Open) -> Description {
+pub(super) fn described(open: &OpenMessage) -> Description {
     dissect::describe(open.begin.kind, open.unit.head(), &[])
 }
 
@@ -45,16 +45,16 @@ pub(super) fn with_hit(
     query: &Query,
     stand_out: &[String],
     flow: &Flow,
-    open: &mut Open,
-    manner: &Manner,
+    open: &mut OpenMessage,
+    meta: &HitMeta,
     then: impl FnOnce(&Hit<'_>),
 ) {
     let heading = heading(flow, open.dir, open.last);
-    let shown = match manner.portion {
+    let shown = match meta.portion {
         Portion::First | Portion::Next => open.unit.show_portion(query),
         Portion::Whole | Portion::Last => open.unit.show(query),
     };
-    let later = matches!(manner.portion, Portion::Next | Portion::Last);
+    let later = matches!(meta.portion, Portion::Next | Portion::Last);
     let described = open.portions.as_ref().filter(|_| later);
     let begins = || {
         let head = match shown.text.pieces {
@@ -72,10 +72,10 @@ pub(super) fn with_hit(
     let description = described.map_or_else(begins, without_places);
     then(&Hit {
         number: open.number,
-        why: manner.why,
+        why: meta.why,
         heading,
         kind: open.begin.kind,
-        portion: manner.portion,
+        portion: meta.portion,
         text: shown.text,
         start: shown.start,
         carried: shown.carried,
@@ -90,12 +90,12 @@ pub(super) fn with_hit(
         opaque: description.opaque.as_deref(),
         body_size: shown.body_size,
         body: open.body,
-        times: manner.times,
-        incomplete: !manner.complete,
-        failed: manner.failed,
+        times: meta.times,
+        incomplete: !meta.complete,
+        failed: meta.failed,
         aside: open.aside,
         joined: open.joined,
-        pending: manner.pending,
+        pending: meta.pending,
     });
 }
 
@@ -117,8 +117,8 @@ fn without_places(described: &Description) -> Description {
 pub(super) fn with_answer(
     query: &Query,
     flow: &Flow,
-    open: &mut Open,
-    manner: &Manner,
+    open: &mut OpenMessage,
+    meta: &HitMeta,
     then: impl FnOnce(&Companion<'_>),
 ) {
     let heading = heading(flow, open.dir, open.last);
@@ -144,9 +144,9 @@ pub(super) fn with_answer(
             .find(|role| role.is_status()),
         body_size: shown.body_size,
         body: open.body,
-        times: manner.times,
-        incomplete: !manner.complete,
-        failed: manner.failed,
+        times: meta.times,
+        incomplete: !meta.complete,
+        failed: meta.failed,
     });
 }
 
@@ -158,7 +158,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
         heading: heading(
             flow,
             dir,
-            Last {
+            LastPacket {
                 ts,
                 flags: exchange.asked_flags,
                 icmp: None,
@@ -182,7 +182,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
 }
 
 /// The times of an exchange; with its answer, when that is over.
-pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&Open>) -> Times {
+pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&OpenMessage>) -> Times {
     Times {
         handshake: flow.handshake,
         first: exchange.ordinal == 0,
@@ -198,7 +198,7 @@ pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&Open>) -> 
     }
 }
 
-fn heading(flow: &Flow, dir: Direction, last: Last) -> Heading {
+fn heading(flow: &Flow, dir: Direction, last: LastPacket) -> Heading {
     Heading {
         protocol: flow.protocol,
         ts: last.ts,

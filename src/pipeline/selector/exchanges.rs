@@ -10,22 +10,22 @@ use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
 use crate::message::Side;
-use crate::pipeline::kept::Kept;
-use crate::pipeline::memory::{Open, State};
-use crate::pipeline::telling::{self, Manner};
+use crate::pipeline::flow_state::{OpenMessage, Tracking};
+use crate::pipeline::hit_builder::{self, HitMeta};
+use crate::pipeline::owned_hit::OwnedHit;
 use crate::search::Standing;
 use crate::stream::{Carrier, Ending};
 
 use super::failures::why_unanswered;
-use super::{Desk, SPARE};
+use super::{SPARE, Selector};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
 const KEPT: usize = 16 << 20;
 
 /// The receiver of `dir` has acknowledged what lies in front of `offset`.
-pub(super) fn acknowledged(state: &mut State, dir: Direction, offset: u64, ts: Timestamp) {
-    state.acked[dir.index()] = (offset, ts);
-    for exchange in &mut state.exchanges {
+pub(super) fn acknowledged(tracking: &mut Tracking, dir: Direction, offset: u64, ts: Timestamp) {
+    tracking.acked[dir.index()] = (offset, ts);
+    for exchange in &mut tracking.exchanges {
         if exchange.asked_whole.is_some() && exchange.asking == dir && exchange.asked_end <= offset
         {
             exchange.acknowledged.get_or_insert(ts);
@@ -33,7 +33,7 @@ pub(super) fn acknowledged(state: &mut State, dir: Direction, offset: u64, ts: T
     }
 }
 
-impl Desk {
+impl Selector {
     /// A question begins. Its title may not be known yet.
     #[allow(
         clippy::too_many_arguments,
@@ -42,37 +42,37 @@ impl Desk {
     pub(super) fn ask(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         ordinal: u64,
         number: u64,
         dir: Direction,
         by: &Carrier,
         title: &[u8],
     ) {
-        if state.exchanges.len() >= self.orders.limits.exchanges
-            && let Some(forgotten) = state.exchanges.pop_front()
+        if tracking.exchanges.len() >= self.options.limits.exchanges
+            && let Some(forgotten) = tracking.exchanges.pop_front()
         {
             self.output.exchanges_forgotten += 1;
-            self.unanswered(flow, state, &forgotten, false);
+            self.unanswered(flow, tracking, &forgotten, false);
         }
-        if state.exchanges.capacity() == 0 {
+        if tracking.exchanges.capacity() == 0 {
             // Most flows have one at a time, and there may be very many flows.
-            state.exchanges = self.rooms.pop().unwrap_or_default();
-            state.exchanges.reserve_exact(1);
+            tracking.exchanges = self.rooms.pop().unwrap_or_default();
+            tracking.exchanges.reserve_exact(1);
         }
-        state.asks = true;
-        state.exchanges.push_back(Exchange {
+        tracking.asks = true;
+        tracking.exchanges.push_back(Exchange {
             title: Title::new(title),
-            heard: state.heard(dir.reverse()),
-            reached: state.reached[dir.reverse().index()],
+            heard: tracking.heard(dir.reverse()),
+            reached: tracking.reached[dir.reverse().index()],
             ..Exchange::new(number, ordinal, dir, by, flow.troubles)
         });
     }
 
     /// A quiet flow keeps no room for its next exchange: there may be very many.
-    pub(super) fn give_back_room(&mut self, state: &mut State) {
-        if state.exchanges.is_empty() && state.exchanges.capacity() > 0 {
-            let room = std::mem::take(&mut state.exchanges);
+    pub(super) fn give_back_room(&mut self, tracking: &mut Tracking) {
+        if tracking.exchanges.is_empty() && tracking.exchanges.capacity() > 0 {
+            let room = std::mem::take(&mut tracking.exchanges);
             if self.rooms.len() < SPARE {
                 self.rooms.push(room);
             }
@@ -80,17 +80,23 @@ impl Desk {
     }
 
     /// The head of the open message is known.
-    pub(super) fn briefed(&mut self, flow: &Flow, state: &mut State, dir: Direction, title: &[u8]) {
-        let Some(open) = state.open(dir).as_deref() else {
+    pub(super) fn briefed(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        dir: Direction,
+        title: &[u8],
+    ) {
+        let Some(open) = tracking.open(dir).as_deref() else {
             return;
         };
         let (ordinal, brief) = (open.begin.exchange, open.brief);
         let (side, began) = (open.begin.kind.side, open.first.ts);
-        let asks = !self.orders.conditions.is_empty() && !brief.interim;
+        let asks = !self.options.conditions.is_empty() && !brief.interim;
         if asks {
-            self.learn(state, dir);
+            self.learn(tracking, dir);
         }
-        let Some(exchange) = state.exchange(ordinal) else {
+        let Some(exchange) = tracking.exchange(ordinal) else {
             return;
         };
         match side {
@@ -98,62 +104,64 @@ impl Desk {
             Side::Answers if !brief.interim => {
                 exchange.answered = Some(began);
                 let asked = exchange.asked_whole.unwrap_or(exchange.asked);
-                let conditions = &self.orders.conditions;
+                let conditions = &self.options.conditions;
                 conditions.waited(&mut exchange.findings, began.since(asked));
             }
             _ => {}
         }
         if asks {
-            self.decide(flow, state, ordinal);
+            self.decide(flow, tracking, ordinal);
         }
     }
 
     /// Learn from the head of the open message what the conditions are on.
-    fn learn(&mut self, state: &mut State, dir: Direction) {
-        let Some(mut open) = state.open(dir).take() else {
+    fn learn(&mut self, tracking: &mut Tracking, dir: Direction) {
+        let Some(mut open) = tracking.open(dir).take() else {
             return;
         };
-        let exchange = state.exchange(open.begin.exchange);
+        let exchange = tracking.exchange(open.begin.exchange);
         let known = exchange.map_or(&mut open.findings, |exchange| &mut exchange.findings);
         let (kind, head) = (open.begin.kind, open.unit.head());
         let about = dissect::describe(kind, head, &[]);
-        self.orders.conditions.learn(known, kind.side, head, &about);
-        *state.open(dir) = Some(open);
+        self.options
+            .conditions
+            .learn(known, kind.side, head, &about);
+        *tracking.open(dir) = Some(open);
     }
 
     /// How the exchange of a message stands.
-    pub(super) fn standing(&self, exchange: Option<&Exchange>, open: &Open) -> Standing {
-        if self.orders.conditions.is_empty() {
+    pub(super) fn standing(&self, exchange: Option<&Exchange>, open: &OpenMessage) -> Standing {
+        if self.options.conditions.is_empty() {
             return Standing::Holds;
         }
         let known = exchange.map_or(&open.findings, |exchange| &exchange.findings);
         match open.begin.kind.side {
             Side::Speaks => Standing::Holds,
-            Side::Asks | Side::Answers => self.orders.conditions.standing(known),
+            Side::Asks | Side::Answers => self.options.conditions.standing(known),
         }
     }
 
     /// Something was learnt of an exchange: its question may be shown now, or need not be kept any
     /// longer.
-    pub(super) fn decide(&mut self, flow: &Flow, state: &mut State, ordinal: Option<u64>) {
-        let Some(exchange) = state.exchange(ordinal) else {
+    pub(super) fn decide(&mut self, flow: &Flow, tracking: &mut Tracking, ordinal: Option<u64>) {
+        let Some(exchange) = tracking.exchange(ordinal) else {
             return;
         };
         let (number, matched) = (exchange.number, exchange.matched);
-        match self.orders.conditions.standing(&exchange.findings) {
+        match self.options.conditions.standing(&exchange.findings) {
             Standing::Fails => {
                 exchange.matched = false;
-                self.drop_question(state, number);
+                self.drop_question(tracking, number);
             }
-            Standing::Holds if matched && !exchange.shown && !self.orders.pairs => {
+            Standing::Holds if matched && !exchange.shown && !self.options.pairs => {
                 let exchange = *exchange;
-                self.show_held(flow, state, &exchange, false);
-                if (self.orders.companions || self.orders.pair)
-                    && let Some(exchange) = state.exchange(ordinal)
+                self.show_held(flow, tracking, &exchange, false);
+                if (self.options.companions || self.options.pair)
+                    && let Some(exchange) = tracking.exchange(ordinal)
                 {
                     exchange.shown = true;
                     exchange.matched = false;
-                    self.owed += 1;
+                    self.responses_expected += 1;
                     self.waiting.ask(flow, number);
                 }
             }
@@ -162,34 +170,40 @@ impl Desk {
     }
 
     /// Show a question that was held until its conditions were decided.
-    fn show_held(&mut self, flow: &Flow, state: &mut State, exchange: &Exchange, pending: bool) {
-        let kept = self.take_question(state, exchange.number);
+    fn show_held(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        exchange: &Exchange,
+        pending: bool,
+    ) {
+        let kept = self.take_question(tracking, exchange.number);
         if !self.is_taking() {
             return;
         }
         let frames = kept.as_ref().map_or(&[][..], |kept| &kept.frames);
-        self.count_hit(flow, state, frames, exchange.number);
+        self.count_hit(flow, tracking, frames, exchange.number);
         if let Some(kept) = kept {
-            self.show.hit(&Hit {
+            self.outputs.hit(&Hit {
                 why: Why::Match,
                 pending,
                 ..kept.hit()
             });
         } else {
             // There was no room to keep it.
-            let companion = telling::question(flow, exchange.asking, exchange);
-            self.show.companion(&companion);
+            let companion = hit_builder::question(flow, exchange.asking, exchange);
+            self.outputs.companion(&companion);
         }
     }
 
     /// Live: a question that was waited for long enough need not wait for its answer to be shown.
-    pub(super) fn slow(&mut self, now: Timestamp, flow: &Flow, state: &mut State) {
-        if !self.is_slow(state) {
+    pub(super) fn slow(&mut self, now: Timestamp, flow: &Flow, tracking: &mut Tracking) {
+        if !self.is_slow(tracking) {
             return;
         }
-        let conditions = &self.orders.conditions;
+        let conditions = &self.options.conditions;
         let mut known = Vec::new();
-        for exchange in &mut state.exchanges {
+        for exchange in &mut tracking.exchanges {
             if let (None, Some(asked), Some(least)) = (
                 exchange.findings.slow,
                 exchange.asked_whole,
@@ -201,23 +215,23 @@ impl Desk {
             }
         }
         for ordinal in known {
-            self.decide(flow, state, Some(ordinal));
+            self.decide(flow, tracking, Some(ordinal));
         }
     }
 
     /// Whether a question of the flow waits to be slow enough.
-    pub(super) fn is_slow(&self, state: &State) -> bool {
-        self.orders.conditions.slow.is_some()
-            && state
+    pub(super) fn is_slow(&self, tracking: &Tracking) -> bool {
+        self.options.conditions.slow.is_some()
+            && tracking
                 .exchanges
                 .iter()
                 .any(|exchange| exchange.matched && exchange.findings.slow.is_none())
     }
 
     /// No more answers come in this flow.
-    pub(super) fn answered_all(&mut self, flow: &Flow, state: &mut State, how: Ending) {
-        while let Some(exchange) = state.exchanges.pop_front() {
-            self.unanswered(flow, state, &exchange, how == Ending::Capture);
+    pub(super) fn answered_all(&mut self, flow: &Flow, tracking: &mut Tracking, how: Ending) {
+        while let Some(exchange) = tracking.exchanges.pop_front() {
+            self.unanswered(flow, tracking, &exchange, how == Ending::Capture);
         }
     }
 
@@ -225,35 +239,35 @@ impl Desk {
     pub(super) fn unanswered(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         exchange: &Exchange,
         left: bool,
     ) {
         self.waiting.done(exchange.number);
-        self.owed -= u64::from(exchange.shown && !exchange.failed);
-        let why = why_unanswered(flow, state, exchange);
-        if let Some(why) = why.filter(|_| !self.orders.pairs && self.tells_unanswered(exchange)) {
+        self.responses_expected -= u64::from(exchange.shown && !exchange.failed);
+        let why = why_unanswered(flow, tracking, exchange);
+        if let Some(why) = why.filter(|_| !self.options.pairs && self.tells_unanswered(exchange)) {
             self.show_unanswered(flow, exchange, &why);
         }
         let since = exchange.asked_whole.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
-        let conditions = &self.orders.conditions;
+        let conditions = &self.options.conditions;
         let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
         if left && why.is_none() && !exchange.failed && (exchange.shown || holds) {
-            self.waiting.leave(flow, state, exchange);
+            self.waiting.leave(flow, tracking, exchange);
         }
-        if holds && self.orders.pairs {
-            let question = self.take_question(state, exchange.number);
+        if holds && self.options.pairs {
+            let question = self.take_question(tracking, exchange.number);
             let failed = why.map(|why| why.failed);
-            let silence = state.silence(flow, exchange);
+            let silence = tracking.silence(flow, exchange);
             self.pair(flow, question.as_ref(), exchange, failed, Err(silence));
         } else if holds && !exchange.shown && !conditions.is_empty() {
-            self.show_held(flow, state, exchange, why.is_none());
+            self.show_held(flow, tracking, exchange, why.is_none());
             if let Some(why) = why {
                 self.show_unanswered(flow, exchange, &why);
             }
         } else {
-            self.drop_question(state, exchange.number);
+            self.drop_question(tracking, exchange.number);
         }
     }
 
@@ -261,10 +275,10 @@ impl Desk {
     pub(super) fn pair(
         &mut self,
         flow: &Flow,
-        question: Option<&Rc<Kept>>,
+        question: Option<&Rc<OwnedHit>>,
         exchange: &Exchange,
         failed: Option<Failed>,
-        answer: Result<(&mut Open, &Manner), Silence>,
+        answer: Result<(&mut OpenMessage, &HitMeta), Silence>,
     ) {
         if !self.is_taking() {
             return;
@@ -274,9 +288,9 @@ impl Desk {
         if let Ok((open, _)) = &answer {
             frames.extend_from_slice(&open.frames);
         }
-        self.show.save(flow, &frames);
+        self.outputs.save(flow, &frames);
         let question = question.map(|kept| kept.hit());
-        let times = telling::times(
+        let times = hit_builder::times(
             flow,
             exchange,
             answer.as_ref().ok().map(|(open, _)| &**open),
@@ -290,12 +304,12 @@ impl Desk {
             silence: answer.as_ref().err().copied().unwrap_or_default(),
             failed,
         };
-        let show = &mut self.show;
-        let Ok((open, manner)) = answer else {
-            return show.pair(&pair);
+        let outputs = &mut self.outputs;
+        let Ok((open, meta)) = answer else {
+            return outputs.pair(&pair);
         };
-        self.orders.lend(flow, open, manner, |hit| {
-            show.pair(&Pair {
+        self.options.lend(flow, open, meta, |hit| {
+            outputs.pair(&Pair {
                 answer: Some(hit),
                 ..pair
             });
@@ -306,14 +320,14 @@ impl Desk {
     pub(super) fn keep_question(
         &mut self,
         flow: &Flow,
-        state: &mut State,
-        open: &mut Open,
-        manner: &Manner,
-    ) -> Option<Rc<Kept>> {
-        let room = self.orders.limits.exchanges;
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
+        meta: &HitMeta,
+    ) -> Option<Rc<OwnedHit>> {
+        let room = self.options.limits.exchanges;
         let mut kept = None;
-        self.orders.lend(flow, open, manner, |hit| {
-            kept = Some(Rc::new(Kept::new(hit, hit.frames)));
+        self.options.lend(flow, open, meta, |hit| {
+            kept = Some(Rc::new(OwnedHit::new(hit, hit.frames)));
         });
         let kept = kept?;
         if self.kept + kept.size() > KEPT {
@@ -321,7 +335,7 @@ impl Desk {
             return None;
         }
         self.kept += kept.size();
-        let questions = &mut state.neighbours.get_or_insert_default().questions;
+        let questions = &mut tracking.neighbours.get_or_insert_default().questions;
         if questions.len() >= room
             && let Some(oldest) = questions.pop_front()
         {
@@ -336,43 +350,47 @@ impl Desk {
     pub(super) fn question_of(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         number: u64,
-    ) -> Option<Rc<Kept>> {
-        if let Some(kept) = self.take_question(state, number) {
+    ) -> Option<Rc<OwnedHit>> {
+        if let Some(kept) = self.take_question(tracking, number) {
             return Some(kept);
         }
         let mut kept = None;
-        if let Some(open) = state.asking(dir, number) {
-            let manner = Manner {
+        if let Some(open) = tracking.asking(dir, number) {
+            let meta = HitMeta {
                 why: Why::Context,
                 complete: false,
-                ..Manner::MATCH
+                ..HitMeta::MATCH
             };
-            self.orders.lend(flow, open, &manner, |hit| {
-                kept = Some(Rc::new(Kept::new(hit, hit.frames)));
+            self.options.lend(flow, open, &meta, |hit| {
+                kept = Some(Rc::new(OwnedHit::new(hit, hit.frames)));
             });
         }
         kept
     }
 
     /// Whether a question of this number that is not over matches by now.
-    pub(super) fn is_matched(&self, state: &mut State, dir: Direction, number: u64) -> bool {
-        let orders = &self.orders;
-        orders.conditions.admits(Side::Asks)
-            && state
+    pub(super) fn is_matched(&self, tracking: &mut Tracking, dir: Direction, number: u64) -> bool {
+        let options = &self.options;
+        options.conditions.admits(Side::Asks)
+            && tracking
                 .asking(dir, number)
-                .is_some_and(|open| open.unit.holds(&orders.query) != orders.invert)
+                .is_some_and(|open| open.unit.holds(&options.query) != options.invert)
     }
 
-    pub(super) fn take_question(&mut self, state: &mut State, number: u64) -> Option<Rc<Kept>> {
-        let kept = state.question(number)?;
+    pub(super) fn take_question(
+        &mut self,
+        tracking: &mut Tracking,
+        number: u64,
+    ) -> Option<Rc<OwnedHit>> {
+        let kept = tracking.question(number)?;
         self.kept -= kept.size();
         Some(kept)
     }
 
-    pub(super) fn drop_question(&mut self, state: &mut State, number: u64) {
-        drop(self.take_question(state, number));
+    pub(super) fn drop_question(&mut self, tracking: &mut Tracking, number: u64) {
+        drop(self.take_question(tracking, number));
     }
 }

@@ -5,12 +5,12 @@ use std::ops::Range;
 use crate::flow::{Direction, Flow};
 use crate::hit::Why;
 use crate::message::{Begin, Kind, Part, Side};
-use crate::pipeline::telling::Manner;
+use crate::pipeline::hit_builder::HitMeta;
 use crate::stream::{Aside, Carrier, StreamEvent};
 
-use super::Desk;
+use super::Selector;
 
-impl Desk {
+impl Selector {
     /// Bytes that have no place in their stream are searched by themselves.
     pub(super) fn aside(&mut self, flow: &Flow, event: &StreamEvent<'_>, by: &Carrier) {
         let StreamEvent::Aside {
@@ -24,7 +24,7 @@ impl Desk {
         else {
             return;
         };
-        if why == Aside::Around && (self.orders.query.is_empty() || self.orders.invert) {
+        if why == Aside::Around && (self.options.query.is_empty() || self.options.invert) {
             // Headers, most probably: worth to be searched, and nothing that anybody said.
             return;
         }
@@ -37,19 +37,19 @@ impl Desk {
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(ASIDE, self.next_number(), dir, by);
         open.aside = Some(why);
-        if self.orders.frames {
+        if self.options.frames {
             open.note_frames(self.frames_of(&[by.frame]));
         }
-        open.unit.begin(&self.orders.query, None, true);
-        let query = &self.orders.query;
+        open.unit.begin(&self.options.query, None, true);
+        let query = &self.options.query;
         open.unit
-            .feed(query, &self.orders.keep, Part::Body, bytes, false);
-        open.unit.end(&self.orders.query, false);
+            .feed(query, &self.options.keep, Part::Body, bytes, false);
+        open.unit.end(&self.options.query, false);
         self.output.messages += 1;
-        if open.unit.holds(&self.orders.query) != self.orders.invert && self.is_taking() {
+        if open.unit.holds(&self.options.query) != self.options.invert && self.is_taking() {
             self.output.matched += 1;
-            self.show.save(flow, &[by.frame]);
-            self.tell(flow, &mut open, &Manner::MATCH);
+            self.outputs.save(flow, &[by.frame]);
+            self.tell(flow, &mut open, &HitMeta::MATCH);
         }
         self.spare.push(open);
     }
@@ -60,7 +60,7 @@ impl Desk {
             return Some(own);
         }
         let mut extents = Vec::new();
-        self.orders.query.holds_in(bytes, &mut extents);
+        self.options.query.holds_in(bytes, &mut extents);
         extents.retain(|found| found.start < own.end && found.end > own.start);
         let (first, last) = (extents.first()?, extents.last()?);
         Some(own.start.min(first.start)..own.end.max(last.end))
@@ -68,19 +68,19 @@ impl Desk {
 
     /// A packet without payload, for `-e`.
     pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &Carrier) {
-        if self.orders.show_empty && self.is_taking() {
+        if self.options.show_empty && self.is_taking() {
             let mut open = self.spare.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir, by);
-            if self.orders.frames {
+            if self.options.frames {
                 open.note_frames(&[by.frame]);
             }
-            open.unit.begin(&self.orders.query, None, true);
+            open.unit.begin(&self.options.query, None, true);
             self.tell(
                 flow,
                 &mut open,
-                &Manner {
+                &HitMeta {
                     why: Why::Empty,
-                    ..Manner::MATCH
+                    ..HitMeta::MATCH
                 },
             );
             self.spare.push(open);

@@ -4,20 +4,20 @@ use crate::capture::{Progress, Warning};
 use crate::frame::Timestamp;
 use crate::stats::Stats;
 
-use super::ahead::Reading;
-use super::batch::{Batch, What};
+use super::batch::{Batch, RecordKind};
 use super::consumer::Consumer;
-use super::front::StreamSink as _;
+use super::ingest::StreamSink as _;
+use super::reader_thread::ReaderHandle;
 
-pub(super) struct Behind {
+pub(super) struct BatchReplay {
     pub(super) consumer: Consumer,
-    pub(super) reading: Reading,
+    pub(super) reading: ReaderHandle,
     /// The other thread's counters, when it last told.
     pub(super) stats: Stats,
 }
 
-impl Behind {
-    pub(super) fn new(consumer: Consumer, reading: Reading) -> Self {
+impl BatchReplay {
+    pub(super) fn new(consumer: Consumer, reading: ReaderHandle) -> Self {
         Self {
             consumer,
             reading,
@@ -28,8 +28,8 @@ impl Behind {
     /// Take all that a batch tells.
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
-        let kept = self.consumer.desk.show.keep(&batch);
-        self.consumer.desk.lacking = batch.lacking();
+        let kept = self.consumer.selector.outputs.keep(&batch);
+        self.consumer.selector.no_match_in = batch.no_match_in();
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
         let (mut quiet, mut fragments) = (batch.quiet.iter(), batch.fragments.iter());
         for record in &batch.records {
@@ -45,17 +45,20 @@ impl Behind {
             if record.packet
                 && let Some(seen) = packets.next()
             {
-                self.consumer.desk.show.remember_seen(seen, &batch, kept);
+                self.consumer
+                    .selector
+                    .outputs
+                    .remember_seen(seen, &batch, kept);
             }
             match &record.what {
-                What::Time => {}
-                What::Fragments(count) => {
+                RecordKind::Time => {}
+                RecordKind::Fragments(count) => {
                     let frames = fragments.by_ref().take(*count);
-                    self.consumer.desk.fragments.clear();
-                    self.consumer.desk.fragments.extend(frames);
+                    self.consumer.selector.fragments.clear();
+                    self.consumer.selector.fragments.extend(frames);
                 }
-                What::Event(slot, event) => {
-                    if record.learns
+                RecordKind::Event(slot, event) => {
+                    if record.flow_updated
                         && let Some(flow) = flows.next()
                     {
                         self.consumer.update(flow);
@@ -69,10 +72,10 @@ impl Behind {
             self.quiet(*now);
         }
         // The memory is used again.
-        self.consumer.desk.lacking = 0..0;
+        self.consumer.selector.no_match_in = 0..0;
         let news = (batch.progress, std::mem::take(&mut batch.warnings));
         if kept.is_some() {
-            batch.block = self.consumer.desk.show.spare().into();
+            batch.block = self.consumer.selector.outputs.spare().into();
         }
         // Where the other thread is gone nobody wants it.
         let _ = self.reading.empty.send(batch);

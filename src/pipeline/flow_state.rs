@@ -14,20 +14,20 @@ use crate::packet::TcpFlags;
 use crate::search::{Bookmark, Context, Query, Unit};
 use crate::stream::{Aside, Carrier};
 
-use super::kept::Kept;
+use super::owned_hit::OwnedHit;
 
 /// The memory of one flow. Small while nothing is open: there may be hundreds of thousands.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct FlowState {
     pub(super) conversation: Conversation,
-    pub(super) state: State,
+    pub(super) tracking: Tracking,
 }
 
 /// The part of a flow's memory that is the desk's.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct Tracking {
     /// The open (or held) message of each direction.
-    pub(super) open: [Option<Box<Open>>; 2],
+    pub(super) open: [Option<Box<OpenMessage>>; 2],
     /// How far each direction's text was searched, where it goes on over messages.
     marks: [Bookmark; 2],
     /// Bytes are missing where each direction's mark is.
@@ -43,9 +43,9 @@ pub(super) struct State {
     /// Exchanges whose final answer is not over.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.
-    pub(super) neighbours: Option<Box<Neighbours>>,
+    pub(super) neighbours: Option<Box<Kept>>,
     /// Frames of each direction with bytes of which nothing was told yet, where they are wanted.
-    pub(super) untold: Option<Box<[Vec<u64>; 2]>>,
+    pub(super) pending_frames: Option<Box<[Vec<u64>; 2]>>,
     /// The flow's first message was begun.
     pub(super) begun: bool,
     /// A burst of the flow began as a record of TLS.
@@ -68,27 +68,27 @@ pub(super) struct State {
 
 /// What is kept of a flow's messages because others may want to be shown with them.
 #[derive(Default)]
-pub(super) struct Neighbours {
+pub(super) struct Kept {
     /// For `-A` and `-B`.
-    pub(super) context: Context<Rc<Kept>>,
+    pub(super) context: Context<Rc<OwnedHit>>,
     /// Questions that wait for their answer, to be shown with it, or if its facts are those that
     /// are asked for.
-    pub(super) questions: VecDeque<Rc<Kept>>,
+    pub(super) questions: VecDeque<Rc<OwnedHit>>,
 }
 
 /// An open message: said in part.
 #[derive(Default)]
-pub(super) struct Open {
+pub(super) struct OpenMessage {
     pub(super) unit: Unit,
     /// Other readings of it, as they are numbered.
-    pub(super) readings: Vec<Reading>,
+    pub(super) readings: Vec<ReaderHandle>,
     pub(super) begin: Begin,
     pub(super) dir: Direction,
     pub(super) number: u64,
     /// The packet of its first byte.
     pub(super) first: Carrier,
     /// The packet of its last byte so far.
-    pub(super) last: Last,
+    pub(super) last: LastPacket,
     pub(super) brief: Brief,
     /// How its body became text; known when it is over.
     pub(super) body: BodyFacts,
@@ -122,7 +122,7 @@ pub(super) struct Open {
 }
 
 /// Another reading of an open message.
-pub(super) struct Reading {
+pub(super) struct ReaderHandle {
     /// What the bytes are taken for.
     pub(super) name: &'static str,
     pub(super) unit: Box<Unit>,
@@ -130,7 +130,7 @@ pub(super) struct Reading {
 
 /// The packet of a message's last byte.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Last {
+pub(super) struct LastPacket {
     pub(super) ts: Timestamp,
     pub(super) flags: TcpFlags,
     pub(super) icmp: Option<(u8, u8)>,
@@ -139,7 +139,7 @@ pub(super) struct Last {
 /// Frames of one message that are noted.
 pub(super) const FRAMES: usize = 65_536;
 
-impl Open {
+impl OpenMessage {
     /// Begin to be another message; the unit is begun by the caller.
     pub(super) fn start(&mut self, begin: Begin, number: u64, dir: Direction, by: &Carrier) {
         self.readings.clear();
@@ -201,7 +201,7 @@ impl Open {
     }
 }
 
-impl From<&Carrier> for Last {
+impl From<&Carrier> for LastPacket {
     fn from(by: &Carrier) -> Self {
         Self {
             ts: by.ts,
@@ -211,8 +211,8 @@ impl From<&Carrier> for Last {
     }
 }
 
-impl State {
-    pub(super) fn open(&mut self, dir: Direction) -> &mut Option<Box<Open>> {
+impl Tracking {
+    pub(super) fn open(&mut self, dir: Direction) -> &mut Option<Box<OpenMessage>> {
         &mut self.open[dir.index()]
     }
 
@@ -238,24 +238,24 @@ impl State {
     }
 
     /// Whether an open message could be shown by now.
-    pub(super) fn is_due_of(&self, open: &Open, query: &Query, pair: bool) -> bool {
+    pub(super) fn is_due_of(&self, open: &OpenMessage, query: &Query, pair: bool) -> bool {
         open.is_new() && (open.unit.holds(query) || (pair && self.is_asked_for(open)))
     }
 
     /// Whether the question of an answer was shown.
-    pub(super) fn is_asked_for(&self, open: &Open) -> bool {
+    pub(super) fn is_asked_for(&self, open: &OpenMessage) -> bool {
         let mut exchanges = self.exchanges.iter();
         exchanges.any(|exchange| Some(exchange.ordinal) == open.begin.exchange && exchange.shown)
     }
 
     /// The question of this number, while it is said.
-    pub(super) fn asking(&mut self, dir: Direction, number: u64) -> Option<&mut Open> {
+    pub(super) fn asking(&mut self, dir: Direction, number: u64) -> Option<&mut OpenMessage> {
         let open = self.open(dir).as_deref_mut();
         open.filter(|open| open.begin.kind.side == Side::Asks && open.number == number)
     }
 
     /// Take out the kept question of this number.
-    pub(super) fn question(&mut self, number: u64) -> Option<Rc<Kept>> {
+    pub(super) fn question(&mut self, number: u64) -> Option<Rc<OwnedHit>> {
         let questions = &mut self.neighbours.as_mut()?.questions;
         let at = questions.iter().position(|kept| kept.number == number)?;
         questions.remove(at)
@@ -300,7 +300,13 @@ impl State {
     }
 
     /// The question of an exchange is whole: its last packet, and how many bytes it has.
-    pub(super) fn asked(&mut self, ordinal: Option<u64>, dir: Direction, last: Last, sent: u64) {
+    pub(super) fn asked(
+        &mut self,
+        ordinal: Option<u64>,
+        dir: Direction,
+        last: LastPacket,
+        sent: u64,
+    ) {
         let reached = self.reached[dir.index()];
         let (acked, heard) = self.acked[dir.index()];
         let Some(exchange) = self.exchange(ordinal) else {

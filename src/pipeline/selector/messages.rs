@@ -4,75 +4,86 @@ use crate::dissect::is_tls;
 use crate::flow::{Direction, Flow, Roles};
 use crate::message::{Begin, Kind, Said, Side};
 use crate::packet::protocol;
-use crate::pipeline::memory::{Last, State};
+use crate::pipeline::flow_state::{LastPacket, Tracking};
 use crate::stream::{Carrier, GapReason};
 
-use super::Desk;
+use super::Selector;
 
 /// Bytes of all held bursts together.
 const HELD: usize = 16 << 20;
 
-impl Desk {
+impl Selector {
     /// A dissector tells of a direction; `by` is the packet.
     pub(super) fn said(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         by: &Carrier,
         said: Said<'_>,
     ) {
         match said {
-            Said::Begin(begin) => self.begin(flow, state, dir, by, begin),
+            Said::Begin(begin) => self.begin(flow, tracking, dir, by, begin),
             Said::Text { part, bytes } => {
                 let lacks = self.lacks(bytes);
-                let Some(open) = state.open(dir) else { return };
+                let Some(open) = tracking.open(dir) else {
+                    return;
+                };
                 open.comes(by);
                 let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
-                let query = &self.orders.query;
-                open.unit.feed(query, &self.orders.keep, part, bytes, lacks);
+                let query = &self.options.query;
+                open.unit
+                    .feed(query, &self.options.keep, part, bytes, lacks);
                 let full = open.unit.is_full();
-                state.tls |= tls;
+                tracking.tls |= tls;
                 if self.wants_frames() {
-                    self.note_frames(state, dir, by);
+                    self.note_frames(tracking, dir, by);
                 }
                 if full {
-                    self.portion(flow, state, dir, true);
+                    self.portion(flow, tracking, dir, true);
                 }
             }
             Said::Brief { brief, title } => {
-                let Some(open) = state.open(dir) else { return };
+                let Some(open) = tracking.open(dir) else {
+                    return;
+                };
                 open.brief = brief;
                 open.briefed = true;
-                state.missed[dir.index()] += u32::from(brief.unpaired);
-                self.briefed(flow, state, dir, title);
+                tracking.missed[dir.index()] += u32::from(brief.unpaired);
+                self.briefed(flow, tracking, dir, title);
             }
             Said::Missing { len, reason } => {
-                let Some(open) = state.open(dir) else { return };
-                open.missing(&self.orders.query, len, reason);
+                let Some(open) = tracking.open(dir) else {
+                    return;
+                };
+                open.missing(&self.options.query, len, reason);
                 if matches!(reason, GapReason::Acked | GapReason::Snaplen) {
                     // They were there by then.
                     open.last.ts = open.last.ts.max(by.ts);
                 }
             }
             Said::Fork { name, .. } => {
-                let Some(open) = state.open(dir) else { return };
+                let Some(open) = tracking.open(dir) else {
+                    return;
+                };
                 open.fork(name);
             }
-            Said::Reading { reading, bytes } => self.reading(state, dir, reading, bytes),
+            Said::Reading { reading, bytes } => self.reading(tracking, dir, reading, bytes),
             Said::Body(facts) => {
-                let Some(open) = state.open(dir) else { return };
+                let Some(open) = tracking.open(dir) else {
+                    return;
+                };
                 open.body = facts;
             }
             Said::End { complete } => {
-                self.end_frames(state, dir);
-                self.end(flow, state, dir, by, complete);
+                self.end_frames(tracking, dir);
+                self.end(flow, tracking, dir, by, complete);
             }
-            Said::Whole(whole) if self.passes_over_message(state, &whole) => {
-                self.pass_over_message(flow, state, dir, by, &whole);
+            Said::Whole(whole) if self.passes_over_message(tracking, &whole) => {
+                self.pass_over_message(flow, tracking, dir, by, &whole);
             }
             Said::Whole(whole) => {
-                whole.in_pieces(by, |by, said| self.said(flow, state, dir, by, said));
+                whole.in_pieces(by, |by, said| self.said(flow, tracking, dir, by, said));
             }
         }
     }
@@ -80,14 +91,14 @@ impl Desk {
     fn begin(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         by: &Carrier,
         begin: Begin,
     ) {
-        let number = self.number(state, &begin);
+        let number = self.number(tracking, &begin);
         if begin.continues
-            && let Some(open) = state.open(dir).as_deref_mut()
+            && let Some(open) = tracking.open(dir).as_deref_mut()
             && open.held
         {
             // The match that is undecided may end in this burst: the two are one record.
@@ -95,18 +106,18 @@ impl Desk {
             self.held = self.held.saturating_sub(open.unit.size());
             return;
         }
-        self.release(flow, state, dir, true);
+        self.release(flow, tracking, dir, true);
         if begin.kind.side == Side::Asks
             && let Some(ordinal) = begin.exchange
         {
-            self.ask(flow, state, ordinal, number, dir, by, b"");
+            self.ask(flow, tracking, ordinal, number, dir, by, b"");
         }
         if is_burst(begin.kind) {
             // It may be an answer that nobody understands.
-            let missed = &mut state.missed[dir.index()];
+            let missed = &mut tracking.missed[dir.index()];
             *missed = missed.saturating_add(1);
         }
-        let first = !std::mem::replace(&mut state.begun, true);
+        let first = !std::mem::replace(&mut tracking.begun, true);
         if first && self.wants_failures && flow.handshake.answered.is_some() {
             self.failures.opened(flow);
         }
@@ -115,20 +126,20 @@ impl Desk {
         open.from = self.at;
         open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
         // Behind a hole a burst goes on with a text whose middle is missing.
-        let holed = std::mem::take(&mut state.holed[dir.index()]) && is_burst(begin.kind);
+        let holed = std::mem::take(&mut tracking.holed[dir.index()]) && is_burst(begin.kind);
         open.unit.begin(
-            &self.orders.query,
-            (begin.continues || holed).then(|| &*state.mark(dir)),
+            &self.options.query,
+            (begin.continues || holed).then(|| &*tracking.mark(dir)),
             begin.kind.side == Side::Speaks,
         );
-        *state.open(dir) = Some(open);
+        *tracking.open(dir) = Some(open);
     }
 
     /// The number of a message that begins: an answer has its question's.
-    pub(super) fn number(&mut self, state: &mut State, begin: &Begin) -> u64 {
+    pub(super) fn number(&mut self, tracking: &mut Tracking, begin: &Begin) -> u64 {
         let asked = match begin.kind.side {
             // What is single may be a request sent again.
-            Side::Answers | Side::Speaks => state.exchange(begin.exchange),
+            Side::Answers | Side::Speaks => tracking.exchange(begin.exchange),
             Side::Asks => None,
         };
         asked.map_or_else(|| self.next_number(), |exchange| exchange.number)
@@ -137,22 +148,24 @@ impl Desk {
     fn end(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         by: &Carrier,
         complete: bool,
     ) {
-        let Some(open) = state.open(dir) else { return };
+        let Some(open) = tracking.open(dir) else {
+            return;
+        };
         if complete {
-            open.last = Last {
+            open.last = LastPacket {
                 ts: by.ts.max(open.last.ts),
                 ..by.into()
             };
         }
-        let query = &self.orders.query;
+        let query = &self.options.query;
         if is_burst(open.begin.kind) {
             let undecided = !open.unit.holds(query) && open.unit.is_open(query);
-            if undecided && self.held < HELD && open.unit.size() <= self.orders.limits.burst {
+            if undecided && self.held < HELD && open.unit.size() <= self.options.limits.burst {
                 open.held = true;
                 self.held += open.unit.size();
                 return;
@@ -160,17 +173,23 @@ impl Desk {
         } else {
             open.end(query, complete);
         }
-        self.close(flow, state, dir, complete);
+        self.close(flow, tracking, dir, complete);
     }
 
     /// A held burst waits no longer: its text ends here, truly or not.
-    pub(super) fn release(&mut self, flow: &Flow, state: &mut State, dir: Direction, truly: bool) {
-        if let Some(open) = state.open(dir)
+    pub(super) fn release(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        dir: Direction,
+        truly: bool,
+    ) {
+        if let Some(open) = tracking.open(dir)
             && std::mem::take(&mut open.held)
         {
             self.held = self.held.saturating_sub(open.unit.size());
-            open.unit.end(&self.orders.query, truly);
-            self.close(flow, state, dir, true);
+            open.unit.end(&self.options.query, truly);
+            self.close(flow, tracking, dir, true);
         }
     }
 }

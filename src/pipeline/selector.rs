@@ -1,18 +1,18 @@
 //! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls
 //! the renderer.
 
-mod alone;
+mod decide;
 mod exchanges;
 mod failed;
 mod failures;
-mod frames;
-mod glance;
+mod fast_path;
+mod frame_log;
 mod messages;
-mod orders;
+mod options;
+mod out_of_stream;
+mod pending;
 mod readings;
 mod timers;
-mod verdict;
-mod waiting;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,28 +26,28 @@ use crate::limits::time;
 use crate::stats::{DissectStats, OutputStats};
 use crate::stream::{Aside, Carrier, Ending, StreamEvent};
 
-use super::memory::{Memory, Open, State};
+use super::flow_state::{FlowState, OpenMessage, Tracking};
+use super::outputs::Outputs;
 use super::recorder::Recorder;
-use super::show::Show;
 use exchanges::acknowledged;
 use failed::Failures;
 use failures::Cause;
-use frames::keep_untold;
-pub(super) use orders::Orders;
-pub use waiting::Unanswered;
-use waiting::Waiting;
+use frame_log::keep_pending_frames;
+pub(super) use options::SelectOptions;
+use pending::Pending;
+pub use pending::PendingRequest;
 
 /// The place where messages come in and hits go out.
-pub(super) struct Desk {
-    orders: Orders,
-    pub(super) show: Show,
+pub(super) struct Selector {
+    options: SelectOptions,
+    pub(super) outputs: Outputs,
     /// Lent to the flow in hand. In one piece, since that happens for each event.
     dissecting: Option<Box<Dissecting>>,
     pub(super) output: OutputStats,
     last_number: u64,
     /// Open messages that are not used now, with their buffers.
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
-    spare: Vec<Box<Open>>,
+    spare: Vec<Box<OpenMessage>>,
     /// Conversations of flows that are over, as new.
     quiet: Vec<Conversation>,
     /// Room for open exchanges that no flow needs now.
@@ -57,13 +57,13 @@ pub(super) struct Desk {
     /// Bytes of bursts that wait for a match to be decided.
     held: usize,
     /// Answers still to come to questions that were shown.
-    owed: u64,
+    responses_expected: u64,
     /// Neighbours still to come behind the last hits.
-    following: u64,
+    after_context_left: u64,
     /// Bytes of kept questions.
     kept: usize,
     /// Questions without an answer, by number, for those who ask what is waited for.
-    waiting: Waiting,
+    waiting: Pending,
     /// Failures of connections are records.
     pub(super) wants_failures: bool,
     /// Failures that are to be shown.
@@ -81,7 +81,7 @@ pub(super) struct Desk {
     /// Where the bytes in hand begin in their stream.
     at: u64,
     /// Addresses of bytes in which no match begins: another thread has looked at them.
-    pub(super) lacking: Range<usize>,
+    pub(super) no_match_in: Range<usize>,
 }
 
 /// Which events without bytes are needed; those with bytes always are.
@@ -142,13 +142,13 @@ const LESSON: usize = 64;
 /// Open messages, and rooms for exchanges, kept for use again.
 const SPARE: usize = 64;
 
-impl Desk {
-    pub(super) fn new(orders: Orders, show: Show) -> Self {
-        let wants_ticks = show.renderer.wants().ticks;
+impl Selector {
+    pub(super) fn new(options: SelectOptions, outputs: Outputs) -> Self {
+        let wants_ticks = outputs.renderer.wants().ticks;
         Self {
-            wants_failures: orders.want_failures(),
-            orders,
-            show,
+            wants_failures: options.want_failures(),
+            options,
+            outputs,
             dissecting: Some(Box::default()),
             output: OutputStats::default(),
             last_number: 0,
@@ -157,10 +157,10 @@ impl Desk {
             rooms: Vec::new(),
             timers: VecDeque::new(),
             held: 0,
-            owed: 0,
-            following: 0,
+            responses_expected: 0,
+            after_context_left: 0,
             kept: 0,
-            waiting: Waiting::default(),
+            waiting: Pending::default(),
             failures: Failures::default(),
             cause: None,
             hears_servers: false,
@@ -168,7 +168,7 @@ impl Desk {
             wants_ticks,
             fragments: Vec::new(),
             at: 0,
-            lacking: 0..0,
+            no_match_in: 0..0,
         }
     }
 
@@ -182,8 +182,12 @@ impl Desk {
     pub(super) fn counted(&self) -> OutputStats {
         OutputStats {
             pending: self.left().0,
-            matches_forgotten: self.orders.query.forgotten(),
-            packets_forgotten: self.show.recorder.as_ref().map_or(0, Recorder::forgotten),
+            matches_forgotten: self.options.query.forgotten(),
+            packets_forgotten: self
+                .outputs
+                .recorder
+                .as_ref()
+                .map_or(0, Recorder::forgotten),
             ..self.output
         }
     }
@@ -191,22 +195,22 @@ impl Desk {
     /// What the selector needs of events that bring no bytes.
     pub(super) fn interest(&self) -> Interest {
         Interest {
-            no_payload: self.orders.show_empty,
+            no_payload: self.options.show_empty,
             failures: self.wants_failures,
         }
     }
 
     /// Whether packets without payload are shown.
     pub(super) fn shows_empty(&self) -> bool {
-        self.orders.show_empty
+        self.options.show_empty
     }
 
     /// It is `now`.
     pub(super) fn at(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         if self.wants_ticks {
-            let result = self.show.renderer.tick(self.now);
-            self.show.note(result);
+            let result = self.outputs.renderer.tick(self.now);
+            self.outputs.note(result);
         }
         if self.failures.due <= self.now {
             self.show_failures(self.now);
@@ -215,30 +219,35 @@ impl Desk {
 
     /// Nothing more can be shown: `max_count` is reached, and no companion or neighbour is awaited.
     pub(super) fn is_done(&self) -> bool {
-        !self.is_taking() && self.owed == 0 && self.following == 0
+        !self.is_taking() && self.responses_expected == 0 && self.after_context_left == 0
     }
 
     /// Take what the reassembler says of a flow.
-    pub(super) fn event(&mut self, flow: &Flow, memory: &mut Memory, event: &StreamEvent<'_>) {
-        if let Some(streams) = &mut self.show.streams {
+    pub(super) fn event(
+        &mut self,
+        flow: &Flow,
+        flow_state: &mut FlowState,
+        event: &StreamEvent<'_>,
+    ) {
+        if let Some(streams) = &mut self.outputs.streams {
             let result = streams.event(flow, event);
-            self.show.note(result);
+            self.outputs.note(result);
         }
-        if self.orders.query.learns() && event.bytes().len() >= LESSON {
-            self.orders.query.learn(event.bytes());
+        if self.options.query.learns() && event.bytes().len() >= LESSON {
+            self.options.query.learn(event.bytes());
         }
-        let Memory {
+        let FlowState {
             conversation,
-            state,
-        } = memory;
+            tracking,
+        } = flow_state;
         let now = match *event {
             StreamEvent::Bare { dir, by } => return self.bare(flow, dir, by),
             StreamEvent::Acked { dir, offset, by } => {
-                return acknowledged(state, dir, offset, by.ts);
+                return acknowledged(tracking, dir, offset, by.ts);
             }
             StreamEvent::Over { how, .. } => {
                 self.retire(conversation);
-                return self.over(flow, state, how);
+                return self.over(flow, tracking, how);
             }
             StreamEvent::Aside {
                 dir,
@@ -247,15 +256,15 @@ impl Desk {
                 by,
                 ..
             } => {
-                state.lost[dir.index()] = Some(by.ts);
+                tracking.lost[dir.index()] = Some(by.ts);
                 if why == Aside::Conflict {
-                    state.contest(dir, offset);
+                    tracking.contest(dir, offset);
                 }
                 return self.aside(flow, event, by);
             }
             StreamEvent::Gap { dir, by, .. } => {
-                state.lost[dir.index()] = Some(by.ts);
-                self.release(flow, state, dir, false);
+                tracking.lost[dir.index()] = Some(by.ts);
+                self.release(flow, tracking, dir, false);
                 by.ts
             }
             StreamEvent::Data {
@@ -266,19 +275,19 @@ impl Desk {
                 ..
             } => {
                 self.at = offset;
-                state.reached[dir.index()] = offset + bytes.len() as u64;
+                tracking.reached[dir.index()] = offset + bytes.len() as u64;
                 match dir {
-                    Direction::ToServer => state.spoke = by.ts,
+                    Direction::ToServer => tracking.spoke = by.ts,
                     Direction::ToClient => self.hears_servers = true,
                 }
                 by.ts
             }
             StreamEvent::Datagram { bytes, .. }
-                if (self.orders.wire || !dissect::may_dissect_datagrams(flow))
-                    && self.passes_over(state, bytes) =>
+                if (self.options.wire || !dissect::may_dissect_datagrams(flow))
+                    && self.can_skip(tracking, bytes) =>
             {
-                conversation.pass_over();
-                return self.pass_over_datagram(state);
+                conversation.skip();
+                return self.skip_datagram(tracking);
             }
             // Nothing was said that could end. (What ends by a FIN or a RST may be a failure.)
             StreamEvent::End {
@@ -294,7 +303,7 @@ impl Desk {
             }
             StreamEvent::Datagram { by, .. } => by.ts,
         };
-        let limits = self.orders.limits;
+        let limits = self.options.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
         if matches!(event, StreamEvent::Data { .. })
@@ -303,13 +312,13 @@ impl Desk {
         {
             *conversation = other;
         }
-        if self.orders.wire {
+        if self.options.wire {
             conversation.stay_raw();
         }
         if let StreamEvent::Data { dir, by, .. } = *event
             && self.wants_frames()
         {
-            self.bring(state, dir, by);
+            self.bring(tracking, dir, by);
         }
         conversation.on_event(
             &limits,
@@ -318,31 +327,31 @@ impl Desk {
             flow,
             event,
             &mut |dir, by, said| {
-                self.said(flow, state, dir, by, said);
+                self.said(flow, tracking, dir, by, said);
             },
         );
         self.dissecting = Some(dissecting);
-        keep_untold(state, conversation);
+        keep_pending_frames(tracking, conversation);
         if let StreamEvent::Gap { dir, .. } = *event {
-            self.orders.query.mark_gap(state.mark(dir));
-            state.holed[dir.index()] = true;
-            let missed = &mut state.missed[dir.index()];
+            self.options.query.mark_gap(tracking.mark(dir));
+            tracking.holed[dir.index()] = true;
+            let missed = &mut tracking.missed[dir.index()];
             *missed = missed.saturating_add(1);
         }
         if let StreamEvent::End { dir, how, by } = *event {
-            self.end_of(flow, state, dir, how, by);
+            self.end_of(flow, tracking, dir, how, by);
             self.cause = None;
-            let other = state.ended[dir.reverse().index()];
-            state.ended[dir.index()] = true;
+            let other = tracking.ended[dir.reverse().index()];
+            tracking.ended[dir.index()] = true;
             if other {
                 // The flow is remembered for a while, for what comes late; what was said in it is
                 // not.
-                state.untold = None;
+                tracking.pending_frames = None;
                 return self.retire(conversation);
             }
         }
-        if !state.timed {
-            self.set_timer(flow, conversation, state, now.after(time::BURST_PAUSE));
+        if !tracking.timed {
+            self.set_timer(flow, conversation, tracking, now.after(time::BURST_PAUSE));
         }
     }
 
@@ -362,12 +371,12 @@ impl Desk {
     }
 
     /// Questions that were shown and are left without an answer: how many, and the first of them.
-    pub(super) fn left(&self) -> (u64, &[Unanswered]) {
+    pub(super) fn left(&self) -> (u64, &[PendingRequest]) {
         self.waiting.left()
     }
 
     fn is_taking(&self) -> bool {
-        self.orders
+        self.options
             .max_count
             .is_none_or(|most| self.output.matched < most)
     }
@@ -381,33 +390,33 @@ impl Desk {
     fn end_of(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         how: Ending,
         by: &Carrier,
     ) {
-        self.release(flow, state, dir, how == Ending::Fin);
+        self.release(flow, tracking, dir, how == Ending::Fin);
         if matches!(how, Ending::Fin | Ending::Reset) {
-            self.ended(flow, state, dir, how, by);
+            self.ended(flow, tracking, dir, how, by);
         }
         if dir == Direction::ToClient {
-            self.answered_all(flow, state, how);
+            self.answered_all(flow, tracking, how);
         }
-        if let Some(neighbours) = &mut state.neighbours {
-            self.following -= neighbours.context.give_up() as u64;
+        if let Some(neighbours) = &mut tracking.neighbours {
+            self.after_context_left -= neighbours.context.give_up() as u64;
         }
     }
 
     /// The flow is forgotten.
-    fn over(&mut self, flow: &Flow, state: &mut State, how: Ending) {
+    fn over(&mut self, flow: &Flow, tracking: &mut Tracking, how: Ending) {
         if let Some(syn) = unanswered_syn(flow)
             && may_be_silent(flow, syn, self.now)
         {
-            self.silent(flow, state, syn, how);
+            self.silent(flow, tracking, syn, how);
         }
-        self.answered_all(flow, state, how);
-        if let Some(neighbours) = &mut state.neighbours {
-            self.following -= neighbours.context.give_up() as u64;
+        self.answered_all(flow, tracking, how);
+        if let Some(neighbours) = &mut tracking.neighbours {
+            self.after_context_left -= neighbours.context.give_up() as u64;
             let questions = neighbours.questions.iter();
             self.kept -= questions
                 .map(|kept| kept.size())

@@ -11,7 +11,7 @@ use crate::message::{BodyFacts, Brief, Fact, Kind, Role, Side};
 use crate::times::Times;
 
 /// An owned [`Hit`].
-pub(super) struct Kept {
+pub(super) struct OwnedHit {
     pub(super) number: u64,
     why: Why,
     heading: Heading,
@@ -43,7 +43,7 @@ pub(super) struct Kept {
 /// What a kept message costs beside its text: itself, and small pieces of memory.
 const OVERHEAD: usize = 1024;
 
-impl Kept {
+impl OwnedHit {
     /// A message, with the reason for which it may be shown one day; `frames` are those that
     /// brought it.
     pub(super) fn new(hit: &Hit<'_>, frames: &[u64]) -> Self {

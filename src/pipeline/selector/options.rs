@@ -3,12 +3,12 @@
 use crate::flow::Flow;
 use crate::hit::Hit;
 use crate::limits::Limits;
-use crate::pipeline::memory::Open;
-use crate::pipeline::telling::{self, Manner};
+use crate::pipeline::flow_state::OpenMessage;
+use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::search::{Conditions, Keep, Query};
 
 /// What the desk is to do.
-pub(in crate::pipeline) struct Orders {
+pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) query: Query,
     pub(in crate::pipeline) conditions: Conditions,
     pub(in crate::pipeline) invert: bool,
@@ -31,7 +31,7 @@ pub(in crate::pipeline) struct Orders {
     pub(in crate::pipeline) limits: Limits,
 }
 
-impl Orders {
+impl SelectOptions {
     /// Whether failures of connections are records: everything is asked for.
     pub(super) fn want_failures(&self) -> bool {
         self.query.is_empty() && self.conditions.is_empty() && !self.invert
@@ -41,10 +41,10 @@ impl Orders {
     pub(super) fn lend(
         &self,
         flow: &Flow,
-        open: &mut Open,
-        manner: &Manner,
+        open: &mut OpenMessage,
+        meta: &HitMeta,
         then: impl FnOnce(&Hit<'_>),
     ) {
-        telling::with_hit(&self.query, &self.stand_out, flow, open, manner, then);
+        hit_builder::with_hit(&self.query, &self.stand_out, flow, open, meta, then);
     }
 }

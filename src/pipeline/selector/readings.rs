@@ -4,38 +4,44 @@
 use crate::flow::Direction;
 use crate::limits::READING_KEPT;
 use crate::message::{BodyFacts, Decoding, Part};
-use crate::pipeline::memory::{Open, Reading, State};
+use crate::pipeline::flow_state::{OpenMessage, ReaderHandle, Tracking};
 use crate::search::{Keep, Query};
 use crate::stream::GapReason;
 
-use super::Desk;
+use super::Selector;
 
-impl Desk {
+impl Selector {
     /// The next bytes of such a reading.
     #[cold]
-    pub(super) fn reading(&mut self, state: &mut State, dir: Direction, reading: u8, bytes: &[u8]) {
-        let Some(open) = state.open(dir).as_deref_mut() else {
+    pub(super) fn reading(
+        &mut self,
+        tracking: &mut Tracking,
+        dir: Direction,
+        reading: u8,
+        bytes: &[u8],
+    ) {
+        let Some(open) = tracking.open(dir).as_deref_mut() else {
             return;
         };
-        let Some(Reading { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
+        let Some(ReaderHandle { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
             return;
         };
         let keep = Keep {
-            body: self.orders.keep.body.min(READING_KEPT),
+            body: self.options.keep.body.min(READING_KEPT),
             // What is kept already is enough to show.
-            around: self.orders.keep.around && !unit.is_full(),
-            ..self.orders.keep
+            around: self.options.keep.around && !unit.is_full(),
+            ..self.options.keep
         };
-        unit.feed(&self.orders.query, &keep, Part::Body, bytes, false);
+        unit.feed(&self.options.query, &keep, Part::Body, bytes, false);
     }
 }
 
-impl Open {
+impl OpenMessage {
     /// The message has another reading, which has its text so far in common with it.
     #[cold]
     pub(super) fn fork(&mut self, name: &'static str) {
         let unit = Box::new(self.unit.clone());
-        self.readings.push(Reading { name, unit });
+        self.readings.push(ReaderHandle { name, unit });
     }
 
     /// Bytes are missing, in each reading.
@@ -61,7 +67,9 @@ impl Open {
             return;
         }
         let mut readings = std::mem::take(&mut self.readings).into_iter();
-        if let Some(Reading { name, unit }) = readings.find(|reading| reading.unit.holds(query)) {
+        if let Some(ReaderHandle { name, unit }) =
+            readings.find(|reading| reading.unit.holds(query))
+        {
             self.unit = *unit;
             self.body = match name {
                 // It has the size that it was sent with.

@@ -12,10 +12,10 @@ use crate::frame::Timestamp;
 use crate::hit::Heading;
 use crate::limits::time;
 use crate::packet::{TcpFlags, protocol};
-use crate::pipeline::memory::{Open, State};
+use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::stream::{Carrier, Ending};
 
-use super::Desk;
+use super::Selector;
 use super::failed::Held;
 
 /// A client that ends its side so many nanoseconds behind its request, or later, has not only said
@@ -41,12 +41,12 @@ pub(super) struct Why {
     dir: Direction,
 }
 
-impl Desk {
+impl Selector {
     /// A direction has ended: what may have failed by that.
     pub(super) fn ended(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         how: Ending,
         by: &Carrier,
@@ -54,25 +54,31 @@ impl Desk {
         if flow.protocol != protocol::TCP {
             return;
         }
-        let waits = !state.exchanges.is_empty();
+        let waits = !tracking.exchanges.is_empty();
         if how == Ending::Fin {
-            let silent = dir == Direction::ToServer && state.reached[1] == 0;
+            let silent = dir == Direction::ToServer && tracking.reached[1] == 0;
             if waits || silent {
-                state.fins.get_or_insert_default()[dir.index()] = Some(*by);
+                tracking.fins.get_or_insert_default()[dir.index()] = Some(*by);
             }
             if dir == Direction::ToServer && waits {
-                self.given_up(flow, state, by);
+                self.given_up(flow, tracking, by);
             }
         }
-        if let Some((kind, by)) = failed(flow, state, dir, how, by) {
-            self.connection_failed(flow, state, kind, &by);
+        if let Some((kind, by)) = failed(flow, tracking, dir, how, by) {
+            self.connection_failed(flow, tracking, kind, &by);
         }
     }
 
     /// A flow is forgotten whose first SYN was not answered: its SYNs may have been all there was.
     #[cold]
-    pub(super) fn silent(&mut self, flow: &Flow, state: &mut State, syn: Timestamp, how: Ending) {
-        if flow.reset.is_some() || state.reached != [0, 0] || state.acked[0].0 > 0 {
+    pub(super) fn silent(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        syn: Timestamp,
+        how: Ending,
+    ) {
+        if flow.reset.is_some() || tracking.reached != [0, 0] || tracking.acked[0].0 > 0 {
             return;
         }
         let syns = u32::from(flow.handshake.repeats) + 1;
@@ -98,13 +104,22 @@ impl Desk {
                 kind,
                 after: waited,
             };
-            self.connection_failed(flow, state, failed, &by);
+            self.connection_failed(flow, tracking, failed, &by);
         }
     }
 
     /// A connection failed as `by` shows.
-    fn connection_failed(&mut self, flow: &Flow, state: &mut State, failed: Failed, by: &Carrier) {
-        if !self.wants_failures || !self.is_taking() || std::mem::replace(&mut state.failed, true) {
+    fn connection_failed(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        failed: Failed,
+        by: &Carrier,
+    ) {
+        if !self.wants_failures
+            || !self.is_taking()
+            || std::mem::replace(&mut tracking.failed, true)
+        {
             return;
         }
         let frames = [flow.opened, by.frame];
@@ -117,7 +132,7 @@ impl Desk {
             other: None,
         });
         if is_one {
-            self.show.save(flow, frames_of(&frames));
+            self.outputs.save(flow, frames_of(&frames));
         }
     }
 
@@ -142,7 +157,7 @@ impl Desk {
             return;
         }
         self.output.matched += 1;
-        self.show.failed(&Failure {
+        self.outputs.failed(&Failure {
             number: 0,
             asked_for: true,
             heading: heading(
@@ -168,14 +183,14 @@ impl Desk {
     pub(super) fn show_unanswered(&mut self, flow: &Flow, exchange: &Exchange, why: &Why) {
         let asked_for = self.wants_failures && self.is_taking();
         self.output.matched += u64::from(asked_for);
-        self.show.save(flow, &[why.by.frame]);
+        self.outputs.save(flow, &[why.by.frame]);
         let dir = exchange.asking.reverse();
         // Of a packet that went the other way.
         let flags = match why.dir == dir {
             true => why.by.flags,
             false => TcpFlags::default(),
         };
-        self.show.failed(&Failure {
+        self.outputs.failed(&Failure {
             number: exchange.number,
             asked_for,
             heading: heading(flow, dir, why.by.ts, flags),
@@ -188,11 +203,11 @@ impl Desk {
 
     /// The client ended its side. If it has waited for a while it gives up, though the server may
     /// not know.
-    fn given_up(&mut self, flow: &Flow, state: &mut State, by: &Carrier) {
-        if self.orders.pairs {
+    fn given_up(&mut self, flow: &Flow, tracking: &mut Tracking, by: &Carrier) {
+        if self.options.pairs {
             return;
         }
-        let known: Vec<u64> = state
+        let known: Vec<u64> = tracking
             .exchanges
             .iter()
             .filter(|exchange| self.tells_unanswered(exchange) && exchange.answered.is_none())
@@ -205,13 +220,13 @@ impl Desk {
             .map(|exchange| exchange.ordinal)
             .collect();
         for ordinal in known {
-            let exchange = state.exchange(Some(ordinal)).copied();
+            let exchange = tracking.exchange(Some(ordinal)).copied();
             let Some(exchange) = exchange else { continue };
-            if let Some(why) = why_unanswered(flow, state, &exchange) {
+            if let Some(why) = why_unanswered(flow, tracking, &exchange) {
                 self.show_unanswered(flow, &exchange, &why);
-                self.owed -= u64::from(exchange.shown);
+                self.responses_expected -= u64::from(exchange.shown);
                 self.waiting.done(exchange.number);
-                if let Some(exchange) = state.exchange(Some(ordinal)) {
+                if let Some(exchange) = tracking.exchange(Some(ordinal)) {
                     exchange.failed = true;
                 }
             }
@@ -222,13 +237,13 @@ impl Desk {
     pub(super) fn broken_off(
         &self,
         flow: &Flow,
-        state: &State,
+        tracking: &Tracking,
         dir: Direction,
         exchange: Option<&Exchange>,
-        open: &Open,
+        open: &OpenMessage,
     ) -> Option<Failed> {
         let cause = self.cause.filter(|cause| cause.dir == dir)?;
-        let lost = state.lost[dir.index()];
+        let lost = tracking.lost[dir.index()];
         if lost.is_some_and(|lost| lost >= open.first.ts) {
             return None;
         }
@@ -246,18 +261,19 @@ impl Desk {
 }
 
 /// Why a request has no answer, as far as it was seen; it had its chance to come.
-pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) -> Option<Why> {
+pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Option<Why> {
     let answering = exchange.asking.reverse();
     let [asking_at, answering_at] = [exchange.asking.index(), answering.index()];
-    let lost = state.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
+    let lost = tracking.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
     // Bytes that came since, and were no answer.
-    let heard = state.reached[answering_at] > exchange.reached.max(state.answered[answering_at]);
+    let heard =
+        tracking.reached[answering_at] > exchange.reached.max(tracking.answered[answering_at]);
     // What was not captured may have been the answer.
-    let unknown = state.silence(flow, exchange) == Silence::Unknown;
+    let unknown = tracking.silence(flow, exchange) == Silence::Unknown;
     if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || heard || unknown {
         return None;
     }
-    let fins = state.fins.as_deref().copied().unwrap_or_default();
+    let fins = tracking.fins.as_deref().copied().unwrap_or_default();
     let end = |dir: Direction| {
         let fin = fins[dir.index()].map(|by| (by, false));
         let reset = flow.reset.filter(|reset| reset.dir == dir);
@@ -267,8 +283,8 @@ pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) ->
     };
     let asked = exchange.asked_whole.unwrap_or(exchange.asked);
     let seen = flow.handshake.answered.is_some()
-        || state.acked[asking_at].0 > 0
-        || state.reached[answering_at] > 0;
+        || tracking.acked[asking_at].0 > 0
+        || tracking.reached[answering_at] > 0;
     let (by, reset, dir) = match (end(exchange.asking), end(answering)) {
         // Who says nothing more may still listen.
         (Some((client, false)), Some((server, reset)))
@@ -299,16 +315,16 @@ pub(super) fn why_unanswered(flow: &Flow, state: &State, exchange: &Exchange) ->
 /// What failed of a connection by the end of a direction, and the packet that shows it.
 fn failed(
     flow: &Flow,
-    state: &State,
+    tracking: &Tracking,
     dir: Direction,
     how: Ending,
     by: &Carrier,
 ) -> Option<(Failed, Carrier)> {
     let syn = flow.handshake.syn?;
-    let [asked, answered] = state.reached;
+    let [asked, answered] = tracking.reached;
     if how == Ending::Reset
         && flow.handshake.answered.is_none()
-        && (asked, answered, state.acked[0].0) == (0, 0, 0)
+        && (asked, answered, tracking.acked[0].0) == (0, 0, 0)
     {
         let reset = flow
             .reset
@@ -319,9 +335,9 @@ fn failed(
     }
     // Of a text that nobody understands: the server, which has not said a byte, ends what the
     // client has begun.
-    let client_ended = state.fins.as_ref().is_some_and(|fins| fins[0].is_some());
-    let whole = flow.handshake.answered.is_some() && state.lost[1].is_none();
-    if asked == 0 || answered > 0 || !whole || state.asks || client_ended {
+    let client_ended = tracking.fins.as_ref().is_some_and(|fins| fins[0].is_some());
+    let whole = flow.handshake.answered.is_some() && tracking.lost[1].is_none();
+    if asked == 0 || answered > 0 || !whole || tracking.asks || client_ended {
         return None;
     }
     let (by, reset) = match (how, dir, flow.reset) {
@@ -335,7 +351,7 @@ fn failed(
     };
     let failed = Failed {
         kind: FailureKind::Unanswered(end),
-        after: by.ts.since(state.spoke),
+        after: by.ts.since(tracking.spoke),
     };
     Some((failed, by))
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::exchange::{Exchange, Silence};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::Timestamp;
-use crate::pipeline::memory::{Memory, State};
+use crate::pipeline::flow_state::{FlowState, Tracking};
 
 /// A question without an answer.
 #[derive(Clone, Debug)]
-pub struct Unanswered {
+pub struct PendingRequest {
     /// `#N`.
     pub number: u64,
     /// The question in a few words, as sent.
@@ -32,18 +32,22 @@ pub struct Unanswered {
     pub received: bool,
 }
 
-impl Unanswered {
+impl PendingRequest {
     /// The question of this number that a flow waits with.
-    pub(in crate::pipeline) fn of(flow: &Flow, memory: &Memory, number: u64) -> Option<Self> {
-        let state = &memory.state;
-        let mut exchanges = state.exchanges.iter();
+    pub(in crate::pipeline) fn of(
+        flow: &Flow,
+        flow_state: &FlowState,
+        number: u64,
+    ) -> Option<Self> {
+        let tracking = &flow_state.tracking;
+        let mut exchanges = tracking.exchanges.iter();
         let exchange = exchanges.find(|exchange| exchange.number == number)?;
-        Some(Self::new(flow, state, exchange))
+        Some(Self::new(flow, tracking, exchange))
     }
 
-    fn new(flow: &Flow, state: &State, exchange: &Exchange) -> Self {
-        let silence = state.silence(flow, exchange);
-        let acknowledged = state.heard(exchange.asking.reverse()).acknowledged;
+    fn new(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Self {
+        let silence = tracking.silence(flow, exchange);
+        let acknowledged = tracking.heard(exchange.asking.reverse()).acknowledged;
         let received = acknowledged.saturating_sub(exchange.heard.acknowledged);
         Self {
             number: exchange.number,
@@ -63,10 +67,10 @@ impl Unanswered {
 
 /// The oldest questions that were shown and have no answer.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct Pending {
     asked: BTreeMap<u64, (u32, u64)>,
     /// Those that the end of the capture left without one.
-    left: Vec<Unanswered>,
+    left: Vec<PendingRequest>,
     /// How many there were of those.
     many: u64,
 }
@@ -76,7 +80,7 @@ const REMEMBERED: usize = 256;
 /// Questions told at the end.
 const TOLD: usize = 8;
 
-impl Waiting {
+impl Pending {
     /// A question was shown and has no answer yet.
     pub(super) fn ask(&mut self, flow: &Flow, number: u64) {
         if self.asked.len() < REMEMBERED {
@@ -96,19 +100,20 @@ impl Waiting {
     }
 
     /// The capture ended in front of an answer.
-    pub(super) fn leave(&mut self, flow: &Flow, state: &State, exchange: &Exchange) {
+    pub(super) fn leave(&mut self, flow: &Flow, tracking: &Tracking, exchange: &Exchange) {
         self.many += 1;
         let at = self
             .left
             .partition_point(|left| left.number < exchange.number);
         if at < TOLD {
-            self.left.insert(at, Unanswered::new(flow, state, exchange));
+            self.left
+                .insert(at, PendingRequest::new(flow, tracking, exchange));
             self.left.truncate(TOLD);
         }
     }
 
     /// How many were left without an answer, and the first of them.
-    pub(super) fn left(&self) -> (u64, &[Unanswered]) {
+    pub(super) fn left(&self) -> (u64, &[PendingRequest]) {
         (self.many, &self.left)
     }
 }

@@ -9,16 +9,16 @@ use crate::frame::{Frame, Timestamp};
 use crate::hit::{Companion, Hit, Pair};
 use crate::render::Renderer;
 
-use super::batch::{Batch, Seen};
+use super::batch::{Batch, PacketRef};
 use super::recorder::{self, Recorder, Scope};
 use super::streams::Streams;
-use super::{Pipeline, Way};
+use super::{Mode, Pipeline};
 
 /// Called before each record with its time, to replay a file at its own speed.
 pub type Pace = Box<dyn FnMut(Timestamp)>;
 
 /// The output.
-pub(super) struct Show {
+pub(super) struct Outputs {
     pub(super) renderer: Box<dyn Renderer>,
     pub(super) recorder: Option<Recorder>,
     pub(super) streams: Option<Streams>,
@@ -26,7 +26,7 @@ pub(super) struct Show {
     failed: Option<io::Error>,
 }
 
-impl Show {
+impl Outputs {
     pub(super) fn new(
         renderer: Box<dyn Renderer>,
         recorder: Option<Recorder>,
@@ -92,7 +92,7 @@ impl Show {
     }
 
     /// The same for a packet of a batch, whose block was kept or not.
-    pub(super) fn remember_seen(&mut self, seen: &Seen, batch: &Batch, kept: Option<u64>) {
+    pub(super) fn remember_seen(&mut self, seen: &PacketRef, batch: &Batch, kept: Option<u64>) {
         let Some(recorder) = &mut self.recorder else {
             return;
         };
@@ -139,10 +139,10 @@ impl Pipeline {
     /// The renderer, to go on with in another run.
     #[must_use]
     pub fn into_renderer(self) -> Box<dyn Renderer> {
-        match self.way {
-            Way::Messages(messages) => messages.consumer.desk.show.renderer,
-            Way::Behind(behind) => behind.consumer.desk.show.renderer,
-            Way::Packets(singles) => singles.packets.show.renderer,
+        match self.mode {
+            Mode::Messages(messages) => messages.consumer.selector.outputs.renderer,
+            Mode::Batches(behind) => behind.consumer.selector.outputs.renderer,
+            Mode::Packets(singles) => singles.packets.outputs.renderer,
         }
     }
 }

@@ -6,43 +6,49 @@ use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Troubles};
 use crate::hit::{Portion, Why};
 use crate::message::Side;
-use crate::pipeline::kept::Kept;
-use crate::pipeline::memory::{Open, State};
-use crate::pipeline::telling::{self, Manner};
+use crate::pipeline::flow_state::{OpenMessage, Tracking};
+use crate::pipeline::hit_builder::{self, HitMeta};
+use crate::pipeline::owned_hit::OwnedHit;
 use crate::search::{Extent, Standing};
 
-use super::{Desk, SPARE};
+use super::{SPARE, Selector};
 
-impl Desk {
+impl Selector {
     /// Show what has come of a message, and go on: it takes its time; or `full`: more lines around
     /// matches are kept than may wait.
-    pub(super) fn portion(&mut self, flow: &Flow, state: &mut State, dir: Direction, full: bool) {
-        let Some(mut open) = state.open(dir).take() else {
+    pub(super) fn portion(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        dir: Direction,
+        full: bool,
+    ) {
+        let Some(mut open) = tracking.open(dir).take() else {
             return;
         };
-        self.show_portion(flow, state, dir, &mut open, full);
-        *state.open(dir) = Some(open);
+        self.show_portion(flow, tracking, dir, &mut open, full);
+        *tracking.open(dir) = Some(open);
     }
 
     fn show_portion(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
-        open: &mut Open,
+        open: &mut OpenMessage,
         full: bool,
     ) {
         open.fresh = None;
         let first = open.portions.is_none();
-        let query = &self.orders.query;
-        let exchange = state.exchange(open.begin.exchange).map(|it| *it);
-        let wanted = !self.orders.pairs
-            && self.orders.conditions.admits(open.begin.kind.side)
+        let query = &self.options.query;
+        let exchange = tracking.exchange(open.begin.exchange).map(|it| *it);
+        let wanted = !self.options.pairs
+            && self.options.conditions.admits(open.begin.kind.side)
             && self.standing(exchange.as_ref(), open) == Standing::Holds;
-        let decided = wanted && query.stays() && !self.orders.invert;
+        let decided = wanted && query.stays() && !self.options.invert;
         let found = decided && open.unit.holds(query);
         // With its question it is shown whatever is in it.
-        let with = decided && self.orders.pair && state.is_asked_for(open);
+        let with = decided && self.options.pair && tracking.is_asked_for(open);
         if !(found && (open.counted || self.is_taking()) || with) {
             // What may yet turn out not to be wanted is not shown: it waits, and no more is kept
             // than may wait.
@@ -51,7 +57,7 @@ impl Desk {
             }
             return;
         }
-        let description = first.then(|| telling::described(open));
+        let description = first.then(|| hit_builder::described(open));
         let named = description
             .as_ref()
             .or(open.portions.as_ref())
@@ -59,7 +65,7 @@ impl Desk {
         let extent = match full {
             true => Extent::All,
             false if named => Extent::Head,
-            false if self.orders.masked => Extent::Paragraphs,
+            false if self.options.masked => Extent::Paragraphs,
             false => Extent::All,
         };
         if !open.unit.cut(extent) {
@@ -67,16 +73,16 @@ impl Desk {
         }
         open.portions = description.or(open.portions.take());
         if found && self.is_taking() && !std::mem::replace(&mut open.counted, true) {
-            let asked = self.count_hit(flow, state, &open.frames, open.number);
+            let asked = self.count_hit(flow, tracking, &open.frames, open.number);
             let ordinal = open.begin.exchange;
             if open.begin.kind.side == Side::Answers
-                && let Some(exchange) = state.exchange(ordinal)
+                && let Some(exchange) = tracking.exchange(ordinal)
                 && !std::mem::replace(&mut exchange.shown, true)
             {
                 let exchange = *exchange;
-                self.owed += 1;
+                self.responses_expected += 1;
                 if !asked {
-                    self.question(flow, state, dir.reverse(), &exchange, open.brief.interim);
+                    self.question(flow, tracking, dir.reverse(), &exchange, open.brief.interim);
                 }
             }
         } else if open.counted {
@@ -89,137 +95,151 @@ impl Desk {
         } else {
             Why::Context
         };
-        let manner = Manner {
+        let meta = HitMeta {
             portion,
             why,
-            ..Manner::MATCH
+            ..HitMeta::MATCH
         };
-        self.tell(flow, open, &manner);
+        self.tell(flow, open, &meta);
         open.unit.forget();
     }
 
     /// Save the packets that came since the last portion.
-    fn save_rest(&mut self, flow: &Flow, open: &Open) {
+    fn save_rest(&mut self, flow: &Flow, open: &OpenMessage) {
         let rest = open.frames.get(open.saved..).unwrap_or_default();
-        self.show.save(flow, rest);
+        self.outputs.save(flow, rest);
     }
 
     /// A message is over: decide, show, forget.
-    pub(super) fn close(&mut self, flow: &Flow, state: &mut State, dir: Direction, complete: bool) {
-        let Some(mut open) = state.open(dir).take() else {
+    pub(super) fn close(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        dir: Direction,
+        complete: bool,
+    ) {
+        let Some(mut open) = tracking.open(dir).take() else {
             return;
         };
         let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
-        self.count_message(flow, state);
+        self.count_message(flow, tracking);
         match side {
-            Side::Speaks => open.unit.mark(state.mark(dir)),
-            Side::Asks => state.asked(ordinal, dir, open.last, open.unit.said()),
+            Side::Speaks => open.unit.mark(tracking.mark(dir)),
+            Side::Asks => tracking.asked(ordinal, dir, open.last, open.unit.said()),
             Side::Answers => {}
         }
         let exchange = match side {
             // Looked at only where its standing matters.
-            Side::Asks if self.orders.conditions.is_empty() => None,
-            Side::Asks => state.exchange(ordinal).copied(),
-            Side::Answers if open.brief.interim => state.exchange(ordinal).copied(),
-            Side::Answers => state.close(ordinal),
+            Side::Asks if self.options.conditions.is_empty() => None,
+            Side::Asks => tracking.exchange(ordinal).copied(),
+            Side::Answers if open.brief.interim => tracking.exchange(ordinal).copied(),
+            Side::Answers => tracking.close(ordinal),
             Side::Speaks => None,
         };
-        self.give_back_room(state);
+        self.give_back_room(tracking);
         let over = side == Side::Answers && !open.brief.interim;
         let shown = |exchange: &Exchange| exchange.shown;
         let question_shown = over && exchange.as_ref().is_some_and(shown);
-        let owed = |exchange: &Exchange| exchange.shown && !exchange.failed;
-        self.owed -= u64::from(over && exchange.as_ref().is_some_and(owed));
+        let responses_expected = |exchange: &Exchange| exchange.shown && !exchange.failed;
+        self.responses_expected -=
+            u64::from(over && exchange.as_ref().is_some_and(responses_expected));
         if side == Side::Answers {
-            state.answered[dir.index()] = state.reached[dir.index()];
+            tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
         let failed = match complete || side != Side::Answers {
             true => None,
-            false => self.broken_off(flow, state, dir, exchange.as_ref(), &open),
+            false => self.broken_off(flow, tracking, dir, exchange.as_ref(), &open),
         };
         let answered = exchange.as_ref().filter(|_| side == Side::Answers);
         if let Some(exchange) = answered.filter(|_| over) {
             self.waiting.done(exchange.number);
         }
         // Made where it is wanted: of most messages nothing is told.
-        let manner = |open: &Open| Manner {
+        let meta = |open: &OpenMessage| HitMeta {
             complete,
-            times: answered.map(|exchange| telling::times(flow, exchange, Some(open))),
+            times: answered.map(|exchange| hit_builder::times(flow, exchange, Some(open))),
             failed,
-            ..Manner::MATCH
+            ..HitMeta::MATCH
         };
-        let context = |open: &Open| Manner {
+        let context = |open: &OpenMessage| HitMeta {
             why: Why::Context,
-            ..manner(open)
+            ..meta(open)
         };
         let found =
-            open.unit.holds(&self.orders.query) != self.orders.invert && !open.unit.is_empty();
-        let found = found && self.orders.conditions.admits(side);
+            open.unit.holds(&self.options.query) != self.options.invert && !open.unit.is_empty();
+        let found = found && self.options.conditions.admits(side);
         let standing = self.standing(exchange.as_ref(), &open);
         let holds = found && standing == Standing::Holds;
-        if self.orders.pairs && side != Side::Speaks {
-            let manner = if found { manner(&open) } else { context(&open) };
-            self.close_in_pair(flow, state, &mut open, exchange.as_ref(), &manner, standing);
+        if self.options.pairs && side != Side::Speaks {
+            let meta = if found { meta(&open) } else { context(&open) };
+            self.close_in_pair(
+                flow,
+                tracking,
+                &mut open,
+                exchange.as_ref(),
+                &meta,
+                standing,
+            );
         } else if open.portions.is_some() {
             if holds && !open.counted && self.is_taking() {
                 open.counted = true;
-                self.count_hit(flow, state, &open.frames, open.number);
+                self.count_hit(flow, tracking, &open.frames, open.number);
             } else if open.counted {
                 self.save_rest(flow, &open);
             }
-            let manner = Manner {
+            let meta = HitMeta {
                 portion: Portion::Last,
                 why: if open.counted {
                     Why::Match
                 } else {
                     Why::Context
                 },
-                ..manner(&open)
+                ..meta(&open)
             };
-            self.tell(flow, &mut open, &manner);
+            self.tell(flow, &mut open, &meta);
         } else if holds && self.is_taking() {
-            let asked = self.count_hit(flow, state, &open.frames, open.number);
-            self.expect_answer(flow, state, &open);
+            let asked = self.count_hit(flow, tracking, &open.frames, open.number);
+            self.expect_answer(flow, tracking, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
                 if !asked {
-                    self.question(flow, state, dir.reverse(), exchange, open.brief.interim);
+                    self.question(flow, tracking, dir.reverse(), exchange, open.brief.interim);
                 }
-                if let Some(exchange) = state.exchange(ordinal) {
+                if let Some(exchange) = tracking.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
                     exchange.shown = true;
-                    self.owed += 1;
+                    self.responses_expected += 1;
                 }
             }
-            let manner = manner(&open);
-            self.tell(flow, &mut open, &manner);
+            let meta = meta(&open);
+            self.tell(flow, &mut open, &meta);
         } else if found && side == Side::Asks && standing == Standing::Open && self.is_taking() {
             // It is shown when the conditions on its answer are known to hold.
-            if let Some(exchange) = state.exchange(ordinal) {
+            if let Some(exchange) = tracking.exchange(ordinal) {
                 exchange.matched = true;
             }
-            let manner = manner(&open);
-            self.keep_question(flow, state, &mut open, &manner);
-        } else if self.passes(state) || question_shown && self.orders.pair {
+            let meta = meta(&open);
+            self.keep_question(flow, tracking, &mut open, &meta);
+        } else if self.passes(tracking) || question_shown && self.options.pair {
             let context = context(&open);
             self.tell(flow, &mut open, &context);
         } else {
-            if question_shown && self.orders.companions {
-                let manner = manner(&open);
-                self.answer(flow, &mut open, &manner);
+            if question_shown && self.options.companions {
+                let meta = meta(&open);
+                self.answer(flow, &mut open, &meta);
             }
-            self.remember(flow, state, &mut open, context);
+            self.remember(flow, tracking, &mut open, context);
         }
         if over && let Some(exchange) = &exchange {
-            self.drop_question(state, exchange.number);
+            self.drop_question(tracking, exchange.number);
         }
         if self.spare.len() < SPARE {
             self.spare.push(open);
         }
     }
 
-    pub(super) fn count_message(&mut self, flow: &Flow, state: &State) {
+    pub(super) fn count_message(&mut self, flow: &Flow, tracking: &Tracking) {
         self.output.messages += 1;
-        if state.tls {
+        if tracking.tls {
             self.output.tls += 1;
             self.output.tls_port = flow.server.port;
         }
@@ -229,13 +249,13 @@ impl Desk {
     fn close_in_pair(
         &mut self,
         flow: &Flow,
-        state: &mut State,
-        open: &mut Open,
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
         exchange: Option<&Exchange>,
-        manner: &Manner,
+        meta: &HitMeta,
         standing: Standing,
     ) {
-        let found = manner.why == Why::Match;
+        let found = meta.why == Why::Match;
         let (ordinal, dir) = (open.begin.exchange, open.dir);
         match open.begin.kind.side {
             Side::Asks => {
@@ -244,31 +264,32 @@ impl Desk {
                 }
                 // Without it the answer was over before, and was shown with what there was of the
                 // question.
-                let Some(exchange) = state.exchange(ordinal) else {
+                let Some(exchange) = tracking.exchange(ordinal) else {
                     return;
                 };
                 exchange.matched = found;
                 self.waiting.ask(flow, exchange.number);
-                self.keep_question(flow, state, open, manner);
+                self.keep_question(flow, tracking, open, meta);
             }
             Side::Answers if open.brief.interim => {
-                if let Some(exchange) = state.exchange(ordinal) {
+                if let Some(exchange) = tracking.exchange(ordinal) {
                     exchange.matched |= found;
                 }
             }
             Side::Answers if standing == Standing::Holds => {
                 let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
                 let asking = dir.reverse();
-                let matched = exchange.matched || self.is_matched(state, asking, exchange.number);
-                let question = self.question_of(flow, state, asking, exchange.number);
+                let matched =
+                    exchange.matched || self.is_matched(tracking, asking, exchange.number);
+                let question = self.question_of(flow, tracking, asking, exchange.number);
                 if exchange.asked_whole.is_none()
-                    && let Some(open) = state.asking(asking, exchange.number)
+                    && let Some(open) = tracking.asking(asking, exchange.number)
                 {
                     exchange.sent = open.unit.said();
                 }
                 if found || matched {
-                    let failed = manner.failed;
-                    let answer = Ok((open, manner));
+                    let failed = meta.failed;
+                    let answer = Ok((open, meta));
                     self.pair(flow, question.as_ref(), &exchange, failed, answer);
                 }
             }
@@ -277,24 +298,24 @@ impl Desk {
     }
 
     /// A question is shown: its answer is to be shown with it.
-    fn expect_answer(&mut self, flow: &Flow, state: &mut State, open: &Open) {
+    fn expect_answer(&mut self, flow: &Flow, tracking: &mut Tracking, open: &OpenMessage) {
         if open.begin.kind.side == Side::Asks
-            && let Some(exchange) = state.exchange(open.begin.exchange)
+            && let Some(exchange) = tracking.exchange(open.begin.exchange)
         {
             self.waiting.ask(flow, exchange.number);
-            if (self.orders.companions || self.orders.pair)
+            if (self.options.companions || self.options.pair)
                 && !std::mem::replace(&mut exchange.shown, true)
             {
-                self.owed += 1;
+                self.responses_expected += 1;
             }
         }
     }
 
     /// Whether a message is shown because it comes behind a hit.
-    fn passes(&mut self, state: &mut State) -> bool {
-        let neighbours = state.neighbours.as_mut();
+    fn passes(&mut self, tracking: &mut Tracking) -> bool {
+        let neighbours = tracking.neighbours.as_mut();
         let passes = neighbours.is_some_and(|neighbours| neighbours.context.passes());
-        self.following -= u64::from(passes);
+        self.after_context_left -= u64::from(passes);
         passes
     }
 
@@ -303,32 +324,32 @@ impl Desk {
     pub(super) fn count_hit(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         frames: &[u64],
         number: u64,
     ) -> bool {
         self.output.matched += 1;
-        self.show.save(flow, frames);
+        self.outputs.save(flow, frames);
         let mut asked = false;
-        if self.orders.before + self.orders.after > 0 {
-            let neighbours = state.neighbours.get_or_insert_default();
-            let show = &mut self.show;
-            let more = neighbours.context.hit(self.orders.after, |kept| {
+        if self.options.before + self.options.after > 0 {
+            let neighbours = tracking.neighbours.get_or_insert_default();
+            let outputs = &mut self.outputs;
+            let more = neighbours.context.hit(self.options.after, |kept| {
                 asked |= kept.asks(number);
                 if kept.is_to_be_shown() {
-                    show.hit(&kept.hit());
+                    outputs.hit(&kept.hit());
                 }
             });
-            self.following += more as u64;
+            self.after_context_left += more as u64;
         }
         asked
     }
 
-    pub(super) fn tell(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
-        let (show, tls) = (&mut self.show, &mut self.output.tls_shown);
-        self.orders.lend(flow, open, manner, |hit| {
+    pub(super) fn tell(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
+        let (outputs, tls) = (&mut self.outputs, &mut self.output.tls_shown);
+        self.options.lend(flow, open, meta, |hit| {
             *tls += u64::from(hit.facts.iter().any(|fact| fact.name == "tls.hello"));
-            show.hit(hit);
+            outputs.hit(hit);
         });
     }
 
@@ -339,33 +360,34 @@ impl Desk {
     fn question(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         exchange: &Exchange,
         interim: bool,
     ) {
         let number = exchange.number;
-        let kept = match self.orders.pair {
-            true if interim || self.is_matched(state, dir, number) => {
-                self.take_question(state, number)
+        let kept = match self.options.pair {
+            true if interim || self.is_matched(tracking, dir, number) => {
+                self.take_question(tracking, number)
             }
-            true => self.question_of(flow, state, dir, number),
+            true => self.question_of(flow, tracking, dir, number),
             false => None,
         };
         if let Some(kept) = kept {
             if kept.is_to_be_shown() {
-                self.show.hit(&kept.hit());
+                self.outputs.hit(&kept.hit());
             }
-        } else if self.orders.companions {
-            self.show.companion(&telling::question(flow, dir, exchange));
+        } else if self.options.companions {
+            self.outputs
+                .companion(&hit_builder::question(flow, dir, exchange));
         }
     }
 
     /// Show the answer to a question that was shown, in one line.
-    fn answer(&mut self, flow: &Flow, open: &mut Open, manner: &Manner) {
-        let show = &mut self.show;
-        telling::with_answer(&self.orders.query, flow, open, manner, |companion| {
-            show.companion(companion);
+    fn answer(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
+        let outputs = &mut self.outputs;
+        hit_builder::with_answer(&self.options.query, flow, open, meta, |companion| {
+            outputs.companion(companion);
         });
     }
 
@@ -373,40 +395,40 @@ impl Desk {
     fn remember(
         &mut self,
         flow: &Flow,
-        state: &mut State,
-        open: &mut Open,
-        manner: impl Fn(&Open) -> Manner,
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
+        meta: impl Fn(&OpenMessage) -> HitMeta,
     ) {
-        let question = self.orders.pair && open.begin.kind.side == Side::Asks;
-        let before = self.orders.before;
+        let question = self.options.pair && open.begin.kind.side == Side::Asks;
+        let before = self.options.before;
         if !question && before == 0 {
             return;
         }
-        let manner = &manner(open);
+        let meta = &meta(open);
         let mut kept = None;
         if question {
-            kept = self.keep_question(flow, state, open, manner);
+            kept = self.keep_question(flow, tracking, open, meta);
             if before == 0 {
                 return;
             }
         }
         // For `-O` alone they are noted, but a neighbour's packets are not saved.
-        let asked = self.orders.frames;
+        let asked = self.options.frames;
         if kept.is_none() {
-            self.orders.lend(flow, open, manner, |hit| {
+            self.options.lend(flow, open, meta, |hit| {
                 let frames = if asked { hit.frames } else { &[] };
-                kept = Some(Rc::new(Kept::new(hit, frames)));
+                kept = Some(Rc::new(OwnedHit::new(hit, frames)));
             });
         }
         if let Some(kept) = kept {
-            let neighbours = state.neighbours.get_or_insert_default();
+            let neighbours = tracking.neighbours.get_or_insert_default();
             neighbours.context.remember(kept, before);
         }
     }
 }
 
 /// The exchange of an answer whose question was not captured.
-fn alone(open: &Open) -> Exchange {
+fn alone(open: &OpenMessage) -> Exchange {
     Exchange {
         answered: Some(open.first.ts),
         findings: open.findings,

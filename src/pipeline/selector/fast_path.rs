@@ -4,15 +4,15 @@
 use crate::capture::savefile::Sought;
 use crate::flow::{Direction, Flow};
 use crate::message::{Side, Whole};
-use crate::pipeline::memory::State;
+use crate::pipeline::flow_state::Tracking;
 use crate::stream::Carrier;
 
-use super::Desk;
+use super::Selector;
 
-impl Desk {
+impl Selector {
     /// What may be looked for in whole blocks of a file.
     pub(in crate::pipeline) fn sought(&self) -> Option<Sought> {
-        let glance = self.orders.query.glance()?;
+        let glance = self.options.query.glance()?;
         Some(Sought {
             reach: glance.reach(),
             lacks: Box::new(move |bytes| glance.lacks(bytes)),
@@ -20,74 +20,82 @@ impl Desk {
     }
 
     /// Whether a text can be passed over that has no part in an exchange: a datagram.
-    pub(super) fn passes_over(&self, state: &State, text: &[u8]) -> bool {
-        let orders = &self.orders;
-        !orders.invert
-            && orders.before == 0
-            && state.neighbours.is_none()
-            && (self.lacks(text) || orders.query.misses(text))
+    pub(super) fn can_skip(&self, tracking: &Tracking, text: &[u8]) -> bool {
+        let options = &self.options;
+        !options.invert
+            && options.before == 0
+            && tracking.neighbours.is_none()
+            && (self.lacks(text) || options.query.misses(text))
     }
 
     /// Whether it is known that no match begins in these bytes.
     pub(super) fn lacks(&self, bytes: &[u8]) -> bool {
         let addresses = bytes.as_ptr_range();
         let (start, end) = (addresses.start.addr(), addresses.end.addr());
-        self.lacking.start <= start && end <= self.lacking.end
+        self.no_match_in.start <= start && end <= self.no_match_in.end
     }
 
     /// Of a datagram that is passed over nothing stays but its number.
-    pub(super) fn pass_over_datagram(&mut self, state: &mut State) {
+    pub(super) fn skip_datagram(&mut self, tracking: &mut Tracking) {
         self.next_number();
         self.output.messages += 1;
-        state.begun = true;
+        tracking.begun = true;
     }
 
     /// Whether a message can be passed over: it is not wanted because of another one either.
-    pub(super) fn passes_over_message(&self, state: &mut State, whole: &Whole<'_>) -> bool {
-        let orders = &self.orders;
-        orders.conditions.is_empty()
-            && !orders.pairs
-            && !orders.pair
-            && !state
+    pub(super) fn passes_over_message(&self, tracking: &mut Tracking, whole: &Whole<'_>) -> bool {
+        let options = &self.options;
+        options.conditions.is_empty()
+            && !options.pairs
+            && !options.pair
+            && !tracking
                 .exchange(whole.begin.exchange)
                 .is_some_and(|exchange| exchange.shown)
-            && self.passes_over(state, whole.text)
+            && self.can_skip(tracking, whole.text)
     }
 
     /// Of a message that is passed over only what its answer needs stays.
     pub(super) fn pass_over_message(
         &mut self,
         flow: &Flow,
-        state: &mut State,
+        tracking: &mut Tracking,
         dir: Direction,
         by: &Carrier,
         whole: &Whole<'_>,
     ) {
-        self.release(flow, state, dir, true);
-        state.begun = true;
-        state.holed[dir.index()] = false;
-        self.end_frames(state, dir);
-        self.count_message(flow, state);
-        let number = self.number(state, &whole.begin);
+        self.release(flow, tracking, dir, true);
+        tracking.begun = true;
+        tracking.holed[dir.index()] = false;
+        self.end_frames(tracking, dir);
+        self.count_message(flow, tracking);
+        let number = self.number(tracking, &whole.begin);
         let ordinal = whole.begin.exchange;
         match whole.begin.kind.side {
             Side::Asks => {
                 if let Some(ordinal) = ordinal {
-                    self.ask(flow, state, ordinal, number, dir, whole.first, whole.title);
+                    self.ask(
+                        flow,
+                        tracking,
+                        ordinal,
+                        number,
+                        dir,
+                        whole.first,
+                        whole.title,
+                    );
                 }
-                state.asked(ordinal, dir, by.into(), whole.text.len() as u64);
+                tracking.asked(ordinal, dir, by.into(), whole.text.len() as u64);
             }
             Side::Answers if !whole.brief.interim => {
-                state.missed[dir.index()] += u32::from(whole.brief.unpaired);
-                if let Some(exchange) = state.close(ordinal) {
+                tracking.missed[dir.index()] += u32::from(whole.brief.unpaired);
+                if let Some(exchange) = tracking.close(ordinal) {
                     self.waiting.done(exchange.number);
                 }
             }
             Side::Answers | Side::Speaks => {}
         }
         if whole.begin.kind.side == Side::Answers {
-            state.answered[dir.index()] = state.reached[dir.index()];
+            tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
-        self.give_back_room(state);
+        self.give_back_room(tracking);
     }
 }
