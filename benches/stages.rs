@@ -12,14 +12,14 @@ use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::hit::{Carried, Heading, Hit, Pair, Piece, Portion, Text, Why};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{BodyFacts, Brief, Kind, Part, Said};
+use spygrep::message::{BodyFacts, Kind, MessageEvent, Part, Summary};
 use spygrep::packet::{Packet, TcpFlags, Transport};
 use spygrep::policy::Policy;
 use spygrep::reassemble::Reassembler;
 use spygrep::render::{self, Out, OutputKind, View};
 use spygrep::search::{Asked, Keep, Options, Query, Unit};
 use spygrep::stats::DissectStats;
-use spygrep::stream::{Carrier, StreamEvent};
+use spygrep::stream::{PacketInfo, StreamEvent};
 use spygrep::times::Times;
 
 fn main() {
@@ -170,7 +170,7 @@ impl Exchanges {
                 seq: (self.offset * bytes.len() as u64) as u32,
                 joined: false,
                 bytes,
-                by: &Carrier::default(),
+                by: &PacketInfo::default(),
             };
             self.conversation.on_event(
                 limits,
@@ -179,12 +179,12 @@ impl Exchanges {
                 flow,
                 &event,
                 &mut |_, _, said| match said {
-                    Said::Begin(begin) => self.kind = begin.kind,
-                    Said::Whole(whole) => {
+                    MessageEvent::Start(begin) => self.kind = begin.kind,
+                    MessageEvent::Complete(whole) => {
                         self.kind = whole.begin.kind;
                         self.count += 1;
                     }
-                    Said::End { .. } => self.count += 1,
+                    MessageEvent::End { .. } => self.count += 1,
                     _ => (),
                 },
             );
@@ -280,9 +280,9 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         failed: None,
         head: ANSWER.len() - 10,
         began: Timestamp::default(),
-        brief: Brief {
+        brief: Summary {
             status: 200,
-            ..Brief::default()
+            ..Summary::default()
         },
         frames: &[],
         matches: &[9..12],

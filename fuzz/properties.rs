@@ -11,7 +11,7 @@ use spygrep::dissect::{self, Budget, Conversation};
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{Decoding, Kind, Part, Said, Side};
+use spygrep::message::{Decoding, Kind, MessageEvent, Part, Role};
 use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
@@ -20,7 +20,7 @@ use spygrep::render::{self, Escape, Out, OutputKind, Time, View};
 use spygrep::search::{Asked, Keep, Options, Query, Unit};
 use spygrep::stats::DissectStats;
 use spygrep::stop::Stop;
-use spygrep::stream::{Carrier, Ending, StreamEvent};
+use spygrep::stream::{Ending, PacketInfo, StreamEvent};
 
 /// Bytes that are taken one after the other; zeros when there are no more.
 struct Input<'a>(&'a [u8]);
@@ -73,7 +73,7 @@ pub fn hello(data: &[u8]) {
     }
     let burst = Kind {
         name: "tcp.burst",
-        side: Side::Speaks,
+        side: Role::Single,
         sized: true,
     };
     let told = dissect::describe(burst, data, &[]);
@@ -207,7 +207,7 @@ pub fn reassemble(data: &[u8]) {
             assert!(len > 0);
             offsets.entry(flow.id).or_default()[dir.index()] += len;
         }
-        StreamEvent::Aside {
+        StreamEvent::OutOfStream {
             bytes,
             context,
             after,
@@ -428,8 +428,8 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
     let (mut conversation, mut stats) = (Conversation::default(), DissectStats::default());
     let mut record = Record::default();
     let mut on_event = |event: StreamEvent<'_>| {
-        let mut tell = |dir: Direction, by: &Carrier, what: Said<'_>| match what {
-            Said::Whole(whole) => whole.in_pieces(by, |_, what| record.add(dir, what)),
+        let mut tell = |dir: Direction, by: &PacketInfo, what: MessageEvent<'_>| match what {
+            MessageEvent::Complete(whole) => whole.in_pieces(by, |_, what| record.add(dir, what)),
             piece => record.add(dir, piece),
         };
         conversation.on_event(&limits, &decoders, &mut stats, &flow, &event, &mut tell);
@@ -438,7 +438,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         (Direction::ToServer, question),
         (Direction::ToClient, answer),
     ];
-    let by = &Carrier::default();
+    let by = &PacketInfo::default();
     for (dir, bytes) in streams {
         let mut offset = 0;
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
@@ -486,15 +486,15 @@ struct Record {
 }
 
 impl Record {
-    fn add(&mut self, dir: Direction, what: Said<'_>) {
+    fn add(&mut self, dir: Direction, what: MessageEvent<'_>) {
         let dir = dir.index();
         match what {
-            Said::Begin(begin) => {
+            MessageEvent::Start(begin) => {
                 // Whether an answer to nothing has a body, the segments tell.
-                self.inexact |= begin.kind.side == Side::Answers && begin.exchange.is_none();
+                self.inexact |= begin.kind.side == Role::Response && begin.exchange.is_none();
                 self.lines.push(format!("{dir} ({}", begin.kind.name));
             }
-            Said::Text { part, bytes } => {
+            MessageEvent::Data { part, bytes } => {
                 self.bytes += bytes.len();
                 let head = format!("{dir} {part:?} ");
                 let text = bytes.escape_ascii().to_string();
@@ -506,7 +506,7 @@ impl Record {
                 let last = self.lines.last().map(|line| line.to_ascii_lowercase());
                 self.brotli |= last.is_some_and(|line| line.contains("br"));
             }
-            Said::Body(facts) => {
+            MessageEvent::Body(facts) => {
                 self.coded |= facts.state != Decoding::AsSent;
                 self.inexact |= match facts.state {
                     Decoding::Cut | Decoding::NoRoom => true,
@@ -515,11 +515,14 @@ impl Record {
                 };
                 self.lines.push(format!("{dir} {facts:?}"));
             }
-            Said::End { complete } => self.lines.push(format!("{dir} ) {complete}")),
-            Said::Fork { reading, name } => {
+            MessageEvent::End { complete } => self.lines.push(format!("{dir} ) {complete}")),
+            MessageEvent::Fork { reading, name } => {
                 self.lines.push(format!("{dir} reading {reading} {name}"));
             }
-            Said::Reading { .. } | Said::Brief { .. } | Said::Missing { .. } | Said::Whole(_) => {}
+            MessageEvent::Reading { .. }
+            | MessageEvent::Summary { .. }
+            | MessageEvent::Gap { .. }
+            | MessageEvent::Complete(_) => {}
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The *exchange*: a question and its answer, with its number and its times.
 
-use crate::flow::{Direction, Troubles};
+use crate::flow::{Direction, TcpAnalysis};
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 /// What is remembered of an exchange while it is open. A small value without heap memory: there may
 /// be one for each request in flight.
@@ -11,20 +11,20 @@ use crate::stream::Carrier;
 pub struct Exchange {
     /// Its number in the run, shown as `#N`.
     pub number: u64,
-    /// Its place in its flow ([`crate::message::Begin::exchange`]).
+    /// Its place in its flow ([`crate::message::Start::exchange`]).
     pub ordinal: u64,
     /// The question in a few words.
     pub title: Title,
     /// The direction of the question.
-    pub asking: Direction,
+    pub request_dir: Direction,
     /// First byte of the question.
     pub asked: Timestamp,
     /// Last byte of the question; `None` while it is still being sent.
-    pub asked_whole: Option<Timestamp>,
+    pub request_end: Option<Timestamp>,
     /// TCP flags of the question's last packet.
-    pub asked_flags: TcpFlags,
+    pub request_flags: TcpFlags,
     /// Where in its direction the question ends: at most at this offset.
-    pub asked_end: u64,
+    pub request_end_offset: u64,
     /// The answerer acknowledged that.
     pub acknowledged: Option<Timestamp>,
     /// First byte of the (final) answer.
@@ -35,7 +35,7 @@ pub struct Exchange {
     /// Bytes of the question, its head as sent and its body decoded.
     pub sent: u64,
     /// What had gone wrong in the flow when the question began.
-    pub troubles: Troubles,
+    pub tcp_analysis: TcpAnalysis,
     /// What is known of the conditions on it.
     pub findings: Findings,
     /// Bytes that the other side had sent when the question began.
@@ -54,24 +54,24 @@ impl Exchange {
     pub fn new(
         number: u64,
         ordinal: u64,
-        asking: Direction,
-        by: &Carrier,
-        troubles: Troubles,
+        request_dir: Direction,
+        by: &PacketInfo,
+        tcp_analysis: TcpAnalysis,
     ) -> Self {
         Self {
             number,
             ordinal,
             title: Title::default(),
-            asking,
+            request_dir,
             asked: by.ts,
-            asked_whole: None,
-            asked_flags: by.flags,
-            asked_end: 0,
+            request_end: None,
+            request_flags: by.flags,
+            request_end_offset: 0,
             acknowledged: None,
             answered: None,
             heard: Heard::default(),
             sent: 0,
-            troubles,
+            tcp_analysis,
             findings: Findings::default(),
             reached: 0,
             shown: false,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::frame::Timestamp;
 use crate::packet::protocol;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 /// One end of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -90,7 +90,7 @@ pub struct Flow {
     /// The RST that ends it, as far as it is known to be one.
     pub reset: Option<Reset>,
     /// What went wrong in it so far.
-    pub troubles: Troubles,
+    pub tcp_analysis: TcpAnalysis,
     /// How often what is known of it has changed.
     pub changes: u32,
 }
@@ -114,19 +114,19 @@ pub struct Reset {
     /// Who sent it.
     pub dir: Direction,
     /// Its packet.
-    pub by: Carrier,
+    pub by: PacketInfo,
 }
 
 /// What slows a connection down, counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Troubles {
+pub struct TcpAnalysis {
     /// Segments sent again, of both directions.
     pub repeated: u32,
     /// How often the client announced that it has no room (a window of 0).
     pub stalled: u32,
 }
 
-impl Troubles {
+impl TcpAnalysis {
     /// What was added since `earlier`.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
@@ -152,7 +152,7 @@ impl Flow {
             opened: 0,
             handshake: Handshake::default(),
             reset: None,
-            troubles: Troubles::default(),
+            tcp_analysis: TcpAnalysis::default(),
             changes: 0,
         }
     }

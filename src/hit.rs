@@ -6,9 +6,9 @@ use crate::exchange::Silence;
 use crate::failure::Failed;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
-use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
 use crate::packet::TcpFlags;
-use crate::stream::{Aside, GapReason};
+use crate::stream::{GapReason, OutOfStreamReason};
 use crate::times::Times;
 
 /// A message (with `--ngrep` a packet) to be shown.
@@ -37,13 +37,13 @@ pub struct Hit<'a> {
     /// When its first byte was captured.
     pub began: Timestamp,
     /// Facts that every message has.
-    pub brief: Brief,
+    pub brief: Summary,
     /// The frames that brought it, as far as they are noted ([`crate::render::Wants::frames`]).
     pub frames: &'a [u64],
     /// Where the pattern matches: ranges into `text.bytes`, sorted, not overlapping, none empty.
     pub matches: &'a [Range<usize>],
     /// What parts of the head are: ranges into `text.bytes`, sorted, not overlapping.
-    pub styles: &'a [(Range<usize>, Role)],
+    pub styles: &'a [(Range<usize>, HeadStyle)],
     /// The head's fields in order: where name and value are in `text.bytes`, without the space
     /// around them.
     pub fields: &'a [(Range<usize>, Range<usize>)],
@@ -62,7 +62,7 @@ pub struct Hit<'a> {
     /// What ended its connection in the middle of it, where that was seen.
     pub failed: Option<Failed>,
     /// The bytes have no place in their stream; this is why.
-    pub aside: Option<Aside>,
+    pub aside: Option<OutOfStreamReason>,
     /// The capture joined its flow in the middle, and this is the flow's first message.
     pub joined: bool,
     /// It is a question that waits for its answer to this day: the flow or the capture ended.
@@ -219,7 +219,7 @@ pub struct Companion<'a> {
     /// Facts by name (none for a question).
     pub facts: &'a [Fact],
     /// What the status in the title says, for its colour.
-    pub role: Option<Role>,
+    pub role: Option<HeadStyle>,
     /// Bytes of the decoded body.
     pub body_size: u64,
     /// As [`Hit::body`].

@@ -1,12 +1,12 @@
 //! The *message*: what a person would call one thing that was said. A request, an answer, a burst,
 //! a datagram.
 //!
-//! A message is told in pieces ([`Said`]), so that one of any size is searched to its last byte in
-//! constant memory; one that lies in one piece is told at once.
+//! A message is told in pieces ([`MessageEvent`]), so that one of any size is searched to its last
+//! byte in constant memory; one that lies in one piece is told at once.
 
 use std::ops::Range;
 
-use crate::stream::{Carrier, GapReason};
+use crate::stream::{GapReason, PacketInfo};
 
 /// What sort of message it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -14,33 +14,33 @@ pub struct Kind {
     /// Its name in machine-readable output: `http.request`, `tcp.burst`, `udp.datagram`.
     pub name: &'static str,
     /// Its part in an exchange.
-    pub side: Side,
+    pub side: Role,
     /// The size of its body is worth a word. Not that of a DNS response, whose text is its head.
     pub sized: bool,
 }
 
 /// The part of a message in an exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
-pub enum Side {
+pub enum Role {
     /// It asks; an answer may follow.
-    Asks,
+    Request,
     /// It answers.
-    Answers,
+    Response,
     /// It is an exchange of its own: a burst, a datagram.
     #[default]
-    Speaks,
+    Single,
 }
 
-/// A piece of a message, in this order: one `Begin`; any number of the others; one `End`. Or all of
-/// it at once: `Whole`. One direction of a flow has at most one open message; the two directions
+/// A piece of a message, in this order: one `Start`; any number of the others; one `End`. Or all of
+/// it at once: `Complete`. One direction of a flow has at most one open message; the two directions
 /// interleave freely.
 #[derive(Clone, Copy, Debug)]
-pub enum Said<'a> {
+pub enum MessageEvent<'a> {
     /// A message begins. Said at its first byte, so that its number and time are those of that
     /// byte.
-    Begin(Begin),
+    Start(Start),
     /// The next bytes of its text, decoded; lent for the call, never empty.
-    Text {
+    Data {
         /// Which part of the message they are.
         part: Part,
         /// The bytes.
@@ -48,22 +48,22 @@ pub enum Said<'a> {
     },
     /// What is known of the message now that its head was read. At most once, behind the head's
     /// text.
-    Brief {
+    Summary {
         /// The facts that every message is asked for.
-        brief: Brief,
+        brief: Summary,
         /// The message in a few words, as sent: `GET /path`, `200 OK`.
         title: &'a [u8],
     },
     /// Bytes of the message that were not captured. No match crosses them.
-    Missing {
+    Gap {
         /// How many (on the wire, undecoded).
         len: u64,
         /// Why.
         reason: GapReason,
     },
     /// The body may be read in another way than the one that is told as `Text`: by this name, from
-    /// here on. The text of that reading is all that was told so far, then its [`Said::Reading`].
-    /// At most [`crate::limits::READINGS`] a message, numbered from 0.
+    /// here on. The text of that reading is all that was told so far, then its
+    /// [`MessageEvent::Reading`]. At most [`crate::limits::READINGS`] a message, numbered from 0.
     Fork {
         /// Its number in the message.
         reading: u8,
@@ -88,66 +88,66 @@ pub enum Said<'a> {
         complete: bool,
     },
     /// A message, from its first byte to its last.
-    Whole(Whole<'a>),
+    Complete(Complete<'a>),
 }
 
 /// A message that lies in one piece, and whose body is told as it was sent.
 #[derive(Clone, Copy, Debug)]
-pub struct Whole<'a> {
+pub struct Complete<'a> {
     /// How it begins.
-    pub begin: Begin,
+    pub begin: Start,
     /// The packet of its first byte.
-    pub first: &'a Carrier,
+    pub first: &'a PacketInfo,
     /// All of its text, of which the first `head` bytes are its head.
     pub text: &'a [u8],
     /// See there.
     pub head: usize,
-    /// As in [`Said::Brief`].
-    pub brief: Brief,
-    /// As in [`Said::Brief`].
+    /// As in [`MessageEvent::Summary`].
+    pub brief: Summary,
+    /// As in [`MessageEvent::Summary`].
     pub title: &'a [u8],
 }
 
-impl Whole<'_> {
+impl Complete<'_> {
     /// The same in pieces, each with its packet; the message's last byte came with `by`.
-    pub fn in_pieces(&self, by: &Carrier, mut say: impl FnMut(&Carrier, Said<'_>)) {
+    pub fn in_pieces(&self, by: &PacketInfo, mut say: impl FnMut(&PacketInfo, MessageEvent<'_>)) {
         let (head, body) = self
             .text
             .split_at_checked(self.head)
             .unwrap_or((self.text, &[]));
         let (brief, title) = (self.brief, self.title);
-        say(self.first, Said::Begin(self.begin));
+        say(self.first, MessageEvent::Start(self.begin));
         say(
             by,
-            Said::Text {
+            MessageEvent::Data {
                 part: Part::Head,
                 bytes: head,
             },
         );
-        say(by, Said::Brief { brief, title });
+        say(by, MessageEvent::Summary { brief, title });
         if !body.is_empty() {
             say(
                 by,
-                Said::Text {
+                MessageEvent::Data {
                     part: Part::Body,
                     bytes: body,
                 },
             );
             say(
                 by,
-                Said::Body(BodyFacts {
+                MessageEvent::Body(BodyFacts {
                     wire: body.len() as u64,
                     ..BodyFacts::default()
                 }),
             );
         }
-        say(by, Said::End { complete: true });
+        say(by, MessageEvent::End { complete: true });
     }
 }
 
 /// How a message begins.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Begin {
+pub struct Start {
     /// What it is.
     pub kind: Kind,
     /// Which exchange of its flow it belongs to, counted from 0; an answer has its question's.
@@ -171,7 +171,7 @@ pub enum Part {
 
 /// Small facts of a message that are wanted for each one, shown or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Brief {
+pub struct Summary {
     /// The status of an answer, 0 for none.
     pub status: u16,
     /// An answer before the answer (1xx): the exchange stays open.
@@ -222,7 +222,7 @@ pub struct Description {
     /// Facts by name, in order.
     pub facts: Vec<Fact>,
     /// What parts of the head are, for colours: ranges into the head, sorted, not overlapping.
-    pub styles: Vec<(Range<usize>, Role)>,
+    pub styles: Vec<(Range<usize>, HeadStyle)>,
     /// The fields of the head in order: where name and value are, without the space around them.
     pub fields: Vec<(Range<usize>, Range<usize>)>,
     /// The media type when the body is not for reading (an image, an archive).
@@ -243,30 +243,30 @@ pub struct Fact {
     pub many: bool,
 }
 
-impl Role {
+impl HeadStyle {
     /// Whether it is an answer's status.
     #[must_use]
     pub const fn is_status(self) -> bool {
         matches!(
             self,
-            Self::Good | Self::Elsewhere | Self::Refused | Self::Failed
+            Self::Success | Self::Redirect | Self::ClientError | Self::ServerError
         )
     }
 }
 
 /// What a part of a head is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Role {
+pub enum HeadStyle {
     /// What is asked: a method.
-    Verb,
+    Method,
     /// An answer's status: all went well (2xx).
-    Good,
+    Success,
     /// An answer's status: look elsewhere (3xx).
-    Elsewhere,
+    Redirect,
     /// An answer's status: the asker is at fault (4xx).
-    Refused,
+    ClientError,
     /// An answer's status: the answerer is at fault (5xx).
-    Failed,
+    ServerError,
     /// The name of a field.
     Name,
     /// The name of a field that stands out: negotiation, identity, or asked for by the user.

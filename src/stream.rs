@@ -10,7 +10,7 @@ use crate::packet::TcpFlags;
 
 /// The packet that brought something (or, for a timer's event, the latest one).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Carrier {
+pub struct PacketInfo {
     /// Number of its frame.
     pub frame: u64,
     /// When it was captured.
@@ -24,7 +24,7 @@ pub struct Carrier {
     pub ack: u32,
 }
 
-impl Carrier {
+impl PacketInfo {
     /// The sequence number of the next byte that the sender expects of the other direction; `None`
     /// for what is no TCP segment, or has no ACK flag.
     #[must_use]
@@ -68,7 +68,7 @@ pub enum Event<B, C> {
         by: C,
     },
     /// A packet without payload (a SYN, a bare acknowledgement, an empty datagram).
-    Bare {
+    NoPayload {
         /// Direction.
         dir: Direction,
         /// The packet.
@@ -89,7 +89,7 @@ pub enum Event<B, C> {
         by: C,
     },
     /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
-    Aside {
+    OutOfStream {
         /// Direction.
         dir: Direction,
         /// Where they claim to belong.
@@ -102,7 +102,7 @@ pub enum Event<B, C> {
         /// How many of `bytes` are the stream's, behind.
         after: usize,
         /// Why they have no place.
-        why: Aside,
+        why: OutOfStreamReason,
         /// Their segment.
         by: C,
     },
@@ -129,7 +129,7 @@ pub enum Event<B, C> {
     },
     /// The flow is forgotten: this is the last that is said of it. Said once for each flow, TCP or
     /// not.
-    Over {
+    Closed {
         /// Why.
         how: Ending,
         /// The latest packet of the flow.
@@ -138,21 +138,21 @@ pub enum Event<B, C> {
 }
 
 /// As it is told.
-pub type StreamEvent<'a> = Event<&'a [u8], &'a Carrier>;
+pub type StreamEvent<'a> = Event<&'a [u8], &'a PacketInfo>;
 
 impl StreamEvent<'_> {
     /// The bytes it lends; `[]` for what has none.
     #[must_use]
     pub const fn bytes(&self) -> &[u8] {
         match *self {
-            Self::Data { bytes, .. } | Self::Datagram { bytes, .. } | Self::Aside { bytes, .. } => {
-                bytes
-            }
-            Self::Bare { .. }
+            Self::Data { bytes, .. }
+            | Self::Datagram { bytes, .. }
+            | Self::OutOfStream { bytes, .. } => bytes,
+            Self::NoPayload { .. }
             | Self::Gap { .. }
             | Self::Acked { .. }
             | Self::End { .. }
-            | Self::Over { .. } => &[],
+            | Self::Closed { .. } => &[],
         }
     }
 }
@@ -163,12 +163,12 @@ impl<B, C> Event<B, C> {
         match self {
             Self::Data { by, .. }
             | Self::Datagram { by, .. }
-            | Self::Bare { by, .. }
+            | Self::NoPayload { by, .. }
             | Self::Gap { by, .. }
-            | Self::Aside { by, .. }
+            | Self::OutOfStream { by, .. }
             | Self::Acked { by, .. }
             | Self::End { by, .. }
-            | Self::Over { by, .. } => by,
+            | Self::Closed { by, .. } => by,
         }
     }
 
@@ -196,14 +196,14 @@ impl<B, C> Event<B, C> {
                 cut,
                 by,
             },
-            Self::Aside {
+            Self::OutOfStream {
                 dir,
                 offset,
                 context,
                 after,
                 why,
                 ..
-            } => Event::Aside {
+            } => Event::OutOfStream {
                 dir,
                 offset,
                 bytes,
@@ -212,7 +212,7 @@ impl<B, C> Event<B, C> {
                 why,
                 by,
             },
-            Self::Bare { dir, .. } => Event::Bare { dir, by },
+            Self::NoPayload { dir, .. } => Event::NoPayload { dir, by },
             Self::Gap {
                 dir,
                 offset,
@@ -228,7 +228,7 @@ impl<B, C> Event<B, C> {
             },
             Self::Acked { dir, offset, .. } => Event::Acked { dir, offset, by },
             Self::End { dir, how, .. } => Event::End { dir, how, by },
-            Self::Over { how, .. } => Event::Over { how, by },
+            Self::Closed { how, .. } => Event::Closed { how, by },
         }
     }
 }
@@ -267,7 +267,7 @@ impl GapReason {
 
 /// Why bytes have no place in their stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Aside {
+pub enum OutOfStreamReason {
     /// They fill a gap that was already given up, or come before the first byte of a stream joined
     /// in the middle.
     Late,
@@ -292,7 +292,7 @@ pub enum Aside {
     Around,
 }
 
-impl Aside {
+impl OutOfStreamReason {
     /// Its name, as its label has it; machine-readable output has `_` for `-`.
     #[must_use]
     pub const fn name(self) -> &'static str {

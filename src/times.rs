@@ -5,7 +5,7 @@
 //! the way to the server as part of the wait, and one beside the server does not. The handshake
 //! tells how long that way is.
 
-use crate::flow::{Handshake, Troubles};
+use crate::flow::{Handshake, TcpAnalysis};
 use crate::frame::Timestamp;
 
 /// The moments of an exchange; what has not happened (yet) is `None`.
@@ -18,13 +18,13 @@ pub struct Times {
     /// First byte of the question.
     pub asked: Timestamp,
     /// Last byte of the question.
-    pub asked_whole: Option<Timestamp>,
+    pub request_end: Option<Timestamp>,
     /// The answerer acknowledged the last byte of the question.
     pub acknowledged: Option<Timestamp>,
     /// First byte of the final answer.
     pub answered: Option<Timestamp>,
     /// Last byte of the final answer.
-    pub answered_whole: Option<Timestamp>,
+    pub response_end: Option<Timestamp>,
     /// Bytes of the question, its head as sent and its body decoded.
     pub sent: u64,
     /// Bytes of the answer, likewise.
@@ -33,12 +33,12 @@ pub struct Times {
     /// which nothing of it came.
     pub paused: i64,
     /// What went wrong in the connection while the exchange lasted.
-    pub troubles: Troubles,
+    pub tcp_analysis: TcpAnalysis,
 }
 
 /// Who took the time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Culprit {
+pub enum Bottleneck {
     /// It had the whole question and thought.
     Server,
     /// Packets were sent again, or the way is long.
@@ -75,26 +75,26 @@ impl Times {
     /// Nanoseconds from the question's first byte to its last.
     #[must_use]
     pub fn send(&self) -> Option<i64> {
-        Some(self.asked_whole?.since(self.asked))
+        Some(self.request_end?.since(self.asked))
     }
 
     /// Nanoseconds from the question's last byte to the answer's first; negative when the answer
     /// did not wait for it.
     #[must_use]
     pub fn wait(&self) -> Option<i64> {
-        Some(self.answered?.since(self.asked_whole?))
+        Some(self.answered?.since(self.request_end?))
     }
 
     /// Nanoseconds from the answer's first byte to its last.
     #[must_use]
     pub fn receive(&self) -> Option<i64> {
-        Some(self.answered_whole?.since(self.answered?))
+        Some(self.response_end?.since(self.answered?))
     }
 
     /// Nanoseconds from the question's first byte to the answer's last.
     #[must_use]
     pub fn total(&self) -> Option<i64> {
-        Some(self.answered_whole?.since(self.asked))
+        Some(self.response_end?.since(self.asked))
     }
 
     /// The part of the wait that is the way to the server and back, in nanoseconds: what the answer
@@ -124,39 +124,39 @@ impl Times {
 
     /// Who took most of the time of a finished exchange.
     #[must_use]
-    pub fn culprit(&self) -> Option<Culprit> {
+    pub fn bottleneck(&self) -> Option<Bottleneck> {
         let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
         let (connect, idle) = (part(self.connect()), part(self.idle()));
         let (send, wait, receive) = (part(self.send()), part(self.wait()), part(self.receive()));
-        self.answered_whole?;
+        self.response_end?;
         let most = [connect, idle, send, wait, receive].into_iter().max()?;
-        let Troubles {
+        let TcpAnalysis {
             repeated, stalled, ..
-        } = self.troubles;
+        } = self.tcp_analysis;
         Some(if most == wait {
             let late = self
                 .acknowledged
-                .zip(self.asked_whole)
+                .zip(self.request_end)
                 .is_some_and(|(heard, asked)| heard.since(asked) > wait / 2)
                 && repeated > 0;
             if late || part(self.network()) > wait / 2 {
-                Culprit::Network
+                Bottleneck::Network
             } else {
-                Culprit::Server
+                Bottleneck::Server
             }
         } else if most == receive {
             match (repeated, stalled) {
-                (_, 1..) => Culprit::Client,
-                (1.., _) => Culprit::Network,
-                _ if self.is_sent_slowly(receive) => Culprit::SlowAnswer,
-                _ => Culprit::BigAnswer,
+                (_, 1..) => Bottleneck::Client,
+                (1.., _) => Bottleneck::Network,
+                _ if self.is_sent_slowly(receive) => Bottleneck::SlowAnswer,
+                _ => Bottleneck::BigAnswer,
             }
         } else if most == connect {
-            Culprit::Connecting
+            Bottleneck::Connecting
         } else if most == send && repeated > 0 {
-            Culprit::Network
+            Bottleneck::Network
         } else {
-            Culprit::Client
+            Bottleneck::Client
         })
     }
 }
@@ -178,10 +178,10 @@ mod tests {
             },
             first: true,
             asked: at(asked),
-            asked_whole: Some(at(whole)),
+            request_end: Some(at(whole)),
             acknowledged: Some(at(whole)),
             answered: Some(at(answered)),
-            answered_whole: Some(at(end)),
+            response_end: Some(at(end)),
             ..Times::default()
         }
     }
@@ -196,42 +196,49 @@ mod tests {
 
     #[test]
     fn who_took_most_of_the_time_is_told() {
-        let repeated = Troubles {
+        let repeated = TcpAnalysis {
             repeated: 2,
-            ..Troubles::default()
+            ..TcpAnalysis::default()
         };
-        let stalled = Troubles {
+        let stalled = TcpAnalysis {
             stalled: 1,
-            ..Troubles::default()
+            ..TcpAnalysis::default()
         };
-        let none = Troubles::default();
+        let none = TcpAnalysis::default();
         let table = [
-            (times(1, [2, 2, 2002, 2003]), none, Culprit::Server),
-            (times(900, [901, 901, 1801, 1802]), none, Culprit::Network),
+            (times(1, [2, 2, 2002, 2003]), none, Bottleneck::Server),
+            (
+                times(900, [901, 901, 1801, 1802]),
+                none,
+                Bottleneck::Network,
+            ),
             (
                 times(3000, [3001, 3001, 3002, 3003]),
                 none,
-                Culprit::Connecting,
+                Bottleneck::Connecting,
             ),
-            (times(1, [5000, 5000, 5001, 5002]), none, Culprit::Client),
-            (times(1, [2, 900, 901, 902]), none, Culprit::Client),
-            (times(1, [2, 900, 901, 902]), repeated, Culprit::Network),
-            (big(times(1, [2, 2, 3, 900])), none, Culprit::BigAnswer),
-            (times(1, [2, 2, 3, 900]), none, Culprit::SlowAnswer),
+            (times(1, [5000, 5000, 5001, 5002]), none, Bottleneck::Client),
+            (times(1, [2, 900, 901, 902]), none, Bottleneck::Client),
+            (times(1, [2, 900, 901, 902]), repeated, Bottleneck::Network),
+            (big(times(1, [2, 2, 3, 900])), none, Bottleneck::BigAnswer),
+            (times(1, [2, 2, 3, 900]), none, Bottleneck::SlowAnswer),
             (
                 Times {
                     paused: 600_000_000,
                     ..big(times(1, [2, 2, 3, 900]))
                 },
                 none,
-                Culprit::SlowAnswer,
+                Bottleneck::SlowAnswer,
             ),
-            (times(1, [2, 2, 3, 900]), repeated, Culprit::Network),
-            (times(1, [2, 2, 3, 900]), stalled, Culprit::Client),
+            (times(1, [2, 2, 3, 900]), repeated, Bottleneck::Network),
+            (times(1, [2, 2, 3, 900]), stalled, Bottleneck::Client),
         ];
-        for (times, troubles, culprit) in table {
-            let times = Times { troubles, ..times };
-            assert_eq!(times.culprit(), Some(culprit), "{times:?}");
+        for (times, tcp_analysis, bottleneck) in table {
+            let times = Times {
+                tcp_analysis,
+                ..times
+            };
+            assert_eq!(times.bottleneck(), Some(bottleneck), "{times:?}");
         }
     }
 
@@ -240,8 +247,8 @@ mod tests {
         let mut times = times(1, [2, 3, 4, 5]);
         assert_eq!(times.total(), Some(3_000_000));
         assert_eq!(times.network(), Some(1_000_000));
-        times.answered_whole = None;
-        assert_eq!((times.total(), times.culprit()), (None, None));
+        times.response_end = None;
+        assert_eq!((times.total(), times.bottleneck()), (None, None));
         times.handshake.repeats = 1;
         assert_eq!(times.network(), None);
         times.first = false;

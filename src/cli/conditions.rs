@@ -2,7 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::message::Side;
+use crate::message::Role;
 use crate::search::{Conditions, FIELDS, FactIs, FieldIs, Test};
 
 use super::args::{ExchangeArgs, OnlyName, Statuses};
@@ -14,22 +14,26 @@ use super::problem::Problem;
 /// A pattern that is none, in the user's words.
 pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
     let mut facts = Vec::new();
-    let mut fact = |side: Side, name: &'static str, test: Test| {
+    let mut fact = |side: Role, name: &'static str, test: Test| {
         facts.push(FactIs { side, name, test });
     };
     if let Some(Statuses(ranges)) = &args.status {
-        fact(Side::Answers, "http.status", Test::Number(ranges.clone()));
+        fact(Role::Response, "http.status", Test::Number(ranges.clone()));
     }
     if !args.method.is_empty() {
-        fact(Side::Asks, "http.method", Test::Word(args.method.clone()));
+        fact(
+            Role::Request,
+            "http.method",
+            Test::Word(args.method.clone()),
+        );
     }
     if !args.host.is_empty() {
         let globs: Result<Vec<Regex>, Problem> = args.host.iter().map(|text| glob(text)).collect();
-        fact(Side::Asks, "http.host", Test::Host(globs?));
+        fact(Role::Request, "http.host", Test::Host(globs?));
     }
     if let Some(path) = &args.path {
         fact(
-            Side::Asks,
+            Role::Request,
             "http.target",
             Test::Path(regex("--path", path)?),
         );
@@ -46,8 +50,8 @@ pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
         fields: fields?,
         slow: args.slow,
         only: args.only.map(|name| match name {
-            OnlyName::Req => Side::Asks,
-            OnlyName::Resp => Side::Answers,
+            OnlyName::Req => Role::Request,
+            OnlyName::Resp => Role::Response,
         }),
     })
 }

@@ -52,7 +52,7 @@ pub fn nothing_asked(words: &Words, pattern: &str, otherwise: bool) -> Option<St
 #[must_use]
 pub fn filter_problem(filter: &str, detail: &str) -> Problem {
     let mut problem = Problem::new(format!("the capture filter is not valid: \"{filter}\""));
-    match culprit(filter) {
+    match bottleneck(filter) {
         Some((at, word)) => {
             let column = "spygrep: error: the capture filter is not valid: \"".len() - 2 + at;
             let meant = closest(word)
@@ -104,7 +104,7 @@ pub fn file_problem(filter: &str) -> Option<Problem> {
 
 /// The first word without which the words in front of it make a filter: libpcap itself gives no
 /// place.
-fn culprit(filter: &str) -> Option<(usize, &str)> {
+fn bottleneck(filter: &str) -> Option<(usize, &str)> {
     let unknown = |word: &str| {
         word.bytes().all(|byte| byte.is_ascii_alphabetic())
             && !words::is_filter_keyword(word)

@@ -15,10 +15,10 @@ use super::{Budget, Conversation};
 use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::message::{BodyFacts, Part, Said};
+use crate::message::{BodyFacts, MessageEvent, Part};
 use crate::packet::{TcpFlags, protocol};
 use crate::stats::DissectStats;
-use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
+use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
 /// How the writes of a play are cut into segments.
 #[derive(Clone, Debug)]
@@ -160,13 +160,13 @@ impl Play {
         from
     }
 
-    fn carrier(&mut self, dir: Direction, flags: TcpFlags) -> Carrier {
+    fn carrier(&mut self, dir: Direction, flags: TcpFlags) -> PacketInfo {
         let other = dir.reverse().index();
         let received = self.received[other].unwrap_or(self.sent[other]);
         self.frame += 1;
         self.now = self.now.plus(1000);
         self.idle();
-        Carrier {
+        PacketInfo {
             frame: self.frame,
             ts: self.now,
             flags,
@@ -193,7 +193,7 @@ impl Play {
             chart,
             ..
         } = self;
-        let say = &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said);
+        let say = &mut |dir, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(dir, by, &said);
         conversation.on_event(limits, decoders, stats, flow, event, say);
     }
 
@@ -214,7 +214,7 @@ impl Play {
                 limits,
                 decoders,
                 stats,
-                &mut |dir, by: &Carrier, said: Said<'_>| chart.hear(dir, by, &said),
+                &mut |dir, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(dir, by, &said),
             );
         }
     }
@@ -239,28 +239,28 @@ pub(super) struct Chart {
     pub(super) readings: Vec<(&'static str, Vec<u8>)>,
     /// Where those of each direction's open message begin in them, in the order of their numbers.
     places: [Vec<usize>; 2],
-    /// The frame of each `Begin` and each `End`.
+    /// The frame of each `Start` and each `End`.
     pub(super) frames: Vec<u64>,
 }
 
 impl Chart {
-    fn hear(&mut self, dir: Direction, by: &Carrier, said: &Said<'_>) {
-        if let Said::Whole(whole) = said {
+    fn hear(&mut self, dir: Direction, by: &PacketInfo, said: &MessageEvent<'_>) {
+        if let MessageEvent::Complete(whole) = said {
             return whole.in_pieces(by, |by, said| self.hear(dir, by, &said));
         }
         let arrow = ['>', '<'][dir.index()];
         let open = &mut self.open[dir.index()];
         assert_eq!(
             *open,
-            !matches!(said, Said::Begin(_)),
+            !matches!(said, MessageEvent::Start(_)),
             "{arrow} {said:?} {:#?}",
             self.lines
         );
         let text = self.text.take();
         let mut line = format!("{arrow} ");
         match *said {
-            Said::Whole(_) => unreachable!("it was heard in pieces"),
-            Said::Fork { reading, name } => {
+            MessageEvent::Complete(_) => unreachable!("it was heard in pieces"),
+            MessageEvent::Fork { reading, name } => {
                 let places = &mut self.places[dir.index()];
                 assert_eq!(usize::from(reading), places.len(), "readings are numbered");
                 places.push(self.readings.len());
@@ -268,14 +268,14 @@ impl Chart {
                 self.text = text;
                 return;
             }
-            Said::Reading { reading, bytes } => {
+            MessageEvent::Reading { reading, bytes } => {
                 assert!(!bytes.is_empty());
                 let place = self.places[dir.index()][usize::from(reading)];
                 self.readings[place].1.extend_from_slice(bytes);
                 self.text = text;
                 return;
             }
-            Said::Begin(begin) => {
+            MessageEvent::Start(begin) => {
                 *open = true;
                 self.places[dir.index()].clear();
                 self.frames.push(by.frame);
@@ -289,7 +289,7 @@ impl Chart {
                     if begin.continues { " goes on" } else { "" }
                 );
             }
-            Said::Text { part, bytes } => {
+            MessageEvent::Data { part, bytes } => {
                 assert!(!bytes.is_empty());
                 self.bytes += bytes.len() as u64;
                 self.texts[dir.index()].extend_from_slice(bytes);
@@ -307,7 +307,7 @@ impl Chart {
                     bytes.escape_ascii()
                 );
             }
-            Said::Brief { brief, title } => {
+            MessageEvent::Summary { brief, title } => {
                 line.push_str("brief ");
                 if brief.status > 0 {
                     let _ = write!(line, "{} ", brief.status);
@@ -317,15 +317,15 @@ impl Chart {
                 line.push_str(if brief.odd.is_some() { " odd" } else { "" });
                 self.oddities.extend(brief.odd);
             }
-            Said::Missing { len, .. } => {
+            MessageEvent::Gap { len, .. } => {
                 let _ = write!(line, "missing {len}");
             }
-            Said::Body(facts) => {
+            MessageEvent::Body(facts) => {
                 self.bodies.push(facts);
                 self.text = text;
                 return;
             }
-            Said::End { complete } => {
+            MessageEvent::End { complete } => {
                 *open = false;
                 self.frames.push(by.frame);
                 line.push_str(if complete { "end" } else { "end incomplete" });

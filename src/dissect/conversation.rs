@@ -10,9 +10,9 @@ use super::{Claim, Dissector, datagram_protocol};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::message::Said;
+use crate::message::MessageEvent;
 use crate::stats::DissectStats;
-use crate::stream::{Carrier, StreamEvent};
+use crate::stream::{PacketInfo, StreamEvent};
 
 /// What is known of the messages of one flow.
 ///
@@ -58,8 +58,8 @@ impl Conversation {
     /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its
     /// call. The decoders of all conversations of a run share `decoders`.
     ///
-    /// [`StreamEvent::Aside`], [`StreamEvent::Acked`], [`StreamEvent::Bare`] and
-    /// [`StreamEvent::Over`] have no place in a message: nothing is said of them.
+    /// [`StreamEvent::OutOfStream`], [`StreamEvent::Acked`], [`StreamEvent::NoPayload`] and
+    /// [`StreamEvent::Closed`] have no place in a message: nothing is said of them.
     pub fn on_event(
         &mut self,
         limits: &Limits,
@@ -67,14 +67,14 @@ impl Conversation {
         stats: &mut DissectStats,
         flow: &Flow,
         event: &StreamEvent<'_>,
-        say: &mut dyn FnMut(Direction, &Carrier, Said<'_>),
+        say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
     ) {
         let mut voice = Voice {
             flow,
             limits,
             decoders,
             stats,
-            by: Carrier::default(),
+            by: PacketInfo::default(),
             wire: self.wire,
             exchanges: &mut self.exchanges,
             listener: say,
@@ -131,10 +131,10 @@ impl Conversation {
                     raw::datagram(flow, dir, bytes, cut, &mut voice);
                 }
             }
-            StreamEvent::Bare { .. }
-            | StreamEvent::Aside { .. }
+            StreamEvent::NoPayload { .. }
+            | StreamEvent::OutOfStream { .. }
             | StreamEvent::Acked { .. }
-            | StreamEvent::Over { .. } => {}
+            | StreamEvent::Closed { .. } => {}
         }
     }
 
@@ -147,7 +147,7 @@ impl Conversation {
         limits: &Limits,
         decoders: &Budget,
         stats: &mut DissectStats,
-        say: &mut dyn FnMut(Direction, &Carrier, Said<'_>),
+        say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
     ) {
         let Some(talk) = &mut self.talk else { return };
         let mut voice = Voice {
@@ -155,7 +155,7 @@ impl Conversation {
             limits,
             decoders,
             stats,
-            by: Carrier::default(),
+            by: PacketInfo::default(),
             wire: self.wire,
             exchanges: &mut self.exchanges,
             listener: say,
@@ -174,7 +174,7 @@ impl Conversation {
 
     /// What brought the first of a direction's bytes that wait for more to be told, if any do.
     #[must_use]
-    pub fn waits_since(&self, dir: Direction) -> Option<&Carrier> {
+    pub fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
         self.talk.as_ref()?.waits_since(dir)
     }
 

@@ -5,7 +5,7 @@ use super::talk::Raw;
 use super::voice::Voice;
 use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 /// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and
 /// used again.
@@ -49,7 +49,7 @@ pub(super) struct Half {
     /// Bytes that were seen and not consumed.
     pub(super) waiting: Vec<u8>,
     /// What brought the first of them.
-    pub(super) first: Carrier,
+    pub(super) first: PacketInfo,
     /// It was the first of its segment.
     pub(super) starts: bool,
     /// In [`Mode::Raw`]: what waits is worth waiting for, however long the rest takes.
@@ -67,7 +67,7 @@ impl Default for Half {
         Self {
             mode: Mode::Raw,
             waiting: Vec::new(),
-            first: Carrier::default(),
+            first: PacketInfo::default(),
             starts: false,
             patient: false,
             burst: Burst::new(),
@@ -107,7 +107,7 @@ impl Half {
         &mut self,
         dir: Direction,
         bytes: &[u8],
-        first: Carrier,
+        first: PacketInfo,
         dissector: Option<&mut Box<dyn Dissector>>,
         voice: &mut Voice<'_>,
     ) {
@@ -127,7 +127,7 @@ impl Half {
         &mut self,
         dir: Direction,
         bytes: &[u8],
-        first: Carrier,
+        first: PacketInfo,
         dissector: Option<&mut Box<dyn Dissector>>,
         voice: &mut Voice<'_>,
     ) -> Option<Raw> {

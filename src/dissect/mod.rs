@@ -1,7 +1,8 @@
 //! *dissect*: streams become messages.
 //!
 //! A [`Conversation`] is given what the reassembler says of one flow, finds out what is spoken
-//! there, and tells the messages as [`Said`]. Nothing here searches, shows or knows the time.
+//! there, and tells the messages as [`MessageEvent`]. Nothing here searches, shows or knows the
+//! time.
 //!
 //! ```text
 //! StreamEvent ──▶ Conversation ──probe──▶ Dissector ──▶ Said
@@ -33,8 +34,8 @@ pub use hello::{Hello, hello, is_tls};
 use voice::Voice;
 
 use crate::flow::{Direction, Flow};
-use crate::message::{Description, Kind, Part, Said};
-use crate::stream::{Carrier, Ending, GapReason};
+use crate::message::{Description, Kind, MessageEvent, Part};
+use crate::stream::{Ending, GapReason, PacketInfo};
 
 /// What can be dissected: one line for each protocol, in probe order.
 static PROTOCOLS: [Protocol; 2] = [http1::PROTOCOL, dns::PROTOCOL];
@@ -160,7 +161,7 @@ trait Dissector: Send {
 
     /// Hears that bytes of such a body are missing.
     fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
-        voice.say(dir, Said::Missing { len, reason });
+        voice.say(dir, MessageEvent::Gap { len, reason });
     }
 
     /// Hears of a hole anywhere else. `gap.waiting` is not shown again, unless the answer is
@@ -207,7 +208,7 @@ struct Input<'a> {
     /// All bytes at hand that were not consumed; at least as many as it needed.
     bytes: &'a [u8],
     /// The segment that brought the first of them.
-    first: Carrier,
+    first: PacketInfo,
     /// Where the first of them is.
     place: Place,
     /// Where the next byte of the other direction is, once one was seen.

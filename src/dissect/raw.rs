@@ -7,34 +7,34 @@ use super::voice::Voice;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits;
-use crate::message::{Kind, Part, Said, Side};
+use crate::message::{Kind, MessageEvent, Part, Role};
 use crate::packet::protocol;
-use crate::stream::{Carrier, GapReason};
+use crate::stream::{GapReason, PacketInfo};
 
 /// What one direction says in one go.
 pub(super) const BURST: Kind = Kind {
     name: "tcp.burst",
-    side: Side::Speaks,
+    side: Role::Single,
     sized: true,
 };
 const UDP: Kind = Kind {
     name: "udp.datagram",
-    side: Side::Speaks,
+    side: Role::Single,
     sized: true,
 };
 const ICMP: Kind = Kind {
     name: "icmp.message",
-    side: Side::Speaks,
+    side: Role::Single,
     sized: true,
 };
 const IGMP: Kind = Kind {
     name: "igmp.message",
-    side: Side::Speaks,
+    side: Role::Single,
     sized: true,
 };
 const IP: Kind = Kind {
     name: "ip.datagram",
-    side: Side::Speaks,
+    side: Role::Single,
     sized: true,
 };
 
@@ -51,7 +51,7 @@ pub(super) struct Burst {
     /// own.
     boundary: bool,
     /// The last packet of the direction.
-    last: Carrier,
+    last: PacketInfo,
     /// Bytes that are missing in front of the next burst.
     missing: Option<(u64, GapReason)>,
 }
@@ -86,12 +86,12 @@ impl Burst {
     }
 
     /// The direction's last packet.
-    pub(super) const fn last(&self) -> Carrier {
+    pub(super) const fn last(&self) -> PacketInfo {
         self.last
     }
 
     /// The direction's last packet, or `by` when there was none.
-    pub(super) const fn last_or(&self, by: Carrier) -> Carrier {
+    pub(super) const fn last_or(&self, by: PacketInfo) -> PacketInfo {
         match self.last.frame {
             0 => by,
             _ => self.last,
@@ -99,7 +99,7 @@ impl Burst {
     }
 
     /// Remembers the direction's last packet.
-    pub(super) const fn touch(&mut self, by: Carrier) {
+    pub(super) const fn touch(&mut self, by: PacketInfo) {
         self.last = by;
     }
 
@@ -120,7 +120,7 @@ impl Burst {
         &mut self,
         dir: Direction,
         mut bytes: &[u8],
-        first: &Carrier,
+        first: &PacketInfo,
         voice: &mut Voice<'_>,
     ) {
         let limit = voice.limits.burst.max(1);
@@ -160,7 +160,7 @@ impl Burst {
         voice: &mut Voice<'_>,
     ) {
         if self.open {
-            voice.say(dir, Said::Missing { len, reason });
+            voice.say(dir, MessageEvent::Gap { len, reason });
             self.last = voice.by;
             self.end(dir, false, voice);
         } else {
@@ -184,11 +184,11 @@ impl Burst {
         self.continues = false;
     }
 
-    fn begin(&mut self, dir: Direction, first: &Carrier, voice: &mut Voice<'_>) {
+    fn begin(&mut self, dir: Direction, first: &PacketInfo, voice: &mut Voice<'_>) {
         let exchange = voice.next_exchange();
         voice.begin(dir, first, BURST, Some(exchange), self.continues);
         if let Some((len, reason)) = self.missing.take() {
-            voice.say_by(dir, first, Said::Missing { len, reason });
+            voice.say_by(dir, first, MessageEvent::Gap { len, reason });
         }
         self.open = true;
         self.len = 0;
@@ -197,7 +197,7 @@ impl Burst {
     fn end(&mut self, dir: Direction, complete: bool, voice: &mut Voice<'_>) {
         self.open = false;
         let last = self.last;
-        voice.say_by(dir, &last, Said::End { complete });
+        voice.say_by(dir, &last, MessageEvent::End { complete });
     }
 }
 
@@ -215,13 +215,13 @@ pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, voic
     if cut > 0 {
         voice.say(
             dir,
-            Said::Missing {
+            MessageEvent::Gap {
                 len: cut,
                 reason: GapReason::Snaplen,
             },
         );
     }
-    voice.say(dir, Said::End { complete: cut == 0 });
+    voice.say(dir, MessageEvent::End { complete: cut == 0 });
 }
 
 #[cfg(test)]
@@ -395,7 +395,7 @@ mod tests {
         ];
         for (number, cut, begin) in table {
             let mut play = Play::default();
-            let by = Carrier::default();
+            let by = PacketInfo::default();
             let event = StreamEvent::Datagram {
                 dir: Direction::ToServer,
                 bytes: b"hi",

@@ -11,7 +11,7 @@ use super::{
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
-use crate::stream::{Carrier, Ending, GapReason};
+use crate::stream::{Ending, GapReason, PacketInfo};
 
 /// Steps in a row that a dissector may take without consuming anything.
 const STEPS: u8 = 8;
@@ -47,7 +47,7 @@ impl Talk {
     }
 
     /// See [`super::Conversation::waits_since`].
-    pub(super) fn waits_since(&self, dir: Direction) -> Option<&Carrier> {
+    pub(super) fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
         let half = self.halves.of(dir);
         (!half.waiting.is_empty()).then_some(&half.first)
     }
@@ -270,7 +270,13 @@ impl Talk {
     }
 
     /// Tells raw bytes, or recognises what they begin.
-    fn raw(&mut self, dir: Direction, bytes: &[u8], first: Carrier, voice: &mut Voice<'_>) -> Raw {
+    fn raw(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        first: PacketInfo,
+        voice: &mut Voice<'_>,
+    ) -> Raw {
         if bytes.is_empty() {
             return Raw::Waits;
         }
@@ -519,7 +525,7 @@ mod tests {
     use super::*;
     use crate::dissect::{AfterGap, Progress};
     use crate::limits::Limits;
-    use crate::message::{Kind, Part, Said, Side};
+    use crate::message::{Kind, MessageEvent, Part, Role};
     use crate::stats::DissectStats;
 
     /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands
@@ -533,7 +539,7 @@ mod tests {
 
     const TOY: Kind = Kind {
         name: "toy",
-        side: Side::Speaks,
+        side: Role::Single,
         sized: true,
     };
 
@@ -545,7 +551,7 @@ mod tests {
         ) -> Result<Progress, Malformed> {
             let len = |byte: &u8| u64::from(byte - b'0');
             if std::mem::take(&mut self.open) {
-                voice.say(input.dir, Said::End { complete: true });
+                voice.say(input.dir, MessageEvent::End { complete: true });
                 return Ok(Progress::need(0, 1));
             }
             match input.bytes {
@@ -580,7 +586,7 @@ mod tests {
 
         fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
             if std::mem::take(&mut self.open) {
-                voice.say(gap.dir, Said::End { complete: false });
+                voice.say(gap.dir, MessageEvent::End { complete: false });
             }
             AfterGap::RAW
         }
@@ -604,7 +610,7 @@ mod tests {
         ) -> Result<Progress, Malformed> {
             voice.begin(input.dir, &input.first, TOY, None, false);
             voice.text(input.dir, Part::Body, &[input.bytes[0] + 1]);
-            voice.say(input.dir, Said::End { complete: true });
+            voice.say(input.dir, MessageEvent::End { complete: true });
             Ok(Progress::need(1, 1))
         }
 
@@ -630,16 +636,16 @@ mod tests {
         talk.halves.to_server.mode = Mode::Need(1);
         let (limits, mut stats, mut exchanges) = (Limits::default(), DissectStats::default(), 0);
         let mut heard = String::new();
-        let mut listener = |_: Direction, _: &Carrier, said: Said<'_>| match said {
-            Said::Begin(begin) => heard.push_str(if begin.kind == TOY { "(" } else { "[" }),
-            Said::Text { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
-            Said::Missing { len, .. } => heard.extend(["?", &len.to_string()]),
-            Said::End { .. } => heard.push(')'),
-            Said::Brief { .. }
-            | Said::Body(_)
-            | Said::Whole(_)
-            | Said::Fork { .. }
-            | Said::Reading { .. } => {
+        let mut listener = |_: Direction, _: &PacketInfo, said: MessageEvent<'_>| match said {
+            MessageEvent::Start(begin) => heard.push_str(if begin.kind == TOY { "(" } else { "[" }),
+            MessageEvent::Data { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
+            MessageEvent::Gap { len, .. } => heard.extend(["?", &len.to_string()]),
+            MessageEvent::End { .. } => heard.push(')'),
+            MessageEvent::Summary { .. }
+            | MessageEvent::Body(_)
+            | MessageEvent::Complete(_)
+            | MessageEvent::Fork { .. }
+            | MessageEvent::Reading { .. } => {
                 unreachable!("a toy has none of these")
             }
         };
@@ -649,7 +655,7 @@ mod tests {
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,
-            by: Carrier::default(),
+            by: PacketInfo::default(),
             exchanges: &mut exchanges,
             listener: &mut listener,
         };

@@ -4,9 +4,9 @@
 use super::budget::Budget;
 use crate::flow::{Direction, Flow};
 use crate::limits::Limits;
-use crate::message::{Begin, Kind, Part, Said};
+use crate::message::{Kind, MessageEvent, Part, Start};
 use crate::stats::DissectStats;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 /// Passes on what is said of one flow during one event.
 pub(super) struct Voice<'v> {
@@ -19,23 +19,23 @@ pub(super) struct Voice<'v> {
     /// The flow.
     pub(super) flow: &'v Flow,
     /// The packet at hand.
-    pub(super) by: Carrier,
+    pub(super) by: PacketInfo,
     /// Nothing is recognised: all streams are raw.
     pub(super) wire: bool,
     /// How many exchanges the flow has had.
     pub(super) exchanges: &'v mut u64,
     /// Who listens.
-    pub(super) listener: &'v mut dyn FnMut(Direction, &Carrier, Said<'_>),
+    pub(super) listener: &'v mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
 }
 
 impl Voice<'_> {
     /// Says something that the packet at hand brought.
-    pub(super) fn say(&mut self, dir: Direction, said: Said<'_>) {
+    pub(super) fn say(&mut self, dir: Direction, said: MessageEvent<'_>) {
         (self.listener)(dir, &self.by, said);
     }
 
     /// Says something that another packet brought.
-    pub(super) fn say_by(&mut self, dir: Direction, by: &Carrier, said: Said<'_>) {
+    pub(super) fn say_by(&mut self, dir: Direction, by: &PacketInfo, said: MessageEvent<'_>) {
         (self.listener)(dir, by, said);
     }
 
@@ -43,7 +43,7 @@ impl Voice<'_> {
     pub(super) fn begin(
         &mut self,
         dir: Direction,
-        first: &Carrier,
+        first: &PacketInfo,
         kind: Kind,
         exchange: Option<u64>,
         continues: bool,
@@ -51,7 +51,7 @@ impl Voice<'_> {
         self.say_by(
             dir,
             first,
-            Said::Begin(Begin {
+            MessageEvent::Start(Start {
                 kind,
                 exchange,
                 continues,
@@ -62,19 +62,19 @@ impl Voice<'_> {
     /// Says text, if there is any.
     pub(super) fn text(&mut self, dir: Direction, part: Part, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(dir, Said::Text { part, bytes });
+            self.say(dir, MessageEvent::Data { part, bytes });
         }
     }
 
     /// Begins another reading of the open message, the `reading`th.
     pub(super) fn fork(&mut self, dir: Direction, reading: u8, name: &'static str) {
-        self.say(dir, Said::Fork { reading, name });
+        self.say(dir, MessageEvent::Fork { reading, name });
     }
 
     /// Says text of another reading, if there is any.
     pub(super) fn reading(&mut self, dir: Direction, reading: u8, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(dir, Said::Reading { reading, bytes });
+            self.say(dir, MessageEvent::Reading { reading, bytes });
         }
     }
 

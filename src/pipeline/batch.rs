@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
 use crate::packet::Packet;
 use crate::stats::Stats;
-use crate::stream::{Carrier, Event, StreamEvent};
+use crate::stream::{Event, PacketInfo, StreamEvent};
 
 use super::ingest::StreamSink;
 use super::recorder::{Pair, Scope};
@@ -47,7 +47,7 @@ pub(super) struct Record {
     /// What it is by then.
     pub(super) now: Timestamp,
     /// The packet of an event.
-    pub(super) by: Carrier,
+    pub(super) by: PacketInfo,
     /// Where its bytes are, if it has any.
     pub(super) place: BytesRef,
     /// So many of the batch's quiet moments passed before.
@@ -247,7 +247,7 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
             self.quiet += 1;
         } else if self.ticks || self.due || self.packet {
             self.record(
-                &Carrier::default(),
+                &PacketInfo::default(),
                 BytesRef::default(),
                 false,
                 RecordKind::Time,
@@ -262,7 +262,7 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
             self.batch.flows.push(*flow);
             self.note_sent(flow.slot, (flow.id, flow.changes));
         }
-        if let StreamEvent::Over { .. } = event {
+        if let StreamEvent::Closed { .. } = event {
             self.note_sent(flow.slot, SentVersion::default());
         }
         let place = self.place(event.bytes());
@@ -286,7 +286,7 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         }
     }
 
-    fn record(&mut self, by: &Carrier, place: BytesRef, flow_updated: bool, what: RecordKind) {
+    fn record(&mut self, by: &PacketInfo, place: BytesRef, flow_updated: bool, what: RecordKind) {
         self.batch.records.push(Record {
             now: self.now,
             by: *by,
@@ -349,7 +349,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
     fn fragments(&mut self, frames: &[u64]) {
         self.batch.fragments.extend_from_slice(frames);
         let what = RecordKind::Fragments(frames.len());
-        self.record(&Carrier::default(), BytesRef::default(), false, what);
+        self.record(&PacketInfo::default(), BytesRef::default(), false, what);
     }
 
     #[allow(

@@ -79,7 +79,7 @@ impl Consumer {
         {
             self.selector
                 .event(&entry.flow, &mut entry.flow_state, event);
-            if matches!(event, StreamEvent::Over { .. }) {
+            if matches!(event, StreamEvent::Closed { .. }) {
                 *place = None;
             }
         }
@@ -124,7 +124,7 @@ impl StreamSink for Consumer {
     )]
     #[inline(always)]
     fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
-        if let StreamEvent::Bare { .. } = event
+        if let StreamEvent::NoPayload { .. } = event
             && !self.selector.shows_empty()
         {
             return;
@@ -137,7 +137,7 @@ impl StreamSink for Consumer {
                 entry.flow = *flow;
             }
             self.selector.event(flow, &mut entry.flow_state, event);
-            if let StreamEvent::Over { .. } = event {
+            if let StreamEvent::Closed { .. } = event {
                 *place = None;
             }
         } else {

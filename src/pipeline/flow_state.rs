@@ -9,10 +9,10 @@ use crate::exchange::{Exchange, Findings, Heard, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::message::{Begin, BodyFacts, Brief, Description, Side};
+use crate::message::{BodyFacts, Description, Role, Start, Summary};
 use crate::packet::TcpFlags;
 use crate::search::{Bookmark, Context, Query, Unit};
-use crate::stream::{Aside, Carrier};
+use crate::stream::{OutOfStreamReason, PacketInfo};
 
 use super::owned_hit::OwnedHit;
 
@@ -63,7 +63,7 @@ pub(super) struct Tracking {
     /// When the client's last bytes came.
     pub(super) spoke: Timestamp,
     /// The FINs of both directions, where something was still waited for.
-    pub(super) fins: Option<Box<[Option<Carrier>; 2]>>,
+    pub(super) fins: Option<Box<[Option<PacketInfo>; 2]>>,
 }
 
 /// What is kept of a flow's messages because others may want to be shown with them.
@@ -82,14 +82,14 @@ pub(super) struct OpenMessage {
     pub(super) unit: Unit,
     /// Other readings of it, as they are numbered.
     pub(super) readings: Vec<ReaderHandle>,
-    pub(super) begin: Begin,
+    pub(super) begin: Start,
     pub(super) dir: Direction,
     pub(super) number: u64,
     /// The packet of its first byte.
-    pub(super) first: Carrier,
+    pub(super) first: PacketInfo,
     /// The packet of its last byte so far.
     pub(super) last: LastPacket,
-    pub(super) brief: Brief,
+    pub(super) brief: Summary,
     /// How its body became text; known when it is over.
     pub(super) body: BodyFacts,
     /// Its head is known.
@@ -112,7 +112,7 @@ pub(super) struct OpenMessage {
     pub(super) from: u64,
     /// It has no place in its stream; or, of one that has, another copy of some bytes of it came
     /// with other content.
-    pub(super) aside: Option<Aside>,
+    pub(super) aside: Option<OutOfStreamReason>,
     /// What is known of the conditions on an answer whose question was not captured.
     pub(super) findings: Findings,
     /// Frames that brought it, for `-O`.
@@ -141,14 +141,14 @@ pub(super) const FRAMES: usize = 65_536;
 
 impl OpenMessage {
     /// Begin to be another message; the unit is begun by the caller.
-    pub(super) fn start(&mut self, begin: Begin, number: u64, dir: Direction, by: &Carrier) {
+    pub(super) fn start(&mut self, begin: Start, number: u64, dir: Direction, by: &PacketInfo) {
         self.readings.clear();
         self.begin = begin;
         self.dir = dir;
         self.number = number;
         self.first = *by;
         self.last = by.into();
-        self.brief = Brief::default();
+        self.brief = Summary::default();
         self.body = BodyFacts::default();
         self.briefed = false;
         self.held = false;
@@ -170,13 +170,13 @@ impl OpenMessage {
         let named = self.portions.as_ref();
         self.fresh.is_some()
             && self.briefed
-            && self.begin.kind.side == Side::Answers
+            && self.begin.kind.side == Role::Response
             && named.is_none_or(|described| described.opaque.is_none())
             && self.unit.is_new()
     }
 
     /// Text came with this packet.
-    pub(super) fn comes(&mut self, by: &Carrier) {
+    pub(super) fn comes(&mut self, by: &PacketInfo) {
         let pause = by.ts.since(self.last.ts);
         if pause >= time::BURST_PAUSE {
             self.paused = self.paused.saturating_add(pause);
@@ -201,8 +201,8 @@ impl OpenMessage {
     }
 }
 
-impl From<&Carrier> for LastPacket {
-    fn from(by: &Carrier) -> Self {
+impl From<&PacketInfo> for LastPacket {
+    fn from(by: &PacketInfo) -> Self {
         Self {
             ts: by.ts,
             flags: by.flags,
@@ -222,7 +222,7 @@ impl Tracking {
         if let Some(open) = self.open(dir)
             && offset >= open.from
         {
-            open.aside.get_or_insert(Aside::Conflict);
+            open.aside.get_or_insert(OutOfStreamReason::Conflict);
         }
     }
 
@@ -249,9 +249,9 @@ impl Tracking {
     }
 
     /// The question of this number, while it is said.
-    pub(super) fn asking(&mut self, dir: Direction, number: u64) -> Option<&mut OpenMessage> {
+    pub(super) fn request_dir(&mut self, dir: Direction, number: u64) -> Option<&mut OpenMessage> {
         let open = self.open(dir).as_deref_mut();
-        open.filter(|open| open.begin.kind.side == Side::Asks && open.number == number)
+        open.filter(|open| open.begin.kind.side == Role::Request && open.number == number)
     }
 
     /// Take out the kept question of this number.
@@ -289,7 +289,7 @@ impl Tracking {
 
     /// What is known of the answer to a question that has none.
     pub(super) fn silence(&self, flow: &Flow, exchange: &Exchange) -> Silence {
-        let dir = exchange.asking.reverse();
+        let dir = exchange.request_dir.reverse();
         if !self.is_seen(flow, dir) {
             Silence::Unseen
         } else if self.missed[dir.index()] != exchange.heard.missed {
@@ -312,9 +312,9 @@ impl Tracking {
         let Some(exchange) = self.exchange(ordinal) else {
             return;
         };
-        exchange.asked_whole = Some(last.ts);
-        exchange.asked_flags = last.flags;
-        exchange.asked_end = reached;
+        exchange.request_end = Some(last.ts);
+        exchange.request_flags = last.flags;
+        exchange.request_end_offset = reached;
         if acked >= reached {
             // Before the question was whole: the capture saw that late.
             exchange.acknowledged.get_or_insert(heard.max(last.ts));

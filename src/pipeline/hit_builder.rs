@@ -6,7 +6,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
-use crate::message::{BodyFacts, Description, Kind, Side};
+use crate::message::{BodyFacts, Description, Kind, Role};
 use crate::search::Query;
 use crate::times::Times;
 
@@ -60,7 +60,7 @@ pub(super) fn with_hit(
         let head = match shown.text.pieces {
             // What has no head is told by its first bytes.
             [Piece::Kept(range), ..]
-                if open.begin.kind.side == Side::Speaks && shown.start == 0 =>
+                if open.begin.kind.side == Role::Single && shown.start == 0 =>
             {
                 range.clone()
             }
@@ -152,7 +152,7 @@ pub(super) fn with_answer(
 
 /// A question as the companion of its answer.
 pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -> Companion<'a> {
-    let ts = exchange.asked_whole.unwrap_or(exchange.asked);
+    let ts = exchange.request_end.unwrap_or(exchange.asked);
     Companion {
         number: exchange.number,
         heading: heading(
@@ -160,13 +160,13 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
             dir,
             LastPacket {
                 ts,
-                flags: exchange.asked_flags,
+                flags: exchange.request_flags,
                 icmp: None,
             },
         ),
         kind: Kind {
             name: "question",
-            side: Side::Asks,
+            side: Role::Request,
             sized: true,
         },
         title: exchange.title.bytes(),
@@ -187,14 +187,14 @@ pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&OpenMessag
         handshake: flow.handshake,
         first: exchange.ordinal == 0,
         asked: exchange.asked,
-        asked_whole: exchange.asked_whole,
+        request_end: exchange.request_end,
         acknowledged: exchange.acknowledged,
         answered: exchange.answered,
-        answered_whole: answer.map(|answer| answer.last.ts),
+        response_end: answer.map(|answer| answer.last.ts),
         sent: exchange.sent,
         paused: answer.map_or(0, |answer| answer.paused),
         received: answer.map_or(0, |answer| answer.unit.said()),
-        troubles: flow.troubles.since(exchange.troubles),
+        tcp_analysis: flow.tcp_analysis.since(exchange.tcp_analysis),
     }
 }
 

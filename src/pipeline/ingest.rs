@@ -14,7 +14,7 @@ use crate::limits::TUNNELS;
 use crate::packet::{Packet, Transport};
 use crate::reassemble::{Defragmented, Defragmenter, Reassembler};
 use crate::stats::{DecodeStats, ReassemblyStats, Stats};
-use crate::stream::{Aside, StreamEvent};
+use crate::stream::{OutOfStreamReason, StreamEvent};
 
 use super::dedup::Dedup;
 
@@ -221,13 +221,13 @@ fn around(
             let len = bytes.len();
             // In front of the packet, and behind it.
             for (context, after) in [(0, len - inner.start.min(len)), (inner.end.min(len), 0)] {
-                let event = StreamEvent::Aside {
+                let event = StreamEvent::OutOfStream {
                     dir,
                     offset: 0,
                     bytes,
                     context,
                     after,
-                    why: Aside::Around,
+                    why: OutOfStreamReason::Around,
                     by,
                 };
                 if context + after < len {
@@ -253,13 +253,13 @@ fn apart(
     };
     reassembler.push_from(block, &alone, |flow, event| match *event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
-            let event = StreamEvent::Aside {
+            let event = StreamEvent::OutOfStream {
                 dir,
                 offset: 0,
                 bytes,
                 context: 0,
                 after: 0,
-                why: Aside::Late,
+                why: OutOfStreamReason::Late,
                 by,
             };
             sink.event(flow, &event);

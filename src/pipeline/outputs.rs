@@ -65,7 +65,7 @@ impl Outputs {
 
     pub(super) fn pair(&mut self, pair: &Pair<'_>) {
         if let Some(pace) = &mut self.pace {
-            pace(pair.times.answered_whole.unwrap_or(pair.times.asked));
+            pace(pair.times.response_end.unwrap_or(pair.times.asked));
         }
         let result = self.renderer.pair(pair);
         self.note(result);

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::failure::Failed;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{BodyFacts, Brief, Fact, Kind, Role, Side};
+use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Role, Summary};
 use crate::times::Times;
 
 /// An owned [`Hit`].
@@ -22,10 +22,10 @@ pub(super) struct OwnedHit {
     carried: Carried,
     head: usize,
     began: Timestamp,
-    brief: Brief,
+    brief: Summary,
     pub(super) frames: Vec<u64>,
     matches: Vec<Range<usize>>,
-    styles: Vec<(Range<usize>, Role)>,
+    styles: Vec<(Range<usize>, HeadStyle)>,
     fields: Vec<(Range<usize>, Range<usize>)>,
     facts: Vec<Fact>,
     opaque: Option<String>,
@@ -78,7 +78,7 @@ impl OwnedHit {
 
     /// Whether it is a question of this number.
     pub(super) fn asks(&self, number: u64) -> bool {
-        self.kind.side == Side::Asks && self.number == number
+        self.kind.side == Role::Request && self.number == number
     }
 
     /// Whether it is still to be shown. From now on it is not.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::decode;
 use crate::frame::Frame;
 use crate::hit::{Carried, FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{BodyFacts, Brief, Kind, Side};
+use crate::message::{BodyFacts, Kind, Role, Summary};
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::search::Query;
 use crate::stats::{DecodeStats, OutputStats};
@@ -105,7 +105,7 @@ impl Packets {
             heading: heading(&packet, payload.len()),
             kind: Kind {
                 name: "packet",
-                side: Side::Speaks,
+                side: Role::Single,
                 sized: true,
             },
             portion: Portion::Whole,
@@ -120,7 +120,7 @@ impl Packets {
             styles: &[],
             fields: &[],
             began: frame.ts,
-            brief: Brief::default(),
+            brief: Summary::default(),
             frames: &[],
             facts: &[],
             opaque: None,

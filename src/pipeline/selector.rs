@@ -24,7 +24,7 @@ use crate::frame::Timestamp;
 use crate::limits::time;
 
 use crate::stats::{DissectStats, OutputStats};
-use crate::stream::{Aside, Carrier, Ending, StreamEvent};
+use crate::stream::{Ending, OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::flow_state::{FlowState, OpenMessage, Tracking};
 use super::outputs::Outputs;
@@ -104,8 +104,8 @@ impl Interest {
         known: bool,
     ) -> bool {
         match event {
-            StreamEvent::Bare { .. } => self.no_payload,
-            StreamEvent::End { .. } | StreamEvent::Over { .. } => {
+            StreamEvent::NoPayload { .. } => self.no_payload,
+            StreamEvent::End { .. } | StreamEvent::Closed { .. } => {
                 known || (self.failures && may_have_failed(flow, now))
             }
             _ => true,
@@ -241,15 +241,15 @@ impl Selector {
             tracking,
         } = flow_state;
         let now = match *event {
-            StreamEvent::Bare { dir, by } => return self.bare(flow, dir, by),
+            StreamEvent::NoPayload { dir, by } => return self.bare(flow, dir, by),
             StreamEvent::Acked { dir, offset, by } => {
                 return acknowledged(tracking, dir, offset, by.ts);
             }
-            StreamEvent::Over { how, .. } => {
+            StreamEvent::Closed { how, .. } => {
                 self.retire(conversation);
                 return self.over(flow, tracking, how);
             }
-            StreamEvent::Aside {
+            StreamEvent::OutOfStream {
                 dir,
                 offset,
                 why,
@@ -257,7 +257,7 @@ impl Selector {
                 ..
             } => {
                 tracking.lost[dir.index()] = Some(by.ts);
-                if why == Aside::Conflict {
+                if why == OutOfStreamReason::Conflict {
                     tracking.contest(dir, offset);
                 }
                 return self.aside(flow, event, by);
@@ -393,7 +393,7 @@ impl Selector {
         tracking: &mut Tracking,
         dir: Direction,
         how: Ending,
-        by: &Carrier,
+        by: &PacketInfo,
     ) {
         self.release(flow, tracking, dir, how == Ending::Fin);
         if matches!(how, Ending::Fin | Ending::Reset) {

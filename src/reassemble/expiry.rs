@@ -4,7 +4,7 @@
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
+use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
 use super::Reassembler;
 use super::half::Half;
@@ -73,7 +73,7 @@ impl Reassembler {
         let Some(entry) = self.table.get(slot) else {
             return;
         };
-        let by = Carrier {
+        let by = PacketInfo {
             ts: entry.last.ts.max(now),
             ..entry.last
         };

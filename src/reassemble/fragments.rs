@@ -14,7 +14,7 @@ use crate::limits::{Limits, time};
 use crate::packet::{Ip, Packet, Transport};
 use crate::policy::Overlap;
 use crate::stats::ReassemblyStats;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 use super::queue::{Facts, Queue};
 
@@ -172,10 +172,10 @@ impl Defragmenter {
             .end
             .is_some_and(|known| end > known || (!fragment.more && end != known));
         let before = datagram.queue.size();
-        let by = Carrier {
+        let by = PacketInfo {
             frame: packet.frame,
             ts: packet.ts,
-            ..Carrier::default()
+            ..PacketInfo::default()
         };
         let known = Facts {
             by,

@@ -18,7 +18,7 @@ pub(super) use start::Start;
 use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::packet::TcpFlags;
-use crate::stream::{Aside, Carrier, GapReason};
+use crate::stream::{GapReason, OutOfStreamReason, PacketInfo};
 
 use super::REACH;
 use super::queue::{Facts, Queue};
@@ -35,7 +35,7 @@ pub(super) struct Half {
     /// Where the FIN stands.
     fin: Option<u64>,
     /// The segment with the FIN, when all in front of it was delivered.
-    fin_by: Carrier,
+    fin_by: PacketInfo,
     /// When that was, by the clock that does not jump.
     fin_at: Timestamp,
     /// The sequence number of offset 0.
@@ -319,7 +319,7 @@ impl Half {
         let distance = start.saturating_sub(next);
         let claimed = self.told(u64::try_from(start).unwrap_or(0));
         if !(-WINDOW..WINDOW).contains(&distance) || distance > turn.reach.cast_signed() {
-            turn.aside(Aside::OutOfWindow, claimed, payload);
+            turn.aside(OutOfStreamReason::OutOfWindow, claimed, payload);
             return self.far(segment, distance, turn);
         }
         let len = payload.len() as u64;
@@ -335,7 +335,7 @@ impl Half {
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             let (apart, own) = bytes.split_at(before);
-            turn.aside(Aside::OutOfWindow, 0, apart);
+            turn.aside(OutOfStreamReason::OutOfWindow, 0, apart);
             (start, bytes) = (start.saturating_add(before as i64).max(0), own);
         }
         let offset = start.cast_unsigned();

@@ -2,7 +2,7 @@
 
 use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::packet::{Packet, TcpFlags};
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 use super::Reassembler;
 use super::echo::{Echo, Heard};
@@ -33,7 +33,7 @@ impl Reassembler {
         &mut self,
         slot: usize,
         segment: &Segment<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
     ) -> Again {
         let (idle, stats) = (self.idle, &mut self.shared.stats);
         let anew = |anew: bool| Again {
@@ -118,7 +118,7 @@ impl Reassembler {
         key: (Key, Place),
         segment: &Segment<'_>,
         client: Option<Endpoint>,
-        by: &Carrier,
+        by: &PacketInfo,
     ) -> usize {
         let (src, dst) = segment.packet.ends();
         let (client_sends, roles) = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK)) {
@@ -147,7 +147,7 @@ impl Reassembler {
         key: (Key, Place),
         sender: Sender,
         packet: &Packet<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
     ) -> usize {
         let ends = (sender, sender);
         self.insert(key, ends, Roles::Guessed, packet, by, Stage::Open)
@@ -159,7 +159,7 @@ impl Reassembler {
         (sender, client): (Sender, Sender),
         roles: Roles,
         packet: &Packet<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
         stage: Stage,
     ) -> usize {
         self.last_id += 1;
@@ -190,7 +190,7 @@ impl Entry {
     /// no SYN, or is a RST; nothing about the connection is [odd](Self::odd), and it was not quiet
     /// for as long as `idle`.
     #[inline]
-    pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &Carrier, idle: i64) -> bool {
+    pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &PacketInfo, idle: i64) -> bool {
         !self.odd
             && (!segment.has(TcpFlags::SYN) || segment.has(TcpFlags::RST))
             && by.ts.since(self.last.ts) < idle
@@ -205,7 +205,12 @@ impl Entry {
     }
 
     /// Note the moments of the handshake that this segment is part of.
-    pub(super) fn time_handshake(&mut self, segment: &Segment<'_>, dir: Direction, by: &Carrier) {
+    pub(super) fn time_handshake(
+        &mut self,
+        segment: &Segment<'_>,
+        dir: Direction,
+        by: &PacketInfo,
+    ) {
         let handshake = &mut self.flow.handshake;
         let changed = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK), dir) {
             (true, false, Direction::ToServer) if handshake.syn.is_none() => {

@@ -35,7 +35,7 @@ use crate::packet::{Packet, TcpFlags, Transport};
 use crate::policy::Policy;
 use crate::stats::ReassemblyStats;
 use crate::stop::Stop;
-use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
+use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
 use alarms::Alarms;
 use clock::Clock;
@@ -83,7 +83,7 @@ impl Shared {
     fn turn<'t>(
         &'t mut self,
         dir: Direction,
-        by: &'t Carrier,
+        by: &'t PacketInfo,
         say: &'t mut dyn FnMut(&StreamEvent<'_>),
     ) -> Turn<'t> {
         Turn {
@@ -202,7 +202,7 @@ impl Reassembler {
         &mut self,
         slot: usize,
         segment: &Segment<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
         block: &[u8],
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
@@ -245,9 +245,11 @@ impl Reassembler {
         let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST) && !damaged;
         let stalled = u32::from(announces && segment.tcp.window == 0);
         let Flow {
-            troubles, changes, ..
+            tcp_analysis,
+            changes,
+            ..
         } = &mut entry.flow;
-        troubles.stalled = troubles.stalled.saturating_add(stalled);
+        tcp_analysis.stalled = tcp_analysis.stalled.saturating_add(stalled);
         *changes = changes.wrapping_add(stalled);
         let (repeated, conflicts) = (self.shared.stats.retransmitted, self.shared.stats.conflicts);
         let mut known = entry.flow.reset;
@@ -264,7 +266,7 @@ impl Reassembler {
         } = entry;
         let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
-            say(&StreamEvent::Bare { dir, by });
+            say(&StreamEvent::NoPayload { dir, by });
         }
         let mut turn = self.shared.turn(dir, by, &mut say);
         let (own, peer) = sides(halves.both(), dir);
@@ -336,7 +338,7 @@ impl Reassembler {
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {
-            flow.troubles.repeated = flow.troubles.repeated.saturating_add(repeated as u32);
+            flow.tcp_analysis.repeated = flow.tcp_analysis.repeated.saturating_add(repeated as u32);
             flow.changes = flow.changes.wrapping_add(1);
         }
         self.table.touch(slot, stage);

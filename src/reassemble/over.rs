@@ -45,7 +45,7 @@ impl Reassembler {
                 half.release(&mut turn);
             }
         }
-        say(&StreamEvent::Over { how, by });
+        say(&StreamEvent::Closed { how, by });
     }
 
     pub(super) fn forget(

@@ -9,7 +9,7 @@ use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::packet::TcpFlags;
 use crate::policy::Checksum;
-use crate::stream::Aside;
+use crate::stream::OutOfStreamReason;
 
 use super::half::{Half, earlier};
 use super::predict::short_ways;
@@ -33,14 +33,14 @@ pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> b
     let reset = segment.has(TcpFlags::RST);
     let why = if bad_sum {
         turn.stats.bad_checksums += 1;
-        Aside::BadChecksum
+        OutOfStreamReason::BadChecksum
     } else if syn && (fin || reset) {
-        Aside::BadFlags
+        OutOfStreamReason::BadFlags
     } else if reset {
-        Aside::WithRst
+        OutOfStreamReason::WithRst
     } else if !syn && !segment.has(TcpFlags::ACK) {
         // RFC 9293 section 3.10.7.4, fifth.
-        Aside::NoAck
+        OutOfStreamReason::NoAck
     } else {
         return true;
     };

@@ -13,7 +13,7 @@ use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::{Packet, TcpFlags, Transport};
 use crate::recent::Recent;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 use super::Reassembler;
 use super::echo::Echo;
@@ -134,7 +134,7 @@ impl Reassembler {
         key: &Key,
         place: Place,
         segment: &Segment<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
         block: &[u8],
     ) -> Option<Joined> {
         self.settle(block);

@@ -6,7 +6,7 @@
 use crate::flow::{Direction, Flow};
 use crate::packet::TcpFlags;
 use crate::policy::{Checksum, Policy};
-use crate::stream::{Carrier, StreamEvent};
+use crate::stream::{PacketInfo, StreamEvent};
 
 use super::Shared;
 use super::half::Start;
@@ -81,7 +81,7 @@ impl Entry {
         &mut self,
         segment: &Segment<'_>,
         dir: Direction,
-        by: &Carrier,
+        by: &PacketInfo,
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         #[cfg(test)]
@@ -89,7 +89,7 @@ impl Entry {
         self.last = *by;
         self.two_sided |= dir == Direction::ToClient;
         self.time_handshake(segment, dir, by);
-        deliver(&self.flow, &StreamEvent::Bare { dir, by });
+        deliver(&self.flow, &StreamEvent::NoPayload { dir, by });
         self.halves.begin(dir, Start::of(segment));
     }
 
@@ -116,7 +116,7 @@ impl Entry {
         &mut self,
         segment: &Segment<'_>,
         dir: Direction,
-        by: &Carrier,
+        by: &PacketInfo,
         block: &[u8],
         shared: &mut Shared,
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
@@ -142,7 +142,7 @@ impl Entry {
         *two_sided |= peer.is_started();
         let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
-            say(&StreamEvent::Bare { dir, by });
+            say(&StreamEvent::NoPayload { dir, by });
         }
         own.heard(segment);
         let mut turn = shared.turn(dir.reverse(), by, &mut say);

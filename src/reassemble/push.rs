@@ -2,7 +2,7 @@
 
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::packet::Packet;
-use crate::stream::{Carrier, Ending, GapReason, StreamEvent};
+use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
 use super::Reassembler;
 use super::key::{Key, Sender};
@@ -33,7 +33,7 @@ impl Reassembler {
         &mut self,
         key: &Key,
         mut segment: Segment<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
         block: &[u8],
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
@@ -90,7 +90,7 @@ impl Reassembler {
         slot: usize,
         key: &Key,
         segment: &mut Segment<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
         block: &[u8],
     ) -> Closer {
         if self.table.paths(slot).is_some() {
@@ -114,7 +114,7 @@ impl Reassembler {
         key: &Key,
         mut sender: Sender,
         packet: &Packet<'_>,
-        by: &Carrier,
+        by: &PacketInfo,
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> bool {
         let found = self.table.find(key);
@@ -150,7 +150,7 @@ impl Reassembler {
         entry.two_sided |= dir == Direction::ToClient;
         let cut = u64::from(packet.cut);
         let event = match packet.payload {
-            [] => StreamEvent::Bare { dir, by },
+            [] => StreamEvent::NoPayload { dir, by },
             bytes => StreamEvent::Datagram {
                 dir,
                 bytes,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::Overlap;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 /// Out-of-order bytes by their offset.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct Piece {
 /// What is known of bytes that wait.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Facts {
-    pub(super) by: Carrier,
+    pub(super) by: PacketInfo,
     /// How far the peer must have come before these bytes have their turn: they were sent by
     /// someone who had seen that.
     pub(super) needs: u64,

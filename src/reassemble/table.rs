@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 use super::echo::Echo;
 use super::half::Half;
@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub(super) flow: Flow,
     pub(super) halves: Halves,
     /// The latest packet.
-    pub(super) last: Carrier,
+    pub(super) last: PacketInfo,
     pub(super) stage: Stage,
     /// The initial sequence number of a SYN that would begin another connection, if it is answered;
     /// of a flow of datagrams, the latest one in short.
@@ -240,7 +240,7 @@ impl Table {
         (key, place): (Key, Place),
         client: Sender,
         flow: Flow,
-        last: &Carrier,
+        last: &PacketInfo,
         stage: Stage,
     ) -> usize {
         let crowded = self.met >= CROWD;
@@ -473,7 +473,7 @@ mod tests {
                 (key, place),
                 Key::of_flow(&flow(number)).1,
                 flow(number),
-                &Carrier::default(),
+                &PacketInfo::default(),
                 Stage::Open,
             );
             if let Some(old) = number.checked_sub(1000) {
@@ -500,7 +500,7 @@ mod tests {
             let (key, client) = Key::of_flow(&on(path));
             let place = table.find(&key).unwrap_err();
             assert_eq!(table.met, CROWD.min(path as usize));
-            let last = Carrier::default();
+            let last = PacketInfo::default();
             table.insert((key, place), client, on(path), &last, Stage::Open);
         }
         for path in [0, 15, 16, 17, 500, 999] {

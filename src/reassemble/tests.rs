@@ -302,7 +302,7 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
     };
     match *event {
         StreamEvent::Data { dir, bytes, .. } => join(format!("{} data ", name(dir)), bytes),
-        StreamEvent::Aside {
+        StreamEvent::OutOfStream {
             dir,
             bytes,
             why,
@@ -326,10 +326,10 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
             said.push(format!("{} gap {len} {reason:?}", name(dir)));
         }
         StreamEvent::End { dir, how, .. } => said.push(format!("{} end {how:?}", name(dir))),
-        StreamEvent::Bare { .. }
+        StreamEvent::NoPayload { .. }
         | StreamEvent::Acked { .. }
         | StreamEvent::Datagram { .. }
-        | StreamEvent::Over { .. } => {}
+        | StreamEvent::Closed { .. } => {}
     }
 }
 

@@ -6,7 +6,7 @@ use crate::limits::Limits;
 use crate::packet::{Packet, Tcp, TcpFlags, Transport};
 use crate::policy::{Checksum, Policy};
 use crate::stats::ReassemblyStats;
-use crate::stream::{Aside, Carrier, StreamEvent};
+use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::key::Sender;
 use super::tail::Tails;
@@ -50,7 +50,7 @@ pub(super) struct Turn<'t> {
     /// Whose turn it is.
     pub(super) dir: Direction,
     /// The packet in hand, or the flow's latest one.
-    pub(super) by: &'t Carrier,
+    pub(super) by: &'t PacketInfo,
     /// The time, by the clock that does not jump.
     pub(super) now: Timestamp,
     /// How far behind the next byte a segment may lie: what the receiver's window allows, and some
@@ -75,7 +75,7 @@ impl Turn<'_> {
     }
 
     /// Say bytes that have no place in the stream.
-    pub(super) fn aside(&mut self, why: Aside, offset: u64, bytes: &[u8]) {
+    pub(super) fn aside(&mut self, why: OutOfStreamReason, offset: u64, bytes: &[u8]) {
         self.aside_in_context(why, offset, bytes, 0, 0);
     }
 
@@ -83,7 +83,7 @@ impl Turn<'_> {
     /// behind.
     pub(super) fn aside_in_context(
         &mut self,
-        why: Aside,
+        why: OutOfStreamReason,
         offset: u64,
         bytes: &[u8],
         context: usize,
@@ -93,7 +93,7 @@ impl Turn<'_> {
             return;
         }
         self.stats.asides += 1;
-        (self.say)(&StreamEvent::Aside {
+        (self.say)(&StreamEvent::OutOfStream {
             dir: self.dir,
             offset,
             bytes,
@@ -106,7 +106,7 @@ impl Turn<'_> {
 }
 
 /// What is told of a packet with what it brought.
-pub(super) fn carrier(packet: &Packet<'_>) -> Carrier {
+pub(super) fn carrier(packet: &Packet<'_>) -> PacketInfo {
     let (flags, ack, icmp) = match packet.transport {
         Transport::Tcp(tcp) => (tcp.flags, tcp.ack, None),
         Transport::Icmp(kind, code) | Transport::Igmp(kind, code) => {
@@ -114,7 +114,7 @@ pub(super) fn carrier(packet: &Packet<'_>) -> Carrier {
         }
         Transport::Udp(_) | Transport::Other => (TcpFlags::default(), 0, None),
     };
-    Carrier {
+    PacketInfo {
         frame: packet.frame,
         ts: packet.ts,
         flags,

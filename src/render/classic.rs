@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
-use crate::message::Side;
+use crate::message::Role;
 use crate::stats::Stats;
 use crate::times::Times;
 
@@ -237,7 +237,7 @@ impl Renderer for Classic {
         } else if single && !packets && begins {
             self.out.text().push(b'\n');
         }
-        if hit.portion == Portion::Last && hit.kind.side == Side::Answers {
+        if hit.portion == Portion::Last && hit.kind.side == Role::Response {
             let mut told = hit.facts.iter().filter(|fact| fact.summary);
             let title = told.next().map_or("", |fact| fact.value.as_str());
             self.portions.interrupt();
@@ -256,7 +256,7 @@ impl Renderer for Classic {
             return Ok(());
         }
         self.portions.interrupt();
-        let answers = companion.kind.side == Side::Answers;
+        let answers = companion.kind.side == Role::Response;
         self.summary(&Summary {
             heading: &companion.heading,
             number: companion.number,

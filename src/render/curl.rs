@@ -10,7 +10,7 @@ mod fields;
 use std::io;
 
 use crate::hit::{Hit, Pair};
-use crate::message::{Decoding, Side};
+use crate::message::{Decoding, Role};
 
 use super::parts::{body, fact, field, is_early, is_whole, start_line};
 use super::quote::{is_plain, printf, quoted};
@@ -140,7 +140,7 @@ impl Curl {
 
 impl Renderer for Curl {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
-        if hit.number == self.number && hit.kind.side == Side::Speaks {
+        if hit.number == self.number && hit.kind.side == Role::Single {
             self.outcome = Some(Err(format!("#{} is not an HTTP exchange", self.number)));
         }
         Ok(())

@@ -26,7 +26,7 @@ use crate::failure::FailureKind;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair};
-use crate::message::{BodyFacts, Decoding, Side};
+use crate::message::{BodyFacts, Decoding, Role};
 use crate::stats::Stats;
 use crate::times::Times;
 
@@ -285,7 +285,7 @@ fn sent(hit: &Hit<'_>) -> u64 {
 fn version(hit: &Hit<'_>) -> String {
     match fact(hit, "http.version") {
         Some(version) => format!("HTTP/{version}"),
-        None if hit.kind.side == Side::Asks && !hit.incomplete => "HTTP/0.9".to_owned(),
+        None if hit.kind.side == Role::Request && !hit.incomplete => "HTTP/0.9".to_owned(),
         None => String::new(),
     }
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
-use crate::message::{BodyFacts, Brief, Kind, Side};
+use crate::message::{BodyFacts, Kind, Role, Summary};
 use crate::stats::Stats;
 
 use super::{Banner, Body, Ending, Out, Renderer, Settings, Wants};
@@ -215,7 +215,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         heading: companion.heading,
         kind: Kind {
             name: "question",
-            side: Side::Asks,
+            side: Role::Request,
             sized: true,
         },
         portion: Portion::Whole,
@@ -227,7 +227,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         styles: &[],
         fields: &[],
         began: Timestamp::default(),
-        brief: Brief::default(),
+        brief: Summary::default(),
         frames: &[],
         facts: companion.facts,
         opaque: None,

@@ -21,7 +21,7 @@ use crate::failure::{Failed, Failure, FailureKind};
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
-use crate::message::{Decoding, Side};
+use crate::message::{Decoding, Role};
 use crate::packet::protocol;
 use crate::stats::Stats;
 
@@ -394,7 +394,7 @@ impl Renderer for Log {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         // A text that comes in portions has one line; an exchange comes as a pair.
         let first = matches!(hit.portion, Portion::Whole | Portion::First);
-        if self.settings.quiet >= 4 || hit.kind.side != Side::Speaks || !first {
+        if self.settings.quiet >= 4 || hit.kind.side != Role::Single || !first {
             return Ok(());
         }
         let line = self.of_hit(hit);

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::hit::{Hit, Piece};
-use crate::message::Side;
+use crate::message::Role;
 
 /// Value of the first header field with this name.
 pub(super) fn field<'a>(hit: &Hit<'a>, name: &str) -> Option<&'a [u8]> {
@@ -51,7 +51,7 @@ pub(super) fn is_early(hit: &Hit<'_>) -> bool {
 
 /// Method and target of a request, as they were sent.
 pub(super) fn start_line<'a>(request: &Hit<'a>) -> Option<(&'a [u8], &'a [u8])> {
-    if request.kind.side != Side::Asks {
+    if request.kind.side != Role::Request {
         return None;
     }
     let head = request.text.bytes.get(..request.head)?;

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use crate::hit::{Hit, Portion};
-use crate::message::Side;
+use crate::message::Role;
 
 /// A message: its number, and which half of the exchange it is.
-type Key = (u64, Side);
+type Key = (u64, Role);
 
 /// Messages of which more portions come. `T` is what is to be known of each.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use std::io;
 
 use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
-use crate::message::{BodyFacts, Decoding, Fact, Side};
+use crate::message::{BodyFacts, Decoding, Fact, Role};
 use crate::stats::Stats;
 use crate::times::Times;
 
@@ -37,14 +37,14 @@ impl Spy {
     }
 
     /// The header line, with `tail` behind it.
-    fn heading(&mut self, heading: &Heading, number: u64, side: Side, tail: &[Note<'_>]) {
+    fn heading(&mut self, heading: &Heading, number: u64, side: Role, tail: &[Note<'_>]) {
         let stamp = self.clock.stamp(heading.ts);
         let mut line = heading::line(heading, &stamp, self.settings.protocol_number, true);
         if number > 0 {
             line.push_str(&format!(" #{number}"));
         }
         let (color, escape) = (self.settings.color, self.settings.escape);
-        let paint = if side == Side::Answers {
+        let paint = if side == Role::Response {
             Paint::ToClient
         } else {
             Paint::ToServer
@@ -57,7 +57,7 @@ impl Spy {
         });
         for (at, note) in tail.iter().enumerate() {
             let lead = match (at, side) {
-                (0, Side::Answers) if note.opens => " <- ",
+                (0, Role::Response) if note.opens => " <- ",
                 (0, _) if note.opens => " -> ",
                 (0, _) => " ",
                 _ => separator,
@@ -98,7 +98,7 @@ impl Spy {
             })
             .collect();
         let told = hit.facts.iter().filter(|fact| fact.summary);
-        let told = told.filter(|_| hit.kind.side == Side::Speaks);
+        let told = told.filter(|_| hit.kind.side == Role::Single);
         notes.extend(told.map(|fact| Note {
             text: fact.value.as_bytes(),
             paint: None,
@@ -203,7 +203,7 @@ impl Renderer for Spy {
         } else {
             self.portions.interrupt();
         }
-        let ends = hit.portion == Portion::Last && hit.kind.side == Side::Answers;
+        let ends = hit.portion == Portion::Last && hit.kind.side == Role::Response;
         if ends {
             self.title(hit);
             self.portions.interrupt();
@@ -235,7 +235,7 @@ impl Renderer for Spy {
             }
             texts.push(title);
         }
-        if companion.kind.side == Side::Answers && companion.kind.sized {
+        if companion.kind.side == Role::Response && companion.kind.sized {
             let size = size(companion.body_size, &companion.body, companion.facts);
             texts.push(size.into_bytes());
         }
@@ -301,8 +301,8 @@ impl Renderer for Spy {
             })
             .collect();
         let side = match failure.number {
-            0 => Side::Speaks,
-            _ => Side::Answers,
+            0 => Role::Single,
+            _ => Role::Response,
         };
         self.heading(&failure.heading, failure.number, side, &notes);
         self.out.record()
@@ -360,7 +360,7 @@ fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
 
 /// An answer says in its header line what it is, and how long it took.
 fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
-    if hit.kind.side != Side::Answers || hit.why == Why::Empty {
+    if hit.kind.side != Role::Response || hit.why == Why::Empty {
         return Vec::new();
     }
     let told = hit.facts.iter().filter(|fact| fact.summary);

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::message::Role;
+use crate::message::HeadStyle;
 
 /// What a piece of text is, which decides its colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,7 +14,7 @@ pub(super) enum Paint {
     /// A match of the pattern.
     Match,
     /// A part of a message's head.
-    Part(Role),
+    Part(HeadStyle),
     /// Heading of a message from client to server.
     ToServer,
     /// Heading of a message from server to client.
@@ -38,14 +38,13 @@ impl Paint {
         let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
         match self {
             Self::Match => color(AnsiColor::Red).bold(),
-            Self::Part(Role::Verb) => Style::new().bold(),
-            Self::Part(Role::Good) => color(AnsiColor::Green).bold(),
-            Self::Part(Role::Elsewhere) => color(AnsiColor::Cyan).bold(),
-            Self::Part(Role::Refused | Role::KeyName | Role::KeyValue) | Self::Slow => {
-                color(AnsiColor::Yellow).bold()
-            }
-            Self::Part(Role::Failed) | Self::Failed => color(AnsiColor::Red).bold(),
-            Self::Part(Role::Name) | Self::ToServer => color(AnsiColor::Cyan),
+            Self::Part(HeadStyle::Method) => Style::new().bold(),
+            Self::Part(HeadStyle::Success) => color(AnsiColor::Green).bold(),
+            Self::Part(HeadStyle::Redirect) => color(AnsiColor::Cyan).bold(),
+            Self::Part(HeadStyle::ClientError | HeadStyle::KeyName | HeadStyle::KeyValue)
+            | Self::Slow => color(AnsiColor::Yellow).bold(),
+            Self::Part(HeadStyle::ServerError) | Self::Failed => color(AnsiColor::Red).bold(),
+            Self::Part(HeadStyle::Name) | Self::ToServer => color(AnsiColor::Cyan),
             Self::ToClient => color(AnsiColor::Green),
             Self::OnlyA => color(AnsiColor::Red),
             Self::OnlyB => color(AnsiColor::Green),
@@ -79,7 +78,7 @@ pub(super) fn painted(
 pub(super) fn segments(
     range: Range<usize>,
     matches: &[Range<usize>],
-    parts: &[(Range<usize>, Role)],
+    parts: &[(Range<usize>, HeadStyle)],
     mut each: impl FnMut(Range<usize>, Option<Paint>),
 ) {
     let mut at = range.start;
@@ -131,10 +130,10 @@ mod tests {
         segments(
             2..20,
             &[0..3, 6..8, 30..31],
-            &[(4..12, Role::KeyValue)],
+            &[(4..12, HeadStyle::KeyValue)],
             |range, paint| got.push((range, paint)),
         );
-        let value = Some(Paint::Part(Role::KeyValue));
+        let value = Some(Paint::Part(HeadStyle::KeyValue));
         let found = Some(Paint::Match);
         assert_eq!(
             got,

@@ -6,7 +6,7 @@ use std::io;
 use crate::failure::Failure;
 use crate::flow::Endpoint;
 use crate::hit::{Heading, Hit, Why};
-use crate::message::Side;
+use crate::message::Role;
 use crate::stats::Stats;
 
 use super::{Out, OutputKind, Renderer, Settings, Wants, heading};
@@ -37,14 +37,14 @@ impl Tally {
 impl Renderer for Tally {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         // A response has times if its request was captured.
-        let answers = hit.kind.side == Side::Answers && hit.times.is_some();
+        let answers = hit.kind.side == Role::Response && hit.times.is_some();
         if self.settings.by_exchange && hit.why == Why::Match && answers {
             self.second_halves += 1;
         }
         if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {
             return Ok(());
         }
-        self.list(hit.heading, hit.kind.side == Side::Answers)
+        self.list(hit.heading, hit.kind.side == Role::Response)
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {

@@ -13,7 +13,7 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, FragmentMark, Heading, Piece, Portion, Text, Why};
-use crate::message::{BodyFacts, Brief, Kind, Role, Side};
+use crate::message::{BodyFacts, HeadStyle, Kind, Role, Summary};
 use crate::packet::TcpFlags;
 use crate::stream::GapReason;
 
@@ -93,7 +93,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
         styles: &[],
         fields: &[],
         began: Timestamp::default(),
-        brief: Brief::default(),
+        brief: Summary::default(),
         frames: &[],
         facts: &[],
         opaque: None,
@@ -349,7 +349,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
     let answer = Hit {
         kind: Kind {
             name: "http.response",
-            side: Side::Answers,
+            side: Role::Response,
             sized: true,
         },
         heading: Heading {
@@ -473,7 +473,7 @@ proptest! {
     ) {
         let (pieces, matches) = (whole(&text), ranges(text.len(), &found));
         let styles: Vec<_> =
-            ranges(text.len(), &parts).into_iter().map(|range| (range, Role::KeyValue)).collect();
+            ranges(text.len(), &parts).into_iter().map(|range| (range, HeadStyle::KeyValue)).collect();
         for view in [View::Spy, View::Byline, View::Normal, View::Single, View::None] {
             for what in [OutputKind::Records, OutputKind::Matches(true)] {
                 let mut settings = Settings { what, hex, color, body: Body::Full, ..settings(view, packets) };

@@ -10,7 +10,7 @@
 //!
 //! The bar stands behind the part that took most, and is as long as its share.
 
-use crate::times::{Culprit, Times};
+use crate::times::{Bottleneck, Times};
 
 use super::style::{Paint, painted};
 use super::{Settings, human};
@@ -101,8 +101,8 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
         });
         out.push(b'\n');
     }
-    if let Some(culprit) = times.culprit() {
-        out.extend_from_slice(format!("  verdict  {}\n", verdict(culprit, times)).as_bytes());
+    if let Some(bottleneck) = times.bottleneck() {
+        out.extend_from_slice(format!("  verdict  {}\n", verdict(bottleneck, times)).as_bytes());
     }
 }
 
@@ -157,7 +157,7 @@ fn connect_words(times: &Times) -> String {
 
 fn send_words(times: &Times) -> String {
     let sent = human::size(times.sent);
-    match times.acknowledged.zip(times.asked_whole) {
+    match times.acknowledged.zip(times.request_end) {
         Some((heard, asked)) => format!("{sent}, acknowledged {}", after(heard.since(asked))),
         None => sent,
     }
@@ -171,22 +171,22 @@ fn after(nanos: i64) -> String {
 }
 
 /// Who took most of the time, in words.
-fn verdict(culprit: Culprit, times: &Times) -> String {
+fn verdict(bottleneck: Bottleneck, times: &Times) -> String {
     let took = |nanos: Option<i64>| human::duration(nanos.unwrap_or(0).max(0));
-    let repeated = match times.troubles.repeated {
+    let repeated = match times.tcp_analysis.repeated {
         0 => None,
         1 => Some("1 segment was sent again".to_owned()),
         more => Some(format!("{more} segments were sent again")),
     };
-    match culprit {
-        Culprit::Server => {
+    match bottleneck {
+        Bottleneck::Server => {
             let wait = times.wait().unwrap_or(0);
             let thought = wait - times.network().unwrap_or(0);
             // An acknowledgement that travels with the answer says nothing of when the request
             // arrived.
             let heard = times
                 .acknowledged
-                .zip(times.asked_whole)
+                .zip(times.request_end)
                 .filter(|(heard, asked)| heard.since(*asked) <= wait / 2)
                 .map(|(heard, _)| heard.since(times.asked));
             let thought = human::duration(thought.max(0));
@@ -198,7 +198,7 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
                 None => format!("the server: it thought for {thought}"),
             }
         }
-        Culprit::Network => match (repeated, times.network()) {
+        Bottleneck::Network => match (repeated, times.network()) {
             (Some(repeated), _) => format!("the network: {repeated}"),
             (None, Some(way)) => format!(
                 "the network: the way to the server and back takes {}",
@@ -206,7 +206,7 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
             ),
             (None, None) => "the network".to_owned(),
         },
-        Culprit::Connecting => {
+        Bottleneck::Connecting => {
             let words = connect_words(times);
             let why = if words.is_empty() {
                 words
@@ -218,7 +218,7 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
                 took(times.connect())
             )
         }
-        Culprit::SlowAnswer => {
+        Bottleneck::SlowAnswer => {
             let sent = human::size(times.received);
             let paused = match times.paused {
                 0 => String::new(),
@@ -229,7 +229,7 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
                 took(times.receive())
             )
         }
-        Culprit::BigAnswer => {
+        Bottleneck::BigAnswer => {
             let nanos = times.receive().unwrap_or(0).max(1);
             let rate = times.received as f64 / (nanos as f64 / 1e9);
             format!(
@@ -239,7 +239,7 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
                 human::size(rate as u64)
             )
         }
-        Culprit::Client => {
+        Bottleneck::Client => {
             let parts = [times.idle(), times.send(), times.receive()];
             match parts.iter().max() {
                 Some(most) if *most == times.idle() => format!(
@@ -258,7 +258,7 @@ fn verdict(culprit: Culprit, times: &Times) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Handshake, Troubles};
+    use crate::flow::{Handshake, TcpAnalysis};
     use crate::frame::Timestamp;
 
     /// Microseconds: handshake answered and done (the SYN is at 0), asked, asked whole,
@@ -275,14 +275,14 @@ mod tests {
             },
             first: true,
             asked: at(asked),
-            asked_whole: Some(at(whole)),
+            request_end: Some(at(whole)),
             acknowledged: Some(at(heard)),
             answered: Some(at(answered)),
-            answered_whole: Some(at(end)),
+            response_end: Some(at(end)),
             sent: 82,
             received: 193,
             paused: 0,
-            troubles: Troubles::default(),
+            tcp_analysis: TcpAnalysis::default(),
         }
     }
 
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn what_did_not_happen_has_no_line() {
         let mut pending = times([20, 40, 100, 110, 120, 130, 140]);
-        (pending.answered, pending.answered_whole) = (None, None);
+        (pending.answered, pending.response_end) = (None, None);
         pending.handshake = Handshake::default();
         assert_eq!(
             lines(&pending, false),
@@ -412,7 +412,7 @@ mod tests {
         ];
         for (mut times, repeats, repeated, stalled, want) in table.into_iter().chain(big) {
             times.handshake.repeats = repeats;
-            times.troubles = Troubles { repeated, stalled };
+            times.tcp_analysis = TcpAnalysis { repeated, stalled };
             let text = lines(&times, true);
             let last = text.lines().last().unwrap_or_default();
             assert_eq!(last, format!("  verdict  {want}"));

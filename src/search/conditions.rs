@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 
 use crate::exchange::Findings;
-use crate::message::{Description, Side};
+use crate::message::{Description, Role};
 
 /// What an exchange must be like. All of it must hold.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Conditions {
     /// Nanoseconds that the answer must have been waited for.
     pub slow: Option<i64>,
     /// Only this half is searched and shown.
-    pub only: Option<Side>,
+    pub only: Option<Role>,
 }
 
 /// How many conditions on fields there may be: each has its bit in [`Findings`].
@@ -28,7 +28,7 @@ pub const FIELDS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct FactIs {
     /// Whose fact it is.
-    pub side: Side,
+    pub side: Role,
     /// Its name.
     pub name: &'static str,
     /// What its value must be.
@@ -87,24 +87,24 @@ impl Conditions {
 
     /// Whether messages of this side are searched and shown.
     #[must_use]
-    pub fn admits(&self, side: Side) -> bool {
+    pub fn admits(&self, side: Role) -> bool {
         match self.only {
             Some(only) => only == side,
-            None => side != Side::Speaks || self.is_of_no_exchange(),
+            None => side != Role::Single || self.is_of_no_exchange(),
         }
     }
 
     /// Learn from the head of a message, as far as it was kept.
-    pub fn learn(&self, findings: &mut Findings, side: Side, head: &[u8], about: &Description) {
+    pub fn learn(&self, findings: &mut Findings, side: Role, head: &[u8], about: &Description) {
         let facts = self.facts.iter().filter(|fact| fact.side == side);
         let holds = facts.fold(true, |holds, fact| {
             let value = about.facts.iter().find(|known| known.name == fact.name);
             holds && value.is_some_and(|value| fact.test.holds(&value.value))
         });
         match side {
-            Side::Asks => findings.asked = Some(holds),
-            Side::Answers => findings.answered = Some(holds),
-            Side::Speaks => {}
+            Role::Request => findings.asked = Some(holds),
+            Role::Response => findings.answered = Some(holds),
+            Role::Single => {}
         }
         for (name, value) in &about.fields {
             let name = head.get(name.clone()).unwrap_or_default();
@@ -126,16 +126,16 @@ impl Conditions {
     /// How an exchange stands of which this is known.
     #[must_use]
     pub fn standing(&self, known: &Findings) -> Standing {
-        let has = |side: Side| self.facts.iter().any(|fact| fact.side == side);
-        let facts = |side: Side, known: Option<bool>| known.or((!has(side)).then_some(true));
+        let has = |side: Role| self.facts.iter().any(|fact| fact.side == side);
+        let facts = |side: Role, known: Option<bool>| known.or((!has(side)).then_some(true));
         let answered = known.answered.is_some();
         let all = 1_u32
             .checked_shl(self.fields.len() as u32)
             .map_or(u32::MAX, |bit| bit.saturating_sub(1));
         let parts = [
             // A question that was not captured does not hold.
-            facts(Side::Asks, known.asked).or(answered.then_some(false)),
-            facts(Side::Answers, known.answered),
+            facts(Role::Request, known.asked).or(answered.then_some(false)),
+            facts(Role::Response, known.answered),
             (known.fields & all == all)
                 .then_some(true)
                 .or(answered.then_some(false)),
@@ -156,7 +156,8 @@ impl Conditions {
     #[must_use]
     pub fn holds_unanswered(&self, known: &Findings, nanos: i64) -> bool {
         let slow = self.slow.is_none_or(|least| nanos >= least);
-        let asked = known.asked == Some(true) || !self.facts.iter().any(|it| it.side == Side::Asks);
+        let asked =
+            known.asked == Some(true) || !self.facts.iter().any(|it| it.side == Role::Request);
         slow && asked && self.standing(known) != Standing::Fails
     }
 }
@@ -218,12 +219,12 @@ mod tests {
         let conditions = Conditions {
             facts: vec![
                 FactIs {
-                    side: Side::Asks,
+                    side: Role::Request,
                     name: "method",
                     test: Test::Word(vec!["get".into()]),
                 },
                 FactIs {
-                    side: Side::Answers,
+                    side: Role::Response,
                     name: "status",
                     test: Test::Number(vec![500..=599, 404..=404]),
                 },
@@ -234,7 +235,7 @@ mod tests {
             let mut findings = Findings::default();
             conditions.learn(
                 &mut findings,
-                Side::Asks,
+                Role::Request,
                 HEAD,
                 &description("method", method),
             );
@@ -249,7 +250,7 @@ mod tests {
             let mut findings = asked("GET");
             conditions.learn(
                 &mut findings,
-                Side::Answers,
+                Role::Response,
                 HEAD,
                 &description("status", status),
             );
@@ -280,8 +281,8 @@ mod tests {
             (&none, &none, Standing::Fails),
         ] {
             let mut findings = Findings::default();
-            conditions.learn(&mut findings, Side::Asks, HEAD, question);
-            conditions.learn(&mut findings, Side::Answers, HEAD, answer);
+            conditions.learn(&mut findings, Role::Request, HEAD, question);
+            conditions.learn(&mut findings, Role::Response, HEAD, answer);
             assert_eq!(conditions.standing(&findings), standing);
         }
     }

@@ -15,9 +15,9 @@ use super::{
     AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Verdict,
 };
 use crate::flow::{Direction, Flow};
-use crate::message::{Brief, Kind, Part, Said, Side};
+use crate::message::{Kind, MessageEvent, Part, Role, Summary};
 use crate::packet::protocol;
-use crate::stream::{Carrier, Ending};
+use crate::stream::{Ending, PacketInfo};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "dns",
@@ -40,12 +40,12 @@ const LENGTH: usize = 2;
 
 const QUERY: Kind = Kind {
     name: "dns.query",
-    side: Side::Asks,
+    side: Role::Request,
     sized: false,
 };
 const RESPONSE: Kind = Kind {
     name: "dns.response",
-    side: Side::Answers,
+    side: Role::Response,
     sized: false,
 };
 
@@ -92,7 +92,7 @@ impl Dns {
         &mut self,
         dir: Direction,
         bytes: &[u8],
-        first: &Carrier,
+        first: &PacketInfo,
         multicast: bool,
         voice: &mut Voice<'_>,
     ) -> bool {
@@ -116,7 +116,7 @@ impl Dns {
             (true, ..) => {
                 let kind = if is_response { RESPONSE } else { QUERY };
                 let kind = Kind {
-                    side: Side::Speaks,
+                    side: Role::Single,
                     ..kind
                 };
                 (kind, Some(voice.next_exchange()))
@@ -128,7 +128,7 @@ impl Dns {
             // The query is sent again: it belongs to the same exchange.
             (false, false, Some(at)) => {
                 let kind = Kind {
-                    side: Side::Speaks,
+                    side: Role::Single,
                     ..QUERY
                 };
                 (kind, self.open.get(at).map(|open| open.exchange))
@@ -147,9 +147,9 @@ impl Dns {
                 (QUERY, Some(exchange))
             }
         };
-        if kind.side == Side::Asks {
+        if kind.side == Role::Request {
             voice.stats.requests = voice.stats.requests.saturating_add(1);
-        } else if kind.side == Side::Answers {
+        } else if kind.side == Role::Response {
             voice.stats.answers = voice.stats.answers.saturating_add(1);
         }
         voice.begin(dir, first, kind, exchange, false);
@@ -160,12 +160,12 @@ impl Dns {
         voice.text(dir, Part::Head, text.as_bytes());
         voice.say(
             dir,
-            Said::Brief {
-                brief: Brief::default(),
+            MessageEvent::Summary {
+                brief: Summary::default(),
                 title: text.lines().next().unwrap_or_default().as_bytes(),
             },
         );
-        voice.say(dir, Said::End { complete: true });
+        voice.say(dir, MessageEvent::End { complete: true });
         true
     }
 }

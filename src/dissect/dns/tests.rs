@@ -57,7 +57,7 @@ fn datagrams(port: u16, datagrams: &[(bool, Vec<u8>)]) -> Vec<String> {
         ..flow(protocol::UDP)
     };
     for (up, bytes) in datagrams {
-        let by = Carrier::default();
+        let by = PacketInfo::default();
         let dir = match up {
             true => Direction::ToServer,
             false => Direction::ToClient,
@@ -235,7 +235,7 @@ fn messages_of_a_stream_are_read_however_it_is_cut() {
     };
     for cut in [1, 2, 7, 14, 4096] {
         let mut play = Play::default();
-        let by = Carrier::default();
+        let by = PacketInfo::default();
         for (dir, bytes) in [(Direction::ToServer, &up), (Direction::ToClient, &down)] {
             let mut offset = 0;
             for bytes in bytes.chunks(cut) {

@@ -9,7 +9,7 @@ use simple_dns::{
     CLASS, CharacterString, Name, OPCODE, Packet, QCLASS, QTYPE, RCODE, ResourceRecord, TYPE,
 };
 
-use crate::message::{Description, Fact, Kind, Role, Side};
+use crate::message::{Description, Fact, HeadStyle, Kind, Role};
 
 /// The questions of a message: `A www.example.test`, several joined by a comma.
 pub(super) fn question(packet: &Packet<'_>) -> String {
@@ -317,10 +317,10 @@ pub(super) fn describe(kind: Kind, head: &[u8], _stand_out: &[String]) -> Descri
     };
     let is_response = kind.name == super::RESPONSE.name;
     let role = match (is_response, first) {
-        (false, _) => Role::Verb,
-        (true, "NOERROR") => Role::Good,
-        (true, "SERVFAIL" | "NOTIMP") => Role::Failed,
-        (true, _) => Role::Refused,
+        (false, _) => HeadStyle::Method,
+        (true, "NOERROR") => HeadStyle::Success,
+        (true, "SERVFAIL" | "NOTIMP") => HeadStyle::ServerError,
+        (true, _) => HeadStyle::ClientError,
     };
     description.styles.push((0..first.len(), role));
     let mut fact = |name, value: &str, summary, many| {
@@ -341,7 +341,7 @@ pub(super) fn describe(kind: Kind, head: &[u8], _stand_out: &[String]) -> Descri
     fact(
         "dns.question",
         name,
-        first != "NOERROR" && kind.side == Side::Answers,
+        first != "NOERROR" && kind.side == Role::Response,
         false,
     );
     fact("dns.type", kind_name, false, false);

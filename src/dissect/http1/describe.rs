@@ -8,7 +8,7 @@ use memchr::memchr;
 use super::decoded::{Codings, charset_parameter};
 use super::head::{FieldLine, FieldLines, first_line};
 use super::start_line::{RequestLine, StatusLine};
-use crate::message::{Description, Fact, Kind, Role, Side};
+use crate::message::{Description, Fact, HeadStyle, Kind, Role};
 
 /// Room for a title; what does not fit is cut.
 pub(super) const TITLE: usize = 512;
@@ -100,11 +100,11 @@ pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Descrip
         description: Description::default(),
     };
     match kind.side {
-        Side::Asks => about.request(line),
-        Side::Answers => about.answer(line),
-        Side::Speaks => {}
+        Role::Request => about.request(line),
+        Role::Response => about.answer(line),
+        Role::Single => {}
     }
-    about.fields(kind.side == Side::Answers, stand_out);
+    about.fields(kind.side == Role::Response, stand_out);
     about.description
 }
 
@@ -125,7 +125,7 @@ impl About<'_> {
         });
     }
 
-    fn style(&mut self, range: Range<usize>, role: Role) {
+    fn style(&mut self, range: Range<usize>, role: HeadStyle) {
         if !range.is_empty() {
             self.description.styles.push((range, role));
         }
@@ -149,7 +149,7 @@ impl About<'_> {
             self.fact("http.host", host, false);
         }
         self.fact("http.version", request.version, false);
-        self.style(0..request.method.len(), Role::Verb);
+        self.style(0..request.method.len(), HeadStyle::Method);
     }
 
     /// Of a request whose line was cut.
@@ -166,7 +166,7 @@ impl About<'_> {
         if !cut {
             self.fact("http.target", request.target, false);
         }
-        self.style(0..request.method.len(), Role::Verb);
+        self.style(0..request.method.len(), HeadStyle::Method);
     }
 
     fn answer(&mut self, line: &[u8]) {
@@ -186,10 +186,10 @@ impl About<'_> {
             self.fact("http.version", version, false);
         }
         let role = match answer.status {
-            300..=399 => Role::Elsewhere,
-            400..=499 => Role::Refused,
-            500.. => Role::Failed,
-            _ => Role::Good,
+            300..=399 => HeadStyle::Redirect,
+            400..=499 => HeadStyle::ClientError,
+            500.. => HeadStyle::ServerError,
+            _ => HeadStyle::Success,
         };
         let (words, line) = (answer.words.as_ptr().addr(), line.as_ptr().addr());
         let start = words.saturating_sub(line);
@@ -234,10 +234,10 @@ impl About<'_> {
                 || STAND_OUT.iter().any(|field| is(field))
                 || stand_out.iter().any(|field| is(field));
             if stands_out {
-                self.style(name, Role::KeyName);
-                self.style(value, Role::KeyValue);
+                self.style(name, HeadStyle::KeyName);
+                self.style(value, HeadStyle::KeyValue);
             } else {
-                self.style(name, Role::Name);
+                self.style(name, HeadStyle::Name);
             }
         }
         if content.then(transfer).are_known() {
@@ -320,7 +320,7 @@ mod tests {
         parts.join(" · ")
     }
 
-    fn styles<'h>(description: &Description, head: &'h [u8]) -> Vec<(&'h str, Role)> {
+    fn styles<'h>(description: &Description, head: &'h [u8]) -> Vec<(&'h str, HeadStyle)> {
         let text = |range: &Range<usize>| {
             std::str::from_utf8(&head[range.clone()]).expect("test heads are text")
         };
@@ -357,13 +357,13 @@ mod tests {
         assert_eq!(
             styles(&description, head),
             [
-                ("GET", Role::Verb),
-                ("Host", Role::Name),
-                ("User-Agent", Role::Name),
-                ("accept-language", Role::KeyName),
-                ("de", Role::KeyValue),
-                ("X-Id", Role::KeyName),
-                ("7", Role::KeyValue),
+                ("GET", HeadStyle::Method),
+                ("Host", HeadStyle::Name),
+                ("User-Agent", HeadStyle::Name),
+                ("accept-language", HeadStyle::KeyName),
+                ("de", HeadStyle::KeyValue),
+                ("X-Id", HeadStyle::KeyName),
+                ("7", HeadStyle::KeyValue),
             ]
         );
     }
@@ -388,10 +388,10 @@ mod tests {
         assert_eq!(
             styles(&description, head),
             [
-                ("404 Not Found", Role::Refused),
-                ("Content-Type", Role::Name),
-                ("Content-Language", Role::KeyName),
-                ("fr", Role::KeyValue),
+                ("404 Not Found", HeadStyle::ClientError),
+                ("Content-Type", HeadStyle::Name),
+                ("Content-Language", HeadStyle::KeyName),
+                ("fr", HeadStyle::KeyValue),
             ]
         );
         assert_eq!(description.opaque, None);
@@ -404,10 +404,10 @@ mod tests {
         assert_eq!(
             styles(&description, head),
             [
-                ("302", Role::Elsewhere),
-                ("Location", Role::KeyName),
-                ("/a\n\t/b", Role::KeyValue),
-                ("Empty", Role::Name)
+                ("302", HeadStyle::Redirect),
+                ("Location", HeadStyle::KeyName),
+                ("/a\n\t/b", HeadStyle::KeyValue),
+                ("Empty", HeadStyle::Name)
             ]
         );
         assert_eq!(

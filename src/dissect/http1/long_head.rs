@@ -11,7 +11,7 @@ use super::head::{Fields, first_line};
 use super::pairing::Method;
 use super::start_line::StartLine;
 use super::{Http1, Stage, describe};
-use crate::message::{Part, Said};
+use crate::message::{MessageEvent, Part};
 
 /// Why such a message is odd.
 const WHY: &str = "a head of more than 64 KiB";
@@ -97,7 +97,7 @@ impl Http1 {
             }
         };
         voice.text(dir, Part::Head, part);
-        voice.say(dir, Said::Brief { brief, title });
+        voice.say(dir, MessageEvent::Summary { brief, title });
         *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
             charset: fields.plan().charset,
             fields: fields.without_text(),

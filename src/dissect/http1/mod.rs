@@ -34,17 +34,17 @@ use super::{
     Verdict,
 };
 use crate::flow::Direction;
-use crate::message::{Kind, Part, Said, Side};
+use crate::message::{Kind, MessageEvent, Part, Role};
 use crate::stream::{Ending, GapReason};
 
 const REQUEST: Kind = Kind {
     name: "http.request",
-    side: Side::Asks,
+    side: Role::Request,
     sized: true,
 };
 const RESPONSE: Kind = Kind {
     name: "http.response",
-    side: Side::Answers,
+    side: Role::Response,
     sized: true,
 };
 
@@ -153,7 +153,7 @@ impl Dissector for Http1 {
 
     fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
         self.bodies.of_mut(dir).hole(dir, voice);
-        voice.say(dir, Said::Missing { len, reason });
+        voice.say(dir, MessageEvent::Gap { len, reason });
     }
 
     fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
@@ -174,7 +174,7 @@ impl Dissector for Http1 {
             return after;
         }
         let missing =
-            |len: u64, voice: &mut Voice<'_>| voice.say(dir, Said::Missing { len, reason });
+            |len: u64, voice: &mut Voice<'_>| voice.say(dir, MessageEvent::Gap { len, reason });
         let half = self.halves.of_mut(dir);
         match half.stage {
             Stage::Start => AfterGap::RAW,
@@ -272,7 +272,7 @@ impl Dissector for Http1 {
             return false;
         }
         let begin = self.begin(input, voice);
-        voice.say_by(input.dir, &input.first, Said::Begin(begin));
+        voice.say_by(input.dir, &input.first, MessageEvent::Start(begin));
         self.halves.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
         true
     }
@@ -373,7 +373,7 @@ impl Http1 {
                 true => &[title, b"..."].concat(),
                 false => title,
             };
-            voice.say(dir, Said::Brief { brief, title });
+            voice.say(dir, MessageEvent::Summary { brief, title });
         }
     }
 
@@ -393,7 +393,7 @@ impl Http1 {
         {
             let mut room = [0; describe::TITLE];
             let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
-            voice.say(dir, Said::Brief { brief, title });
+            voice.say(dir, MessageEvent::Summary { brief, title });
             self.bodies.of_mut(dir).begin(&fields.plan(), voice);
         }
         if !body.is_empty() {
@@ -419,13 +419,13 @@ impl Http1 {
         let body = self.bodies.of_mut(dir);
         body.finish(dir, complete, voice);
         if let Some(facts) = body.facts(voice) {
-            voice.say(dir, Said::Body(facts));
+            voice.say(dir, MessageEvent::Body(facts));
         }
         *self.long_heads.of_mut(dir) = None;
         if !self.halves.of(dir).answer {
             self.pairing.request_ends(voice.by.acked());
         }
-        voice.say(dir, Said::End { complete });
+        voice.say(dir, MessageEvent::End { complete });
     }
 
     /// Ends the message: it cannot be read on.

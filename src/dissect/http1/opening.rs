@@ -10,11 +10,11 @@ use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_answer, probe};
 use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
-use crate::message::{Begin, Brief, Part, Said, Whole};
+use crate::message::{Complete, MessageEvent, Part, Start, Summary};
 
 impl Http1 {
     /// A message begins in front of `input`: how, is yet to be told.
-    pub(super) fn begin(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Begin {
+    pub(super) fn begin(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Start {
         let dir = input.dir;
         let answer = is_answer(input.bytes);
         let asker = *self
@@ -49,7 +49,7 @@ impl Http1 {
             }
             Some(half.exchange)
         };
-        Begin {
+        Start {
             kind: if answer { RESPONSE } else { REQUEST },
             exchange,
             continues: false,
@@ -62,14 +62,14 @@ impl Http1 {
         &mut self,
         input: &Input<'_>,
         mut search: EndSearch,
-        begin: Option<Begin>,
+        begin: Option<Start>,
         voice: &mut Voice<'_>,
     ) -> Result<Progress, Malformed> {
         let (dir, limit) = (input.dir, voice.limits.head);
         let window = input.bytes.get(..limit).unwrap_or(input.bytes);
         let tell_begin = |voice: &mut Voice<'_>| {
             if let Some(begin) = begin {
-                voice.say_by(dir, &input.first, Said::Begin(begin));
+                voice.say_by(dir, &input.first, MessageEvent::Start(begin));
             }
         };
         let &Half { answer, asked, .. } = self.halves.of(dir);
@@ -128,7 +128,7 @@ impl Http1 {
             if !answer {
                 self.pairing.request_ends(voice.by.acked());
             }
-            let whole = Whole {
+            let whole = Complete {
                 begin,
                 first: &input.first,
                 text,
@@ -136,12 +136,12 @@ impl Http1 {
                 brief,
                 title,
             };
-            voice.say(dir, Said::Whole(whole));
+            voice.say(dir, MessageEvent::Complete(whole));
             return Ok(Progress::need(text.len(), 1));
         }
         tell_begin(voice);
         voice.text(dir, Part::Head, head);
-        voice.say(dir, Said::Brief { brief, title });
+        voice.say(dir, MessageEvent::Summary { brief, title });
         let expected = fields.expects && !answer;
         Ok(self.behind_head(dir, end, framing, &plan, expected, voice))
     }
@@ -277,7 +277,7 @@ impl Http1 {
         odd: Option<&'static str>,
         room: &'t mut [u8; describe::TITLE],
         voice: &mut Voice<'_>,
-    ) -> (Brief, &'t [u8]) {
+    ) -> (Summary, &'t [u8]) {
         match line {
             StartLine::Request(line) => {
                 let brief = self.request(dir, line, fields, odd, voice);
@@ -295,7 +295,7 @@ impl Http1 {
         fields: &Fields<'_>,
         odd: Option<&'static str>,
         voice: &mut Voice<'_>,
-    ) -> Brief {
+    ) -> Summary {
         let half = self.halves.of(dir);
         self.pairing.name(half.exchange, Method::of(line.method));
         let odd = half
@@ -309,9 +309,9 @@ impl Http1 {
                 lower.then_some("a method in lower case")
             });
         count_odd(odd, voice);
-        Brief {
+        Summary {
             odd,
-            ..Brief::default()
+            ..Summary::default()
         }
     }
 
@@ -323,7 +323,7 @@ impl Http1 {
         fields: &Fields<'_>,
         odd: Option<&'static str>,
         voice: &mut Voice<'_>,
-    ) -> Brief {
+    ) -> Summary {
         let interim = matches!(line.status, 100 | 102..=199);
         self.halves.of_mut(dir.reverse()).wanted |= line.status == 100;
         let half = self.halves.of(dir);
@@ -342,7 +342,7 @@ impl Http1 {
             }
         }
         count_odd(odd, voice);
-        Brief {
+        Summary {
             status: line.status,
             interim,
             odd,

@@ -6,7 +6,7 @@ use super::super::{AfterGap, Gap, Input, Progress, Then, Verdict};
 use super::body::Framing;
 use super::start_line::{is_answer, probe};
 use super::{Half, Http1};
-use crate::message::Said;
+use crate::message::MessageEvent;
 
 impl Http1 {
     /// Looks whether a body begins here, or the next response: at the start of a segment, and with
@@ -61,7 +61,7 @@ impl Http1 {
             body.push(dir, gap.waiting, voice);
         }
         body.hole(dir, voice);
-        voice.say(dir, Said::Missing { len, reason });
+        voice.say(dir, MessageEvent::Gap { len, reason });
         Some(AfterGap {
             told: len,
             consumed: gap.waiting.len(),

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::exchange::Exchange;
-use crate::flow::{Direction, Flow, Troubles};
+use crate::flow::{Direction, Flow, TcpAnalysis};
 use crate::hit::{Portion, Why};
-use crate::message::Side;
+use crate::message::Role;
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
@@ -75,7 +75,7 @@ impl Selector {
         if found && self.is_taking() && !std::mem::replace(&mut open.counted, true) {
             let asked = self.count_hit(flow, tracking, &open.frames, open.number);
             let ordinal = open.begin.exchange;
-            if open.begin.kind.side == Side::Answers
+            if open.begin.kind.side == Role::Response
                 && let Some(exchange) = tracking.exchange(ordinal)
                 && !std::mem::replace(&mut exchange.shown, true)
             {
@@ -124,33 +124,33 @@ impl Selector {
         let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
         self.count_message(flow, tracking);
         match side {
-            Side::Speaks => open.unit.mark(tracking.mark(dir)),
-            Side::Asks => tracking.asked(ordinal, dir, open.last, open.unit.said()),
-            Side::Answers => {}
+            Role::Single => open.unit.mark(tracking.mark(dir)),
+            Role::Request => tracking.asked(ordinal, dir, open.last, open.unit.said()),
+            Role::Response => {}
         }
         let exchange = match side {
             // Looked at only where its standing matters.
-            Side::Asks if self.options.conditions.is_empty() => None,
-            Side::Asks => tracking.exchange(ordinal).copied(),
-            Side::Answers if open.brief.interim => tracking.exchange(ordinal).copied(),
-            Side::Answers => tracking.close(ordinal),
-            Side::Speaks => None,
+            Role::Request if self.options.conditions.is_empty() => None,
+            Role::Request => tracking.exchange(ordinal).copied(),
+            Role::Response if open.brief.interim => tracking.exchange(ordinal).copied(),
+            Role::Response => tracking.close(ordinal),
+            Role::Single => None,
         };
         self.give_back_room(tracking);
-        let over = side == Side::Answers && !open.brief.interim;
+        let over = side == Role::Response && !open.brief.interim;
         let shown = |exchange: &Exchange| exchange.shown;
         let question_shown = over && exchange.as_ref().is_some_and(shown);
         let responses_expected = |exchange: &Exchange| exchange.shown && !exchange.failed;
         self.responses_expected -=
             u64::from(over && exchange.as_ref().is_some_and(responses_expected));
-        if side == Side::Answers {
+        if side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
-        let failed = match complete || side != Side::Answers {
+        let failed = match complete || side != Role::Response {
             true => None,
             false => self.broken_off(flow, tracking, dir, exchange.as_ref(), &open),
         };
-        let answered = exchange.as_ref().filter(|_| side == Side::Answers);
+        let answered = exchange.as_ref().filter(|_| side == Role::Response);
         if let Some(exchange) = answered.filter(|_| over) {
             self.waiting.done(exchange.number);
         }
@@ -170,7 +170,7 @@ impl Selector {
         let found = found && self.options.conditions.admits(side);
         let standing = self.standing(exchange.as_ref(), &open);
         let holds = found && standing == Standing::Holds;
-        if self.options.pairs && side != Side::Speaks {
+        if self.options.pairs && side != Role::Single {
             let meta = if found { meta(&open) } else { context(&open) };
             self.close_in_pair(
                 flow,
@@ -212,7 +212,7 @@ impl Selector {
             }
             let meta = meta(&open);
             self.tell(flow, &mut open, &meta);
-        } else if found && side == Side::Asks && standing == Standing::Open && self.is_taking() {
+        } else if found && side == Role::Request && standing == Standing::Open && self.is_taking() {
             // It is shown when the conditions on its answer are known to hold.
             if let Some(exchange) = tracking.exchange(ordinal) {
                 exchange.matched = true;
@@ -258,7 +258,7 @@ impl Selector {
         let found = meta.why == Why::Match;
         let (ordinal, dir) = (open.begin.exchange, open.dir);
         match open.begin.kind.side {
-            Side::Asks => {
+            Role::Request => {
                 if standing == Standing::Fails {
                     return;
                 }
@@ -271,19 +271,19 @@ impl Selector {
                 self.waiting.ask(flow, exchange.number);
                 self.keep_question(flow, tracking, open, meta);
             }
-            Side::Answers if open.brief.interim => {
+            Role::Response if open.brief.interim => {
                 if let Some(exchange) = tracking.exchange(ordinal) {
                     exchange.matched |= found;
                 }
             }
-            Side::Answers if standing == Standing::Holds => {
+            Role::Response if standing == Standing::Holds => {
                 let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
-                let asking = dir.reverse();
+                let request_dir = dir.reverse();
                 let matched =
-                    exchange.matched || self.is_matched(tracking, asking, exchange.number);
-                let question = self.question_of(flow, tracking, asking, exchange.number);
-                if exchange.asked_whole.is_none()
-                    && let Some(open) = tracking.asking(asking, exchange.number)
+                    exchange.matched || self.is_matched(tracking, request_dir, exchange.number);
+                let question = self.question_of(flow, tracking, request_dir, exchange.number);
+                if exchange.request_end.is_none()
+                    && let Some(open) = tracking.request_dir(request_dir, exchange.number)
                 {
                     exchange.sent = open.unit.said();
                 }
@@ -293,13 +293,13 @@ impl Selector {
                     self.pair(flow, question.as_ref(), &exchange, failed, answer);
                 }
             }
-            Side::Answers | Side::Speaks => {}
+            Role::Response | Role::Single => {}
         }
     }
 
     /// A question is shown: its answer is to be shown with it.
     fn expect_answer(&mut self, flow: &Flow, tracking: &mut Tracking, open: &OpenMessage) {
-        if open.begin.kind.side == Side::Asks
+        if open.begin.kind.side == Role::Request
             && let Some(exchange) = tracking.exchange(open.begin.exchange)
         {
             self.waiting.ask(flow, exchange.number);
@@ -399,7 +399,7 @@ impl Selector {
         open: &mut OpenMessage,
         meta: impl Fn(&OpenMessage) -> HitMeta,
     ) {
-        let question = self.options.pair && open.begin.kind.side == Side::Asks;
+        let question = self.options.pair && open.begin.kind.side == Role::Request;
         let before = self.options.before;
         if !question && before == 0 {
             return;
@@ -437,7 +437,7 @@ fn alone(open: &OpenMessage) -> Exchange {
             u64::MAX,
             open.dir.reverse(),
             &open.first,
-            Troubles::default(),
+            TcpAnalysis::default(),
         )
     }
 }

@@ -9,12 +9,12 @@ use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
-use crate::message::Side;
+use crate::message::Role;
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
 use crate::search::Standing;
-use crate::stream::{Carrier, Ending};
+use crate::stream::{Ending, PacketInfo};
 
 use super::failures::why_unanswered;
 use super::{SPARE, Selector};
@@ -26,7 +26,9 @@ const KEPT: usize = 16 << 20;
 pub(super) fn acknowledged(tracking: &mut Tracking, dir: Direction, offset: u64, ts: Timestamp) {
     tracking.acked[dir.index()] = (offset, ts);
     for exchange in &mut tracking.exchanges {
-        if exchange.asked_whole.is_some() && exchange.asking == dir && exchange.asked_end <= offset
+        if exchange.request_end.is_some()
+            && exchange.request_dir == dir
+            && exchange.request_end_offset <= offset
         {
             exchange.acknowledged.get_or_insert(ts);
         }
@@ -46,7 +48,7 @@ impl Selector {
         ordinal: u64,
         number: u64,
         dir: Direction,
-        by: &Carrier,
+        by: &PacketInfo,
         title: &[u8],
     ) {
         if tracking.exchanges.len() >= self.options.limits.exchanges
@@ -65,7 +67,7 @@ impl Selector {
             title: Title::new(title),
             heard: tracking.heard(dir.reverse()),
             reached: tracking.reached[dir.reverse().index()],
-            ..Exchange::new(number, ordinal, dir, by, flow.troubles)
+            ..Exchange::new(number, ordinal, dir, by, flow.tcp_analysis)
         });
     }
 
@@ -100,10 +102,10 @@ impl Selector {
             return;
         };
         match side {
-            Side::Asks => exchange.title = Title::new(title),
-            Side::Answers if !brief.interim => {
+            Role::Request => exchange.title = Title::new(title),
+            Role::Response if !brief.interim => {
                 exchange.answered = Some(began);
-                let asked = exchange.asked_whole.unwrap_or(exchange.asked);
+                let asked = exchange.request_end.unwrap_or(exchange.asked);
                 let conditions = &self.options.conditions;
                 conditions.waited(&mut exchange.findings, began.since(asked));
             }
@@ -136,8 +138,8 @@ impl Selector {
         }
         let known = exchange.map_or(&open.findings, |exchange| &exchange.findings);
         match open.begin.kind.side {
-            Side::Speaks => Standing::Holds,
-            Side::Asks | Side::Answers => self.options.conditions.standing(known),
+            Role::Single => Standing::Holds,
+            Role::Request | Role::Response => self.options.conditions.standing(known),
         }
     }
 
@@ -191,7 +193,7 @@ impl Selector {
             });
         } else {
             // There was no room to keep it.
-            let companion = hit_builder::question(flow, exchange.asking, exchange);
+            let companion = hit_builder::question(flow, exchange.request_dir, exchange);
             self.outputs.companion(&companion);
         }
     }
@@ -206,7 +208,7 @@ impl Selector {
         for exchange in &mut tracking.exchanges {
             if let (None, Some(asked), Some(least)) = (
                 exchange.findings.slow,
-                exchange.asked_whole,
+                exchange.request_end,
                 conditions.slow,
             ) && now.since(asked) >= least
             {
@@ -249,7 +251,7 @@ impl Selector {
         if let Some(why) = why.filter(|_| !self.options.pairs && self.tells_unanswered(exchange)) {
             self.show_unanswered(flow, exchange, &why);
         }
-        let since = exchange.asked_whole.unwrap_or(exchange.asked);
+        let since = exchange.request_end.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
         let conditions = &self.options.conditions;
         let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
@@ -358,7 +360,7 @@ impl Selector {
             return Some(kept);
         }
         let mut kept = None;
-        if let Some(open) = tracking.asking(dir, number) {
+        if let Some(open) = tracking.request_dir(dir, number) {
             let meta = HitMeta {
                 why: Why::Context,
                 complete: false,
@@ -374,9 +376,9 @@ impl Selector {
     /// Whether a question of this number that is not over matches by now.
     pub(super) fn is_matched(&self, tracking: &mut Tracking, dir: Direction, number: u64) -> bool {
         let options = &self.options;
-        options.conditions.admits(Side::Asks)
+        options.conditions.admits(Role::Request)
             && tracking
-                .asking(dir, number)
+                .request_dir(dir, number)
                 .is_some_and(|open| open.unit.holds(&options.query) != options.invert)
     }
 

@@ -13,7 +13,7 @@ use crate::hit::Heading;
 use crate::limits::time;
 use crate::packet::{TcpFlags, protocol};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
-use crate::stream::{Carrier, Ending};
+use crate::stream::{Ending, PacketInfo};
 
 use super::Selector;
 use super::failed::Held;
@@ -37,7 +37,7 @@ pub(super) struct Cause {
 pub(super) struct Why {
     pub(super) failed: Failed,
     /// The packet that shows it, and who sent it.
-    by: Carrier,
+    by: PacketInfo,
     dir: Direction,
 }
 
@@ -49,7 +49,7 @@ impl Selector {
         tracking: &mut Tracking,
         dir: Direction,
         how: Ending,
-        by: &Carrier,
+        by: &PacketInfo,
     ) {
         if flow.protocol != protocol::TCP {
             return;
@@ -95,10 +95,10 @@ impl Selector {
                 syns,
                 over: given_up,
             };
-            let by = Carrier {
+            let by = PacketInfo {
                 frame: flow.opened,
                 ts: self.now,
-                ..Carrier::default()
+                ..PacketInfo::default()
             };
             let failed = Failed {
                 kind,
@@ -114,7 +114,7 @@ impl Selector {
         flow: &Flow,
         tracking: &mut Tracking,
         failed: Failed,
-        by: &Carrier,
+        by: &PacketInfo,
     ) {
         if !self.wants_failures
             || !self.is_taking()
@@ -184,7 +184,7 @@ impl Selector {
         let asked_for = self.wants_failures && self.is_taking();
         self.output.matched += u64::from(asked_for);
         self.outputs.save(flow, &[why.by.frame]);
-        let dir = exchange.asking.reverse();
+        let dir = exchange.request_dir.reverse();
         // Of a packet that went the other way.
         let flags = match why.dir == dir {
             true => why.by.flags,
@@ -203,7 +203,7 @@ impl Selector {
 
     /// The client ended its side. If it has waited for a while it gives up, though the server may
     /// not know.
-    fn given_up(&mut self, flow: &Flow, tracking: &mut Tracking, by: &Carrier) {
+    fn given_up(&mut self, flow: &Flow, tracking: &mut Tracking, by: &PacketInfo) {
         if self.options.pairs {
             return;
         }
@@ -213,8 +213,8 @@ impl Selector {
             .filter(|exchange| self.tells_unanswered(exchange) && exchange.answered.is_none())
             .filter(|exchange| {
                 let asked = exchange
-                    .asked_whole
-                    .filter(|_| exchange.asking == Direction::ToServer);
+                    .request_end
+                    .filter(|_| exchange.request_dir == Direction::ToServer);
                 asked.is_some_and(|asked| by.ts.since(asked) >= GIVES_UP)
             })
             .map(|exchange| exchange.ordinal)
@@ -252,7 +252,7 @@ impl Selector {
             (Ending::Reset, Some(reset)) => (reset.dir == Direction::ToClient, true, reset.by.ts),
             _ => return None,
         };
-        let asked = exchange.map(|exchange| exchange.asked_whole.unwrap_or(exchange.asked));
+        let asked = exchange.map(|exchange| exchange.request_end.unwrap_or(exchange.asked));
         Some(Failed {
             kind: FailureKind::BrokenOff(End { by_server, reset }),
             after: ts.since(asked.unwrap_or(open.first.ts)),
@@ -262,8 +262,8 @@ impl Selector {
 
 /// Why a request has no answer, as far as it was seen; it had its chance to come.
 pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Option<Why> {
-    let answering = exchange.asking.reverse();
-    let [asking_at, answering_at] = [exchange.asking.index(), answering.index()];
+    let answering = exchange.request_dir.reverse();
+    let [asking_at, answering_at] = [exchange.request_dir.index(), answering.index()];
     let lost = tracking.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
     // Bytes that came since, and were no answer.
     let heard =
@@ -281,11 +281,11 @@ pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchan
         // The server may have ended its side before the request reached it.
         end.filter(|(by, _)| by.ts >= exchange.asked || dir == answering)
     };
-    let asked = exchange.asked_whole.unwrap_or(exchange.asked);
+    let asked = exchange.request_end.unwrap_or(exchange.asked);
     let seen = flow.handshake.answered.is_some()
         || tracking.acked[asking_at].0 > 0
         || tracking.reached[answering_at] > 0;
-    let (by, reset, dir) = match (end(exchange.asking), end(answering)) {
+    let (by, reset, dir) = match (end(exchange.request_dir), end(answering)) {
         // Who says nothing more may still listen.
         (Some((client, false)), Some((server, reset)))
             if client.ts <= server.ts && client.ts.since(asked) < HALF_CLOSE =>
@@ -293,11 +293,11 @@ pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchan
             (server, reset, answering)
         }
         (Some((client, reset)), Some((server, _))) if client.ts <= server.ts => {
-            (client, reset, exchange.asking)
+            (client, reset, exchange.request_dir)
         }
         (_, Some((server, reset))) => (server, reset, answering),
         (Some((client, reset)), None) if seen && (reset || client.ts.since(asked) >= GIVES_UP) => {
-            (client, reset, exchange.asking)
+            (client, reset, exchange.request_dir)
         }
         _ => return None,
     };
@@ -318,8 +318,8 @@ fn failed(
     tracking: &Tracking,
     dir: Direction,
     how: Ending,
-    by: &Carrier,
-) -> Option<(Failed, Carrier)> {
+    by: &PacketInfo,
+) -> Option<(Failed, PacketInfo)> {
     let syn = flow.handshake.syn?;
     let [asked, answered] = tracking.reached;
     if how == Ending::Reset

@@ -3,9 +3,9 @@
 
 use crate::capture::savefile::Sought;
 use crate::flow::{Direction, Flow};
-use crate::message::{Side, Whole};
+use crate::message::{Complete, Role};
 use crate::pipeline::flow_state::Tracking;
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 use super::Selector;
 
@@ -43,7 +43,11 @@ impl Selector {
     }
 
     /// Whether a message can be passed over: it is not wanted because of another one either.
-    pub(super) fn passes_over_message(&self, tracking: &mut Tracking, whole: &Whole<'_>) -> bool {
+    pub(super) fn passes_over_message(
+        &self,
+        tracking: &mut Tracking,
+        whole: &Complete<'_>,
+    ) -> bool {
         let options = &self.options;
         options.conditions.is_empty()
             && !options.pairs
@@ -60,8 +64,8 @@ impl Selector {
         flow: &Flow,
         tracking: &mut Tracking,
         dir: Direction,
-        by: &Carrier,
-        whole: &Whole<'_>,
+        by: &PacketInfo,
+        whole: &Complete<'_>,
     ) {
         self.release(flow, tracking, dir, true);
         tracking.begun = true;
@@ -71,7 +75,7 @@ impl Selector {
         let number = self.number(tracking, &whole.begin);
         let ordinal = whole.begin.exchange;
         match whole.begin.kind.side {
-            Side::Asks => {
+            Role::Request => {
                 if let Some(ordinal) = ordinal {
                     self.ask(
                         flow,
@@ -85,15 +89,15 @@ impl Selector {
                 }
                 tracking.asked(ordinal, dir, by.into(), whole.text.len() as u64);
             }
-            Side::Answers if !whole.brief.interim => {
+            Role::Response if !whole.brief.interim => {
                 tracking.missed[dir.index()] += u32::from(whole.brief.unpaired);
                 if let Some(exchange) = tracking.close(ordinal) {
                     self.waiting.done(exchange.number);
                 }
             }
-            Side::Answers | Side::Speaks => {}
+            Role::Response | Role::Single => {}
         }
-        if whole.begin.kind.side == Side::Answers {
+        if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
         self.give_back_room(tracking);

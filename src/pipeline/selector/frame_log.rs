@@ -4,7 +4,7 @@
 use crate::dissect::Conversation;
 use crate::flow::Direction;
 use crate::pipeline::flow_state::{FRAMES, Tracking};
-use crate::stream::Carrier;
+use crate::stream::PacketInfo;
 
 use super::Selector;
 use super::messages::is_burst;
@@ -19,7 +19,7 @@ impl Selector {
     }
 
     /// Bytes of a direction are about to be read.
-    pub(super) fn bring(&self, tracking: &mut Tracking, dir: Direction, by: &Carrier) {
+    pub(super) fn bring(&self, tracking: &mut Tracking, dir: Direction, by: &PacketInfo) {
         let pending_frames = &mut tracking.pending_frames.get_or_insert_default()[dir.index()];
         if pending_frames.len() < FRAMES {
             pending_frames.extend_from_slice(self.frames_of(&[by.frame]));
@@ -27,7 +27,7 @@ impl Selector {
     }
 
     /// Text was told of the open message of a direction.
-    pub(super) fn note_frames(&self, tracking: &mut Tracking, dir: Direction, by: &Carrier) {
+    pub(super) fn note_frames(&self, tracking: &mut Tracking, dir: Direction, by: &PacketInfo) {
         let Some(open) = &mut tracking.open[dir.index()] else {
             return;
         };

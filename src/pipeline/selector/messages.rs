@@ -2,10 +2,10 @@
 
 use crate::dissect::is_tls;
 use crate::flow::{Direction, Flow, Roles};
-use crate::message::{Begin, Kind, Said, Side};
+use crate::message::{Kind, MessageEvent, Role, Start};
 use crate::packet::protocol;
 use crate::pipeline::flow_state::{LastPacket, Tracking};
-use crate::stream::{Carrier, GapReason};
+use crate::stream::{GapReason, PacketInfo};
 
 use super::Selector;
 
@@ -19,12 +19,12 @@ impl Selector {
         flow: &Flow,
         tracking: &mut Tracking,
         dir: Direction,
-        by: &Carrier,
-        said: Said<'_>,
+        by: &PacketInfo,
+        said: MessageEvent<'_>,
     ) {
         match said {
-            Said::Begin(begin) => self.begin(flow, tracking, dir, by, begin),
-            Said::Text { part, bytes } => {
+            MessageEvent::Start(begin) => self.begin(flow, tracking, dir, by, begin),
+            MessageEvent::Data { part, bytes } => {
                 let lacks = self.lacks(bytes);
                 let Some(open) = tracking.open(dir) else {
                     return;
@@ -43,7 +43,7 @@ impl Selector {
                     self.portion(flow, tracking, dir, true);
                 }
             }
-            Said::Brief { brief, title } => {
+            MessageEvent::Summary { brief, title } => {
                 let Some(open) = tracking.open(dir) else {
                     return;
                 };
@@ -52,7 +52,7 @@ impl Selector {
                 tracking.missed[dir.index()] += u32::from(brief.unpaired);
                 self.briefed(flow, tracking, dir, title);
             }
-            Said::Missing { len, reason } => {
+            MessageEvent::Gap { len, reason } => {
                 let Some(open) = tracking.open(dir) else {
                     return;
                 };
@@ -62,27 +62,27 @@ impl Selector {
                     open.last.ts = open.last.ts.max(by.ts);
                 }
             }
-            Said::Fork { name, .. } => {
+            MessageEvent::Fork { name, .. } => {
                 let Some(open) = tracking.open(dir) else {
                     return;
                 };
                 open.fork(name);
             }
-            Said::Reading { reading, bytes } => self.reading(tracking, dir, reading, bytes),
-            Said::Body(facts) => {
+            MessageEvent::Reading { reading, bytes } => self.reading(tracking, dir, reading, bytes),
+            MessageEvent::Body(facts) => {
                 let Some(open) = tracking.open(dir) else {
                     return;
                 };
                 open.body = facts;
             }
-            Said::End { complete } => {
+            MessageEvent::End { complete } => {
                 self.end_frames(tracking, dir);
                 self.end(flow, tracking, dir, by, complete);
             }
-            Said::Whole(whole) if self.passes_over_message(tracking, &whole) => {
+            MessageEvent::Complete(whole) if self.passes_over_message(tracking, &whole) => {
                 self.pass_over_message(flow, tracking, dir, by, &whole);
             }
-            Said::Whole(whole) => {
+            MessageEvent::Complete(whole) => {
                 whole.in_pieces(by, |by, said| self.said(flow, tracking, dir, by, said));
             }
         }
@@ -93,8 +93,8 @@ impl Selector {
         flow: &Flow,
         tracking: &mut Tracking,
         dir: Direction,
-        by: &Carrier,
-        begin: Begin,
+        by: &PacketInfo,
+        begin: Start,
     ) {
         let number = self.number(tracking, &begin);
         if begin.continues
@@ -107,7 +107,7 @@ impl Selector {
             return;
         }
         self.release(flow, tracking, dir, true);
-        if begin.kind.side == Side::Asks
+        if begin.kind.side == Role::Request
             && let Some(ordinal) = begin.exchange
         {
             self.ask(flow, tracking, ordinal, number, dir, by, b"");
@@ -130,17 +130,17 @@ impl Selector {
         open.unit.begin(
             &self.options.query,
             (begin.continues || holed).then(|| &*tracking.mark(dir)),
-            begin.kind.side == Side::Speaks,
+            begin.kind.side == Role::Single,
         );
         *tracking.open(dir) = Some(open);
     }
 
     /// The number of a message that begins: an answer has its question's.
-    pub(super) fn number(&mut self, tracking: &mut Tracking, begin: &Begin) -> u64 {
+    pub(super) fn number(&mut self, tracking: &mut Tracking, begin: &Start) -> u64 {
         let asked = match begin.kind.side {
             // What is single may be a request sent again.
-            Side::Answers | Side::Speaks => tracking.exchange(begin.exchange),
-            Side::Asks => None,
+            Role::Response | Role::Single => tracking.exchange(begin.exchange),
+            Role::Request => None,
         };
         asked.map_or_else(|| self.next_number(), |exchange| exchange.number)
     }
@@ -150,7 +150,7 @@ impl Selector {
         flow: &Flow,
         tracking: &mut Tracking,
         dir: Direction,
-        by: &Carrier,
+        by: &PacketInfo,
         complete: bool,
     ) {
         let Some(open) = tracking.open(dir) else {

@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use crate::flow::{Direction, Flow};
 use crate::hit::Why;
-use crate::message::{Begin, Kind, Part, Side};
+use crate::message::{Kind, Part, Role, Start};
 use crate::pipeline::hit_builder::HitMeta;
-use crate::stream::{Aside, Carrier, StreamEvent};
+use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::Selector;
 
 impl Selector {
     /// Bytes that have no place in their stream are searched by themselves.
-    pub(super) fn aside(&mut self, flow: &Flow, event: &StreamEvent<'_>, by: &Carrier) {
-        let StreamEvent::Aside {
+    pub(super) fn aside(&mut self, flow: &Flow, event: &StreamEvent<'_>, by: &PacketInfo) {
+        let StreamEvent::OutOfStream {
             dir,
             bytes,
             context,
@@ -24,7 +24,9 @@ impl Selector {
         else {
             return;
         };
-        if why == Aside::Around && (self.options.query.is_empty() || self.options.invert) {
+        if why == OutOfStreamReason::Around
+            && (self.options.query.is_empty() || self.options.invert)
+        {
             // Headers, most probably: worth to be searched, and nothing that anybody said.
             return;
         }
@@ -67,7 +69,7 @@ impl Selector {
     }
 
     /// A packet without payload, for `-e`.
-    pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &Carrier) {
+    pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &PacketInfo) {
         if self.options.show_empty && self.is_taking() {
             let mut open = self.spare.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir, by);
@@ -89,10 +91,10 @@ impl Selector {
 }
 
 /// What has no place in a stream.
-const ASIDE: Begin = Begin {
+const ASIDE: Start = Start {
     kind: Kind {
         name: "tcp.aside",
-        side: Side::Speaks,
+        side: Role::Single,
         sized: true,
     },
     exchange: None,

@@ -47,7 +47,7 @@ impl PendingRequest {
 
     fn new(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Self {
         let silence = tracking.silence(flow, exchange);
-        let acknowledged = tracking.heard(exchange.asking.reverse()).acknowledged;
+        let acknowledged = tracking.heard(exchange.request_dir.reverse()).acknowledged;
         let received = acknowledged.saturating_sub(exchange.heard.acknowledged);
         Self {
             number: exchange.number,
@@ -56,7 +56,7 @@ impl PendingRequest {
             server: flow.server,
             sent: exchange.sent,
             acknowledged: exchange.acknowledged.is_some(),
-            since: exchange.asked_whole.unwrap_or(exchange.asked),
+            since: exchange.request_end.unwrap_or(exchange.asked),
             begun: exchange.answered.is_some(),
             silence,
             // A FIN has a number, too.

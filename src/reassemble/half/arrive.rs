@@ -4,7 +4,7 @@ use crate::packet::TcpFlags;
 use crate::reassemble::queue::Facts;
 use crate::reassemble::tail::CONTEXT;
 use crate::reassemble::turn::{Segment, Turn};
-use crate::stream::{Aside, GapReason};
+use crate::stream::{GapReason, OutOfStreamReason};
 
 use super::Half;
 
@@ -71,7 +71,7 @@ impl Half {
             context.len() + before.len().saturating_sub(1),
             after.len().saturating_sub(1),
         );
-        turn.aside_in_context(Aside::Urgent, offset, &variant, context, after);
+        turn.aside_in_context(OutOfStreamReason::Urgent, offset, &variant, context, after);
     }
 
     fn queue(

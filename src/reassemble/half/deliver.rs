@@ -4,13 +4,13 @@
 use crate::reassemble::echo::mark;
 use crate::reassemble::tail::{Fresh, Tails, place};
 use crate::reassemble::turn::Turn;
-use crate::stream::{Carrier, StreamEvent};
+use crate::stream::{PacketInfo, StreamEvent};
 
 use super::Half;
 
 impl Half {
     /// Pass on bytes that have their turn.
-    pub(super) fn deliver(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
+    pub(super) fn deliver(&mut self, bytes: &[u8], by: &PacketInfo, turn: &mut Turn<'_>) {
         if bytes.is_empty() {
             return;
         }
@@ -25,7 +25,7 @@ impl Half {
         &mut self,
         block: &[u8],
         bytes: &[u8],
-        by: &Carrier,
+        by: &PacketInfo,
         flow: (u32, u64),
         turn: &mut Turn<'_>,
     ) {
@@ -51,7 +51,7 @@ impl Half {
         self.mark = mark(bytes);
     }
 
-    fn tell(&mut self, bytes: &[u8], by: &Carrier, turn: &mut Turn<'_>) {
+    fn tell(&mut self, bytes: &[u8], by: &PacketInfo, turn: &mut Turn<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let (offset, seq) = (
             self.told(self.next),

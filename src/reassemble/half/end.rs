@@ -3,7 +3,7 @@
 
 use crate::reassemble::predict::short_ways;
 use crate::reassemble::turn::{Segment, Turn};
-use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
+use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::{Half, JOINED};
 
@@ -41,10 +41,10 @@ impl Half {
         if acked > self.next {
             self.lose_until(acked, reason, turn);
         }
-        self.say_refused(Aside::Late, turn);
+        self.say_refused(OutOfStreamReason::Late, turn);
         let (how, by) = match self.fin {
             Some(fin) if fin == self.next => (Ending::Fin, self.fin_by),
-            _ => (how, Carrier::default()),
+            _ => (how, PacketInfo::default()),
         };
         let by = if by.frame == 0 { turn.by } else { &by };
         self.say_end(how, by, turn);
@@ -62,7 +62,7 @@ impl Half {
         self.lose(to.saturating_sub(self.next), reason, &by, turn);
     }
 
-    pub(super) fn say_end(&mut self, how: Ending, by: &Carrier, turn: &mut Turn<'_>) {
+    pub(super) fn say_end(&mut self, how: Ending, by: &PacketInfo, turn: &mut Turn<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
@@ -74,7 +74,7 @@ impl Half {
             *turn.queued = turn.queued.saturating_sub(trouble.queue.size());
             while let Some((at, piece)) = trouble.queue.take(u64::MAX) {
                 let at = at.saturating_sub(joined);
-                turn.aside(Aside::AfterFin, at, &piece.bytes);
+                turn.aside(OutOfStreamReason::AfterFin, at, &piece.bytes);
             }
         }
         (turn.say)(&StreamEvent::End {
@@ -105,7 +105,7 @@ impl Half {
         if offset <= fin && !self.ended {
             let acked = self.acked_bytes();
             self.fin = None;
-            self.fin_by = Carrier::default();
+            self.fin_by = PacketInfo::default();
             turn.stats.fins_ignored += 1;
             // Its number may be acknowledged: now it is that of a byte.
             self.say_acknowledged(acked, turn);
@@ -113,7 +113,11 @@ impl Half {
         }
         let own = usize::try_from(fin.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (own, behind) = bytes.split_at(own.min(bytes.len()));
-        turn.aside(Aside::AfterFin, self.told(offset.max(fin)), behind);
+        turn.aside(
+            OutOfStreamReason::AfterFin,
+            self.told(offset.max(fin)),
+            behind,
+        );
         own
     }
 

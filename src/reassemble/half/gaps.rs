@@ -3,7 +3,7 @@
 use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::reassemble::turn::{Segment, Turn};
-use crate::stream::{Aside, Carrier, Ending, GapReason, StreamEvent};
+use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::{Acked, Half, Hole, Unseen, WINDOW, earlier};
 
@@ -254,7 +254,7 @@ impl Half {
     /// Say a segment that cannot be the stream's.
     pub(in crate::reassemble) fn apart(
         &self,
-        why: Aside,
+        why: OutOfStreamReason,
         seq: u32,
         bytes: &[u8],
         turn: &mut Turn<'_>,
@@ -317,7 +317,13 @@ impl Half {
 
     /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest
     /// packet.
-    pub(super) fn lose(&mut self, len: u64, reason: GapReason, by: &Carrier, turn: &mut Turn<'_>) {
+    pub(super) fn lose(
+        &mut self,
+        len: u64,
+        reason: GapReason,
+        by: &PacketInfo,
+        turn: &mut Turn<'_>,
+    ) {
         debug_assert!(!self.ended, "nothing is missing behind the end");
         let trouble = self.trouble.get_or_insert_default();
         trouble.hole = None;

@@ -4,7 +4,7 @@
 use crate::limits::time;
 use crate::reassemble::tail::CONTEXT;
 use crate::reassemble::turn::Turn;
-use crate::stream::Aside;
+use crate::stream::OutOfStreamReason;
 
 use super::{Half, JOINED};
 
@@ -94,7 +94,7 @@ impl Half {
                     .grace
                     .saturating_mul(2)
                     .min(time::GAP_GRACE_PACKETS_MOST);
-                turn.aside(Aside::Late, self.told(low), slice(low, high));
+                turn.aside(OutOfStreamReason::Late, self.told(low), slice(low, high));
             }
         }
         if unknown == 0 {
@@ -155,6 +155,6 @@ impl Half {
         }
         let context = text.len();
         text.extend_from_slice(loser);
-        turn.aside_in_context(Aside::Conflict, told, &text, context, after);
+        turn.aside_in_context(OutOfStreamReason::Conflict, told, &text, context, after);
     }
 }

@@ -3,7 +3,7 @@
 use crate::packet::TcpFlags;
 use crate::reassemble::queue::Queue;
 use crate::reassemble::turn::{Segment, Turn};
-use crate::stream::Aside;
+use crate::stream::OutOfStreamReason;
 
 use super::{Half, JOINED};
 
@@ -78,7 +78,7 @@ impl Half {
         } else if segment.has(TcpFlags::ACK) {
             turn.stats.resyncs_ignored += 1;
         }
-        turn.aside(Aside::OutOfWindow, 0, segment.payload());
+        turn.aside(OutOfStreamReason::OutOfWindow, 0, segment.payload());
         false
     }
 
@@ -131,7 +131,7 @@ impl Half {
                 Some(Ok(place)) => {
                     kept.insert(place, &piece.bytes, piece.facts, turn.policy.overlap);
                 }
-                _ => turn.aside(Aside::OutOfWindow, at, &piece.bytes),
+                _ => turn.aside(OutOfStreamReason::OutOfWindow, at, &piece.bytes),
             }
         }
         *turn.queued += kept.size();
@@ -178,17 +178,17 @@ impl Half {
         let again = segment.payload();
         let len = before.len().min(again.len());
         if before.get(..len) != again.get(..len) {
-            self.say_refused(Aside::Conflict, turn);
+            self.say_refused(OutOfStreamReason::Conflict, turn);
         } else if len == before.len() {
             trouble.refused = Vec::new();
         }
     }
 
     /// Say the payload of the SYN that was not taken.
-    pub(super) fn say_refused(&mut self, why: Aside, turn: &mut Turn<'_>) {
+    pub(super) fn say_refused(&mut self, why: OutOfStreamReason, turn: &mut Turn<'_>) {
         if let Some(trouble) = &mut self.trouble {
             let refused = std::mem::take(&mut trouble.refused);
-            turn.stats.conflicts += u64::from(why == Aside::Conflict);
+            turn.stats.conflicts += u64::from(why == OutOfStreamReason::Conflict);
             turn.aside(why, 0, &refused);
         }
     }

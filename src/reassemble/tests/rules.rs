@@ -378,7 +378,7 @@ fn connections_that_are_over_are_bounded() {
             ..from(port, flags, seq)
         };
         reassembler.push(&packet(tcp, b""), |_, event| {
-            over += u32::from(matches!(event, StreamEvent::Over { .. }));
+            over += u32::from(matches!(event, StreamEvent::Closed { .. }));
         });
         let closed = reassembler.table.len(Stage::Closed);
         (reassembler.stats().flows, closed)
@@ -555,7 +555,7 @@ proptest! {
                 next = offset + len;
             }
             StreamEvent::End { dir: C, .. } => next = 0,
-            StreamEvent::Aside { dir: C, offset, bytes, context, .. } => {
+            StreamEvent::OutOfStream { dir: C, offset, bytes, context, .. } => {
                 seen.extend((offset..).zip(bytes[context..].iter().copied()));
             }
             _ => {}

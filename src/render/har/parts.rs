@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::hit::{Hit, Piece};
-use crate::message::{Decoding, Side};
+use crate::message::{Decoding, Role};
 use crate::render::parts::{body, field, fields};
 
 /// Bytes as text: UTF-8, or else ISO 8859-1.
@@ -25,7 +25,7 @@ fn pair(name: &[u8], value: &[u8]) -> Value {
 
 /// Of `Cookie`, or of `Set-Cookie` with what it says about them.
 pub(super) fn cookies(hit: &Hit<'_>) -> Vec<Value> {
-    let asks = hit.kind.side == Side::Asks;
+    let asks = hit.kind.side == Role::Request;
     let wanted = if asks { "cookie" } else { "set-cookie" };
     let values = fields(hit).filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
     let mut cookies = Vec::new();

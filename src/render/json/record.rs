@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Portion, Why};
-use crate::message::{Decoding, Fact, Side};
+use crate::message::{Decoding, Fact, Role};
 use crate::packet::protocol;
 use crate::times::Times;
 
@@ -89,8 +89,8 @@ impl Record<'_> {
             }
         });
         match hit.kind.side {
-            Side::Answers => line.key("timing").object(|line| timing(line, hit)),
-            Side::Asks | Side::Speaks => line.key("timing").null(),
+            Role::Response => line.key("timing").object(|line| timing(line, hit)),
+            Role::Request | Role::Single => line.key("timing").null(),
         }
         // The one field that is only where there is something to say.
         if let Some(failed) = &hit.failed {
@@ -112,7 +112,7 @@ impl Record<'_> {
         let text =
             |range: &std::ops::Range<usize>| layout.head.get(range.clone()).unwrap_or_default();
         line.key("http").object(|line| {
-            if hit.kind.side == Side::Asks {
+            if hit.kind.side == Role::Request {
                 line.key("method").string_or_null(fact("http.method"));
                 let target = fact("http.target");
                 line.key("target").string_or_null(target);

@@ -11,7 +11,7 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::hit::{Heading, Piece};
 use crate::packet::TcpFlags;
-use crate::stream::{Aside, GapReason};
+use crate::stream::{GapReason, OutOfStreamReason};
 
 #[derive(Clone, Default)]
 struct Sink(Rc<RefCell<Vec<u8>>>);
@@ -93,7 +93,7 @@ fn places_count_what_was_said_and_gaps_have_none() {
         head: 6,
         matches: &[2..8, 9..11, 16..21],
         body_size: 105,
-        aside: Some(Aside::Late),
+        aside: Some(OutOfStreamReason::Late),
         joined: true,
         ..hit_of(&about)
     };
@@ -124,7 +124,7 @@ fn later_portions_are_excerpts_behind_what_was_given_out() {
     let hit = Hit {
         kind: Kind {
             name: "http.response",
-            side: Side::Answers,
+            side: Role::Response,
             sized: true,
         },
         portion: Portion::Next,

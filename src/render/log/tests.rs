@@ -9,7 +9,7 @@ use super::*;
 use crate::exchange::Silence;
 use crate::hit::Carried;
 use crate::hit::Text;
-use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
 use crate::packet::TcpFlags;
 use crate::stream::GapReason;
 use crate::times::Times;
@@ -54,9 +54,9 @@ fn end(last: u8, port: u16) -> Endpoint {
 /// One field is `Name: value`.
 const NAME: Range<usize> = 0..4;
 
-fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hit<'a> {
+fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hit<'a> {
     let (src, dst) = match side {
-        Side::Answers => (end(2, 80), end(1, 40_000)),
+        Role::Response => (end(2, 80), end(1, 40_000)),
         _ => (end(1, 40_000), end(2, 80)),
     };
     let heading = Heading {
@@ -87,13 +87,13 @@ fn hit<'a>(text: &'a [u8], side: Side, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         start: 0,
         carried: Carried::default(),
         began: Timestamp::default(),
-        brief: Brief {
-            status: if side == Side::Answers { 503 } else { 0 },
-            ..Brief::default()
+        brief: Summary {
+            status: if side == Role::Response { 503 } else { 0 },
+            ..Summary::default()
         },
         frames: &[],
         matches: &[],
-        styles: &[(9..10, Role::Failed)],
+        styles: &[(9..10, HeadStyle::ServerError)],
         fields: rest.fields,
         facts,
         opaque: None,
@@ -134,9 +134,9 @@ fn times(total: i64) -> Times {
     let at = Timestamp::from_nanos;
     Times {
         asked: at(0),
-        asked_whole: Some(at(0)),
+        request_end: Some(at(0)),
         answered: Some(at(20_000_000)),
-        answered_whole: Some(at(total)),
+        response_end: Some(at(total)),
         ..Times::default()
     }
 }
@@ -158,8 +158,8 @@ const BEGIN: &str = "+0.000000        7  ";
 #[test]
 fn an_exchange_is_a_line_under_titles() {
     let facts = asked("GET", "web", "/a?b=c");
-    let question = hit(b"", Side::Asks, &facts, Parts::default());
-    let answer = hit(b"", Side::Answers, &[], Parts::default());
+    let question = hit(b"", Role::Request, &facts, Parts::default());
+    let answer = hit(b"", Role::Response, &[], Parts::default());
     let text = printed(settings(), |log| {
         log.pair(&pair(Some(&question), Some(&answer), 25_000_000))
             .unwrap();
@@ -190,7 +190,7 @@ fn an_exchange_is_a_line_under_titles() {
 
 #[test]
 fn what_is_not_wanted_is_not_printed() {
-    let burst = hit(b"hi", Side::Speaks, &[], Parts::default());
+    let burst = hit(b"hi", Role::Single, &[], Parts::default());
     for (quiet, lines) in [(0, 2), (1, 1), (3, 1), (4, 0)] {
         let settings = Settings {
             quiet,
@@ -211,7 +211,7 @@ fn what_is_not_wanted_is_not_printed() {
 fn a_long_request_is_cut_where_lines_have_an_end_and_pushes_its_line_elsewhere() {
     let target = format!("/{}", "x".repeat(100));
     let facts = asked("GET", "web", &target);
-    let question = hit(b"", Side::Asks, &facts, Parts::default());
+    let question = hit(b"", Role::Request, &facts, Parts::default());
     let shown = |columns, fits| {
         let settings = Settings {
             columns,
@@ -255,8 +255,8 @@ fn headers_are_columns_and_nothing_in_them_steers_a_terminal() {
         (none, none, "-                 -"),
     ];
     for (asks, answers, want) in table {
-        let question = hit(text, Side::Asks, &facts, asks);
-        let answer = hit(text, Side::Answers, &[], answers);
+        let question = hit(text, Role::Request, &facts, asks);
+        let answer = hit(text, Role::Response, &[], answers);
         let settings = Settings {
             fields: vec!["NAME".into(), "x\x1b".into()],
             ..settings()
@@ -285,7 +285,7 @@ fn headers_are_columns_and_nothing_in_them_steers_a_terminal() {
     };
     let long = format!("Name {}", "v".repeat(100));
     let with = [(NAME, 5..long.len())];
-    let question = hit(long.as_bytes(), Side::Asks, &facts, fields(&with));
+    let question = hit(long.as_bytes(), Role::Request, &facts, fields(&with));
     let shown = printed(settings, |log| {
         log.pair(&pair(Some(&question), None, 0)).unwrap();
     });
@@ -304,12 +304,12 @@ fn bursts_and_datagrams_are_their_first_words() {
         (6, &long, "tcp word word word word word word wor...  "),
     ];
     for (protocol, text, want) in table {
-        let mut hit = hit(text, Side::Speaks, &[], Parts::default());
+        let mut hit = hit(text, Role::Single, &[], Parts::default());
         hit.heading.protocol = protocol;
         let line = printed(settings(), |log| log.hit(&hit).unwrap());
         assert!(line.contains(want), "{line}");
     }
-    let mut empty = hit(b"", Side::Speaks, &[], Parts::default());
+    let mut empty = hit(b"", Role::Single, &[], Parts::default());
     (empty.why, empty.number, empty.heading.flags) = (Why::Empty, 0, TcpFlags::SYN);
     let line = printed(settings(), |log| log.hit(&empty).unwrap());
     assert!(
@@ -320,8 +320,8 @@ fn bursts_and_datagrams_are_their_first_words() {
 
 #[test]
 fn marks_are_words() {
-    let mut answer = hit(b"", Side::Answers, &[], Parts::default());
-    let mut question = hit(b"", Side::Asks, &[], Parts::default());
+    let mut answer = hit(b"", Role::Response, &[], Parts::default());
+    let mut question = hit(b"", Role::Request, &[], Parts::default());
     (answer.incomplete, answer.brief.odd) = (true, Some("a rule"));
     answer.body.state = Decoding::Broken;
     question.joined = true;
@@ -337,8 +337,8 @@ fn marks_are_words() {
 #[test]
 fn a_status_is_coloured_by_its_class_and_a_slow_time_beside_its_mark() {
     let facts = asked("GET", "web", "/");
-    let question = hit(b"", Side::Asks, &facts, Parts::default());
-    let answer = hit(b"", Side::Answers, &[], Parts::default());
+    let question = hit(b"", Role::Request, &facts, Parts::default());
+    let answer = hit(b"", Role::Response, &[], Parts::default());
     let settings = Settings {
         color: true,
         quiet: 1,

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::message::Role;
+use crate::message::HeadStyle;
 use crate::render::row::{GAP, Row as Line, cut};
 use crate::render::style::Paint;
 use crate::render::{Settings, timing};
@@ -198,8 +198,8 @@ impl Reader<'_> {
             count: rows.iter().map(|row| row.count).sum::<u64>().to_string(),
             status: status.join("  "),
             paint: paint.and_then(|class| match class {
-                3 => Some(Paint::Part(Role::Refused)),
-                4 => Some(Paint::Part(Role::Failed)),
+                3 => Some(Paint::Part(HeadStyle::ClientError)),
+                4 => Some(Paint::Part(HeadStyle::ServerError)),
                 6 => Some(Paint::Slow),
                 7 | 8 => Some(Paint::Failed),
                 _ => None,

@@ -48,7 +48,7 @@ fn asked(overview: &mut Overview, title: &str, millis: Option<i64>) {
         title: title.as_bytes(),
         times: Times {
             asked: at(5),
-            answered_whole: millis.map(|millis| at(5 + millis)),
+            response_end: millis.map(|millis| at(5 + millis)),
             ..Times::default()
         },
         silence: Silence::None,

@@ -8,7 +8,7 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Heading, Text, Why};
-use crate::message::{BodyFacts, Brief, Kind};
+use crate::message::{BodyFacts, Kind, Summary};
 use crate::packet::TcpFlags;
 
 /// Lays out a body of this type; `<` and `>` delimit the matches in input and output.
@@ -72,7 +72,7 @@ fn readable(
         },
         head,
         began: Timestamp::default(),
-        brief: Brief::default(),
+        brief: Summary::default(),
         frames: &[],
         matches,
         styles: &[],

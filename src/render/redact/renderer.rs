@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::failure::Failure;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Companion, Hit, Pair, Piece, Text};
-use crate::message::{Fact, Role};
+use crate::message::{Fact, HeadStyle};
 use crate::stats::Stats;
 
 use super::{Input, Redaction, Syntax, redacted};
@@ -55,7 +55,7 @@ struct RedactedText {
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
     carried: Carried,
-    styles: Vec<(Range<usize>, Role)>,
+    styles: Vec<(Range<usize>, HeadStyle)>,
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
 

@@ -9,11 +9,11 @@ use super::*;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Piece, Text};
-use crate::message::{BodyFacts, Brief, Fact, Kind, Role};
+use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
 use crate::packet::TcpFlags;
 use crate::render::Body;
-use crate::stream::Aside;
 use crate::stream::GapReason;
+use crate::stream::OutOfStreamReason;
 use crate::times::Times;
 
 #[derive(Clone, Default)]
@@ -69,12 +69,12 @@ fn kind(answer: bool) -> Kind {
     match answer {
         true => Kind {
             name: "http.response",
-            side: Side::Answers,
+            side: Role::Response,
             sized: true,
         },
         false => Kind {
             name: "http.request",
-            side: Side::Asks,
+            side: Role::Request,
             sized: true,
         },
     }
@@ -104,7 +104,7 @@ fn hit<'a>(
         styles: &[],
         fields: &[],
         began: Timestamp::default(),
-        brief: Brief::default(),
+        brief: Summary::default(),
         frames: &[],
         facts: &[],
         opaque: None,
@@ -140,7 +140,7 @@ fn a_request_is_a_header_line_and_its_lines() {
 fn matches_and_headers_are_coloured_and_nothing_else_changes() {
     let text = b"GET / HTTP/1.1\r\nHost: x:5000\r\n\r\n";
     let pieces = whole(text);
-    let styles = [(0..3, Role::Verb), (16..20, Role::Name)];
+    let styles = [(0..3, HeadStyle::Method), (16..20, HeadStyle::Name)];
     let request = Hit {
         styles: &styles,
         ..hit(text, &pieces, text.len(), &[24..28], 0)
@@ -184,11 +184,11 @@ fn the_other_half_is_one_line() {
         title: b"200 OK",
         title_cut: false,
         facts: &facts,
-        role: Some(Role::Good),
+        role: Some(HeadStyle::Success),
         body_size: 55,
         body: BodyFacts::default(),
         times: Some(Times {
-            answered_whole: Some(Timestamp::from_nanos(1_300_000)),
+            response_end: Some(Timestamp::from_nanos(1_300_000)),
             ..Times::default()
         }),
         incomplete: false,
@@ -302,7 +302,7 @@ fn what_is_not_for_reading_is_one_line() {
 #[test]
 fn the_header_line_says_what_is_unusual() {
     let odd = Hit {
-        aside: Some(Aside::Conflict),
+        aside: Some(OutOfStreamReason::Conflict),
         joined: true,
         incomplete: true,
         ..hit(b"x", &[], 0, &[], 1)
