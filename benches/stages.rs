@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use spygrep::decode;
-use spygrep::dissect::{self, Budget, Conversation};
+use spygrep::dissect::{self, Budget, FlowDissector};
 use spygrep::exchange::Silence;
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
@@ -149,7 +149,7 @@ fn flow() -> Flow {
 /// Questions and answers on one connection; the kind of the last message, and how many there were.
 #[derive(Default)]
 struct Exchanges {
-    conversation: Conversation,
+    conversation: FlowDissector,
     decoders: Budget,
     stats: DissectStats,
     offset: u64,

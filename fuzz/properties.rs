@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
-use spygrep::dissect::{self, Budget, Conversation};
+use spygrep::dissect::{self, Budget, FlowDissector};
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
@@ -425,7 +425,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         ..Limits::default()
     };
     let decoders = Budget::default();
-    let (mut conversation, mut stats) = (Conversation::default(), DissectStats::default());
+    let (mut conversation, mut stats) = (FlowDissector::default(), DissectStats::default());
     let mut record = Record::default();
     let mut on_event = |event: StreamEvent<'_>| {
         let mut tell = |dir: Direction, by: &PacketInfo, what: MessageEvent<'_>| match what {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many bytes the decoders of all open bodies hold. One is made for a run and lent to each
-/// [`super::Conversation`]; clones are the same budget.
+/// [`super::FlowDissector`]; clones are the same budget.
 #[derive(Clone, Default, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
@@ -19,12 +19,12 @@ impl Budget {
 
 /// One decoder's part of a budget. It is given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Charge {
+pub(super) struct Reservation {
     budget: Budget,
     bytes: usize,
 }
 
-impl Charge {
+impl Reservation {
     /// A part of `bytes`, if all parts together stay within `limit`.
     pub(super) fn new(budget: &Budget, bytes: usize, limit: usize) -> Option<Self> {
         let mut charge = Self {
@@ -54,7 +54,7 @@ impl Charge {
     }
 }
 
-impl Drop for Charge {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn all_parts_together_stay_within_the_limit_and_are_given_back() {
         let budget = Budget::default();
-        let mut one = Charge::new(&budget, 60, 100).expect("there is room");
-        assert!(Charge::new(&budget, 41, 100).is_none());
-        let two = Charge::new(&budget, 40, 100).expect("there is room");
+        let mut one = Reservation::new(&budget, 60, 100).expect("there is room");
+        assert!(Reservation::new(&budget, 41, 100).is_none());
+        let two = Reservation::new(&budget, 40, 100).expect("there is room");
         assert_eq!(budget.held(), 100);
         assert!(!one.resize(61, 100));
         assert!(one.resize(10, 100));

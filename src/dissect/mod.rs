@@ -1,6 +1,6 @@
 //! *dissect*: streams become messages.
 //!
-//! A [`Conversation`] is given what the reassembler says of one flow, finds out what is spoken
+//! A [`FlowDissector`] is given what the reassembler says of one flow, finds out what is spoken
 //! there, and tells the messages as [`MessageEvent`]. Nothing here searches, shows or knows the
 //! time.
 //!
@@ -12,26 +12,26 @@
 //! To add a protocol: its file (or folder) here, and a line in [`PROTOCOLS`].
 
 mod budget;
-mod conversation;
+mod direction;
 mod dns;
-mod half;
-mod hello;
+mod driver;
+mod flow_dissector;
 mod http1;
+mod output;
 mod preamble;
 mod raw;
-mod talk;
-mod voice;
+mod tls;
 
 #[cfg(test)]
-mod chart;
+mod testing;
 
 use std::fmt;
 
 pub use budget::Budget;
-pub use conversation::Conversation;
-use half::Place;
-pub use hello::{Hello, hello, is_tls};
-use voice::Voice;
+use direction::Place;
+pub use flow_dissector::FlowDissector;
+use output::Output;
+pub use tls::{Hello, hello, is_tls};
 
 use crate::flow::{Direction, Flow};
 use crate::message::{Description, Kind, MessageEvent, Part};
@@ -62,7 +62,7 @@ fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
 #[must_use]
 pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
     if kind == raw::BURST {
-        return hello::describe(head);
+        return tls::describe(head);
     }
     let family = kind.name.split('.').next().unwrap_or_default();
     let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == family);
@@ -76,7 +76,7 @@ struct Protocol {
     /// The part of its kinds' names in front of the dot.
     name: &'static str,
     /// Looks at the first bytes of a direction of a stream.
-    probe: fn(&[u8], &Flow) -> Verdict,
+    probe: fn(&[u8], &Flow) -> ProbeResult,
     /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim
     /// stays raw.
     datagram_ports: &'static [u16],
@@ -97,7 +97,7 @@ impl fmt::Debug for Protocol {
 /// What a probe says of the first bytes of something. It depends on the bytes alone, never on how
 /// they were cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verdict {
+enum ProbeResult {
     /// It is this protocol.
     Certain,
     /// A beginning that hardly anything else has, but too short: waited for, however slowly the
@@ -116,14 +116,17 @@ enum Verdict {
 }
 
 /// The protocol that `bytes` begin with, as far as can be said.
-fn recognise(bytes: &[u8], flow: &Flow) -> (Verdict, Option<&'static Protocol>) {
-    let mut best = (Verdict::NotForUs, None);
+fn recognise(bytes: &[u8], flow: &Flow) -> (ProbeResult, Option<&'static Protocol>) {
+    let mut best = (ProbeResult::NotForUs, None);
     for protocol in &PROTOCOLS {
         match ((protocol.probe)(bytes, flow), best.0) {
-            (Verdict::Certain, _) => return (Verdict::Certain, Some(protocol)),
-            (verdict @ Verdict::Likely { .. }, Verdict::Unsure { .. } | Verdict::NotForUs)
-            | (verdict @ Verdict::Unsure { .. }, Verdict::NotForUs) => {
-                best = (verdict, Some(protocol));
+            (ProbeResult::Certain, _) => return (ProbeResult::Certain, Some(protocol)),
+            (
+                probed @ ProbeResult::Likely { .. },
+                ProbeResult::Unsure { .. } | ProbeResult::NotForUs,
+            )
+            | (probed @ ProbeResult::Unsure { .. }, ProbeResult::NotForUs) => {
+                best = (probed, Some(protocol));
             }
             _ => {}
         }
@@ -141,7 +144,7 @@ trait Dissector: Send {
     ///
     /// # Errors
     /// The bytes cannot be this protocol: the direction is told as raw bursts from there on.
-    fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed>;
+    fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed>;
 
     /// Takes a datagram of a flow on one of the protocol's ports.
     fn datagram(
@@ -149,28 +152,28 @@ trait Dissector: Send {
         _flow: &Flow,
         _dir: Direction,
         _bytes: &[u8],
-        _voice: &mut Voice<'_>,
+        _voice: &mut Output<'_>,
     ) -> Claim {
         Claim::NotMine
     }
 
     /// Takes bytes of a body that [`Then::Body`] asked for.
-    fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
-        voice.text(dir, Part::Body, bytes);
+    fn body(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+        out.text(dir, Part::Body, bytes);
     }
 
     /// Hears that bytes of such a body are missing.
-    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
-        voice.say(dir, MessageEvent::Gap { len, reason });
+    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
+        out.say(dir, MessageEvent::Gap { len, reason });
     }
 
     /// Hears of a hole anywhere else. `gap.waiting` is not shown again, unless the answer is
     /// [`Then::Raw`].
-    fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap;
+    fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap;
 
     /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are
     /// told as a raw burst.
-    fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize;
+    fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], out: &mut Output<'_>) -> usize;
 
     /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`]
     /// told: they were lost, or are told as raw bytes.
@@ -178,7 +181,7 @@ trait Dissector: Send {
 
     /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`];
     /// false if it is none.
-    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Voice<'_>) -> bool {
+    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Output<'_>) -> bool {
         false
     }
 
@@ -189,7 +192,7 @@ trait Dissector: Send {
     }
 
     /// Forgets everything, to be as new for another flow.
-    fn renew(&mut self);
+    fn reset(&mut self);
 }
 
 /// What a dissector makes of a datagram.
@@ -214,7 +217,7 @@ struct Input<'a> {
     /// Where the next byte of the other direction is, once one was seen.
     other: Option<Place>,
     /// The first of them is the first of its segment.
-    starts: bool,
+    at_segment_start: bool,
     /// The protocol's probe was just certain of them.
     recognised: bool,
 }
@@ -356,12 +359,12 @@ impl AfterGap {
 
 /// One of something for each direction.
 #[derive(Clone, Copy, Default, Debug)]
-struct Both<T> {
+struct PerDirection<T> {
     to_server: T,
     to_client: T,
 }
 
-impl<T> Both<T> {
+impl<T> PerDirection<T> {
     const fn of(&self, dir: Direction) -> &T {
         match dir {
             Direction::ToServer => &self.to_server,

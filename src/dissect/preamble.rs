@@ -4,7 +4,7 @@
 
 use memchr::memchr;
 
-use super::{Seek, Verdict, recognise};
+use super::{ProbeResult, Seek, recognise};
 use crate::flow::Flow;
 
 /// The longest line of PROXY's version 1, with its line end.
@@ -40,9 +40,9 @@ pub(super) fn seek(bytes: &[u8], flow: &Flow) -> Seek {
             Length::More | Length::Is(_) => return Seek::Unsure,
         };
         match recognise(bytes.get(at..).unwrap_or_default(), flow) {
-            (Verdict::Certain, _) => return Seek::At(at),
-            (Verdict::Likely { .. } | Verdict::Unsure { .. }, _) => return Seek::Unsure,
-            (Verdict::NotForUs, _) => {}
+            (ProbeResult::Certain, _) => return Seek::At(at),
+            (ProbeResult::Likely { .. } | ProbeResult::Unsure { .. }, _) => return Seek::Unsure,
+            (ProbeResult::NotForUs, _) => {}
         }
     }
     Seek::Nowhere
@@ -158,8 +158,8 @@ fn is_greeting(bytes: &[u8]) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::flow;
-    use super::super::chart::{Cut, Play, client, server};
+    use super::super::testing::flow;
+    use super::super::testing::{Cut, Play, client, server};
     use super::*;
     use crate::packet::protocol;
 

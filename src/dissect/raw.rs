@@ -3,7 +3,7 @@
 //! A burst is what one direction says up to PSH, a change of direction, a pause or a bound. Who
 //! calls decides when one ends; this file says it.
 
-use super::voice::Voice;
+use super::output::Output;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits;
@@ -121,20 +121,20 @@ impl Burst {
         dir: Direction,
         mut bytes: &[u8],
         first: &PacketInfo,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) {
-        let limit = voice.limits.burst.max(1);
+        let limit = out.limits.burst.max(1);
         while !bytes.is_empty() {
             if !self.open {
-                self.begin(dir, first, voice);
+                self.begin(dir, first, out);
             }
             let room = limit.saturating_sub(self.len).min(bytes.len());
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-            voice.text(dir, Part::Body, now);
+            out.text(dir, Part::Body, now);
             self.len = self.len.saturating_add(room);
-            self.last = voice.by;
+            self.last = out.by;
             if self.len >= limit {
-                self.end(dir, true, voice);
+                self.end(dir, true, out);
                 self.continues = true;
                 self.boundary = false;
             }
@@ -143,9 +143,9 @@ impl Burst {
     }
 
     /// Ends the open burst, if there is one; the next byte may begin anything.
-    pub(super) fn close(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+    pub(super) fn close(&mut self, dir: Direction, out: &mut Output<'_>) {
         if self.open {
-            self.end(dir, true, voice);
+            self.end(dir, true, out);
             self.continues = true;
         }
         self.boundary = true;
@@ -157,12 +157,12 @@ impl Burst {
         dir: Direction,
         len: u64,
         reason: GapReason,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) {
         if self.open {
-            voice.say(dir, MessageEvent::Gap { len, reason });
-            self.last = voice.by;
-            self.end(dir, false, voice);
+            out.say(dir, MessageEvent::Gap { len, reason });
+            self.last = out.by;
+            self.end(dir, false, out);
         } else {
             let before = self.missing.map_or(0, |(len, _)| len);
             self.missing = Some((len.saturating_add(before), reason));
@@ -173,47 +173,47 @@ impl Burst {
 
     /// Tells a hole that has no burst behind it, as one of its own; and forgets what the next burst
     /// would go on with.
-    pub(super) fn finish(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        self.close(dir, voice);
+    pub(super) fn finish(&mut self, dir: Direction, out: &mut Output<'_>) {
+        self.close(dir, out);
         if self.missing.is_some() {
-            let by = voice.by;
-            self.begin(dir, &by, voice);
+            let by = out.by;
+            self.begin(dir, &by, out);
             self.last = by;
-            self.end(dir, false, voice);
+            self.end(dir, false, out);
         }
         self.continues = false;
     }
 
-    fn begin(&mut self, dir: Direction, first: &PacketInfo, voice: &mut Voice<'_>) {
-        let exchange = voice.next_exchange();
-        voice.begin(dir, first, BURST, Some(exchange), self.continues);
+    fn begin(&mut self, dir: Direction, first: &PacketInfo, out: &mut Output<'_>) {
+        let exchange = out.next_exchange();
+        out.begin(dir, first, BURST, Some(exchange), self.continues);
         if let Some((len, reason)) = self.missing.take() {
-            voice.say_by(dir, first, MessageEvent::Gap { len, reason });
+            out.say_by(dir, first, MessageEvent::Gap { len, reason });
         }
         self.open = true;
         self.len = 0;
     }
 
-    fn end(&mut self, dir: Direction, complete: bool, voice: &mut Voice<'_>) {
+    fn end(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         self.open = false;
         let last = self.last;
-        voice.say_by(dir, &last, MessageEvent::End { complete });
+        out.say_by(dir, &last, MessageEvent::End { complete });
     }
 }
 
 /// Tells a datagram: one message.
-pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, voice: &mut Voice<'_>) {
+pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, out: &mut Output<'_>) {
     let kind = match flow.protocol {
         protocol::UDP => UDP,
         protocol::ICMP | protocol::ICMPV6 => ICMP,
         protocol::IGMP => IGMP,
         _ => IP,
     };
-    let (exchange, by) = (voice.next_exchange(), voice.by);
-    voice.begin(dir, &by, kind, Some(exchange), false);
-    voice.text(dir, Part::Body, bytes);
+    let (exchange, by) = (out.next_exchange(), out.by);
+    out.begin(dir, &by, kind, Some(exchange), false);
+    out.text(dir, Part::Body, bytes);
     if cut > 0 {
-        voice.say(
+        out.say(
             dir,
             MessageEvent::Gap {
                 len: cut,
@@ -221,12 +221,12 @@ pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, voic
             },
         );
     }
-    voice.say(dir, MessageEvent::End { complete: cut == 0 });
+    out.say(dir, MessageEvent::End { complete: cut == 0 });
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::{
+    use super::super::testing::{
         CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, expect, server,
     };
     use super::*;

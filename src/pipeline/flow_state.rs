@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::dissect::Conversation;
+use crate::dissect::FlowDissector;
 use crate::exchange::{Exchange, Findings, Heard, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -19,7 +19,7 @@ use super::owned_hit::OwnedHit;
 /// The memory of one flow. Small while nothing is open: there may be hundreds of thousands.
 #[derive(Default)]
 pub(super) struct FlowState {
-    pub(super) conversation: Conversation,
+    pub(super) conversation: FlowDissector,
     pub(super) tracking: Tracking,
 }
 

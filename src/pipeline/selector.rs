@@ -17,7 +17,7 @@ mod timers;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::dissect::{self, Budget, Conversation};
+use crate::dissect::{self, Budget, FlowDissector};
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Handshake};
 use crate::frame::Timestamp;
@@ -49,7 +49,7 @@ pub(super) struct Selector {
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
     spare: Vec<Box<OpenMessage>>,
     /// Conversations of flows that are over, as new.
-    quiet: Vec<Conversation>,
+    quiet: Vec<FlowDissector>,
     /// Room for open exchanges that no flow needs now.
     rooms: Vec<VecDeque<Exchange>>,
     /// Flows with something that time alone ends, in the order of their moments.
@@ -356,10 +356,10 @@ impl Selector {
     }
 
     /// Nothing more is said in a conversation: the next flow may have it.
-    fn retire(&mut self, conversation: &mut Conversation) {
+    fn retire(&mut self, conversation: &mut FlowDissector) {
         let mut old = std::mem::take(conversation);
         if self.quiet.len() < SPARE && !old.is_new() {
-            old.renew();
+            old.reset();
             self.quiet.push(old);
         }
     }

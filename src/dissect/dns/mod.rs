@@ -10,9 +10,10 @@ use std::collections::VecDeque;
 
 use simple_dns::{Packet, PacketFlag};
 
-use super::voice::Voice;
+use super::output::Output;
 use super::{
-    AfterGap, Both, Claim, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Verdict,
+    AfterGap, Claim, Dissector, Gap, Input, Malformed, Missed, PerDirection, ProbeResult, Progress,
+    Protocol,
 };
 use crate::flow::{Direction, Flow};
 use crate::message::{Kind, MessageEvent, Part, Role, Summary};
@@ -63,16 +64,16 @@ struct OpenQuery {
 struct Dns {
     open: VecDeque<OpenQuery>,
     /// What broke a direction's framing was a gap: what follows may be anything.
-    lost: Both<bool>,
+    lost: PerDirection<bool>,
 }
 
 /// Whether a stream on port 53 begins with the length and header of a message.
-fn probe(bytes: &[u8], flow: &Flow) -> Verdict {
+fn probe(bytes: &[u8], flow: &Flow) -> ProbeResult {
     if flow.protocol != protocol::TCP || ![flow.client.port, flow.server.port].contains(&DNS_PORT) {
-        return Verdict::NotForUs;
+        return ProbeResult::NotForUs;
     }
     let Some((start, _)) = bytes.split_first_chunk::<{ LENGTH + HEADER }>() else {
-        return Verdict::Unsure {
+        return ProbeResult::Unsure {
             need: LENGTH + HEADER,
         };
     };
@@ -81,8 +82,8 @@ fn probe(bytes: &[u8], flow: &Flow) -> Verdict {
     // A query or a response with one question, or none (a zone transfer's later messages).
     let plausible = len >= HEADER && flags >> 3 & 0xf <= 5 && u16::from_be_bytes([q0, q1]) <= 1;
     match plausible {
-        true => Verdict::Certain,
-        false => Verdict::NotForUs,
+        true => ProbeResult::Certain,
+        false => ProbeResult::NotForUs,
     }
 }
 
@@ -94,7 +95,7 @@ impl Dns {
         bytes: &[u8],
         first: &PacketInfo,
         multicast: bool,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> bool {
         let Ok(packet) = Packet::parse(bytes) else {
             return false;
@@ -119,7 +120,7 @@ impl Dns {
                     side: Role::Single,
                     ..kind
                 };
-                (kind, Some(voice.next_exchange()))
+                (kind, Some(out.next_exchange()))
             }
             (false, true, open) => {
                 let open = open.and_then(|at| self.open.remove(at));
@@ -134,7 +135,7 @@ impl Dns {
                 (kind, self.open.get(at).map(|open| open.exchange))
             }
             (false, false, None) => {
-                let exchange = voice.next_exchange();
+                let exchange = out.next_exchange();
                 if self.open.len() >= OPEN {
                     self.open.pop_front();
                 }
@@ -148,30 +149,30 @@ impl Dns {
             }
         };
         if kind.side == Role::Request {
-            voice.stats.requests = voice.stats.requests.saturating_add(1);
+            out.stats.requests = out.stats.requests.saturating_add(1);
         } else if kind.side == Role::Response {
-            voice.stats.answers = voice.stats.answers.saturating_add(1);
+            out.stats.answers = out.stats.answers.saturating_add(1);
         }
-        voice.begin(dir, first, kind, exchange, false);
+        out.begin(dir, first, kind, exchange, false);
         let text = match is_response {
             true => text::response(&packet, &question),
             false => text::query(&packet, &question),
         };
-        voice.text(dir, Part::Head, text.as_bytes());
-        voice.say(
+        out.text(dir, Part::Head, text.as_bytes());
+        out.say(
             dir,
             MessageEvent::Summary {
                 brief: Summary::default(),
                 title: text.lines().next().unwrap_or_default().as_bytes(),
             },
         );
-        voice.say(dir, MessageEvent::End { complete: true });
+        out.say(dir, MessageEvent::End { complete: true });
         true
     }
 }
 
 impl Dissector for Dns {
-    fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
+    fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
         let malformed = Malformed {
             consumed: 0,
             continues: false,
@@ -186,10 +187,10 @@ impl Dissector for Dns {
         let Some(message) = rest.get(..len) else {
             return Ok(Progress::need(0, LENGTH.saturating_add(len)));
         };
-        if !self.message(input.dir, message, &input.first, false, voice) {
+        if !self.message(input.dir, message, &input.first, false, out) {
             return Err(malformed);
         }
-        voice.framing(LENGTH);
+        out.framing(LENGTH);
         Ok(Progress::need(LENGTH.saturating_add(len), 1))
     }
 
@@ -198,32 +199,32 @@ impl Dissector for Dns {
         flow: &Flow,
         dir: Direction,
         bytes: &[u8],
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Claim {
         let ports = [flow.client.port, flow.server.port];
         let multicast = ports.contains(&MDNS_PORT)
             && (flow.client.addr.is_multicast() || flow.server.addr.is_multicast());
-        let by = voice.by;
-        match self.message(dir, bytes, &by, multicast, voice) {
+        let by = out.by;
+        match self.message(dir, bytes, &by, multicast, out) {
             true => Claim::Taken,
             false => Claim::NotMine,
         }
     }
 
-    fn gap(&mut self, gap: &Gap<'_>, _voice: &mut Voice<'_>) -> AfterGap {
+    fn gap(&mut self, gap: &Gap<'_>, _voice: &mut Output<'_>) -> AfterGap {
         *self.lost.of_mut(gap.dir) = true;
         AfterGap::RAW
     }
 
-    fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
+    fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Output<'_>) -> usize {
         0
     }
 
     fn missed(&mut self, _: Direction, _: Missed) {}
 
-    fn renew(&mut self) {
+    fn reset(&mut self) {
         self.open.clear();
-        self.lost = Both::default();
+        self.lost = PerDirection::default();
     }
 }
 

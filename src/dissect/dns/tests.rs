@@ -5,7 +5,7 @@ use simple_dns::{
     CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE,
 };
 
-use super::super::chart::{Play, flow};
+use super::super::testing::{Play, flow};
 use super::*;
 use crate::stream::StreamEvent;
 

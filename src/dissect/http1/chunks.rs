@@ -3,8 +3,8 @@
 
 use memchr::memchr;
 
-use super::super::voice::Voice;
-use super::super::{Input, Malformed, Progress, Then, Verdict};
+use super::super::output::Output;
+use super::super::{Input, Malformed, ProbeResult, Progress, Then};
 use super::body::looks_chunked;
 use super::start_line::probe;
 use super::{Http1, Stage, body};
@@ -19,16 +19,16 @@ impl Http1 {
         &mut self,
         input: &Input<'_>,
         looked: usize,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Progress {
         let dir = input.dir;
-        let line = match line(input.bytes, looked, voice.limits.head) {
+        let line = match line(input.bytes, looked, out.limits.head) {
             Line::Whole(line) => line,
             Line::Begun(len) if looks_chunked(input.bytes) != Some(false) => {
-                self.halves.of_mut(dir).stage = Stage::ChunkSize(len);
+                self.directions.of_mut(dir).stage = Stage::ChunkSize(len);
                 return Progress::need(0, len.saturating_add(1));
             }
-            Line::Begun(_) | Line::TooLong => return self.no_chunk(input, voice),
+            Line::Begun(_) | Line::TooLong => return self.no_chunk(input, out),
         };
         let body = self.bodies.of_mut(dir);
         let consumed = line.len().saturating_add(1);
@@ -37,37 +37,37 @@ impl Http1 {
             Some(size) => {
                 if body.is_empty() && !line.ends_with(b"\r") {
                     // A number in the first line of a text looks like that.
-                    body.search_as_sent(dir, voice);
+                    body.search_as_sent(dir, out);
                 }
                 size
             }
             None if line.iter().all(|byte| *byte <= b' ') => {
                 body.read_as("chunked");
-                body.framing(dir, framing, voice);
-                self.halves.of_mut(dir).stage = Stage::ChunkSize(0);
+                body.framing(dir, framing, out);
+                self.directions.of_mut(dir).stage = Stage::ChunkSize(0);
                 return Progress::need(consumed, 1);
             }
             None => {
                 let Some(size) = body::odd_chunk_size(line) else {
-                    return self.no_chunk(input, voice);
+                    return self.no_chunk(input, out);
                 };
                 if body.is_empty() {
-                    body.search_as_sent(dir, voice);
+                    body.search_as_sent(dir, out);
                 }
                 body.read_as("chunked");
                 size
             }
         };
-        body.framing(dir, framing, voice);
+        body.framing(dir, framing, out);
         if size == 0 {
-            body.finish(dir, true, voice);
-            self.halves.of_mut(dir).stage = Stage::Trailer {
+            body.finish(dir, true, out);
+            self.directions.of_mut(dir).stage = Stage::Trailer {
                 looked: 0,
                 any: false,
             };
             return Progress::need(consumed, 1);
         }
-        self.halves.of_mut(dir).stage = Stage::Chunk;
+        self.directions.of_mut(dir).stage = Stage::Chunk;
         Progress {
             consumed,
             then: Then::Body(size),
@@ -76,36 +76,36 @@ impl Http1 {
 
     /// Where a chunk should be there is none. The next message may be: its sender forgot the last
     /// chunk. Or else the rest of the body is what comes, until a segment begins with a start line.
-    fn no_chunk(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
+    fn no_chunk(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
         let dir = input.dir;
         match probe(input.bytes) {
-            Verdict::Certain => {
-                self.break_off(dir, voice);
+            ProbeResult::Certain => {
+                self.break_off(dir, out);
                 return Progress::need(0, 1);
             }
-            Verdict::Likely { need } => return Progress::need(0, need),
-            Verdict::Unsure { .. } | Verdict::NotForUs => {}
+            ProbeResult::Likely { need } => return Progress::need(0, need),
+            ProbeResult::Unsure { .. } | ProbeResult::NotForUs => {}
         }
-        voice.stats.malformed = voice.stats.malformed.saturating_add(1);
+        out.stats.malformed = out.stats.malformed.saturating_add(1);
         let body = self.bodies.of_mut(dir);
         body.read_without_chunks();
-        body.push(dir, input.bytes, voice);
-        self.halves.of_mut(dir).stage = Stage::Lost;
+        body.push(dir, input.bytes, out);
+        self.directions.of_mut(dir).stage = Stage::Lost;
         Progress::need(input.bytes.len(), 1)
     }
 
     /// Reads the line end behind a chunk.
-    pub(super) fn chunk_end(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
+    pub(super) fn chunk_end(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
         let consumed = match input.bytes {
             [] => return Progress::need(0, 1),
             [b'\r'] => return Progress::need(0, 2),
             [b'\r', b'\n', ..] => 2,
             [b'\n', ..] => 1,
-            _ => return self.no_chunk(input, voice),
+            _ => return self.no_chunk(input, out),
         };
         let framing = input.bytes.get(..consumed).unwrap_or_default();
-        self.bodies.of(input.dir).framing(input.dir, framing, voice);
-        self.halves.of_mut(input.dir).stage = Stage::ChunkSize(0);
+        self.bodies.of(input.dir).framing(input.dir, framing, out);
+        self.directions.of_mut(input.dir).stage = Stage::ChunkSize(0);
         Progress::need(consumed, 1)
     }
 
@@ -115,31 +115,31 @@ impl Http1 {
         input: &Input<'_>,
         looked: usize,
         any: bool,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
-        let half = self.halves.of_mut(input.dir);
-        let line = match line(input.bytes, looked, voice.limits.head) {
+        let half = self.directions.of_mut(input.dir);
+        let line = match line(input.bytes, looked, out.limits.head) {
             Line::Whole(line) => line,
             Line::Begun(looked) => {
                 half.stage = Stage::Trailer { looked, any };
                 return Ok(Progress::need(0, looked.saturating_add(1)));
             }
-            Line::TooLong => return Err(self.give_up(input.dir, 0, voice)),
+            Line::TooLong => return Err(self.give_up(input.dir, 0, out)),
         };
         let consumed = line.len().saturating_add(1);
         let last = matches!(line, [] | [b'\r']);
         if last && !any {
             let framing = input.bytes.get(..consumed).unwrap_or_default();
-            self.bodies.of(input.dir).framing(input.dir, framing, voice);
+            self.bodies.of(input.dir).framing(input.dir, framing, out);
         } else {
-            voice.text(
+            out.text(
                 input.dir,
                 Part::Trailer,
                 input.bytes.get(..consumed).unwrap_or_default(),
             );
         }
         if last {
-            return Ok(self.over(input.dir, consumed, voice));
+            return Ok(self.over(input.dir, consumed, out));
         }
         half.stage = Stage::Trailer {
             looked: 0,
@@ -149,22 +149,22 @@ impl Http1 {
     }
 
     /// Behind a hole in a chunked body all is body, until a segment begins with a start line.
-    pub(super) fn lost_body(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Progress {
-        let verdict = if input.starts {
+    pub(super) fn lost_body(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
+        let probed = if input.at_segment_start {
             probe(input.bytes)
         } else {
-            Verdict::NotForUs
+            ProbeResult::NotForUs
         };
-        match verdict {
-            Verdict::Certain => {
-                self.break_off(input.dir, voice);
+        match probed {
+            ProbeResult::Certain => {
+                self.break_off(input.dir, out);
                 Progress::need(0, 1)
             }
-            Verdict::Likely { need } => Progress::need(0, need),
-            Verdict::Unsure { .. } | Verdict::NotForUs => {
+            ProbeResult::Likely { need } => Progress::need(0, need),
+            ProbeResult::Unsure { .. } | ProbeResult::NotForUs => {
                 self.bodies
                     .of_mut(input.dir)
-                    .push(input.dir, input.bytes, voice);
+                    .push(input.dir, input.bytes, out);
                 Progress::need(input.bytes.len(), 1)
             }
         }

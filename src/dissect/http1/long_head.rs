@@ -3,7 +3,7 @@
 
 use memchr::memchr_iter;
 
-use super::super::voice::Voice;
+use super::super::output::Output;
 use super::super::{Input, Malformed, Progress};
 use super::body::Framing;
 use super::decoded::{Charset, Plan};
@@ -76,35 +76,35 @@ impl Http1 {
         &mut self,
         input: &Input<'_>,
         window: &[u8],
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
         let dir = input.dir;
-        let half = *self.halves.of(dir);
+        let half = *self.directions.of(dir);
         let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
         let Some(line) = StartLine::of(first_line(part), half.answer) else {
-            voice.text(dir, Part::Head, window);
-            return Err(self.give_up(dir, window.len(), voice));
+            out.text(dir, Part::Head, window);
+            return Err(self.give_up(dir, window.len(), out));
         };
         let fields = Fields::lenient(part);
         let mut room = [0; describe::TITLE];
-        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut room, voice);
+        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut room, out);
         let answers = match line {
             StartLine::Request(_) => None,
             StartLine::Answer(line) => {
-                let method = half.asked.map_or(Method::Other, |asked| asked.method);
+                let method = half.request.map_or(Method::Other, |request| request.method);
                 Some((line.status, method))
             }
         };
-        voice.text(dir, Part::Head, part);
-        voice.say(dir, MessageEvent::Summary { brief, title });
+        out.text(dir, Part::Head, part);
+        out.say(dir, MessageEvent::Summary { brief, title });
         *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
             charset: fields.plan().charset,
             fields: fields.without_text(),
             answers,
             inside: false,
         }));
-        self.halves.of_mut(dir).stage = Stage::LongHead;
+        self.directions.of_mut(dir).stage = Stage::LongHead;
         Ok(Progress::need(end, 1))
     }
 
@@ -112,12 +112,12 @@ impl Http1 {
     pub(super) fn long_head(
         &mut self,
         input: &Input<'_>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
-        let (dir, limit) = (input.dir, voice.limits.head);
+        let (dir, limit) = (input.dir, out.limits.head);
         let window = input.bytes.get(..limit).unwrap_or(input.bytes);
         let Some(long) = self.long_heads.of_mut(dir) else {
-            return Err(self.give_up(dir, 0, voice));
+            return Err(self.give_up(dir, 0, out));
         };
         let (read, over) = long.read(window);
         let read = if read == 0 && window.len() >= limit {
@@ -127,11 +127,11 @@ impl Http1 {
         } else {
             read
         };
-        voice.text(dir, Part::Head, window.get(..read).unwrap_or_default());
+        out.text(dir, Part::Head, window.get(..read).unwrap_or_default());
         if over {
             let (framing, plan) = (long.framing(), long.plan());
             *self.long_heads.of_mut(dir) = None;
-            return Ok(self.behind_head(dir, read, framing, &plan, false, voice));
+            return Ok(self.behind_head(dir, read, framing, &plan, false, out));
         }
         Ok(match read {
             0 => Progress::need(0, window.len().saturating_add(1)),

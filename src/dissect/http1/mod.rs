@@ -12,8 +12,8 @@ mod decoded;
 mod describe;
 mod head;
 mod long_head;
+mod message_start;
 mod odd_line;
-mod opening;
 mod pairing;
 mod start_line;
 #[cfg(test)]
@@ -26,12 +26,12 @@ use self::body::{Framing, Perhaps};
 use self::decoded::Body;
 use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
-use self::pairing::{Asked, Pairing};
+use self::pairing::{OpenRequest, Pairing};
 use self::start_line::StartLine;
-use super::voice::Voice;
+use super::output::Output;
 use super::{
-    AfterGap, Both, Dissector, Gap, Input, Malformed, Missed, Progress, Protocol, Seek, Then,
-    Verdict,
+    AfterGap, Dissector, Gap, Input, Malformed, Missed, PerDirection, ProbeResult, Progress,
+    Protocol, Seek, Then,
 };
 use crate::flow::Direction;
 use crate::message::{Kind, MessageEvent, Part, Role};
@@ -60,9 +60,9 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 /// Both directions of a connection.
 #[derive(Default)]
 struct Http1 {
-    halves: Both<Half>,
-    bodies: Both<Body>,
-    long_heads: Both<Option<Box<LongHead>>>,
+    directions: PerDirection<DirectionState>,
+    bodies: PerDirection<Body>,
+    long_heads: PerDirection<Option<Box<LongHead>>>,
     /// Who was first seen to ask, or to be answered.
     asker: Option<Direction>,
     /// HTTP is over: what looks like a broken message of it is none.
@@ -72,16 +72,16 @@ struct Http1 {
 
 /// One direction.
 #[derive(Clone, Copy, Default, Debug)]
-struct Half {
+struct DirectionState {
     stage: Stage,
     /// The message is an answer.
     answer: bool,
     /// It comes from the side that does the other thing.
-    contrary: bool,
+    roles_swapped: bool,
     /// The exchange of the request.
     exchange: u64,
     /// The question of the answer.
-    asked: Option<Asked>,
+    request: Option<OpenRequest>,
     /// It is one of several, and which is not certain.
     unpaired: bool,
     /// The body ends with the stream.
@@ -92,7 +92,7 @@ struct Half {
     wanted: bool,
 }
 
-impl Half {
+impl DirectionState {
     /// The message is over.
     fn reset(&mut self) {
         *self = Self {
@@ -131,36 +131,36 @@ enum Stage {
 }
 
 impl Dissector for Http1 {
-    fn dissect(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
-        match self.halves.of(input.dir).stage {
-            Stage::Start => self.start(input, voice),
-            Stage::Head(search) => self.head(input, search, None, voice),
-            Stage::LongHead => self.long_head(input, voice),
-            Stage::Unasked(framing) => Ok(self.unasked(input, framing, voice)),
-            Stage::Expected(framing) => Ok(self.expected(input, framing, voice)),
-            Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, voice)),
-            Stage::Body => Ok(self.over(input.dir, 0, voice)),
-            Stage::ChunkSize(looked) => Ok(self.chunk_size(input, looked, voice)),
-            Stage::Chunk => Ok(self.chunk_end(input, voice)),
-            Stage::Trailer { looked, any } => self.trailer(input, looked, any, voice),
-            Stage::Lost => Ok(self.lost_body(input, voice)),
+    fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
+        match self.directions.of(input.dir).stage {
+            Stage::Start => self.start(input, out),
+            Stage::Head(search) => self.head(input, search, None, out),
+            Stage::LongHead => self.long_head(input, out),
+            Stage::Unasked(framing) => Ok(self.unasked(input, framing, out)),
+            Stage::Expected(framing) => Ok(self.expected(input, framing, out)),
+            Stage::Perhaps(perhaps) => Ok(self.perhaps(input, perhaps, out)),
+            Stage::Body => Ok(self.over(input.dir, 0, out)),
+            Stage::ChunkSize(looked) => Ok(self.chunk_size(input, looked, out)),
+            Stage::Chunk => Ok(self.chunk_end(input, out)),
+            Stage::Trailer { looked, any } => self.trailer(input, looked, any, out),
+            Stage::Lost => Ok(self.lost_body(input, out)),
         }
     }
 
-    fn body(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
-        self.bodies.of_mut(dir).push(dir, bytes, voice);
+    fn body(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+        self.bodies.of_mut(dir).push(dir, bytes, out);
     }
 
-    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, voice: &mut Voice<'_>) {
-        self.bodies.of_mut(dir).hole(dir, voice);
-        voice.say(dir, MessageEvent::Gap { len, reason });
+    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
+        self.bodies.of_mut(dir).hole(dir, out);
+        out.say(dir, MessageEvent::Gap { len, reason });
     }
 
-    fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
+    fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap {
         let &Gap {
             dir, len, reason, ..
         } = gap;
-        let (from, boundary) = match self.halves.of(dir).stage {
+        let (from, boundary) = match self.directions.of(dir).stage {
             Stage::Start => (gap.offset, gap.waiting.is_empty()),
             // Behind the end of the body another message begins.
             Stage::Body => (gap.offset.saturating_add(gap.body), true),
@@ -168,20 +168,20 @@ impl Dissector for Http1 {
         };
         let range = Some((from, gap.offset.saturating_add(len)));
         self.lose(dir, Missed { range, boundary });
-        if let Stage::Unasked(framing) = self.halves.of(dir).stage
-            && let Some(after) = self.gap_unasked(gap, framing, voice)
+        if let Stage::Unasked(framing) = self.directions.of(dir).stage
+            && let Some(after) = self.gap_unasked(gap, framing, out)
         {
             return after;
         }
         let missing =
-            |len: u64, voice: &mut Voice<'_>| voice.say(dir, MessageEvent::Gap { len, reason });
-        let half = self.halves.of_mut(dir);
+            |len: u64, out: &mut Output<'_>| out.say(dir, MessageEvent::Gap { len, reason });
+        let half = self.directions.of_mut(dir);
         match half.stage {
             Stage::Start => AfterGap::RAW,
             Stage::Head(_) | Stage::LongHead => {
-                self.cut_head(dir, gap.waiting, voice);
-                missing(len, voice);
-                self.break_off(dir, voice);
+                self.cut_head(dir, gap.waiting, out);
+                missing(len, out);
+                self.break_off(dir, out);
                 AfterGap {
                     told: len,
                     consumed: gap.waiting.len(),
@@ -189,9 +189,9 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Body => {
-                self.bodies.of_mut(dir).hole(dir, voice);
-                missing(gap.body, voice);
-                self.over(dir, 0, voice);
+                self.bodies.of_mut(dir).hole(dir, out);
+                missing(gap.body, out);
+                self.over(dir, 0, out);
                 AfterGap {
                     told: gap.body,
                     consumed: 0,
@@ -206,11 +206,11 @@ impl Dissector for Http1 {
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
                 match half.stage {
-                    Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, voice),
-                    _ => body.framing(dir, gap.waiting, voice),
+                    Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, out),
+                    _ => body.framing(dir, gap.waiting, out),
                 }
-                body.give_up(dir, voice);
-                missing(len, voice);
+                body.give_up(dir, out);
+                missing(len, out);
                 half.stage = Stage::Lost;
                 AfterGap {
                     told: len,
@@ -219,8 +219,8 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Lost => {
-                self.bodies.of_mut(dir).push(dir, gap.waiting, voice);
-                missing(len, voice);
+                self.bodies.of_mut(dir).push(dir, gap.waiting, out);
+                missing(len, out);
                 AfterGap {
                     told: len,
                     consumed: gap.waiting.len(),
@@ -230,34 +230,34 @@ impl Dissector for Http1 {
         }
     }
 
-    fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], voice: &mut Voice<'_>) -> usize {
-        let half = *self.halves.of(dir);
+    fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], out: &mut Output<'_>) -> usize {
+        let half = *self.directions.of(dir);
         match half.stage {
             Stage::Start => return 0,
             Stage::Head(_) => {
                 if let Some(end) = odd_end(waiting) {
-                    self.odd_head(dir, waiting, end, voice);
+                    self.odd_head(dir, waiting, end, out);
                 } else {
-                    self.cut_head(dir, waiting, voice);
+                    self.cut_head(dir, waiting, out);
                 }
             }
-            Stage::LongHead => voice.text(dir, Part::Head, waiting),
-            Stage::Trailer { .. } => voice.text(dir, Part::Trailer, waiting),
+            Stage::LongHead => out.text(dir, Part::Head, waiting),
+            Stage::Trailer { .. } => out.text(dir, Part::Trailer, waiting),
             Stage::Unasked(_) | Stage::Expected(_) | Stage::Perhaps(_) | Stage::Lost => {
-                self.bodies.of_mut(dir).push(dir, waiting, voice);
+                self.bodies.of_mut(dir).push(dir, waiting, out);
             }
             Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
                 // It may be all of a body that comes in no chunks.
-                self.bodies.of_mut(dir).push(dir, waiting, voice);
+                self.bodies.of_mut(dir).push(dir, waiting, out);
             }
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => {
-                self.bodies.of(dir).framing(dir, waiting, voice);
+                self.bodies.of(dir).framing(dir, waiting, out);
             }
         }
         if half.until_close && how == Ending::Fin {
-            self.over(dir, 0, voice);
+            self.over(dir, 0, out);
         } else {
-            self.break_off(dir, voice);
+            self.break_off(dir, out);
         }
         waiting.len()
     }
@@ -266,14 +266,14 @@ impl Dissector for Http1 {
         self.lose(dir, missed);
     }
 
-    fn begin_cut(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> bool {
-        let stage = self.halves.of(input.dir).stage;
+    fn begin_cut(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> bool {
+        let stage = self.directions.of(input.dir).stage;
         if !matches!(stage, Stage::Start) || !is_cut(input.bytes) {
             return false;
         }
-        let begin = self.begin(input, voice);
-        voice.say_by(input.dir, &input.first, MessageEvent::Start(begin));
-        self.halves.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
+        let begin = self.begin(input, out);
+        out.say_by(input.dir, &input.first, MessageEvent::Start(begin));
+        self.directions.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
         true
     }
 
@@ -285,29 +285,29 @@ impl Dissector for Http1 {
         }
     }
 
-    fn renew(&mut self) {
+    fn reset(&mut self) {
         let Self {
-            halves,
+            directions,
             bodies,
             long_heads,
             asker,
             left,
             pairing,
         } = self;
-        *halves = Both::default();
+        *directions = PerDirection::default();
         for dir in [Direction::ToServer, Direction::ToClient] {
-            bodies.of_mut(dir).renew();
+            bodies.of_mut(dir).reset();
         }
-        *long_heads = Both::default();
+        *long_heads = PerDirection::default();
         *asker = None;
         *left = false;
-        pairing.renew();
+        pairing.reset();
     }
 }
 
 impl Http1 {
-    fn start(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Result<Progress, Malformed> {
-        let half = self.halves.of_mut(input.dir);
+    fn start(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
+        let half = self.directions.of_mut(input.dir);
         // RFC 9112 section 2.2: empty lines in front of a request line are ignored.
         let empty = input
             .bytes
@@ -315,36 +315,36 @@ impl Http1 {
             .take_while(|byte| matches!(byte, b'\r' | b'\n'))
             .count();
         if empty > 0 {
-            voice.framing(empty);
+            out.framing(empty);
             return Ok(Progress::need(empty, 1));
         }
-        let verdict = match input.recognised {
-            true => Verdict::Certain,
+        let probed = match input.recognised {
+            true => ProbeResult::Certain,
             false => probe(input.bytes),
         };
-        match verdict {
-            Verdict::Certain => {}
-            Verdict::Likely { need } => return Ok(Progress::need(0, need)),
+        match probed {
+            ProbeResult::Certain => {}
+            ProbeResult::Likely { need } => return Ok(Progress::need(0, need)),
             // Letters may begin a method, or be left over from the message before: not worth more
             // than the burst lasts.
-            Verdict::Unsure { .. } => return Ok(self.leave(input.dir)),
-            Verdict::NotForUs if std::mem::take(&mut half.tunnel) => {
+            ProbeResult::Unsure { .. } => return Ok(self.leave(input.dir)),
+            ProbeResult::NotForUs if std::mem::take(&mut half.tunnel) => {
                 return Ok(self.leave(input.dir));
             }
-            Verdict::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
-            Verdict::NotForUs => {
+            ProbeResult::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
+            ProbeResult::NotForUs => {
                 self.lose(input.dir, Missed::UNREAD);
-                voice.stats.malformed = voice.stats.malformed.saturating_add(1);
+                out.stats.malformed = out.stats.malformed.saturating_add(1);
                 return Ok(self.leave(input.dir));
             }
         }
-        let begin = self.begin(input, voice);
-        self.head(input, EndSearch::default(), Some(begin), voice)
+        let begin = self.begin(input, out);
+        self.head(input, EndSearch::default(), Some(begin), out)
     }
 
     /// What comes is none of HTTP, as far as can be said.
     fn leave(&mut self, dir: Direction) -> Progress {
-        self.halves.of_mut(dir).tunnel = false;
+        self.directions.of_mut(dir).tunnel = false;
         Progress {
             consumed: 0,
             then: Then::Raw,
@@ -353,9 +353,9 @@ impl Http1 {
 
     /// The head of the open message was cut. What is there of it is told, and read if its start
     /// line is whole.
-    fn cut_head(&mut self, dir: Direction, head: &[u8], voice: &mut Voice<'_>) {
-        let half = *self.halves.of(dir);
-        voice.text(dir, Part::Head, head);
+    fn cut_head(&mut self, dir: Direction, head: &[u8], out: &mut Output<'_>) {
+        let half = *self.directions.of(dir);
+        out.text(dir, Part::Head, head);
         if !matches!(half.stage, Stage::Head(_)) {
             return;
         }
@@ -366,25 +366,25 @@ impl Http1 {
         }) = Head::of_part(head, half.answer)
         {
             let mut room = [0; describe::TITLE];
-            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
             // What was cut is not told as the whole.
             let cut = matches!(line, StartLine::Request(line) if line.version.is_empty());
             let title = match cut {
                 true => &[title, b"..."].concat(),
                 false => title,
             };
-            voice.say(dir, MessageEvent::Summary { brief, title });
+            out.say(dir, MessageEvent::Summary { brief, title });
         }
     }
 
     /// The stream ended in a head without an empty line, but there is what some take for one, in
     /// front of `end`.
-    fn odd_head(&mut self, dir: Direction, bytes: &[u8], end: usize, voice: &mut Voice<'_>) {
+    fn odd_head(&mut self, dir: Direction, bytes: &[u8], end: usize, out: &mut Output<'_>) {
         let Some((head, body)) = bytes.split_at_checked(end) else {
             return;
         };
-        let answer = self.halves.of(dir).answer;
-        voice.text(dir, Part::Head, head);
+        let answer = self.directions.of(dir).answer;
+        out.text(dir, Part::Head, head);
         if let Head {
             line: Some(line),
             fields,
@@ -392,45 +392,45 @@ impl Http1 {
         } = Head::of(head, answer)
         {
             let mut room = [0; describe::TITLE];
-            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, voice);
-            voice.say(dir, MessageEvent::Summary { brief, title });
-            self.bodies.of_mut(dir).begin(&fields.plan(), voice);
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
+            out.say(dir, MessageEvent::Summary { brief, title });
+            self.bodies.of_mut(dir).begin(&fields.plan(), out);
         }
         if !body.is_empty() {
-            self.bodies.of_mut(dir).push(dir, body, voice);
+            self.bodies.of_mut(dir).push(dir, body, out);
         }
     }
 
     /// Ends the message, whole, behind `consumed` bytes.
-    fn over(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Progress {
-        self.end_message(dir, true, voice);
-        self.halves.of_mut(dir).reset();
+    fn over(&mut self, dir: Direction, consumed: usize, out: &mut Output<'_>) -> Progress {
+        self.end_message(dir, true, out);
+        self.directions.of_mut(dir).reset();
         Progress::need(consumed, 1)
     }
 
     /// Ends the message, which is not whole.
-    fn break_off(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        self.end_message(dir, false, voice);
-        self.halves.of_mut(dir).reset();
+    fn break_off(&mut self, dir: Direction, out: &mut Output<'_>) {
+        self.end_message(dir, false, out);
+        self.directions.of_mut(dir).reset();
     }
 
     /// Says what is left to say of the message.
-    fn end_message(&mut self, dir: Direction, complete: bool, voice: &mut Voice<'_>) {
+    fn end_message(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         let body = self.bodies.of_mut(dir);
-        body.finish(dir, complete, voice);
-        if let Some(facts) = body.facts(voice) {
-            voice.say(dir, MessageEvent::Body(facts));
+        body.finish(dir, complete, out);
+        if let Some(facts) = body.facts(out) {
+            out.say(dir, MessageEvent::Body(facts));
         }
         *self.long_heads.of_mut(dir) = None;
-        if !self.halves.of(dir).answer {
-            self.pairing.request_ends(voice.by.acked());
+        if !self.directions.of(dir).answer {
+            self.pairing.request_ends(out.by.acked());
         }
-        voice.say(dir, MessageEvent::End { complete });
+        out.say(dir, MessageEvent::End { complete });
     }
 
     /// Ends the message: it cannot be read on.
-    fn give_up(&mut self, dir: Direction, consumed: usize, voice: &mut Voice<'_>) -> Malformed {
-        self.break_off(dir, voice);
+    fn give_up(&mut self, dir: Direction, consumed: usize, out: &mut Output<'_>) -> Malformed {
+        self.break_off(dir, out);
         self.lose(dir, Missed::UNREAD);
         Malformed {
             consumed,

@@ -4,7 +4,7 @@
 
 use memchr::memmem;
 
-use super::super::{Seek, Verdict};
+use super::super::{ProbeResult, Seek};
 use super::body::number;
 use super::start_line::{RequestLine, StatusLine, probe};
 
@@ -228,13 +228,13 @@ pub(super) fn seek_answer(bytes: &[u8]) -> Seek {
         let rest = bytes.get(*at..).unwrap_or_default();
         // Chromium passes over four bytes in front of an answer.
         let near = *at <= 4 || at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'\n');
-        let verdict = match is_status_line(rest) {
+        let probed = match is_status_line(rest) {
             Some(true) => Some(true),
-            verdict if near => is_due_line(rest).or(verdict),
-            verdict => verdict,
+            probed if near => is_due_line(rest).or(probed),
+            probed => probed,
         };
-        unsure |= verdict == Some(false);
-        verdict == Some(true)
+        unsure |= probed == Some(false);
+        probed == Some(true)
     });
     match found {
         Some(at) => Seek::At(at),
@@ -262,9 +262,12 @@ pub(super) fn seek_request(bytes: &[u8]) -> Seek {
     let mut unsure = bytes.len() < BEFORE_REQUEST;
     let places = COMMON.iter().filter_map(|method| {
         let at = memmem::find(window, method)?;
-        let verdict = probe(bytes.get(at..).unwrap_or_default());
-        unsure |= matches!(verdict, Verdict::Likely { .. } | Verdict::Unsure { .. });
-        (at > 0 && verdict == Verdict::Certain).then_some(at)
+        let probed = probe(bytes.get(at..).unwrap_or_default());
+        unsure |= matches!(
+            probed,
+            ProbeResult::Likely { .. } | ProbeResult::Unsure { .. }
+        );
+        (at > 0 && probed == ProbeResult::Certain).then_some(at)
     });
     match places.min() {
         Some(at) => Seek::At(at),

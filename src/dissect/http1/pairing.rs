@@ -44,7 +44,7 @@ impl Method {
 
 /// The request of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Asked {
+pub(super) struct OpenRequest {
     /// Its exchange.
     pub(super) exchange: u64,
     /// Its method.
@@ -57,7 +57,7 @@ pub(super) struct Stand {
     /// Its own place.
     pub(super) place: Place,
     /// It is the first byte of its segment.
-    pub(super) starts: bool,
+    pub(super) at_segment_start: bool,
     /// The acknowledgement number of its segment.
     pub(super) acks: Option<u32>,
     /// The place of the next byte of the other direction, once a byte of that was delivered.
@@ -93,7 +93,7 @@ impl Missed {
 /// A request without a final response.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    asked: Asked,
+    request: OpenRequest,
     /// How many requests came before it, at least.
     index: u64,
     /// Its index is comparable with those of the same run: behind lost requests another one begins.
@@ -218,7 +218,7 @@ impl Default for Pairing {
 
 impl Pairing {
     /// Forgets everything, and keeps the room of a few requests.
-    pub(super) fn renew(&mut self) {
+    pub(super) fn reset(&mut self) {
         let mut open = std::mem::take(&mut self.open);
         open.clear();
         open.shrink_to(FEW);
@@ -242,7 +242,8 @@ impl Pairing {
         }
         let first = self.measure(stand.place.offset);
         let received = stand.received();
-        let with_last = !stand.starts || (stand.acks.is_some() && stand.acks == self.last_acks);
+        let with_last =
+            !stand.at_segment_start || (stand.acks.is_some() && stand.acks == self.last_acks);
         if with_last {
             self.habit = self.habit.max(Habit::Batches);
         } else {
@@ -269,7 +270,7 @@ impl Pairing {
         }
         self.unplaced |= matches!(seen, Seen::Raw(_));
         self.open.push_back(Open {
-            asked: Asked {
+            request: OpenRequest {
                 exchange,
                 method: Method::Other,
             },
@@ -290,14 +291,14 @@ impl Pairing {
     /// The method of the last request is known now.
     pub(super) fn name(&mut self, exchange: u64, method: Method) {
         if let Some(last) = self.open.back_mut()
-            && last.asked.exchange == exchange
+            && last.request.exchange == exchange
         {
-            last.asked.method = method;
+            last.request.method = method;
         }
     }
 
     /// The request that a response which begins now responds to, if that is certain.
-    pub(super) fn asked(&mut self, stand: &Stand) -> Option<Asked> {
+    pub(super) fn request(&mut self, stand: &Stand) -> Option<OpenRequest> {
         (self.counts, self.unsure) = (true, false);
         if stand.other.is_none() {
             self.early = stand.acks;
@@ -312,17 +313,17 @@ impl Pairing {
             && (first.index, first.run) == (self.begun, self.counted)
             && first.is_possible(at, received)
         {
-            let asked = first.asked;
+            let request = first.request;
             // An interim response may stand in front of it.
             let waited = first.seen.at().is_none_or(|seen| seen == at) || self.interims;
             if !waited && !first.with_last {
                 self.habit = Habit::Slides;
             }
-            return Some(asked);
+            return Some(request);
         }
-        let asked = self.decide(at, received, stand.other);
-        self.unsure = asked.is_none() && self.counts && self.may_answer(at, received);
-        asked
+        let request = self.decide(at, received, stand.other);
+        self.unsure = request.is_none() && self.counts && self.may_answer(at, received);
+        request
     }
 
     /// Whether the response that began last responds to one of several requests, and which is not
@@ -331,13 +332,13 @@ impl Pairing {
         self.unsure
     }
 
-    /// The final response to the request `asked` (or to one that is not known) has begun.
-    pub(super) fn answered(&mut self, asked: Option<Asked>, stats: &mut DissectStats) {
-        let Some(asked) = asked else {
+    /// The final response to the request `request` (or to one that is not known) has begun.
+    pub(super) fn answered(&mut self, request: Option<OpenRequest>, stats: &mut DissectStats) {
+        let Some(request) = request else {
             self.begun = self.begun.saturating_add(u64::from(self.counts));
             return;
         };
-        let is_it = |open: &Open| open.asked.exchange == asked.exchange;
+        let is_it = |open: &Open| open.request.exchange == request.exchange;
         let open = match self.open.front() {
             Some(first) if is_it(first) => self.open.pop_front(),
             // The responses to those in front of it are over.
@@ -469,9 +470,14 @@ impl Pairing {
         }
     }
 
-    /// [`Self::asked`] where the next request in order is not the one.
+    /// [`Self::request`] where the next request in order is not the one.
     #[cold]
-    fn decide(&mut self, at: i64, received: Option<i64>, other: Option<Place>) -> Option<Asked> {
+    fn decide(
+        &mut self,
+        at: i64,
+        received: Option<i64>,
+        other: Option<Place>,
+    ) -> Option<OpenRequest> {
         let known = |open: &&Open| open.run == self.counted;
         // No request was lost up to where the server had received them.
         let whole = self.run == self.counted
@@ -506,9 +512,9 @@ impl Pairing {
             let mut open = self.open.iter().filter(known);
             let exact = open.find(|open| open.index == most);
             if let Some(open) = exact.filter(|open| open.is_possible(at, received)) {
-                let asked = open.asked;
+                let request = open.request;
                 self.exact = true;
-                return Some(asked);
+                return Some(request);
             }
         }
         self.by_number(at, received)
@@ -523,7 +529,7 @@ impl Pairing {
 
     /// The request whose client had received exactly what comes before this response, if it waited
     /// for all of that.
-    fn by_number(&mut self, at: i64, received: Option<i64>) -> Option<Asked> {
+    fn by_number(&mut self, at: i64, received: Option<i64>) -> Option<OpenRequest> {
         let mut open = self.open.iter();
         let number = open.position(|open| open.seen.at() == Some(at))?;
         let open = *self.open.get(number)?;
@@ -556,7 +562,7 @@ impl Pairing {
         }
         (self.begun, self.counted, self.exact) = (open.index, open.run, true);
         self.counts = true;
-        Some(open.asked)
+        Some(open.request)
     }
 }
 

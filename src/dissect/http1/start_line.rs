@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::super::Verdict;
+use super::super::ProbeResult;
 use super::body::number;
 use super::odd_line;
 
@@ -71,18 +71,18 @@ const METHODS: [&[u8]; 48] = [
 ///
 /// A request is certain when its line is whole and ends in `HTTP/1.x`, or when a line of more than
 /// 256 bytes begins with a known method and a path. An answer is certain with its status code.
-pub(crate) fn probe(bytes: &[u8]) -> Verdict {
+pub(crate) fn probe(bytes: &[u8]) -> ProbeResult {
     let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
     let skipped = bytes.len().saturating_sub(line.len());
-    let verdict = if line.is_empty() {
-        Verdict::Unsure { need: 1 }
+    let probed = if line.is_empty() {
+        ProbeResult::Unsure { need: 1 }
     } else {
         start_line(line)
     };
     let more = |need: usize| need.saturating_add(skipped);
-    match verdict {
-        Verdict::Likely { need } => Verdict::Likely { need: more(need) },
-        Verdict::Unsure { need } => Verdict::Unsure { need: more(need) },
+    match probed {
+        ProbeResult::Likely { need } => ProbeResult::Likely { need: more(need) },
+        ProbeResult::Unsure { need } => ProbeResult::Unsure { need: more(need) },
         other => other,
     }
 }
@@ -94,7 +94,7 @@ const EMPTY: usize = 256;
 /// and the beginning of a target.
 pub(crate) fn is_cut(bytes: &[u8]) -> bool {
     let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
-    matches!(probe(bytes), Verdict::Certain) || RequestLine::of_part(line).is_some()
+    matches!(probe(bytes), ProbeResult::Certain) || RequestLine::of_part(line).is_some()
 }
 
 /// How many of the first bytes are line ends.
@@ -115,26 +115,26 @@ pub(super) fn is_answer(bytes: &[u8]) -> bool {
     }
 }
 
-fn start_line(line: &[u8]) -> Verdict {
+fn start_line(line: &[u8]) -> ProbeResult {
     if matches!(line, [b'H' | b'I' | b'h', ..])
-        && let Some(verdict) = status_line(line)
+        && let Some(probed) = status_line(line)
     {
-        return verdict;
+        return probed;
     }
     request_line(line)
 }
 
 /// What bytes are that may begin a status line; `None` when they do not.
-fn status_line(line: &[u8]) -> Option<Verdict> {
+fn status_line(line: &[u8]) -> Option<ProbeResult> {
     let need = line.len().saturating_add(1);
     match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
-        (Some(true), _) | (_, Some(true)) => Some(Verdict::Certain),
+        (Some(true), _) | (_, Some(true)) => Some(ProbeResult::Certain),
         // "H" and "HTTP" may still become a method, but both verdicts say the same.
-        (Some(false), _) => Some(Verdict::Likely { need }),
-        (_, Some(false)) => Some(Verdict::Unsure { need }),
+        (Some(false), _) => Some(ProbeResult::Likely { need }),
+        (_, Some(false)) => Some(ProbeResult::Unsure { need }),
         (None, None) => match odd_line::is_status_line(line)? {
-            true => Some(Verdict::Certain),
-            false => Some(Verdict::Unsure { need }),
+            true => Some(ProbeResult::Certain),
+            false => Some(ProbeResult::Unsure { need }),
         },
     }
 }
@@ -158,20 +158,20 @@ fn shape(line: &[u8], shape: &[u8]) -> Option<bool> {
     Some(true)
 }
 
-fn request_line(bytes: &[u8]) -> Verdict {
+fn request_line(bytes: &[u8]) -> ProbeResult {
     let window = bytes.get(..LOOK).unwrap_or(bytes);
     let need = bytes.len().saturating_add(1);
     let token = window.iter().take_while(|byte| is_token(**byte)).count();
     let method = window.get(..token).unwrap_or_default();
     if method.len() > METHOD || !method.first().is_some_and(u8::is_ascii_alphabetic) {
-        return Verdict::NotForUs;
+        return ProbeResult::NotForUs;
     }
     let Some((b' ' | b'\t', target)) = window.get(token..).and_then(<[u8]>::split_first) else {
         let begun = token == window.len();
         return match METHODS.iter().any(|known| known.starts_with(method)) {
-            true if begun => Verdict::Likely { need },
-            false if begun => Verdict::Unsure { need },
-            _ => Verdict::NotForUs,
+            true if begun => ProbeResult::Likely { need },
+            false if begun => ProbeResult::Unsure { need },
+            _ => ProbeResult::NotForUs,
         };
     };
     let end = memchr(b'\n', target);
@@ -180,46 +180,48 @@ fn request_line(bytes: &[u8]) -> Verdict {
     let steers = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
     let seen = target.get(..end.unwrap_or(target.len()));
     if seen.is_some_and(|seen| seen.iter().fold(false, |any, byte| any | steers(byte))) {
-        return Verdict::NotForUs;
+        return ProbeResult::NotForUs;
     }
     if let Some(end) = end {
         let line = window.get(..token.saturating_add(1).saturating_add(end));
         let line = line.unwrap_or_default();
         return match RequestLine::of(line) {
-            Some(line) if line.is_plausible() && !odd_line::is_glued(method) => Verdict::Certain,
-            Some(_) if METHODS.contains(&method) => Verdict::Certain,
-            _ => Verdict::NotForUs,
+            Some(line) if line.is_plausible() && !odd_line::is_glued(method) => {
+                ProbeResult::Certain
+            }
+            Some(_) if METHODS.contains(&method) => ProbeResult::Certain,
+            _ => ProbeResult::NotForUs,
         };
     }
     let known = METHODS.contains(&method);
     match (known, bytes.len() < LOOK) {
-        (true, true) => Verdict::Likely { need },
-        (false, true) => Verdict::Unsure { need },
+        (true, true) => ProbeResult::Likely { need },
+        (false, true) => ProbeResult::Unsure { need },
         (true, false) if target.starts_with(b"/") || target.starts_with(b"http") => {
-            Verdict::Certain
+            ProbeResult::Certain
         }
         (false, false) if target.starts_with(b"/") => long_line(bytes, method),
-        (_, false) => Verdict::NotForUs,
+        (_, false) => ProbeResult::NotForUs,
     }
 }
 
 /// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end
 /// decides.
 #[cold]
-fn long_line(bytes: &[u8], method: &[u8]) -> Verdict {
+fn long_line(bytes: &[u8], method: &[u8]) -> ProbeResult {
     let is_written = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
     if !method.iter().all(is_written) {
-        return Verdict::NotForUs;
+        return ProbeResult::NotForUs;
     }
     let window = bytes.get(..LONG).unwrap_or(bytes);
     match memchr(b'\n', window).and_then(|end| window.get(..end)) {
         Some(line) if RequestLine::of(line).is_some_and(|line| line.is_plausible()) => {
-            Verdict::Certain
+            ProbeResult::Certain
         }
-        None if window.len() < LONG => Verdict::Unsure {
+        None if window.len() < LONG => ProbeResult::Unsure {
             need: bytes.len().saturating_add(1),
         },
-        _ => Verdict::NotForUs,
+        _ => ProbeResult::NotForUs,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::chart::{
+use super::super::testing::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, expect, server, server_gap,
 };
 use crate::flow::Direction;

@@ -1,11 +1,11 @@
 //! The body of a response whose request is not known: it has none if that was a HEAD (RFC 9112
 //! section 6.3), whatever its fields say. Then the next response stands where the body would begin.
 
-use super::super::voice::Voice;
-use super::super::{AfterGap, Gap, Input, Progress, Then, Verdict};
+use super::super::output::Output;
+use super::super::{AfterGap, Gap, Input, ProbeResult, Progress, Then};
 use super::body::Framing;
 use super::start_line::{is_answer, probe};
-use super::{Half, Http1};
+use super::{DirectionState, Http1};
 use crate::message::MessageEvent;
 
 impl Http1 {
@@ -15,21 +15,21 @@ impl Http1 {
         &mut self,
         input: &Input<'_>,
         framing: Framing,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Progress {
         let dir = input.dir;
-        let verdict = match input.starts {
+        let probed = match input.at_segment_start {
             true => probe(input.bytes),
-            false => Verdict::NotForUs,
+            false => ProbeResult::NotForUs,
         };
         let whole = |len| len <= input.bytes.len() as u64;
-        match (verdict, framing) {
-            (Verdict::Certain, _) if is_answer(input.bytes) => self.over(dir, 0, voice),
+        match (probed, framing) {
+            (ProbeResult::Certain, _) if is_answer(input.bytes) => self.over(dir, 0, out),
             // All of a body is worth more than what may be the start of a status line.
-            (Verdict::Likely { .. }, Framing::Length(len)) if whole(len) => {
+            (ProbeResult::Likely { .. }, Framing::Length(len)) if whole(len) => {
                 self.body_begins(dir, 0, framing)
             }
-            (Verdict::Likely { need }, _) if b"HTTP/".starts_with(start(input.bytes)) => {
+            (ProbeResult::Likely { need }, _) if b"HTTP/".starts_with(start(input.bytes)) => {
                 Progress::need(0, need)
             }
             _ => self.body_begins(dir, 0, framing),
@@ -41,7 +41,7 @@ impl Http1 {
         &mut self,
         gap: &Gap<'_>,
         framing: Framing,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Option<AfterGap> {
         let &Gap {
             dir, len, reason, ..
@@ -58,10 +58,10 @@ impl Http1 {
         let Progress { then, .. } = self.body_begins(dir, 0, framing);
         let body = self.bodies.of_mut(dir);
         if !gap.waiting.is_empty() {
-            body.push(dir, gap.waiting, voice);
+            body.push(dir, gap.waiting, out);
         }
-        body.hole(dir, voice);
-        voice.say(dir, MessageEvent::Gap { len, reason });
+        body.hole(dir, out);
+        out.say(dir, MessageEvent::Gap { len, reason });
         Some(AfterGap {
             told: len,
             consumed: gap.waiting.len(),
@@ -73,8 +73,8 @@ impl Http1 {
     }
 
     /// Whether a message is a response whose request is not known, so that it may have no body.
-    pub(super) fn is_unasked(half: &Half) -> bool {
-        half.answer && half.asked.is_none()
+    pub(super) fn is_unasked(half: &DirectionState) -> bool {
+        half.answer && half.request.is_none()
     }
 }
 

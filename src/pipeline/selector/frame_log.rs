@@ -1,7 +1,7 @@
 //! The frames of a message, for `-O` and for views that name them: each that brought bytes of it,
 //! though they had to wait for others before anything was told.
 
-use crate::dissect::Conversation;
+use crate::dissect::FlowDissector;
 use crate::flow::Direction;
 use crate::pipeline::flow_state::{FRAMES, Tracking};
 use crate::stream::PacketInfo;
@@ -61,7 +61,7 @@ impl Selector {
 }
 
 /// All that could be told by now was; what is left waits.
-pub(super) fn keep_pending_frames(tracking: &mut Tracking, conversation: &Conversation) {
+pub(super) fn keep_pending_frames(tracking: &mut Tracking, conversation: &FlowDissector) {
     for dir in [Direction::ToServer, Direction::ToClient] {
         note_framing(tracking, dir);
         let Some(pending_frames) = &mut tracking.pending_frames else {

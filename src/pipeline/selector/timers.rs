@@ -1,6 +1,6 @@
 //! Timers: the flows in which something ends, or is to be shown, by time alone.
 
-use crate::dissect::Conversation;
+use crate::dissect::FlowDissector;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
@@ -15,7 +15,7 @@ impl Selector {
     pub(super) fn set_timer(
         &mut self,
         flow: &Flow,
-        conversation: &Conversation,
+        conversation: &FlowDissector,
         tracking: &mut Tracking,
         review: Option<Timestamp>,
     ) {

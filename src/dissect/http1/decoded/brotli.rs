@@ -6,7 +6,7 @@ use brotli_decompressor::{
 };
 
 use super::stage::{Decoder, Failure, Sink};
-use crate::dissect::budget::{Budget, Charge};
+use crate::dissect::budget::{Budget, Reservation};
 
 type State = BrotliState<Meter, Meter, Meter>;
 
@@ -20,15 +20,15 @@ const ROOM: usize = 8 << 10;
 pub(super) struct Brotli {
     state: Box<State>,
     done: bool,
-    _charge: Charge,
+    _charge: Reservation,
 }
 
 impl Brotli {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
-        let charge = Charge::new(budget, size_of::<State>(), limit)?;
+        let charge = Reservation::new(budget, size_of::<State>(), limit)?;
         let meter = || {
             Some(Meter {
-                charge: Charge::new(budget, 0, limit)?,
+                charge: Reservation::new(budget, 0, limit)?,
                 limit,
                 refused: false,
             })
@@ -69,13 +69,13 @@ impl Brotli {
                 &mut self.state,
             );
             sink(room.get(..given).unwrap_or_default())
-                .map_err(|_| Failure::Swells(before.saturating_add(used)))?;
+                .map_err(|_| Failure::ExpansionLimit(before.saturating_add(used)))?;
             match result {
                 BrotliResult::ResultSuccess => self.done = true,
                 BrotliResult::NeedsMoreOutput => {}
                 BrotliResult::NeedsMoreInput => return Ok(()),
                 BrotliResult::ResultFailure if self.was_refused() => {
-                    return Err(Failure::NoRoom(failed));
+                    return Err(Failure::OverBudget(failed));
                 }
                 BrotliResult::ResultFailure => return Err(Failure::Broken(failed)),
             }
@@ -104,7 +104,7 @@ impl Decoder for Brotli {
 
 /// Allocates for a decoder what the budget has.
 struct Meter {
-    charge: Charge,
+    charge: Reservation,
     limit: usize,
     /// It did not have as much as was asked for.
     refused: bool,

@@ -10,7 +10,7 @@
 use super::Charset;
 use super::codings::Coding;
 use super::look::{About, Judgement, is_text, judge, tried};
-use super::stage::{Bounds, Piece, Stage, Swells};
+use super::stage::{Bounds, ExpansionLimit, Piece, Stage};
 use super::text::{Listener, Text};
 use crate::dissect::budget::Budget;
 use crate::message::Decoding;
@@ -87,7 +87,7 @@ impl Chain {
         bytes: &[u8],
         bounds: Bounds,
         listener: &mut dyn Listener,
-    ) -> Result<(), Swells> {
+    ) -> Result<(), ExpansionLimit> {
         let Self { stages, tail } = self;
         pass(stages, tail, bounds, Piece::Decoded(bytes), listener)
     }
@@ -103,7 +103,7 @@ impl Chain {
         whole: bool,
         bounds: Bounds,
         listener: &mut dyn Listener,
-    ) -> Result<Outcome, Swells> {
+    ) -> Result<Outcome, ExpansionLimit> {
         let mut state = None;
         let mut stages = &mut *self.stages;
         while let Some((stage, later)) = stages.split_first_mut() {
@@ -127,7 +127,7 @@ fn pass(
     bounds: Bounds,
     piece: Piece<'_>,
     listener: &mut dyn Listener,
-) -> Result<(), Swells> {
+) -> Result<(), ExpansionLimit> {
     let Some((stage, later)) = stages.split_first_mut() else {
         return tail.push(piece, bounds, listener);
     };
@@ -142,7 +142,7 @@ impl Tail {
         piece: Piece<'_>,
         bounds: Bounds,
         listener: &mut dyn Listener,
-    ) -> Result<(), Swells> {
+    ) -> Result<(), ExpansionLimit> {
         let Some(look) = &mut self.look else {
             return self.give(piece, bounds, listener);
         };
@@ -177,7 +177,11 @@ impl Tail {
     }
 
     /// No more bytes come to look at.
-    fn settle(&mut self, bounds: Bounds, listener: &mut dyn Listener) -> Result<(), Swells> {
+    fn settle(
+        &mut self,
+        bounds: Bounds,
+        listener: &mut dyn Listener,
+    ) -> Result<(), ExpansionLimit> {
         let Some(look) = &mut self.look else {
             return Ok(());
         };
@@ -257,7 +261,7 @@ impl Tail {
         piece: Piece<'_>,
         bounds: Bounds,
         listener: &mut dyn Listener,
-    ) -> Result<(), Swells> {
+    ) -> Result<(), ExpansionLimit> {
         let piece = match piece {
             Piece::AsSent(bytes) if self.mistaken => Piece::Decoded(bytes),
             piece => piece,
@@ -302,7 +306,7 @@ impl Tail {
         whole: bool,
         bounds: Bounds,
         listener: &mut dyn Listener,
-    ) -> Result<(), Swells> {
+    ) -> Result<(), ExpansionLimit> {
         self.settle(bounds, listener)?;
         let mut own = true;
         for output in &mut self.outputs {
@@ -381,7 +385,7 @@ impl Look {
             }
             match text.len() < TRIAL {
                 true => Ok(()),
-                false => Err(Swells { at: 0 }),
+                false => Err(ExpansionLimit { at: 0 }),
             }
         });
         stage.state() == Decoding::Decoded && !text.is_empty() && is_text(&text)
@@ -394,7 +398,7 @@ impl Output {
         piece: Piece<'_>,
         bounds: Bounds,
         listener: &mut dyn Listener,
-    ) -> Result<(), Swells> {
+    ) -> Result<(), ExpansionLimit> {
         let text = &mut self.text;
         if let Some((stage, _)) = &mut self.stage {
             return stage.push(piece, bounds, &mut |piece| {
@@ -406,7 +410,7 @@ impl Output {
         Ok(())
     }
 
-    fn finish(&mut self, whole: bool, listener: &mut dyn Listener) -> Result<(), Swells> {
+    fn finish(&mut self, whole: bool, listener: &mut dyn Listener) -> Result<(), ExpansionLimit> {
         let text = &mut self.text;
         if let Some((stage, _)) = &mut self.stage {
             stage.finish(whole, &mut |piece| {

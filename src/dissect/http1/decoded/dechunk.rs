@@ -59,7 +59,8 @@ impl Decoder for Dechunk {
                 At::Over => return Err(Failure::Broken(used)),
                 At::Data(left) => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    sink(rest.get(..len).unwrap_or_default()).map_err(|_| Failure::Swells(used))?;
+                    sink(rest.get(..len).unwrap_or_default())
+                        .map_err(|_| Failure::ExpansionLimit(used))?;
                     used = used.saturating_add(len);
                     self.at = match left.saturating_sub(len as u64) {
                         0 => At::Behind,

@@ -5,7 +5,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::stage::{Decoder, Failure, Sink};
-use crate::dissect::budget::{Budget, Charge};
+use crate::dissect::budget::{Budget, Reservation};
 
 /// What an [`Inflate`] allocates: a window of 32 KiB, and tables.
 const MEMORY: usize = 48 << 10;
@@ -15,12 +15,12 @@ const ROOM: usize = 32 << 10;
 /// Unpacks deflate data. It allocates nothing before the first byte.
 pub(super) struct Inflate {
     state: Option<Decompress>,
-    _charge: Charge,
+    _charge: Reservation,
 }
 
 impl Inflate {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
-        let charge = Charge::new(budget, MEMORY, limit)?;
+        let charge = Reservation::new(budget, MEMORY, limit)?;
         Some(Self {
             state: None,
             _charge: charge,
@@ -50,7 +50,8 @@ impl Inflate {
             let taken = state.total_in().saturating_sub(before_in) as usize;
             let given = state.total_out().saturating_sub(before_out) as usize;
             used = used.saturating_add(taken);
-            sink(room.get(..given).unwrap_or_default()).map_err(|_| Failure::Swells(used))?;
+            sink(room.get(..given).unwrap_or_default())
+                .map_err(|_| Failure::ExpansionLimit(used))?;
             match status {
                 Ok(Status::StreamEnd) => return Ok((used, true)),
                 // Its window may hold more although the input is used up.
@@ -119,8 +120,8 @@ impl Deflate {
                     self.waiting.0 = taken;
                     return Err(Failure::Broken(used));
                 }
-                Err(Failure::NoRoom(_)) => return Err(Failure::NoRoom(used)),
-                Err(Failure::Swells(_)) => return Err(Failure::Swells(used)),
+                Err(Failure::OverBudget(_)) => return Err(Failure::OverBudget(used)),
+                Err(Failure::ExpansionLimit(_)) => return Err(Failure::ExpansionLimit(used)),
             }
             if self.waiting.0 < 2 {
                 return Err(Failure::Broken(used));

@@ -37,7 +37,8 @@ impl Media {
         let media = content_type.split(|byte| *byte == b';').next();
         let media = media.unwrap_or_default().trim_ascii();
         let is = |part: &[u8], name: &str| part.eq_ignore_ascii_case(name.as_bytes());
-        let starts = |name: &str| media.get(..name.len()).is_some_and(|part| is(part, name));
+        let at_segment_start =
+            |name: &str| media.get(..name.len()).is_some_and(|part| is(part, name));
         let ends = |name: &str| {
             let from = media.len().checked_sub(name.len());
             from.and_then(|from| media.get(from..))
@@ -45,14 +46,14 @@ impl Media {
         };
         let has = |name: &str| media.windows(name.len()).any(|part| is(part, name));
         let program = ["json", "javascript", "ecmascript"];
-        if starts("text/") {
+        if at_segment_start("text/") {
             match ends("/html") || ends("/css") || ends("xml") {
                 true => Self::Markup,
                 false => Self::Text,
             }
         } else if ends("+xml") || ends("/xml") {
             Self::Markup
-        } else if starts("application/")
+        } else if at_segment_start("application/")
             && (program.into_iter().any(has) || ends("/x-www-form-urlencoded"))
         {
             Self::Text

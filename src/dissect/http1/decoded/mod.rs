@@ -32,10 +32,10 @@ use encoding_rs::Encoding;
 use self::chain::{Chain, Look, Outcome};
 use self::events::Events;
 use self::look::{About, Media, is_doubtful};
-use self::stage::{Bounds, Stage, Swells};
+use self::stage::{Bounds, ExpansionLimit, Stage};
 use self::text::Listener;
-use super::super::budget::Charge;
-use super::super::voice::Voice;
+use super::super::budget::Reservation;
+use super::super::output::Output;
 use crate::flow::Direction;
 use crate::limits::{READING_KEPT, READINGS};
 use crate::message::{BodyFacts, Decoding, Part};
@@ -98,7 +98,7 @@ pub(super) struct Body {
     /// What undoes the codings; `None` when the bytes are told as they are.
     chain: Option<Box<Chain>>,
     /// Other readings, by the memory they are charged with.
-    readings: Vec<Charge>,
+    readings: Vec<Reservation>,
     /// The one of all bytes with their framing, which may be none.
     sent: Option<u8>,
     /// The events of its text, if it is a stream of them.
@@ -108,20 +108,20 @@ pub(super) struct Body {
 /// Tells the text of a body and of its readings.
 struct Teller<'t, 'v> {
     dir: Direction,
-    voice: &'t mut Voice<'v>,
-    readings: &'t mut Vec<Charge>,
+    out: &'t mut Output<'v>,
+    readings: &'t mut Vec<Reservation>,
     events: &'t mut Option<Events>,
 }
 
 impl<'t, 'v> Teller<'t, 'v> {
     const fn new(
         dir: Direction,
-        voice: &'t mut Voice<'v>,
-        (readings, events): (&'t mut Vec<Charge>, &'t mut Option<Events>),
+        out: &'t mut Output<'v>,
+        (readings, events): (&'t mut Vec<Reservation>, &'t mut Option<Events>),
     ) -> Self {
         Self {
             dir,
-            voice,
+            out,
             readings,
             events,
         }
@@ -135,9 +135,9 @@ impl Listener for Teller<'_, '_> {
                 if let Some(events) = self.events {
                     events.push(bytes);
                 }
-                self.voice.text(self.dir, Part::Body, bytes);
+                self.out.text(self.dir, Part::Body, bytes);
             }
-            Some(reading) => self.voice.reading(self.dir, reading, bytes),
+            Some(reading) => self.out.reading(self.dir, reading, bytes),
         }
     }
 
@@ -146,26 +146,26 @@ impl Listener for Teller<'_, '_> {
         if self.readings.len() >= READINGS {
             return None;
         }
-        let limit = self.voice.limits.decoders;
-        let Some(charge) = Charge::new(self.voice.decoders, READING_KEPT, limit) else {
-            let counter = &mut self.voice.stats.undecoded_bodies;
+        let limit = self.out.limits.decoders;
+        let Some(charge) = Reservation::new(self.out.decoders, READING_KEPT, limit) else {
+            let counter = &mut self.out.stats.undecoded_bodies;
             *counter = counter.saturating_add(1);
             return None;
         };
         self.readings.push(charge);
-        self.voice.fork(self.dir, number, name);
+        self.out.fork(self.dir, number, name);
         Some(number)
     }
 
     fn drop_reading(&mut self) {
-        let counter = &mut self.voice.stats.bombs;
+        let counter = &mut self.out.stats.bombs;
         *counter = counter.saturating_add(1);
     }
 }
 
 impl Body {
     /// A body begins.
-    pub(super) fn begin(&mut self, plan: &Plan<'_>, voice: &Voice<'_>) {
+    pub(super) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
         debug_assert!(
             self.chain.is_none() && self.readings.is_empty(),
             "the last one is over"
@@ -179,17 +179,17 @@ impl Body {
         let codings = plan.codings.undoable();
         let mut stages = Vec::with_capacity(codings.len());
         for coding in codings.iter().rev().flatten() {
-            let Some(stage) = Stage::new(*coding, voice.decoders, voice.limits.decoders) else {
+            let Some(stage) = Stage::new(*coding, out.decoders, out.limits.decoders) else {
                 self.state = Decoding::NoRoom;
                 return;
             };
             stages.push(stage);
         }
-        self.chain = Some(Box::new(Chain::new(stages, look(plan, media, voice))));
+        self.chain = Some(Box::new(Chain::new(stages, look(plan, media, out))));
     }
 
     /// Forgets all, for another flow. Mostly there is nothing: the last one is over.
-    pub(super) fn renew(&mut self) {
+    pub(super) fn reset(&mut self) {
         let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
         if open || self.state != Decoding::AsSent || !self.readings.is_empty() {
             *self = Self::default();
@@ -197,8 +197,8 @@ impl Body {
     }
 
     /// All bytes from here on are another reading, with what is taken for framing.
-    pub(super) fn search_as_sent(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+    pub(super) fn search_as_sent(&mut self, dir: Direction, out: &mut Output<'_>) {
+        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
         self.sent = teller.fork("sent");
     }
 
@@ -221,19 +221,19 @@ impl Body {
     }
 
     /// Bytes that frame it.
-    pub(super) fn framing(&self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
-        voice.framing(bytes.len());
+    pub(super) fn framing(&self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+        out.framing(bytes.len());
         if let Some(reading) = self.sent {
-            voice.reading(dir, reading, bytes);
+            out.reading(dir, reading, bytes);
         }
     }
 
     /// Its next bytes.
-    pub(super) fn push(&mut self, dir: Direction, bytes: &[u8], voice: &mut Voice<'_>) {
+    pub(super) fn push(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
         let len = bytes.len() as u64;
         self.wire = self.wire.saturating_add(len);
         if let Some(reading) = self.sent {
-            voice.reading(dir, reading, bytes);
+            out.reading(dir, reading, bytes);
         }
         if let Some(media) = self.fresh.take()
             && (self.reading.is_some() || is_doubtful(bytes, false, || media))
@@ -245,43 +245,43 @@ impl Body {
                 },
                 ..Plan::default()
             };
-            self.chain = Some(Box::new(Chain::new(Vec::new(), look(&plan, media, voice))));
+            self.chain = Some(Box::new(Chain::new(Vec::new(), look(&plan, media, out))));
         }
-        let bounds = self.bounds(voice);
+        let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
-            if let Err(Swells { at }) = chain.push(bytes, bounds, &mut teller) {
-                self.cut(bytes.len().saturating_sub(at), voice);
+            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
+            if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut teller) {
+                self.cut(bytes.len().saturating_sub(at), out);
             }
         } else if self.state == Decoding::Cut {
-            skip(len, voice);
+            skip(len, out);
         } else {
             if let Some(events) = &mut self.events {
                 events.push(bytes);
             }
-            voice.text(dir, Part::Body, bytes);
+            out.text(dir, Part::Body, bytes);
         }
     }
 
     /// Bytes are missing behind those. No coding can be undone behind a hole; characters can.
-    pub(super) fn hole(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+    pub(super) fn hole(&mut self, dir: Direction, out: &mut Output<'_>) {
         // What is behind a hole is not the first of it.
         self.fresh = None;
-        let bounds = self.bounds(voice);
+        let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
             if chain.hole(bounds, &mut teller) {
                 return;
             }
         }
-        self.give_up(dir, voice);
+        self.give_up(dir, out);
     }
 
     /// Nothing can be decoded any more: what is held, and all that follows, is told as sent.
-    pub(super) fn give_up(&mut self, dir: Direction, voice: &mut Voice<'_>) {
+    pub(super) fn give_up(&mut self, dir: Direction, out: &mut Output<'_>) {
         self.fresh = None;
         if self.chain.is_some() {
-            self.settle(dir, false, voice);
+            self.settle(dir, false, out);
             if self.state == Decoding::Decoded {
                 self.state = Decoding::Broken;
             }
@@ -289,22 +289,22 @@ impl Body {
     }
 
     /// It is over; `whole`: by its own framing. What is held is told.
-    pub(super) fn finish(&mut self, dir: Direction, whole: bool, voice: &mut Voice<'_>) {
+    pub(super) fn finish(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
         if self.chain.is_some() {
-            self.settle(dir, whole, voice);
+            self.settle(dir, whole, out);
         }
     }
 
     /// What it may swell to.
-    fn bounds(&self, voice: &Voice<'_>) -> Bounds {
+    fn bounds(&self, out: &Output<'_>) -> Bounds {
         Bounds {
             wire: self.wire,
-            free: voice.limits.decoded,
+            free: out.limits.decoded,
         }
     }
 
     /// What became of it, unless it had no bytes. It is counted, and forgotten.
-    pub(super) fn facts(&mut self, voice: &mut Voice<'_>) -> Option<BodyFacts> {
+    pub(super) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
         let wire = std::mem::take(&mut self.wire);
         let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
         let events = self.events.take();
@@ -313,7 +313,7 @@ impl Body {
         if wire == 0 {
             return None;
         }
-        let stats = &mut *voice.stats;
+        let stats = &mut *out.stats;
         let counter = match state {
             Decoding::AsSent | Decoding::Decoded => None,
             Decoding::Broken => Some(&mut stats.broken_bodies),
@@ -332,31 +332,31 @@ impl Body {
     }
 
     /// Ends the chain, and takes note of how it went.
-    fn settle(&mut self, dir: Direction, whole: bool, voice: &mut Voice<'_>) {
-        let bounds = self.bounds(voice);
+    fn settle(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+        let bounds = self.bounds(out);
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let mut teller = Teller::new(dir, voice, (&mut self.readings, &mut self.events));
+        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
         match chain.finish(whole, bounds, &mut teller) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;
                 self.reading = reading.or(self.reading);
             }
-            Err(Swells { .. }) => self.cut(0, voice),
+            Err(ExpansionLimit { .. }) => self.cut(0, out),
         }
     }
 
     /// Stops decoding; the last `left` bytes that came are not told.
-    fn cut(&mut self, left: usize, voice: &mut Voice<'_>) {
+    fn cut(&mut self, left: usize, out: &mut Output<'_>) {
         self.chain = None;
         self.state = Decoding::Cut;
-        skip(left as u64, voice);
+        skip(left as u64, out);
     }
 }
 
 /// What is needed to look at the first bytes of a body.
-fn look(plan: &Plan<'_>, media: Media, voice: &Voice<'_>) -> Look {
+fn look(plan: &Plan<'_>, media: Media, out: &Output<'_>) -> Look {
     Look {
         about: About {
             media,
@@ -366,13 +366,13 @@ fn look(plan: &Plan<'_>, media: Media, voice: &Voice<'_>) -> Look {
         charset: plan.charset,
         other: plan.other_charset,
         unknown: !plan.codings.are_known(),
-        budget: voice.decoders.clone(),
-        limit: voice.limits.decoders,
+        budget: out.decoders.clone(),
+        limit: out.limits.decoders,
         held: Vec::new(),
     }
 }
 
 /// Counts bytes that are not told.
-fn skip(len: u64, voice: &mut Voice<'_>) {
-    voice.stats.undecoded_bytes = voice.stats.undecoded_bytes.saturating_add(len);
+fn skip(len: u64, out: &mut Output<'_>) {
+    out.stats.undecoded_bytes = out.stats.undecoded_bytes.saturating_add(len);
 }

@@ -28,7 +28,7 @@ pub(super) enum Piece<'a> {
 
 /// The body swells like a bomb: this is the end of it.
 #[derive(Debug)]
-pub(super) struct Swells {
+pub(super) struct ExpansionLimit {
     /// How many of the bytes in hand were decoded by then.
     pub(super) at: usize,
 }
@@ -43,7 +43,7 @@ pub(super) struct Bounds {
 }
 
 /// Who takes what is decoded.
-pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), Swells>;
+pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), ExpansionLimit>;
 
 /// Why a decoder does not go on, and how many of the bytes in hand it had done with.
 #[derive(Debug)]
@@ -51,9 +51,9 @@ pub(super) enum Failure {
     /// The bytes behind are not what the coding allows.
     Broken(usize),
     /// It needs more memory than there is.
-    NoRoom(usize),
+    OverBudget(usize),
     /// Its sink takes no more.
-    Swells(usize),
+    ExpansionLimit(usize),
 }
 
 impl Failure {
@@ -61,8 +61,8 @@ impl Failure {
     pub(super) const fn behind(self, used: usize) -> Self {
         match self {
             Self::Broken(at) => Self::Broken(at.saturating_add(used)),
-            Self::NoRoom(at) => Self::NoRoom(at.saturating_add(used)),
-            Self::Swells(at) => Self::Swells(at.saturating_add(used)),
+            Self::OverBudget(at) => Self::OverBudget(at.saturating_add(used)),
+            Self::ExpansionLimit(at) => Self::ExpansionLimit(at.saturating_add(used)),
         }
     }
 }
@@ -125,8 +125,8 @@ impl Stage {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), Swells>,
-    ) -> Result<(), Swells> {
+        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), ExpansionLimit>,
+    ) -> Result<(), ExpansionLimit> {
         let bytes = match piece {
             Piece::Decoded(bytes) => bytes,
             // The coding that could not be undone was never applied, perhaps. This one may have
@@ -154,7 +154,7 @@ impl Stage {
             *start = None;
             *out = out.saturating_add(text.len() as u64);
             if *out > bounds.free && *out > bounds.wire.saturating_mul(SWELL) {
-                return Err(Swells { at: 0 });
+                return Err(ExpansionLimit { at: 0 });
             }
             sink(Piece::Decoded(text))
         });
@@ -163,9 +163,9 @@ impl Stage {
                 self.remember(bytes);
                 return Ok(());
             }
-            Err(Failure::Swells(at)) => return Err(Swells { at }),
+            Err(Failure::ExpansionLimit(at)) => return Err(ExpansionLimit { at }),
             Err(Failure::Broken(at)) => (Decoding::Broken, at),
-            Err(Failure::NoRoom(at)) => (Decoding::NoRoom, at),
+            Err(Failure::OverBudget(at)) => (Decoding::NoRoom, at),
         };
         // What is kept from the start has all that came before; that it is too long must not depend
         // on the cut.
@@ -182,8 +182,8 @@ impl Stage {
     pub(super) fn finish(
         &mut self,
         whole: bool,
-        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), Swells>,
-    ) -> Result<(), Swells> {
+        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), ExpansionLimit>,
+    ) -> Result<(), ExpansionLimit> {
         let Some(decoder) = self.decoder.as_deref() else {
             return Ok(());
         };
@@ -231,8 +231,8 @@ impl Stage {
         &mut self,
         state: Decoding,
         rest: &[u8],
-        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), Swells>,
-    ) -> Result<(), Swells> {
+        sink: &mut dyn FnMut(Piece<'_>) -> Result<(), ExpansionLimit>,
+    ) -> Result<(), ExpansionLimit> {
         let Some(decoder) = self.decoder.take() else {
             return Ok(());
         };

@@ -11,8 +11,8 @@ use std::io::{self, Write};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::stage::{Decoder, Failure, Sink, Swells};
-use crate::dissect::budget::{Budget, Charge};
+use super::stage::{Decoder, ExpansionLimit, Failure, Sink};
+use crate::dissect::budget::{Budget, Reservation};
 use crate::limits::ZSTD_WINDOW;
 
 /// The largest block (RFC 8878 section 3.1.1.2.4).
@@ -40,7 +40,7 @@ pub(super) struct Zstd {
     at: At,
     /// A frame was read to its end.
     any: bool,
-    charge: Charge,
+    charge: Reservation,
     limit: usize,
 }
 
@@ -65,7 +65,7 @@ impl Zstd {
             header: 0,
             at: At::Header,
             any: false,
-            charge: Charge::new(budget, TABLES, limit)?,
+            charge: Reservation::new(budget, TABLES, limit)?,
             limit,
         })
     }
@@ -166,7 +166,7 @@ impl Zstd {
         };
         // It ends with the error by which nothing is taken.
         let _ = frame.collect_to_writer(&mut peek);
-        peek.result.map_err(|_| Failure::Swells(used))?;
+        peek.result.map_err(|_| Failure::ExpansionLimit(used))?;
         self.told = frame.can_collect();
         if last == 1 {
             (self.frame, self.told) = (None, 0);
@@ -185,7 +185,7 @@ impl Zstd {
         if self.charge.resize(self.memory(), self.limit) {
             Ok(())
         } else {
-            Err(Failure::NoRoom(used))
+            Err(Failure::OverBudget(used))
         }
     }
 
@@ -283,7 +283,7 @@ impl Decoder for Zstd {
                 }
                 continue;
             }
-            self.reserve(needed).ok_or(Failure::NoRoom(used))?;
+            self.reserve(needed).ok_or(Failure::OverBudget(used))?;
             let there = rest.get(..lacking.min(rest.len())).unwrap_or_default();
             self.element.extend_from_slice(there);
             used = used.saturating_add(there.len());
@@ -306,7 +306,7 @@ impl Decoder for Zstd {
 struct Peek<'p> {
     skip: usize,
     sink: Sink<'p>,
-    result: Result<(), Swells>,
+    result: Result<(), ExpansionLimit>,
 }
 
 impl Write for Peek<'_> {

@@ -48,7 +48,7 @@ impl Line {
         self.seen[side] = Some(place.plus(len));
         Stand {
             place,
-            starts: true,
+            at_segment_start: true,
             acks: Some(ISN[1 - side].wrapping_add(acks as u32)),
             other: self.seen[1 - side],
         }
@@ -76,15 +76,15 @@ impl Line {
     }
 
     fn answer_having(&mut self, received: u64) -> Option<u64> {
-        let asked = self.begin(200, received);
-        self.pairing.answered(asked, &mut self.stats);
-        asked.map(|asked| asked.exchange)
+        let request = self.begin(200, received);
+        self.pairing.answered(request, &mut self.stats);
+        request.map(|request| request.exchange)
     }
 
-    fn begin(&mut self, len: u64, received: u64) -> Option<Asked> {
+    fn begin(&mut self, len: u64, received: u64) -> Option<OpenRequest> {
         let stand = self.stand(1, len, received);
         self.responses += len;
-        self.pairing.asked(&stand)
+        self.pairing.request(&stand)
     }
 
     fn lose_request(&mut self) {
@@ -117,9 +117,9 @@ impl Line {
 #[test]
 fn responses_come_in_the_order_of_the_requests() {
     let mut line = Line::new();
-    let asked = [line.ask(), line.ask()];
+    let request = [line.ask(), line.ask()];
     assert_eq!(line.stats.unanswered, 2);
-    assert_eq!(asked.map(|_| line.answer()), asked.map(Some));
+    assert_eq!(request.map(|_| line.answer()), request.map(Some));
     assert_eq!(line.answer(), None, "nothing else was asked");
     assert_eq!(line.stats.unanswered, 0);
     line.pairs();
@@ -293,7 +293,7 @@ fn an_interim_response_leaves_its_request_open_also_behind_a_loss() {
         let exchange = line.ask();
         let received = line.requests;
         assert_eq!(
-            line.begin(25, received).map(|asked| asked.exchange),
+            line.begin(25, received).map(|request| request.exchange),
             Some(exchange)
         );
         line.pairing.interim();
@@ -307,8 +307,8 @@ fn a_response_before_anything_was_asked_is_to_nothing() {
     let mut line = Line::new();
     assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
     let received = line.responses;
-    let asked = [0; 2].map(|_| line.ask_having(received));
-    assert_eq!(asked.map(|_| line.answer()), asked.map(Some));
+    let request = [0; 2].map(|_| line.ask_having(received));
+    assert_eq!(request.map(|_| line.answer()), request.map(Some));
     // It is to the one that was lost.
     let mut line = Line::new();
     line.lose_request();
@@ -363,9 +363,9 @@ fn a_client_that_sends_some_at_once_is_paired_again_with_the_next_ones() {
     );
     for many in [1, 3] {
         let received = line.responses;
-        let asked: Vec<_> = (0..many).map(|_| line.ask_having(received)).collect();
-        for asked in asked {
-            assert_eq!(line.answer(), Some(asked));
+        let request: Vec<_> = (0..many).map(|_| line.ask_having(received)).collect();
+        for request in request {
+            assert_eq!(line.answer(), Some(request));
         }
     }
     // The first ones of a batch are lost: whose response is the first, is not known.

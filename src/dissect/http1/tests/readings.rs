@@ -1,7 +1,7 @@
 //! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are
 //! broken so that nobody knows what they say. Each is an answer that some receiver reads `TEXT` in.
 
-use super::super::super::chart::{
+use super::super::super::testing::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
 };
 use super::super::decoded::tests::{deflate, gzip, zlib, zstd};

@@ -1,6 +1,6 @@
 //! Tests of what bodies may swell to, and of the memory of their decoders.
 
-use super::super::super::super::chart::{Cut, Play, client, server};
+use super::super::super::super::testing::{Cut, Play, client, server};
 use super::{GET, answer, chunked, gzip, noise, played, samples, zlib, zstd};
 use crate::limits::{Limits, SWELL};
 use crate::message::Decoding;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::super::super::chart::{Cut, Play, SERVER_END, client, server, server_gap};
+use super::super::super::super::testing::{Cut, Play, SERVER_END, client, server, server_gap};
 use super::{GET, answer, chunked, deflate, gzip, noise, played, samples, told, zlib, zstd};
 use crate::message::{BodyFacts, Decoding};
 

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-use super::super::super::chart::{CLIENT_END, Cut, Play, SERVER_END, client, server};
+use super::super::super::testing::{CLIENT_END, Cut, Play, SERVER_END, client, server};
 use crate::message::{BodyFacts, Decoding};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";

@@ -9,7 +9,7 @@ use crate::stats::DissectStats;
 use crate::stream::PacketInfo;
 
 /// Passes on what is said of one flow during one event.
-pub(super) struct Voice<'v> {
+pub(super) struct Output<'v> {
     /// The bounds.
     pub(super) limits: &'v Limits,
     /// What all decoders hold.
@@ -28,7 +28,7 @@ pub(super) struct Voice<'v> {
     pub(super) listener: &'v mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
 }
 
-impl Voice<'_> {
+impl Output<'_> {
     /// Says something that the packet at hand brought.
     pub(super) fn say(&mut self, dir: Direction, said: MessageEvent<'_>) {
         (self.listener)(dir, &self.by, said);

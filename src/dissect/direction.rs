@@ -1,8 +1,8 @@
 //! One *half* of a talk: a direction's mode, the bytes of it that wait, and its bursts.
 
+use super::driver::Raw;
+use super::output::Output;
 use super::raw::Burst;
-use super::talk::Raw;
-use super::voice::Voice;
 use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::PacketInfo;
@@ -43,7 +43,7 @@ impl Place {
 }
 
 /// One direction.
-pub(super) struct Half {
+pub(super) struct DirectionBuffer {
     /// What is done with the next byte.
     pub(super) mode: Mode,
     /// Bytes that were seen and not consumed.
@@ -51,9 +51,9 @@ pub(super) struct Half {
     /// What brought the first of them.
     pub(super) first: PacketInfo,
     /// It was the first of its segment.
-    pub(super) starts: bool,
+    pub(super) at_segment_start: bool,
     /// In [`Mode::Raw`]: what waits is worth waiting for, however long the rest takes.
-    pub(super) patient: bool,
+    pub(super) likely: bool,
     /// Its raw bursts, before, between and behind what is dissected.
     pub(super) burst: Burst,
     /// Where the next byte is, once one was seen.
@@ -62,14 +62,14 @@ pub(super) struct Half {
     pub(super) missed: Option<Missed>,
 }
 
-impl Default for Half {
+impl Default for DirectionBuffer {
     fn default() -> Self {
         Self {
             mode: Mode::Raw,
             waiting: Vec::new(),
             first: PacketInfo::default(),
-            starts: false,
-            patient: false,
+            at_segment_start: false,
+            likely: false,
             burst: Burst::new(),
             place: None,
             missed: None,
@@ -77,11 +77,11 @@ impl Default for Half {
     }
 }
 
-impl Half {
+impl DirectionBuffer {
     /// Whether a pause would end something.
     pub(super) fn may_pause(&self) -> bool {
         self.mode == Mode::Raw
-            && (self.burst.is_open() || (!self.waiting.is_empty() && !self.patient))
+            && (self.burst.is_open() || (!self.waiting.is_empty() && !self.likely))
     }
 
     /// Tells what waits as a raw burst, and ends the burst.
@@ -89,17 +89,17 @@ impl Half {
         &mut self,
         dir: Direction,
         dissector: Option<&mut Box<dyn Dissector>>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) {
         let mut waiting = std::mem::take(&mut self.waiting);
         if !waiting.is_empty() {
-            let by = std::mem::replace(&mut voice.by, self.burst.last());
-            self.tell_raw(dir, &waiting, self.first, dissector, voice);
-            voice.by = by;
+            let by = std::mem::replace(&mut out.by, self.burst.last());
+            self.tell_raw(dir, &waiting, self.first, dissector, out);
+            out.by = by;
         }
         waiting.clear();
         self.put_back(waiting);
-        self.burst.close(dir, voice);
+        self.burst.close(dir, out);
     }
 
     /// Tells bytes as a raw burst; the first of them came with `first`.
@@ -109,7 +109,7 @@ impl Half {
         bytes: &[u8],
         first: PacketInfo,
         dissector: Option<&mut Box<dyn Dissector>>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) {
         if let Some(dissector) = dissector
             && !self.burst.is_open()
@@ -117,7 +117,7 @@ impl Half {
             dissector.missed(dir, Missed::UNREAD);
         }
         self.burst.settle_for_raw();
-        self.burst.text(dir, bytes, &first, voice);
+        self.burst.text(dir, bytes, &first, out);
     }
 
     /// Looks for the beginning of something behind bytes that are the beginning of nothing. `None`:
@@ -129,30 +129,30 @@ impl Half {
         bytes: &[u8],
         first: PacketInfo,
         dissector: Option<&mut Box<dyn Dissector>>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Option<Raw> {
         let found = match &dissector {
             Some(dissector) => dissector.seek(dir, bytes),
             None => Seek::Nowhere,
         };
         let found = match found {
-            Seek::Nowhere => preamble::seek(bytes, voice.flow),
+            Seek::Nowhere => preamble::seek(bytes, out.flow),
             found => found,
         };
         match found {
             Seek::At(0) => {
-                self.burst.finish(dir, voice);
+                self.burst.finish(dir, out);
                 self.mode = Mode::Need(1);
                 Some(Raw::Recognised)
             }
             Seek::At(at) => {
                 let before = bytes.get(..at).unwrap_or(bytes);
-                self.tell_raw(dir, before, first, dissector, voice);
-                self.burst.close(dir, voice);
+                self.tell_raw(dir, before, first, dissector, out);
+                self.burst.close(dir, out);
                 Some(Raw::Part(before.len()))
             }
-            Seek::Unsure if bytes.len() < voice.limits.head => {
-                self.patient = false;
+            Seek::Unsure if bytes.len() < out.limits.head => {
+                self.likely = false;
                 Some(Raw::Waits)
             }
             Seek::Unsure | Seek::Nowhere => None,

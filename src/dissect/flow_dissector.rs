@@ -1,11 +1,11 @@
 //! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text
-//! apart; streams are read by [`Talk`], datagrams are messages as they are.
+//! apart; streams are read by [`StreamDriver`], datagrams are messages as they are.
 
 use super::budget::Budget;
-use super::half::Place;
+use super::direction::Place;
+use super::driver::StreamDriver;
+use super::output::Output;
 use super::raw;
-use super::talk::Talk;
-use super::voice::Voice;
 use super::{Claim, Dissector, datagram_protocol};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -19,15 +19,15 @@ use crate::stream::{PacketInfo, StreamEvent};
 /// It is small as long as no stream data was seen. Its calls are [`Self::on_event`] for each event
 /// of the flow, in order, and [`Self::idle`] at any time.
 #[derive(Default)]
-pub struct Conversation {
+pub struct FlowDissector {
     exchanges: u64,
     wire: bool,
-    talk: Option<Box<Talk>>,
+    driver: Option<Box<StreamDriver>>,
     /// What reads the flow's datagrams.
     datagrams: Option<Box<dyn Dissector>>,
 }
 
-impl Conversation {
+impl FlowDissector {
     /// Tells streams as raw bursts, whatever is spoken in them. For a flow of which nothing was
     /// said yet.
     pub fn stay_raw(&mut self) {
@@ -37,16 +37,16 @@ impl Conversation {
     /// Whether nothing was said of the flow.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.talk.is_none() && self.exchanges == 0
+        self.driver.is_none() && self.exchanges == 0
     }
 
     /// Forgets the flow, to be used for another one. What it has allocated is kept where it is
     /// small.
-    pub fn renew(&mut self) {
+    pub fn reset(&mut self) {
         (self.exchanges, self.wire) = (0, false);
         self.datagrams = None;
-        if let Some(talk) = &mut self.talk {
-            talk.renew();
+        if let Some(driver) = &mut self.driver {
+            driver.reset();
         }
     }
 
@@ -69,7 +69,7 @@ impl Conversation {
         event: &StreamEvent<'_>,
         say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
     ) {
-        let mut voice = Voice {
+        let mut out = Output {
             flow,
             limits,
             decoders,
@@ -88,12 +88,12 @@ impl Conversation {
                 bytes,
                 by,
             } => {
-                voice.by = *by;
-                let talk = self.talk.get_or_insert_default();
+                out.by = *by;
+                let driver = self.driver.get_or_insert_default();
                 if joined {
-                    talk.join(dir);
+                    driver.join(dir);
                 }
-                talk.data(dir, Place { offset, seq }, bytes, &mut voice);
+                driver.data(dir, Place { offset, seq }, bytes, &mut out);
             }
             StreamEvent::Gap {
                 dir,
@@ -102,14 +102,14 @@ impl Conversation {
                 reason,
                 by,
             } => {
-                voice.by = *by;
-                let talk = self.talk.get_or_insert_default();
-                talk.gap(dir, (offset, len), reason, &mut voice);
+                out.by = *by;
+                let driver = self.driver.get_or_insert_default();
+                driver.gap(dir, (offset, len), reason, &mut out);
             }
             StreamEvent::End { dir, how, by } => {
-                voice.by = *by;
-                if let Some(talk) = &mut self.talk {
-                    talk.end(dir, how, &mut voice);
+                out.by = *by;
+                if let Some(driver) = &mut self.driver {
+                    driver.end(dir, how, &mut out);
                 }
             }
             StreamEvent::Datagram {
@@ -118,17 +118,17 @@ impl Conversation {
                 cut,
                 by,
             } => {
-                voice.by = *by;
+                out.by = *by;
                 if !self.wire && cut == 0 && self.datagrams.is_none() {
                     let protocol = datagram_protocol(flow);
                     self.datagrams = protocol.map(|protocol| (protocol.start)());
                 }
                 let claim = match &mut self.datagrams {
-                    Some(dissector) if cut == 0 => dissector.datagram(flow, dir, bytes, &mut voice),
+                    Some(dissector) if cut == 0 => dissector.datagram(flow, dir, bytes, &mut out),
                     _ => Claim::NotMine,
                 };
                 if claim == Claim::NotMine {
-                    raw::datagram(flow, dir, bytes, cut, &mut voice);
+                    raw::datagram(flow, dir, bytes, cut, &mut out);
                 }
             }
             StreamEvent::NoPayload { .. }
@@ -149,8 +149,10 @@ impl Conversation {
         stats: &mut DissectStats,
         say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
     ) {
-        let Some(talk) = &mut self.talk else { return };
-        let mut voice = Voice {
+        let Some(driver) = &mut self.driver else {
+            return;
+        };
+        let mut out = Output {
             flow,
             limits,
             decoders,
@@ -161,7 +163,7 @@ impl Conversation {
             listener: say,
         };
         for dir in [Direction::ToServer, Direction::ToClient] {
-            talk.pause(dir, now, &mut voice);
+            driver.pause(dir, now, &mut out);
         }
     }
 
@@ -169,18 +171,18 @@ impl Conversation {
     /// to do a pause later.
     #[must_use]
     pub fn open_burst_since(&self) -> Option<Timestamp> {
-        self.talk.as_ref()?.open_burst_since()
+        self.driver.as_ref()?.open_burst_since()
     }
 
     /// What brought the first of a direction's bytes that wait for more to be told, if any do.
     #[must_use]
     pub fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
-        self.talk.as_ref()?.waits_since(dir)
+        self.driver.as_ref()?.waits_since(dir)
     }
 
     /// Bytes of memory held for bytes that wait.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.talk.as_ref().map_or(0, |talk| talk.held())
+        self.driver.as_ref().map_or(0, |driver| driver.held())
     }
 }

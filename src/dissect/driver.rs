@@ -3,10 +3,11 @@
 //!
 //! It is the one place where bytes wait. It knows no protocol.
 
-use super::half::{Half, Mode, less, share};
-use super::voice::Voice;
+use super::direction::{DirectionBuffer, Mode, less, share};
+use super::output::Output;
 use super::{
-    Both, Dissector, Gap, Input, Malformed, Missed, Place, Protocol, Then, Verdict, recognise,
+    Dissector, Gap, Input, Malformed, Missed, PerDirection, Place, ProbeResult, Protocol, Then,
+    recognise,
 };
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -18,19 +19,19 @@ const STEPS: u8 = 8;
 
 /// The part of a conversation that a flow with stream data needs.
 #[derive(Default)]
-pub(super) struct Talk {
-    halves: Both<Half>,
+pub(super) struct StreamDriver {
+    directions: PerDirection<DirectionBuffer>,
     /// With its protocol's name; a successor has none, since it is never recognised.
     dissector: Option<(&'static str, Box<dyn Dissector>)>,
     /// One that another flow had, as new.
     spare: Option<(&'static str, Box<dyn Dissector>)>,
 }
 
-impl Talk {
-    /// See [`super::Conversation::open_burst_since`].
+impl StreamDriver {
+    /// See [`super::FlowDissector::open_burst_since`].
     pub(super) fn open_burst_since(&self) -> Option<Timestamp> {
-        let halves = [&self.halves.to_server, &self.halves.to_client];
-        halves
+        let directions = [&self.directions.to_server, &self.directions.to_client];
+        directions
             .into_iter()
             .filter(|half| half.may_pause())
             .map(|half| half.burst.since())
@@ -38,31 +39,31 @@ impl Talk {
     }
 
     /// Be as new, for another flow.
-    pub(super) fn renew(&mut self) {
-        self.halves = Both::default();
+    pub(super) fn reset(&mut self) {
+        self.directions = PerDirection::default();
         if let Some((name, mut dissector)) = self.dissector.take() {
-            dissector.renew();
+            dissector.reset();
             self.spare = Some((name, dissector));
         }
     }
 
-    /// See [`super::Conversation::waits_since`].
+    /// See [`super::FlowDissector::waits_since`].
     pub(super) fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
-        let half = self.halves.of(dir);
+        let half = self.directions.of(dir);
         (!half.waiting.is_empty()).then_some(&half.first)
     }
 
     /// Bytes of memory held for bytes that wait.
     pub(super) fn held(&self) -> usize {
-        let of = |half: &Half| half.waiting.capacity();
-        of(&self.halves.to_server).saturating_add(of(&self.halves.to_client))
+        let of = |half: &DirectionBuffer| half.waiting.capacity();
+        of(&self.directions.to_server).saturating_add(of(&self.directions.to_client))
     }
 
     /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
     #[cold]
     #[inline(never)]
     pub(super) fn join(&mut self, dir: Direction) {
-        let half = self.halves.of_mut(dir);
+        let half = self.directions.of_mut(dir);
         if half.place.is_none() {
             miss(half, dissector(&mut self.dissector), dir, Missed::UNREAD);
         }
@@ -74,63 +75,59 @@ impl Talk {
         dir: Direction,
         place: Place,
         bytes: &[u8],
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) {
-        let other = self.halves.of_mut(dir.reverse());
+        let other = self.directions.of_mut(dir.reverse());
         if other.mode == Mode::Raw {
-            other.settle(dir.reverse(), dissector(&mut self.dissector), voice);
+            other.settle(dir.reverse(), dissector(&mut self.dissector), out);
         }
-        self.pause(dir, voice.by.ts, voice);
+        self.pause(dir, out.by.ts, out);
 
         let end = place.plus(bytes.len() as u64);
-        self.take(dir, end, bytes, voice);
+        self.take(dir, end, bytes, out);
 
-        let push = voice.by.flags.has(TcpFlags::PSH);
-        let half = self.halves.of_mut(dir);
+        let push = out.by.flags.has(TcpFlags::PSH);
+        let half = self.directions.of_mut(dir);
         half.place = Some(end);
-        half.burst.touch(voice.by);
-        if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.patient) {
-            half.settle(dir, dissector(&mut self.dissector), voice);
+        half.burst.touch(out.by);
+        if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.likely) {
+            half.settle(dir, dissector(&mut self.dissector), out);
         }
     }
 
     /// Ends a direction's burst if `now` is long enough after its last byte.
-    pub(super) fn pause(&mut self, dir: Direction, now: Timestamp, voice: &mut Voice<'_>) {
-        let half = self.halves.of_mut(dir);
-        let worth_waiting = half.patient && !half.waiting.is_empty();
+    pub(super) fn pause(&mut self, dir: Direction, now: Timestamp, out: &mut Output<'_>) {
+        let half = self.directions.of_mut(dir);
+        let worth_waiting = half.likely && !half.waiting.is_empty();
         if half.mode == Mode::Raw && !worth_waiting && half.burst.is_over(now) {
-            half.settle(dir, dissector(&mut self.dissector), voice);
+            half.settle(dir, dissector(&mut self.dissector), out);
         }
     }
 
     /// Passes on what waits and `bytes`, which end in front of `end`; what is left waits.
-    fn take(&mut self, dir: Direction, end: Place, bytes: &[u8], voice: &mut Voice<'_>) {
+    fn take(&mut self, dir: Direction, end: Place, bytes: &[u8], out: &mut Output<'_>) {
         let mut rest = bytes;
         let mut fresh = true;
         while !rest.is_empty() {
-            let half = self.halves.of_mut(dir);
+            let half = self.directions.of_mut(dir);
             if half.waiting.is_empty() {
-                let used = self.pass((dir, end), rest, 0, fresh, voice);
+                let used = self.pass((dir, end), rest, 0, fresh, out);
                 let left = rest.get(used..).unwrap_or_default();
                 if !left.is_empty() {
-                    let half = self.halves.of_mut(dir);
-                    half.first = voice.by;
-                    half.starts = fresh && used == 0;
+                    let half = self.directions.of_mut(dir);
+                    half.first = out.by;
+                    half.at_segment_start = fresh && used == 0;
                     half.waiting.extend_from_slice(left);
                 }
                 return;
             }
             let mut held = std::mem::take(&mut half.waiting);
             let before = held.len();
-            let room = voice
-                .limits
-                .head
-                .saturating_sub(before)
-                .clamp(1, rest.len());
+            let room = out.limits.head.saturating_sub(before).clamp(1, rest.len());
             held.extend_from_slice(rest.get(..room).unwrap_or_default());
             let at = end.minus(rest.len().saturating_sub(room) as u64);
-            let used = self.pass((dir, at), &held, before, fresh, voice);
-            let half = self.halves.of_mut(dir);
+            let used = self.pass((dir, at), &held, before, fresh, out);
+            let half = self.directions.of_mut(dir);
             if let Some(of_rest) = used.checked_sub(before) {
                 held.clear();
                 rest = rest.get(of_rest..).unwrap_or_default();
@@ -153,21 +150,21 @@ impl Talk {
         bytes: &[u8],
         held: usize,
         fresh: bool,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> usize {
         let mut used = 0;
         let mut steps = 0;
         let mut recognised = false;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
-            let half = self.halves.of_mut(dir);
-            let (first, starts) = if used < held {
-                (half.first, used == 0 && half.starts)
+            let half = self.directions.of_mut(dir);
+            let (first, at_segment_start) = if used < held {
+                (half.first, used == 0 && half.at_segment_start)
             } else {
-                (voice.by, used == held && fresh)
+                (out.by, used == held && fresh)
             };
             let done = match half.mode {
-                Mode::Raw => match self.raw(dir, rest, first, voice) {
+                Mode::Raw => match self.raw(dir, rest, first, out) {
                     Raw::Told => return bytes.len(),
                     Raw::Part(len) => len,
                     Raw::Waits => return used,
@@ -184,25 +181,25 @@ impl Talk {
                         bytes: rest,
                         first,
                         place: end.minus(rest.len() as u64),
-                        other: self.halves.of(dir.reverse()).place,
-                        starts,
+                        other: self.directions.of(dir.reverse()).place,
+                        at_segment_start,
                         recognised: std::mem::take(&mut recognised),
                     },
                     steps,
-                    voice,
+                    out,
                 ),
                 Mode::Body(left) => {
                     let (now, then) = share(rest, left, Mode::Body);
                     half.mode = then;
                     if let Some(dissector) = dissector(&mut self.dissector) {
-                        dissector.body(dir, now, voice);
+                        dissector.body(dir, now, out);
                     }
                     now.len()
                 }
                 Mode::Skip(left) => {
                     let (now, then) = share(rest, left, Mode::Skip);
                     half.mode = then;
-                    voice.framing(now.len());
+                    out.framing(now.len());
                     now.len()
                 }
             };
@@ -216,9 +213,9 @@ impl Talk {
     }
 
     /// Lets the dissector take a step; says how many bytes it consumed.
-    fn ask(&mut self, input: &Input<'_>, steps: u8, voice: &mut Voice<'_>) -> usize {
+    fn ask(&mut self, input: &Input<'_>, steps: u8, out: &mut Output<'_>) -> usize {
         let result = match dissector(&mut self.dissector) {
-            Some(dissector) if steps < STEPS => dissector.dissect(input, voice),
+            Some(dissector) if steps < STEPS => dissector.data(input, out),
             _ => Err(Malformed {
                 consumed: 0,
                 continues: false,
@@ -226,45 +223,45 @@ impl Talk {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, voice);
+                self.then(input.dir, progress.then, out);
                 progress.consumed
             }
             Err(Malformed {
                 consumed,
                 continues,
             }) => {
-                self.malformed(input.dir, continues, voice);
+                self.malformed(input.dir, continues, out);
                 consumed
             }
         }
     }
 
     /// Does as the dissector said.
-    fn then(&mut self, dir: Direction, then: Then, voice: &mut Voice<'_>) {
+    fn then(&mut self, dir: Direction, then: Then, out: &mut Output<'_>) {
         let mode = match then {
-            Then::Need(need) if need > voice.limits.head => {
-                return self.malformed(dir, false, voice);
+            Then::Need(need) if need > out.limits.head => {
+                return self.malformed(dir, false, out);
             }
             Then::Need(need) => Mode::Need(need),
             Then::Body(0) | Then::Skip(0) => Mode::Need(0),
             Then::Body(len) => Mode::Body(len),
             Then::Skip(len) => Mode::Skip(len),
             Then::Raw => {
-                self.halves.of_mut(dir).burst.enter(true, false);
+                self.directions.of_mut(dir).burst.enter(true, false);
                 Mode::Raw
             }
             Then::Become(next) => {
                 self.dissector = Some(("", next));
-                self.halves.of_mut(dir.reverse()).mode = Mode::Need(1);
+                self.directions.of_mut(dir.reverse()).mode = Mode::Need(1);
                 Mode::Need(1)
             }
         };
-        self.halves.of_mut(dir).mode = mode;
+        self.directions.of_mut(dir).mode = mode;
     }
 
-    fn malformed(&mut self, dir: Direction, continues: bool, voice: &mut Voice<'_>) {
-        voice.stats.malformed = voice.stats.malformed.saturating_add(1);
-        let half = self.halves.of_mut(dir);
+    fn malformed(&mut self, dir: Direction, continues: bool, out: &mut Output<'_>) {
+        out.stats.malformed = out.stats.malformed.saturating_add(1);
+        let half = self.directions.of_mut(dir);
         half.mode = Mode::Raw;
         half.burst.enter(false, continues);
     }
@@ -275,27 +272,27 @@ impl Talk {
         dir: Direction,
         bytes: &[u8],
         first: PacketInfo,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Raw {
         if bytes.is_empty() {
             return Raw::Waits;
         }
-        let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
-        let half = self.halves.of_mut(dir);
+        let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
+        let half = self.directions.of_mut(dir);
         if half.burst.at_boundary() {
-            let (verdict, protocol) = if voice.wire {
-                (Verdict::NotForUs, None)
+            let (probed, protocol) = if out.wire {
+                (ProbeResult::NotForUs, None)
             } else {
-                recognise(bytes, voice.flow)
+                recognise(bytes, out.flow)
             };
-            match (verdict, protocol) {
-                (Verdict::Certain, Some(protocol)) => {
+            match (probed, protocol) {
+                (ProbeResult::Certain, Some(protocol)) => {
                     let same = self
                         .dissector
                         .as_ref()
                         .is_some_and(|(name, _)| *name == protocol.name);
                     if same || !taken {
-                        half.burst.finish(dir, voice);
+                        half.burst.finish(dir, out);
                         half.mode = Mode::Need(1);
                         if !same {
                             self.begin(protocol);
@@ -303,23 +300,23 @@ impl Talk {
                         return Raw::Recognised;
                     }
                 }
-                (Verdict::Likely { need } | Verdict::Unsure { need }, _)
-                    if need <= voice.limits.head =>
+                (ProbeResult::Likely { need } | ProbeResult::Unsure { need }, _)
+                    if need <= out.limits.head =>
                 {
-                    half.patient = matches!(verdict, Verdict::Likely { .. });
+                    half.likely = matches!(probed, ProbeResult::Likely { .. });
                     return Raw::Waits;
                 }
-                (Verdict::NotForUs, _) if !voice.wire => {
+                (ProbeResult::NotForUs, _) if !out.wire => {
                     let dissector = dissector(&mut self.dissector);
-                    if let Some(raw) = half.seek(dir, bytes, first, dissector, voice) {
+                    if let Some(raw) = half.seek(dir, bytes, first, dissector, out) {
                         return raw;
                     }
                 }
                 _ => {}
             }
         }
-        let half = self.halves.of_mut(dir);
-        half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), voice);
+        let half = self.directions.of_mut(dir);
+        half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), out);
         Raw::Told
     }
 
@@ -328,7 +325,7 @@ impl Talk {
         let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
         let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
         for dir in [Direction::ToServer, Direction::ToClient] {
-            if let Some(missed) = self.halves.of_mut(dir).missed.take() {
+            if let Some(missed) = self.directions.of_mut(dir).missed.take() {
                 dissector.missed(dir, missed);
             }
         }
@@ -337,29 +334,29 @@ impl Talk {
 
     /// Gives what waits before a hole to the dissector that it begins something for: there will not
     /// be more of it.
-    fn begin_cut(&mut self, dir: Direction, voice: &mut Voice<'_>) {
-        let half = self.halves.of_mut(dir);
+    fn begin_cut(&mut self, dir: Direction, out: &mut Output<'_>) {
+        let half = self.directions.of_mut(dir);
         if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
             return;
         }
         if half.mode == Mode::Raw {
-            let begins = half.patient && half.burst.at_boundary();
-            let Some(protocol) = recognise(&half.waiting, voice.flow).1.filter(|_| begins) else {
+            let begins = half.likely && half.burst.at_boundary();
+            let Some(protocol) = recognise(&half.waiting, out.flow).1.filter(|_| begins) else {
                 return;
             };
             if !(protocol.cut)(&half.waiting) {
                 return;
             }
-            half.burst.finish(dir, voice);
-            let taken = self.halves.of(dir.reverse()).mode != Mode::Raw;
+            half.burst.finish(dir, out);
+            let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
             match &self.dissector {
                 Some((name, _)) if *name == protocol.name => {}
                 _ if taken => return,
                 _ => self.begin(protocol),
             }
         }
-        let other = self.halves.of(dir.reverse()).place;
-        let half = self.halves.of_mut(dir);
+        let other = self.directions.of(dir.reverse()).place;
+        let half = self.directions.of_mut(dir);
         let waiting = std::mem::take(&mut half.waiting);
         let place = half.place.unwrap_or_default();
         let input = Input {
@@ -368,11 +365,11 @@ impl Talk {
             first: half.first,
             place: place.minus(waiting.len() as u64),
             other,
-            starts: half.starts,
+            at_segment_start: half.at_segment_start,
             recognised: false,
         };
         if let Some(dissector) = dissector(&mut self.dissector)
-            && dissector.begin_cut(&input, voice)
+            && dissector.begin_cut(&input, out)
         {
             half.mode = Mode::Need(usize::MAX);
         }
@@ -385,13 +382,13 @@ impl Talk {
         dir: Direction,
         (offset, len): (u64, u64),
         reason: GapReason,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) {
-        self.begin_cut(dir, voice);
-        let half = self.halves.of_mut(dir);
+        self.begin_cut(dir, out);
+        let half = self.directions.of_mut(dir);
         if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
             // When they came is not known, and what ends here had its last byte in front of them.
-            voice.by = half.burst.last_or(voice.by);
+            out.by = half.burst.last_or(out.by);
         }
         let untouched = half.place.is_none();
         half.place = half.place.map(|place| place.plus(len));
@@ -410,22 +407,22 @@ impl Talk {
                         &waiting,
                         half.first,
                         dissector(&mut self.dissector),
-                        voice,
+                        out,
                     );
                 }
-                return half.burst.gap(dir, len, reason, voice);
+                return half.burst.gap(dir, len, reason, out);
             }
             Mode::Body(left) if left >= len => {
                 half.mode = less(left, len, Mode::Body);
                 if let Some(dissector) = dissector(&mut self.dissector) {
-                    dissector.missing(dir, len, reason, voice);
+                    dissector.missing(dir, len, reason, out);
                 }
-                self.pass((dir, place), &[], 0, false, voice);
+                self.pass((dir, place), &[], 0, false, out);
                 return;
             }
             Mode::Skip(left) if left >= len => {
                 half.mode = less(left, len, Mode::Skip);
-                self.pass((dir, place), &[], 0, false, voice);
+                self.pass((dir, place), &[], 0, false, out);
                 return;
             }
             Mode::Body(left) => left,
@@ -445,17 +442,17 @@ impl Talk {
                 body,
                 waiting: &waiting,
             },
-            voice,
+            out,
         );
-        self.then(dir, after.then, voice);
-        self.pass((dir, place), &[], 0, false, voice);
-        let half = self.halves.of_mut(dir);
+        self.then(dir, after.then, out);
+        self.pass((dir, place), &[], 0, false, out);
+        let half = self.directions.of_mut(dir);
         if half.mode == Mode::Raw {
             let untold = waiting.get(after.consumed..).unwrap_or_default();
-            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), voice);
+            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), out);
             let missing = len.saturating_sub(after.told);
             if missing > 0 {
-                half.burst.gap(dir, missing, reason, voice);
+                half.burst.gap(dir, missing, reason, out);
             } else {
                 half.burst.enter(true, false);
             }
@@ -463,33 +460,33 @@ impl Talk {
     }
 
     /// Takes the end of a direction.
-    pub(super) fn end(&mut self, dir: Direction, how: Ending, voice: &mut Voice<'_>) {
-        let half = self.halves.of_mut(dir);
+    pub(super) fn end(&mut self, dir: Direction, how: Ending, out: &mut Output<'_>) {
+        let half = self.directions.of_mut(dir);
         if how != Ending::Fin {
             // It ended with its last byte, not when that was believed.
-            voice.by = half.burst.last_or(voice.by);
+            out.by = half.burst.last_or(out.by);
         }
         let waiting = std::mem::take(&mut half.waiting);
         let first = half.first;
         let told = match dissector(&mut self.dissector) {
             Some(dissector) if half.mode != Mode::Raw => {
                 half.burst.enter(false, false);
-                dissector.end(dir, how, &waiting, voice)
+                dissector.end(dir, how, &waiting, out)
             }
             _ => 0,
         };
         half.mode = Mode::Raw;
         let untold = waiting.get(told..).unwrap_or_default();
         if !untold.is_empty() {
-            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), voice);
+            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), out);
         }
-        half.burst.finish(dir, voice);
+        half.burst.finish(dir, out);
     }
 }
 
 /// Tells of bytes that are none of the dissector's, now or when there is one.
 fn miss(
-    half: &mut Half,
+    half: &mut DirectionBuffer,
     dissector: Option<&mut Box<dyn Dissector>>,
     dir: Direction,
     missed: Missed,
@@ -544,20 +541,16 @@ mod tests {
     };
 
     impl Dissector for Toy {
-        fn dissect(
-            &mut self,
-            input: &Input<'_>,
-            voice: &mut Voice<'_>,
-        ) -> Result<Progress, Malformed> {
+        fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
             let len = |byte: &u8| u64::from(byte - b'0');
             if std::mem::take(&mut self.open) {
-                voice.say(input.dir, MessageEvent::End { complete: true });
+                out.say(input.dir, MessageEvent::End { complete: true });
                 return Ok(Progress::need(0, 1));
             }
             match input.bytes {
                 [b'b' | b's'] => Ok(Progress::need(0, 2)),
                 [b'b', digit, ..] => {
-                    voice.begin(input.dir, &input.first, TOY, None, false);
+                    out.begin(input.dir, &input.first, TOY, None, false);
                     self.open = true;
                     Ok(Progress {
                         consumed: 2,
@@ -584,56 +577,52 @@ mod tests {
             }
         }
 
-        fn gap(&mut self, gap: &Gap<'_>, voice: &mut Voice<'_>) -> AfterGap {
+        fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap {
             if std::mem::take(&mut self.open) {
-                voice.say(gap.dir, MessageEvent::End { complete: false });
+                out.say(gap.dir, MessageEvent::End { complete: false });
             }
             AfterGap::RAW
         }
 
-        fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
+        fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Output<'_>) -> usize {
             0
         }
 
         fn missed(&mut self, _: Direction, _: Missed) {}
 
-        fn renew(&mut self) {
+        fn reset(&mut self) {
             *self = Self::default();
         }
     }
 
     impl Dissector for Caesar {
-        fn dissect(
-            &mut self,
-            input: &Input<'_>,
-            voice: &mut Voice<'_>,
-        ) -> Result<Progress, Malformed> {
-            voice.begin(input.dir, &input.first, TOY, None, false);
-            voice.text(input.dir, Part::Body, &[input.bytes[0] + 1]);
-            voice.say(input.dir, MessageEvent::End { complete: true });
+        fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
+            out.begin(input.dir, &input.first, TOY, None, false);
+            out.text(input.dir, Part::Body, &[input.bytes[0] + 1]);
+            out.say(input.dir, MessageEvent::End { complete: true });
             Ok(Progress::need(1, 1))
         }
 
-        fn gap(&mut self, _: &Gap<'_>, _: &mut Voice<'_>) -> AfterGap {
+        fn gap(&mut self, _: &Gap<'_>, _: &mut Output<'_>) -> AfterGap {
             AfterGap::RAW
         }
 
-        fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Voice<'_>) -> usize {
+        fn end(&mut self, _: Direction, _: Ending, _: &[u8], _: &mut Output<'_>) -> usize {
             0
         }
 
         fn missed(&mut self, _: Direction, _: Missed) {}
 
-        fn renew(&mut self) {}
+        fn reset(&mut self) {}
     }
 
     /// What is said, shortened: `(` begin, text, `?` missing, `)` end; and the counters.
     fn play(pieces: &[&[u8]], gap: u64, after: &[u8]) -> (String, DissectStats) {
-        let mut talk = Talk {
+        let mut driver = StreamDriver {
             dissector: Some(("toy", Box::<Toy>::default())),
-            ..Talk::default()
+            ..StreamDriver::default()
         };
-        talk.halves.to_server.mode = Mode::Need(1);
+        driver.directions.to_server.mode = Mode::Need(1);
         let (limits, mut stats, mut exchanges) = (Limits::default(), DissectStats::default(), 0);
         let mut heard = String::new();
         let mut listener = |_: Direction, _: &PacketInfo, said: MessageEvent<'_>| match said {
@@ -649,9 +638,9 @@ mod tests {
                 unreachable!("a toy has none of these")
             }
         };
-        let mut voice = Voice {
+        let mut out = Output {
             wire: false,
-            flow: &super::super::chart::flow(crate::packet::protocol::TCP),
+            flow: &super::super::testing::flow(crate::packet::protocol::TCP),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,
@@ -662,14 +651,14 @@ mod tests {
         let dir = Direction::ToServer;
         let mut place = Place::default();
         for piece in pieces {
-            talk.data(dir, place, piece, &mut voice);
+            driver.data(dir, place, piece, &mut out);
             place = place.plus(piece.len() as u64);
         }
         if gap > 0 {
-            talk.gap(dir, (place.offset, gap), GapReason::Acked, &mut voice);
-            talk.data(dir, place.plus(gap), after, &mut voice);
+            driver.gap(dir, (place.offset, gap), GapReason::Acked, &mut out);
+            driver.data(dir, place.plus(gap), after, &mut out);
         }
-        talk.end(dir, Ending::Fin, &mut voice);
+        driver.end(dir, Ending::Fin, &mut out);
         (heard, stats)
     }
 

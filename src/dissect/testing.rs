@@ -11,7 +11,7 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::{Budget, Conversation};
+use super::{Budget, FlowDissector};
 use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
@@ -68,7 +68,7 @@ pub(super) const SERVER_END: Step = Step::End(Direction::ToClient, Ending::Fin);
 /// A conversation on the stage.
 #[derive(Default)]
 pub(super) struct Play {
-    pub(super) conversation: Conversation,
+    pub(super) conversation: FlowDissector,
     pub(super) limits: Limits,
     pub(super) decoders: Budget,
     pub(super) stats: DissectStats,

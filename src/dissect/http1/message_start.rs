@@ -1,20 +1,20 @@
 //! The *opening* of a message: from its first byte to the end of its head, where its framing and
 //! its pair are known.
 
-use super::super::voice::Voice;
-use super::super::{Input, Malformed, Progress, Then, Verdict};
+use super::super::output::Output;
+use super::super::{Input, Malformed, ProbeResult, Progress, Then};
 use super::body::{Framing, Perhaps, looks_chunked};
 use super::decoded::{Hints, Plan};
 use super::head::{EndSearch, Fields, Head, has_bare_line_end};
 use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_answer, probe};
-use super::{Half, Http1, REQUEST, RESPONSE, Stage, describe};
+use super::{DirectionState, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
 use crate::message::{Complete, MessageEvent, Part, Start, Summary};
 
 impl Http1 {
     /// A message begins in front of `input`: how, is yet to be told.
-    pub(super) fn begin(&mut self, input: &Input<'_>, voice: &mut Voice<'_>) -> Start {
+    pub(super) fn begin(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Start {
         let dir = input.dir;
         let answer = is_answer(input.bytes);
         let asker = *self
@@ -22,30 +22,30 @@ impl Http1 {
             .get_or_insert(if answer { dir.reverse() } else { dir });
         self.left = false;
         // Written where it stays.
-        let half = self.halves.of_mut(dir);
-        *half = Half::default();
+        let half = self.directions.of_mut(dir);
+        *half = DirectionState::default();
         half.answer = answer;
-        half.contrary = (asker == dir) == answer;
+        half.roles_swapped = (asker == dir) == answer;
         let stand = Stand {
             place: input.place,
-            starts: input.starts,
+            at_segment_start: input.at_segment_start,
             acks: input.first.acked(),
             other: input.other,
         };
         let exchange = if answer {
-            half.asked = if half.contrary {
+            half.request = if half.roles_swapped {
                 None
             } else {
-                self.pairing.asked(&stand)
+                self.pairing.request(&stand)
             };
-            half.unpaired = !half.contrary && self.pairing.is_unsure();
-            half.asked.map(|asked| asked.exchange)
+            half.unpaired = !half.roles_swapped && self.pairing.is_unsure();
+            half.request.map(|request| request.exchange)
         } else {
-            half.exchange = voice.next_exchange();
-            voice.stats.requests = voice.stats.requests.saturating_add(1);
-            if !half.contrary {
+            half.exchange = out.next_exchange();
+            out.stats.requests = out.stats.requests.saturating_add(1);
+            if !half.roles_swapped {
                 self.pairing
-                    .ask(half.exchange, &stand, voice.limits.exchanges, voice.stats);
+                    .ask(half.exchange, &stand, out.limits.exchanges, out.stats);
             }
             Some(half.exchange)
         };
@@ -63,16 +63,18 @@ impl Http1 {
         input: &Input<'_>,
         mut search: EndSearch,
         begin: Option<Start>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
-        let (dir, limit) = (input.dir, voice.limits.head);
+        let (dir, limit) = (input.dir, out.limits.head);
         let window = input.bytes.get(..limit).unwrap_or(input.bytes);
-        let tell_begin = |voice: &mut Voice<'_>| {
+        let tell_begin = |out: &mut Output<'_>| {
             if let Some(begin) = begin {
-                voice.say_by(dir, &input.first, MessageEvent::Start(begin));
+                out.say_by(dir, &input.first, MessageEvent::Start(begin));
             }
         };
-        let &Half { answer, asked, .. } = self.halves.of(dir);
+        let &DirectionState {
+            answer, request, ..
+        } = self.directions.of(dir);
         let at_once = begin.and_then(|_| Head::at_once(window, answer));
         let (head, bare) = if let Some(head) = at_once {
             let bare = has_bare_line_end(window.get(..head.len).unwrap_or_default());
@@ -83,12 +85,12 @@ impl Http1 {
             let head = window.get(..end).unwrap_or(window);
             (Head::of(head, answer), search.bare)
         } else {
-            tell_begin(voice);
+            tell_begin(out);
             if window.len() < limit {
-                self.halves.of_mut(dir).stage = Stage::Head(search);
+                self.directions.of_mut(dir).stage = Stage::Head(search);
                 return Ok(Progress::need(0, window.len().saturating_add(1)));
             }
-            return self.begin_long_head(input, window, voice);
+            return self.begin_long_head(input, window, out);
         };
         let Head {
             len: end,
@@ -98,16 +100,16 @@ impl Http1 {
         let head = window.get(..end).unwrap_or(window);
         let bare = bare.then_some("lines that end without CR");
         let Some(line) = line else {
-            tell_begin(voice);
-            voice.text(dir, Part::Head, head);
-            return Err(self.give_up(dir, end, voice));
+            tell_begin(out);
+            out.text(dir, Part::Head, head);
+            return Err(self.give_up(dir, end, out));
         };
         let mut room = [0; describe::TITLE];
-        let (brief, title) = self.brief(dir, &line, &fields, bare, &mut room, voice);
+        let (brief, title) = self.brief(dir, &line, &fields, bare, &mut room, out);
         let framing = match line {
             StartLine::Request(_) => Framing::of_request(&fields),
             StartLine::Answer(line) => {
-                let method = asked.map_or(Method::Other, |asked| asked.method);
+                let method = request.map_or(Method::Other, |request| request.method);
                 Framing::of_answer(&fields, line.status, method)
             }
         };
@@ -124,9 +126,9 @@ impl Http1 {
             && plan.leaves(text.get(end..).unwrap_or_default())
             && !(fields.expects && text.len() > end)
         {
-            self.halves.of_mut(dir).reset();
+            self.directions.of_mut(dir).reset();
             if !answer {
-                self.pairing.request_ends(voice.by.acked());
+                self.pairing.request_ends(out.by.acked());
             }
             let whole = Complete {
                 begin,
@@ -136,14 +138,14 @@ impl Http1 {
                 brief,
                 title,
             };
-            voice.say(dir, MessageEvent::Complete(whole));
+            out.say(dir, MessageEvent::Complete(whole));
             return Ok(Progress::need(text.len(), 1));
         }
-        tell_begin(voice);
-        voice.text(dir, Part::Head, head);
-        voice.say(dir, MessageEvent::Summary { brief, title });
+        tell_begin(out);
+        out.text(dir, Part::Head, head);
+        out.say(dir, MessageEvent::Summary { brief, title });
         let expected = fields.expects && !answer;
-        Ok(self.behind_head(dir, end, framing, &plan, expected, voice))
+        Ok(self.behind_head(dir, end, framing, &plan, expected, out))
     }
 
     /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it
@@ -155,16 +157,16 @@ impl Http1 {
         framing: Framing,
         plan: &Plan<'_>,
         expected: bool,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Progress {
         match framing {
-            Framing::None => self.over(dir, end, voice),
+            Framing::None => self.over(dir, end, out),
             Framing::Tunnel => {
-                self.over(dir, end, voice);
-                self.halves.of_mut(dir.reverse()).tunnel = true;
+                self.over(dir, end, out);
+                self.directions.of_mut(dir.reverse()).tunnel = true;
                 // What is spoken in it is another conversation, in which the server may be the one
                 // who asks.
-                self.pairing.renew();
+                self.pairing.reset();
                 (self.asker, self.left) = (None, true);
                 Progress {
                     consumed: end,
@@ -176,8 +178,8 @@ impl Http1 {
             | Framing::UntilClose
             | Framing::Open
             | Framing::Perhaps(_) => {
-                self.bodies.of_mut(dir).begin(plan, voice);
-                let half = self.halves.of_mut(dir);
+                self.bodies.of_mut(dir).begin(plan, out);
+                let half = self.directions.of_mut(dir);
                 if Self::is_unasked(half) {
                     half.stage = Stage::Unasked(framing);
                     half.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
@@ -199,7 +201,7 @@ impl Http1 {
         consumed: usize,
         framing: Framing,
     ) -> Progress {
-        let half = self.halves.of_mut(dir);
+        let half = self.directions.of_mut(dir);
         let (stage, then) = match framing {
             Framing::Chunked => (Stage::ChunkSize(0), Then::Need(1)),
             Framing::Length(len) => (Stage::Body, Then::Body(len)),
@@ -218,16 +220,16 @@ impl Http1 {
         &mut self,
         input: &Input<'_>,
         framing: Framing,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Progress {
         let dir = input.dir;
-        if !self.halves.of(dir).wanted {
+        if !self.directions.of(dir).wanted {
             match probe(input.bytes) {
-                Verdict::Certain if !is_answer(input.bytes) => {
-                    self.break_off(dir, voice);
+                ProbeResult::Certain if !is_answer(input.bytes) => {
+                    self.break_off(dir, out);
                     return Progress::need(0, 1);
                 }
-                Verdict::Likely { need } => return Progress::need(0, need),
+                ProbeResult::Likely { need } => return Progress::need(0, need),
                 _ => {}
             }
         }
@@ -239,7 +241,7 @@ impl Http1 {
         &mut self,
         input: &Input<'_>,
         perhaps: Perhaps,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Progress {
         let Perhaps { len, said } = perhaps;
         let dir = input.dir;
@@ -248,7 +250,7 @@ impl Http1 {
         match looks_chunked(input.bytes) {
             Some(true) => {
                 // Who does not know that they are there takes the chunks' sizes for text.
-                body.search_as_sent(dir, voice);
+                body.search_as_sent(dir, out);
                 if !said {
                     body.read_as("chunked");
                 }
@@ -261,7 +263,7 @@ impl Http1 {
                 }
                 let framing = len.map_or(Framing::Open, Framing::Length);
                 let progress = self.body_begins(dir, 0, framing);
-                self.halves.of_mut(dir).until_close &= !said;
+                self.directions.of_mut(dir).until_close &= !said;
                 progress
             }
         }
@@ -276,14 +278,14 @@ impl Http1 {
         fields: &Fields<'_>,
         odd: Option<&'static str>,
         room: &'t mut [u8; describe::TITLE],
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> (Summary, &'t [u8]) {
         match line {
             StartLine::Request(line) => {
-                let brief = self.request(dir, line, fields, odd, voice);
+                let brief = self.request(dir, line, fields, odd, out);
                 (brief, describe::request_title(line, fields.host, room))
             }
-            StartLine::Answer(line) => (self.answer(dir, line, fields, odd, voice), line.words),
+            StartLine::Answer(line) => (self.answer(dir, line, fields, odd, out), line.words),
         }
     }
 
@@ -294,12 +296,12 @@ impl Http1 {
         line: &RequestLine<'_>,
         fields: &Fields<'_>,
         odd: Option<&'static str>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Summary {
-        let half = self.halves.of(dir);
+        let half = self.directions.of(dir);
         self.pairing.name(half.exchange, Method::of(line.method));
         let odd = half
-            .contrary
+            .roles_swapped
             .then_some("a request from the side that answers")
             .or(line.odd)
             .or(fields.oddity(line.minor))
@@ -308,7 +310,7 @@ impl Http1 {
                 let lower = line.method.iter().any(u8::is_ascii_lowercase);
                 lower.then_some("a method in lower case")
             });
-        count_odd(odd, voice);
+        count_odd(odd, out);
         Summary {
             odd,
             ..Summary::default()
@@ -322,13 +324,13 @@ impl Http1 {
         line: &StatusLine<'_>,
         fields: &Fields<'_>,
         odd: Option<&'static str>,
-        voice: &mut Voice<'_>,
+        out: &mut Output<'_>,
     ) -> Summary {
         let interim = matches!(line.status, 100 | 102..=199);
-        self.halves.of_mut(dir.reverse()).wanted |= line.status == 100;
-        let half = self.halves.of(dir);
+        self.directions.of_mut(dir.reverse()).wanted |= line.status == 100;
+        let half = self.directions.of(dir);
         let odd = half
-            .contrary
+            .roles_swapped
             .then_some("an answer from the side that asks")
             .or(line.odd)
             .or(fields.oddity(line.minor))
@@ -336,12 +338,12 @@ impl Http1 {
         if interim {
             self.pairing.interim();
         } else {
-            voice.stats.answers = voice.stats.answers.saturating_add(1);
-            if !half.contrary {
-                self.pairing.answered(half.asked, voice.stats);
+            out.stats.answers = out.stats.answers.saturating_add(1);
+            if !half.roles_swapped {
+                self.pairing.answered(half.request, out.stats);
             }
         }
-        count_odd(odd, voice);
+        count_odd(odd, out);
         Summary {
             status: line.status,
             interim,
@@ -365,8 +367,8 @@ fn whole(bytes: &[u8], end: usize, framing: Framing) -> Option<&[u8]> {
     bytes.get(..end.checked_add(body)?)
 }
 
-fn count_odd(odd: Option<&'static str>, voice: &mut Voice<'_>) {
+fn count_odd(odd: Option<&'static str>, out: &mut Output<'_>) {
     if odd.is_some() {
-        voice.stats.odd = voice.stats.odd.saturating_add(1);
+        out.stats.odd = out.stats.odd.saturating_add(1);
     }
 }
