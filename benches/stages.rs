@@ -168,7 +168,7 @@ impl Exchanges {
                 dir,
                 offset: self.offset * bytes.len() as u64,
                 seq: (self.offset * bytes.len() as u64) as u32,
-                joined: false,
+                midstream: false,
                 bytes,
                 by: &PacketInfo::default(),
             };
@@ -295,7 +295,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
         times: None,
         incomplete: false,
         aside: None,
-        joined: false,
+        midstream: false,
         pending: false,
     };
     let plain = render::Settings::default();

@@ -446,7 +446,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
                 dir,
                 offset,
                 seq: offset as u32,
-                joined: false,
+                midstream: false,
                 bytes: piece,
                 by,
             });

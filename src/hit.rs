@@ -64,7 +64,7 @@ pub struct Hit<'a> {
     /// The bytes have no place in their stream; this is why.
     pub aside: Option<OutOfStreamReason>,
     /// The capture joined its flow in the middle, and this is the flow's first message.
-    pub joined: bool,
+    pub midstream: bool,
     /// It is a question that waits for its answer to this day: the flow or the capture ended.
     pub pending: bool,
 }

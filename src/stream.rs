@@ -50,7 +50,7 @@ pub enum Event<B, C> {
         /// direction is compared with.
         seq: u32,
         /// Where the stream begins was not seen: offset 0 is the first byte that was captured.
-        joined: bool,
+        midstream: bool,
         /// The bytes, never empty.
         bytes: B,
         /// The segment that brought them (queued segments keep their own).
@@ -180,13 +180,13 @@ impl<B, C> Event<B, C> {
                 dir,
                 offset,
                 seq,
-                joined,
+                midstream,
                 ..
             } => Event::Data {
                 dir,
                 offset,
                 seq,
-                joined,
+                midstream,
                 bytes,
                 by,
             },

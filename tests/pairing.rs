@@ -25,7 +25,7 @@ struct Line {
 impl Line {
     /// One behind its handshake.
     fn new(port: u16, now: u32) -> Self {
-        let mut line = Self::joined(port, now);
+        let mut line = Self::midstream(port, now);
         let [client, server] = line.next;
         line.packets = vec![
             (now, tcp(true, port, SYN, client - 1, 0, b"")),
@@ -36,7 +36,7 @@ impl Line {
     }
 
     /// One whose handshake was not captured.
-    fn joined(port: u16, now: u32) -> Self {
+    fn midstream(port: u16, now: u32) -> Self {
         Self {
             port,
             now,
@@ -167,7 +167,7 @@ fn behind_a_loss_the_next_exchange_is_paired_again() {
             if begun {
                 Line::new(40_000, 0)
             } else {
-                Line::joined(40_000, 0)
+                Line::midstream(40_000, 0)
             }
         };
         let mut line = new();

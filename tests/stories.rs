@@ -232,6 +232,6 @@ fn conditions_go_with_patterns_and_halves() {
         "{word}"
     );
     assert_eq!(of("--status 404 Bonjour").0, Some(1));
-    let (_, joined) = of("--status 200 --and Host curl");
-    assert!(joined.contains("curl/"), "{joined}");
+    let (_, midstream) = of("--status 200 --and Host curl");
+    assert!(midstream.contains("curl/"), "{midstream}");
 }

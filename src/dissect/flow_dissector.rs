@@ -84,13 +84,13 @@ impl FlowDissector {
                 dir,
                 offset,
                 seq,
-                joined,
+                midstream,
                 bytes,
                 by,
             } => {
                 out.by = *by;
                 let driver = self.driver.get_or_insert_default();
-                if joined {
+                if midstream {
                     driver.join(dir);
                 }
                 driver.data(dir, Place { offset, seq }, bytes, &mut out);

@@ -82,7 +82,7 @@ pub(super) struct Play {
     /// How many of them the other side has received, as it says from now on. `None`: all.
     pub(super) received: [Option<u64>; 2],
     /// The handshake was not captured.
-    pub(super) joined: bool,
+    pub(super) midstream: bool,
 }
 
 /// Initial sequence numbers.
@@ -145,7 +145,7 @@ impl Play {
                 dir,
                 offset,
                 seq: ISN[dir.index()].wrapping_add(1).wrapping_add(offset as u32),
-                joined: self.joined,
+                midstream: self.midstream,
                 bytes: now,
                 by: &by,
             });

@@ -99,7 +99,7 @@ pub(super) struct OpenMessage {
     /// As long as nothing comes, no time changes that.
     pub(super) waits: bool,
     /// It is the flow's first message and the flow was joined in the middle.
-    pub(super) joined: bool,
+    pub(super) midstream: bool,
     /// A portion of it was shown; this is what its head says.
     pub(super) portions: Option<Description>,
     /// A portion was a match, and not only shown with its question.
@@ -153,7 +153,7 @@ impl OpenMessage {
         self.briefed = false;
         self.held = false;
         self.waits = false;
-        self.joined = false;
+        self.midstream = false;
         self.portions = None;
         self.counted = false;
         self.fresh = None;

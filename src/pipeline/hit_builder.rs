@@ -94,7 +94,7 @@ pub(super) fn with_hit(
         incomplete: !meta.complete,
         failed: meta.failed,
         aside: open.aside,
-        joined: open.joined,
+        midstream: open.midstream,
         pending: meta.pending,
     });
 }

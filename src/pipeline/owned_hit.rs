@@ -34,7 +34,7 @@ pub(super) struct OwnedHit {
     times: Option<Times>,
     incomplete: bool,
     failed: Option<Failed>,
-    joined: bool,
+    midstream: bool,
     pending: bool,
     /// It was shown, which it is once.
     shown: Cell<bool>,
@@ -70,7 +70,7 @@ impl OwnedHit {
             times: hit.times,
             incomplete: hit.incomplete,
             failed: hit.failed,
-            joined: hit.joined,
+            midstream: hit.midstream,
             pending: hit.pending,
             shown: Cell::new(false),
         }
@@ -121,7 +121,7 @@ impl OwnedHit {
             incomplete: self.incomplete,
             failed: self.failed,
             aside: None,
-            joined: self.joined,
+            midstream: self.midstream,
             pending: self.pending,
         }
     }

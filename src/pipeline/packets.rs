@@ -130,7 +130,7 @@ impl Packets {
             incomplete: false,
             failed: None,
             aside: None,
-            joined: false,
+            midstream: false,
             pending: false,
         };
         self.outputs.hit(&hit);

@@ -10,8 +10,8 @@ use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 
+use super::context::Segment;
 use super::table::{Entry, Stage};
-use super::turn::Segment;
 
 /// Nanoseconds that a tap may lag behind another one.
 const LAG: i64 = 1_000_000_000;

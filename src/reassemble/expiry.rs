@@ -7,8 +7,8 @@ use crate::limits::time;
 use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
 use super::Reassembler;
-use super::half::Half;
-use super::pair::{next_review, settle};
+use super::connection::{next_review, settle};
+use super::half::HalfStream;
 use super::table::{Entry, Stage};
 
 /// Nanoseconds between two looks for quiet flows.
@@ -30,7 +30,7 @@ impl Reassembler {
     ) {
         let aged = self.at(now);
         // What is looked at is not due again at once.
-        while let Some((moment, slot, id)) = self.alarms.due(aged)
+        while let Some((moment, slot, id)) = self.timers.due(aged)
             && !self.stop.is_set()
         {
             let slot = slot as usize;
@@ -81,17 +81,17 @@ impl Reassembler {
         let Entry {
             flow,
             halves,
-            two_sided,
+            bidirectional,
             alarm,
             reset,
             odd,
             ..
         } = entry;
         let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
-        let mut turn = self.shared.turn(Direction::ToServer, &by, &mut say);
+        let mut ctx = self.shared.ctx(Direction::ToServer, &by, &mut say);
         let [to_server, to_client] = halves.both();
-        settle(to_server, to_client, false, *two_sided, &mut turn);
-        let over = |half: &Half| {
+        settle(to_server, to_client, false, *bidirectional, &mut ctx);
+        let over = |half: &HalfStream| {
             half.reset_since()
                 .is_some_and(|since| aged.since(since) >= time::CLOSE_GRACE)
         };
@@ -102,15 +102,15 @@ impl Reassembler {
                 (Direction::ToServer, &mut *to_server),
                 (Direction::ToClient, &mut *to_client),
             ] {
-                turn.dir = dir;
-                half.end(Ending::Reset, GapReason::End, &mut turn);
+                ctx.dir = dir;
+                half.end(Ending::Reset, GapReason::End, &mut ctx);
             }
         }
         if is_over {
             // It is not looked at again: of a side that said nothing but a RST no end is said.
             self.table.touch(slot, Stage::Closed);
-        } else if let Some(moment) = next_review(to_server, to_client, *two_sided, aged) {
-            self.alarms.set(alarm, moment, flow);
+        } else if let Some(moment) = next_review(to_server, to_client, *bidirectional, aged) {
+            self.timers.set(alarm, moment, flow);
         }
     }
 }

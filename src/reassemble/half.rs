@@ -10,7 +10,7 @@ mod arrive;
 mod deliver;
 mod end;
 mod gaps;
-mod known;
+mod retransmission;
 mod start;
 
 pub(super) use start::Start;
@@ -21,13 +21,13 @@ use crate::packet::TcpFlags;
 use crate::stream::{GapReason, OutOfStreamReason, PacketInfo};
 
 use super::REACH;
+use super::context::{Segment, SegmentContext};
 use super::queue::{Facts, Queue};
-use super::tail::{Tail, Tails};
-use super::turn::{Segment, Turn};
+use super::retained::{Retained, Tails};
 
 /// One direction.
 #[derive(Default)]
-pub(super) struct Half {
+pub(super) struct HalfStream {
     /// The next offset to be delivered.
     next: u64,
     /// The peer has acknowledged everything below this.
@@ -55,28 +55,28 @@ pub(super) struct Half {
     /// Something of it was seen, so that `base` is known.
     started: bool,
     /// Its start was not seen.
-    joined: bool,
+    midstream: bool,
     /// A checksum of it was looked at and is right, so that a wrong one means something.
-    sums: bool,
+    valid_checksum_seen: bool,
     /// [`StreamEvent::End`] was said.
     ended: bool,
     /// The last delivered bytes.
-    tail: Tail,
+    tail: Retained,
     /// What only a direction in trouble needs.
-    trouble: Option<Box<Trouble>>,
+    trouble: Option<Box<SlowState>>,
 }
 
 /// What is out of the ordinary in a direction.
 #[derive(Default)]
-struct Trouble {
+struct SlowState {
     /// Bytes that wait for their turn.
     queue: Queue,
     /// The hole at `next`.
-    hole: Option<Hole>,
+    hole: Option<PendingGap>,
     /// Since when what waits at `next` does so only because it is damaged.
     held: Option<Timestamp>,
     /// Ranges that were given up and did not come since.
-    lost: known::Lost,
+    lost: retransmission::GapHistory,
     /// The payload of the SYN waits to be accepted: it ends here.
     syn_data: Option<u64>,
     /// The payload of the SYN was not accepted, and is expected again.
@@ -92,7 +92,7 @@ struct Trouble {
     conflict_bytes: usize,
 }
 
-impl Trouble {
+impl SlowState {
     /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be
     /// decided.
     fn is_over(&self) -> bool {
@@ -114,7 +114,7 @@ struct Unseen {
 
 /// A hole that is waited for.
 #[derive(Clone, Copy)]
-struct Hole {
+struct PendingGap {
     since: Timestamp,
     acked: Option<Acked>,
 }
@@ -131,11 +131,11 @@ struct Acked {
 
 impl Acked {
     /// It begins in this turn.
-    fn now(turn: &Turn<'_>) -> Self {
+    fn now(ctx: &SegmentContext<'_>) -> Self {
         Self {
-            since: turn.now,
+            since: ctx.now,
             packets: 0,
-            latest: turn.by.ts,
+            latest: ctx.by.ts,
         }
     }
 }
@@ -146,7 +146,7 @@ const WINDOW: i64 = 1 << 30;
 /// late ones of its own.
 const JOINED: u64 = 64 << 10;
 
-impl Half {
+impl HalfStream {
     /// Whether anything is known of the direction.
     pub(super) fn is_started(&self) -> bool {
         self.started
@@ -154,7 +154,7 @@ impl Half {
 
     /// Whether it goes on in order as far as it says, and nothing is out of the ordinary. (It may
     /// have [ended](Self::is_ended) by what happened to its flow.)
-    pub(super) fn is_plain(&self) -> bool {
+    pub(super) fn is_in_order(&self) -> bool {
         self.fin.is_none()
             && self
                 .trouble
@@ -200,8 +200,8 @@ impl Half {
 
     /// Whether `seq` is this direction's initial sequence number.
     pub(super) fn is_isn(&self, seq: u32) -> bool {
-        let joined = if self.joined { JOINED as u32 } else { 0 };
-        self.started && self.base.wrapping_add(joined) == seq.wrapping_add(1)
+        let midstream = if self.midstream { JOINED as u32 } else { 0 };
+        self.started && self.base.wrapping_add(midstream) == seq.wrapping_add(1)
     }
 
     /// Whether `seq` is exactly the next one expected (RFC 5961 section 3.2).
@@ -263,7 +263,7 @@ impl Half {
 
     /// Whether `seq` is the sequence number of its first byte.
     pub(super) fn is_first(&self, seq: u32) -> bool {
-        !self.joined && self.place(seq) == Some(0)
+        !self.midstream && self.place(seq) == Some(0)
     }
 
     /// Whether all that a segment has is at places that were delivered or given up.
@@ -303,10 +303,10 @@ impl Half {
         segment: &Segment<'_>,
         needs: u64,
         reached: u64,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         let payload = segment.payload();
-        if segment.has(TcpFlags::SYN) && !self.synchronise(segment, turn) {
+        if segment.has(TcpFlags::SYN) && !self.synchronise(segment, ctx) {
             return;
         }
         if !self.started {
@@ -318,14 +318,14 @@ impl Half {
         let next = self.next.cast_signed();
         let distance = start.saturating_sub(next);
         let claimed = self.told(u64::try_from(start).unwrap_or(0));
-        if !(-WINDOW..WINDOW).contains(&distance) || distance > turn.reach.cast_signed() {
-            turn.aside(OutOfStreamReason::OutOfWindow, claimed, payload);
-            return self.far(segment, distance, turn);
+        if !(-WINDOW..WINDOW).contains(&distance) || distance > ctx.reach.cast_signed() {
+            ctx.aside(OutOfStreamReason::OutOfWindow, claimed, payload);
+            return self.far(segment, distance, ctx);
         }
         let len = payload.len() as u64;
         // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).
         if len == 1 && distance == -1 && !segment.has(TcpFlags::FIN) {
-            turn.stats.keep_alives += 1;
+            ctx.stats.keep_alives += 1;
             return;
         }
         let mut bytes = payload;
@@ -335,50 +335,55 @@ impl Half {
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             let (apart, own) = bytes.split_at(before);
-            turn.aside(OutOfStreamReason::OutOfWindow, 0, apart);
+            ctx.aside(OutOfStreamReason::OutOfWindow, 0, apart);
             (start, bytes) = (start.saturating_add(before as i64).max(0), own);
         }
         let offset = start.cast_unsigned();
         if len > 0 {
-            self.settle_syn_data(offset, segment, turn);
+            self.settle_syn_data(offset, segment, ctx);
         }
         let fact = Facts {
-            by: *turn.by,
+            by: *ctx.by,
             needs,
             cut: segment.cut(),
             weak: segment.damaged,
         };
-        let bytes = self.within_end(offset, bytes, turn);
+        let bytes = self.within_end(offset, bytes, ctx);
         let end = offset.saturating_add(bytes.len() as u64);
-        self.bytes(offset, bytes, fact, segment, reached, turn);
+        self.bytes(offset, bytes, fact, segment, reached, ctx);
         let end = end.saturating_add(segment.cut());
         if segment.has(TcpFlags::FIN) {
-            self.finish(end, segment, turn);
+            self.finish(end, segment, ctx);
         }
-        self.advance(reached, turn);
+        self.advance(reached, ctx);
     }
 
     /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is
     /// damaged waits for a better copy, as a hole that is acknowledged does, or for [long
     /// enough](time::DAMAGED).
-    pub(super) fn advance(&mut self, reached: u64, turn: &mut Turn<'_>) -> bool {
-        self.go_on(reached, false, turn)
+    pub(super) fn advance(&mut self, reached: u64, ctx: &mut SegmentContext<'_>) -> bool {
+        self.accept_predicted(reached, false, ctx)
     }
 
     /// Deliver what is there at the next offset, whatever it waits for; says whether anything was.
-    pub(super) fn let_go(&mut self, turn: &mut Turn<'_>) -> bool {
-        self.go_on(u64::MAX, true, turn)
+    pub(super) fn let_go(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
+        self.accept_predicted(u64::MAX, true, ctx)
     }
 
-    fn go_on(&mut self, reached: u64, at_once: bool, turn: &mut Turn<'_>) -> bool {
+    fn accept_predicted(
+        &mut self,
+        reached: u64,
+        at_once: bool,
+        ctx: &mut SegmentContext<'_>,
+    ) -> bool {
         let before = self.next;
         while let Some(trouble) = &mut self.trouble
             && trouble.syn_data.is_none()
             && trouble.queue.needs().is_some_and(|needs| needs <= reached)
         {
             if !at_once && trouble.queue.is_doubted(self.next) {
-                let since = *trouble.held.get_or_insert(turn.now);
-                if turn.now.since(since) < time::DAMAGED {
+                let since = *trouble.held.get_or_insert(ctx.now);
+                if ctx.now.since(since) < time::DAMAGED {
                     break;
                 }
             }
@@ -386,37 +391,37 @@ impl Half {
             let Some((at, piece)) = trouble.queue.take(self.next) else {
                 break;
             };
-            *turn.queued = turn.queued.saturating_sub(size - trouble.queue.size());
+            *ctx.queued = ctx.queued.saturating_sub(size - trouble.queue.size());
             (trouble.hole, trouble.held) = (None, None);
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
-            self.deliver(fresh, &piece.facts.by, turn);
+            self.deliver(fresh, &piece.facts.by, ctx);
             if piece.facts.cut > 0 {
-                self.lose(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, turn);
+                self.lose(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, ctx);
             }
         }
-        self.await_hole(turn);
-        self.note_end(turn);
+        self.await_hole(ctx);
+        self.note_end(ctx);
         self.next != before
     }
 
     /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
-    pub(super) fn note_end(&mut self, turn: &Turn<'_>) {
+    pub(super) fn note_end(&mut self, ctx: &SegmentContext<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
-            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
+            (self.fin_by, self.fin_at) = (*ctx.by, ctx.now);
         }
     }
 
     /// Whether nothing waits or is missing in it.
-    pub(super) fn is_untroubled(&self) -> bool {
+    pub(super) fn has_no_slow_state(&self) -> bool {
         self.trouble.is_none()
     }
 
     /// Give back what is held.
-    pub(super) fn release(&mut self, turn: &mut Turn<'_>) {
-        self.tail.release(turn.tails);
+    pub(super) fn release(&mut self, ctx: &mut SegmentContext<'_>) {
+        self.tail.release(ctx.tails);
         if let Some(trouble) = self.trouble.take() {
-            *turn.queued = turn.queued.saturating_sub(trouble.queue.size());
+            *ctx.queued = ctx.queued.saturating_sub(trouble.queue.size());
         }
     }
 
@@ -437,14 +442,14 @@ impl Half {
 
     /// An offset as it is told: a stream that was joined in the middle starts at 0 as well.
     fn told(&self, offset: u64) -> u64 {
-        offset.saturating_sub(if self.joined { JOINED } else { 0 })
+        offset.saturating_sub(if self.midstream { JOINED } else { 0 })
     }
 
     fn first_waiting(&self) -> Option<u64> {
         self.trouble.as_ref()?.queue.first()
     }
 
-    fn trouble(&mut self) -> &mut Trouble {
+    fn trouble(&mut self) -> &mut SlowState {
         self.trouble.get_or_insert_default()
     }
 }

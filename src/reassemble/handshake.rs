@@ -5,19 +5,19 @@ use crate::packet::{Packet, TcpFlags};
 use crate::stream::PacketInfo;
 
 use super::Reassembler;
+use super::connection::sides;
+use super::context::Segment;
 use super::echo::{Echo, Heard};
-use super::half::Half;
+use super::half::HalfStream;
 use super::key::{Key, Sender};
-use super::pair::sides;
-use super::table::{Entry, Place, Stage};
-use super::turn::Segment;
+use super::table::{Entry, KeyHash, Stage};
 
 /// After this silence a SYN is believed at once.
 const QUIET: i64 = 60_000_000_000;
 
 /// What a segment on the ports of an old connection means.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Again {
+pub(super) struct PortReuse {
     /// It begins another one.
     pub(super) anew: bool,
     /// Who the client of that is, when the old one tells.
@@ -29,20 +29,20 @@ pub(super) struct Again {
 impl Reassembler {
     /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports
     /// of an old one.
-    pub(super) fn begins_anew(
+    pub(super) fn starts_new_connection(
         &mut self,
         slot: usize,
         segment: &Segment<'_>,
         by: &PacketInfo,
-    ) -> Again {
+    ) -> PortReuse {
         let (idle, stats) = (self.idle, &mut self.shared.stats);
-        let anew = |anew: bool| Again {
+        let anew = |anew: bool| PortReuse {
             anew,
-            ..Again::default()
+            ..PortReuse::default()
         };
-        let copy = Again {
+        let copy = PortReuse {
             copy: true,
-            ..Again::default()
+            ..PortReuse::default()
         };
         let Some(entry) = self.table.get(slot) else {
             return anew(false);
@@ -52,7 +52,7 @@ impl Reassembler {
             match entry.echoes(segment, dir) {
                 Heard::Copy => return copy,
                 Heard::Another => {
-                    return Again {
+                    return PortReuse {
                         anew: true,
                         client: (!segment.has(TcpFlags::SYN)).then_some(entry.flow.client),
                         copy: false,
@@ -68,7 +68,7 @@ impl Reassembler {
             if !entry.reset {
                 // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell
                 // whether it is the same.
-                return Again {
+                return PortReuse {
                     anew: by.ts.since(entry.last.ts) >= idle && !entry.may_have(segment, dir),
                     client: Some(entry.flow.client),
                     copy: false,
@@ -80,7 +80,7 @@ impl Reassembler {
                 && segment.has(TcpFlags::ACK)
                 && entry.halves.half(dir).is_beyond(segment);
             stats.resets_ignored += u64::from(goes_on);
-            return Again {
+            return PortReuse {
                 anew: goes_on,
                 client: Some(entry.flow.client),
                 copy: false,
@@ -115,7 +115,7 @@ impl Reassembler {
     /// with an older one.
     pub(super) fn open(
         &mut self,
-        key: (Key, Place),
+        key: (Key, KeyHash),
         segment: &Segment<'_>,
         client: Option<Endpoint>,
         by: &PacketInfo,
@@ -144,7 +144,7 @@ impl Reassembler {
     /// A flow for datagrams: who sends first is the client.
     pub(super) fn open_datagrams(
         &mut self,
-        key: (Key, Place),
+        key: (Key, KeyHash),
         sender: Sender,
         packet: &Packet<'_>,
         by: &PacketInfo,
@@ -155,7 +155,7 @@ impl Reassembler {
 
     fn insert(
         &mut self,
-        key: (Key, Place),
+        key: (Key, KeyHash),
         (sender, client): (Sender, Sender),
         roles: Roles,
         packet: &Packet<'_>,
@@ -240,7 +240,7 @@ impl Entry {
     /// A SYN tells the roles, as long as nothing was said by guessed ones.
     pub(super) fn learn_roles(&mut self, segment: &Segment<'_>) {
         let halves = self.halves.both();
-        let untouched = halves.iter().all(Half::is_untouched);
+        let untouched = halves.iter().all(HalfStream::is_untouched);
         if self.flow.roles == Roles::Seen || !untouched {
             return;
         }

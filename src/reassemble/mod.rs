@@ -4,26 +4,26 @@
 //! passed on as they lie in the packet; only what is out of order is copied. What the two cannot
 //! place is said too, so that nothing is lost unseen.
 
-mod alarms;
 mod clock;
+mod close;
+mod connection;
+mod context;
+mod deferred;
 mod echo;
+mod evict;
 mod expiry;
 mod fragments;
 mod half;
-mod halves;
+mod half_streams;
 mod handshake;
 mod key;
-mod lent;
-mod over;
-mod pair;
 mod paths;
 mod predict;
 mod push;
 mod queue;
-mod room;
+mod retained;
 mod table;
-mod tail;
-mod turn;
+mod timers;
 mod watch;
 
 pub use fragments::{Defragmented, Defragmenter};
@@ -37,15 +37,15 @@ use crate::stats::ReassemblyStats;
 use crate::stop::Stop;
 use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
-use alarms::Alarms;
 use clock::Clock;
+use connection::{is_acceptable, next_review, settle, sides};
+use context::{Segment, SegmentContext, carrier};
 use key::Key;
-use pair::{meant, next_review, settle, sides};
 use paths::Crossing;
 use predict::WITHOUT_MEANING;
+use retained::Tails;
 use table::{Entry, Stage, Table};
-use tail::Tails;
-use turn::{Segment, Turn, carrier};
+use timers::TimerQueue;
 use watch::Watch;
 
 /// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
@@ -57,7 +57,7 @@ pub struct Reassembler {
     /// Nanoseconds after which a quiet flow is forgotten.
     idle: i64,
     /// Moments at which a flow is to be looked at again.
-    alarms: Alarms,
+    timers: TimerQueue,
     /// When quiet flows were last looked for.
     swept: Timestamp,
     clock: Clock,
@@ -70,7 +70,7 @@ struct Shared {
     limits: Limits,
     policy: Policy,
     stats: ReassemblyStats,
-    /// See [`Turn::grace`].
+    /// See [`SegmentContext::grace`].
     grace: u32,
     queued: usize,
     tails: Tails,
@@ -80,13 +80,13 @@ struct Shared {
 }
 
 impl Shared {
-    fn turn<'t>(
+    fn ctx<'t>(
         &'t mut self,
         dir: Direction,
         by: &'t PacketInfo,
         say: &'t mut dyn FnMut(&StreamEvent<'_>),
-    ) -> Turn<'t> {
-        Turn {
+    ) -> SegmentContext<'t> {
+        SegmentContext {
             dir,
             by,
             now: self.now,
@@ -125,7 +125,7 @@ impl Reassembler {
                 watch: Watch::default(),
             },
             idle,
-            alarms: Alarms::default(),
+            timers: TimerQueue::default(),
             swept: Timestamp::default(),
             clock: Clock::default(),
             stop: Stop::default(),
@@ -186,8 +186,8 @@ impl Reassembler {
         } else {
             self.push_datagram(&key, sender, packet, by, &mut deliver)
         };
-        self.alarms.sweep(&mut self.table);
-        self.make_room(block, &mut deliver);
+        self.timers.sweep(&mut self.table);
+        self.enforce_limits(block, &mut deliver);
         used
     }
 
@@ -216,7 +216,7 @@ impl Reassembler {
             && self.shared.watch.wants(payload.len())
             && entry.is_spoilt(segment, dir, self.shared.policy);
         if !damaged && entry.predicts(segment, dir, self.shared.policy) {
-            let stage = entry.go_on(segment, dir, by, block, &mut self.shared, deliver);
+            let stage = entry.accept_predicted(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
         }
         if entry.predicts_answer(segment, dir, self.shared.policy) {
@@ -253,13 +253,13 @@ impl Reassembler {
         *changes = changes.wrapping_add(stalled);
         let (repeated, conflicts) = (self.shared.stats.retransmitted, self.shared.stats.conflicts);
         let mut known = entry.flow.reset;
-        entry.two_sided |= entry.halves.half(dir.reverse()).is_started();
+        entry.bidirectional |= entry.halves.half(dir.reverse()).is_started();
         entry.last = *by;
         let mut stage = entry.stage;
         let Entry {
             flow,
             halves,
-            two_sided,
+            bidirectional,
             alarm,
             reset,
             ..
@@ -268,10 +268,10 @@ impl Reassembler {
         if segment.payload().is_empty() {
             say(&StreamEvent::NoPayload { dir, by });
         }
-        let mut turn = self.shared.turn(dir, by, &mut say);
+        let mut ctx = self.shared.ctx(dir, by, &mut say);
         let (own, peer) = sides(halves.both(), dir);
-        let meant = meant(own, segment, &mut turn);
-        if meant {
+        let is_acceptable = is_acceptable(own, segment, &mut ctx);
+        if is_acceptable {
             // What the peer said comes first: this segment may answer it.
             let mut needs = 0;
             if !damaged {
@@ -279,16 +279,16 @@ impl Reassembler {
                 own.note_number(segment);
             }
             if segment.has(TcpFlags::ACK) && !damaged {
-                (turn.dir, turn.reach) = (dir.reverse(), own.window().saturating_add(REACH));
+                (ctx.dir, ctx.reach) = (dir.reverse(), own.window().saturating_add(REACH));
                 if segment.has(TcpFlags::SYN) {
                     peer.begins_at(segment.tcp.ack);
                 }
-                needs = peer.acknowledged(segment.tcp.ack, &mut turn);
-                turn.dir = dir;
+                needs = peer.acknowledged(segment.tcp.ack, &mut ctx);
+                ctx.dir = dir;
             }
-            turn.reach = peer.window().saturating_add(REACH);
+            ctx.reach = peer.window().saturating_add(REACH);
             if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
-                turn.stats.resets_ignored += 1;
+                ctx.stats.resets_ignored += 1;
                 stage = Stage::Open;
                 known = None;
             }
@@ -296,7 +296,7 @@ impl Reassembler {
                 || segment.has(TcpFlags::SYN)
                 || segment.has(TcpFlags::FIN);
             if carries {
-                own.take(segment, needs, peer.reached(), &mut turn);
+                own.take(segment, needs, peer.reached(), &mut ctx);
             }
             if stage == Stage::Embryo
                 && (dir == Direction::ToClient
@@ -306,16 +306,16 @@ impl Reassembler {
             }
         } else if segment.has(TcpFlags::RST) && !segment.has(TcpFlags::SYN) {
             let believed = (!own.is_started() || own.is_next(segment.tcp.seq))
-                && !(own.has_sums() && turn.is_damaged(segment));
+                && !(own.has_sums() && ctx.is_damaged(segment));
             if believed && !own.is_ended() {
-                own.reset(&turn);
+                own.reset(&ctx);
                 known.get_or_insert(Reset { dir, by: *by });
                 stage = Stage::Closed;
             } else {
-                turn.stats.resets_ignored += u64::from(!own.is_ended());
+                ctx.stats.resets_ignored += u64::from(!own.is_ended());
             }
         }
-        settle(own, peer, true, *two_sided, &mut turn);
+        settle(own, peer, true, *bidirectional, &mut ctx);
         if own.is_closing() && (peer.is_closing() || !peer.is_started()) {
             stage = Stage::Closed;
         } else if stage == Stage::Closed
@@ -326,8 +326,8 @@ impl Reassembler {
             // not the stream's.
             stage = Stage::Open;
         }
-        if let Some(moment) = next_review(own, peer, *two_sided, self.shared.now) {
-            self.alarms.set(alarm, moment, flow);
+        if let Some(moment) = next_review(own, peer, *bidirectional, self.shared.now) {
+            self.timers.set(alarm, moment, flow);
         }
         if known.is_some() != flow.reset.is_some() {
             flow.reset = known;

@@ -16,11 +16,11 @@ use crate::recent::Recent;
 use crate::stream::PacketInfo;
 
 use super::Reassembler;
+use super::context::Segment;
 use super::echo::Echo;
-use super::half::Half;
+use super::half::HalfStream;
 use super::key::{Key, Sender};
-use super::table::{Entry, Place, Stage};
-use super::turn::Segment;
+use super::table::{Entry, KeyHash, Stage};
 
 /// Paths of a flow beside its first one.
 const WAYS: usize = 4;
@@ -132,7 +132,7 @@ impl Reassembler {
     pub(super) fn join(
         &mut self,
         key: &Key,
-        place: Place,
+        place: KeyHash,
         segment: &Segment<'_>,
         by: &PacketInfo,
         block: &[u8],
@@ -180,7 +180,7 @@ impl Reassembler {
     pub(super) fn join_datagram(
         &mut self,
         key: &Key,
-        place: Place,
+        place: KeyHash,
         sender: Sender,
         packet: &Packet<'_>,
     ) -> Option<Joined> {
@@ -194,7 +194,7 @@ impl Reassembler {
     fn join_one_of(
         &mut self,
         key: &Key,
-        place: Place,
+        place: KeyHash,
         sender: Sender,
         packet: &Packet<'_>,
     ) -> Option<Joined> {
@@ -209,7 +209,7 @@ impl Reassembler {
             let copy = entry.pending == Some(mark) && since <= APART && is_summed(packet);
             let ports = (entry.flow.client.port, entry.flow.server.port);
             let answers = alone
-                && !entry.two_sided
+                && !entry.bidirectional
                 && entry.direction(sender) == Direction::ToClient
                 && ports.0 >= 1024.max(ports.1)
                 && since <= ANSWER;
@@ -330,11 +330,12 @@ impl Entry {
             Direction::ToClient => [None, begun],
         };
         // What each side sends next, and what it has said that it has got.
-        let next = |half: Option<&Half>, begun: Option<u32>| begun.or_else(|| half?.expected());
+        let next =
+            |half: Option<&HalfStream>, begun: Option<u32>| begun.or_else(|| half?.expected());
         let (own_next, peer_next) = (next(own, own_begun), next(peer, peer_begun));
-        let got = |half: Option<&Half>| half?.said();
+        let got = |half: Option<&HalfStream>| half?.said();
         let (syn, acks) = (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK));
-        let seen = own.is_some_and(Half::is_started) || own_begun.is_some();
+        let seen = own.is_some_and(HalfStream::is_started) || own_begun.is_some();
         if syn && seen {
             let same = own_begun.map_or_else(
                 || own.is_some_and(|own| own.is_isn(segment.tcp.seq)),

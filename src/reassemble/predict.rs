@@ -9,10 +9,10 @@ use crate::policy::{Checksum, Policy};
 use crate::stream::{PacketInfo, StreamEvent};
 
 use super::Shared;
+use super::connection::{settle, sides};
+use super::context::Segment;
 use super::half::Start;
-use super::pair::{settle, sides};
 use super::table::{Entry, Stage};
-use super::turn::Segment;
 
 /// Flags that say nothing about a stream's bytes: PSH, and the two of congestion notification (RFC
 /// 3168).
@@ -20,8 +20,8 @@ pub(super) const WITHOUT_MEANING: u8 = TcpFlags::PSH.0 | TcpFlags::ECE.0 | TcpFl
 
 impl Segment<'_> {
     /// Whether it has these flags and says nothing else that matters.
-    fn is_plain(&self, flags: TcpFlags, policy: Policy) -> bool {
-        short_ways()
+    fn is_in_order(&self, flags: TcpFlags, policy: Policy) -> bool {
+        fast_path_enabled()
             && self.tcp.flags.0 & !WITHOUT_MEANING == flags.0
             && self.tcp.window > 0
             && self.cut() == 0
@@ -31,12 +31,13 @@ impl Segment<'_> {
     /// Whether it is a SYN with nothing to it: of a flow that it has opened [`Entry::begin`] makes
     /// what all the rules together would.
     pub(super) fn is_plain_syn(&self, policy: Policy) -> bool {
-        self.payload().is_empty() && self.is_plain(TcpFlags::SYN, policy)
+        self.payload().is_empty() && self.is_in_order(TcpFlags::SYN, policy)
     }
 }
 
 impl Entry {
-    /// Whether a segment is one that was to be expected: [`Self::go_on`] does with it what all the
+    /// Whether a segment is one that was to be expected: [`Self::accept_predicted`] does with it
+    /// what all the
     /// rules together would.
     pub(super) fn predicts(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
         const FIN_ACK: TcpFlags = TcpFlags(TcpFlags::FIN.0 | TcpFlags::ACK.0);
@@ -49,23 +50,23 @@ impl Entry {
         };
         let tcp = &segment.tcp;
         let (acks, ends) = (
-            segment.is_plain(TcpFlags::ACK, policy),
-            segment.is_plain(FIN_ACK, policy),
+            segment.is_in_order(TcpFlags::ACK, policy),
+            segment.is_in_order(FIN_ACK, policy),
         );
         if !(acks || ends) || self.reset || self.stage == Stage::Embryo || !peer.has_sent(tcp.ack) {
             return false;
         }
-        if acks && own.is_plain() && peer.is_plain() {
+        if acks && own.is_in_order() && peer.is_in_order() {
             return own.expects(tcp.seq) && !peer.is_ended();
         }
         // It ends in order: with this FIN, or by an acknowledgement of one.
         let carries = ends || !segment.payload().is_empty();
         (own.expects(tcp.seq) || !carries)
-            && self.two_sided
+            && self.bidirectional
             && own.is_started()
-            && own.is_untroubled()
+            && own.has_no_slow_state()
             && peer.is_started()
-            && peer.is_untroubled()
+            && peer.has_no_slow_state()
     }
 
     /// Whether a segment's checksum is wrong, and that says something.
@@ -87,7 +88,7 @@ impl Entry {
         #[cfg(test)]
         super::tests::predicted::taken();
         self.last = *by;
-        self.two_sided |= dir == Direction::ToClient;
+        self.bidirectional |= dir == Direction::ToClient;
         self.time_handshake(segment, dir, by);
         deliver(&self.flow, &StreamEvent::NoPayload { dir, by });
         self.halves.begin(dir, Start::of(segment));
@@ -107,12 +108,12 @@ impl Entry {
             .is_some_and(|start| start.base == segment.tcp.ack)
             && dir == Direction::ToClient
             && segment.payload().is_empty()
-            && segment.is_plain(SYN_ACK, policy)
+            && segment.is_in_order(SYN_ACK, policy)
     }
 
     /// Take a segment that was [predicted](Self::predicts). Its bytes may lie in a `block` that
     /// stays. Says how far the flow is then.
-    pub(super) fn go_on(
+    pub(super) fn accept_predicted(
         &mut self,
         segment: &Segment<'_>,
         dir: Direction,
@@ -130,7 +131,7 @@ impl Entry {
         let Self {
             flow,
             halves,
-            two_sided,
+            bidirectional,
             stage,
             ..
         } = self;
@@ -139,23 +140,23 @@ impl Entry {
         };
         let (own, peer) = sides(both, dir);
         let id = (flow.slot, flow.id);
-        *two_sided |= peer.is_started();
+        *bidirectional |= peer.is_started();
         let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
             say(&StreamEvent::NoPayload { dir, by });
         }
         own.heard(segment);
-        let mut turn = shared.turn(dir.reverse(), by, &mut say);
-        peer.note_acknowledged(segment.tcp.ack, &mut turn);
-        turn.dir = dir;
-        own.deliver_from(block, segment.payload(), by, id, &mut turn);
+        let mut ctx = shared.ctx(dir.reverse(), by, &mut say);
+        peer.note_acknowledged(segment.tcp.ack, &mut ctx);
+        ctx.dir = dir;
+        own.deliver_from(block, segment.payload(), by, id, &mut ctx);
         if segment.has(TcpFlags::FIN) {
-            own.finish_here(segment, &mut turn);
+            own.finish_here(segment, &mut ctx);
         }
-        if own.is_plain() && peer.is_plain() {
+        if own.is_in_order() && peer.is_in_order() {
             return *stage;
         }
-        settle(own, peer, true, *two_sided, &mut turn);
+        settle(own, peer, true, *bidirectional, &mut ctx);
         match own.is_closing() && peer.is_closing() {
             true => Stage::Closed,
             false => *stage,
@@ -167,9 +168,9 @@ impl Entry {
 /// where one [ends](super::half::Half::end): always, but in the test that compares them with the
 /// long ones.
 #[cfg(not(test))]
-pub(super) const fn short_ways() -> bool {
+pub(super) const fn fast_path_enabled() -> bool {
     true
 }
 
 #[cfg(test)]
-pub(super) use super::tests::predicted::short_ways;
+pub(super) use super::tests::predicted::fast_path_enabled;

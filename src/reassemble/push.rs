@@ -5,10 +5,10 @@ use crate::packet::Packet;
 use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 
 use super::Reassembler;
+use super::context::Segment;
 use super::key::{Key, Sender};
 use super::paths::{Crossed, Joined, mark};
 use super::table::Stage;
-use super::turn::Segment;
 
 /// What a segment is to a flow that was found for it.
 enum Closer {
@@ -59,9 +59,9 @@ impl Reassembler {
             }
         } else if let Err(place) = found
             && self.table.has_met_others()
-            && let Some(joined) = self.join(key, place, &segment, by, block)
+            && let Some(midstream) = self.join(key, place, &segment, by, block)
         {
-            let Joined { slot, sender, copy } = joined;
+            let Joined { slot, sender, copy } = midstream;
             if copy {
                 return false;
             }
@@ -101,7 +101,7 @@ impl Reassembler {
                 Crossed::Own(sender) => segment.sender = sender,
             }
         }
-        let again = self.begins_anew(slot, segment, by);
+        let again = self.starts_new_connection(slot, segment, by);
         match (again.copy, again.anew) {
             (true, _) => Closer::Copy,
             (_, true) => Closer::Anew(again.client),
@@ -121,10 +121,10 @@ impl Reassembler {
         let slot = match found {
             Ok(slot) => slot,
             Err(place) => match self.join_datagram(key, place, sender, packet) {
-                Some(joined) if joined.copy => return false,
-                Some(joined) => {
-                    sender = joined.sender;
-                    joined.slot
+                Some(midstream) if midstream.copy => return false,
+                Some(midstream) => {
+                    sender = midstream.sender;
+                    midstream.slot
                 }
                 None => self.open_datagrams((*key, place), sender, packet, by),
             },
@@ -147,7 +147,7 @@ impl Reassembler {
         entry.last = *by;
         entry.pending = Some(mark(packet));
         let dir = entry.direction(sender);
-        entry.two_sided |= dir == Direction::ToClient;
+        entry.bidirectional |= dir == Direction::ToClient;
         let cut = u64::from(packet.cut);
         let event = match packet.payload {
             [] => StreamEvent::NoPayload { dir, by },

@@ -11,20 +11,20 @@ use crate::frame::Timestamp;
 use crate::stream::PacketInfo;
 
 use super::echo::Echo;
-use super::half::Half;
-use super::halves::Halves;
+use super::half::HalfStream;
+use super::half_streams::HalfStreams;
 use super::key::{Key, Sender};
 use super::paths::{Paths, Way};
 
 /// A flow and what is known of it.
 pub(super) struct Entry {
-    place: Place,
+    place: KeyHash,
     /// Where it is in the index.
     bucket: u32,
     /// Which end of its key the flow's client is.
     client: Sender,
     pub(super) flow: Flow,
-    pub(super) halves: Halves,
+    pub(super) halves: HalfStreams,
     /// The latest packet.
     pub(super) last: PacketInfo,
     pub(super) stage: Stage,
@@ -32,7 +32,7 @@ pub(super) struct Entry {
     /// of a flow of datagrams, the latest one in short.
     pub(super) pending: Option<u32>,
     /// Both directions had packets.
-    pub(super) two_sided: bool,
+    pub(super) bidirectional: bool,
     /// It ended by a RST.
     pub(super) reset: bool,
     /// Something makes each of its packets worth a closer look: it [ended by a RST](Self::reset),
@@ -57,7 +57,7 @@ impl Entry {
 
     /// Whether nothing more is waited for: all that is left of it is to absorb what comes late.
     pub(super) fn is_over(&self) -> bool {
-        let over = |half: &Half| half.is_closing() || !half.is_started();
+        let over = |half: &HalfStream| half.is_closing() || !half.is_started();
         self.stage == Stage::Closed && self.halves.made().iter().all(over)
     }
 
@@ -92,7 +92,7 @@ pub(super) struct Table {
     /// to no mark behind, over which later look-ups would have to walk.
     index: HashTable<u32>,
     hasher: RandomState,
-    orders: [Order; 3],
+    orders: [LruList; 3],
     /// What it is, by the clock that does not jump.
     pub(super) now: Timestamp,
     /// The flow found last: traffic comes in runs.
@@ -107,7 +107,7 @@ pub(super) struct Table {
 
 /// The hash of a key, which another table gives another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Place(u64);
+pub(super) struct KeyHash(u64);
 
 /// So many flows with the same ends, on different paths, are kept in one place; more of them have
 /// places of their own, and are no longer found together. Looking for one takes no longer, however
@@ -116,7 +116,7 @@ const CROWD: usize = 16;
 
 /// A list of slots, from the one that was quiet for longest to the newest.
 #[derive(Clone, Copy, Default)]
-struct Order {
+struct LruList {
     oldest: Option<u32>,
     newest: Option<u32>,
     len: usize,
@@ -129,7 +129,7 @@ impl Default for Table {
             free: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::default(),
-            orders: [Order::default(); 3],
+            orders: [LruList::default(); 3],
             now: Timestamp::default(),
             recent: None,
             crowded: 0,
@@ -142,14 +142,14 @@ impl Default for Table {
 impl Table {
     /// The slot of the flow with this key, or where one would have its place.
     #[inline]
-    pub(super) fn find(&mut self, key: &Key) -> Result<usize, Place> {
+    pub(super) fn find(&mut self, key: &Key) -> Result<usize, KeyHash> {
         match &self.recent {
             Some((recent, slot)) if recent == key => Ok(*slot),
             _ => self.look_up(key),
         }
     }
 
-    fn look_up(&mut self, key: &Key) -> Result<usize, Place> {
+    fn look_up(&mut self, key: &Key) -> Result<usize, KeyHash> {
         let (slots, paths) = (&self.slots, &self.paths);
         let place = self.place(key);
         let mut others = 0;
@@ -186,13 +186,13 @@ impl Table {
     }
 
     /// Where a key has its place.
-    pub(super) fn place(&self, key: &Key) -> Place {
-        Place(self.hasher.hash_one(key))
+    pub(super) fn place(&self, key: &Key) -> KeyHash {
+        KeyHash(self.hasher.hash_one(key))
     }
 
     /// The place of a whole key, with its path.
-    fn own_place(&self, key: &Key) -> Place {
-        Place(self.hasher.hash_one((key, key.place())))
+    fn own_place(&self, key: &Key) -> KeyHash {
+        KeyHash(self.hasher.hash_one((key, key.place())))
     }
 
     /// Whether the last look-up, which found none, met flows with the same ends on other paths.
@@ -202,7 +202,7 @@ impl Table {
     }
 
     /// The slots of flows with the same ends on other paths, of which the place is this one.
-    pub(super) fn others(&self, place: Place) -> Vec<usize> {
+    pub(super) fn others(&self, place: KeyHash) -> Vec<usize> {
         let there = self.index.iter_hash(place.0);
         there
             .filter(|slot| taken(&self.slots, **slot).is_some_and(|entry| entry.place == place))
@@ -237,7 +237,7 @@ impl Table {
     /// Add a flow, which is not in it, as the last look-up found.
     pub(super) fn insert(
         &mut self,
-        (key, place): (Key, Place),
+        (key, place): (Key, KeyHash),
         client: Sender,
         flow: Flow,
         last: &PacketInfo,
@@ -263,11 +263,11 @@ impl Table {
                     slot: u32::try_from(slot).unwrap_or(u32::MAX),
                     ..flow
                 },
-                halves: Halves::default(),
+                halves: HalfStreams::default(),
                 last: *last,
                 stage,
                 pending: None,
-                two_sided: false,
+                bidirectional: false,
                 reset: false,
                 odd: false,
                 echo: Echo::None,
@@ -380,7 +380,7 @@ impl Table {
         all.into_iter().map(|(_, slot)| slot).collect()
     }
 
-    fn order(&mut self, stage: Stage) -> &mut Order {
+    fn order(&mut self, stage: Stage) -> &mut LruList {
         let [embryo, open, closed] = &mut self.orders;
         match stage {
             Stage::Embryo => embryo,

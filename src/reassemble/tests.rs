@@ -9,7 +9,7 @@
 //! 10 20` the client's packets have path 10, the server's 20.
 
 mod charts;
-mod lent;
+mod deferred;
 mod paths;
 pub(super) mod predicted;
 mod rules;

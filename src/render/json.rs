@@ -237,7 +237,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         incomplete: companion.incomplete,
         failed: companion.failed,
         aside: None,
-        joined: false,
+        midstream: false,
         pending: false,
     }
 }

@@ -385,7 +385,7 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     labels.extend(hit.aside.map(|aside| format!("[{}]", aside.name()).into()));
     // What its beginning tells is not told again at the end of the last portion.
     let begins = hit.portion != Portion::Last;
-    if hit.joined && begins {
+    if hit.midstream && begins {
         labels.push("joined mid-connection".into());
     }
     if hit.incomplete {

@@ -103,7 +103,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
         incomplete: false,
         failed: None,
         aside: None,
-        joined: false,
+        midstream: false,
         pending: false,
     }
 }

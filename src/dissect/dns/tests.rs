@@ -243,7 +243,7 @@ fn messages_of_a_stream_are_read_however_it_is_cut() {
                     dir,
                     offset,
                     seq: 0,
-                    joined: false,
+                    midstream: false,
                     bytes,
                     by: &by,
                 };

@@ -124,7 +124,7 @@ impl Selector {
         let mut open = self.spare.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.from = self.at;
-        open.joined = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
+        open.midstream = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
         // Behind a hole a burst goes on with a text whose middle is missing.
         let holed = std::mem::take(&mut tracking.holed[dir.index()]) && is_burst(begin.kind);
         open.unit.begin(

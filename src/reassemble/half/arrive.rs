@@ -1,14 +1,14 @@
 //! The bytes of a segment, at their offset: delivered, queued, or known.
 
 use crate::packet::TcpFlags;
+use crate::reassemble::context::{Segment, SegmentContext};
 use crate::reassemble::queue::Facts;
-use crate::reassemble::tail::CONTEXT;
-use crate::reassemble::turn::{Segment, Turn};
+use crate::reassemble::retained::CONTEXT;
 use crate::stream::{GapReason, OutOfStreamReason};
 
-use super::Half;
+use super::HalfStream;
 
-impl Half {
+impl HalfStream {
     /// Bytes at their offset: delivered, queued, or known.
     pub(super) fn bytes(
         &mut self,
@@ -17,14 +17,14 @@ impl Half {
         facts: Facts,
         segment: &Segment<'_>,
         reached: u64,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         if bytes.is_empty() {
             return;
         }
         let end = offset.saturating_add(bytes.len() as u64);
         if offset < self.next {
-            self.again(offset, bytes, turn);
+            self.again(offset, bytes, ctx);
             if end <= self.next {
                 return;
             }
@@ -39,21 +39,21 @@ impl Half {
             if let Some(trouble) = &mut self.trouble {
                 trouble.hole = None;
             }
-            self.deliver(fresh, &facts.by, turn);
+            self.deliver(fresh, &facts.by, ctx);
             if facts.cut > 0 {
-                self.lose(facts.cut, GapReason::Snaplen, &facts.by, turn);
+                self.lose(facts.cut, GapReason::Snaplen, &facts.by, ctx);
             }
         } else {
-            self.queue(at, fresh, facts, segment, turn);
+            self.queue(at, fresh, facts, segment, ctx);
         }
         if segment.has(TcpFlags::URG) {
-            self.without_urgent(segment, bytes, turn);
+            self.without_urgent(segment, bytes, ctx);
         }
     }
 
     /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what
     /// it reads then is searched too.
-    fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], turn: &mut Turn<'_>) {
+    fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], ctx: &mut SegmentContext<'_>) {
         let last = usize::from(segment.tcp.urgent).wrapping_sub(1);
         let Some((before, [_, after @ ..])) = bytes.split_at_checked(last) else {
             return;
@@ -71,7 +71,7 @@ impl Half {
             context.len() + before.len().saturating_sub(1),
             after.len().saturating_sub(1),
         );
-        turn.aside_in_context(OutOfStreamReason::Urgent, offset, &variant, context, after);
+        ctx.aside_in_context(OutOfStreamReason::Urgent, offset, &variant, context, after);
     }
 
     fn queue(
@@ -80,23 +80,23 @@ impl Half {
         fresh: &[u8],
         mut facts: Facts,
         segment: &Segment<'_>,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         if at > self.next {
-            turn.stats.out_of_order += 1;
+            ctx.stats.out_of_order += 1;
         }
-        facts.weak |= self.sums && turn.is_damaged(segment);
-        let overlap = turn.policy.overlap;
+        facts.weak |= self.valid_checksum_seen && ctx.is_damaged(segment);
+        let overlap = ctx.policy.overlap;
         let trouble = self.trouble.get_or_insert_default();
         let size = trouble.queue.size();
         let losers = trouble.queue.insert(at, fresh, facts, overlap);
-        *turn.queued = (*turn.queued + trouble.queue.size()).saturating_sub(size);
+        *ctx.queued = (*ctx.queued + trouble.queue.size()).saturating_sub(size);
         if let Some(contended) = losers.new {
-            self.conflict(contended, fresh, at, turn);
+            self.conflict(contended, fresh, at, ctx);
         }
         for (low, old) in losers.old {
-            self.conflict((low, low + old.len() as u64), &old, low, turn);
+            self.conflict((low, low + old.len() as u64), &old, low, ctx);
         }
-        self.await_hole(turn);
+        self.await_hole(ctx);
     }
 }

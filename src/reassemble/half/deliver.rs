@@ -1,22 +1,22 @@
 //! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can
 //! be compared.
 
+use crate::reassemble::context::SegmentContext;
 use crate::reassemble::echo::mark;
-use crate::reassemble::tail::{Fresh, Tails, place};
-use crate::reassemble::turn::Turn;
+use crate::reassemble::retained::{Fresh, Tails, place};
 use crate::stream::{PacketInfo, StreamEvent};
 
-use super::Half;
+use super::HalfStream;
 
-impl Half {
+impl HalfStream {
     /// Pass on bytes that have their turn.
-    pub(super) fn deliver(&mut self, bytes: &[u8], by: &PacketInfo, turn: &mut Turn<'_>) {
+    pub(super) fn deliver(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
         if bytes.is_empty() {
             return;
         }
-        self.tell(bytes, by, turn);
+        self.tell(bytes, by, ctx);
         // Copied last: a load that has to wait for stores would wait for all of these.
-        self.tail.push(bytes, self.open(), turn.tails);
+        self.tail.push(bytes, self.open(), ctx.tails);
     }
 
     /// The same for bytes that may lie in a `block` which stays: what counts of them is copied
@@ -27,16 +27,16 @@ impl Half {
         bytes: &[u8],
         by: &PacketInfo,
         flow: (u32, u64),
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         let Some(at) = place(block, bytes) else {
-            return self.deliver(bytes, by, turn);
+            return self.deliver(bytes, by, ctx);
         };
         if !bytes.is_empty() {
-            self.tell(bytes, by, turn);
-            self.tail.lend(bytes.len());
-            let dir = turn.dir;
-            turn.tails.fresh.push(Fresh { flow, dir, at });
+            self.tell(bytes, by, ctx);
+            self.tail.defer_copy(bytes.len());
+            let dir = ctx.dir;
+            ctx.tails.fresh.push(Fresh { flow, dir, at });
         }
     }
 
@@ -51,7 +51,7 @@ impl Half {
         self.mark = mark(bytes);
     }
 
-    fn tell(&mut self, bytes: &[u8], by: &PacketInfo, turn: &mut Turn<'_>) {
+    fn tell(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let (offset, seq) = (
             self.told(self.next),
@@ -61,11 +61,11 @@ impl Half {
             self.note_first(bytes);
         }
         self.next = self.next.saturating_add(bytes.len() as u64);
-        (turn.say)(&StreamEvent::Data {
-            dir: turn.dir,
+        (ctx.say)(&StreamEvent::Data {
+            dir: ctx.dir,
             offset,
             seq,
-            joined: self.joined,
+            midstream: self.midstream,
             bytes,
             by,
         });

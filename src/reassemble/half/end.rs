@@ -1,84 +1,84 @@
 //! How a direction ends: by a FIN that nothing contradicts, by what happens to its flow, with all
 //! that waits said.
 
-use crate::reassemble::predict::short_ways;
-use crate::reassemble::turn::{Segment, Turn};
+use crate::reassemble::context::{Segment, SegmentContext};
+use crate::reassemble::predict::fast_path_enabled;
 use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEvent};
 
-use super::{Half, JOINED};
+use super::{HalfStream, JOINED};
 
-impl Half {
+impl HalfStream {
     /// Nothing more comes: deliver what waits, with the gaps in it, and end.
     pub(in crate::reassemble) fn end(
         &mut self,
         how: Ending,
         reason: GapReason,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         if !self.started || self.ended {
             return;
         }
-        if short_ways() && self.trouble.is_none() && self.fin.is_none() {
+        if fast_path_enabled() && self.trouble.is_none() && self.fin.is_none() {
             // Nothing waits.
-            return self.say_end(how, turn.by, turn);
+            return self.say_end(how, ctx.by, ctx);
         }
         if let Some(trouble) = &mut self.trouble {
             trouble.syn_data = None;
         }
-        self.let_go(turn);
+        self.let_go(ctx);
         while self.fin != Some(self.next)
             && let Some(first) = self.first_waiting()
         {
-            self.lose_until(first, reason, turn);
-            self.let_go(turn);
+            self.lose_until(first, reason, ctx);
+            self.let_go(ctx);
         }
         if let Some(fin) = self.fin
             && fin > self.next
         {
-            self.lose_until(fin, reason, turn);
+            self.lose_until(fin, reason, ctx);
         }
         let acked = self.acked_bytes();
         if acked > self.next {
-            self.lose_until(acked, reason, turn);
+            self.lose_until(acked, reason, ctx);
         }
-        self.say_refused(OutOfStreamReason::Late, turn);
+        self.say_refused(OutOfStreamReason::Late, ctx);
         let (how, by) = match self.fin {
             Some(fin) if fin == self.next => (Ending::Fin, self.fin_by),
             _ => (how, PacketInfo::default()),
         };
-        let by = if by.frame == 0 { turn.by } else { &by };
-        self.say_end(how, by, turn);
+        let by = if by.frame == 0 { ctx.by } else { &by };
+        self.say_end(how, by, ctx);
     }
 
     /// Give up what is missing in front of `to`.
-    fn lose_until(&mut self, to: u64, reason: GapReason, turn: &mut Turn<'_>) {
-        let (mut reason, mut by) = (reason, *turn.by);
+    fn lose_until(&mut self, to: u64, reason: GapReason, ctx: &mut SegmentContext<'_>) {
+        let (mut reason, mut by) = (reason, *ctx.by);
         if reason == GapReason::End
             && to <= self.acked_bytes()
             && let Some(acked) = self.hole().and_then(|hole| hole.acked)
         {
             (reason, by.ts) = (GapReason::Acked, acked.latest);
         }
-        self.lose(to.saturating_sub(self.next), reason, &by, turn);
+        self.lose(to.saturating_sub(self.next), reason, &by, ctx);
     }
 
-    pub(super) fn say_end(&mut self, how: Ending, by: &PacketInfo, turn: &mut Turn<'_>) {
+    pub(super) fn say_end(&mut self, how: Ending, by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.tail.release(turn.tails);
-        let joined = if self.joined { JOINED } else { 0 };
+        self.tail.release(ctx.tails);
+        let midstream = if self.midstream { JOINED } else { 0 };
         if let Some(trouble) = &mut self.trouble {
             trouble.hole = None;
             // What waits lies behind the FIN.
-            *turn.queued = turn.queued.saturating_sub(trouble.queue.size());
+            *ctx.queued = ctx.queued.saturating_sub(trouble.queue.size());
             while let Some((at, piece)) = trouble.queue.take(u64::MAX) {
-                let at = at.saturating_sub(joined);
-                turn.aside(OutOfStreamReason::AfterFin, at, &piece.bytes);
+                let at = at.saturating_sub(midstream);
+                ctx.aside(OutOfStreamReason::AfterFin, at, &piece.bytes);
             }
         }
-        (turn.say)(&StreamEvent::End {
-            dir: turn.dir,
+        (ctx.say)(&StreamEvent::End {
+            dir: ctx.dir,
             how,
             by,
         });
@@ -91,7 +91,7 @@ impl Half {
         &mut self,
         offset: u64,
         bytes: &'b [u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) -> &'b [u8] {
         let fin = match self.fin {
             Some(fin) => fin,
@@ -106,14 +106,14 @@ impl Half {
             let acked = self.acked_bytes();
             self.fin = None;
             self.fin_by = PacketInfo::default();
-            turn.stats.fins_ignored += 1;
+            ctx.stats.fins_ignored += 1;
             // Its number may be acknowledged: now it is that of a byte.
-            self.say_acknowledged(acked, turn);
+            self.say_acknowledged(acked, ctx);
             return bytes;
         }
         let own = usize::try_from(fin.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (own, behind) = bytes.split_at(own.min(bytes.len()));
-        turn.aside(
+        ctx.aside(
             OutOfStreamReason::AfterFin,
             self.told(offset.max(fin)),
             behind,
@@ -125,23 +125,23 @@ impl Half {
     pub(in crate::reassemble) fn finish_here(
         &mut self,
         segment: &Segment<'_>,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
-        self.finish(self.next, segment, turn);
+        self.finish(self.next, segment, ctx);
     }
 
     /// A FIN whose octet stands at `end`.
-    pub(super) fn finish(&mut self, end: u64, segment: &Segment<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn finish(&mut self, end: u64, segment: &Segment<'_>, ctx: &mut SegmentContext<'_>) {
         if self.ended || self.fin.is_some() {
             return;
         }
-        if end < self.next || (self.sums && turn.is_damaged(segment)) {
-            turn.stats.fins_ignored += 1;
+        if end < self.next || (self.valid_checksum_seen && ctx.is_damaged(segment)) {
+            ctx.stats.fins_ignored += 1;
             return;
         }
         self.fin = Some(end);
         if end == self.next {
-            (self.fin_by, self.fin_at) = (*turn.by, turn.now);
+            (self.fin_by, self.fin_at) = (*ctx.by, ctx.now);
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::reassemble::turn::{Segment, Turn};
+use crate::reassemble::context::{Segment, SegmentContext};
 use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEvent};
 
-use super::{Acked, Half, Hole, Unseen, WINDOW, earlier};
+use super::{Acked, HalfStream, PendingGap, Unseen, WINDOW, earlier};
 
 /// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known
 /// to be all there is.
@@ -25,9 +25,14 @@ pub(super) struct Far {
 /// a window.
 const RUN: u8 = 16;
 
-impl Half {
+impl HalfStream {
     /// A segment lies farther ahead than the receiver would have allowed, and was said apart.
-    pub(super) fn far(&mut self, segment: &Segment<'_>, distance: i64, turn: &mut Turn<'_>) {
+    pub(super) fn far(
+        &mut self,
+        segment: &Segment<'_>,
+        distance: i64,
+        ctx: &mut SegmentContext<'_>,
+    ) {
         let (first, len) = (segment.first(), segment.payload().len());
         let Ok(ahead) = u64::try_from(distance) else {
             return;
@@ -50,31 +55,35 @@ impl Half {
         trouble.far = None;
         while let Some(waiting) = self.first_waiting() {
             let len = waiting.saturating_sub(self.next);
-            self.lose(len, GapReason::Overflow, turn.by, turn);
-            self.let_go(turn);
+            self.lose(len, GapReason::Overflow, ctx.by, ctx);
+            self.let_go(ctx);
         }
         if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
             let len = to.saturating_sub(self.next);
-            self.lose(len, GapReason::Overflow, turn.by, turn);
+            self.lose(len, GapReason::Overflow, ctx.by, ctx);
         }
-        self.await_hole(turn);
+        self.await_hole(ctx);
     }
 
     /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it
     /// is not believed.
-    pub(in crate::reassemble) fn acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) -> u64 {
-        self.choose(ack, turn);
-        self.note_unseen(ack, turn);
+    pub(in crate::reassemble) fn acknowledged(
+        &mut self,
+        ack: u32,
+        ctx: &mut SegmentContext<'_>,
+    ) -> u64 {
+        self.choose(ack, ctx);
+        self.note_unseen(ack, ctx);
         let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
             return 0;
         };
-        if offset > self.next && offset - self.next > turn.reach.min(WINDOW.cast_unsigned()) {
+        if offset > self.next && offset - self.next > ctx.reach.min(WINDOW.cast_unsigned()) {
             // Nobody can have sent that much: believed, it would make all that comes look old.
-            turn.stats.acks_ignored += 1;
+            ctx.stats.acks_ignored += 1;
             return 0;
         }
         if self.trouble.is_some() {
-            self.answer_syn_data(offset > 0, turn);
+            self.answer_syn_data(offset > 0, ctx);
         }
         // The FIN takes a number and is no byte.
         if let Some(fin) = self.fin {
@@ -82,36 +91,40 @@ impl Half {
         }
         let before = self.acked_bytes();
         self.acked = self.acked.max(offset);
-        self.say_acknowledged(before, turn);
+        self.say_acknowledged(before, ctx);
         let acked = self.acked_bytes();
         if acked > self.next && !self.ended {
-            let now = turn.now;
-            let hole = self.trouble().hole.get_or_insert(Hole {
+            let now = ctx.now;
+            let hole = self.trouble().hole.get_or_insert(PendingGap {
                 since: now,
                 acked: None,
             });
-            let heard = hole.acked.get_or_insert(Acked::now(turn));
+            let heard = hole.acked.get_or_insert(Acked::now(ctx));
             if acked > before {
-                heard.latest = turn.by.ts;
+                heard.latest = ctx.by.ts;
             }
         }
         self.fin.map_or(offset, |fin| offset.min(fin))
     }
 
     /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
-    pub(in crate::reassemble) fn note_acknowledged(&mut self, ack: u32, turn: &mut Turn<'_>) {
-        self.note_unseen(ack, turn);
+    pub(in crate::reassemble) fn note_acknowledged(
+        &mut self,
+        ack: u32,
+        ctx: &mut SegmentContext<'_>,
+    ) {
+        self.note_unseen(ack, ctx);
         if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
             && offset > self.acked
         {
             let before = self.acked_bytes();
             self.acked = offset;
-            self.say_acknowledged(before, turn);
+            self.say_acknowledged(before, ctx);
         }
     }
 
     /// Hear an acknowledgement of a direction of which nothing was seen: what it grows by was sent.
-    fn note_unseen(&mut self, ack: u32, turn: &mut Turn<'_>) {
+    fn note_unseen(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
         if self.started {
             return;
         }
@@ -123,8 +136,8 @@ impl Half {
         if (1..WINDOW as u32).contains(&grown) {
             unseen.latest = ack;
             let offset = u64::from(ack.wrapping_sub(unseen.first));
-            let (dir, by) = (turn.dir, turn.by);
-            (turn.say)(&StreamEvent::Acked { dir, offset, by });
+            let (dir, by) = (ctx.dir, ctx.by);
+            (ctx.say)(&StreamEvent::Acked { dir, offset, by });
         }
     }
 
@@ -132,22 +145,22 @@ impl Half {
     pub(in crate::reassemble) fn review(
         &mut self,
         packet: bool,
-        two_sided: bool,
+        bidirectional: bool,
         reached: u64,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
-        let patience = self.patience(two_sided);
+        let patience = self.patience(bidirectional);
         while let Some(trouble) = &mut self.trouble
             && let Some(hole) = &mut trouble.hole
         {
-            let now = turn.now;
+            let now = ctx.now;
             let heard = hole.acked;
             let reason = if let Some(acked) = &mut hole.acked {
                 acked.packets += u32::from(packet);
                 // What is damaged is there: nothing is lost by waiting some more.
                 let most = match trouble.held {
-                    Some(_) => time::DAMAGED_PACKETS.max(*turn.grace),
-                    None => *turn.grace,
+                    Some(_) => time::DAMAGED_PACKETS.max(*ctx.grace),
+                    None => *ctx.grace,
                 };
                 let over = acked.packets > most || now.since(acked.since) >= time::GAP_GRACE;
                 over.then_some(GapReason::Acked)
@@ -155,7 +168,7 @@ impl Half {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
                 over.then_some(GapReason::Timeout)
             };
-            let full = trouble.queue.size() > turn.limits.reorder_bytes;
+            let full = trouble.queue.size() > ctx.limits.reorder_bytes;
             let Some(reason) = reason.or(full.then_some(GapReason::Overflow)) else {
                 break;
             };
@@ -163,7 +176,7 @@ impl Half {
             if first.is_some_and(|first| first <= self.next) {
                 // It is there and waits for the peer, which waits for it: somebody lies about the
                 // order.
-                if self.let_go(turn) {
+                if self.let_go(ctx) {
                     continue;
                 }
                 break;
@@ -173,13 +186,13 @@ impl Half {
                 (GapReason::Acked, None) => acked,
                 (_, first) => first.unwrap_or(self.next),
             };
-            let mut by = *turn.by;
+            let mut by = *ctx.by;
             if let (GapReason::Acked, Some(heard)) = (reason, heard) {
                 // By then they were there.
                 by.ts = first.map_or(heard.latest, |_| heard.since);
             }
-            self.lose(to.saturating_sub(self.next), reason, &by, turn);
-            self.advance(reached, turn);
+            self.lose(to.saturating_sub(self.next), reason, &by, ctx);
+            self.advance(reached, ctx);
             if packet && self.hole().is_some_and(|hole| hole.acked.is_none()) && !full {
                 break;
             }
@@ -188,40 +201,40 @@ impl Half {
             .trouble
             .as_ref()
             .map_or(0, |trouble| trouble.queue.size());
-        if waits > turn.limits.reorder_bytes && self.hole().is_none() {
+        if waits > ctx.limits.reorder_bytes && self.hole().is_none() {
             // Not behind a hole, but for the peer.
-            self.let_go(turn);
+            self.let_go(ctx);
         }
-        self.review_end(turn);
+        self.review_end(ctx);
     }
 
     /// The same for a direction without trouble, in which only the end can be waited for.
-    pub(in crate::reassemble) fn review_end(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::reassemble) fn review_end(&mut self, ctx: &mut SegmentContext<'_>) {
         if self.fin != Some(self.next) {
             return;
         }
         // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
         let by = self.fin_by;
-        if self.acked > self.next || turn.now.since(self.fin_at) >= time::CLOSE_GRACE {
-            self.say_end(Ending::Fin, &by, turn);
+        if self.acked > self.next || ctx.now.since(self.fin_at) >= time::CLOSE_GRACE {
+            self.say_end(Ending::Fin, &by, ctx);
         }
     }
 
     /// When to look again.
-    pub(in crate::reassemble) fn next_review(&self, two_sided: bool) -> Option<Timestamp> {
+    pub(in crate::reassemble) fn next_review(&self, bidirectional: bool) -> Option<Timestamp> {
         if self.ended {
             return None;
         }
         // When both sides are captured the acknowledgement comes, or something else that shows the
         // end.
-        let waits = self.fin == Some(self.next) && !two_sided;
+        let waits = self.fin == Some(self.next) && !bidirectional;
         let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(trouble) = &self.trouble else {
             return closing;
         };
         let hole = trouble.hole.map(|hole| match hole.acked {
             Some(acked) => acked.since.plus(time::GAP_GRACE),
-            None => hole.since.plus(self.patience(two_sided)),
+            None => hole.since.plus(self.patience(bidirectional)),
         });
         let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
         let held = trouble.held.map(|since| since.plus(time::DAMAGED));
@@ -229,8 +242,8 @@ impl Half {
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
-    pub(in crate::reassemble) fn reset(&mut self, turn: &Turn<'_>) {
-        self.trouble().reset.get_or_insert(turn.now);
+    pub(in crate::reassemble) fn reset(&mut self, ctx: &SegmentContext<'_>) {
+        self.trouble().reset.get_or_insert(ctx.now);
     }
 
     /// Since when it is thought to be reset.
@@ -248,7 +261,7 @@ impl Half {
 
     /// Whether a checksum that is wrong says something.
     pub(in crate::reassemble) fn has_sums(&self) -> bool {
-        self.sums
+        self.valid_checksum_seen
     }
 
     /// Say a segment that cannot be the stream's.
@@ -257,18 +270,18 @@ impl Half {
         why: OutOfStreamReason,
         seq: u32,
         bytes: &[u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         let place = self.place(seq).and_then(|place| u64::try_from(place).ok());
-        turn.aside(why, self.told(place.unwrap_or(0)), bytes);
+        ctx.aside(why, self.told(place.unwrap_or(0)), bytes);
     }
 
-    fn patience(&self, two_sided: bool) -> i64 {
+    fn patience(&self, bidirectional: bool) -> i64 {
         let pieces = self
             .trouble
             .as_ref()
             .map_or(0, |trouble| trouble.queue.len());
-        if !two_sided && (pieces >= ONE_SIDED_SEGMENTS || self.delivered() >= ONE_SIDED_BYTES) {
+        if !bidirectional && (pieces >= ONE_SIDED_SEGMENTS || self.delivered() >= ONE_SIDED_BYTES) {
             time::GAP_TIMEOUT_ONE_SIDED
         } else {
             time::GAP_TIMEOUT
@@ -276,13 +289,13 @@ impl Half {
     }
 
     /// Say up to where bytes are acknowledged, if that is farther than `before`.
-    pub(super) fn say_acknowledged(&self, before: u64, turn: &mut Turn<'_>) {
+    pub(super) fn say_acknowledged(&self, before: u64, ctx: &mut SegmentContext<'_>) {
         let acked = self.acked_bytes();
         if acked > before {
-            (turn.say)(&StreamEvent::Acked {
-                dir: turn.dir,
+            (ctx.say)(&StreamEvent::Acked {
+                dir: ctx.dir,
                 offset: self.told(acked),
-                by: turn.by,
+                by: ctx.by,
             });
         }
     }
@@ -293,12 +306,12 @@ impl Half {
     }
 
     /// The hole that is waited for.
-    pub(super) fn hole(&self) -> Option<Hole> {
+    pub(super) fn hole(&self) -> Option<PendingGap> {
         self.trouble.as_ref()?.hole
     }
 
     /// If something waits behind a hole, the hole at `next` is waited for from now on.
-    pub(super) fn await_hole(&mut self, turn: &Turn<'_>) {
+    pub(super) fn await_hole(&mut self, ctx: &SegmentContext<'_>) {
         if self.ended {
             return;
         }
@@ -308,9 +321,9 @@ impl Half {
         };
         let waits = trouble.queue.first().is_some_and(|first| first > next);
         if trouble.hole.is_none() && (waits || acked > next) {
-            trouble.hole = Some(Hole {
-                since: turn.now,
-                acked: (acked > next).then(|| Acked::now(turn)),
+            trouble.hole = Some(PendingGap {
+                since: ctx.now,
+                acked: (acked > next).then(|| Acked::now(ctx)),
             });
         }
     }
@@ -322,7 +335,7 @@ impl Half {
         len: u64,
         reason: GapReason,
         by: &PacketInfo,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         debug_assert!(!self.ended, "nothing is missing behind the end");
         let trouble = self.trouble.get_or_insert_default();
@@ -330,14 +343,14 @@ impl Half {
         if len == 0 {
             return;
         }
-        turn.stats.gaps += 1;
-        turn.stats.gap_bytes += len;
+        ctx.stats.gaps += 1;
+        ctx.stats.gap_bytes += len;
         let low = self.next;
         self.next = self.next.saturating_add(len);
         trouble.lost.add(low, self.next);
-        self.tail.release(turn.tails);
-        (turn.say)(&StreamEvent::Gap {
-            dir: turn.dir,
+        self.tail.release(ctx.tails);
+        (ctx.say)(&StreamEvent::Gap {
+            dir: ctx.dir,
             offset: self.told(low),
             len,
             reason,

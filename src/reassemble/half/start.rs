@@ -1,11 +1,11 @@
 //! How a direction starts: the SYN, what it carries, and the choice between several of them.
 
 use crate::packet::TcpFlags;
+use crate::reassemble::context::{Segment, SegmentContext};
 use crate::reassemble::queue::Queue;
-use crate::reassemble::turn::{Segment, Turn};
 use crate::stream::OutOfStreamReason;
 
-use super::{Half, JOINED};
+use super::{HalfStream, JOINED};
 
 /// All that a plain SYN says of its direction.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub(in crate::reassemble) struct Start {
     window: u16,
     scale: u8,
     /// Its checksum is right.
-    pub(in crate::reassemble) sums: bool,
+    pub(in crate::reassemble) valid_checksum_seen: bool,
 }
 
 impl Start {
@@ -27,7 +27,7 @@ impl Start {
             window: segment.tcp.window,
             // Without the option there is no shift.
             scale: segment.tcp.window_scale.unwrap_or(0),
-            sums: !segment.packet.has_wrong_sum(),
+            valid_checksum_seen: !segment.packet.has_wrong_sum(),
         }
     }
 }
@@ -37,31 +37,35 @@ const BEGINNING: u32 = 64 << 10;
 /// Sequence numbers that are kept to choose from.
 const CANDIDATES: usize = 4;
 
-impl Half {
+impl HalfStream {
     /// Begin with what a plain SYN said.
     pub(in crate::reassemble) fn begin(&mut self, start: Start) {
         self.started = true;
         self.base = start.base;
         self.said = start.said;
-        self.sums = start.sums;
+        self.valid_checksum_seen = start.valid_checksum_seen;
         self.window = start.window;
         self.scale = Some(start.scale);
     }
 
     /// Take a SYN; false when it is not this stream's.
-    pub(super) fn synchronise(&mut self, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn synchronise(
+        &mut self,
+        segment: &Segment<'_>,
+        ctx: &mut SegmentContext<'_>,
+    ) -> bool {
         let first = segment.first();
         if !self.started {
             self.started = true;
             self.base = first;
-            self.sums = !segment.packet.has_wrong_sum();
+            self.valid_checksum_seen = !segment.packet.has_wrong_sum();
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
                 self.trouble().syn_data = Some(segment.payload().len() as u64);
             }
             return true;
         }
-        let own = self.place(first).is_some_and(|place| match self.joined {
+        let own = self.place(first).is_some_and(|place| match self.midstream {
             // It was joined by a segment that overtook its SYN.
             true => (0..=self.next.cast_signed()).contains(&place),
             false => place == 0,
@@ -69,16 +73,16 @@ impl Half {
         if own {
             return true;
         }
-        let untouched = self.is_untouched() && !self.joined;
+        let untouched = self.is_untouched() && !self.midstream;
         if segment.has(TcpFlags::ACK) && untouched && self.acked == 0 {
             let candidates = &mut self.trouble().candidates;
             if candidates.len() < CANDIDATES && !candidates.contains(&first) {
                 candidates.push(first);
             }
         } else if segment.has(TcpFlags::ACK) {
-            turn.stats.resyncs_ignored += 1;
+            ctx.stats.resyncs_ignored += 1;
         }
-        turn.aside(OutOfStreamReason::OutOfWindow, 0, segment.payload());
+        ctx.aside(OutOfStreamReason::OutOfWindow, 0, segment.payload());
         false
     }
 
@@ -96,19 +100,19 @@ impl Half {
             && segment.first().wrapping_sub(base) <= BEGINNING
         {
             self.base = base;
-            self.sums = !segment.packet.is_damaged();
+            self.valid_checksum_seen = !segment.packet.is_damaged();
             return;
         }
-        self.joined = true;
+        self.midstream = true;
         self.base = segment.first().wrapping_sub(JOINED as u32);
         self.next = JOINED;
         self.acked = JOINED;
-        self.sums = !segment.packet.has_wrong_sum();
+        self.valid_checksum_seen = !segment.packet.has_wrong_sum();
     }
 
     /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one
     /// was the stream's.
-    pub(super) fn choose(&mut self, ack: u32, turn: &mut Turn<'_>) {
+    pub(super) fn choose(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
         if self.next > 0 || self.acked > 0 {
             return;
         }
@@ -124,22 +128,22 @@ impl Half {
         trouble.hole = None;
         // What waits was placed by the wrong start.
         let mut queue = std::mem::take(&mut trouble.queue);
-        *turn.queued = turn.queued.saturating_sub(queue.size());
+        *ctx.queued = ctx.queued.saturating_sub(queue.size());
         let mut kept = Queue::default();
         while let Some((at, piece)) = queue.take(u64::MAX) {
             match self.place(old.wrapping_add(at as u32)).map(u64::try_from) {
                 Some(Ok(place)) => {
-                    kept.insert(place, &piece.bytes, piece.facts, turn.policy.overlap);
+                    kept.insert(place, &piece.bytes, piece.facts, ctx.policy.overlap);
                 }
-                _ => turn.aside(OutOfStreamReason::OutOfWindow, at, &piece.bytes),
+                _ => ctx.aside(OutOfStreamReason::OutOfWindow, at, &piece.bytes),
             }
         }
-        *turn.queued += kept.size();
+        *ctx.queued += kept.size();
         self.trouble().queue = kept;
     }
 
     /// The payload of the SYN was taken (RFC 7413 section 4.2), or it was not and will come again.
-    pub(super) fn answer_syn_data(&mut self, taken: bool, turn: &mut Turn<'_>) {
+    pub(super) fn answer_syn_data(&mut self, taken: bool, ctx: &mut SegmentContext<'_>) {
         let Some(trouble) = &mut self.trouble else {
             return;
         };
@@ -153,7 +157,7 @@ impl Half {
         {
             trouble.refused.extend_from_slice(&piece.bytes);
         }
-        *turn.queued = (*turn.queued + trouble.queue.size()).saturating_sub(size);
+        *ctx.queued = (*ctx.queued + trouble.queue.size()).saturating_sub(size);
     }
 
     /// Data comes behind the SYN: it shows what became of the SYN's own, and is compared with it.
@@ -161,14 +165,14 @@ impl Half {
         &mut self,
         offset: u64,
         segment: &Segment<'_>,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
         let Some(trouble) = &self.trouble else { return };
         if segment.has(TcpFlags::SYN) {
             return;
         }
         if let Some(end) = trouble.syn_data {
-            self.answer_syn_data(offset >= end, turn);
+            self.answer_syn_data(offset >= end, ctx);
         }
         let trouble = self.trouble();
         let (Ok(from), false) = (usize::try_from(offset), trouble.refused.is_empty()) else {
@@ -178,18 +182,18 @@ impl Half {
         let again = segment.payload();
         let len = before.len().min(again.len());
         if before.get(..len) != again.get(..len) {
-            self.say_refused(OutOfStreamReason::Conflict, turn);
+            self.say_refused(OutOfStreamReason::Conflict, ctx);
         } else if len == before.len() {
             trouble.refused = Vec::new();
         }
     }
 
     /// Say the payload of the SYN that was not taken.
-    pub(super) fn say_refused(&mut self, why: OutOfStreamReason, turn: &mut Turn<'_>) {
+    pub(super) fn say_refused(&mut self, why: OutOfStreamReason, ctx: &mut SegmentContext<'_>) {
         if let Some(trouble) = &mut self.trouble {
             let refused = std::mem::take(&mut trouble.refused);
-            turn.stats.conflicts += u64::from(why == OutOfStreamReason::Conflict);
-            turn.aside(why, 0, &refused);
+            ctx.stats.conflicts += u64::from(why == OutOfStreamReason::Conflict);
+            ctx.aside(why, 0, &refused);
         }
     }
 }

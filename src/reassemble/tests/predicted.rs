@@ -14,7 +14,7 @@ thread_local! {
     static TAKEN: Cell<u64> = const { Cell::new(0) };
 }
 
-pub(in crate::reassemble) fn short_ways() -> bool {
+pub(in crate::reassemble) fn fast_path_enabled() -> bool {
     SHORT.get()
 }
 
@@ -174,15 +174,15 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
             said.push(format!("{flow:?} {event:?}"));
         });
         let known = reassembler.table.get(0).map(|entry| {
-            let facts = (entry.stage, entry.two_sided, entry.reset, entry.pending);
+            let facts = (entry.stage, entry.bidirectional, entry.reset, entry.pending);
             format!("{facts:?} {:?} {:?}", entry.last, entry.alarm)
         });
-        let (stats, held, alarms) = (
+        let (stats, held, timers) = (
             reassembler.stats(),
             reassembler.held(),
-            reassembler.alarms.len(),
+            reassembler.timers.len(),
         );
-        said.push(format!("{known:?} {stats:?} {held} {alarms}"));
+        said.push(format!("{known:?} {stats:?} {held} {timers}"));
     }
     reassembler.finish(|flow, event| said.push(format!("{flow:?} {event:?}")));
     said

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::reassemble::alarms;
+use crate::reassemble::timers;
 
 /// A player behind the usual handshake.
 fn connected(form: Form, limits: Limits) -> Player {
@@ -73,7 +73,7 @@ fn alarms_do_not_pile_up() {
         data(&mut player, at * 2 + 1, b"x", "");
         player.push(S, "A", 5001, 1001 + at * 2 + 2, b"", &Extra::default());
         player.wait(51);
-        assert!(player.reassembler.alarms.len() <= 2 * alarms::SPARE);
+        assert!(player.reassembler.timers.len() <= 2 * timers::SPARE);
     }
 }
 
@@ -83,9 +83,9 @@ fn alarms_do_not_pile_up() {
 fn a_refused_connection_is_at_rest() {
     let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
     player.play("C:S:0:0; S:RA:0:1; wait 500");
-    assert_eq!(player.reassembler.alarms.len(), 1);
+    assert_eq!(player.reassembler.timers.len(), 1);
     player.play("wait 1100");
-    assert_eq!(player.reassembler.alarms.len(), 0);
+    assert_eq!(player.reassembler.timers.len(), 0);
     assert_eq!(player.finish(), "C end Reset");
 }
 
@@ -418,7 +418,7 @@ fn too_much_that_waits_is_given_up_where_most_waits() {
 #[test]
 fn places_of_flows_cannot_be_foretold() {
     let (key, _) = Key::of(&packet(from(1, TcpFlags::SYN, 0), b""));
-    let places: HashSet<table::Place> = (0..8)
+    let places: HashSet<table::KeyHash> = (0..8)
         .map(|_| table::Table::default().place(&key))
         .collect();
     assert_eq!(places.len(), 8);

@@ -229,7 +229,7 @@ impl Record<'_> {
                 line.string(&aside.name().replace('-', "_"));
             }
             for (is, mark) in [
-                (hit.joined, "joined"),
+                (hit.midstream, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.brief.unpaired, "unpaired"),
                 (hit.pending, "pending"),

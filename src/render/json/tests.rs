@@ -94,7 +94,7 @@ fn places_count_what_was_said_and_gaps_have_none() {
         matches: &[2..8, 9..11, 16..21],
         body_size: 105,
         aside: Some(OutOfStreamReason::Late),
-        joined: true,
+        midstream: true,
         ..hit_of(&about)
     };
     let data = &one(&hit)["data"];

@@ -103,7 +103,7 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         incomplete: false,
         failed: None,
         aside: None,
-        joined: false,
+        midstream: false,
         pending: false,
     }
 }
@@ -324,7 +324,7 @@ fn marks_are_words() {
     let mut question = hit(b"", Role::Request, &[], Parts::default());
     (answer.incomplete, answer.brief.odd) = (true, Some("a rule"));
     answer.body.state = Decoding::Broken;
-    question.joined = true;
+    question.midstream = true;
     let line = printed(settings(), |log| {
         log.pair(&pair(Some(&question), Some(&answer), 25_000_000))
             .unwrap();

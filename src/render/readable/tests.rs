@@ -85,7 +85,7 @@ fn readable(
         incomplete: false,
         failed: None,
         aside: None,
-        joined: false,
+        midstream: false,
         pending: false,
     })
 }

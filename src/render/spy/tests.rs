@@ -114,7 +114,7 @@ fn hit<'a>(
         incomplete: false,
         failed: None,
         aside: None,
-        joined: false,
+        midstream: false,
         pending: false,
     }
 }
@@ -303,7 +303,7 @@ fn what_is_not_for_reading_is_one_line() {
 fn the_header_line_says_what_is_unusual() {
     let odd = Hit {
         aside: Some(OutOfStreamReason::Conflict),
-        joined: true,
+        midstream: true,
         incomplete: true,
         ..hit(b"x", &[], 0, &[], 1)
     };

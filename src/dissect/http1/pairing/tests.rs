@@ -32,7 +32,7 @@ impl Line {
     }
 
     /// One whose handshake was not captured.
-    fn joined() -> Self {
+    fn midstream() -> Self {
         let mut line = Self::new();
         line.pairing.lose_requests(Missed::UNREAD);
         line.pairing.lose_responses(Missed::UNREAD);
@@ -172,13 +172,13 @@ fn behind_a_lost_request_the_next_exchange_pairs() {
 
 #[test]
 fn a_connection_that_was_joined_in_the_middle_pairs_from_its_first_request_on() {
-    let mut line = Line::joined();
+    let mut line = Line::midstream();
     line.pairs();
     line.pairs();
-    let mut line = Line::joined();
+    let mut line = Line::midstream();
     assert_eq!(line.answer(), None);
     line.pairs();
-    let mut line = Line::joined();
+    let mut line = Line::midstream();
     line.ask();
     line.lose_response();
     line.pairs();
@@ -186,7 +186,7 @@ fn a_connection_that_was_joined_in_the_middle_pairs_from_its_first_request_on() 
 
 #[test]
 fn requests_that_did_not_wait_are_not_paired_where_the_start_was_not_seen() {
-    let mut line = Line::joined();
+    let mut line = Line::midstream();
     line.ask();
     line.ask();
     assert_eq!([0; 3].map(|_| line.answer()), [None; 3]);
@@ -282,10 +282,10 @@ fn requests_that_are_all_delivered_before_the_first_response_pair_by_their_numbe
 
 #[test]
 fn an_interim_response_leaves_its_request_open_also_behind_a_loss() {
-    for joined in [false, true] {
+    for midstream in [false, true] {
         let mut line = Line::new();
-        if joined {
-            line = Line::joined();
+        if midstream {
+            line = Line::midstream();
         } else {
             line.ask();
             line.lose_response();
@@ -319,7 +319,7 @@ fn a_response_before_anything_was_asked_is_to_nothing() {
 
 #[test]
 fn more_responses_than_were_asked_for_show_that_others_were_before() {
-    let mut line = Line::joined();
+    let mut line = Line::midstream();
     line.pairs();
     assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
     // It may have been joined in a batch: the next request waited for all of that.

@@ -9,7 +9,7 @@ use crate::stats::ReassemblyStats;
 use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::key::Sender;
-use super::tail::Tails;
+use super::retained::Tails;
 
 /// A TCP segment.
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ impl<'a> Segment<'a> {
 }
 
 /// A turn: whose it is, and what all flows share.
-pub(super) struct Turn<'t> {
+pub(super) struct SegmentContext<'t> {
     /// Whose turn it is.
     pub(super) dir: Direction,
     /// The packet in hand, or the flow's latest one.
@@ -68,7 +68,7 @@ pub(super) struct Turn<'t> {
     pub(super) say: &'t mut dyn FnMut(&StreamEvent<'_>),
 }
 
-impl Turn<'_> {
+impl SegmentContext<'_> {
     /// Whether a segment's checksum is wrong and may be believed to be.
     pub(super) fn is_damaged(&self, segment: &Segment<'_>) -> bool {
         self.policy.checksum != Checksum::Off && segment.packet.is_damaged()

@@ -4,18 +4,18 @@
 
 use crate::flow::Direction;
 
-use super::half::{Half, Start};
+use super::half::{HalfStream, Start};
 
 /// Both directions of a flow. By default, nothing was heard of them.
 #[derive(Default)]
-pub(super) struct Halves {
+pub(super) struct HalfStreams {
     /// The client's plain SYN, when nothing else was heard.
     begun: Option<Start>,
     /// To the server, and to the client.
-    made: Option<[Half; 2]>,
+    made: Option<[HalfStream; 2]>,
 }
 
-impl Halves {
+impl HalfStreams {
     /// Begin one of them, of which nothing was heard before, with its plain SYN: the client's, or
     /// the server's behind that.
     pub(super) fn begin(&mut self, dir: Direction, start: Start) {
@@ -31,12 +31,12 @@ impl Halves {
     }
 
     /// Those that were made.
-    pub(super) fn made(&self) -> &[Half] {
+    pub(super) fn made(&self) -> &[HalfStream] {
         self.made.as_ref().map_or(&[], |both| both)
     }
 
     /// Both of them, if they were made.
-    pub(super) fn both_made(&mut self) -> Option<&mut [Half; 2]> {
+    pub(super) fn both_made(&mut self) -> Option<&mut [HalfStream; 2]> {
         self.made.as_mut()
     }
 
@@ -44,17 +44,20 @@ impl Halves {
     pub(super) fn have_sums(&self, dir: Direction) -> bool {
         match self.made().get(dir.index()) {
             Some(half) => half.has_sums(),
-            None => dir == Direction::ToServer && self.begun.is_some_and(|start| start.sums),
+            None => {
+                dir == Direction::ToServer
+                    && self.begun.is_some_and(|start| start.valid_checksum_seen)
+            }
         }
     }
 
     /// Whether nothing waits or is missing in them.
     pub(super) fn are_untroubled(&self) -> bool {
-        self.made().iter().all(Half::is_untroubled)
+        self.made().iter().all(HalfStream::has_no_slow_state)
     }
 
     /// Both of them, which are made if need be.
-    pub(super) fn both(&mut self) -> &mut [Half; 2] {
+    pub(super) fn both(&mut self) -> &mut [HalfStream; 2] {
         if self.made.is_none() {
             self.make();
         }
@@ -62,7 +65,7 @@ impl Halves {
     }
 
     /// One of them, which is made if need be.
-    pub(super) fn half(&mut self, dir: Direction) -> &mut Half {
+    pub(super) fn half(&mut self, dir: Direction) -> &mut HalfStream {
         let [to_server, to_client] = self.both();
         match dir {
             Direction::ToServer => to_server,

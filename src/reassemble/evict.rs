@@ -5,7 +5,7 @@ use crate::flow::Flow;
 use crate::stream::{Ending, GapReason, StreamEvent};
 
 use super::Reassembler;
-use super::half::Half;
+use super::half::HalfStream;
 use super::table::{Entry, Stage};
 
 impl Reassembler {
@@ -22,7 +22,7 @@ impl Reassembler {
     }
 
     /// Keep to the limits.
-    pub(super) fn make_room(
+    pub(super) fn enforce_limits(
         &mut self,
         block: &[u8],
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
@@ -89,7 +89,7 @@ impl Reassembler {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {
             let held = self.table.get(slot).map_or(0, |entry| {
-                entry.halves.made().iter().map(Half::queued).sum()
+                entry.halves.made().iter().map(HalfStream::queued).sum()
             });
             if held > 0 {
                 holders.push((held, slot));

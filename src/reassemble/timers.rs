@@ -15,11 +15,11 @@ pub(super) const SPARE: usize = 1024;
 /// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it
 /// is until there are many.
 #[derive(Default)]
-pub(super) struct Alarms(BinaryHeap<Reverse<Alarm>>);
+pub(super) struct TimerQueue(BinaryHeap<Reverse<Alarm>>);
 
 type Alarm = (Timestamp, u32, u64);
 
-impl Alarms {
+impl TimerQueue {
     /// Have a flow looked at at `moment`, unless `alarm`, the one of it that counts, is sooner.
     pub(super) fn set(&mut self, alarm: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
         if alarm.is_none_or(|alarm| moment < alarm) {

@@ -2,18 +2,18 @@
 //! which fill what was given up.
 
 use crate::limits::time;
-use crate::reassemble::tail::CONTEXT;
-use crate::reassemble::turn::Turn;
+use crate::reassemble::context::SegmentContext;
+use crate::reassemble::retained::CONTEXT;
 use crate::stream::OutOfStreamReason;
 
-use super::{Half, JOINED};
+use super::{HalfStream, JOINED};
 
 /// Ranges that were given up and did not come since.
 #[derive(Default)]
-pub(super) struct Lost {
+pub(super) struct GapHistory {
     ranges: Vec<(u64, u64)>,
     /// What is in front of a joined stream is among them.
-    joined: bool,
+    midstream: bool,
 }
 
 /// Ranges that are remembered; the oldest is forgotten first.
@@ -22,7 +22,7 @@ const RANGES: usize = 64;
 const CONFLICTS: u32 = 64;
 const CONFLICT_BYTES: usize = 1 << 20;
 
-impl Lost {
+impl GapHistory {
     /// Remember a range.
     pub(super) fn add(&mut self, low: u64, high: u64) {
         if self.ranges.len() >= RANGES {
@@ -50,7 +50,7 @@ impl Lost {
     }
 }
 
-impl Half {
+impl HalfStream {
     /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of
     /// those is there to be compared with.
     pub(in crate::reassemble) fn agrees(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
@@ -71,7 +71,7 @@ impl Half {
 
     /// Bytes that start in front of the next offset: say what of them is late, and what differs
     /// from what was delivered.
-    pub(super) fn again(&mut self, offset: u64, bytes: &[u8], turn: &mut Turn<'_>) {
+    pub(super) fn again(&mut self, offset: u64, bytes: &[u8], ctx: &mut SegmentContext<'_>) {
         let end = offset.saturating_add(bytes.len() as u64).min(self.next);
         let slice = |low: u64, high: u64| {
             let from = usize::try_from(low.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -80,27 +80,27 @@ impl Half {
             bytes.get(from..to).unwrap_or_default()
         };
         let mut unknown = end - offset.min(end);
-        let joined = self.joined;
-        let before = joined && offset < JOINED;
+        let midstream = self.midstream;
+        let before = midstream && offset < JOINED;
         if before || self.trouble.is_some() {
             let lost = &mut self.trouble().lost;
-            if joined && !std::mem::replace(&mut lost.joined, true) {
+            if midstream && !std::mem::replace(&mut lost.midstream, true) {
                 lost.add(0, JOINED);
             }
             for (low, high) in lost.fill(offset, end) {
                 unknown = unknown.saturating_sub(high - low);
                 // The hole was given up too early.
-                *turn.grace = turn
+                *ctx.grace = ctx
                     .grace
                     .saturating_mul(2)
                     .min(time::GAP_GRACE_PACKETS_MOST);
-                turn.aside(OutOfStreamReason::Late, self.told(low), slice(low, high));
+                ctx.aside(OutOfStreamReason::Late, self.told(low), slice(low, high));
             }
         }
         if unknown == 0 {
             return;
         }
-        turn.stats.retransmitted += 1;
+        ctx.stats.retransmitted += 1;
         let kept = self.next.saturating_sub(self.tail().len() as u64);
         let low = offset.max(kept);
         if low < end {
@@ -110,10 +110,10 @@ impl Half {
             let new = slice(low, end);
             if let Some(first) = new.iter().zip(old).position(|(new, old)| new != old) {
                 let copy = slice(low, u64::MAX);
-                self.conflict((low + first as u64, end), copy, low, turn);
+                self.conflict((low + first as u64, end), copy, low, ctx);
             }
         }
-        turn.stats.uncompared_bytes += unknown;
+        ctx.stats.uncompared_bytes += unknown;
     }
 
     /// A copy that lost: `copy` stands at `at`, differs first at `from`, and contends for the bytes
@@ -123,9 +123,9 @@ impl Half {
         (from, to): (u64, u64),
         copy: &[u8],
         at: u64,
-        turn: &mut Turn<'_>,
+        ctx: &mut SegmentContext<'_>,
     ) {
-        turn.stats.conflicts += 1;
+        ctx.stats.conflicts += 1;
         let end = at.saturating_add(copy.len() as u64);
         let after = usize::try_from(end.saturating_sub(to)).unwrap_or(0);
         let skip = usize::try_from(from.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -137,7 +137,7 @@ impl Half {
         trouble.conflicts = trouble.conflicts.saturating_add(1);
         trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(loser.len());
         if trouble.conflicts > CONFLICTS || trouble.conflict_bytes > CONFLICT_BYTES {
-            turn.stats.conflicts_unsearched += 1;
+            ctx.stats.conflicts_unsearched += 1;
             return;
         }
         let mut text = Vec::new();
@@ -155,6 +155,6 @@ impl Half {
         }
         let context = text.len();
         text.extend_from_slice(loser);
-        turn.aside_in_context(OutOfStreamReason::Conflict, told, &text, context, after);
+        ctx.aside_in_context(OutOfStreamReason::Conflict, told, &text, context, after);
     }
 }

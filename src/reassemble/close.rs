@@ -35,14 +35,14 @@ impl Reassembler {
             say(&StreamEvent::End { dir, how, by });
         }
         if let Some([to_server, to_client]) = halves.both_made() {
-            let mut turn = self.shared.turn(Direction::ToServer, by, &mut say);
+            let mut ctx = self.shared.ctx(Direction::ToServer, by, &mut say);
             for (dir, half) in [
                 (Direction::ToServer, to_server),
                 (Direction::ToClient, to_client),
             ] {
-                turn.dir = dir;
-                half.end(how, reason, &mut turn);
-                half.release(&mut turn);
+                ctx.dir = dir;
+                half.end(how, reason, &mut ctx);
+                half.release(&mut ctx);
             }
         }
         say(&StreamEvent::Closed { how, by });

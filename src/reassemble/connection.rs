@@ -11,12 +11,15 @@ use crate::packet::TcpFlags;
 use crate::policy::Checksum;
 use crate::stream::OutOfStreamReason;
 
-use super::half::{Half, earlier};
-use super::predict::short_ways;
-use super::turn::{Segment, Turn};
+use super::context::{Segment, SegmentContext};
+use super::half::{HalfStream, earlier};
+use super::predict::fast_path_enabled;
 
 /// The half that sends in direction `dir`, and its peer.
-pub(super) fn sides(halves: &mut [Half; 2], dir: Direction) -> (&mut Half, &mut Half) {
+pub(super) fn sides(
+    halves: &mut [HalfStream; 2],
+    dir: Direction,
+) -> (&mut HalfStream, &mut HalfStream) {
     let [to_server, to_client] = halves;
     match dir {
         Direction::ToServer => (to_server, to_client),
@@ -27,12 +30,16 @@ pub(super) fn sides(halves: &mut [Half; 2], dir: Direction) -> (&mut Half, &mut 
 /// Whether a segment means something for its stream. What cannot is said by itself: no receiver
 /// takes it.
 #[inline]
-pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> bool {
-    let bad_sum = turn.policy.checksum == Checksum::On && turn.is_damaged(segment);
+pub(super) fn is_acceptable(
+    own: &HalfStream,
+    segment: &Segment<'_>,
+    ctx: &mut SegmentContext<'_>,
+) -> bool {
+    let bad_sum = ctx.policy.checksum == Checksum::On && ctx.is_damaged(segment);
     let (syn, fin) = (segment.has(TcpFlags::SYN), segment.has(TcpFlags::FIN));
     let reset = segment.has(TcpFlags::RST);
     let why = if bad_sum {
-        turn.stats.bad_checksums += 1;
+        ctx.stats.bad_checksums += 1;
         OutOfStreamReason::BadChecksum
     } else if syn && (fin || reset) {
         OutOfStreamReason::BadFlags
@@ -44,7 +51,7 @@ pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> b
     } else {
         return true;
     };
-    own.apart(why, segment.tcp.seq, segment.payload(), turn);
+    own.apart(why, segment.tcp.seq, segment.payload(), ctx);
     false
 }
 
@@ -52,41 +59,47 @@ pub(super) fn meant(own: &Half, segment: &Segment<'_>, turn: &mut Turn<'_>) -> b
 /// for.
 #[inline]
 pub(super) fn settle(
-    one: &mut Half,
-    other: &mut Half,
+    one: &mut HalfStream,
+    other: &mut HalfStream,
     packet: bool,
-    two_sided: bool,
-    turn: &mut Turn<'_>,
+    bidirectional: bool,
+    ctx: &mut SegmentContext<'_>,
 ) {
-    if short_ways() && one.is_plain() && other.is_plain() {
+    if fast_path_enabled() && one.is_in_order() && other.is_in_order() {
         return;
     }
-    if !(short_ways() && one.is_untroubled() && other.is_untroubled()) {
-        return untangle(one, other, packet, two_sided, turn);
+    if !(fast_path_enabled() && one.has_no_slow_state() && other.has_no_slow_state()) {
+        return release_in_causal_order(one, other, packet, bidirectional, ctx);
     }
     // It ends in order: nothing waits for anything but the end.
-    let dir = turn.dir;
-    one.review_end(turn);
-    turn.dir = dir.reverse();
-    other.review_end(turn);
-    other.note_end(turn);
-    turn.dir = dir;
-    one.note_end(turn);
+    let dir = ctx.dir;
+    one.review_end(ctx);
+    ctx.dir = dir.reverse();
+    other.review_end(ctx);
+    other.note_end(ctx);
+    ctx.dir = dir;
+    one.note_end(ctx);
 }
 
 /// [`settle`] for halves of which one is in trouble, which is seldom.
 #[cold]
-fn untangle(one: &mut Half, other: &mut Half, packet: bool, two_sided: bool, turn: &mut Turn<'_>) {
-    let dir = turn.dir;
+fn release_in_causal_order(
+    one: &mut HalfStream,
+    other: &mut HalfStream,
+    packet: bool,
+    bidirectional: bool,
+    ctx: &mut SegmentContext<'_>,
+) {
+    let dir = ctx.dir;
     let mut packet = packet;
     loop {
-        turn.dir = dir;
-        one.review(packet, two_sided, other.reached(), turn);
-        turn.dir = dir.reverse();
-        other.review(packet, two_sided, one.reached(), turn);
-        let mut moved = other.advance(one.reached(), turn);
-        turn.dir = dir;
-        moved |= one.advance(other.reached(), turn);
+        ctx.dir = dir;
+        one.review(packet, bidirectional, other.reached(), ctx);
+        ctx.dir = dir.reverse();
+        other.review(packet, bidirectional, one.reached(), ctx);
+        let mut moved = other.advance(one.reached(), ctx);
+        ctx.dir = dir;
+        moved |= one.advance(other.reached(), ctx);
         if !moved {
             return;
         }
@@ -97,11 +110,14 @@ fn untangle(one: &mut Half, other: &mut Half, packet: bool, two_sided: bool, tur
 /// When the two are to be looked at again. Not at once: what could be done by `now` is done. And
 /// never, at the end of time.
 pub(super) fn next_review(
-    one: &Half,
-    other: &Half,
-    two_sided: bool,
+    one: &HalfStream,
+    other: &HalfStream,
+    bidirectional: bool,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let moment = earlier(one.next_review(two_sided), other.next_review(two_sided))?;
+    let moment = earlier(
+        one.next_review(bidirectional),
+        other.next_review(bidirectional),
+    )?;
     Some(moment.max(now.after(time::GAP_GRACE)?))
 }

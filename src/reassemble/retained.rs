@@ -10,7 +10,7 @@ use crate::flow::Direction;
 
 /// The last delivered bytes of one direction; the last of them stands in front of the next offset.
 #[derive(Default)]
-pub(super) struct Tail {
+pub(super) struct Retained {
     bytes: Vec<u8>,
     /// Bytes behind these that were delivered and lie where they were read; and how many of the
     /// first of them were forgotten since.
@@ -59,7 +59,7 @@ fn counts(open: u64) -> usize {
     usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST)
 }
 
-impl Tail {
+impl Retained {
     /// The bytes that count; `open` is how many of all are not acknowledged.
     pub(super) fn bytes(&self, open: u64) -> &[u8] {
         debug_assert!(self.fresh == 0, "what was lent is settled first");
@@ -68,7 +68,7 @@ impl Tail {
     }
 
     /// Note that bytes were delivered which are kept where they are until [`Self::settle`].
-    pub(super) fn lend(&mut self, len: usize) {
+    pub(super) fn defer_copy(&mut self, len: usize) {
         self.fresh += len as u32;
     }
 
