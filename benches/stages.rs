@@ -17,7 +17,7 @@ use spygrep::packet::{Packet, TcpFlags, Transport};
 use spygrep::policy::Policy;
 use spygrep::reassemble::Reassembler;
 use spygrep::render::{self, Out, OutputKind, View};
-use spygrep::search::{Asked, Keep, Options, Query, Unit};
+use spygrep::search::{KeepLimits, MessageBuffer, Options, Query, QuerySpec};
 use spygrep::stats::DissectStats;
 use spygrep::stream::{PacketInfo, StreamEvent};
 use spygrep::times::Times;
@@ -228,20 +228,20 @@ fn search_a_segment(bencher: Bencher<'_, '_>, pattern: &str) {
         crlf: true,
         ..Options::default()
     };
-    let asked = Asked {
+    let asked = QuerySpec {
         any: vec![pattern.to_owned()],
         options,
-        ..Asked::default()
+        ..QuerySpec::default()
     };
     let query = Query::compile(&asked).expect("the pattern is valid");
-    let keep = Keep {
+    let keep = KeepLimits {
         head: Limits::default().head,
         body: 0,
         around: true,
         first: None,
     };
     let bytes = text(SEGMENT);
-    let mut unit = Unit::default();
+    let mut unit = MessageBuffer::default();
     unit.begin(&query, None, false);
     bencher
         .counter(BytesCount::of_slice(&bytes))

@@ -17,7 +17,7 @@ use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
 use spygrep::reassemble::{Defragmented, Defragmenter, Reassembler};
 use spygrep::render::{self, Escape, Out, OutputKind, Time, View};
-use spygrep::search::{Asked, Keep, Options, Query, Unit};
+use spygrep::search::{KeepLimits, MessageBuffer, Options, Query, QuerySpec};
 use spygrep::stats::DissectStats;
 use spygrep::stop::Stop;
 use spygrep::stream::{Ending, PacketInfo, StreamEvent};
@@ -307,7 +307,7 @@ pub fn search(data: &[u8]) {
     let mut input = Input(data);
     let pattern = PATTERNS[usize::from(input.byte()) % PATTERNS.len()];
     let flags = input.byte();
-    let asked = Asked {
+    let asked = QuerySpec {
         any: vec![pattern.to_owned()],
         options: Options {
             line_anchors: flags & 1 == 1,
@@ -316,18 +316,18 @@ pub fn search(data: &[u8]) {
             ignore_case: flags & 8 == 8,
             ..Options::default()
         },
-        ..Asked::default()
+        ..QuerySpec::default()
     };
     let Ok(query) = Query::compile(&asked) else {
         return;
     };
-    let keep = Keep {
+    let keep = KeepLimits {
         head: 0,
         body: usize::from(flags >> 4),
         around: true,
         first: None,
     };
-    let mut unit = Unit::default();
+    let mut unit = MessageBuffer::default();
     unit.begin(&query, None, false);
     let mut text = Vec::new();
     while !input.is_empty() {
@@ -570,9 +570,9 @@ pub fn program(data: &[u8]) {
 
 /// What the whole program is to do.
 fn settings(pattern: &str, how: u8) -> Settings {
-    let asked = Asked {
+    let asked = QuerySpec {
         any: vec![pattern.to_owned()],
-        ..Asked::default()
+        ..QuerySpec::default()
     };
     let limits = Limits {
         memory: 64 << 10,

@@ -37,7 +37,7 @@ pub struct Exchange {
     /// What had gone wrong in the flow when the question began.
     pub tcp_analysis: TcpAnalysis,
     /// What is known of the conditions on it.
-    pub findings: Findings,
+    pub evidence: Evidence,
     /// Bytes that the other side had sent when the question began.
     pub reached: u64,
     /// The question was shown.
@@ -72,7 +72,7 @@ impl Exchange {
             heard: Heard::default(),
             sent: 0,
             tcp_analysis,
-            findings: Findings::default(),
+            evidence: Evidence::default(),
             reached: 0,
             shown: false,
             failed: false,
@@ -105,7 +105,7 @@ pub enum Silence {
 
 /// What is known of the conditions on an exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Findings {
+pub struct Evidence {
     /// Whether the conditions on the question's facts hold, once its head is known.
     pub asked: Option<bool>,
     /// The same of the answer's.

@@ -38,7 +38,7 @@ use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::reassemble::{Defragmenter, Reassembler};
 use crate::render::{Ending, Renderer};
-use crate::search::{Conditions, Keep, Query};
+use crate::search::{Conditions, KeepLimits, Query};
 use crate::stats::{CaptureStats, DecodeStats, Stats};
 use crate::stop::Stop;
 
@@ -166,7 +166,7 @@ impl Pipeline {
                 invert: settings.invert,
                 show_empty: settings.show_empty,
                 max_count: settings.max_count,
-                keep: Keep {
+                keep: KeepLimits {
                     head: limits.head,
                     body: wants.body,
                     around: !wants.pairs,

@@ -8,7 +8,7 @@ use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::render::{self, Out};
-use spygrep::search::{Asked, Options, Query};
+use spygrep::search::{Options, Query, QuerySpec};
 
 use crate::frames::{ACK, PSH, SYN, tcp};
 
@@ -48,10 +48,10 @@ fn pipeline() -> Pipeline {
         crlf: true,
         ..Options::default()
     };
-    let asked = Asked {
+    let asked = QuerySpec {
         any: vec!["NEEDLE-[0-9]+-END".into()],
         options,
-        ..Asked::default()
+        ..QuerySpec::default()
     };
     let limits = Limits::default();
     let settings = Settings {

@@ -8,7 +8,7 @@ use crate::capture::filter::Filter;
 use crate::capture::savefile::{self, Named};
 use crate::capture::{FormatError, devices};
 use crate::frame::LinkType;
-use crate::search::{Asked, Conditions, Options, Query};
+use crate::search::{Conditions, Options, Query, QuerySpec};
 
 use super::args::Args;
 use super::problem::Problem;
@@ -18,7 +18,7 @@ use super::{conditions, habits};
 /// What is looked for.
 pub(super) struct Meant {
     pub(super) words: Words,
-    pub(super) asked: Asked,
+    pub(super) asked: QuerySpec,
     pub(super) conditions: Conditions,
     /// What the user may have meant instead.
     pub(super) hints: Vec<String>,
@@ -106,7 +106,7 @@ fn asked(
     words: &Words,
     mut patterns: Vec<String>,
     ngrep: bool,
-) -> Result<Asked, Problem> {
+) -> Result<QuerySpec, Problem> {
     if args.hex_pattern && (args.ignore_case || args.word) {
         return Err(Problem::new(
             "-X gives bytes, so -i and -w mean nothing with it",
@@ -134,7 +134,7 @@ fn asked(
             .map(|word| format!(r"((^(?:{word})\W)|(\W(?:{word})$)|(\W(?:{word})\W))"))
             .collect();
     }
-    Ok(Asked {
+    Ok(QuerySpec {
         any: patterns,
         and: args.and.clone(),
         not: args.not.clone(),

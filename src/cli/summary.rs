@@ -1,12 +1,12 @@
 //! The options of a command line in words, for `--explain`: what is looked for, and what comes out.
 
 use crate::render;
-use crate::search::Asked;
+use crate::search::QuerySpec;
 
 use super::args::{Args, OnlyName, ViewName};
 
 /// Patterns, how they are read, and conditions: a row each.
-pub(super) fn looked_for(args: &Args, asked: &Asked) -> Vec<(&'static str, String)> {
+pub(super) fn looked_for(args: &Args, asked: &QuerySpec) -> Vec<(&'static str, String)> {
     let mut rows = vec![("pattern", patterns(args, asked))];
     rows.extend(asked.and.iter().map(|text| ("and", text.clone())));
     rows.extend(asked.not.iter().map(|text| ("not", text.clone())));
@@ -15,7 +15,7 @@ pub(super) fn looked_for(args: &Args, asked: &Asked) -> Vec<(&'static str, Strin
     rows
 }
 
-fn patterns(args: &Args, asked: &Asked) -> String {
+fn patterns(args: &Args, asked: &QuerySpec) -> String {
     let what = match asked.any.is_empty() {
         true => "none: everything with content".to_owned(),
         false => asked.any.join(" | "),
@@ -165,7 +165,7 @@ mod tests {
         for (line, rows, out) in table {
             let words = ["spygrep"].into_iter().chain(line.split(' '));
             let args = Args::read(words.map(OsString::from)).expect(line);
-            let mut asked = Asked::default();
+            let mut asked = QuerySpec::default();
             asked.options.ignore_case = args.ignore_case;
             let got: Vec<String> = looked_for(&args, &asked)
                 .iter()

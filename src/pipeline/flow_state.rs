@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::dissect::FlowDissector;
-use crate::exchange::{Exchange, Findings, Heard, Silence};
+use crate::exchange::{Evidence, Exchange, Heard, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::message::{BodyFacts, Description, Role, Start, Summary};
 use crate::packet::TcpFlags;
-use crate::search::{Bookmark, Context, Query, Unit};
+use crate::search::{Context, MessageBuffer, Query, ScanState};
 use crate::stream::{OutOfStreamReason, PacketInfo};
 
 use super::owned_hit::OwnedHit;
@@ -29,7 +29,7 @@ pub(super) struct Tracking {
     /// The open (or held) message of each direction.
     pub(super) open: [Option<Box<OpenMessage>>; 2],
     /// How far each direction's text was searched, where it goes on over messages.
-    marks: [Bookmark; 2],
+    marks: [ScanState; 2],
     /// Bytes are missing where each direction's mark is.
     pub(super) holed: [bool; 2],
     /// Which directions have said all that they will.
@@ -79,7 +79,7 @@ pub(super) struct Kept {
 /// An open message: said in part.
 #[derive(Default)]
 pub(super) struct OpenMessage {
-    pub(super) unit: Unit,
+    pub(super) unit: MessageBuffer,
     /// Other readings of it, as they are numbered.
     pub(super) readings: Vec<ReaderHandle>,
     pub(super) begin: Start,
@@ -114,7 +114,7 @@ pub(super) struct OpenMessage {
     /// with other content.
     pub(super) aside: Option<OutOfStreamReason>,
     /// What is known of the conditions on an answer whose question was not captured.
-    pub(super) findings: Findings,
+    pub(super) evidence: Evidence,
     /// Frames that brought it, for `-O`.
     pub(super) frames: Vec<u64>,
     /// How many of them were saved with its portions.
@@ -125,7 +125,7 @@ pub(super) struct OpenMessage {
 pub(super) struct ReaderHandle {
     /// What the bytes are taken for.
     pub(super) name: &'static str,
-    pub(super) unit: Box<Unit>,
+    pub(super) unit: Box<MessageBuffer>,
 }
 
 /// The packet of a message's last byte.
@@ -159,7 +159,7 @@ impl OpenMessage {
         self.fresh = None;
         self.paused = 0;
         self.aside = None;
-        self.findings = Findings::default();
+        self.evidence = Evidence::default();
         self.frames.clear();
         self.saved = 0;
     }
@@ -226,7 +226,7 @@ impl Tracking {
         }
     }
 
-    pub(super) fn mark(&mut self, dir: Direction) -> &mut Bookmark {
+    pub(super) fn mark(&mut self, dir: Direction) -> &mut ScanState {
         &mut self.marks[dir.index()]
     }
 

@@ -1,11 +1,11 @@
 //! Conditions on exchanges: what their facts must be, beside what their text must hold.
 //!
 //! They name facts and fields, no protocol. Some are known with the question, others only with the
-//! answer or after a while; what is known so far is in an exchange's [`Findings`].
+//! answer or after a while; what is known so far is in an exchange's [`Evidence`].
 
 use std::ops::RangeInclusive;
 
-use crate::exchange::Findings;
+use crate::exchange::Evidence;
 use crate::message::{Description, Role};
 
 /// What an exchange must be like. All of it must hold.
@@ -21,7 +21,7 @@ pub struct Conditions {
     pub only: Option<Role>,
 }
 
-/// How many conditions on fields there may be: each has its bit in [`Findings`].
+/// How many conditions on fields there may be: each has its bit in [`Evidence`].
 pub const FIELDS: usize = 32;
 
 /// A fact must be so.
@@ -59,7 +59,7 @@ pub enum Test {
 
 /// What is known of an exchange's standing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum Outcome {
     /// All conditions hold.
     Holds,
     /// One does not, whatever comes.
@@ -95,15 +95,15 @@ impl Conditions {
     }
 
     /// Learn from the head of a message, as far as it was kept.
-    pub fn learn(&self, findings: &mut Findings, side: Role, head: &[u8], about: &Description) {
+    pub fn learn(&self, evidence: &mut Evidence, side: Role, head: &[u8], about: &Description) {
         let facts = self.facts.iter().filter(|fact| fact.side == side);
         let holds = facts.fold(true, |holds, fact| {
             let value = about.facts.iter().find(|known| known.name == fact.name);
             holds && value.is_some_and(|value| fact.test.holds(&value.value))
         });
         match side {
-            Role::Request => findings.asked = Some(holds),
-            Role::Response => findings.answered = Some(holds),
+            Role::Request => evidence.asked = Some(holds),
+            Role::Response => evidence.answered = Some(holds),
             Role::Single => {}
         }
         for (name, value) in &about.fields {
@@ -112,20 +112,20 @@ impl Conditions {
             for (at, field) in self.fields.iter().enumerate() {
                 let named = field.name.as_bytes().eq_ignore_ascii_case(name);
                 if named && field.value.as_ref().is_none_or(|it| it.is_match(value)) {
-                    findings.fields |= 1_u32.checked_shl(at as u32).unwrap_or(0);
+                    evidence.fields |= 1_u32.checked_shl(at as u32).unwrap_or(0);
                 }
             }
         }
     }
 
     /// Learn that the answer began after `nanos`.
-    pub fn waited(&self, findings: &mut Findings, nanos: i64) {
-        findings.slow = self.slow.map(|least| nanos >= least);
+    pub fn waited(&self, evidence: &mut Evidence, nanos: i64) {
+        evidence.slow = self.slow.map(|least| nanos >= least);
     }
 
     /// How an exchange stands of which this is known.
     #[must_use]
-    pub fn standing(&self, known: &Findings) -> Standing {
+    pub fn outcome(&self, known: &Evidence) -> Outcome {
         let has = |side: Role| self.facts.iter().any(|fact| fact.side == side);
         let facts = |side: Role, known: Option<bool>| known.or((!has(side)).then_some(true));
         let answered = known.answered.is_some();
@@ -143,22 +143,22 @@ impl Conditions {
                 .map_or(Some(true), |_| known.slow.or(answered.then_some(false))),
         ];
         if parts.contains(&Some(false)) {
-            Standing::Fails
+            Outcome::Fails
         } else if parts.contains(&None) {
-            Standing::Open
+            Outcome::Open
         } else {
-            Standing::Holds
+            Outcome::Holds
         }
     }
 
     /// Whether a question that has no answer to this day may be shown: what is known of it holds,
     /// after `nanos` of waiting.
     #[must_use]
-    pub fn holds_unanswered(&self, known: &Findings, nanos: i64) -> bool {
+    pub fn holds_unanswered(&self, known: &Evidence, nanos: i64) -> bool {
         let slow = self.slow.is_none_or(|least| nanos >= least);
         let asked =
             known.asked == Some(true) || !self.facts.iter().any(|it| it.side == Role::Request);
-        slow && asked && self.standing(known) != Standing::Fails
+        slow && asked && self.outcome(known) != Outcome::Fails
     }
 }
 
@@ -232,35 +232,31 @@ mod tests {
             ..Conditions::default()
         };
         let asked = |method: &str| {
-            let mut findings = Findings::default();
+            let mut evidence = Evidence::default();
             conditions.learn(
-                &mut findings,
+                &mut evidence,
                 Role::Request,
                 HEAD,
                 &description("method", method),
             );
-            findings
+            evidence
         };
-        assert_eq!(conditions.standing(&Findings::default()), Standing::Open);
-        assert_eq!(conditions.standing(&asked("POST")), Standing::Fails);
-        assert_eq!(conditions.standing(&asked("GET")), Standing::Open);
+        assert_eq!(conditions.outcome(&Evidence::default()), Outcome::Open);
+        assert_eq!(conditions.outcome(&asked("POST")), Outcome::Fails);
+        assert_eq!(conditions.outcome(&asked("GET")), Outcome::Open);
         assert!(conditions.holds_unanswered(&asked("GET"), 0));
         assert!(!conditions.holds_unanswered(&asked("POST"), 0));
-        for (status, standing) in [("404", Standing::Holds), ("200", Standing::Fails)] {
-            let mut findings = asked("GET");
+        for (status, outcome) in [("404", Outcome::Holds), ("200", Outcome::Fails)] {
+            let mut evidence = asked("GET");
             conditions.learn(
-                &mut findings,
+                &mut evidence,
                 Role::Response,
                 HEAD,
                 &description("status", status),
             );
-            assert_eq!(conditions.standing(&findings), standing);
-            findings.asked = None;
-            assert_eq!(
-                conditions.standing(&findings),
-                Standing::Fails,
-                "no question"
-            );
+            assert_eq!(conditions.outcome(&evidence), outcome);
+            evidence.asked = None;
+            assert_eq!(conditions.outcome(&evidence), Outcome::Fails, "no question");
         }
     }
 
@@ -275,15 +271,15 @@ mod tests {
         };
         let none = Description::default();
         let some = description("x", "y");
-        for (question, answer, standing) in [
-            (&some, &none, Standing::Holds),
-            (&none, &some, Standing::Holds),
-            (&none, &none, Standing::Fails),
+        for (question, answer, outcome) in [
+            (&some, &none, Outcome::Holds),
+            (&none, &some, Outcome::Holds),
+            (&none, &none, Outcome::Fails),
         ] {
-            let mut findings = Findings::default();
-            conditions.learn(&mut findings, Role::Request, HEAD, question);
-            conditions.learn(&mut findings, Role::Response, HEAD, answer);
-            assert_eq!(conditions.standing(&findings), standing);
+            let mut evidence = Evidence::default();
+            conditions.learn(&mut evidence, Role::Request, HEAD, question);
+            conditions.learn(&mut evidence, Role::Response, HEAD, answer);
+            assert_eq!(conditions.outcome(&evidence), outcome);
         }
     }
 
@@ -293,14 +289,14 @@ mod tests {
             slow: Some(100),
             ..Conditions::default()
         };
-        let mut findings = Findings::default();
-        assert_eq!(conditions.standing(&findings), Standing::Open);
-        assert!(conditions.holds_unanswered(&findings, 100));
-        assert!(!conditions.holds_unanswered(&findings, 99));
-        conditions.waited(&mut findings, 100);
-        assert_eq!(conditions.standing(&findings), Standing::Holds);
-        conditions.waited(&mut findings, 99);
-        assert_eq!(conditions.standing(&findings), Standing::Fails);
+        let mut evidence = Evidence::default();
+        assert_eq!(conditions.outcome(&evidence), Outcome::Open);
+        assert!(conditions.holds_unanswered(&evidence, 100));
+        assert!(!conditions.holds_unanswered(&evidence, 99));
+        conditions.waited(&mut evidence, 100);
+        assert_eq!(conditions.outcome(&evidence), Outcome::Holds);
+        conditions.waited(&mut evidence, 99);
+        assert_eq!(conditions.outcome(&evidence), Outcome::Fails);
     }
 
     #[test]

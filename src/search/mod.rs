@@ -1,22 +1,22 @@
 //! *search*: messages become hits. Pure.
 //!
-//! [`Asked`] is what the user typed, [`Query`] the same compiled; a [`Unit`] is one message that is
-//! being said, searched as it comes and kept as far as it may be shown.
+//! [`QuerySpec`] is what the user typed, [`Query`] the same compiled; a [`MessageBuffer`] is one
+//! message that is being said, searched as it comes and kept as far as it may be shown.
 
 mod alike;
 mod conditions;
 mod context;
+mod message_buffer;
 mod pattern;
 mod plain;
 mod prefilter;
 mod query;
 mod settled;
 mod streaming;
-mod unit;
 
-pub use conditions::{Conditions, FIELDS, FactIs, FieldIs, Standing, Test};
+pub use conditions::{Conditions, FIELDS, FactIs, FieldIs, Outcome, Test};
 pub use context::Context;
+pub use message_buffer::{Excerpt, Extent, KeepLimits, MessageBuffer};
 pub use pattern::{Options, PatternError};
-pub use prefilter::Glance;
-pub use query::{Asked, Bookmark, Query};
-pub use unit::{Extent, Keep, Shown, Unit};
+pub use prefilter::BlockPrefilter;
+pub use query::{Query, QuerySpec, ScanState};

@@ -45,8 +45,8 @@ struct Ranks([u8; 256]);
 
 /// Whether a match can begin in bytes of any kind: asked by several threads, of large pieces.
 #[derive(Debug)]
-pub struct Glance {
-    fresh: Prefilter,
+pub struct BlockPrefilter {
+    at_start: Prefilter,
     learned: OnceLock<Prefilter>,
 }
 
@@ -110,13 +110,13 @@ impl Prefilter {
     }
 
     /// What may be asked of large pieces by any thread. None where that would take long.
-    pub(super) fn glance(&self) -> Option<Glance> {
+    pub(super) fn glance(&self) -> Option<BlockPrefilter> {
         let fast = match self {
             Self::One(_) => true,
             Self::Several(needles) => needles.is_fast(),
         };
-        fast.then(|| Glance {
-            fresh: self.clone(),
+        fast.then(|| BlockPrefilter {
+            at_start: self.clone(),
             learned: OnceLock::new(),
         })
     }
@@ -163,17 +163,17 @@ impl HeuristicFrequencyRank for Ranks {
     }
 }
 
-impl Glance {
+impl BlockPrefilter {
     /// Whether no match begins in there. What it says of some bytes holds for each part of them.
     #[must_use]
     pub fn lacks(&self, bytes: &[u8]) -> bool {
         let prefilter = match bytes.len() >= SAMPLE {
             true => self.learned.get_or_init(|| {
-                let mut prefilter = self.fresh.clone();
+                let mut prefilter = self.at_start.clone();
                 prefilter.learn(bytes);
                 prefilter
             }),
-            false => &self.fresh,
+            false => &self.at_start,
         };
         prefilter.find(bytes).is_none()
     }
@@ -182,7 +182,7 @@ impl Glance {
     /// looked at alone.
     #[must_use]
     pub fn reach(&self) -> usize {
-        self.fresh.longest().saturating_sub(1)
+        self.at_start.longest().saturating_sub(1)
     }
 }
 

@@ -8,13 +8,13 @@ use regex_automata::meta::Regex;
 
 use super::pattern::{Options, Pattern, PatternError};
 use super::plain;
-use super::prefilter::Glance;
+use super::prefilter::BlockPrefilter;
 use super::settled::{Certain, Settled};
 use super::streaming::{Automaton, Scan};
 
 /// What the user asked, as typed.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct QuerySpec {
     /// Patterns of which any may match; none: everything matches.
     pub any: Vec<String>,
     /// Patterns that must match as well, each.
@@ -80,14 +80,14 @@ impl Clone for Progress {
 
 /// How far a direction's text was read, to go on in its next message.
 #[derive(Clone, Debug, Default)]
-pub struct Bookmark(Vec<Progress>);
+pub struct ScanState(Vec<Progress>);
 
 impl Query {
     /// Compile a question.
     ///
     /// # Errors
     /// The first pattern that is none.
-    pub fn compile(asked: &Asked) -> Result<Self, PatternError> {
+    pub fn compile(asked: &QuerySpec) -> Result<Self, PatternError> {
         let mut terms = Vec::new();
         let one = |patterns: &[String], wanted: bool| {
             let Pattern { regex, hir, wide } = Pattern::compile(patterns, &asked.options)?;
@@ -185,7 +185,7 @@ impl Query {
 
     /// What tells that of large pieces of any bytes, not only of texts. None: it would not pay.
     #[must_use]
-    pub fn glance(&self) -> Option<Glance> {
+    pub fn glance(&self) -> Option<BlockPrefilter> {
         match &*self.terms {
             [term] if term.wanted => term.search.automaton.glance(),
             _ => None,
@@ -272,12 +272,12 @@ impl Query {
     pub(super) fn begin(
         &self,
         progress: &mut Vec<Progress>,
-        bookmark: Option<&Bookmark>,
+        bookmark: Option<&ScanState>,
         raw: bool,
     ) {
         let count = self.count(raw);
         match bookmark {
-            Some(Bookmark(marks)) if marks.len() == count => {
+            Some(ScanState(marks)) if marks.len() == count => {
                 copy(marks, progress);
                 for progress in progress {
                     progress.found = false;
@@ -381,12 +381,12 @@ impl Query {
 
     /// Let `bookmark` stand behind missing bytes of what may be no text: no text begins there, and
     /// no line.
-    pub fn mark_gap(&self, bookmark: &mut Bookmark) {
+    pub fn mark_gap(&self, bookmark: &mut ScanState) {
         self.place(&mut bookmark.0, true, Automaton::start_behind_gap);
     }
 
     /// Note in `bookmark` how far was read.
-    pub(super) fn mark(progress: &[Progress], bookmark: &mut Bookmark) {
+    pub(super) fn mark(progress: &[Progress], bookmark: &mut ScanState) {
         copy(progress, &mut bookmark.0);
     }
 

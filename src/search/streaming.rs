@@ -21,7 +21,7 @@ use regex_automata::util::primitives::StateID;
 use regex_syntax::hir::Hir;
 
 use super::alike;
-use super::prefilter::{Glance, Prefilter};
+use super::prefilter::{BlockPrefilter, Prefilter};
 use dense::Dense;
 use lazy::Lazy;
 use machine::{Machine, begins};
@@ -43,7 +43,7 @@ pub(super) struct Automaton {
     certain: bool,
     /// The pattern can match no byte at all. It is then not restarted, and only that it matches is
     /// told.
-    hollow: bool,
+    no_candidate: bool,
 }
 
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Automaton {
             needle: prefilter.as_ref().map_or(0, Prefilter::longest),
             prefilter,
             certain: properties.look_set().is_empty(),
-            hollow: properties.minimum_len() == Some(0),
+            no_candidate: properties.minimum_len() == Some(0),
         }
     }
 
@@ -145,7 +145,7 @@ impl Automaton {
     pub(super) fn start(&self) -> Scan {
         Scan {
             state: match &self.engine {
-                Engine::Dense(dense) => State::Dense(Machine::fresh(&dense)),
+                Engine::Dense(dense) => State::Dense(Machine::at_start(&dense)),
                 Engine::Lazy(lazy) => State::Lazy(lazy.start()),
                 Engine::Slow(slow) => State::Slow(slow.start()),
             },
@@ -158,7 +158,7 @@ impl Automaton {
     #[inline]
     pub(super) fn restart(&self, scan: &mut Scan) {
         match (&self.engine, &mut scan.state) {
-            (Engine::Dense(dense), State::Dense(state)) => *state = Machine::fresh(&dense),
+            (Engine::Dense(dense), State::Dense(state)) => *state = Machine::at_start(&dense),
             _ => scan.state = self.start().state,
         }
         scan.last = None;
@@ -199,7 +199,7 @@ impl Automaton {
     }
 
     /// See [`Prefilter::glance`].
-    pub(super) fn glance(&self) -> Option<Glance> {
+    pub(super) fn glance(&self) -> Option<BlockPrefilter> {
         self.prefilter.as_ref().and_then(Prefilter::glance)
     }
 
@@ -300,7 +300,7 @@ impl Automaton {
             }
             (Engine::Slow(slow), State::Slow(held)) => {
                 let prefilter = self.prefilter.as_ref();
-                let kind = (self.certain, self.hollow);
+                let kind = (self.certain, self.no_candidate);
                 slow.feed(held, since, bytes, prefilter, kind, found)
             }
             // A scan is of the automaton that began it.
@@ -618,7 +618,7 @@ mod tests {
                 let ends = ends(automaton, pieces);
                 // What waits for the rest of a character is only told to match, not where.
                 let waits = matches!(&automaton.engine, Engine::Slow(slow) if slow.waits());
-                if automaton.hollow || waits {
+                if automaton.no_candidate || waits {
                     prop_assert_eq!(
                         !ends.is_empty(),
                         matches,

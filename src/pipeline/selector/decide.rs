@@ -9,7 +9,7 @@ use crate::message::Role;
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
-use crate::search::{Extent, Standing};
+use crate::search::{Extent, Outcome};
 
 use super::{SPARE, Selector};
 
@@ -44,7 +44,7 @@ impl Selector {
         let exchange = tracking.exchange(open.begin.exchange).map(|it| *it);
         let wanted = !self.options.pairs
             && self.options.conditions.admits(open.begin.kind.side)
-            && self.standing(exchange.as_ref(), open) == Standing::Holds;
+            && self.outcome(exchange.as_ref(), open) == Outcome::Holds;
         let decided = wanted && query.stays() && !self.options.invert;
         let found = decided && open.unit.holds(query);
         // With its question it is shown whatever is in it.
@@ -168,18 +168,11 @@ impl Selector {
         let found =
             open.unit.holds(&self.options.query) != self.options.invert && !open.unit.is_empty();
         let found = found && self.options.conditions.admits(side);
-        let standing = self.standing(exchange.as_ref(), &open);
-        let holds = found && standing == Standing::Holds;
+        let outcome = self.outcome(exchange.as_ref(), &open);
+        let holds = found && outcome == Outcome::Holds;
         if self.options.pairs && side != Role::Single {
             let meta = if found { meta(&open) } else { context(&open) };
-            self.close_in_pair(
-                flow,
-                tracking,
-                &mut open,
-                exchange.as_ref(),
-                &meta,
-                standing,
-            );
+            self.close_in_pair(flow, tracking, &mut open, exchange.as_ref(), &meta, outcome);
         } else if open.portions.is_some() {
             if holds && !open.counted && self.is_taking() {
                 open.counted = true;
@@ -212,7 +205,7 @@ impl Selector {
             }
             let meta = meta(&open);
             self.tell(flow, &mut open, &meta);
-        } else if found && side == Role::Request && standing == Standing::Open && self.is_taking() {
+        } else if found && side == Role::Request && outcome == Outcome::Open && self.is_taking() {
             // It is shown when the conditions on its answer are known to hold.
             if let Some(exchange) = tracking.exchange(ordinal) {
                 exchange.matched = true;
@@ -253,13 +246,13 @@ impl Selector {
         open: &mut OpenMessage,
         exchange: Option<&Exchange>,
         meta: &HitMeta,
-        standing: Standing,
+        outcome: Outcome,
     ) {
         let found = meta.why == Why::Match;
         let (ordinal, dir) = (open.begin.exchange, open.dir);
         match open.begin.kind.side {
             Role::Request => {
-                if standing == Standing::Fails {
+                if outcome == Outcome::Fails {
                     return;
                 }
                 // Without it the answer was over before, and was shown with what there was of the
@@ -276,7 +269,7 @@ impl Selector {
                     exchange.matched |= found;
                 }
             }
-            Role::Response if standing == Standing::Holds => {
+            Role::Response if outcome == Outcome::Holds => {
                 let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
                 let request_dir = dir.reverse();
                 let matched =
@@ -431,7 +424,7 @@ impl Selector {
 fn alone(open: &OpenMessage) -> Exchange {
     Exchange {
         answered: Some(open.first.ts),
-        findings: open.findings,
+        evidence: open.evidence,
         ..Exchange::new(
             open.number,
             u64::MAX,

@@ -13,7 +13,7 @@ use crate::message::Role;
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
-use crate::search::Standing;
+use crate::search::Outcome;
 use crate::stream::{Ending, PacketInfo};
 
 use super::failures::why_unanswered;
@@ -107,7 +107,7 @@ impl Selector {
                 exchange.answered = Some(began);
                 let asked = exchange.request_end.unwrap_or(exchange.asked);
                 let conditions = &self.options.conditions;
-                conditions.waited(&mut exchange.findings, began.since(asked));
+                conditions.waited(&mut exchange.evidence, began.since(asked));
             }
             _ => {}
         }
@@ -122,7 +122,7 @@ impl Selector {
             return;
         };
         let exchange = tracking.exchange(open.begin.exchange);
-        let known = exchange.map_or(&mut open.findings, |exchange| &mut exchange.findings);
+        let known = exchange.map_or(&mut open.evidence, |exchange| &mut exchange.evidence);
         let (kind, head) = (open.begin.kind, open.unit.head());
         let about = dissect::describe(kind, head, &[]);
         self.options
@@ -132,14 +132,14 @@ impl Selector {
     }
 
     /// How the exchange of a message stands.
-    pub(super) fn standing(&self, exchange: Option<&Exchange>, open: &OpenMessage) -> Standing {
+    pub(super) fn outcome(&self, exchange: Option<&Exchange>, open: &OpenMessage) -> Outcome {
         if self.options.conditions.is_empty() {
-            return Standing::Holds;
+            return Outcome::Holds;
         }
-        let known = exchange.map_or(&open.findings, |exchange| &exchange.findings);
+        let known = exchange.map_or(&open.evidence, |exchange| &exchange.evidence);
         match open.begin.kind.side {
-            Role::Single => Standing::Holds,
-            Role::Request | Role::Response => self.options.conditions.standing(known),
+            Role::Single => Outcome::Holds,
+            Role::Request | Role::Response => self.options.conditions.outcome(known),
         }
     }
 
@@ -150,12 +150,12 @@ impl Selector {
             return;
         };
         let (number, matched) = (exchange.number, exchange.matched);
-        match self.options.conditions.standing(&exchange.findings) {
-            Standing::Fails => {
+        match self.options.conditions.outcome(&exchange.evidence) {
+            Outcome::Fails => {
                 exchange.matched = false;
                 self.drop_question(tracking, number);
             }
-            Standing::Holds if matched && !exchange.shown && !self.options.pairs => {
+            Outcome::Holds if matched && !exchange.shown && !self.options.pairs => {
                 let exchange = *exchange;
                 self.show_held(flow, tracking, &exchange, false);
                 if (self.options.companions || self.options.pair)
@@ -207,12 +207,12 @@ impl Selector {
         let mut known = Vec::new();
         for exchange in &mut tracking.exchanges {
             if let (None, Some(asked), Some(least)) = (
-                exchange.findings.slow,
+                exchange.evidence.slow,
                 exchange.request_end,
                 conditions.slow,
             ) && now.since(asked) >= least
             {
-                exchange.findings.slow = Some(true);
+                exchange.evidence.slow = Some(true);
                 known.push(exchange.ordinal);
             }
         }
@@ -227,7 +227,7 @@ impl Selector {
             && tracking
                 .exchanges
                 .iter()
-                .any(|exchange| exchange.matched && exchange.findings.slow.is_none())
+                .any(|exchange| exchange.matched && exchange.evidence.slow.is_none())
     }
 
     /// No more answers come in this flow.
@@ -254,7 +254,7 @@ impl Selector {
         let since = exchange.request_end.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
         let conditions = &self.options.conditions;
-        let holds = exchange.matched && conditions.holds_unanswered(&exchange.findings, waited);
+        let holds = exchange.matched && conditions.holds_unanswered(&exchange.evidence, waited);
         if left && why.is_none() && !exchange.failed && (exchange.shown || holds) {
             self.waiting.leave(flow, tracking, exchange);
         }

@@ -5,7 +5,7 @@ use crate::hit::Hit;
 use crate::limits::Limits;
 use crate::pipeline::flow_state::OpenMessage;
 use crate::pipeline::hit_builder::{self, HitMeta};
-use crate::search::{Conditions, Keep, Query};
+use crate::search::{Conditions, KeepLimits, Query};
 
 /// What the desk is to do.
 pub(in crate::pipeline) struct SelectOptions {
@@ -14,7 +14,7 @@ pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) invert: bool,
     pub(in crate::pipeline) show_empty: bool,
     pub(in crate::pipeline) max_count: Option<u64>,
-    pub(in crate::pipeline) keep: Keep,
+    pub(in crate::pipeline) keep: KeepLimits,
     pub(in crate::pipeline) wire: bool,
     pub(in crate::pipeline) before: usize,
     pub(in crate::pipeline) after: usize,

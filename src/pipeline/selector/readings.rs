@@ -5,7 +5,7 @@ use crate::flow::Direction;
 use crate::limits::READING_KEPT;
 use crate::message::{BodyFacts, Decoding, Part};
 use crate::pipeline::flow_state::{OpenMessage, ReaderHandle, Tracking};
-use crate::search::{Keep, Query};
+use crate::search::{KeepLimits, Query};
 use crate::stream::GapReason;
 
 use super::Selector;
@@ -26,7 +26,7 @@ impl Selector {
         let Some(ReaderHandle { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
             return;
         };
-        let keep = Keep {
+        let keep = KeepLimits {
             body: self.options.keep.body.min(READING_KEPT),
             // What is kept already is enough to show.
             around: self.options.keep.around && !unit.is_full(),

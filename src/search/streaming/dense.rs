@@ -25,7 +25,7 @@ const STEPS: usize = 100_000_000;
 pub(super) struct Dense {
     dfa: dense::DFA<Vec<u32>>,
     /// The start state at the start of a text.
-    fresh: StateID,
+    at_start: StateID,
     /// The start state behind each byte.
     behind: Box<[StateID; 256]>,
 }
@@ -57,17 +57,21 @@ impl Dense {
                 .look_behind(byte);
             dfa.start_state(&config).ok()
         };
-        let fresh = start(None)?;
-        let mut behind = Box::new([fresh; 256]);
+        let at_start = start(None)?;
+        let mut behind = Box::new([at_start; 256]);
         for (byte, state) in (0..=255).zip(behind.iter_mut()) {
             *state = start(Some(byte))?;
         }
-        Some(Self { dfa, fresh, behind })
+        Some(Self {
+            dfa,
+            at_start,
+            behind,
+        })
     }
 
     /// Whether a match is begun and not decided behind the `last` byte.
     pub(super) fn is_open(&self, state: StateID, last: Option<u8>) -> bool {
-        let start = last.map_or(self.fresh, |last| self.behind[usize::from(last)]);
+        let start = last.map_or(self.at_start, |last| self.behind[usize::from(last)]);
         // A state that goes where the start state goes is one in all but its name.
         state != start
             && !(0..=255)
@@ -109,8 +113,8 @@ impl Machine for &Dense {
     }
 
     #[inline]
-    fn fresh(&self) -> StateID {
-        self.fresh
+    fn at_start(&self) -> StateID {
+        self.at_start
     }
 
     #[inline]

@@ -29,7 +29,7 @@ pub(super) struct Lazy {
     /// around.
     before: Box<[Before; 256]>,
     /// What the start of a text is to what follows.
-    fresh: Before,
+    at_start: Before,
     /// Bytes of the cache.
     room: usize,
     cache: RefCell<Cache>,
@@ -151,7 +151,7 @@ impl Lazy {
             end: of.alphabet_len() - 1,
             shift: places.trailing_zeros(),
             before,
-            fresh: match looks {
+            at_start: match looks {
                 true => Before::Nothing,
                 false => Before::Other,
             },
@@ -184,7 +184,7 @@ impl Lazy {
     /// The state at the start of a text.
     pub(super) fn start(&self) -> Held {
         let mut running = self.running();
-        let id = running.fresh();
+        let id = running.at_start();
         running.hold(id)
     }
 
@@ -274,11 +274,11 @@ impl Running<'_> {
         cache.table.clear();
         cache.table.resize(FIRST << self.lazy.shift, Id::UNKNOWN);
         cache.size = 0;
-        let idle = Arc::new(self.lazy.sets.idle(self.lazy.fresh));
+        let idle = Arc::new(self.lazy.sets.idle(self.lazy.at_start));
         // They are of no state, and so never asked for.
         self.cache.sets.extend([Arc::clone(&idle), idle]);
         for before in Before::ALL {
-            let kept = self.lazy.fresh == Before::Nothing || before == Before::Other;
+            let kept = self.lazy.at_start == Before::Nothing || before == Before::Other;
             let set = Arc::new(self.lazy.sets.idle(before));
             self.cache.starts[before as usize] = match kept {
                 true => self.add(set),
@@ -345,7 +345,7 @@ impl Running<'_> {
             usize::from(lazy.classes[usize::from(byte)])
         });
         // Behind the end there is nothing: only whether a match ends there is asked.
-        let before = byte.map_or(lazy.fresh, |byte| lazy.before[usize::from(byte)]);
+        let before = byte.map_or(lazy.at_start, |byte| lazy.before[usize::from(byte)]);
         let generation = cache.generation;
         let next = if byte.is_none() || lazy.sets.is_idle(cache.scratch.next()) {
             cache.starts[before as usize]
@@ -407,8 +407,8 @@ impl Machine for Running<'_> {
     }
 
     #[inline]
-    fn fresh(&self) -> Id {
-        self.cache.starts[self.lazy.fresh as usize]
+    fn at_start(&self) -> Id {
+        self.cache.starts[self.lazy.at_start as usize]
     }
 
     #[inline]

@@ -17,7 +17,7 @@ pub(super) trait Machine {
     /// Whether a match ends with the text.
     fn ends(&mut self, state: Self::State) -> bool;
     /// The start state at the start of a text.
-    fn fresh(&self) -> Self::State;
+    fn at_start(&self) -> Self::State;
     /// The start state behind a byte.
     fn behind(&self, byte: u8) -> Self::State;
     /// The bytes that lead out of a state, if they are few and it is no start state.
@@ -26,8 +26,8 @@ pub(super) trait Machine {
 
 /// A needle that is so near is in thick ones; and the most bytes that are then walked before
 /// another is looked for.
-const CLOSE: usize = 16;
-const THICK: usize = 127;
+const NEAR: usize = 16;
+const DENSE: usize = 127;
 
 impl Automaton {
     /// Read on; says how many bytes ago the state was a start state. `before`: the last byte, and
@@ -50,7 +50,7 @@ impl Automaton {
         let mut thick = 0;
         let before = match before.0 {
             Some(last) => machine.behind(last),
-            None => machine.fresh(),
+            None => machine.at_start(),
         };
         let behind = |machine: &M, at: usize| match at.checked_sub(1) {
             Some(previous) => machine.behind(bytes[previous]),
@@ -75,8 +75,8 @@ impl Automaton {
                         Some(next) if next <= tail => {
                             // Where needles are as thick as hay, looking for them costs more than
                             // walking.
-                            thick = match next - at < CLOSE {
-                                true => (2 * thick + 1).min(THICK),
+                            thick = match next - at < NEAR {
+                                true => (2 * thick + 1).min(DENSE),
                                 false => 0,
                             };
                             jump_from = next + 1 + thick;
@@ -124,7 +124,7 @@ impl Automaton {
             }
             if machine.is_match(next) {
                 found(at, (at as i64 - start_at).max(0) as usize);
-                if self.hollow {
+                if self.no_candidate {
                     state = next;
                     at += 1;
                 } else {
@@ -150,7 +150,7 @@ impl Automaton {
             start_at = at as i64;
         }
         let mut since_start = (at as i64 - start_at).max(0) as usize;
-        if self.certain && !self.hollow && machine.ends(state) {
+        if self.certain && !self.no_candidate && machine.ends(state) {
             found(bytes.len(), since_start);
             state = behind(machine, bytes.len());
             since_start = 0;
@@ -162,7 +162,7 @@ impl Automaton {
 
 /// For each byte, whether it leads from any start state to something else.
 pub(super) fn begins<M: Machine>(machine: &mut M) -> Box<[bool; 256]> {
-    let mut starts = vec![machine.fresh()];
+    let mut starts = vec![machine.at_start()];
     for byte in 0..=255 {
         let start = machine.behind(byte);
         if !starts.contains(&start) {

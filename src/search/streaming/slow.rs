@@ -128,7 +128,7 @@ impl Slow {
         since_start: usize,
         bytes: &[u8],
         prefilter: Option<&Prefilter>,
-        (certain, hollow): (bool, bool),
+        (certain, no_candidate): (bool, bool),
         found: &mut dyn FnMut(usize, usize),
     ) -> usize {
         let mut work = self.work.borrow_mut();
@@ -167,7 +167,7 @@ impl Slow {
             if matched {
                 let len = (at as i64 - start_at).max(0) as usize;
                 found(at.saturating_sub(old), len);
-                if !hollow {
+                if !no_candidate {
                     // The byte that raised the flag is not part of the match: it is read again.
                     states.clear();
                     states.extend_from_slice(idle);
@@ -183,7 +183,7 @@ impl Slow {
             start_at = at as i64;
         }
         if certain
-            && !hollow
+            && !no_candidate
             && at == text.len()
             && self.sets.step_where(scratch, states, None, |_| false)
         {

@@ -20,11 +20,11 @@ use super::plain::Plain;
 use portion::Cut;
 pub use portion::Extent;
 
-use super::query::{Bookmark, Progress, Query};
+use super::query::{Progress, Query, ScanState};
 
 /// How much of a message is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Keep {
+pub struct KeepLimits {
     /// Bytes of the head.
     pub head: usize,
     /// Bytes from the start of the body.
@@ -37,7 +37,7 @@ pub struct Keep {
 
 /// A message that is being said.
 #[derive(Clone, Debug, Default)]
-pub struct Unit {
+pub struct MessageBuffer {
     progress: Vec<Progress>,
     /// It may be no text; and whether it is, as far as that matters.
     raw: bool,
@@ -76,7 +76,7 @@ pub struct Unit {
 
 /// What is kept of a message, to be shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct Excerpt<'a> {
     /// The text.
     pub text: Text<'a>,
     /// Bytes of the body in front of it, which were forgotten.
@@ -96,10 +96,10 @@ const AROUND: usize = 512;
 /// Bytes of excerpts after which they are to be taken out.
 const EXCERPTS: usize = 64 << 10;
 
-impl Unit {
+impl MessageBuffer {
     /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells
     /// whether it is text.
-    pub fn begin(&mut self, query: &Query, bookmark: Option<&Bookmark>, raw: bool) {
+    pub fn begin(&mut self, query: &Query, bookmark: Option<&ScanState>, raw: bool) {
         query.begin(&mut self.progress, bookmark, raw);
         self.raw = raw && query.is_wide();
         self.plain = Plain::default();
@@ -123,7 +123,14 @@ impl Unit {
 
     /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in
     /// them.
-    pub fn feed(&mut self, query: &Query, keep: &Keep, part: Part, bytes: &[u8], lacks: bool) {
+    pub fn feed(
+        &mut self,
+        query: &Query,
+        keep: &KeepLimits,
+        part: Part,
+        bytes: &[u8],
+        lacks: bool,
+    ) {
         let bytes = match keep.first {
             Some(first) => {
                 let said = self.head_said as u64 + self.body;
@@ -217,7 +224,7 @@ impl Unit {
     }
 
     /// Note how far the text was read, for the message that goes on with it.
-    pub fn mark(&self, bookmark: &mut Bookmark) {
+    pub fn mark(&self, bookmark: &mut ScanState) {
         Query::mark(&self.progress, bookmark);
     }
 
@@ -267,7 +274,7 @@ impl Unit {
     }
 
     /// What is kept, with the matches in it; or, behind portions, what those have not shown.
-    pub fn show(&mut self, query: &Query) -> Shown<'_> {
+    pub fn show(&mut self, query: &Query) -> Excerpt<'_> {
         self.note_skipped();
         self.find(query, self.bytes.len());
         self.lend(self.pieces.len(), self.bytes.len(), 0, 0)
@@ -304,8 +311,8 @@ impl Unit {
         );
     }
 
-    fn lend(&self, pieces: usize, end: usize, unsettled: usize, open: usize) -> Shown<'_> {
-        Shown {
+    fn lend(&self, pieces: usize, end: usize, unsettled: usize, open: usize) -> Excerpt<'_> {
+        Excerpt {
             text: Text {
                 bytes: &self.bytes[..end],
                 pieces: &self.pieces[..pieces],
@@ -419,9 +426,9 @@ const SPARE: usize = 16 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::Asked;
+    use crate::search::QuerySpec;
 
-    const KEEP: Keep = Keep {
+    const KEEP: KeepLimits = KeepLimits {
         head: 1024,
         body: 8,
         around: true,
@@ -429,15 +436,15 @@ mod tests {
     };
 
     fn query(pattern: &str) -> Query {
-        Query::compile(&Asked {
+        Query::compile(&QuerySpec {
             any: vec![pattern.to_owned()],
-            ..Asked::default()
+            ..QuerySpec::default()
         })
         .unwrap()
     }
 
     /// What is kept, as text: `<n>` for skipped bytes, `!n!` for missing ones, matches in brackets.
-    fn kept(unit: &mut Unit, query: &Query) -> String {
+    fn kept(unit: &mut MessageBuffer, query: &Query) -> String {
         let shown = unit.show(query);
         let mut out = String::new();
         for piece in shown.text.pieces {
@@ -460,8 +467,8 @@ mod tests {
         out
     }
 
-    fn said(query: &Query, head: &str, body: &str, chunk: usize) -> Unit {
-        let mut unit = Unit::default();
+    fn said(query: &Query, head: &str, body: &str, chunk: usize) -> MessageBuffer {
+        let mut unit = MessageBuffer::default();
         unit.begin(query, None, false);
         for (part, text) in [(Part::Head, head), (Part::Body, body)] {
             for piece in text.as_bytes().chunks(chunk) {
@@ -507,7 +514,7 @@ mod tests {
     #[test]
     fn no_match_crosses_what_is_missing_and_it_is_shown_where_it_was() {
         let query = query("needle");
-        let mut unit = Unit::default();
+        let mut unit = MessageBuffer::default();
         unit.begin(&query, None, false);
         unit.feed(&query, &KEEP, Part::Body, b"a nee", false);
         unit.missing(&query, 7, GapReason::Acked);
@@ -522,7 +529,7 @@ mod tests {
         let query = query("needle");
         let mut unit = said(&query, "", "a nee", 10);
         assert!(unit.is_open(&query) && !unit.holds(&query));
-        let mut mark = Bookmark::default();
+        let mut mark = ScanState::default();
         unit.mark(&mut mark);
         unit.begin(&query, Some(&mark), false);
         unit.feed(&query, &KEEP, Part::Body, b"dle b", false);
@@ -532,11 +539,11 @@ mod tests {
     #[test]
     fn only_the_first_bytes_are_searched_when_asked() {
         let query = query("needle");
-        let keep = Keep {
+        let keep = KeepLimits {
             first: Some(10),
             ..KEEP
         };
-        let mut unit = Unit::default();
+        let mut unit = MessageBuffer::default();
         unit.begin(&query, None, false);
         unit.feed(&query, &keep, Part::Head, b"GET /\n", false);
         unit.feed(&query, &keep, Part::Body, b"needle", false);
@@ -546,11 +553,11 @@ mod tests {
 
     #[test]
     fn all_terms_of_a_question_count() {
-        let asked = Asked {
+        let asked = QuerySpec {
             any: vec!["a".into(), "b".into()],
             and: vec!["c".into()],
             not: vec!["d".into()],
-            ..Asked::default()
+            ..QuerySpec::default()
         };
         let query = Query::compile(&asked).unwrap();
         for (text, want) in [
@@ -572,7 +579,7 @@ mod tests {
     #[test]
     fn a_match_is_not_cut_where_a_portion_is_taken_out() {
         let query = query("id=[0-9]+");
-        let mut unit = Unit::default();
+        let mut unit = MessageBuffer::default();
         unit.begin(&query, None, false);
         let text = "id=12345 and more\n".repeat(20_000);
         let mut shown = Vec::new();
@@ -600,7 +607,7 @@ mod tests {
     }
 
     impl Told {
-        fn add(&mut self, shown: &Shown<'_>) {
+        fn add(&mut self, shown: &Excerpt<'_>) {
             let Carried {
                 len,
                 head,
@@ -647,11 +654,11 @@ mod tests {
     /// behind them, and whether a portion is shown then.
     fn told(
         query: &Query,
-        keep: &Keep,
+        keep: &KeepLimits,
         text: &[u8],
         steps: &[(usize, bool, Option<Extent>)],
     ) -> Told {
-        let mut unit = Unit::default();
+        let mut unit = MessageBuffer::default();
         unit.begin(query, None, false);
         let head = b"GET /id=1 HTTP/1.1\r\nX: \xc3\xa9\r\n\r\n";
         unit.feed(query, keep, Part::Head, head, false);
@@ -696,7 +703,7 @@ mod tests {
                 ["", "id=[0-9]+", "word3", "^data", r"\bhay\b", "3$", r"(?s)id.*3", "é|𝄞x", "[0-9]{2,4}"];
             let text: String = words.iter().map(|word| WORDS[*word]).collect();
             let query = query(PATTERNS[pattern]);
-            let keep = Keep { body, around, ..KEEP };
+            let keep = KeepLimits { body, around, ..KEEP };
             let steps: Vec<_> = steps
                 .iter()
                 .map(|(len, gap, portion)| {
@@ -749,7 +756,7 @@ mod tests {
     #[test]
     fn many_small_gaps_are_bounded() {
         let query = query("needle");
-        let mut unit = Unit::default();
+        let mut unit = MessageBuffer::default();
         unit.begin(&query, None, false);
         for _ in 0..20_000 {
             unit.feed(&query, &KEEP, Part::Body, b"x", false);
@@ -763,7 +770,7 @@ mod tests {
     #[test]
     fn many_matches_fill_the_unit_and_none_is_lost() {
         let query = query("needle");
-        let mut unit = Unit::default();
+        let mut unit = MessageBuffer::default();
         unit.begin(&query, None, false);
         let mut matches = 0;
         for _ in 0..10_000 {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::hit::{Carried, Piece};
 
-use super::{SPARE, Shown, Unit};
+use super::{Excerpt, MessageBuffer, SPARE};
 use crate::search::query::Query;
 
 /// Where a portion ends, in the kept bytes.
@@ -37,7 +37,7 @@ const CONTEXT: usize = 4;
 /// Bytes of a match that is begun, at most: what is longer is shown in pieces.
 const BEGUN: usize = 64 << 10;
 
-impl Unit {
+impl MessageBuffer {
     /// Decide how much of what is kept is shown before the message is over. False: nothing of it.
     pub fn cut(&mut self, extent: Extent) -> bool {
         let from = self.carried.len;
@@ -86,7 +86,7 @@ impl Unit {
 
     /// The portion that was [cut](Self::cut). Matches that reach its end are told, and counted as
     /// not settled.
-    pub fn show_portion(&mut self, query: &Query) -> Shown<'_> {
+    pub fn show_portion(&mut self, query: &Query) -> Excerpt<'_> {
         let Cut {
             end, pieces, run, ..
         } = self.portion;
