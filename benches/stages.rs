@@ -317,8 +317,8 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
     };
     let pair = Pair {
         number: 1,
-        question: None,
-        answer: Some(&hit),
+        request: None,
+        response: Some(&hit),
         title: b"GET example.test/page/1",
         times: Times::default(),
         failed: None,

@@ -371,8 +371,8 @@ pub fn http(data: &[u8]) {
     let mut input = Input(data);
     let asks = usize::from(input.byte()) << 4;
     let step = 1 + usize::from(input.byte()) % 19;
-    let (question, answer) = (input.take(asks), input.0);
-    same(question, answer, step);
+    let (request, response) = (input.take(asks), input.0);
+    same(request, response, step);
 }
 
 /// The same of a coded body of any bytes.
@@ -400,9 +400,9 @@ pub fn body(data: &[u8]) {
 }
 
 /// Both are told the same in one piece and in pieces of `step` bytes.
-fn same(question: &[u8], answer: &[u8], step: usize) {
-    let (whole, exact) = told(question, answer, usize::MAX);
-    let (pieces, exact_too) = told(question, answer, step);
+fn same(request: &[u8], response: &[u8], step: usize) {
+    let (whole, exact) = told(request, response, usize::MAX);
+    let (pieces, exact_too) = told(request, response, step);
     if exact && exact_too {
         assert_eq!(whole, pieces);
     }
@@ -411,7 +411,7 @@ fn same(question: &[u8], answer: &[u8], step: usize) {
 /// What is said of a question and its answer, each in pieces of `step` bytes, until the capture
 /// ends: the text of each message by parts. And whether that is all that can be said: where a bomb
 /// is cut, and where brotli data break, depends on the pieces.
-fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
+fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
     let end = |last, port| Endpoint {
         addr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
         port,
@@ -435,8 +435,8 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
         conversation.on_event(&limits, &decoders, &mut stats, &flow, &event, &mut tell);
     };
     let streams = [
-        (Direction::ToServer, question),
-        (Direction::ToClient, answer),
+        (Direction::ToServer, request),
+        (Direction::ToClient, response),
     ];
     let by = &PacketInfo::default();
     for (dir, bytes) in streams {
@@ -460,7 +460,7 @@ fn told(question: &[u8], answer: &[u8], step: usize) -> (Vec<String>, bool) {
     }
     // Where a body ends whose head is not clear, the segments tell.
     let clear = stats.odd == 0 && stats.malformed == 0;
-    assert!(record.coded || open || record.bytes <= question.len() + answer.len());
+    assert!(record.coded || open || record.bytes <= request.len() + response.len());
     drop(conversation);
     assert_eq!(decoders.held(), 0);
     let inexact = record.inexact || (open && record.brotli);
@@ -625,7 +625,7 @@ fn connection(port: u16) -> [Vec<u8>; 8] {
         packet.extend(text);
         packet
     };
-    let [first, second, answer]: [&[u8]; 3] = match port % 2 {
+    let [first, second, response]: [&[u8]; 3] = match port % 2 {
         0 => [b"a nee", b"dle.", b"well"],
         _ => [
             b"GET /nee",
@@ -634,7 +634,7 @@ fn connection(port: u16) -> [Vec<u8>; 8] {
         ],
     };
     let reached = 100 + first.len() as u32;
-    let (end, answered) = (reached + second.len() as u32, 300 + answer.len() as u32);
+    let (end, answered) = (reached + second.len() as u32, 300 + response.len() as u32);
     let flags = |flags: TcpFlags| flags.0 | TcpFlags::ACK.0;
     let (syn, fin, ack) = (flags(TcpFlags::SYN), flags(TcpFlags::FIN), TcpFlags::ACK.0);
     [
@@ -643,7 +643,7 @@ fn connection(port: u16) -> [Vec<u8>; 8] {
         packet(true, ack, 100, 300, first),
         packet(false, ack, 300, reached, b""),
         packet(true, ack, reached, 300, second),
-        packet(false, ack, 300, end, answer),
+        packet(false, ack, 300, end, response),
         packet(true, fin, end, answered, b""),
         packet(false, fin, answered, end + 1, b""),
     ]

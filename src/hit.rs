@@ -75,9 +75,9 @@ pub struct Pair<'a> {
     /// `#N`.
     pub number: u64,
     /// The question; `None` when it was not captured, or there was no room to keep it.
-    pub question: Option<&'a Hit<'a>>,
+    pub request: Option<&'a Hit<'a>>,
     /// The final answer; `None` when there is none (yet).
-    pub answer: Option<&'a Hit<'a>>,
+    pub response: Option<&'a Hit<'a>>,
     /// The question in a few words, as far as it is known: `GET host/path`.
     pub title: &'a [u8],
     /// When what happened. Without a question `asked` is the answer's first byte.

@@ -152,7 +152,7 @@ pub struct DissectStats {
     /// Requests.
     pub requests: u64,
     /// Final answers.
-    pub answers: u64,
+    pub responses: u64,
     /// Requests without a (final) answer at the end.
     pub unanswered: u64,
     /// Messages that broke their protocol and were taken as raw bytes from there on.
@@ -184,7 +184,7 @@ pub struct OutputStats {
     /// Messages whose begun matches were forgotten, because too many were begun in others.
     pub matches_forgotten: u64,
     /// Questions that there was no room to keep until their answers came.
-    pub questions_not_kept: u64,
+    pub requests_not_kept: u64,
     /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
     pub pending: u64,
     /// Messages that are TLS: bursts of a flow in which a record of it was seen.
@@ -373,7 +373,7 @@ impl Stats {
             ),
             (
                 "questions_not_kept",
-                self.output.questions_not_kept,
+                self.output.requests_not_kept,
                 "questions not kept until their answers",
             ),
             (

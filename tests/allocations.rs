@@ -85,7 +85,7 @@ fn pipeline() -> Pipeline {
 fn exchanges(count: usize) -> Vec<Vec<u8>> {
     let ask = b"GET /a/path HTTP/1.1\r\nHost: example.test\r\nAccept-Language: en\r\n\r\n";
     let body = vec![b'x'; 20_000];
-    let answer = [
+    let response = [
         &b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 20000\r\n\r\n"[..],
         &body,
     ]
@@ -98,7 +98,7 @@ fn exchanges(count: usize) -> Vec<Vec<u8>> {
     for _ in 0..count {
         packets.push(tcp(true, 4000, PSH | ACK, up, down, ask));
         up += u32::try_from(ask.len()).expect("short");
-        for segment in answer.chunks(1460) {
+        for segment in response.chunks(1460) {
             packets.push(tcp(false, 4000, ACK, down, up, segment));
             down += u32::try_from(segment.len()).expect("short");
         }
@@ -130,6 +130,9 @@ fn in_order_segments_that_match_nothing_allocate_nothing() {
     let more = ALLOCATIONS.with(Cell::get) - before;
     let stats = pipeline.stats();
     assert!(before > 0, "nothing was counted");
-    assert_eq!((stats.dissect.requests, stats.dissect.answers), (200, 200));
+    assert_eq!(
+        (stats.dissect.requests, stats.dissect.responses),
+        (200, 200)
+    );
     assert_eq!(more, 0, "allocations in the second hundred exchanges");
 }

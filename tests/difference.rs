@@ -22,19 +22,19 @@ fn all(arguments: &str) -> (i32, String, String) {
 fn site(path: &Path, exchanges: &[(&str, &str, &str)]) {
     let mut packets = Vec::new();
     for (port, (target, fields, body)) in (40_000..).zip(exchanges) {
-        let question = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-        let answer = format!(
+        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let response = format!(
             "HTTP/1.1 200 OK\r\nDate: {port}-{}\r\nContent-Length: {}\r\n\r\n{body}",
             path.display(),
             body.len()
         );
-        let asked = 101 + u32::try_from(question.len()).expect("it is short");
+        let asked = 101 + u32::try_from(request.len()).expect("it is short");
         packets.extend([
             tcp(true, port, SYN, 100, 0, b""),
             tcp(false, port, SYN | ACK, 500, 101, b""),
             tcp(true, port, ACK, 101, 501, b""),
-            tcp(true, port, PSH | ACK, 101, 501, question.as_bytes()),
-            tcp(false, port, PSH | ACK, 501, asked, answer.as_bytes()),
+            tcp(true, port, PSH | ACK, 101, 501, request.as_bytes()),
+            tcp(false, port, PSH | ACK, 501, asked, response.as_bytes()),
         ]);
     }
     write(path, &packets);

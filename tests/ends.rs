@@ -27,12 +27,12 @@ const SOON: Duration = Duration::from_secs(2);
 /// What is written at once is one datagram.
 #[test]
 fn each_message_is_one_write() {
-    let question = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
     let path = scratch("writes").join("one.pcap");
     let packets = [
         tcp(true, 40_000, SYN, 99, 0, b""),
         tcp(false, 40_000, SYN | ACK, 499, 100, b""),
-        tcp(true, 40_000, PSH | ACK, 100, 500, question.as_bytes()),
+        tcp(true, 40_000, PSH | ACK, 100, 500, request.as_bytes()),
     ];
     write(&path, &packets);
     let file = path.display().to_string();

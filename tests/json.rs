@@ -226,8 +226,8 @@ fn kinds_of_lines(files: &[PathBuf]) -> BTreeMap<String, usize> {
 }
 
 /// A connection with one request and one answer.
-fn exchange(request: &[u8], answer: &[u8]) -> Vec<Vec<u8>> {
-    let (asks, answers) = (PSH | ACK, PSH | ACK);
+fn exchange(request: &[u8], response: &[u8]) -> Vec<Vec<u8>> {
+    let (asks, responses) = (PSH | ACK, PSH | ACK);
     let up = 1 + u32::try_from(request.len()).expect("short");
     let mut packets = vec![
         tcp(true, 1000, SYN, 0, 0, b""),
@@ -236,15 +236,15 @@ fn exchange(request: &[u8], answer: &[u8]) -> Vec<Vec<u8>> {
         tcp(true, 1000, asks, 1, 1, request),
     ];
     let mut seq = 1;
-    for part in answer.chunks(32_000) {
-        packets.push(tcp(false, 1000, answers, seq, up, part));
+    for part in response.chunks(32_000) {
+        packets.push(tcp(false, 1000, responses, seq, up, part));
         seq += u32::try_from(part.len()).expect("short");
         packets.push(tcp(true, 1000, ACK, up, seq, b""));
     }
     packets
 }
 
-fn answer(fields: &[u8], body: &[u8]) -> Vec<u8> {
+fn response(fields: &[u8], body: &[u8]) -> Vec<u8> {
     let length = format!("Content-Length: {}\r\n\r\n", body.len());
     [b"HTTP/1.1 200 OK\r\n", fields, length.as_bytes(), body].concat()
 }
@@ -274,7 +274,7 @@ fn json_all_256_bytes() {
     write(
         &path,
         &[
-            exchange(GET, &answer(&field, &all)),
+            exchange(GET, &response(&field, &all)),
             vec![ip(true, 99, (0, 0), &all)],
         ]
         .concat(),
@@ -293,7 +293,7 @@ fn json_all_256_bytes() {
     );
     // Text that steers is text, and is escaped.
     let steering = "\u{9b}31m \u{202e}evil\u{2066}\u{200b}\u{2028}\u{2029}\u{7f}\u{0}\u{1b}[31m";
-    write(&path, &exchange(GET, &answer(b"", steering.as_bytes())));
+    write(&path, &exchange(GET, &response(b"", steering.as_bytes())));
     let messages = Schema::read().messages(&format!("-q --json '' {}", path.display()));
     assert_eq!(messages[1].1["body"]["text"], steering);
 }
@@ -304,7 +304,7 @@ fn a_word_is_a_submatch_at_its_offset() {
     let request = b"POST /word HTTP/1.1\r\nHost: b\r\nContent-Length: 9\r\n\r\n a word.\n";
     write(
         &path,
-        &exchange(request, &answer(b"A: word\r\n", b"no such thing")),
+        &exchange(request, &response(b"A: word\r\n", b"no such thing")),
     );
     let messages = Schema::read().messages(&format!("-q --json word {}", path.display()));
     let places = |data: &Value| -> Vec<(String, usize, usize)> {
@@ -331,7 +331,7 @@ fn matches_far_inside_are_excerpts_at_their_offsets() {
     for line in 0..9999 {
         body.extend(format!("line {line:04}: some words é and more of them\n").bytes());
     }
-    write(&path, &exchange(GET, &answer(b"", &body)));
+    write(&path, &exchange(GET, &response(b"", &body)));
     // `lines` finds each submatch at its place.
     let few = schema.messages(&format!(
         "-q --json --max-body 1001 'line 9[0-9]00' {}",
@@ -356,8 +356,8 @@ fn matches_far_inside_are_excerpts_at_their_offsets() {
         "-q --json --max-body 1001 'line [0-9]*' {}",
         path.display()
     ));
-    let answers: Vec<&Value> = many[1..].iter().map(|(_, data)| data).collect();
-    let portions: Vec<&str> = answers
+    let responses: Vec<&Value> = many[1..].iter().map(|(_, data)| data).collect();
+    let portions: Vec<&str> = responses
         .iter()
         .map(|data| data["portion"].as_str().expect("portions"))
         .collect();
@@ -367,7 +367,7 @@ fn matches_far_inside_are_excerpts_at_their_offsets() {
     );
     assert!(portions.len() > 2, "{portions:?}");
     let mut starts: Vec<usize> = Vec::new();
-    for data in &answers {
+    for data in &responses {
         for found in data["submatches"].as_array().expect("a list") {
             starts.push(number(&found["start"]));
         }
@@ -448,9 +448,9 @@ fn five_exchanges(path: &Path) {
         let ask = format!("GET /q{number} HTTP/1.1\r\nHost: a\r\n\r\n");
         packets.push(tcp(true, 4000, PSH | ACK, seq, ack, ask.as_bytes()));
         seq += length(ask.as_bytes());
-        let answer = answer(b"", format!("body{number}").as_bytes());
-        packets.push(tcp(false, 4000, PSH | ACK, ack, seq, &answer));
-        ack += length(&answer);
+        let response = response(b"", format!("body{number}").as_bytes());
+        packets.push(tcp(false, 4000, PSH | ACK, ack, seq, &response));
+        ack += length(&response);
     }
     write(path, &packets);
 }

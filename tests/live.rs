@@ -88,11 +88,11 @@ type Answer = (Duration, Vec<Vec<u8>>);
 
 impl Trickle {
     /// Serve one connection for each answer, and end each behind it.
-    fn serve(answers: Vec<Answer>) -> Self {
+    fn serve(responses: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let server = std::thread::spawn(move || {
-            for (pause, pieces) in answers {
+            for (pause, pieces) in responses {
                 let (mut connection, _) = listener.accept().expect("accepted");
                 let mut asked = Vec::new();
                 let mut room = [0; 4096];
@@ -190,7 +190,7 @@ fn a_request_is_shown_before_its_answer_comes() {
 
 /// Answers as servers trickle them: with a length, in chunks, until the end of the connection, and
 /// after a long wait.
-fn answers() -> Vec<Answer> {
+fn responses() -> Vec<Answer> {
     let words = |from: usize, to: usize| -> String {
         (from..to)
             .map(|at| format!("{{\"i\": {at}, \"word\": \"word{at} é\"}},\n"))
@@ -227,9 +227,9 @@ fn answers() -> Vec<Answer> {
 }
 
 /// The body of an answer as its client gets it.
-fn body_of(answer: &[u8]) -> String {
-    let answer = text(answer);
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+fn body_of(response: &[u8]) -> String {
+    let response = text(response);
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head");
     if !head.contains("chunked") {
         return body.to_owned();
     }
@@ -244,7 +244,7 @@ fn body_of(answer: &[u8]) -> String {
 /// Asks for each of the answers while the program listens; gives what the clients got and what it
 /// printed.
 fn listen_to(arguments: &[&str], last: &str) -> (Vec<String>, Vec<String>) {
-    let trickle = Trickle::serve(answers());
+    let trickle = Trickle::serve(responses());
     let port = trickle.port.to_string();
     let listening = Listening::start(&[arguments, &["", "port", &port]].concat());
     let up = b"word1 word2 word3 end";
@@ -260,7 +260,7 @@ fn listen_to(arguments: &[&str], last: &str) -> (Vec<String>, Vec<String>) {
     for _ in 1..4 {
         got.push(trickle.ask(&[b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"], Duration::ZERO));
     }
-    bodies.extend(got.iter().map(|answer| body_of(answer)));
+    bodies.extend(got.iter().map(|response| body_of(response)));
     trickle.server.join().expect("it served");
     let lines = listening.wait_for(last);
     let (status, said) = listening.end(Signal::SIGTERM);

@@ -27,7 +27,7 @@ fn connection(
     numbers: &mut Numbers,
     port: u16,
     ask: &str,
-    answer: &str,
+    response: &str,
     cuts: &[usize],
 ) -> Vec<Vec<u8>> {
     let start = tcp(true, port, SYN, 99, 0, b"");
@@ -40,7 +40,7 @@ fn connection(
     let acked = 100 + u32::try_from(ask.len()).expect("short");
     let mut segments = Vec::new();
     let mut from = 0;
-    for &to in cuts.iter().chain([&answer.len()]) {
+    for &to in cuts.iter().chain([&response.len()]) {
         if to > from {
             let seq = 500 + u32::try_from(from).expect("short");
             segments.push(tcp(
@@ -49,7 +49,7 @@ fn connection(
                 PSH | ACK,
                 seq,
                 acked,
-                &answer.as_bytes()[from..to],
+                &response.as_bytes()[from..to],
             ));
             from = to;
         }
@@ -78,7 +78,7 @@ fn needles_cut_in_every_way_are_found_once() {
             let port = u16::try_from(10_000 + number).expect("few");
             let (front, back) = (hay(&mut numbers), hay(&mut numbers));
             let body = format!("{front}{}{back}", needle(number));
-            let (ask, answer, start) = match kind {
+            let (ask, response, start) = match kind {
                 // A line protocol: each segment is a burst.
                 0 => ("hello\n".to_owned(), body, front.len()),
                 1 => {
@@ -108,7 +108,7 @@ fn needles_cut_in_every_way_are_found_once() {
             };
             let mut cuts = vec![cut(&mut numbers, start), cut(&mut numbers, start)];
             cuts.sort_unstable();
-            packets.extend(connection(&mut numbers, port, &ask, &answer, &cuts));
+            packets.extend(connection(&mut numbers, port, &ask, &response, &cuts));
         }
     }
     for at in 0..EACH {

@@ -86,7 +86,7 @@ impl Line {
         self.client(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())
     }
 
-    fn answer(&mut self, status: u16) -> &mut Self {
+    fn response(&mut self, status: u16) -> &mut Self {
         let text = format!("HTTP/1.1 {status} Words\r\nContent-Length: 5\r\n\r\nhello");
         self.server(text.as_bytes())
     }
@@ -172,46 +172,46 @@ fn behind_a_loss_the_next_exchange_is_paired_again() {
         };
         let mut line = new();
         line.ask("/a")
-            .answer(201)
+            .response(201)
             .lost()
             .wait(9)
             .ask("/b")
-            .answer(202)
+            .response(202)
             .wait(9);
-        line.ask("/c").answer(203).send(true, FIN, b"");
+        line.ask("/c").response(203).send(true, FIN, b"");
         check(name, &line, &["GET /a -", "GET /b 202", "GET /c 203"]);
 
         let mut line = new();
         line.ask("/a")
             .lost()
-            .answer(201)
+            .response(201)
             .wait(9)
             .ask("/b")
-            .answer(202)
+            .response(202)
             .wait(9);
         line.ask("/c")
             .lost()
-            .answer(203)
+            .response(203)
             .wait(9)
             .ask("/d")
-            .answer(404)
+            .response(404)
             .send(true, FIN, b"");
         check(name, &line, &["- 201", "GET /b 202", "- 203", "GET /d 404"]);
 
         let mut line = new();
         line.ask("/a")
-            .answer(201)
+            .response(201)
             .lost()
             .wait(9)
             .ask("/b")
             .lost()
-            .answer(202)
+            .response(202)
             .wait(9);
         line.ask("/c")
-            .answer(203)
+            .response(203)
             .wait(9)
             .ask("/d")
-            .answer(404)
+            .response(404)
             .send(true, FIN, b"");
         // Without the handshake nobody knows that the first response is missing in front of it.
         let second = if begun { "- 202" } else { "- 202?" };
@@ -224,13 +224,13 @@ fn behind_a_loss_the_next_exchange_is_paired_again() {
     for asked in ["/a", "/b", "/c", "/d"] {
         line.ask(asked);
     }
-    line.answer(201)
+    line.response(201)
         .lost()
-        .answer(202)
-        .answer(203)
-        .answer(404)
+        .response(202)
+        .response(203)
+        .response(404)
         .wait(9);
-    line.ask("/e").answer(405).send(true, FIN, b"");
+    line.ask("/e").response(405).send(true, FIN, b"");
     assert_ne!(received, line.next[1]);
     let want = [
         "GET /a -",
@@ -248,8 +248,8 @@ fn behind_a_loss_the_next_exchange_is_paired_again() {
     line.ask("/a")
         .lost()
         .ask("/b")
-        .answer(201)
-        .answer(202)
+        .response(201)
+        .response(202)
         .send(true, FIN, b"");
     check("pipelined", &line, &["GET /b -", "- 201?", "- 202?"]);
 }
@@ -259,7 +259,7 @@ fn files_of_one_direction_each_are_paired_by_their_numbers() {
     let folder = scratch("pairing-files");
     let mut line = Line::new(40_000, 0);
     for (path, status) in [("/a", 201), ("/b", 202), ("/c", 203), ("/d", 404)] {
-        line.ask(path).answer(status).wait(9);
+        line.ask(path).response(status).wait(9);
     }
     let sides = [true, false].map(|up| {
         let from = if up { 1 } else { 2 };
@@ -384,10 +384,10 @@ fn millis(path: &Path, target: &str, part: &str) -> f64 {
         .iter()
         .find(|message| message["http"]["target"] == target)
         .expect(target)["id"];
-    let answer = all
+    let response = all
         .iter()
         .find(|message| message["id"] == *number && message["timing"].is_object());
-    answer.expect("it was answered")["timing"][part]
+    response.expect("it was answered")["timing"][part]
         .as_f64()
         .expect(part)
         * 1000.0
@@ -405,20 +405,20 @@ fn a_message_ends_with_its_last_byte_and_not_when_that_is_believed() {
         line
     };
     let mut rows = Vec::new();
-    for answer in [&endless[..], long, chunked] {
+    for response in [&endless[..], long, chunked] {
         for up in [false, true] {
             let mut line = begun();
-            line.server(answer).wait(1).send(up, RST, b"");
+            line.server(response).wait(1).send(up, RST, b"");
             // Another one shows that time has passed.
             let mut other = Line::new(41_000, 5000);
-            other.ask("/b").wait(1).answer(200);
+            other.ask("/b").wait(1).response(200);
             line.packets.append(&mut other.packets);
             rows.push(("a reset", line, "/a", "total", 2.0));
         }
         let mut line = begun();
-        line.server(answer).wait(20_000);
+        line.server(response).wait(20_000);
         let mut again = Line::new(40_000, line.now);
-        again.ask("/b").wait(1).answer(200);
+        again.ask("/b").wait(1).response(200);
         line.packets.append(&mut again.packets);
         rows.push(("the same ports again", line, "/a", "total", 2.0));
     }
@@ -435,7 +435,7 @@ fn a_message_ends_with_its_last_byte_and_not_when_that_is_believed() {
     let mut line = begun();
     line.server(head).server(&body).wait(30_000);
     let mut other = Line::new(41_000, line.now);
-    other.ask("/b").answer(200);
+    other.ask("/b").response(200);
     line.packets.append(&mut other.packets);
     rows.push(("a tail that did not come", line, "/a", "total", 2.0));
     let mut line = begun();
@@ -444,7 +444,7 @@ fn a_message_ends_with_its_last_byte_and_not_when_that_is_believed() {
         .server(&body)
         .lost()
         .server(b"3\r\nend\r\n0\r\n\r\n");
-    line.wait(500).ask("/b").answer(200).send(true, FIN, b"");
+    line.wait(500).ask("/b").response(200).send(true, FIN, b"");
     rows.push(("a hole across chunks", line, "/a", "total", 3.0));
     // The server has all of the request 50 ms before it answers.
     let mut line = Line::new(40_000, 0);
@@ -456,9 +456,9 @@ fn a_message_ends_with_its_last_byte_and_not_when_that_is_believed() {
         .wait(1)
         .send(false, 0, b"")
         .wait(50)
-        .answer(200)
+        .response(200)
         .wait(9);
-    line.ask("/b").answer(200).send(true, FIN, b"");
+    line.ask("/b").response(200).send(true, FIN, b"");
     for (part, want) in [("send", 2.0), ("wait", 50.0)] {
         let line = Line {
             packets: line.packets.clone(),
@@ -486,7 +486,7 @@ fn of_a_direction_that_was_not_captured_nothing_is_claimed() {
     };
     let mut line = Line::new(40_000, 0);
     line.ask("/a")
-        .answer(200)
+        .response(200)
         .send(true, 0, b"")
         .send(true, FIN, b"");
     let all = line.packets.clone();
@@ -545,14 +545,14 @@ fn the_response_to_a_head_that_was_not_captured_has_no_body() {
             .lost()
             .server(head)
             .wait(5);
-        line.ask("/").lost().answer(201).wait(5);
+        line.ask("/").lost().response(201).wait(5);
     }
     line.ask("/").lost().server(head).wait(1);
     line.server(&[b'x'; 400])
         .wait(1)
         .ask("/")
         .lost()
-        .answer(202);
+        .response(202);
     line.packets.retain(|(_, packet)| packet[15] == 2);
     line.write(&path);
     let sizes: Vec<_> = told("''", &path)
@@ -574,7 +574,7 @@ fn a_request_that_is_refused_before_its_end_is_kept_as_far_as_it_came() {
     let mut line = Line::new(40_000, 0);
     line.client(b"POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n")
         .client(b"begun");
-    line.answer(413)
+    line.response(413)
         .wait(3)
         .client(b", more")
         .send(false, RST, b"");

@@ -41,7 +41,7 @@ fn datagram(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A question about a name.
-fn question(name: &str) -> Vec<u8> {
+fn request(name: &str) -> Vec<u8> {
     let mut bytes = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
         bytes.push(u8::try_from(label.len()).expect("short"));
@@ -256,7 +256,7 @@ fn a_dot_is_any_byte_of_what_is_no_text() {
         "a.cloudflare.net",
         "abcdefghi.abcdefghijklm.org",
     ];
-    let mut packets: Vec<Vec<u8>> = names.iter().map(|name| question(name)).collect();
+    let mut packets: Vec<Vec<u8>> = names.iter().map(|name| request(name)).collect();
     packets.push(datagram(b"storage\ngoogleapis\ncom"));
     packets.push(datagram(b"\x83\xa4name\xa3bob\xa3age\x0a"));
     // A stream that is no text, its name cut anywhere; one of lines; and one that turns out late to

@@ -446,7 +446,7 @@ fn compressed(body: &[u8]) -> Vec<u8> {
 }
 
 /// An answer as it is sent; `true`: the connection ends with it.
-fn answer(numbers: &mut Numbers, chunks: bool) -> (Vec<u8>, bool) {
+fn response(numbers: &mut Numbers, chunks: bool) -> (Vec<u8>, bool) {
     let (media, mut body) = body(numbers);
     let status = ["200 OK", "200 OK", "404 Not Found"][numbers.below(3)];
     let mut sent = format!("HTTP/1.1 {status}\r\nContent-Type: {media}\r\n").into_bytes();
@@ -501,7 +501,7 @@ fn capture(path: &Path, seed: u64, exchanges: usize, losses: Option<usize>) {
         for _ in 0..=numbers.below(3) {
             made += 1;
             let word = ["hay", "word3", "GET"][numbers.below(3)];
-            let question = match numbers.below(3) {
+            let request = match numbers.below(3) {
                 0 => format!(
                     "POST /up/{word} HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nword3 id=9\r\n"
                 ),
@@ -510,8 +510,8 @@ fn capture(path: &Path, seed: u64, exchanges: usize, losses: Option<usize>) {
                 ),
             };
             // Where chunks are framed is not known behind a hole.
-            let (answer, closes) = answer(&mut numbers, losses.is_none());
-            for (up, sent) in [(true, question.into_bytes()), (false, answer)] {
+            let (response, closes) = response(&mut numbers, losses.is_none());
+            for (up, sent) in [(true, request.into_bytes()), (false, response)] {
                 let pieces = match numbers.below(3) {
                     0 => vec![(5, sent)],
                     _ => cut(&mut numbers, &sent),

@@ -91,9 +91,9 @@ fn another_reading_is_shown_where_it_alone_matches_and_is_one_hit() {
 #[test]
 fn chunks_that_are_none_are_shown_searched_and_kept_in_archives() {
     let folder = scratch("no-chunks");
-    let answer = b"HTTP/1.1 502 No\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{\"error\":\"NEEDLE\"}";
+    let response = b"HTTP/1.1 502 No\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{\"error\":\"NEEDLE\"}";
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    let file = capture(&folder, "no-chunks.pcap", &[(GET, answer), (GET, ok)]);
+    let file = capture(&folder, "no-chunks.pcap", &[(GET, response), (GET, ok)]);
     assert_eq!(printed("-q --count NEEDLE", &file), "1\n");
     let log = printed("-q -W log", &file);
     assert!(log.contains(" 502 ") && log.contains("18 B"), "{log}");
@@ -143,11 +143,11 @@ fn a_form_keeps_its_text_in_an_archive_and_its_secrets_masked() {
 fn what_is_there_of_a_cut_head_is_used() {
     let folder = scratch("cut-heads");
     let path = folder.join("cut.pcap");
-    let answer =
+    let response =
         b"HTTP/1.1 404 Not Found\r\nServer: a long name of a server\r\nContent-Length: 0\r\n\r\n";
     let asked = b"GET /b HTTP/1.1\r\nHost: h\r\nAccept: everything\r\n\r\n";
     // Headers of 40 bytes, then 32 of the payload.
-    write_cut(&path, &exchanges(&[(GET, answer), (asked, answer)]), 72);
+    write_cut(&path, &exchanges(&[(GET, response), (asked, response)]), 72);
     let log = printed("-q -W log", &path);
     let rows: Vec<_> = log.lines().collect();
     assert_eq!(rows.len(), 2, "{log}");
@@ -206,7 +206,7 @@ fn what_is_there_of_a_cut_head_is_used() {
 fn odd_answers_are_read_with_a_mark_and_the_next_pairs_again() {
     let folder = scratch("odd-answers");
     let ok: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    for (at, (answer, row)) in [
+    for (at, (response, row)) in [
         (
             &b"HTTP/1.1  200 OK\r\nContent-Length: 2\r\n\r\nhi"[..],
             "[irregular: a status line with other white space]",
@@ -236,7 +236,11 @@ fn odd_answers_are_read_with_a_mark_and_the_next_pairs_again() {
     .into_iter()
     .enumerate()
     {
-        let file = capture(&folder, &format!("{at}.pcap"), &[(GET, answer), (GET, ok)]);
+        let file = capture(
+            &folder,
+            &format!("{at}.pcap"),
+            &[(GET, response), (GET, ok)],
+        );
         let log = printed("-q -W log", &file);
         let rows: Vec<_> = log.lines().filter(|row| row.contains("GET h/a")).collect();
         assert_eq!(rows.len(), 2, "{log}");

@@ -47,17 +47,17 @@ const SECRET: [(&str, &str); 2] = [
 /// A capture of exchanges, each on a connection of its own.
 fn capture(path: &Path, exchanges: &[(&[u8], &[u8])]) {
     let mut packets = Vec::new();
-    for (port, (question, answer)) in (40_000_u16..).zip(exchanges) {
+    for (port, (request, response)) in (40_000_u16..).zip(exchanges) {
         packets.push(tcp(true, port, SYN, 0, 0, b""));
         packets.push(tcp(false, port, SYN | ACK, 0, 1, b""));
         packets.push(tcp(true, port, ACK, 1, 1, b""));
         let mut seq = 1;
-        for part in question.chunks(1400) {
+        for part in request.chunks(1400) {
             packets.push(tcp(true, port, PSH | ACK, seq, 1, part));
             seq += part.len() as u32;
         }
-        packets.push(tcp(false, port, PSH | ACK, 1, seq, answer));
-        let end = 1 + answer.len() as u32;
+        packets.push(tcp(false, port, PSH | ACK, 1, seq, response));
+        let end = 1 + response.len() as u32;
         packets.push(tcp(true, port, ACK | 1, seq, end, b""));
         packets.push(tcp(false, port, ACK | 1, end, seq + 1, b""));
     }
@@ -66,7 +66,7 @@ fn capture(path: &Path, exchanges: &[(&[u8], &[u8])]) {
 
 fn secrets(folder: &Path) -> PathBuf {
     let path = folder.join("secrets.pcap");
-    let exchanges = SECRET.map(|(question, answer)| {
+    let exchanges = SECRET.map(|(request, response)| {
         // The lengths are made to fit.
         let fit = |message: &str| {
             let (head, body) = message.split_once("\r\n\r\n").expect("a head ends");
@@ -80,11 +80,11 @@ fn secrets(folder: &Path) -> PathBuf {
                 body.len()
             )
         };
-        (fit(question).into_bytes(), fit(answer).into_bytes())
+        (fit(request).into_bytes(), fit(response).into_bytes())
     });
     let lent = exchanges
         .each_ref()
-        .map(|(question, answer)| (&question[..], &answer[..]));
+        .map(|(request, response)| (&request[..], &response[..]));
     capture(&path, &lent);
     path
 }
@@ -353,7 +353,7 @@ fn a_curl_command_asks_again_what_was_asked() {
         .expect("it has an address")
         .to_string();
     // The capture says 192.0.2.2:80; what is asked there is to be asked here.
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     let named: Vec<Vec<u8>> = requests
         .iter()
         .map(|request| match memchr::memmem::find(request, b"HOST\r\n") {
@@ -363,7 +363,7 @@ fn a_curl_command_asks_again_what_was_asked() {
         .collect();
     let exchanges: Vec<(&[u8], &[u8])> = named
         .iter()
-        .map(|request| (&request[..], &answer[..]))
+        .map(|request| (&request[..], &response[..]))
         .collect();
     capture(&path, &exchanges);
     for (number, request) in (1..).zip(&named) {
@@ -407,8 +407,8 @@ fn there_is_no_curl_command_that_lies() {
         b"HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx",
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nx",
     ];
-    let answer = &b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..];
-    capture(&path, &requests.map(|request| (request, answer)));
+    let response = &b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..];
+    capture(&path, &requests.map(|request| (request, response)));
     for number in 1..=requests.len() {
         let arguments = format!("--curl {number} --max-body 1000 -I {}", path.display());
         let output = run(&arguments);

@@ -20,15 +20,15 @@ fn finely_cut(folder: &Path) -> PathBuf {
     let hay = "<li>nothing here</li>\n".repeat(40);
     write!(coder, "{hay}<li>the needle</li>\n{hay}").expect("a vector takes all");
     let coded = coder.finish().expect("a vector takes all");
-    let mut answer =
+    let mut response =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
             .to_vec();
     for chunk in coded.chunks(17) {
-        answer.extend(format!("{:x}\r\n", chunk.len()).bytes());
-        answer.extend(chunk);
-        answer.extend(b"\r\n");
+        response.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        response.extend(chunk);
+        response.extend(b"\r\n");
     }
-    answer.extend(b"0\r\n\r\n");
+    response.extend(b"0\r\n\r\n");
     let ask = b"GET /list HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut packets = vec![
         tcp(true, 40_000, SYN, 99, 0, b""),
@@ -36,7 +36,7 @@ fn finely_cut(folder: &Path) -> PathBuf {
         tcp(true, 40_000, PSH | ACK, 100, 500, ask),
     ];
     let acked = 100 + u32::try_from(ask.len()).expect("short");
-    for (at, byte) in (500_u32..).zip(&answer) {
+    for (at, byte) in (500_u32..).zip(&response) {
         packets.push(tcp(false, 40_000, PSH | ACK, at, acked, &[*byte]));
     }
     let path = folder.join("cut.pcap");
@@ -78,7 +78,7 @@ fn a_word_in_a_coded_body_is_found_however_it_was_cut() {
 
 #[test]
 #[ignore = "needs root: captures on lo"]
-fn who_is_waited_for_is_told_when_the_run_ends_before_the_answer() {
+fn who_is_waited_for_is_told_when_the_run_ends_before_the_response() {
     let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = server.local_addr().expect("it is bound").port();
     let listening = Listening::start(&["", "tcp", "port", &port.to_string()]);
@@ -102,13 +102,13 @@ fn who_is_waited_for_is_told_when_the_run_ends_before_the_answer() {
 #[test]
 fn a_question_is_acknowledged_whichever_was_captured_first() {
     let path = scratch("acknowledged").join("late.pcap");
-    let question = b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n";
-    let end = 1001 + question.len() as u32;
+    let request = b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let end = 1001 + request.len() as u32;
     let packets = [
         tcp(true, 40_000, SYN, 1000, 0, b""),
         tcp(false, 40_000, SYN | ACK, 5000, 1001, b""),
         tcp(false, 40_000, ACK, 5001, end, b""),
-        tcp(true, 40_000, PSH | ACK, 1001, 5001, question),
+        tcp(true, 40_000, PSH | ACK, 1001, 5001, request),
     ];
     write(&path, &packets);
     for threads in [1, 2] {
@@ -127,7 +127,7 @@ fn a_slow_request_is_shown_as_soon_as_it_is_slow() {
     let listening = Listening::start(&["--slow", "300ms", "", "tcp", "port", &port_word]);
     let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
     let (mut connection, _) = server.accept().expect("accepted");
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
     let mut got = [0; 1000];
     for path in ["/fast", "/slow"] {
         let ask = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -141,7 +141,7 @@ fn a_slow_request_is_shown_as_soon_as_it_is_slow() {
                 "{lines:?}"
             );
         }
-        connection.write_all(answer).expect("sent");
+        connection.write_all(response).expect("sent");
         assert!(client.read(&mut got).expect("it came") > 0);
     }
     listening.wait_for("200 OK");
@@ -219,10 +219,10 @@ fn conditions_go_with_patterns_and_halves() {
         requests.contains("curl/") && !requests.contains("200 OK"),
         "{requests}"
     );
-    let (_, answers) = of("--only resp ''");
+    let (_, responses) = of("--only resp ''");
     assert!(
-        answers.contains("200 OK") && !answers.contains("curl/"),
-        "{answers}"
+        responses.contains("200 OK") && !responses.contains("curl/"),
+        "{responses}"
     );
     let (status, _) = of("--only resp curl");
     assert_eq!(status, Some(1), "the other half is not searched");

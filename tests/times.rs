@@ -24,11 +24,11 @@ fn exchanges(count: u32) -> Vec<Vec<u8>> {
     let (mut seq, mut ack) = (100, 300);
     for number in 0..count {
         let ask = format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n");
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{number:04}");
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{number:04}");
         packets.push(tcp(true, 4000, PSH | ACK, seq, ack, ask.as_bytes()));
         seq += u32::try_from(ask.len()).expect("short");
-        packets.push(tcp(false, 4000, PSH | ACK, ack, seq, answer.as_bytes()));
-        ack += u32::try_from(answer.len()).expect("short");
+        packets.push(tcp(false, 4000, PSH | ACK, ack, seq, response.as_bytes()));
+        ack += u32::try_from(response.len()).expect("short");
     }
     // A hole that nobody fills, a reset, and a FIN: what is waited for.
     packets.push(tcp(true, 4001, PSH | ACK, 100, 300, b"first"));

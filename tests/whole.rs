@@ -38,7 +38,7 @@ const WAYS: [&str; 22] = [
 fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut word = || ["hay", "hay", "hay", "needle"][numbers.below(4)];
     let (path, field, body) = (word(), word(), word());
-    let question = match numbers.below(5) {
+    let request = match numbers.below(5) {
         0 => format!(
             "POST /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -50,7 +50,7 @@ fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut word = || ["hay", "hay", "hay", "needle"][numbers.below(4)];
     let (field, body) = (word(), word());
     let len = body.len();
-    let head = question.starts_with("HEAD");
+    let head = request.starts_with("HEAD");
     let body = if head { "" } else { body };
     let last = match numbers.below(6) {
         0 => format!("HTTP/1.1 204 No Content\r\nX: {field}\r\n\r\n"),
@@ -65,11 +65,11 @@ fn exchange(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
         ),
         _ => format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nX: {field}\r\n\r\n{body}"),
     };
-    let mut answers = vec![last.into_bytes()];
+    let mut responses = vec![last.into_bytes()];
     if numbers.below(6) == 0 {
-        answers.insert(0, b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+        responses.insert(0, b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
     }
-    (question.into_bytes(), answers)
+    (request.into_bytes(), responses)
 }
 
 /// A capture of some connections, with at most `most` bytes in a segment. All of a message comes at
@@ -106,11 +106,11 @@ fn capture(path: &Path, seed: u64, most: usize) -> Vec<Vec<u64>> {
                 .map(|_| exchange(&mut numbers))
                 .collect();
             let mut first = || [0, 0, 0, 4, 15][numbers.below(5)];
-            for (question, _) in &asked {
-                say(true, question, first());
+            for (request, _) in &asked {
+                say(true, request, first());
             }
-            for answer in asked.iter().flat_map(|(_, answers)| answers) {
-                say(false, answer, first());
+            for response in asked.iter().flat_map(|(_, responses)| responses) {
+                say(false, response, first());
             }
         }
     }

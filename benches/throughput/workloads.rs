@@ -141,8 +141,8 @@ fn http(capture: &mut Capture) {
     for number in 0..100 {
         ask(capture, &mut ends, number, 1460);
         let body = capture.text(20_000);
-        let answer = [head(body.len()), body].concat();
-        tell(capture, &mut ends, &answer, 1460, 0);
+        let response = [head(body.len()), body].concat();
+        tell(capture, &mut ends, &response, 1460, 0);
         capture.tcp(true, ACK, ends.up, ends.down, b"");
     }
     close(capture, &ends);
@@ -186,16 +186,16 @@ fn flows(capture: &mut Capture) {
     let ask = b"GET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
     let body = capture.text(400);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    let answer = [head.as_bytes(), &body].concat();
+    let response = [head.as_bytes(), &body].concat();
     let (up, down) = (isn.wrapping_add(1), isn.wrapping_add(7));
     let ends = Ends {
         up: up.wrapping_add(ask.len() as u32),
-        down: down.wrapping_add(answer.len() as u32),
+        down: down.wrapping_add(response.len() as u32),
     };
     capture.tcp(true, SYN, isn, 0, b"");
     capture.tcp(false, SYN_ACK, down.wrapping_sub(1), up, b"");
     capture.tcp(true, PSH_ACK, up, down, ask);
-    capture.tcp(false, PSH_ACK, down, ends.up, &answer);
+    capture.tcp(false, PSH_ACK, down, ends.up, &response);
     close(capture, &ends);
 }
 
@@ -210,18 +210,18 @@ fn messy(capture: &mut Capture) {
         let head = head(body.len());
         let needle = capture.needle.clone();
         let needle = needle.map(|needle| needle.start + head.len()..needle.end + head.len());
-        let answer = [head, body].concat();
-        let (sent, missed) = disorder(capture, answer.len());
+        let response = [head, body].concat();
+        let (sent, missed) = disorder(capture, response.len());
         for Range { start, end } in sent {
             let seq = ends.down.wrapping_add(start as u32);
-            capture.tcp(false, ACK, seq, ends.up, &answer[start..end]);
+            capture.tcp(false, ACK, seq, ends.up, &response[start..end]);
         }
         let cut = |missed: &Range<usize>| {
             let needle = needle.as_ref();
             needle.is_some_and(|needle| missed.start < needle.end && needle.start < missed.end)
         };
         capture.needles -= u64::from(missed.iter().any(cut));
-        ends.down = ends.down.wrapping_add(answer.len() as u32);
+        ends.down = ends.down.wrapping_add(response.len() as u32);
         capture.tcp(true, ACK, ends.up, ends.down, b"");
     }
     close(capture, &ends);
@@ -271,8 +271,8 @@ fn bytes(capture: &mut Capture) {
     for number in 0..10 {
         ask(capture, &mut ends, number, 1);
         let body = capture.text(400);
-        let answer = [head(body.len()), body].concat();
-        tell(capture, &mut ends, &answer, 1, 16);
+        let response = [head(body.len()), body].concat();
+        tell(capture, &mut ends, &response, 1, 16);
         capture.tcp(true, ACK, ends.up, ends.down, b"");
     }
     close(capture, &ends);

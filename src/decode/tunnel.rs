@@ -36,7 +36,7 @@ pub(super) enum What<'a> {
 pub(super) fn is_likely(number: u8, transport: Transport, payload: &[u8]) -> bool {
     match transport {
         Transport::Udp(ports) => {
-            is_known(ports.dst) || answers_from(ports.src) || begins_a_frame(payload)
+            is_known(ports.dst) || responses_from(ports.src) || begins_a_frame(payload)
         }
         Transport::Other => matches!(number, 4 | 41 | 47 | 50 | 94 | 97 | 115 | 137),
         _ => false,
@@ -71,7 +71,7 @@ fn is_known(port: u16) -> bool {
 
 /// Those of them from which answers come to ports of any number.
 #[inline]
-fn answers_from(port: u16) -> bool {
+fn responses_from(port: u16) -> bool {
     is_known(port) && matches!(port, 1701 | 3544 | 4500 | 5072 | 5247)
 }
 
@@ -133,14 +133,14 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
 /// is inside of them.
 fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
     let own = is_known(ports.dst).then_some((ports.dst, Proof::Fits));
-    let answer = answers_from(ports.src).then_some((ports.src, Proof::Fits));
+    let response = responses_from(ports.src).then_some((ports.src, Proof::Fits));
     // Another port than the tunnel's own must be made good for by more than what fits.
     let shape = match bytes.first() {
         _ if own.is_some() || !begins_a_frame(bytes) => None,
         Some(0x08) => Some((VXLAN, Proof::Sure)),
         _ => Some((GENEVE, Proof::Sure)),
     };
-    [own, answer, shape]
+    [own, response, shape]
         .into_iter()
         .flatten()
         .find_map(|(port, enough)| {

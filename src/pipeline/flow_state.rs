@@ -73,7 +73,7 @@ pub(super) struct Kept {
     pub(super) context: Context<Rc<OwnedHit>>,
     /// Questions that wait for their answer, to be shown with it, or if its facts are those that
     /// are asked for.
-    pub(super) questions: VecDeque<Rc<OwnedHit>>,
+    pub(super) requests: VecDeque<Rc<OwnedHit>>,
 }
 
 /// An open message: said in part.
@@ -255,10 +255,10 @@ impl Tracking {
     }
 
     /// Take out the kept question of this number.
-    pub(super) fn question(&mut self, number: u64) -> Option<Rc<OwnedHit>> {
-        let questions = &mut self.neighbours.as_mut()?.questions;
-        let at = questions.iter().position(|kept| kept.number == number)?;
-        questions.remove(at)
+    pub(super) fn request(&mut self, number: u64) -> Option<Rc<OwnedHit>> {
+        let requests = &mut self.neighbours.as_mut()?.requests;
+        let at = requests.iter().position(|kept| kept.number == number)?;
+        requests.remove(at)
     }
 
     pub(super) fn exchange(&mut self, ordinal: Option<u64>) -> Option<&mut Exchange> {

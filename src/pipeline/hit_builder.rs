@@ -114,7 +114,7 @@ fn without_places(described: &Description) -> Description {
 }
 
 /// Lend an answer as the companion of its question.
-pub(super) fn with_answer(
+pub(super) fn with_response(
     query: &Query,
     flow: &Flow,
     open: &mut OpenMessage,
@@ -151,7 +151,7 @@ pub(super) fn with_answer(
 }
 
 /// A question as the companion of its answer.
-pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -> Companion<'a> {
+pub(super) fn request<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -> Companion<'a> {
     let ts = exchange.request_end.unwrap_or(exchange.asked);
     Companion {
         number: exchange.number,
@@ -182,7 +182,7 @@ pub(super) fn question<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) 
 }
 
 /// The times of an exchange; with its answer, when that is over.
-pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&OpenMessage>) -> Times {
+pub(super) fn times(flow: &Flow, exchange: &Exchange, response: Option<&OpenMessage>) -> Times {
     Times {
         handshake: flow.handshake,
         first: exchange.ordinal == 0,
@@ -190,10 +190,10 @@ pub(super) fn times(flow: &Flow, exchange: &Exchange, answer: Option<&OpenMessag
         request_end: exchange.request_end,
         acknowledged: exchange.acknowledged,
         answered: exchange.answered,
-        response_end: answer.map(|answer| answer.last.ts),
+        response_end: response.map(|response| response.last.ts),
         sent: exchange.sent,
-        paused: answer.map_or(0, |answer| answer.paused),
-        received: answer.map_or(0, |answer| answer.unit.said()),
+        paused: response.map_or(0, |response| response.paused),
+        received: response.map_or(0, |response| response.unit.said()),
         tcp_analysis: flow.tcp_analysis.since(exchange.tcp_analysis),
     }
 }

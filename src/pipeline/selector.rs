@@ -417,8 +417,8 @@ impl Selector {
         self.answered_all(flow, tracking, how);
         if let Some(neighbours) = &mut tracking.neighbours {
             self.after_context_left -= neighbours.context.give_up() as u64;
-            let questions = neighbours.questions.iter();
-            self.kept -= questions
+            let requests = neighbours.requests.iter();
+            self.kept -= requests
                 .map(|kept| kept.size())
                 .sum::<usize>()
                 .min(self.kept);

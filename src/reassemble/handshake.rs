@@ -88,8 +88,8 @@ impl Reassembler {
         }
         if segment.has(TcpFlags::ACK) {
             // It answers the SYN that was not believed before: the connection is real.
-            let answers = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
-            return anew(entry.pending.is_some_and(answers));
+            let responses = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
+            return anew(entry.pending.is_some_and(responses));
         }
         if entry.is_echo(segment, dir, by.ts) {
             (entry.echo, entry.odd) = (Echo::Unsure, true);

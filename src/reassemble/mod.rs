@@ -219,7 +219,7 @@ impl Reassembler {
             let stage = entry.accept_predicted(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
         }
-        if entry.predicts_answer(segment, dir, self.shared.policy) {
+        if entry.predicts_response(segment, dir, self.shared.policy) {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }

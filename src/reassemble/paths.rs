@@ -208,12 +208,12 @@ impl Reassembler {
             let since = packet.ts.since(entry.last.ts).saturating_abs();
             let copy = entry.pending == Some(mark) && since <= APART && is_summed(packet);
             let ports = (entry.flow.client.port, entry.flow.server.port);
-            let answers = alone
+            let responses = alone
                 && !entry.bidirectional
                 && entry.direction(sender) == Direction::ToClient
                 && ports.0 >= 1024.max(ports.1)
                 && since <= ANSWER;
-            if copy || answers {
+            if copy || responses {
                 let id = entry.flow.id;
                 let way = Way {
                     key: *key,

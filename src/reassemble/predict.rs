@@ -96,7 +96,7 @@ impl Entry {
 
     /// Whether a segment is the server's answer to the plain SYN that opened the flow:
     /// [`Self::begin`] does with it what all the rules together would.
-    pub(super) fn predicts_answer(
+    pub(super) fn predicts_response(
         &self,
         segment: &Segment<'_>,
         dir: Direction,

@@ -130,7 +130,7 @@ struct Summary<'a> {
     number: u64,
     title: &'a [u8],
     /// Of an answer, the size of its body, and its times.
-    answer: Option<(u64, Option<Times>)>,
+    response: Option<(u64, Option<Times>)>,
 }
 
 impl Classic {
@@ -144,10 +144,10 @@ impl Classic {
             text.push(b'\n');
         }
         text.extend_from_slice(format!("{line} #{}", summary.number).as_bytes());
-        let answers = summary.answer.is_some();
-        text.extend_from_slice(if answers { b" <- " } else { b" -> " });
+        let responses = summary.response.is_some();
+        text.extend_from_slice(if responses { b" <- " } else { b" -> " });
         escape.write(summary.title, text);
-        if let Some((size, times)) = summary.answer {
+        if let Some((size, times)) = summary.response {
             let took = times
                 .and_then(|times| times.total())
                 .map(|took| format!(", {}", human::duration(took)))
@@ -245,7 +245,7 @@ impl Renderer for Classic {
                 heading: &hit.heading,
                 number: hit.number,
                 title: title.as_bytes(),
-                answer: Some((hit.body_size, hit.times)),
+                response: Some((hit.body_size, hit.times)),
             });
         }
         self.out.record()
@@ -256,12 +256,12 @@ impl Renderer for Classic {
             return Ok(());
         }
         self.portions.interrupt();
-        let answers = companion.kind.side == Role::Response;
+        let responses = companion.kind.side == Role::Response;
         self.summary(&Summary {
             heading: &companion.heading,
             number: companion.number,
             title: companion.title,
-            answer: answers.then_some((companion.body_size, companion.times)),
+            response: responses.then_some((companion.body_size, companion.times)),
         });
         self.out.record()
     }

@@ -150,8 +150,8 @@ impl Renderer for Curl {
         if pair.number != self.number || self.outcome.is_some() {
             return Ok(());
         }
-        let command = match pair.question {
-            Some(request) => self.command(request, pair.answer.is_some()),
+        let command = match pair.request {
+            Some(request) => self.command(request, pair.response.is_some()),
             None => Err("its request was not captured, or was not kept, to bound memory"),
         };
         match command {

@@ -71,7 +71,7 @@ impl Renderer for Har {
     }
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
-        let half = pair.question.or(pair.answer);
+        let half = pair.request.or(pair.response);
         if !half.is_some_and(|half| half.kind.name.starts_with("http.")) {
             self.others += 1;
             return Ok(());
@@ -112,13 +112,13 @@ impl Renderer for Har {
 }
 
 fn entry(pair: &Pair<'_>) -> Value {
-    let ends = pair.question.map(|hit| (hit.heading.src, hit.heading.dst));
-    let ends = ends.or(pair.answer.map(|hit| (hit.heading.dst, hit.heading.src)));
+    let ends = pair.request.map(|hit| (hit.heading.src, hit.heading.dst));
+    let ends = ends.or(pair.response.map(|hit| (hit.heading.dst, hit.heading.src)));
     let times = &pair.times;
-    let connect = times.connect().filter(|_| pair.question.is_some());
+    let connect = times.connect().filter(|_| pair.request.is_some());
     let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
     // Without a question there is nothing that was sent or waited for.
-    let asked = pair.question.and(Some(times));
+    let asked = pair.request.and(Some(times));
     let send = part(asked.and_then(Times::send));
     let wait = part(asked.and_then(Times::wait));
     let receive = part(times.receive());
@@ -152,7 +152,7 @@ fn entry(pair: &Pair<'_>) -> Value {
 
 fn request(pair: &Pair<'_>, server: Option<Endpoint>) -> Value {
     let server = server.map(|server| server.to_string()).unwrap_or_default();
-    let Some(question) = pair.question else {
+    let Some(question) = pair.request else {
         let title = latin(pair.title);
         let method = title.split(' ').next().unwrap_or_default();
         return json!({
@@ -215,7 +215,7 @@ fn url(method: &[u8], target: &[u8], host: Option<&[u8]>, server: &str) -> Strin
 }
 
 fn response(pair: &Pair<'_>) -> Value {
-    let Some(answer) = pair.answer else {
+    let Some(answer) = pair.response else {
         let why = match pair.failed.map(|failed| (failed.kind, failed.after)) {
             Some((FailureKind::Unanswered(end), after)) => {
                 format!("no answer: {}", failed::ended(end, after))

@@ -165,7 +165,7 @@ impl Renderer for Json {
             line.key("lost").number(stats.capture.dropped);
             line.key("messages").number(stats.output.messages);
             line.key("requests").number(stats.dissect.requests);
-            line.key("answers").number(stats.dissect.answers);
+            line.key("answers").number(stats.dissect.responses);
             line.key("matched").number(stats.output.matched);
             line.key("pending").number(stats.output.pending);
             line.key("losses").object(|line| {

@@ -118,14 +118,14 @@ impl Log {
             number: pair.number,
             // A question's heading is that way round; an answer's is turned.
             ends: pair
-                .question
+                .request
                 .map(|hit| (hit.heading, false))
-                .or(pair.answer.map(|hit| (hit.heading, true))),
+                .or(pair.response.map(|hit| (hit.heading, true))),
             request: "-".to_owned(),
             status: "-".to_owned(),
             size: "-".to_owned(),
             times: [pair.times.wait(), pair.times.total()],
-            fields: self.fields(&[pair.question, pair.answer]),
+            fields: self.fields(&[pair.request, pair.response]),
             ..Line::default()
         };
         match Request::of(pair) {
@@ -133,10 +133,10 @@ impl Log {
             None if !pair.title.is_empty() => line.request = self.escaped(pair.title),
             None => line.words.push("no question".into()),
         }
-        if let Some(hit) = pair.question {
+        if let Some(hit) = pair.request {
             line.words.extend(words(hit));
         }
-        let Some(hit) = pair.answer else {
+        let Some(hit) = pair.response else {
             line.times = [None; 2];
             match (&pair.failed, pair.silence) {
                 (Some(failed), _) => line.failed(failed),
@@ -158,7 +158,7 @@ impl Log {
             line.size = human::size(hit.body_size);
         }
         // Without a question nobody knows when it was asked.
-        if pair.question.is_none() && pair.title.is_empty() {
+        if pair.request.is_none() && pair.title.is_empty() {
             line.times = [None; 2];
         }
         line.words.extend(words(hit));

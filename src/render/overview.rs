@@ -94,7 +94,7 @@ impl Renderer for Overview {
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
         let asked = Request::of(pair);
-        let server = match (pair.question, pair.answer) {
+        let server = match (pair.request, pair.response) {
             (Some(hit), _) => hit.heading.dst.to_string(),
             (None, Some(hit)) => hit.heading.src.to_string(),
             (None, None) => "-".to_owned(),
@@ -107,8 +107,11 @@ impl Renderer for Overview {
             None => ("", "", "(request not captured)"),
         };
         let host = if host.is_empty() { &server } else { host };
-        let status = pair.answer.map(|hit| hit.brief.status).ok_or(pair.silence);
-        let failed = pair.answer.map_or(pair.failed, |hit| hit.failed);
+        let status = pair
+            .response
+            .map(|hit| hit.brief.status)
+            .ok_or(pair.silence);
+        let failed = pair.response.map_or(pair.failed, |hit| hit.failed);
         let class = book::class(status, failed.as_ref());
         // Without a question nobody knows when it was asked.
         let nanos = pair.times.total().filter(|_| asked.is_some());

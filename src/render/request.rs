@@ -23,7 +23,7 @@ impl<'a> Request<'a> {
     /// What the question of `pair` asks; read from its title when it was not kept. `None`: nothing
     /// is known of it.
     pub(super) fn of(pair: &Pair<'a>) -> Option<Self> {
-        pair.question
+        pair.request
             .and_then(Self::of_hit)
             .or_else(|| Self::of_title(pair.title))
     }

@@ -74,7 +74,7 @@ impl Spy {
 
     /// The header line of a message, with what is known of it by then.
     fn title(&mut self, hit: &Hit<'_>) {
-        let mut facts = answer_facts(hit);
+        let mut facts = response_facts(hit);
         let slow = match facts.last_mut() {
             Some(text) if is_slow(hit.times) => {
                 text.push_str(SLOW);
@@ -359,7 +359,7 @@ fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
 }
 
 /// An answer says in its header line what it is, and how long it took.
-fn answer_facts(hit: &Hit<'_>) -> Vec<String> {
+fn response_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Role::Response || hit.why == Why::Empty {
         return Vec::new();
     }

@@ -37,8 +37,8 @@ impl Tally {
 impl Renderer for Tally {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
         // A response has times if its request was captured.
-        let answers = hit.kind.side == Role::Response && hit.times.is_some();
-        if self.settings.by_exchange && hit.why == Why::Match && answers {
+        let responses = hit.kind.side == Role::Response && hit.times.is_some();
+        if self.settings.by_exchange && hit.why == Why::Match && responses {
             self.second_halves += 1;
         }
         if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {

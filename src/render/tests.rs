@@ -346,7 +346,7 @@ fn only_what_matches_is_printed_one_a_line() {
 #[test]
 fn conversations_are_listed_once_from_their_clients_side() {
     let request = hit(b"x", &[], &[]);
-    let answer = Hit {
+    let response = Hit {
         kind: Kind {
             name: "http.response",
             side: Role::Response,
@@ -371,7 +371,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         ..settings(View::Spy, false)
     };
     let got = printed(list, |shown| {
-        for hit in [&answer, &request, &answer, &other] {
+        for hit in [&response, &request, &response, &other] {
             shown.hit(hit).unwrap();
         }
     });

@@ -108,11 +108,11 @@ impl Notes {
             return;
         }
         let mut line = String::new();
-        if stats.dissect.requests + stats.dissect.answers > 0 {
+        if stats.dissect.requests + stats.dissect.responses > 0 {
             let requests = count(stats.dissect.requests, "request", "requests");
             line = format!(
                 "{requests}, {} · ",
-                count(stats.dissect.answers, "answer", "answers")
+                count(stats.dissect.responses, "answer", "answers")
             );
         }
         line.push_str(&count(stats.decode.packets, "packet", "packets"));
@@ -132,33 +132,33 @@ impl Notes {
             return;
         }
         let requests = count(many, "request has", "requests have");
-        let unseen = |question: &PendingRequest| question.silence == Silence::Unseen;
+        let unseen = |request: &PendingRequest| request.silence == Silence::Unseen;
         let what = match first.iter().all(unseen) {
             true => "no answer in the capture",
             false => "no answer yet",
         };
         let mut lines = Vec::new();
-        for question in first {
+        for request in first {
             let title = match self.redact {
-                true => render::redacted(&question.title),
-                false => (&question.title[..]).into(),
+                true => render::redacted(&request.title),
+                false => (&request.title[..]).into(),
             };
             // Of what was not captured nobody knows how long it took.
-            let waited = match unseen(question) {
+            let waited = match unseen(request) {
                 true => String::new(),
-                false => format!("   {} so far", render::duration(now.since(question.since))),
+                false => format!("   {} so far", render::duration(now.since(request.since))),
             };
             lines.push(format!(
                 "#{} {}   {} -> {}{waited}",
-                question.number,
+                request.number,
                 String::from_utf8_lossy(&title),
-                question.client,
-                question.server,
+                request.client,
+                request.server,
             ));
             lines.push(format!(
                 "   {} sent{}",
-                render::size(question.sent),
-                silence(question)
+                render::size(request.sent),
+                silence(request)
             ));
         }
         let rest = many.saturating_sub(first.len() as u64);
@@ -190,13 +190,13 @@ fn losses(stats: &Stats) -> String {
 }
 
 /// What is known of a question that has no answer, and no more than that.
-fn silence(question: &PendingRequest) -> String {
-    let heard = match (question.acknowledged, question.silence) {
+fn silence(request: &PendingRequest) -> String {
+    let heard = match (request.acknowledged, request.silence) {
         (true, _) => " and acknowledged",
         (false, Silence::Unseen) => "",
         (false, _) => ", not acknowledged",
     };
-    let silent = match (question.begun, question.silence, question.received) {
+    let silent = match (request.begun, request.silence, request.received) {
         (true, ..) => "the answer has begun and is not over",
         (_, Silence::None, _) => "the server has not sent a byte back",
         (_, Silence::Unknown, _) => {

@@ -83,9 +83,9 @@ impl Watch {
         let now = pipeline.now();
         match pipeline
             .waits_for()
-            .filter(|question| now.since(question.since) >= WORTH)
+            .filter(|request| now.since(request.since) >= WORTH)
         {
-            Some(question) => self.line.draw(&cut(&text(&question, now), self.columns)),
+            Some(request) => self.line.draw(&cut(&text(&request, now), self.columns)),
             None => match idle {
                 Some(text) => self
                     .line
@@ -98,18 +98,18 @@ impl Watch {
     }
 }
 
-fn text(question: &PendingRequest, now: Timestamp) -> String {
-    let heard = match (question.begun, question.acknowledged) {
+fn text(request: &PendingRequest, now: Timestamp) -> String {
+    let heard = match (request.begun, request.acknowledged) {
         (true, _) => "the answer has begun",
         (_, true) => "request acknowledged",
-        _ if question.silence == Silence::Unseen => "no packet of the server was captured",
+        _ if request.silence == Silence::Unseen => "no packet of the server was captured",
         _ => "request not acknowledged",
     };
     format!(
         "... #{} waiting for {} · {heard} · {}",
-        question.number,
-        question.server,
-        render::duration(now.since(question.since))
+        request.number,
+        request.server,
+        render::duration(now.since(request.since))
     )
 }
 
@@ -136,7 +136,7 @@ mod tests {
             addr: IpAddr::from([127, 0, 0, 1]),
             port,
         };
-        let mut question = PendingRequest {
+        let mut request = PendingRequest {
             number: 7,
             title: b"GET /".to_vec(),
             client: end(41060),
@@ -150,16 +150,16 @@ mod tests {
         };
         let now = Timestamp::from_nanos(2_400_000_000);
         assert_eq!(
-            text(&question, now),
+            text(&request, now),
             "... #7 waiting for 127.0.0.1:5000 · request acknowledged · 1.4 s"
         );
-        question.acknowledged = false;
-        assert!(text(&question, now).contains("not acknowledged"));
-        question.silence = Silence::Unseen;
-        assert!(text(&question, now).contains("no packet of the server was captured"));
-        question.silence = Silence::None;
-        question.begun = true;
-        assert!(text(&question, now).contains("begun"));
+        request.acknowledged = false;
+        assert!(text(&request, now).contains("not acknowledged"));
+        request.silence = Silence::Unseen;
+        assert!(text(&request, now).contains("no packet of the server was captured"));
+        request.silence = Silence::None;
+        request.begun = true;
+        assert!(text(&request, now).contains("begun"));
         assert_eq!(cut("häh?", 3), "hä");
     }
 

@@ -271,14 +271,14 @@ mod tests {
         };
         let none = Description::default();
         let some = description("x", "y");
-        for (question, answer, outcome) in [
+        for (request, response, outcome) in [
             (&some, &none, Outcome::Holds),
             (&none, &some, Outcome::Holds),
             (&none, &none, Outcome::Fails),
         ] {
             let mut evidence = Evidence::default();
-            conditions.learn(&mut evidence, Role::Request, HEAD, question);
-            conditions.learn(&mut evidence, Role::Response, HEAD, answer);
+            conditions.learn(&mut evidence, Role::Request, HEAD, request);
+            conditions.learn(&mut evidence, Role::Response, HEAD, response);
             assert_eq!(conditions.outcome(&evidence), outcome);
         }
     }

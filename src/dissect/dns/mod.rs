@@ -151,7 +151,7 @@ impl Dns {
         if kind.side == Role::Request {
             out.stats.requests = out.stats.requests.saturating_add(1);
         } else if kind.side == Role::Response {
-            out.stats.answers = out.stats.answers.saturating_add(1);
+            out.stats.responses = out.stats.responses.saturating_add(1);
         }
         out.begin(dir, first, kind, exchange, false);
         let text = match is_response {

@@ -48,7 +48,7 @@ impl Framing {
     }
 
     /// Of an answer with `status` to a request with `method`.
-    pub(super) const fn of_answer(fields: &Fields<'_>, status: u16, method: Method) -> Self {
+    pub(super) const fn of_response(fields: &Fields<'_>, status: u16, method: Method) -> Self {
         match (status, method, fields.coding, fields.length) {
             (101, ..) | (200..=299, Method::Connect, ..) => Self::Tunnel,
             (100..=199 | 204 | 304, ..)
@@ -458,7 +458,7 @@ mod tests {
         ];
         for (status, method, coding, length, framing) in table {
             assert_eq!(
-                Framing::of_answer(&fields(coding, length), status, method),
+                Framing::of_response(&fields(coding, length), status, method),
                 framing,
                 "{status} {method:?}"
             );

@@ -101,7 +101,7 @@ pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Descrip
     };
     match kind.side {
         Role::Request => about.request(line),
-        Role::Response => about.answer(line),
+        Role::Response => about.response(line),
         Role::Single => {}
     }
     about.fields(kind.side == Role::Response, stand_out);
@@ -169,34 +169,34 @@ impl About<'_> {
         self.style(0..request.method.len(), HeadStyle::Method);
     }
 
-    fn answer(&mut self, line: &[u8]) {
-        let Some(answer) = StatusLine::of(line) else {
+    fn response(&mut self, line: &[u8]) {
+        let Some(response) = StatusLine::of(line) else {
             return;
         };
         let is_digit = |byte: &&u8| byte.is_ascii_digit();
-        let code = answer.words.iter().take_while(is_digit).count();
-        let reason = answer.words.get(code..).unwrap_or_default();
-        self.fact("http.title", answer.words, true);
-        if answer.status > 0 {
-            let status = format!("{:03}", answer.status);
+        let code = response.words.iter().take_while(is_digit).count();
+        let reason = response.words.get(code..).unwrap_or_default();
+        self.fact("http.title", response.words, true);
+        if response.status > 0 {
+            let status = format!("{:03}", response.status);
             self.fact("http.status", status.as_bytes(), false);
         }
         self.fact("http.reason", reason.trim_ascii(), false);
-        if let Some(version) = answer.version {
+        if let Some(version) = response.version {
             self.fact("http.version", version, false);
         }
-        let role = match answer.status {
+        let role = match response.status {
             300..=399 => HeadStyle::Redirect,
             400..=499 => HeadStyle::ClientError,
             500.. => HeadStyle::ServerError,
             _ => HeadStyle::Success,
         };
-        let (words, line) = (answer.words.as_ptr().addr(), line.as_ptr().addr());
+        let (words, line) = (response.words.as_ptr().addr(), line.as_ptr().addr());
         let start = words.saturating_sub(line);
-        self.style(start..start.saturating_add(answer.words.len()), role);
+        self.style(start..start.saturating_add(response.words.len()), role);
     }
 
-    fn fields(&mut self, answer: bool, stand_out: &[String]) {
+    fn fields(&mut self, response: bool, stand_out: &[String]) {
         let (mut media, mut names) = (None, Vec::new());
         let (mut content, mut transfer) = (Codings::default(), Codings::default());
         for FieldLine { name, value } in FieldLines::of(self.head) {
@@ -210,12 +210,12 @@ impl About<'_> {
                     .unwrap_or_default()
                     .trim_ascii();
                 media = Some(String::from_utf8_lossy(bare).into_owned());
-                self.fact("http.content_type", bare, answer);
+                self.fact("http.content_type", bare, response);
                 if let Some(charset) = charset_parameter(text) {
                     self.fact("http.charset", charset, false);
                 }
             } else if is("content-language") {
-                self.fact("http.content_language", text, answer);
+                self.fact("http.content_language", text, response);
             } else if let Some((_, fact)) = FACTS.iter().find(|(field, _)| is(field)) {
                 self.fact(fact, text, false);
             }

@@ -23,15 +23,15 @@ pub(super) struct LongHead {
     fields: Fields<'static>,
     charset: Option<Charset>,
     /// For an answer: its status, and the method it answers.
-    answers: Option<(u16, Method)>,
+    responses: Option<(u16, Method)>,
     /// The next byte is inside of a line that is too long to be read.
     inside: bool,
 }
 
 impl LongHead {
     fn framing(&self) -> Framing {
-        match self.answers {
-            Some((status, method)) => Framing::of_answer(&self.fields, status, method),
+        match self.responses {
+            Some((status, method)) => Framing::of_response(&self.fields, status, method),
             None => Framing::of_request(&self.fields),
         }
     }
@@ -82,14 +82,14 @@ impl Http1 {
         let half = *self.directions.of(dir);
         let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
-        let Some(line) = StartLine::of(first_line(part), half.answer) else {
+        let Some(line) = StartLine::of(first_line(part), half.response) else {
             out.text(dir, Part::Head, window);
             return Err(self.give_up(dir, window.len(), out));
         };
         let fields = Fields::lenient(part);
         let mut room = [0; describe::TITLE];
         let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut room, out);
-        let answers = match line {
+        let responses = match line {
             StartLine::Request(_) => None,
             StartLine::Answer(line) => {
                 let method = half.request.map_or(Method::Other, |request| request.method);
@@ -101,7 +101,7 @@ impl Http1 {
         *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
             charset: fields.plan().charset,
             fields: fields.without_text(),
-            answers,
+            responses,
             inside: false,
         }));
         self.directions.of_mut(dir).stage = Stage::LongHead;

@@ -7,7 +7,7 @@ use super::body::{Framing, Perhaps, looks_chunked};
 use super::decoded::{Hints, Plan};
 use super::head::{EndSearch, Fields, Head, has_bare_line_end};
 use super::pairing::{Method, Stand};
-use super::start_line::{RequestLine, StartLine, StatusLine, is_answer, probe};
+use super::start_line::{RequestLine, StartLine, StatusLine, is_response, probe};
 use super::{DirectionState, Http1, REQUEST, RESPONSE, Stage, describe};
 use crate::flow::Direction;
 use crate::message::{Complete, MessageEvent, Part, Start, Summary};
@@ -16,23 +16,23 @@ impl Http1 {
     /// A message begins in front of `input`: how, is yet to be told.
     pub(super) fn begin(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Start {
         let dir = input.dir;
-        let answer = is_answer(input.bytes);
+        let response = is_response(input.bytes);
         let asker = *self
             .asker
-            .get_or_insert(if answer { dir.reverse() } else { dir });
+            .get_or_insert(if response { dir.reverse() } else { dir });
         self.left = false;
         // Written where it stays.
         let half = self.directions.of_mut(dir);
         *half = DirectionState::default();
-        half.answer = answer;
-        half.roles_swapped = (asker == dir) == answer;
+        half.response = response;
+        half.roles_swapped = (asker == dir) == response;
         let stand = Stand {
             place: input.place,
             at_segment_start: input.at_segment_start,
             acks: input.first.acked(),
             other: input.other,
         };
-        let exchange = if answer {
+        let exchange = if response {
             half.request = if half.roles_swapped {
                 None
             } else {
@@ -50,7 +50,7 @@ impl Http1 {
             Some(half.exchange)
         };
         Start {
-            kind: if answer { RESPONSE } else { REQUEST },
+            kind: if response { RESPONSE } else { REQUEST },
             exchange,
             continues: false,
         }
@@ -73,9 +73,9 @@ impl Http1 {
             }
         };
         let &DirectionState {
-            answer, request, ..
+            response, request, ..
         } = self.directions.of(dir);
-        let at_once = begin.and_then(|_| Head::at_once(window, answer));
+        let at_once = begin.and_then(|_| Head::at_once(window, response));
         let (head, bare) = if let Some(head) = at_once {
             let bare = has_bare_line_end(window.get(..head.len).unwrap_or_default());
             debug_assert_eq!(search.end(window), Some(head.len), "heads end alike");
@@ -83,7 +83,7 @@ impl Http1 {
             (head, bare)
         } else if let Some(end) = search.end(window) {
             let head = window.get(..end).unwrap_or(window);
-            (Head::of(head, answer), search.bare)
+            (Head::of(head, response), search.bare)
         } else {
             tell_begin(out);
             if window.len() < limit {
@@ -110,7 +110,7 @@ impl Http1 {
             StartLine::Request(_) => Framing::of_request(&fields),
             StartLine::Answer(line) => {
                 let method = request.map_or(Method::Other, |request| request.method);
-                Framing::of_answer(&fields, line.status, method)
+                Framing::of_response(&fields, line.status, method)
             }
         };
         let (mut framing, mut plan) = (framing, Plan::default());
@@ -127,7 +127,7 @@ impl Http1 {
             && !(fields.expects && text.len() > end)
         {
             self.directions.of_mut(dir).reset();
-            if !answer {
+            if !response {
                 self.pairing.request_ends(out.by.acked());
             }
             let whole = Complete {
@@ -144,7 +144,7 @@ impl Http1 {
         tell_begin(out);
         out.text(dir, Part::Head, head);
         out.say(dir, MessageEvent::Summary { brief, title });
-        let expected = fields.expects && !answer;
+        let expected = fields.expects && !response;
         Ok(self.behind_head(dir, end, framing, &plan, expected, out))
     }
 
@@ -225,7 +225,7 @@ impl Http1 {
         let dir = input.dir;
         if !self.directions.of(dir).wanted {
             match probe(input.bytes) {
-                ProbeResult::Certain if !is_answer(input.bytes) => {
+                ProbeResult::Certain if !is_response(input.bytes) => {
                     self.break_off(dir, out);
                     return Progress::need(0, 1);
                 }
@@ -285,7 +285,7 @@ impl Http1 {
                 let brief = self.request(dir, line, fields, odd, out);
                 (brief, describe::request_title(line, fields.host, room))
             }
-            StartLine::Answer(line) => (self.answer(dir, line, fields, odd, out), line.words),
+            StartLine::Answer(line) => (self.response(dir, line, fields, odd, out), line.words),
         }
     }
 
@@ -318,7 +318,7 @@ impl Http1 {
     }
 
     /// What is known of an answer.
-    fn answer(
+    fn response(
         &mut self,
         dir: Direction,
         line: &StatusLine<'_>,
@@ -338,7 +338,7 @@ impl Http1 {
         if interim {
             self.pairing.interim();
         } else {
-            out.stats.answers = out.stats.answers.saturating_add(1);
+            out.stats.responses = out.stats.responses.saturating_add(1);
             if !half.roles_swapped {
                 self.pairing.answered(half.request, out.stats);
             }

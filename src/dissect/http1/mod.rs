@@ -75,7 +75,7 @@ struct Http1 {
 struct DirectionState {
     stage: Stage,
     /// The message is an answer.
-    answer: bool,
+    response: bool,
     /// It comes from the side that does the other thing.
     roles_swapped: bool,
     /// The exchange of the request.
@@ -280,7 +280,7 @@ impl Dissector for Http1 {
     fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
         match self.asker.filter(|_| !self.left) {
             Some(asker) if asker == dir => odd_line::seek_request(bytes),
-            Some(_) => odd_line::seek_answer(bytes),
+            Some(_) => odd_line::seek_response(bytes),
             None => Seek::Nowhere,
         }
     }
@@ -363,7 +363,7 @@ impl Http1 {
             line: Some(line),
             fields,
             ..
-        }) = Head::of_part(head, half.answer)
+        }) = Head::of_part(head, half.response)
         {
             let mut room = [0; describe::TITLE];
             let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
@@ -383,13 +383,13 @@ impl Http1 {
         let Some((head, body)) = bytes.split_at_checked(end) else {
             return;
         };
-        let answer = self.directions.of(dir).answer;
+        let response = self.directions.of(dir).response;
         out.text(dir, Part::Head, head);
         if let Head {
             line: Some(line),
             fields,
             ..
-        } = Head::of(head, answer)
+        } = Head::of(head, response)
         {
             let mut room = [0; describe::TITLE];
             let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
@@ -422,7 +422,7 @@ impl Http1 {
             out.say(dir, MessageEvent::Body(facts));
         }
         *self.long_heads.of_mut(dir) = None;
-        if !self.directions.of(dir).answer {
+        if !self.directions.of(dir).response {
             self.pairing.request_ends(out.by.acked());
         }
         out.say(dir, MessageEvent::End { complete });

@@ -214,7 +214,7 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 }
 
 /// Where the next answer begins in bytes that are none by the rules, from the side that answers.
-pub(super) fn seek_answer(bytes: &[u8]) -> Seek {
+pub(super) fn seek_response(bytes: &[u8]) -> Seek {
     let window = bytes.get(..BEFORE_ANSWER).unwrap_or(bytes);
     let mut unsure = bytes.len() < BEFORE_ANSWER;
     // The last letter is the rarest.
@@ -411,7 +411,7 @@ mod tests {
             (&[b'x'; BEFORE_ANSWER], Seek::Nowhere),
         ];
         for (bytes, place) in table {
-            assert_eq!(seek_answer(bytes), *place, "{}", bytes.escape_ascii());
+            assert_eq!(seek_response(bytes), *place, "{}", bytes.escape_ascii());
         }
     }
 

@@ -322,7 +322,7 @@ impl Pairing {
             return Some(request);
         }
         let request = self.decide(at, received, stand.other);
-        self.unsure = request.is_none() && self.counts && self.may_answer(at, received);
+        self.unsure = request.is_none() && self.counts && self.may_response(at, received);
         request
     }
 
@@ -521,7 +521,7 @@ impl Pairing {
     }
 
     /// Whether a response may be that of an open request.
-    fn may_answer(&self, at: i64, received: Option<i64>) -> bool {
+    fn may_response(&self, at: i64, received: Option<i64>) -> bool {
         let over = |open: &Open| open.run == self.counted && open.index < self.begun;
         let mut open = self.open.iter();
         open.any(|open| !over(open) && open.is_possible(at, received))

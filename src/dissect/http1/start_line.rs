@@ -107,7 +107,7 @@ fn empty_lines(bytes: &[u8]) -> usize {
 }
 
 /// Whether bytes that [`probe`] is certain of begin an answer.
-pub(super) fn is_answer(bytes: &[u8]) -> bool {
+pub(super) fn is_response(bytes: &[u8]) -> bool {
     match bytes.split_at_checked(4) {
         Some((b"HTTP" | b"ICY ", _)) => true,
         Some((name, _)) => name.eq_ignore_ascii_case(b"http"),
@@ -261,8 +261,8 @@ pub(super) enum StartLine<'h> {
 
 impl<'h> StartLine<'h> {
     /// Reads a line, of an answer or of a request.
-    pub(super) fn of(line: &'h [u8], answer: bool) -> Option<Self> {
-        match answer {
+    pub(super) fn of(line: &'h [u8], response: bool) -> Option<Self> {
+        match response {
             true => StatusLine::of(line).map(Self::Answer),
             false => RequestLine::of(line).map(Self::Request),
         }

@@ -31,7 +31,7 @@ fn outline(steps: &[Step]) -> Vec<String> {
 }
 
 #[test]
-fn a_request_and_its_answer() {
+fn a_request_and_its_response() {
     let stats = expect(
         &[client(GET), server(OK), CLIENT_END, SERVER_END],
         &[
@@ -49,7 +49,7 @@ fn a_request_and_its_answer() {
     assert_eq!(
         (
             stats.requests,
-            stats.answers,
+            stats.responses,
             stats.unanswered,
             stats.malformed,
             stats.odd
@@ -79,10 +79,10 @@ fn an_answer_ends_with_its_last_byte_and_not_with_the_next() {
 #[test]
 fn pipelined_requests_and_answers_pair_in_order() {
     let requests = b"POST /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\nHEAD /3 HTTP/1.1\r\n\r\n";
-    let answers = b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n\
+    let responses = b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n\
         HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n";
     expect(
-        &[client(requests), server(answers)],
+        &[client(requests), server(responses)],
         &[
             "> http.request #0",
             r#"> head "POST /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\n""#,
@@ -116,10 +116,10 @@ fn pipelined_requests_and_answers_pair_in_order() {
 
 #[test]
 fn chunks_are_joined_and_trailers_kept() {
-    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n\
+    let response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n\
         3\r\nabc\r\n0A;ext=1\r\n0123456789\r\n0\r\nX: y\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
     let stats = expect(
-        &[client(GET), client(GET), server(answer)],
+        &[client(GET), client(GET), server(response)],
         &[
             "> http.request #0",
             r#"> head "GET /a HTTP/1.1\r\nHost: h:1\r\n\r\n""#,
@@ -161,7 +161,7 @@ fn a_chunked_request_without_trailers() {
 
 #[test]
 fn a_body_until_close_is_whole_only_behind_a_fin() {
-    let answer = b"HTTP/1.0 200 OK\r\n\r\nall of it";
+    let response = b"HTTP/1.0 200 OK\r\n\r\nall of it";
     for (how, end) in [
         (Ending::Fin, "< end"),
         (Ending::Reset, "< end incomplete"),
@@ -169,7 +169,7 @@ fn a_body_until_close_is_whole_only_behind_a_fin() {
     ] {
         let lines = outline(&[
             client(GET),
-            server(answer),
+            server(response),
             Step::End(Direction::ToClient, how),
         ]);
         assert_eq!(
@@ -201,9 +201,9 @@ fn a_stream_that_ends_inside_a_message_leaves_it_incomplete() {
             "< trailer \"X: y\"",
         ),
     ];
-    for (answer, text) in table {
+    for (response, text) in table {
         for cut in [Cut::Whole, Cut::Bytes] {
-            let play = Play::of(&[client(GET), server(answer), SERVER_END], &cut);
+            let play = Play::of(&[client(GET), server(response), SERVER_END], &cut);
             let lines = play.chart.lines();
             assert_eq!(
                 lines[lines.len() - 2..],
@@ -216,9 +216,9 @@ fn a_stream_that_ends_inside_a_message_leaves_it_incomplete() {
 
 #[test]
 fn interim_answers_are_messages_and_leave_the_exchange_open() {
-    let answers = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
+    let responses = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
     assert_eq!(
-        outline(&[client(GET), server(answers)])[3..],
+        outline(&[client(GET), server(responses)])[3..],
         [
             "< http.response #0",
             r#"< brief 100 "100 Continue" interim"#,
@@ -236,11 +236,11 @@ fn interim_answers_are_messages_and_leave_the_exchange_open() {
 #[test]
 fn an_upgrade_turns_both_directions_raw_without_complaint() {
     let request = b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
-    let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi";
+    let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi";
     let stats = expect(
         &[
             client(request),
-            server(answer),
+            server(response),
             client(b"\x81\x85abcdefghi"),
             server(b"\x88\x00"),
             CLIENT_END,
@@ -501,7 +501,7 @@ fn a_gap_inside_a_chunk_keeps_everything_in_step() {
 }
 
 #[test]
-fn behind_a_gap_across_chunks_all_is_body_until_a_segment_begins_with_an_answer() {
+fn behind_a_gap_across_chunks_all_is_body_until_a_segment_begins_with_an_response() {
     expect(
         &[
             client(GET),
@@ -546,12 +546,12 @@ fn behind_lost_requests_no_pair_is_certain() {
         server(OK),
         server(OK),
     ]);
-    let answers: Vec<_> = lines
+    let responses: Vec<_> = lines
         .iter()
         .filter(|line| line.contains("response"))
         .collect();
     assert_eq!(
-        answers,
+        responses,
         [
             "< http.response #0",
             "< http.response #?",
@@ -613,13 +613,13 @@ fn odd_answers_are_read_when_their_framing_is_clear() {
             r#"200 "200 OK" odd"#,
         ),
     ];
-    for (answer, brief) in table {
-        let lines = outline(&[client(GET), server(answer), SERVER_END]);
+    for (response, brief) in table {
+        let lines = outline(&[client(GET), server(response), SERVER_END]);
         assert_eq!(
             lines[3..],
             ["< http.response #0", &format!("< brief {brief}"), "< end"],
             "{}",
-            answer.escape_ascii()
+            response.escape_ascii()
         );
     }
 }
@@ -670,12 +670,12 @@ fn a_long_head_keeps_its_framing_and_its_pair() {
     for between in [&fields, &huge] {
         let request =
             format!("POST /a HTTP/1.1\r\nHost: h:1\r\n{between}Content-Length: 3\r\n\r\nabc");
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 200 OK\r\n{between}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
         );
         let lines = outline(&[
             client(request.as_bytes()),
-            server(answer.as_bytes()),
+            server(response.as_bytes()),
             client(GET),
             server(OK),
         ]);
@@ -790,13 +790,13 @@ fn where_chunks_break_the_rest_is_body_as_sent_and_nothing_disappears() {
         ),
     ];
     for (chunks, body) in table {
-        let answer = [
+        let response = [
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             *chunks,
         ]
         .concat();
         for cut in [Cut::Whole, Cut::Bytes] {
-            let play = Play::of(&[client(GET), server(&answer), SERVER_END], &cut);
+            let play = Play::of(&[client(GET), server(&response), SERVER_END], &cut);
             let outline = play.chart.outline();
             let told = chunks.escape_ascii();
             assert_eq!(outline[5..], ["< end incomplete"], "{told}");
@@ -805,7 +805,7 @@ fn where_chunks_break_the_rest_is_body_as_sent_and_nothing_disappears() {
             assert_eq!(play.stats.malformed, 1);
             assert_eq!(
                 play.chart.bytes + play.stats.framing_bytes,
-                (GET.len() + answer.len()) as u64
+                (GET.len() + response.len()) as u64
             );
         }
     }
@@ -849,14 +849,14 @@ fn odd_chunk_sizes_are_read_and_all_is_searched_as_sent_too() {
         b"3\nNEE\n3\nDLE\n0\n\n",
     ];
     for chunks in table {
-        let answer = [
+        let response = [
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             *chunks,
         ]
         .concat();
         for cut in [Cut::Whole, Cut::Bytes] {
             let play = Play::of(
-                &[client(GET), server(&answer), client(GET), server(OK)],
+                &[client(GET), server(&response), client(GET), server(OK)],
                 &cut,
             );
             let told = chunks.escape_ascii();
@@ -1044,11 +1044,11 @@ fn a_very_long_start_line_of_no_known_method_is_recognised_by_its_end() {
 }
 
 /// A message of one side, as bytes.
-fn message(answer: bool) -> impl Strategy<Value = Vec<u8>> {
+fn message(response: bool) -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 0..40);
     let fields = proptest::collection::vec("[A-Z][a-z-]{0,8}: [ -~]{0,12}\r\n", 0..4);
     (body, fields, 0..3_u8, "/[a-z]{0,300}").prop_map(move |(body, fields, framing, path)| {
-        let start = if answer {
+        let start = if response {
             "HTTP/1.1 200 OK\r\n".to_owned()
         } else {
             format!("POST {path} HTTP/1.1\r\n")
@@ -1109,10 +1109,10 @@ proptest! {
     #[test]
     fn any_cut_of_a_valid_conversation_tells_the_same(
         requests in proptest::collection::vec(message(false), 1..4),
-        answers in proptest::collection::vec(message(true), 1..4),
+        responses in proptest::collection::vec(message(true), 1..4),
         lengths in proptest::collection::vec(1..60_usize, 1..6),
     ) {
-        let steps = [client(&requests.concat()), server(&answers.concat()), CLIENT_END, SERVER_END];
+        let steps = [client(&requests.concat()), server(&responses.concat()), CLIENT_END, SERVER_END];
         let whole = Play::of(&steps, &Cut::Whole);
         // Of each line, what it is: a path may be called anything.
         let broken = |line: &str| line.starts_with("tcp.burst") || line == "end incomplete";

@@ -4,7 +4,7 @@
 use super::super::output::Output;
 use super::super::{AfterGap, Gap, Input, ProbeResult, Progress, Then};
 use super::body::Framing;
-use super::start_line::{is_answer, probe};
+use super::start_line::{is_response, probe};
 use super::{DirectionState, Http1};
 use crate::message::MessageEvent;
 
@@ -24,7 +24,7 @@ impl Http1 {
         };
         let whole = |len| len <= input.bytes.len() as u64;
         match (probed, framing) {
-            (ProbeResult::Certain, _) if is_answer(input.bytes) => self.over(dir, 0, out),
+            (ProbeResult::Certain, _) if is_response(input.bytes) => self.over(dir, 0, out),
             // All of a body is worth more than what may be the start of a status line.
             (ProbeResult::Likely { .. }, Framing::Length(len)) if whole(len) => {
                 self.body_begins(dir, 0, framing)
@@ -74,7 +74,7 @@ impl Http1 {
 
     /// Whether a message is a response whose request is not known, so that it may have no body.
     pub(super) fn is_unasked(half: &DirectionState) -> bool {
-        half.answer && half.request.is_none()
+        half.response && half.request.is_none()
     }
 }
 

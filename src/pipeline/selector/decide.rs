@@ -82,7 +82,7 @@ impl Selector {
                 let exchange = *exchange;
                 self.responses_expected += 1;
                 if !asked {
-                    self.question(flow, tracking, dir.reverse(), &exchange, open.brief.interim);
+                    self.request(flow, tracking, dir.reverse(), &exchange, open.brief.interim);
                 }
             }
         } else if open.counted {
@@ -139,7 +139,7 @@ impl Selector {
         self.give_back_room(tracking);
         let over = side == Role::Response && !open.brief.interim;
         let shown = |exchange: &Exchange| exchange.shown;
-        let question_shown = over && exchange.as_ref().is_some_and(shown);
+        let request_shown = over && exchange.as_ref().is_some_and(shown);
         let responses_expected = |exchange: &Exchange| exchange.shown && !exchange.failed;
         self.responses_expected -=
             u64::from(over && exchange.as_ref().is_some_and(responses_expected));
@@ -192,10 +192,10 @@ impl Selector {
             self.tell(flow, &mut open, &meta);
         } else if holds && self.is_taking() {
             let asked = self.count_hit(flow, tracking, &open.frames, open.number);
-            self.expect_answer(flow, tracking, &open);
+            self.expect_response(flow, tracking, &open);
             if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
                 if !asked {
-                    self.question(flow, tracking, dir.reverse(), exchange, open.brief.interim);
+                    self.request(flow, tracking, dir.reverse(), exchange, open.brief.interim);
                 }
                 if let Some(exchange) = tracking.exchange(ordinal) {
                     // An interim answer told it; the final one need not again.
@@ -211,19 +211,19 @@ impl Selector {
                 exchange.matched = true;
             }
             let meta = meta(&open);
-            self.keep_question(flow, tracking, &mut open, &meta);
-        } else if self.passes(tracking) || question_shown && self.options.pair {
+            self.keep_request(flow, tracking, &mut open, &meta);
+        } else if self.passes(tracking) || request_shown && self.options.pair {
             let context = context(&open);
             self.tell(flow, &mut open, &context);
         } else {
-            if question_shown && self.options.companions {
+            if request_shown && self.options.companions {
                 let meta = meta(&open);
-                self.answer(flow, &mut open, &meta);
+                self.response(flow, &mut open, &meta);
             }
             self.remember(flow, tracking, &mut open, context);
         }
         if over && let Some(exchange) = &exchange {
-            self.drop_question(tracking, exchange.number);
+            self.drop_request(tracking, exchange.number);
         }
         if self.spare.len() < SPARE {
             self.spare.push(open);
@@ -262,7 +262,7 @@ impl Selector {
                 };
                 exchange.matched = found;
                 self.waiting.ask(flow, exchange.number);
-                self.keep_question(flow, tracking, open, meta);
+                self.keep_request(flow, tracking, open, meta);
             }
             Role::Response if open.brief.interim => {
                 if let Some(exchange) = tracking.exchange(ordinal) {
@@ -274,7 +274,7 @@ impl Selector {
                 let request_dir = dir.reverse();
                 let matched =
                     exchange.matched || self.is_matched(tracking, request_dir, exchange.number);
-                let question = self.question_of(flow, tracking, request_dir, exchange.number);
+                let request = self.request_of(flow, tracking, request_dir, exchange.number);
                 if exchange.request_end.is_none()
                     && let Some(open) = tracking.request_dir(request_dir, exchange.number)
                 {
@@ -282,8 +282,8 @@ impl Selector {
                 }
                 if found || matched {
                     let failed = meta.failed;
-                    let answer = Ok((open, meta));
-                    self.pair(flow, question.as_ref(), &exchange, failed, answer);
+                    let response = Ok((open, meta));
+                    self.pair(flow, request.as_ref(), &exchange, failed, response);
                 }
             }
             Role::Response | Role::Single => {}
@@ -291,7 +291,7 @@ impl Selector {
     }
 
     /// A question is shown: its answer is to be shown with it.
-    fn expect_answer(&mut self, flow: &Flow, tracking: &mut Tracking, open: &OpenMessage) {
+    fn expect_response(&mut self, flow: &Flow, tracking: &mut Tracking, open: &OpenMessage) {
         if open.begin.kind.side == Role::Request
             && let Some(exchange) = tracking.exchange(open.begin.exchange)
         {
@@ -350,7 +350,7 @@ impl Selector {
     /// A question that is not over is shown as far as it came. It is told in one line if it will be
     /// shown by itself: it matches, or `interim`: the answer is no final one, so the rest is to
     /// come.
-    fn question(
+    fn request(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
@@ -361,9 +361,9 @@ impl Selector {
         let number = exchange.number;
         let kept = match self.options.pair {
             true if interim || self.is_matched(tracking, dir, number) => {
-                self.take_question(tracking, number)
+                self.take_request(tracking, number)
             }
-            true => self.question_of(flow, tracking, dir, number),
+            true => self.request_of(flow, tracking, dir, number),
             false => None,
         };
         if let Some(kept) = kept {
@@ -372,14 +372,14 @@ impl Selector {
             }
         } else if self.options.companions {
             self.outputs
-                .companion(&hit_builder::question(flow, dir, exchange));
+                .companion(&hit_builder::request(flow, dir, exchange));
         }
     }
 
     /// Show the answer to a question that was shown, in one line.
-    fn answer(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
+    fn response(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
         let outputs = &mut self.outputs;
-        hit_builder::with_answer(&self.options.query, flow, open, meta, |companion| {
+        hit_builder::with_response(&self.options.query, flow, open, meta, |companion| {
             outputs.companion(companion);
         });
     }
@@ -392,15 +392,15 @@ impl Selector {
         open: &mut OpenMessage,
         meta: impl Fn(&OpenMessage) -> HitMeta,
     ) {
-        let question = self.options.pair && open.begin.kind.side == Role::Request;
+        let request = self.options.pair && open.begin.kind.side == Role::Request;
         let before = self.options.before;
-        if !question && before == 0 {
+        if !request && before == 0 {
             return;
         }
         let meta = &meta(open);
         let mut kept = None;
-        if question {
-            kept = self.keep_question(flow, tracking, open, meta);
+        if request {
+            kept = self.keep_request(flow, tracking, open, meta);
             if before == 0 {
                 return;
             }

@@ -153,7 +153,7 @@ impl Selector {
         match self.options.conditions.outcome(&exchange.evidence) {
             Outcome::Fails => {
                 exchange.matched = false;
-                self.drop_question(tracking, number);
+                self.drop_request(tracking, number);
             }
             Outcome::Holds if matched && !exchange.shown && !self.options.pairs => {
                 let exchange = *exchange;
@@ -179,7 +179,7 @@ impl Selector {
         exchange: &Exchange,
         pending: bool,
     ) {
-        let kept = self.take_question(tracking, exchange.number);
+        let kept = self.take_request(tracking, exchange.number);
         if !self.is_taking() {
             return;
         }
@@ -193,7 +193,7 @@ impl Selector {
             });
         } else {
             // There was no room to keep it.
-            let companion = hit_builder::question(flow, exchange.request_dir, exchange);
+            let companion = hit_builder::request(flow, exchange.request_dir, exchange);
             self.outputs.companion(&companion);
         }
     }
@@ -259,17 +259,17 @@ impl Selector {
             self.waiting.leave(flow, tracking, exchange);
         }
         if holds && self.options.pairs {
-            let question = self.take_question(tracking, exchange.number);
+            let request = self.take_request(tracking, exchange.number);
             let failed = why.map(|why| why.failed);
             let silence = tracking.silence(flow, exchange);
-            self.pair(flow, question.as_ref(), exchange, failed, Err(silence));
+            self.pair(flow, request.as_ref(), exchange, failed, Err(silence));
         } else if holds && !exchange.shown && !conditions.is_empty() {
             self.show_held(flow, tracking, exchange, why.is_none());
             if let Some(why) = why {
                 self.show_unanswered(flow, exchange, &why);
             }
         } else {
-            self.drop_question(tracking, exchange.number);
+            self.drop_request(tracking, exchange.number);
         }
     }
 
@@ -277,49 +277,49 @@ impl Selector {
     pub(super) fn pair(
         &mut self,
         flow: &Flow,
-        question: Option<&Rc<OwnedHit>>,
+        request: Option<&Rc<OwnedHit>>,
         exchange: &Exchange,
         failed: Option<Failed>,
-        answer: Result<(&mut OpenMessage, &HitMeta), Silence>,
+        response: Result<(&mut OpenMessage, &HitMeta), Silence>,
     ) {
         if !self.is_taking() {
             return;
         }
         self.output.matched += 1;
-        let mut frames = question.map_or_else(Vec::new, |kept| kept.frames.clone());
-        if let Ok((open, _)) = &answer {
+        let mut frames = request.map_or_else(Vec::new, |kept| kept.frames.clone());
+        if let Ok((open, _)) = &response {
             frames.extend_from_slice(&open.frames);
         }
         self.outputs.save(flow, &frames);
-        let question = question.map(|kept| kept.hit());
+        let request = request.map(|kept| kept.hit());
         let times = hit_builder::times(
             flow,
             exchange,
-            answer.as_ref().ok().map(|(open, _)| &**open),
+            response.as_ref().ok().map(|(open, _)| &**open),
         );
         let pair = Pair {
             number: exchange.number,
-            question: question.as_ref(),
-            answer: None,
+            request: request.as_ref(),
+            response: None,
             title: exchange.title.bytes(),
             times,
-            silence: answer.as_ref().err().copied().unwrap_or_default(),
+            silence: response.as_ref().err().copied().unwrap_or_default(),
             failed,
         };
         let outputs = &mut self.outputs;
-        let Ok((open, meta)) = answer else {
+        let Ok((open, meta)) = response else {
             return outputs.pair(&pair);
         };
         self.options.lend(flow, open, meta, |hit| {
             outputs.pair(&Pair {
-                answer: Some(hit),
+                response: Some(hit),
                 ..pair
             });
         });
     }
 
     /// Keep a question until more is known, if there is room.
-    pub(super) fn keep_question(
+    pub(super) fn keep_request(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
@@ -333,30 +333,30 @@ impl Selector {
         });
         let kept = kept?;
         if self.kept + kept.size() > KEPT {
-            self.output.questions_not_kept += 1;
+            self.output.requests_not_kept += 1;
             return None;
         }
         self.kept += kept.size();
-        let questions = &mut tracking.neighbours.get_or_insert_default().questions;
-        if questions.len() >= room
-            && let Some(oldest) = questions.pop_front()
+        let requests = &mut tracking.neighbours.get_or_insert_default().requests;
+        if requests.len() >= room
+            && let Some(oldest) = requests.pop_front()
         {
             self.kept -= oldest.size();
         }
-        questions.push_back(Rc::clone(&kept));
+        requests.push_back(Rc::clone(&kept));
         Some(kept)
     }
 
     /// Take the question of this number: the kept one, or as much as has come of one that is not
     /// over.
-    pub(super) fn question_of(
+    pub(super) fn request_of(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
         dir: Direction,
         number: u64,
     ) -> Option<Rc<OwnedHit>> {
-        if let Some(kept) = self.take_question(tracking, number) {
+        if let Some(kept) = self.take_request(tracking, number) {
             return Some(kept);
         }
         let mut kept = None;
@@ -382,17 +382,17 @@ impl Selector {
                 .is_some_and(|open| open.unit.holds(&options.query) != options.invert)
     }
 
-    pub(super) fn take_question(
+    pub(super) fn take_request(
         &mut self,
         tracking: &mut Tracking,
         number: u64,
     ) -> Option<Rc<OwnedHit>> {
-        let kept = tracking.question(number)?;
+        let kept = tracking.request(number)?;
         self.kept -= kept.size();
         Some(kept)
     }
 
-    pub(super) fn drop_question(&mut self, tracking: &mut Tracking, number: u64) {
-        drop(self.take_question(tracking, number));
+    pub(super) fn drop_request(&mut self, tracking: &mut Tracking, number: u64) {
+        drop(self.take_request(tracking, number));
     }
 }

@@ -83,7 +83,7 @@ impl HalfStream {
             return 0;
         }
         if self.trouble.is_some() {
-            self.answer_syn_data(offset > 0, ctx);
+            self.response_syn_data(offset > 0, ctx);
         }
         // The FIN takes a number and is no byte.
         if let Some(fin) = self.fin {

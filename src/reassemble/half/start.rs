@@ -143,7 +143,7 @@ impl HalfStream {
     }
 
     /// The payload of the SYN was taken (RFC 7413 section 4.2), or it was not and will come again.
-    pub(super) fn answer_syn_data(&mut self, taken: bool, ctx: &mut SegmentContext<'_>) {
+    pub(super) fn response_syn_data(&mut self, taken: bool, ctx: &mut SegmentContext<'_>) {
         let Some(trouble) = &mut self.trouble else {
             return;
         };
@@ -172,7 +172,7 @@ impl HalfStream {
             return;
         }
         if let Some(end) = trouble.syn_data {
-            self.answer_syn_data(offset >= end, ctx);
+            self.response_syn_data(offset >= end, ctx);
         }
         let trouble = self.trouble();
         let (Ok(from), false) = (usize::try_from(offset), trouble.refused.is_empty()) else {

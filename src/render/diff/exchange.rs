@@ -43,7 +43,7 @@ pub(super) struct Message {
 impl Exchange {
     /// Copies `pair`. `file` is its origin if files are compared.
     pub(super) fn of(pair: &Pair<'_>, file: Option<&str>) -> Self {
-        let origin = match (file, pair.question, pair.answer) {
+        let origin = match (file, pair.request, pair.response) {
             (Some(file), ..) => file.to_owned(),
             (_, Some(request), _) => request.heading.src.to_string(),
             (_, _, Some(response)) => response.heading.dst.to_string(),
@@ -53,16 +53,16 @@ impl Exchange {
             number: pair.number,
             origin,
             method_url: pair
-                .question
+                .request
                 .and_then(method_url)
                 .unwrap_or_else(|| String::from_utf8_lossy(pair.title).into_owned()),
             program: pair
-                .question
+                .request
                 .and_then(|request| fact(request, "http.user_agent"))
                 .unwrap_or_default()
                 .to_owned(),
-            request: pair.question.map(Message::of),
-            response: pair.answer.map(Message::of),
+            request: pair.request.map(Message::of),
+            response: pair.response.map(Message::of),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::render::quote::single;
 
 /// A rule: a difference between responses, and the request fields known to cause it.
 struct Rule {
-    /// Completes `the answers differ in ...`.
+    /// Completes `the responses differ in ...`.
     differs_in: &'static str,
     /// Returns whether the responses differ in this.
     applies: fn(&Message, &Message) -> bool,

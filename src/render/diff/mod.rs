@@ -258,7 +258,7 @@ impl Renderer for Diff {
         let second = self.inputs.len() > 1;
         match &mut self.selection {
             Selection::Numbers(..) => self.numbered(pair),
-            Selection::SameUrl(_) if pair.question.is_none() => Ok(()),
+            Selection::SameUrl(_) if pair.request.is_none() => Ok(()),
             Selection::SameUrl(_) => self.candidate(pair),
             Selection::Files(pairs) => {
                 pairs.add(second, Exchange::of(pair, file.as_deref()));

@@ -9,12 +9,12 @@ use super::record::{Moments, flow};
 /// The fields of a failure that is a record: a connection, or the answer of a request that has
 /// none.
 pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut Moments) {
-    let answers = failure.number > 0;
-    match answers {
+    let responses = failure.number > 0;
+    match responses {
         true => line.key("id").number(failure.number),
         false => line.key("id").null(),
     }
-    line.key("kind").string(match answers {
+    line.key("kind").string(match responses {
         true => "http.response",
         false => "tcp.failure",
     });
@@ -26,7 +26,7 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
             line.number(*frame);
         }
     });
-    match answers {
+    match responses {
         true => line.key("http").object(|line| {
             for key in ["status", "reason", "version"] {
                 line.key(key).null();
@@ -39,11 +39,11 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
     line.key("body").null();
     line.key("excerpts").array(|_| ());
     line.key("gaps").array(|_| ());
-    line.key("incomplete").bool(answers);
+    line.key("incomplete").bool(responses);
     line.key("marks").array(|_| ());
     line.key("portion").null();
     line.key("submatches").array(|_| ());
-    match answers {
+    match responses {
         true => line.key("timing").object(|line| {
             for key in ["connect", "send", "wait", "receive", "total"] {
                 line.key(key).null();

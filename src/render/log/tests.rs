@@ -141,11 +141,11 @@ fn times(total: i64) -> Times {
     }
 }
 
-fn pair<'a>(question: Option<&'a Hit<'a>>, answer: Option<&'a Hit<'a>>, total: i64) -> Pair<'a> {
+fn pair<'a>(request: Option<&'a Hit<'a>>, response: Option<&'a Hit<'a>>, total: i64) -> Pair<'a> {
     Pair {
         number: 7,
-        question,
-        answer,
+        request,
+        response,
         title: b"",
         times: times(total),
         silence: Silence::None,
@@ -158,20 +158,21 @@ const BEGIN: &str = "+0.000000        7  ";
 #[test]
 fn an_exchange_is_a_line_under_titles() {
     let facts = asked("GET", "web", "/a?b=c");
-    let question = hit(b"", Role::Request, &facts, Parts::default());
-    let answer = hit(b"", Role::Response, &[], Parts::default());
+    let request = hit(b"", Role::Request, &facts, Parts::default());
+    let response = hit(b"", Role::Response, &[], Parts::default());
     let text = printed(settings(), |log| {
-        log.pair(&pair(Some(&question), Some(&answer), 25_000_000))
+        log.pair(&pair(Some(&request), Some(&response), 25_000_000))
             .unwrap();
-        log.pair(&pair(Some(&question), None, 0)).unwrap();
+        log.pair(&pair(Some(&request), None, 0)).unwrap();
         for silence in [Silence::Unknown, Silence::Unseen] {
-            let pair = pair(Some(&question), None, 0);
+            let pair = pair(Some(&request), None, 0);
             log.pair(&Pair { silence, ..pair }).unwrap();
         }
-        log.pair(&pair(None, Some(&answer), 1_500_000_000)).unwrap();
+        log.pair(&pair(None, Some(&response), 1_500_000_000))
+            .unwrap();
         let titled = Pair {
             title: b"GET web/t",
-            ..pair(None, Some(&answer), 1_500_000_000)
+            ..pair(None, Some(&response), 1_500_000_000)
         };
         log.pair(&titled).unwrap();
     });
@@ -211,7 +212,7 @@ fn what_is_not_wanted_is_not_printed() {
 fn a_long_request_is_cut_where_lines_have_an_end_and_pushes_its_line_elsewhere() {
     let target = format!("/{}", "x".repeat(100));
     let facts = asked("GET", "web", &target);
-    let question = hit(b"", Role::Request, &facts, Parts::default());
+    let request = hit(b"", Role::Request, &facts, Parts::default());
     let shown = |columns, fits| {
         let settings = Settings {
             columns,
@@ -220,7 +221,7 @@ fn a_long_request_is_cut_where_lines_have_an_end_and_pushes_its_line_elsewhere()
             ..settings()
         };
         printed(settings, |log| {
-            log.pair(&pair(Some(&question), Some(&question), 2_500_000_000))
+            log.pair(&pair(Some(&request), Some(&request), 2_500_000_000))
                 .unwrap();
         })
     };
@@ -254,15 +255,15 @@ fn headers_are_columns_and_nothing_in_them_steers_a_terminal() {
         (fields(&twice[..]), fields(&with[..]), "., [31            -"),
         (none, none, "-                 -"),
     ];
-    for (asks, answers, want) in table {
-        let question = hit(text, Role::Request, &facts, asks);
-        let answer = hit(text, Role::Response, &[], answers);
+    for (asks, responses, want) in table {
+        let request = hit(text, Role::Request, &facts, asks);
+        let response = hit(text, Role::Response, &[], responses);
         let settings = Settings {
             fields: vec!["NAME".into(), "x\x1b".into()],
             ..settings()
         };
         let shown = printed(settings, |log| {
-            log.pair(&pair(Some(&question), Some(&answer), 25_000_000))
+            log.pair(&pair(Some(&request), Some(&response), 25_000_000))
                 .unwrap();
         });
         let (titles, line) = shown.split_once('\n').unwrap();
@@ -285,9 +286,9 @@ fn headers_are_columns_and_nothing_in_them_steers_a_terminal() {
     };
     let long = format!("Name {}", "v".repeat(100));
     let with = [(NAME, 5..long.len())];
-    let question = hit(long.as_bytes(), Role::Request, &facts, fields(&with));
+    let request = hit(long.as_bytes(), Role::Request, &facts, fields(&with));
     let shown = printed(settings, |log| {
-        log.pair(&pair(Some(&question), None, 0)).unwrap();
+        log.pair(&pair(Some(&request), None, 0)).unwrap();
     });
     assert!(shown.contains("  vvvvvvvvvvvvv...  "), "{shown}");
 }
@@ -320,13 +321,13 @@ fn bursts_and_datagrams_are_their_first_words() {
 
 #[test]
 fn marks_are_words() {
-    let mut answer = hit(b"", Role::Response, &[], Parts::default());
-    let mut question = hit(b"", Role::Request, &[], Parts::default());
-    (answer.incomplete, answer.brief.odd) = (true, Some("a rule"));
-    answer.body.state = Decoding::Broken;
-    question.midstream = true;
+    let mut response = hit(b"", Role::Response, &[], Parts::default());
+    let mut request = hit(b"", Role::Request, &[], Parts::default());
+    (response.incomplete, response.brief.odd) = (true, Some("a rule"));
+    response.body.state = Decoding::Broken;
+    request.midstream = true;
     let line = printed(settings(), |log| {
-        log.pair(&pair(Some(&question), Some(&answer), 25_000_000))
+        log.pair(&pair(Some(&request), Some(&response), 25_000_000))
             .unwrap();
     });
     let words =
@@ -337,15 +338,15 @@ fn marks_are_words() {
 #[test]
 fn a_status_is_coloured_by_its_class_and_a_slow_time_beside_its_mark() {
     let facts = asked("GET", "web", "/");
-    let question = hit(b"", Role::Request, &facts, Parts::default());
-    let answer = hit(b"", Role::Response, &[], Parts::default());
+    let request = hit(b"", Role::Request, &facts, Parts::default());
+    let response = hit(b"", Role::Response, &[], Parts::default());
     let settings = Settings {
         color: true,
         quiet: 1,
         ..settings()
     };
     let line = printed(settings, |log| {
-        log.pair(&pair(Some(&question), Some(&answer), 1_500_000_000))
+        log.pair(&pair(Some(&request), Some(&response), 1_500_000_000))
             .unwrap();
     });
     assert!(line.contains("\x1b[1m\x1b[31m503\x1b[0m"), "{line:?}");

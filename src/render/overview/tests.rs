@@ -43,8 +43,8 @@ fn asked(overview: &mut Overview, title: &str, millis: Option<i64>) {
     let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
     let pair = Pair {
         number: 1,
-        question: None,
-        answer: None,
+        request: None,
+        response: None,
         title: title.as_bytes(),
         times: Times {
             asked: at(5),

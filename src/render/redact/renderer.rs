@@ -191,15 +191,15 @@ impl Renderer for Redacting {
     }
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
-        let request = pair.question.map(|hit| (self.redact(hit), hit));
-        let response = pair.answer.map(|hit| (self.redact(hit), hit));
+        let request = pair.request.map(|hit| (self.redact(hit), hit));
+        let response = pair.response.map(|hit| (self.redact(hit), hit));
         let request = request.as_ref().map(|(redacted, hit)| redacted.as_hit(hit));
         let response = response
             .as_ref()
             .map(|(redacted, hit)| redacted.as_hit(hit));
         self.inner.pair(&Pair {
-            question: request.as_ref(),
-            answer: response.as_ref(),
+            request: request.as_ref(),
+            response: response.as_ref(),
             title: &redacted(pair.title),
             ..*pair
         })

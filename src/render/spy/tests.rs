@@ -42,12 +42,12 @@ fn printed(settings: Settings, show: impl FnOnce(&mut Spy)) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn heading(answer: bool) -> Heading {
+fn heading(response: bool) -> Heading {
     let end = |port| Endpoint {
         addr: IpAddr::from([127, 0, 0, 1]),
         port,
     };
-    let (src, dst) = if answer {
+    let (src, dst) = if response {
         (end(5000), end(45438))
     } else {
         (end(45438), end(5000))
@@ -65,8 +65,8 @@ fn heading(answer: bool) -> Heading {
     }
 }
 
-fn kind(answer: bool) -> Kind {
-    match answer {
+fn kind(response: bool) -> Kind {
+    match response {
         true => Kind {
             name: "http.response",
             side: Role::Response,
@@ -177,7 +177,7 @@ fn the_other_half_is_one_line() {
         many: false,
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
-    let answer = Companion {
+    let response = Companion {
         number: 1,
         heading: heading(true),
         kind: kind(true),
@@ -195,10 +195,10 @@ fn the_other_half_is_one_line() {
         failed: None,
     };
     assert_eq!(
-        printed(settings(), |spy| spy.companion(&answer).unwrap()),
+        printed(settings(), |spy| spy.companion(&response).unwrap()),
         "\nT 127.0.0.1:5000 -> 127.0.0.1:45438 [AP] #1 <- 200 OK · text/html · fr · 55 B · 1.3 ms\n"
     );
-    let question = Companion {
+    let request = Companion {
         heading: heading(false),
         kind: kind(false),
         title: b"GET localhost:5000/\x1b[0m",
@@ -206,7 +206,7 @@ fn the_other_half_is_one_line() {
         facts: &[],
         role: None,
         times: None,
-        ..answer
+        ..response
     };
     assert_eq!(
         printed(
@@ -214,7 +214,7 @@ fn the_other_half_is_one_line() {
                 signs: false,
                 ..settings()
             },
-            |spy| spy.companion(&question).unwrap()
+            |spy| spy.companion(&request).unwrap()
         ),
         "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1 -> GET localhost:5000/.[0m...\n"
     );

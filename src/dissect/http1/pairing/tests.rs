@@ -71,11 +71,11 @@ impl Line {
     }
 
     /// A response of 200 bytes from a server that had received all requests: to which exchange.
-    fn answer(&mut self) -> Option<u64> {
-        self.answer_having(self.requests)
+    fn response(&mut self) -> Option<u64> {
+        self.response_having(self.requests)
     }
 
-    fn answer_having(&mut self, received: u64) -> Option<u64> {
+    fn response_having(&mut self, received: u64) -> Option<u64> {
         let request = self.begin(200, received);
         self.pairing.answered(request, &mut self.stats);
         request.map(|request| request.exchange)
@@ -110,7 +110,7 @@ impl Line {
     /// An exchange that did not wait for anything but its turn: it pairs.
     fn pairs(&mut self) {
         let exchange = self.ask();
-        assert_eq!(self.answer(), Some(exchange));
+        assert_eq!(self.response(), Some(exchange));
     }
 }
 
@@ -119,8 +119,8 @@ fn responses_come_in_the_order_of_the_requests() {
     let mut line = Line::new();
     let request = [line.ask(), line.ask()];
     assert_eq!(line.stats.unanswered, 2);
-    assert_eq!(request.map(|_| line.answer()), request.map(Some));
-    assert_eq!(line.answer(), None, "nothing else was asked");
+    assert_eq!(request.map(|_| line.response()), request.map(Some));
+    assert_eq!(line.response(), None, "nothing else was asked");
     assert_eq!(line.stats.unanswered, 0);
     line.pairs();
 }
@@ -133,8 +133,8 @@ fn requests_beyond_the_bound_are_counted_and_the_later_ones_pair_again() {
     for _ in 0..5 {
         line.ask_having(first);
     }
-    let answers: Vec<_> = (0..5).map(|_| line.answer()).collect();
-    assert_eq!(answers, [Some(0), Some(1), None, None, None]);
+    let responses: Vec<_> = (0..5).map(|_| line.response()).collect();
+    assert_eq!(responses, [Some(0), Some(1), None, None, None]);
     line.pairs();
 }
 
@@ -156,17 +156,17 @@ fn behind_a_lost_response_the_next_exchange_pairs() {
 fn behind_a_lost_request_the_next_exchange_pairs() {
     let mut line = Line::new();
     line.lose_request();
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.pairs();
     line.lose_request();
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.pairs();
     line.lose_request();
     line.lose_response();
     line.pairs();
     line.lose_response();
     line.lose_request();
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.pairs();
 }
 
@@ -176,7 +176,7 @@ fn a_connection_that_was_joined_in_the_middle_pairs_from_its_first_request_on() 
     line.pairs();
     line.pairs();
     let mut line = Line::midstream();
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.pairs();
     let mut line = Line::midstream();
     line.ask();
@@ -189,7 +189,7 @@ fn requests_that_did_not_wait_are_not_paired_where_the_start_was_not_seen() {
     let mut line = Line::midstream();
     line.ask();
     line.ask();
-    assert_eq!([0; 3].map(|_| line.answer()), [None; 3]);
+    assert_eq!([0; 3].map(|_| line.response()), [None; 3]);
     line.pairs();
 }
 
@@ -203,19 +203,19 @@ fn in_a_pipelined_run_what_the_bounds_decide_pairs_behind_lost_responses() {
         line.ask_having(first);
     }
     line.lose_response();
-    assert_eq!([0; 4].map(|_| line.answer()), [None, None, None, Some(4)]);
+    assert_eq!([0; 4].map(|_| line.response()), [None, None, None, Some(4)]);
     line.pairs();
     // Two of them are in the hole, so that none has.
     let first = line.responses;
     for _ in 0..5 {
         line.ask_having(first);
     }
-    assert_eq!(line.answer(), Some(6));
+    assert_eq!(line.response(), Some(6));
     let range = Some((line.responses, line.responses + 400));
     line.responses += 400;
     let boundary = true;
     line.pairing.lose_responses(Missed { range, boundary });
-    assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
+    assert_eq!([0; 2].map(|_| line.response()), [None; 2]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_hole_as_long_as_one_request_holds_one_also_in_a_pipelined_run() {
     line.lose_request();
     line.ask_having(first);
     assert_eq!(
-        [0; 3].map(|_| line.answer()),
+        [0; 3].map(|_| line.response()),
         [Some(0), None, Some(1)],
         "the second one is that of the lost request"
     );
@@ -236,7 +236,7 @@ fn a_hole_as_long_as_one_request_holds_one_also_in_a_pipelined_run() {
     line.ask_having(first);
     line.lose_requests(200);
     line.ask_having(first);
-    assert_eq!([0; 4].map(|_| line.answer()), [Some(3), None, None, None]);
+    assert_eq!([0; 4].map(|_| line.response()), [Some(3), None, None, None]);
     line.pairs();
 }
 
@@ -245,7 +245,7 @@ fn the_response_to_a_lost_first_request_is_not_that_of_the_next_one() {
     let mut line = Line::new();
     line.lose_request();
     line.ask_having(0);
-    assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
+    assert_eq!([0; 2].map(|_| line.response()), [None; 2]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_response_whose_server_had_not_received_a_request_is_not_its() {
     line.pairs();
     let before = line.requests;
     line.ask();
-    assert_eq!(line.answer_having(before), None);
+    assert_eq!(line.response_having(before), None);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_request_that_is_delivered_behind_its_response_shifts_nothing() {
     let mut line = Line::new();
     line.pairs();
     let (requests, responses) = (line.requests, line.responses);
-    assert_eq!(line.answer_having(requests + 100), None);
+    assert_eq!(line.response_having(requests + 100), None);
     line.ask_having(responses);
     line.pairs();
 }
@@ -274,10 +274,10 @@ fn requests_that_are_all_delivered_before_the_first_response_pair_by_their_numbe
     for number in 0..4 {
         line.ask_having(200 * number);
     }
-    assert_eq!(line.answer_having(100), Some(0));
+    assert_eq!(line.response_having(100), Some(0));
     line.lose_response();
-    assert_eq!(line.answer_having(300), Some(2));
-    assert_eq!(line.answer_having(400), Some(3));
+    assert_eq!(line.response_having(300), Some(2));
+    assert_eq!(line.response_having(400), Some(3));
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn an_interim_response_leaves_its_request_open_also_behind_a_loss() {
             Some(exchange)
         );
         line.pairing.interim();
-        assert_eq!(line.answer(), Some(exchange));
+        assert_eq!(line.response(), Some(exchange));
         line.pairs();
     }
 }
@@ -305,15 +305,15 @@ fn an_interim_response_leaves_its_request_open_also_behind_a_loss() {
 #[test]
 fn a_response_before_anything_was_asked_is_to_nothing() {
     let mut line = Line::new();
-    assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
+    assert_eq!([0; 2].map(|_| line.response()), [None; 2]);
     let received = line.responses;
     let request = [0; 2].map(|_| line.ask_having(received));
-    assert_eq!(request.map(|_| line.answer()), request.map(Some));
+    assert_eq!(request.map(|_| line.response()), request.map(Some));
     // It is to the one that was lost.
     let mut line = Line::new();
     line.lose_request();
     line.seen[0] = None;
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.pairs();
 }
 
@@ -321,14 +321,14 @@ fn a_response_before_anything_was_asked_is_to_nothing() {
 fn more_responses_than_were_asked_for_show_that_others_were_before() {
     let mut line = Line::midstream();
     line.pairs();
-    assert_eq!([0; 2].map(|_| line.answer()), [None; 2]);
+    assert_eq!([0; 2].map(|_| line.response()), [None; 2]);
     // It may have been joined in a batch: the next request waited for all of that.
     line.pairs();
     line.pairs();
     // Now the client cannot have waited.
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.ask();
-    assert_eq!(line.answer(), None, "nobody knows to which");
+    assert_eq!(line.response(), None, "nobody knows to which");
 }
 
 #[test]
@@ -337,18 +337,18 @@ fn a_client_that_sends_whenever_it_likes_is_not_paired_behind_lost_requests() {
     let mut line = Line::new();
     line.ask();
     let received = line.responses;
-    assert_eq!(line.answer(), Some(0));
+    assert_eq!(line.response(), Some(0));
     line.ask_having(received + 50);
     line.ask();
     assert_eq!(
-        [0; 2].map(|_| line.answer()),
+        [0; 2].map(|_| line.response()),
         [Some(1), Some(2)],
         "it is counted"
     );
     line.lose_requests(200);
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
     line.ask();
-    assert_eq!(line.answer(), None);
+    assert_eq!(line.response(), None);
 }
 
 #[test]
@@ -358,21 +358,21 @@ fn a_client_that_sends_some_at_once_is_paired_again_with_the_next_ones() {
     let first = [0; 2].map(|_| line.ask_having(received));
     line.lose_requests(200);
     assert_eq!(
-        [0; 4].map(|_| line.answer()),
+        [0; 4].map(|_| line.response()),
         [Some(first[0]), Some(first[1]), None, None]
     );
     for many in [1, 3] {
         let received = line.responses;
         let request: Vec<_> = (0..many).map(|_| line.ask_having(received)).collect();
         for request in request {
-            assert_eq!(line.answer(), Some(request));
+            assert_eq!(line.response(), Some(request));
         }
     }
     // The first ones of a batch are lost: whose response is the first, is not known.
     let received = line.responses;
     line.lose_requests(200);
     line.ask_having(received);
-    assert_eq!([0; 3].map(|_| line.answer()), [None; 3]);
+    assert_eq!([0; 3].map(|_| line.response()), [None; 3]);
     line.pairs();
 }
 
@@ -390,7 +390,7 @@ fn a_request_that_is_sent_with_the_end_of_another_did_not_wait() {
     line.pairing.request_ends(acks);
     line.ask();
     line.pairing.lose_responses(Missed::UNREAD);
-    assert_eq!(line.answer(), None, "to the second or to the third");
-    line.answer();
+    assert_eq!(line.response(), None, "to the second or to the third");
+    line.response();
     line.pairs();
 }

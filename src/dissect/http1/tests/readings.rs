@@ -43,10 +43,10 @@ fn found(play: &Play, text: &[u8]) -> Vec<&'static str> {
 }
 
 /// Plays an answer, and another exchange behind it, in pieces.
-fn play(answer: &[u8], cut: &Cut) -> Play {
+fn play(response: &[u8], cut: &Cut) -> Play {
     let steps = [
         client(GET),
-        server(answer),
+        server(response),
         client(GET),
         server(OK),
         CLIENT_END,
@@ -61,10 +61,10 @@ fn play(answer: &[u8], cut: &Cut) -> Play {
 /// Wants the text to be found there (in some codings, and in what was sent then, a short text lies
 /// plain as well), and the next answer to be read, however it is cut.
 fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
-    let answer = [head.as_bytes(), body].concat();
+    let response = [head.as_bytes(), body].concat();
     for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
-        let play = play(&answer, &cut);
-        let told = answer.escape_ascii();
+        let play = play(&response, &cut);
+        let told = response.escape_ascii();
         let found = found(&play, TEXT);
         assert!(
             found.contains(&place),
@@ -191,8 +191,8 @@ fn names_of_codings_with_something_around_them_are_known() {
             gzip(TEXT),
         ),
     ] {
-        let answer = head(&format!("{field}\r\n"), &body);
-        expect(&answer, &body, "shown", true);
+        let response = head(&format!("{field}\r\n"), &body);
+        expect(&response, &body, "shown", true);
     }
 }
 
@@ -225,9 +225,9 @@ fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
         "Transfer-Encoding: chunked\r\nContent-Length: 5000",
     ] {
         let body = chunked(TEXT);
-        let answer = format!("{PLAIN}{field}\r\n\r\n");
-        expect(&answer, &body, "shown", true);
-        let got = play(&[answer.as_bytes(), &body].concat(), &Cut::Whole);
+        let response = format!("{PLAIN}{field}\r\n\r\n");
+        expect(&response, &body, "shown", true);
+        let got = play(&[response.as_bytes(), &body].concat(), &Cut::Whole);
         assert_eq!(got.chart.readings[0], ("sent", body), "{field}");
         // The same with a body that does not.
         let until = if field.contains("Content-Length") {
@@ -296,12 +296,12 @@ fn chunks_and_codings_are_undone_together() {
         ),
         ("Transfer-Encoding: chunked", gzip(TEXT)),
     ] {
-        let answer = format!("{PLAIN}{field}\r\n\r\n");
-        expect(&answer, &chunked(&body), "shown", true);
+        let response = format!("{PLAIN}{field}\r\n\r\n");
+        expect(&response, &chunked(&body), "shown", true);
     }
     // Said to come in chunks, which it does not.
-    let answer = format!("{PLAIN}Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n");
-    expect(&answer, &gzip(TEXT), "shown", false);
+    let response = format!("{PLAIN}Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n");
+    expect(&response, &gzip(TEXT), "shown", false);
 }
 
 #[test]
@@ -336,8 +336,8 @@ fn a_length_that_is_no_number_ends_no_body() {
             ("", TEXT.to_vec()),
             ("Content-Encoding: gzip\r\n", gzip(TEXT)),
         ] {
-            let answer = format!("{PLAIN}{coding}{field}\r\n\r\n");
-            expect(&answer, &body, "shown", true);
+            let response = format!("{PLAIN}{coding}{field}\r\n\r\n");
+            expect(&response, &body, "shown", true);
         }
     }
 }
@@ -371,12 +371,12 @@ fn status_lines_that_some_read_do_not_hide_a_body() {
         "SIP/2.0 200 ok\r\nHTTP/1.1 200 ok",
     ] {
         let body = chunked(TEXT);
-        let answer = [
+        let response = [
             format!("{line}\r\nTransfer-Encoding: chunked\r\n\r\n").as_bytes(),
             &body,
         ]
         .concat();
-        let got = play(&answer, &Cut::Whole);
+        let got = play(&response, &Cut::Whole);
         assert_eq!(
             found(&got, TEXT),
             ["shown"],
@@ -407,9 +407,9 @@ fn heads_that_end_where_some_see_an_end_do_not_hide_a_body() {
         "HTTP/1.1 200 ok\r\nContent-Encoding: gzip\n\r\r\n\r\n",
         "HTTP/1.1 200 ok\rContent-Encoding: gzip\rConnection: close\r\r",
     ] {
-        let answer = [head.as_bytes(), &body].concat();
+        let response = [head.as_bytes(), &body].concat();
         for cut in [Cut::Whole, Cut::Bytes] {
-            let play = Play::of(&[client(GET), server(&answer), SERVER_END], &cut);
+            let play = Play::of(&[client(GET), server(&response), SERVER_END], &cut);
             assert_eq!(found(&play, TEXT), ["shown"], "{head:?}");
         }
     }
@@ -435,12 +435,12 @@ fn text_is_read_in_its_characters_whoever_names_them() {
         for (mark, big) in [(true, false), (true, true), (false, false), (false, true)] {
             let body = utf16(mark, big);
             for body in [body.clone(), gzip(&body)] {
-                let answer = format!(
+                let response = format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n",
                     body.len()
                 );
                 for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
-                    let play = play(&[answer.as_bytes(), &body].concat(), &cut);
+                    let play = play(&[response.as_bytes(), &body].concat(), &cut);
                     assert_eq!(
                         found(&play, text),
                         ["shown"],
@@ -458,15 +458,15 @@ fn text_is_read_in_its_characters_whoever_names_them() {
         b"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><a>caf\xe9</a>",
     ];
     for body in latin {
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
-            let play = play(&[answer.as_bytes(), body].concat(), &cut);
+            let play = play(&[response.as_bytes(), body].concat(), &cut);
             assert_eq!(found(&play, "caf\u{e9}".as_bytes()), ["shown"], "{cut:?}");
             // What the head says counts more.
-            let said = answer.replace("text/html", "text/html; charset=utf-8");
+            let said = response.replace("text/html", "text/html; charset=utf-8");
             let play = Play::of(
                 &[client(GET), server(&[said.as_bytes(), body].concat())],
                 &cut,
@@ -479,12 +479,12 @@ fn text_is_read_in_its_characters_whoever_names_them() {
 #[test]
 fn of_two_content_types_both_are_searched() {
     let body = b"\x82\xcd\x82\xa2";
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Type: text/html; charset=shift_jis\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     for cut in [Cut::Whole, Cut::Bytes] {
-        let play = play(&[answer.as_bytes(), body].concat(), &cut);
+        let play = play(&[response.as_bytes(), body].concat(), &cut);
         assert_eq!(found(&play, body), ["shown"]);
         assert_eq!(found(&play, "\u{306f}\u{3044}".as_bytes()), ["Shift_JIS"]);
     }
@@ -508,12 +508,12 @@ fn clear_messages_have_no_other_reading() {
         let sent = format!("HTTP/1.1 200 OK\r\n{fields}");
         let whole = format!("{sent}Content-Length: {}\r\n\r\n", body.len());
         let in_chunks = format!("{sent}Transfer-Encoding: chunked\r\n\r\n");
-        for answer in [
+        for response in [
             [whole.as_bytes(), body].concat(),
             [in_chunks.as_bytes(), &chunked(body)].concat(),
         ] {
             for cut in [Cut::Whole, Cut::Bytes] {
-                let play = play(&answer, &cut);
+                let play = play(&response, &cut);
                 assert_eq!(play.chart.readings, [], "{fields}");
                 assert_eq!(play.chart.bodies[0].reading, None, "{fields}");
                 assert_eq!(play.stats.odd, 0);
@@ -525,10 +525,10 @@ fn clear_messages_have_no_other_reading() {
 #[test]
 fn readings_of_one_body_and_their_memory_are_bounded() {
     let body = gzip(TEXT);
-    let answer = [head("Content-Encoding: x\r\n", &body).as_bytes(), &body].concat();
+    let response = [head("Content-Encoding: x\r\n", &body).as_bytes(), &body].concat();
     let mut play = Play::default();
     play.limits.decoders = 1000;
-    play.perform(&[client(GET), server(&answer)], &Cut::Whole);
+    play.perform(&[client(GET), server(&response)], &Cut::Whole);
     assert_eq!(play.chart.readings, []);
     assert!(play.chart.texts[1].ends_with(&body), "it is told as sent");
 }
@@ -561,9 +561,9 @@ fn numbers_in_lines_are_no_chunks() {
         b"1\r\n2\r\n3\r\n4\r\n",
         b"0\n1\n",
     ] {
-        let answer = [head("", body).as_bytes(), body].concat();
+        let response = [head("", body).as_bytes(), body].concat();
         for cut in [Cut::Whole, Cut::Bytes] {
-            let play = play(&answer, &cut);
+            let play = play(&response, &cut);
             let lines = play.chart.lines();
             let told = format!("< body \"{}\"", body.escape_ascii());
             assert!(lines.contains(&told), "{lines:#?}");
@@ -571,9 +571,9 @@ fn numbers_in_lines_are_no_chunks() {
         }
         // They are told as they come, unless they may be chunks as the grammar has them.
         let mut play = Play::default();
-        let begun = answer.len() - body.len() + 2;
-        play.perform(&[client(GET), server(&answer[..begun])], &Cut::Whole);
-        let as_it_comes = play.chart.texts[1].ends_with(&answer[..begun]);
+        let begun = response.len() - body.len() + 2;
+        play.perform(&[client(GET), server(&response[..begun])], &Cut::Whole);
+        let as_it_comes = play.chart.texts[1].ends_with(&response[..begun]);
         assert_eq!(as_it_comes, body[1] == b'\n');
     }
 }
@@ -671,7 +671,7 @@ fn a_start_line_is_used_however_its_head_ends() {
             &[r#"> brief "POST /a/long/pa...""#, r#"< brief 200 "200""#],
         ),
     ];
-    for (request, answer, briefs) in table {
+    for (request, response, briefs) in table {
         for again in [false, true] {
             let mut steps = match again {
                 // On a connection that is known to be HTTP, and on a new one.
@@ -681,7 +681,7 @@ fn a_start_line_is_used_however_its_head_ends() {
             steps.extend([
                 client(request),
                 client_gap(30),
-                server(answer),
+                server(response),
                 server_gap(40),
                 client(GET),
                 server(OK),
@@ -723,11 +723,11 @@ fn a_start_line_is_used_however_its_head_ends() {
 
 #[test]
 fn in_an_upgraded_connection_the_server_may_ask() {
-    let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: PTTH/1.0\r\n\r\n";
+    let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: PTTH/1.0\r\n\r\n";
     let event = b"POST /event HTTP/1.1\r\nContent-Length: 5\r\n\r\nevent";
     let steps: Vec<Step> = vec![
         client(b"POST /reverse HTTP/1.1\r\nUpgrade: PTTH/1.0\r\nContent-Length: 0\r\n\r\n"),
-        server(answer),
+        server(response),
         server(event),
         client(OK),
         server(event),

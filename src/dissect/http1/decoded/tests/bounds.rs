@@ -1,18 +1,18 @@
 //! Tests of what bodies may swell to, and of the memory of their decoders.
 
 use super::super::super::super::testing::{Cut, Play, client, server};
-use super::{GET, answer, chunked, gzip, noise, played, samples, zlib, zstd};
+use super::{GET, chunked, gzip, noise, played, response, samples, zlib, zstd};
 use crate::limits::{Limits, SWELL};
 use crate::message::Decoding;
 
 /// Plays answers with these limits; gives the play.
-fn within(limits: Limits, answers: &[u8], cut: &Cut) -> Play {
+fn within(limits: Limits, responses: &[u8], cut: &Cut) -> Play {
     let mut play = Play {
         limits,
         ..Play::default()
     };
-    let questions = [GET, GET, GET].concat();
-    play.perform(&[client(&questions), server(answers)], cut);
+    let requests = [GET, GET, GET].concat();
+    play.perform(&[client(&requests), server(responses)], cut);
     play
 }
 
@@ -32,8 +32,8 @@ fn a_bomb_is_cut_counted_and_the_next_message_is_read() {
     ];
     for (coding, bomb) in bombs {
         let fields = format!("Content-Encoding: {coding}\r\n");
-        let next = answer(&fields.replace(", deflate", ""), b"");
-        let sent = [answer(&fields, &bomb), next].concat();
+        let next = response(&fields.replace(", deflate", ""), b"");
+        let sent = [response(&fields, &bomb), next].concat();
         for cut in [Cut::Whole, Cut::Lengths(vec![1000])] {
             let play = within(limits, &sent, &cut);
             let body = play.chart.bodies[0];
@@ -43,7 +43,7 @@ fn a_bomb_is_cut_counted_and_the_next_message_is_read() {
                 "{coding}"
             );
             assert_eq!(play.chart.outline().last(), Some(&"< end"));
-            assert_eq!((play.stats.answers, play.stats.bombs), (2, 1));
+            assert_eq!((play.stats.responses, play.stats.bombs), (2, 1));
             assert!(
                 play.chart.bytes < (1 << 20) + 200_000,
                 "{coding}: {}",
@@ -74,7 +74,7 @@ fn what_shrinks_well_is_no_bomb() {
     };
     let play = within(
         limits,
-        &answer("Content-Encoding: gzip\r\n", &body),
+        &response("Content-Encoding: gzip\r\n", &body),
         &Cut::Lengths(vec![1448]),
     );
     assert_eq!(play.chart.bodies[0].state, Decoding::Decoded);
@@ -95,7 +95,7 @@ fn without_memory_a_body_is_told_as_sent_and_counted() {
             decoders: 1000,
             ..Limits::default()
         };
-        let sent = answer(&format!("Content-Encoding: {coding}\r\n"), &body);
+        let sent = response(&format!("Content-Encoding: {coding}\r\n"), &body);
         let play = within(limits, &sent, &Cut::Lengths(vec![100]));
         assert_eq!(play.chart.bodies[0].state, Decoding::NoRoom, "{coding}");
         assert_eq!(play.stats.undecoded_bodies, 1);
@@ -108,7 +108,7 @@ fn without_memory_a_body_is_told_as_sent_and_counted() {
 fn a_decoder_that_grows_beyond_the_budget_is_given_up() {
     let text = noise(600_000);
     let body = zstd(&text);
-    let sent = answer("Content-Encoding: zstd\r\n", &body);
+    let sent = response("Content-Encoding: zstd\r\n", &body);
     let limits = Limits {
         decoders: 900_000,
         ..Limits::default()
@@ -124,7 +124,7 @@ fn a_decoder_that_grows_beyond_the_budget_is_given_up() {
     let body = samples::BROTLI.concat();
     let play = within(
         limits,
-        &answer("Content-Encoding: br\r\n", &body),
+        &response("Content-Encoding: br\r\n", &body),
         &Cut::Bytes,
     );
     assert_eq!(play.chart.bodies[0].state, Decoding::NoRoom);
@@ -134,7 +134,7 @@ fn a_decoder_that_grows_beyond_the_budget_is_given_up() {
 #[test]
 fn open_bodies_share_the_budget_and_give_it_back() {
     let body = gzip(&noise(3000));
-    let sent = answer("Content-Encoding: gzip\r\n", &body);
+    let sent = response("Content-Encoding: gzip\r\n", &body);
     let limits = Limits {
         decoders: 100 << 10,
         ..Limits::default()

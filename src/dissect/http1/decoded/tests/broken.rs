@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::super::super::testing::{Cut, Play, SERVER_END, client, server, server_gap};
-use super::{GET, answer, chunked, deflate, gzip, noise, played, samples, told, zlib, zstd};
+use super::{GET, chunked, deflate, gzip, noise, played, response, samples, told, zlib, zstd};
 use crate::message::{BodyFacts, Decoding};
 
 #[test]
@@ -89,13 +89,13 @@ fn a_mistake_in_the_middle_leaves_what_is_in_front_of_it_and_what_is_behind() {
         let middle = broken.len() / 2;
         broken[middle..middle + 40].fill(0xff);
         let fields = format!("Content-Encoding: {coding}\r\n");
-        let (whole, facts, play) = played(&answer(&fields, &broken), &Cut::Whole);
+        let (whole, facts, play) = played(&response(&fields, &broken), &Cut::Whole);
         if facts.state == Decoding::Broken {
             assert_eq!(play.stats.broken_bodies, 1);
             assert!(whole.len() > 100);
         }
         for cut in [Cut::Bytes, Cut::Lengths(vec![2]), Cut::Lengths(vec![700])] {
-            let (got, other, _) = played(&answer(&fields, &broken), &cut);
+            let (got, other, _) = played(&response(&fields, &broken), &cut);
             assert_eq!(
                 (got.len(), got == whole, other),
                 (whole.len(), true, facts),
@@ -118,11 +118,11 @@ fn a_truncated_body_is_decoded_as_far_as_it_goes() {
         let fields = format!("Content-Encoding: {coding}\r\n");
         for len in 1..body.len() - 9 {
             // Whole by its framing, but not by its coding.
-            let (got, facts, _) = played(&answer(&fields, &body[..len]), &Cut::Whole);
+            let (got, facts, _) = played(&response(&fields, &body[..len]), &Cut::Whole);
             assert_eq!(facts.state, Decoding::Broken, "{coding} {len}");
             assert!(is_told(&got, &text, &body[..len]), "{coding} {len}");
             // The stream ends in it.
-            let sent = answer(&fields, &body);
+            let sent = response(&fields, &body);
             let sent = &sent[..sent.len() - body.len() + len];
             let steps = [client(GET), server(sent), SERVER_END];
             for cut in [Cut::Whole, Cut::Bytes] {
@@ -143,7 +143,7 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
         ("gzip", b"\x1f\x8b\x08xxxxx".to_vec()),
     ] {
         let fields = format!("Content-Encoding: {coding}\r\n");
-        let sent = answer(&fields, &body);
+        let sent = response(&fields, &body);
         let head = sent.len() - body.len();
         let (front, hole) = (body.len() / 2, body.len() / 4);
         for cut in [Cut::Whole, Cut::Bytes] {
@@ -211,7 +211,7 @@ fn a_hole_in_chunk_framing_ends_decoding_too() {
 
 #[test]
 fn single_bytes_are_characters_behind_a_hole() {
-    let sent = answer(
+    let sent = response(
         "Content-Type: text/plain; charset=latin1\r\n",
         b"\xe7a...\xe7b",
     );
@@ -255,7 +255,7 @@ proptest! {
         for (at, byte) in faults {
             *at.get_mut(&mut body) = byte;
         }
-        let sent = answer(&format!("Content-Encoding: {coding}\r\n"), &body);
+        let sent = response(&format!("Content-Encoding: {coding}\r\n"), &body);
         let (whole, facts, _) = played(&sent, &Cut::Whole);
         for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
             let (got, other, _) = played(&sent, &cut);

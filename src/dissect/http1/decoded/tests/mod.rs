@@ -46,7 +46,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 /// An answer with a body of known length.
-fn answer(fields: &str, body: &[u8]) -> Vec<u8> {
+fn response(fields: &str, body: &[u8]) -> Vec<u8> {
     let len = body.len();
     let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {len}\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -63,13 +63,13 @@ fn chunked(fields: &str, body: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-/// The text of the first answer's body, and what became of it, when `answer` and another one are
+/// The text of the first answer's body, and what became of it, when `response` and another one are
 /// played.
-fn played(answer: &[u8], cut: &Cut) -> (Vec<u8>, BodyFacts, Play) {
+fn played(response: &[u8], cut: &Cut) -> (Vec<u8>, BodyFacts, Play) {
     let next = b"HTTP/1.1 204 next\r\n\r\n";
     let steps = [
         client(&[GET, GET].concat()),
-        server(&[answer, next].concat()),
+        server(&[response, next].concat()),
         CLIENT_END,
         SERVER_END,
     ];
@@ -95,7 +95,7 @@ const CUTS: [fn() -> Cut; 4] = [
 /// A body is told as `text`, however it is cut and framed.
 fn told(fields: &str, body: &[u8], text: &[u8], state: Decoding) {
     let in_chunks = format!("{fields}Transfer-Encoding: chunked\r\n");
-    for sent in [answer(fields, body), chunked(&in_chunks, body, 17)] {
+    for sent in [response(fields, body), chunked(&in_chunks, body, 17)] {
         for cut in CUTS {
             let (got, facts, _) = played(&sent, &cut());
             assert_eq!(
