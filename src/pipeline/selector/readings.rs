@@ -1,9 +1,8 @@
 //! Other readings of an open message: each is searched as a text of its own, and shown where it
 //! alone matches.
 
-use crate::flow::Direction;
 use crate::limits::READING_KEPT;
-use crate::message::{BodyFacts, Decoding, Part};
+use crate::message::{BodyFacts, Decoding, MessageId, Part};
 use crate::pipeline::flow_state::{OpenMessage, ReaderHandle, Tracking};
 use crate::search::{KeepLimits, Query};
 use crate::stream::GapReason;
@@ -16,11 +15,11 @@ impl Selector {
     pub(super) fn reading(
         &mut self,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         reading: u8,
         bytes: &[u8],
     ) {
-        let Some(open) = tracking.open(dir).as_deref_mut() else {
+        let Some(open) = tracking.open(id).as_deref_mut() else {
             return;
         };
         let Some(ReaderHandle { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
