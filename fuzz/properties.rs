@@ -430,7 +430,7 @@ fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
     let mut on_event = |event: StreamEvent<'_>| {
         let mut tell = |id: MessageId, by: &PacketInfo, what: MessageEvent<'_>| match what {
             MessageEvent::Complete(whole) => {
-                whole.in_pieces(by, |_, what| record.add(id.dir, what))
+                whole.in_pieces(by, |_, what| record.add(id.dir, what));
             }
             piece => record.add(id.dir, piece),
         };

@@ -83,7 +83,7 @@ pub(super) struct Kept {
 pub(super) struct OpenMessage {
     pub(super) unit: MessageBuffer,
     /// Other readings of it, as they are numbered.
-    pub(super) readings: Vec<ReaderHandle>,
+    pub(super) readings: Vec<Reading>,
     pub(super) begin: Start,
     pub(super) id: MessageId,
     pub(super) number: u64,
@@ -124,7 +124,7 @@ pub(super) struct OpenMessage {
 }
 
 /// Another reading of an open message.
-pub(super) struct ReaderHandle {
+pub(super) struct Reading {
     /// What the bytes are taken for.
     pub(super) name: &'static str,
     pub(super) unit: Box<MessageBuffer>,
