@@ -315,6 +315,8 @@ impl Selector {
         if self.options.wire {
             conversation.stay_raw();
         }
+        let resumed = tracking.resumed(event);
+        let event = resumed.as_ref().unwrap_or(event);
         if let StreamEvent::Data { dir, by, .. } = *event
             && self.wants_frames()
         {
@@ -353,6 +355,34 @@ impl Selector {
         if !tracking.timed {
             self.set_timer(flow, conversation, tracking, now.after(time::BURST_PAUSE));
         }
+    }
+
+    /// Gives up what is held of a flow, to bound memory: its open messages end here, incomplete,
+    /// and are searched and shown as far as they came; its open exchanges stay without a response.
+    /// The flow goes on as one that is joined in the middle.
+    #[cold]
+    pub(super) fn shed(&mut self, flow: &Flow, flow_state: &mut FlowState) {
+        self.output.flows_shed += 1;
+        let by = &PacketInfo {
+            ts: self.now,
+            ..PacketInfo::default()
+        };
+        let how = Ending::Abandoned;
+        let ended = flow_state.tracking.ended;
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            self.event(flow, flow_state, &StreamEvent::End { dir, how, by });
+        }
+        self.over(flow, &mut flow_state.tracking, how);
+        let FlowState {
+            conversation,
+            tracking,
+        } = flow_state;
+        self.retire(conversation);
+        tracking.neighbours = None;
+        tracking.pending_frames = None;
+        tracking.exchanges = VecDeque::new();
+        tracking.ended = ended;
+        tracking.shed = [true; 2];
     }
 
     /// Nothing more is said in a conversation: the next flow may have it.

@@ -303,6 +303,16 @@ impl Dissector for Http1 {
         *left = false;
         pairing.reset();
     }
+
+    fn held(&self) -> usize {
+        let bodies = &self.bodies;
+        let bodies = bodies
+            .to_server
+            .held()
+            .saturating_add(bodies.to_client.held());
+        let own = size_of::<Self>().saturating_add(self.pairing.held());
+        own.saturating_add(bodies)
+    }
 }
 
 impl Http1 {

@@ -217,6 +217,11 @@ impl Default for Pairing {
 }
 
 impl Pairing {
+    /// Bytes of memory that the open requests take.
+    pub(super) fn held(&self) -> usize {
+        self.open.capacity().saturating_mul(size_of::<Open>())
+    }
+
     /// Forgets everything, and keeps the room of a few requests.
     pub(super) fn reset(&mut self) {
         let mut open = std::mem::take(&mut self.open);
