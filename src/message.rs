@@ -202,6 +202,9 @@ pub struct Summary {
     /// An answer to one of several questions, and which one is not certain: packets were lost, or
     /// the capture began in the middle.
     pub unpaired: bool,
+    /// An answer whose exchange is likely, and not certain: where it was counted from, the client
+    /// looked as if it waited for each answer.
+    pub likely: bool,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.

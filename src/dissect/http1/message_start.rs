@@ -39,6 +39,7 @@ impl Http1 {
                 self.pairing.request(&stand)
             };
             half.unpaired = !half.roles_swapped && self.pairing.is_unsure();
+            half.likely = half.request.is_some() && self.pairing.is_likely();
             half.request.map(|request| request.exchange)
         } else {
             half.exchange = out.next_exchange();
@@ -349,6 +350,7 @@ impl Http1 {
             interim,
             odd,
             unpaired: half.unpaired,
+            likely: half.likely,
         }
     }
 }

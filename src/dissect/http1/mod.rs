@@ -84,6 +84,8 @@ struct DirectionState {
     request: Option<OpenRequest>,
     /// It is one of several, and which is not certain.
     unpaired: bool,
+    /// It is likely the response to `request`, and not certain.
+    likely: bool,
     /// The body ends with the stream.
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.

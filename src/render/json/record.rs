@@ -232,6 +232,7 @@ impl Record<'_> {
                 (hit.midstream, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.brief.unpaired, "unpaired"),
+                (hit.brief.likely, "likely_pair"),
                 (hit.pending, "pending"),
                 (is_http(hit) && layout.head_is_cut(), "head_cut"),
                 (!self.kept, "not_kept"),
