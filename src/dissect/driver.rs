@@ -1,7 +1,7 @@
-//! The *talk*: finds out what is spoken in the streams of a flow, lets a dissector read it, and
-//! falls back to raw bursts.
-//!
-//! It is the one place where bytes wait. It knows no protocol.
+//! The stream driver: recognises the protocol in the streams of a flow, passes the bytes to its
+//! dissector, and falls back to raw bursts. It is the only place that buffers stream bytes, at most
+//! [`crate::limits::Limits::head`] of them in each direction, and it contains nothing specific to a
+//! protocol.
 
 use super::direction::{DirectionBuffer, Mode, less, share};
 use super::output::Output;
@@ -14,16 +14,18 @@ use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 use crate::stream::{Ending, GapReason, PacketInfo};
 
-/// Steps in a row that a dissector may take without consuming anything.
+/// Maximum number of consecutive steps of a dissector that consume nothing. One that exceeds it is
+/// treated as malformed, so that every call ends.
 const STEPS: u8 = 8;
 
-/// The part of a conversation that a flow with stream data needs.
+/// The part of a [`super::FlowDissector`] that only a flow with stream data needs.
 #[derive(Default)]
 pub(super) struct StreamDriver {
     directions: PerDirection<DirectionBuffer>,
-    /// With its protocol's name; a successor has none, since it is never recognised.
+    /// The dissector with its protocol's name. The name is empty after [`Then::Become`], since no
+    /// probe recognises a successor.
     dissector: Option<(&'static str, Box<dyn Dissector>)>,
-    /// One that another flow had, as new.
+    /// A dissector of an earlier flow, reset for reuse.
     spare: Option<(&'static str, Box<dyn Dissector>)>,
 }
 
@@ -38,7 +40,7 @@ impl StreamDriver {
             .min()
     }
 
-    /// Be as new, for another flow.
+    /// Resets to the initial state, for use with another flow. Keeps the dissector for reuse.
     pub(super) fn reset(&mut self) {
         self.directions = PerDirection::default();
         if let Some((name, mut dissector)) = self.dissector.take() {
@@ -53,13 +55,13 @@ impl StreamDriver {
         (!half.waiting.is_empty()).then_some(&half.first)
     }
 
-    /// Bytes of memory held for bytes that wait.
+    /// Bytes allocated for buffered stream data.
     pub(super) fn held(&self) -> usize {
         let of = |half: &DirectionBuffer| half.waiting.capacity();
         of(&self.directions.to_server).saturating_add(of(&self.directions.to_client))
     }
 
-    /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
+    /// Records that a direction was joined midstream, unless some of its bytes were seen before.
     #[cold]
     #[inline(never)]
     pub(super) fn join(&mut self, dir: Direction) {
@@ -69,7 +71,7 @@ impl StreamDriver {
         }
     }
 
-    /// Takes the next bytes of a direction.
+    /// Takes the next bytes of a direction. `place` is the position of the first.
     pub(super) fn data(
         &mut self,
         dir: Direction,
@@ -95,7 +97,8 @@ impl StreamDriver {
         }
     }
 
-    /// Ends a direction's burst if `now` is long enough after its last byte.
+    /// Ends a direction's burst if `now` is at least a pause after its last byte. Bytes that are
+    /// likely to start a message stay buffered.
     pub(super) fn pause(&mut self, dir: Direction, now: Timestamp, out: &mut Output<'_>) {
         let half = self.directions.of_mut(dir);
         let worth_waiting = half.likely && !half.waiting.is_empty();
@@ -104,7 +107,8 @@ impl StreamDriver {
         }
     }
 
-    /// Passes on what waits and `bytes`, which end in front of `end`; what is left waits.
+    /// Processes the buffered bytes and `bytes`, which end before `end`. Unconsumed bytes are
+    /// buffered.
     fn take(&mut self, dir: Direction, end: Place, bytes: &[u8], out: &mut Output<'_>) {
         let mut rest = bytes;
         let mut fresh = true;
@@ -141,9 +145,10 @@ impl StreamDriver {
         }
     }
 
-    /// Passes on `bytes`, which end in front of `end`, until what is left is not enough for the
-    /// next step; says how many were used. The first `held` of them waited, the others are lent;
-    /// `fresh`: the first lent one is the first of its segment.
+    /// Processes `bytes`, which end before `end`, until fewer are left than the next step requires.
+    /// Returns how many were used. The first `held` bytes come from the buffer, the others are
+    /// borrowed from the segment; `fresh` means that the first borrowed byte is the first of its
+    /// segment.
     fn pass(
         &mut self,
         (dir, end): (Direction, Place),
@@ -212,7 +217,7 @@ impl StreamDriver {
         }
     }
 
-    /// Lets the dissector take a step; says how many bytes it consumed.
+    /// Lets the dissector take one step. Returns how many bytes it consumed.
     fn ask(&mut self, input: &Input<'_>, steps: u8, out: &mut Output<'_>) -> usize {
         let result = match dissector(&mut self.dissector) {
             Some(dissector) if steps < STEPS => dissector.data(input, out),
@@ -236,7 +241,7 @@ impl StreamDriver {
         }
     }
 
-    /// Does as the dissector said.
+    /// Enters the mode that the dissector returned.
     fn then(&mut self, dir: Direction, then: Then, out: &mut Output<'_>) {
         let mode = match then {
             Then::Need(need) if need > out.limits.head => {
@@ -266,7 +271,7 @@ impl StreamDriver {
         half.burst.enter(false, continues);
     }
 
-    /// Tells raw bytes, or recognises what they begin.
+    /// Emits raw bytes, unless they are or may be the start of something that is recognised.
     fn raw(
         &mut self,
         dir: Direction,
@@ -320,7 +325,8 @@ impl StreamDriver {
         Raw::Told
     }
 
-    /// Has a dissector from here on, which is told what it could not be told before.
+    /// Installs a dissector for `protocol`, and reports the bytes that were lost before there was
+    /// one.
     fn begin(&mut self, protocol: &'static Protocol) {
         let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
         let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
@@ -332,8 +338,8 @@ impl StreamDriver {
         self.dissector = Some((name, dissector));
     }
 
-    /// Gives what waits before a hole to the dissector that it begins something for: there will not
-    /// be more of it.
+    /// Passes the buffered bytes before a gap to the dissector if they start a message, since no
+    /// more of them will arrive.
     fn begin_cut(&mut self, dir: Direction, out: &mut Output<'_>) {
         let half = self.directions.of_mut(dir);
         if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
@@ -376,7 +382,7 @@ impl StreamDriver {
         half.waiting = waiting;
     }
 
-    /// Takes a hole: so many bytes from an offset on.
+    /// Handles a gap of `len` bytes from `offset` on.
     pub(super) fn gap(
         &mut self,
         dir: Direction,
@@ -387,7 +393,8 @@ impl StreamDriver {
         self.begin_cut(dir, out);
         let half = self.directions.of_mut(dir);
         if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
-            // When they came is not known, and what ends here had its last byte in front of them.
+            // The time of the missing bytes is unknown. What ends here had its last byte before
+            // them.
             out.by = half.burst.last_or(out.by);
         }
         let untouched = half.place.is_none();
@@ -459,11 +466,11 @@ impl StreamDriver {
         }
     }
 
-    /// Takes the end of a direction.
+    /// Handles the end of a direction.
     pub(super) fn end(&mut self, dir: Direction, how: Ending, out: &mut Output<'_>) {
         let half = self.directions.of_mut(dir);
         if how != Ending::Fin {
-            // It ended with its last byte, not when that was believed.
+            // The direction ended with its last byte, not when its end was detected.
             out.by = half.burst.last_or(out.by);
         }
         let waiting = std::mem::take(&mut half.waiting);
@@ -484,7 +491,8 @@ impl StreamDriver {
     }
 }
 
-/// Tells of bytes that are none of the dissector's, now or when there is one.
+/// Reports bytes that the dissector does not get. Without a dissector they are recorded for the
+/// next.
 fn miss(
     half: &mut DirectionBuffer,
     dissector: Option<&mut Box<dyn Dissector>>,
@@ -498,15 +506,15 @@ fn miss(
     half.missed = Some(all);
 }
 
-/// What became of raw bytes.
+/// What was done with raw bytes.
 pub(super) enum Raw {
-    /// All were told.
+    /// All were emitted.
     Told,
-    /// So many of them were told, and something else begins behind them.
+    /// This many were emitted; something else starts after them.
     Part(usize),
-    /// They may begin something: they wait for more.
+    /// They may start something: they stay buffered until more bytes arrive.
     Waits,
-    /// They begin something: the dissector is to be asked.
+    /// They start something that was recognised: the dissector is called next.
     Recognised,
 }
 
@@ -525,13 +533,13 @@ mod tests {
     use crate::message::{Kind, MessageEvent, Part, Role};
     use crate::stats::DissectStats;
 
-    /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands
-    /// over to raw bursts, `B` to [`Caesar`].
+    /// A protocol for the tests: `b3abc` is a message with a body of 3 bytes, `s3abc` is framing,
+    /// `n` hands over to raw bursts, `B` to [`Caesar`].
     #[derive(Default)]
     struct Toy {
         open: bool,
     }
-    /// Another: each byte is a message of its own, moved on by one.
+    /// Another one: each byte is a message of its own, whose text is the byte plus one.
     struct Caesar;
 
     const TOY: Kind = Kind {
@@ -616,7 +624,8 @@ mod tests {
         fn reset(&mut self) {}
     }
 
-    /// What is said, shortened: `(` begin, text, `?` missing, `)` end; and the counters.
+    /// Returns the emitted events in short form, and the counters: `(` start (`[` of a burst),
+    /// text, `?` and the length of a gap, `)` end.
     fn play(pieces: &[&[u8]], gap: u64, after: &[u8]) -> (String, DissectStats) {
         let mut driver = StreamDriver {
             dissector: Some(("toy", Box::<Toy>::default())),

@@ -1,4 +1,6 @@
-//! For tests: plays a conversation and draws what is said of it as a chart, one line each:
+//! Test harness: plays the events of a flow into a [`FlowDissector`] and draws the emitted messages
+//! as a chart. The chart has one line for each event, and adjacent text of one part is one line, so
+//! that it does not depend on how the bytes were cut:
 //!
 //! ```text
 //! > http.request #0
@@ -23,26 +25,26 @@ use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 /// How the writes of a play are cut into segments.
 #[derive(Clone, Debug)]
 pub(super) enum Cut {
-    /// Each in one.
+    /// One segment for each write.
     Whole,
-    /// One byte each.
+    /// One segment for each byte.
     Bytes,
-    /// Lengths, used in turn.
+    /// Segments of these lengths, used in turn.
     Lengths(Vec<usize>),
 }
 
-/// One thing that happens.
+/// One step of a play.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// One write of an application; PSH on its last segment.
+    /// A write of an application. Its last segment has PSH.
     Write(Direction, Vec<u8>),
-    /// A write of which the last segment has no PSH.
+    /// A write whose last segment has no PSH.
     Unpushed(Direction, Vec<u8>),
-    /// Bytes are missing.
+    /// Missing bytes.
     Gap(Direction, u64),
-    /// A direction ends.
+    /// The end of a direction.
     End(Direction, Ending),
-    /// Nothing happens for so many milliseconds.
+    /// A pause of this many milliseconds.
     Pause(i64),
 }
 
@@ -65,7 +67,7 @@ pub(super) fn server_gap(len: u64) -> Step {
 pub(super) const CLIENT_END: Step = Step::End(Direction::ToServer, Ending::Fin);
 pub(super) const SERVER_END: Step = Step::End(Direction::ToClient, Ending::Fin);
 
-/// A conversation on the stage.
+/// A play: the dissector of a flow, its surroundings, and the chart.
 #[derive(Default)]
 pub(super) struct Play {
     pub(super) conversation: FlowDissector,
@@ -73,15 +75,15 @@ pub(super) struct Play {
     pub(super) decoders: Budget,
     pub(super) stats: DissectStats,
     pub(super) now: Timestamp,
-    /// Call `idle` all the time.
+    /// Whether to call `idle` before every packet.
     pub(super) ticking: bool,
     pub(super) chart: Chart,
     pub(super) frame: u64,
-    /// How many bytes each direction has sent, captured or not.
+    /// Number of bytes that each direction has sent, captured or not.
     pub(super) sent: [u64; 2],
-    /// How many of them the other side has received, as it says from now on. `None`: all.
+    /// Number of sent bytes that the receiver acknowledges from now on. `None`: all.
     pub(super) received: [Option<u64>; 2],
-    /// The handshake was not captured.
+    /// Whether the handshake is missing from the capture.
     pub(super) midstream: bool,
 }
 
@@ -152,7 +154,7 @@ impl Play {
         }
     }
 
-    /// So many bytes are sent; says from which offset on.
+    /// Sends `len` bytes. Returns the offset of the first.
     fn send(&mut self, dir: Direction, len: u64) -> u64 {
         let sent = &mut self.sent[dir.index()];
         let from = *sent;
@@ -183,7 +185,7 @@ impl Play {
         self.event_in(&flow(protocol), event);
     }
 
-    /// Takes an event of this flow.
+    /// Dissects an event of this flow.
     pub(super) fn event_in(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         let Self {
             conversation,
@@ -220,24 +222,24 @@ impl Play {
     }
 }
 
-/// What was said.
+/// The emitted events.
 #[derive(Default)]
 pub(super) struct Chart {
     lines: Vec<String>,
     /// Direction and part of the text in the last line.
     text: Option<(Direction, Part)>,
     open: [bool; 2],
-    /// Bytes of text.
+    /// Number of bytes of text.
     pub(super) bytes: u64,
-    /// All text of each direction.
+    /// The text of each direction.
     pub(super) texts: [Vec<u8>; 2],
-    /// What became of each body. They are no lines: most bodies are as sent, and their sizes are
-    /// seen. The rules that messages were said to break.
+    /// The rules that messages broke ([`crate::message::Summary::odd`]).
     pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
-    /// The other readings of all messages: what the bytes were taken for, and the text.
+    /// The other readings of all messages: their names and their text.
     pub(super) readings: Vec<(&'static str, Vec<u8>)>,
-    /// Where those of each direction's open message begin in them, in the order of their numbers.
+    /// Indexes into `readings` for the open message of each direction, by the number of the
+    /// reading.
     places: [Vec<usize>; 2],
     /// The frame of each `Start` and each `End`.
     pub(super) frames: Vec<u64>,
@@ -342,7 +344,7 @@ impl Chart {
         &self.lines
     }
 
-    /// Only the lines that are not text.
+    /// The lines that are not text.
     pub(super) fn outline(&self) -> Vec<&str> {
         let text = ["head", "body", "trailer"];
         let is_text = |line: &str| text.iter().any(|part| line[2..].starts_with(part));
@@ -354,7 +356,7 @@ impl Chart {
     }
 }
 
-/// Plays `steps` whole and byte by byte, and wants the chart for both.
+/// Plays `steps` whole and byte by byte, and expects the same chart from both.
 pub(super) fn expect(steps: &[Step], chart: &[&str]) -> DissectStats {
     let mut whole = DissectStats::default();
     for (cut, ticking) in [

@@ -1,5 +1,5 @@
-//! What a message is, for people: its title, and its [`Description`] from its kept head. Asked for
-//! when it is shown.
+//! Descriptions of messages for people: the title, and the [`Description`] of a buffered head.
+//! Called only for messages that are shown.
 
 use std::ops::Range;
 
@@ -10,11 +10,11 @@ use super::head::{FieldLine, FieldLines, first_line};
 use super::start_line::{RequestLine, StatusLine};
 use crate::message::{Description, Fact, HeadStyle, Kind, Role};
 
-/// Room for a title; what does not fit is cut.
+/// Maximum length of a title in bytes; longer ones are cut.
 pub(super) const TITLE: usize = 512;
 
-/// Fields of negotiation and identity, which make two askers get different answers. `Accept` and
-/// `Accept-*` are meant as well.
+/// Fields of negotiation and identity: two clients get different responses because of them.
+/// `Accept` and `Accept-*` stand out as well.
 const STAND_OUT: [&str; 5] = [
     "content-language",
     "authorization",
@@ -23,7 +23,7 @@ const STAND_OUT: [&str; 5] = [
     "location",
 ];
 
-/// Facts that are one field's value.
+/// Facts that are the value of one field.
 const FACTS: [(&str, &str); 7] = [
     ("user-agent", "http.user_agent"),
     ("referer", "http.referer"),
@@ -34,7 +34,7 @@ const FACTS: [(&str, &str); 7] = [
     ("transfer-encoding", "http.transfer_encoding"),
 ];
 
-/// Media types of `application/` that are not for reading; so are those with one of
+/// Subtypes of `application/` that are not readable text. So are those with one of
 /// [`OPAQUE_PREFIXES`].
 const OPAQUE: [&str; 22] = [
     "octet-stream",
@@ -71,7 +71,7 @@ const OPAQUE_PREFIXES: [&str; 8] = [
     "x-font-",
 ];
 
-/// `GET localhost:5000/path`: the method and the place that is asked for, in `room`.
+/// Composes the title of a request in `room`, its method and target URI: `GET localhost:5000/path`.
 pub(super) fn request_title<'t>(
     line: &RequestLine<'_>,
     host: Option<&[u8]>,
@@ -108,7 +108,7 @@ pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Descrip
     about.description
 }
 
-/// A description in the making.
+/// A description under construction.
 struct About<'h> {
     head: &'h [u8],
     description: Description,
@@ -152,7 +152,7 @@ impl About<'_> {
         self.style(0..request.method.len(), HeadStyle::Method);
     }
 
-    /// Of a request whose line was cut.
+    /// Describes a request whose start line is cut off.
     fn cut_request(&mut self, line: &[u8]) {
         let Some(request) = RequestLine::of_part(line) else {
             return;
@@ -241,13 +241,13 @@ impl About<'_> {
             }
         }
         if content.then(transfer).are_known() {
-            // They are undone before the body is told.
+            // These codings are undone before the body is emitted.
             names.clear();
         }
         self.description.opaque = opaque(media.as_deref(), &names);
     }
 
-    /// Where the first field of this name has its value.
+    /// The range of the value of the first field with this name.
     fn value(&self, name: &str) -> Option<Range<usize>> {
         let is = |field: &FieldLine| {
             self.head
@@ -266,8 +266,8 @@ fn codings_of(list: &[u8]) -> impl Iterator<Item = String> {
     names.filter(|name| !matches!(name.as_str(), "" | "identity" | "chunked"))
 }
 
-/// What to call a body that is not for reading: `image/png`, `text/html, gzip`; `None` when it is
-/// for reading.
+/// The name of a body that is not readable text: `image/png`, `text/html, gzip`. `None` if it is
+/// readable.
 fn opaque(media: Option<&str>, codings: &[String]) -> Option<String> {
     let unreadable = media.is_some_and(is_opaque);
     let names = || {

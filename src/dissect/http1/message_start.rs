@@ -1,5 +1,6 @@
-//! The *opening* of a message: from its first byte to the end of its head, where its framing and
-//! its pair are known.
+//! The start of a message: from its first byte to the end of its head, where its framing and its
+//! exchange are known. A message that is complete in one buffer and needs no decoding is emitted as
+//! one event, without a copy.
 
 use super::super::output::Output;
 use super::super::{Input, Malformed, ProbeResult, Progress, Then};
@@ -13,7 +14,7 @@ use crate::flow::Direction;
 use crate::message::{Complete, MessageEvent, Part, Start, Summary};
 
 impl Http1 {
-    /// A message begins in front of `input`: how, is yet to be told.
+    /// Starts a message at the first byte of `input`. The caller emits the returned event.
     pub(super) fn begin(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Start {
         let dir = input.dir;
         let response = is_response(input.bytes);
@@ -21,7 +22,7 @@ impl Http1 {
             .asker
             .get_or_insert(if response { dir.reverse() } else { dir });
         self.left = false;
-        // Written where it stays.
+        // Written in place, which avoids a copy.
         let half = self.directions.of_mut(dir);
         *half = DirectionState::default();
         half.response = response;
@@ -56,8 +57,8 @@ impl Http1 {
         }
     }
 
-    /// Looks for the end of the head, and reads it. `begin`: that the message begins is yet to be
-    /// told.
+    /// Searches for the end of the head, and parses it. `begin` is the start event if it was not
+    /// emitted yet.
     pub(super) fn head(
         &mut self,
         input: &Input<'_>,
@@ -148,8 +149,8 @@ impl Http1 {
         Ok(self.behind_head(dir, end, framing, &plan, expected, out))
     }
 
-    /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it
-    /// is wanted.
+    /// Continues after a head of `end` bytes. `expected` means that the body is only sent if the
+    /// server accepts it.
     pub(super) fn behind_head(
         &mut self,
         dir: Direction,
@@ -164,8 +165,8 @@ impl Http1 {
             Framing::Tunnel => {
                 self.over(dir, end, out);
                 self.directions.of_mut(dir.reverse()).tunnel = true;
-                // What is spoken in it is another conversation, in which the server may be the one
-                // who asks.
+                // The tunnel contains another connection, in which the server may send the
+                // requests.
                 self.pairing.reset();
                 (self.asker, self.left) = (None, true);
                 Progress {
@@ -194,7 +195,7 @@ impl Http1 {
         }
     }
 
-    /// Goes on in front of a body, behind `consumed` bytes.
+    /// Continues before a body, after `consumed` bytes.
     pub(super) fn body_begins(
         &mut self,
         dir: Direction,
@@ -214,8 +215,8 @@ impl Http1 {
         Progress { consumed, then }
     }
 
-    /// Looks whether the body of a request comes, or the next request: its client was to ask before
-    /// it sends the body.
+    /// Decides whether the body of a request follows, or the next request: the client was to wait
+    /// for the server's consent before it sends the body (RFC 9110 section 10.1.1).
     pub(super) fn expected(
         &mut self,
         input: &Input<'_>,
@@ -236,7 +237,7 @@ impl Http1 {
         self.body_begins(dir, 0, framing)
     }
 
-    /// Looks whether a body comes in chunks.
+    /// Decides whether a body is chunked.
     pub(super) fn perhaps(
         &mut self,
         input: &Input<'_>,
@@ -249,7 +250,7 @@ impl Http1 {
         let body = self.bodies.of_mut(dir);
         match looks_chunked(input.bytes) {
             Some(true) => {
-                // Who does not know that they are there takes the chunks' sizes for text.
+                // A receiver that does not see the chunked framing takes the chunk sizes for text.
                 body.search_as_sent(dir, out);
                 if !said {
                     body.read_as("chunked");
@@ -269,8 +270,8 @@ impl Http1 {
         }
     }
 
-    /// What is known of a message by its head, and its title, which may be put together in `room`;
-    /// `odd` is what was seen to break a rule before its fields were read.
+    /// Returns the summary of a message and its title, which may be composed in `room`. `odd` is a
+    /// rule that was found to be broken before the fields were parsed.
     pub(super) fn brief<'t>(
         &mut self,
         dir: Direction,
@@ -289,7 +290,7 @@ impl Http1 {
         }
     }
 
-    /// What is known of a request.
+    /// Returns the summary of a request.
     fn request(
         &mut self,
         dir: Direction,
@@ -317,7 +318,7 @@ impl Http1 {
         }
     }
 
-    /// What is known of an answer.
+    /// Returns the summary of a response.
     fn response(
         &mut self,
         dir: Direction,

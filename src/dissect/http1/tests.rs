@@ -1,4 +1,5 @@
-//! Tests of whole HTTP/1.x conversations, each played whole and byte by byte.
+//! Tests of whole HTTP/1.x conversations. Each is played whole and byte by byte, and both must give
+//! the same messages.
 
 mod readings;
 
@@ -814,7 +815,7 @@ fn where_chunks_break_the_rest_is_body_as_sent_and_nothing_disappears() {
 #[test]
 fn behind_broken_chunks_the_next_answer_is_read() {
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    // The last one forgets its last chunk.
+    // The last one omits its last chunk.
     for chunks in [&b"{\"a\": 1}"[..], b"2\r\nab\r\nxyz", b"2\r\nab\r\n"] {
         let steps = [
             client(GET),
@@ -954,7 +955,7 @@ fn a_head_byte_by_byte_takes_linear_time() {
     let started = Instant::now();
     let play = Play::of(&[client(request.as_bytes())], &Cut::Bytes);
     assert_eq!(play.chart.outline().last(), Some(&"> end"));
-    // A head that is read again for each byte takes a hundred times this.
+    // A head that is parsed again for each byte takes a hundred times this.
     assert!(
         started.elapsed() < Duration::from_millis(500),
         "{:?}",
@@ -1043,7 +1044,7 @@ fn a_very_long_start_line_of_no_known_method_is_recognised_by_its_end() {
     }
 }
 
-/// A message of one side, as bytes.
+/// A message of one direction, as bytes.
 fn message(response: bool) -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 0..40);
     let fields = proptest::collection::vec("[A-Z][a-z-]{0,8}: [ -~]{0,12}\r\n", 0..4);
@@ -1076,7 +1077,7 @@ fn message(response: bool) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Writes that look like HTTP here and there, and holes.
+/// Writes that partly look like HTTP, and gaps.
 fn noise() -> impl Strategy<Value = Vec<Step>> {
     let piece = prop_oneof![
         proptest::collection::vec(any::<u8>(), 1..20),
@@ -1114,7 +1115,7 @@ proptest! {
     ) {
         let steps = [client(&requests.concat()), server(&responses.concat()), CLIENT_END, SERVER_END];
         let whole = Play::of(&steps, &Cut::Whole);
-        // Of each line, what it is: a path may be called anything.
+        // Only the kind of each line, since a path may have any name.
         let broken = |line: &str| line.starts_with("tcp.burst") || line == "end incomplete";
         prop_assert!(!whole.chart.lines().iter().any(|line| broken(&line[2..])));
         for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
@@ -1133,7 +1134,7 @@ proptest! {
             let play = Play::of(&steps, &cut);
             prop_assert!(play.chart.is_quiet());
             let sent: usize = steps.iter().map(|step| if let Step::Write(_, bytes) = step { bytes.len() } else { 0 }).sum();
-            // Of chunks that no head told of, the framing is in another reading.
+            // For chunks that no head declares, the framing is part of another reading.
             let told: usize = play.chart.readings.iter().filter(|(name, _)| *name == "sent").map(|(_, text)| text.len()).sum();
             let all = play.chart.bytes + play.stats.framing_bytes;
             prop_assert!(all == sent as u64 || all < sent as u64 && told > 0, "{all} of {sent} {:#?}", play.chart.lines());

@@ -1,5 +1,5 @@
-//! `br` (RFC 7932). Its window is at most 16 MiB: what the format calls large windows is no part of
-//! HTTP.
+//! The decoder of `br` (RFC 7932), with a window of at most 16 MiB: HTTP does not allow the large
+//! windows of the format. All its memory is reserved from the budget.
 
 use brotli_decompressor::{
     Allocator, BrotliDecompressStream, BrotliResult, BrotliState, SliceWrapper as _, StandardAlloc,
@@ -10,13 +10,13 @@ use crate::dissect::budget::{Budget, Reservation};
 
 type State = BrotliState<Meter, Meter, Meter>;
 
-/// Bytes given to the decoder at once. What it decoded of them is lost when they hold a mistake,
-/// and they are told as sent.
+/// Number of bytes passed to the decoder at once. If they contain an error, their output is lost
+/// and they are emitted as sent.
 const PIECE: usize = 512;
-/// Bytes taken from the decoder at once.
+/// Size of the output buffer, in bytes.
 const ROOM: usize = 8 << 10;
 
-/// Unpacks a brotli stream.
+/// Decodes a brotli stream.
 pub(super) struct Brotli {
     state: Box<State>,
     done: bool,
@@ -44,7 +44,7 @@ impl Brotli {
         self.state.alloc_u8.refused || self.state.alloc_u32.refused || self.state.alloc_hc.refused
     }
 
-    /// Takes a piece that begins behind `before` bytes of those in hand.
+    /// Decodes a piece that starts after `before` of the bytes in hand.
     fn piece(&mut self, piece: &[u8], before: usize, sink: Sink<'_>) -> Result<(), Failure> {
         let mut room = [0; ROOM];
         let (mut used, mut left) = (0, piece.len());
@@ -102,18 +102,18 @@ impl Decoder for Brotli {
     }
 }
 
-/// Allocates for a decoder what the budget has.
+/// Allocates memory for a decoder as far as the budget allows.
 struct Meter {
     charge: Reservation,
     limit: usize,
-    /// It did not have as much as was asked for.
+    /// Whether the budget has refused an allocation.
     refused: bool,
 }
 
 impl<T: Clone + Default> Allocator<T> for Meter {
     type AllocatedMemory = <StandardAlloc as Allocator<T>>::AllocatedMemory;
 
-    /// `len` places, or none: then the decoder fails.
+    /// Allocates `len` cells, or none if the budget refuses, which makes the decoder fail.
     fn alloc_cell(&mut self, len: usize) -> Self::AllocatedMemory {
         let bytes = len.saturating_mul(size_of::<T>());
         let sum = self.charge.bytes().saturating_add(bytes);

@@ -1,8 +1,9 @@
-//! *Chain*: all that is undone to one body: the codings that its head says, one after the other,
-//! then what its first bytes show.
+//! The decoding chain of one body: one stage for each coding that the head declares, then the
+//! outputs that the first decoded bytes call for. Memory is reserved before it is used, and only
+//! the first bytes are buffered.
 //!
 //! ```text
-//! bytes ──▶ Stage ──▶ ... ──▶ Tail ──▶ Text ──▶ told
+//! bytes ──▶ Stage ──▶ ... ──▶ Tail ──▶ Text ──▶ text of the message
 //!                              ├─────▶ Stage ──▶ Text ──▶ another reading
 //!                              └─────▶ ...
 //! ```
@@ -15,52 +16,52 @@ use super::text::{Listener, Text};
 use crate::dissect::budget::Budget;
 use crate::message::Decoding;
 
-/// Decoded bytes of a trial that are looked at.
+/// Maximum number of decoded bytes that are examined in a trial.
 const TRIAL: usize = 1024;
 
-/// All that is undone to one body.
+/// The decoding chain of one body.
 pub(super) struct Chain {
-    /// What undoes each coding that the head says; the last one that was applied comes first. At
-    /// most [`crate::limits::CODINGS`].
+    /// One stage for each declared coding, in the order of decoding (the coding that was applied
+    /// last comes first). At most [`crate::limits::CODINGS`].
     stages: Vec<Stage>,
     tail: Tail,
 }
 
-/// What becomes of the bytes behind the stages.
+/// The outputs after the stages.
 pub(super) struct Tail {
-    /// Until the first bytes were looked at.
+    /// The context for examining the first bytes; `None` once they were examined.
     look: Option<Look>,
-    /// The message's own text, then that of other readings.
+    /// The message's own text, then the text of other readings.
     outputs: Vec<Output>,
-    /// The stages could undo nothing: what comes out of them is what was sent.
+    /// Whether no stage could decode anything: the stages then pass on the bytes as sent.
     mistaken: bool,
 }
 
-/// What is needed to look at the first bytes.
+/// The context for examining the first bytes.
 pub(super) struct Look {
     pub(super) about: About,
     pub(super) charset: Option<Charset>,
     pub(super) other: Option<Charset>,
-    /// The head says a coding that is not known.
+    /// Whether the head declares an unknown coding.
     pub(super) unknown: bool,
-    /// The memory of all decoders, and its bound.
+    /// The memory budget of all decoders, and its limit.
     pub(super) budget: Budget,
     pub(super) limit: usize,
-    /// Bytes that wait for more.
+    /// Buffered bytes, too few to decide.
     pub(super) held: Vec<u8>,
 }
 
-/// A way in which the bytes are read.
+/// One reading of the bytes.
 struct Output {
-    /// Undoes a coding that the head does not say.
+    /// Decodes a coding that the head does not declare.
     stage: Option<(Stage, &'static str)>,
     text: Text,
 }
 
-/// How the message's own text came to be.
+/// How the message's own text was obtained.
 pub(super) struct Outcome {
     pub(super) state: Decoding,
-    /// What the bytes were taken for, where that is not what the head says.
+    /// The actual form of the bytes, if it differs from what the head declares.
     pub(super) reading: Option<&'static str>,
 }
 
@@ -74,7 +75,7 @@ impl Chain {
         Self { stages, tail }
     }
 
-    /// The body was said to come in chunks, and does not as far as the grammar goes.
+    /// Records that the body was declared to be chunked but violates the grammar of chunks.
     pub(super) const fn doubt_chunks(&mut self) {
         if let Some(look) = &mut self.tail.look {
             look.about.hints.chunked = true;
@@ -92,12 +93,12 @@ impl Chain {
         pass(stages, tail, bounds, Piece::Decoded(bytes), listener)
     }
 
-    /// Bytes are missing. False when what comes behind them cannot be decoded.
+    /// Handles a gap. Returns false if the bytes after it cannot be decoded.
     pub(super) fn hole(&mut self, bounds: Bounds, listener: &mut dyn Listener) -> bool {
         self.stages.is_empty() && self.tail.hole(bounds, listener)
     }
 
-    /// Tells what is held.
+    /// Ends the body and emits buffered bytes.
     pub(super) fn finish(
         &mut self,
         whole: bool,
@@ -149,7 +150,8 @@ impl Tail {
         let bytes = match piece {
             Piece::Decoded(bytes) => bytes,
             Piece::AsSent(bytes) if look.held.is_empty() || look.about.mistaken => {
-                // Nothing was decoded: the coding is not the one that was said, or there is none.
+                // Nothing was decoded: the declared coding is the wrong one, or the body is not
+                // coded.
                 look.about.mistaken = true;
                 self.mistaken = true;
                 bytes
@@ -176,7 +178,7 @@ impl Tail {
         Ok(())
     }
 
-    /// No more bytes come to look at.
+    /// Decides with the bytes that are there, since no more will arrive.
     fn settle(
         &mut self,
         bounds: Bounds,
@@ -197,7 +199,7 @@ impl Tail {
         }
     }
 
-    /// Sets up what reads the body.
+    /// Sets up the outputs.
     fn decide(&mut self, judgement: Judgement, first: &[u8], listener: &mut dyn Listener) {
         let Some(look) = self.look.take() else { return };
         match judgement {
@@ -232,8 +234,8 @@ impl Tail {
         }
     }
 
-    /// Shows the body with a coding undone, beside a reading as it was sent; or plainly, if there
-    /// is no memory for that.
+    /// Makes the decoded bytes the message's own text, with a reading of the bytes as sent; or
+    /// shows them as sent, if there is no memory for the decoder.
     fn show(&mut self, decoded: Option<Output>, look: &Look, listener: &mut dyn Listener) {
         match decoded {
             Some(output) => {
@@ -244,7 +246,7 @@ impl Tail {
         }
     }
 
-    /// Adds another reading, if there is room for it.
+    /// Adds another reading, if the limits allow it.
     fn add(&mut self, name: &'static str, output: Option<Output>, listener: &mut dyn Listener) {
         if let Some(output) = output
             && let Some(reading) = listener.fork(name)
@@ -318,7 +320,8 @@ impl Tail {
         Ok(())
     }
 
-    /// How the message's own text came to be; `state` is that of the stages, if there are any.
+    /// Returns how the message's own text was obtained. `state` is that of the stages, if there are
+    /// any.
     fn outcome(&self, state: Option<Decoding>) -> Outcome {
         let Some(Output { stage, text }) = self.outputs.first() else {
             return Outcome {
@@ -326,7 +329,7 @@ impl Tail {
                 reading: None,
             };
         };
-        // One that gave nothing, and could not, was never applied.
+        // A decoder that failed without output was never needed.
         let found = stage.as_ref().map(|(stage, name)| (stage, *name));
         let found = found.filter(|(stage, _)| stage.gave() || stage.state() == Decoding::Decoded);
         let state = match (&found, state) {
@@ -341,7 +344,7 @@ impl Tail {
 }
 
 impl Look {
-    /// The bytes as they are. Text that stays coded has no characters.
+    /// The output of the bytes as they are. Text that stays coded has no character set.
     fn plain(&self) -> Output {
         let text = match self.unknown || self.about.mistaken {
             true => Text::as_sent(),
@@ -350,7 +353,7 @@ impl Look {
         Output { stage: None, text }
     }
 
-    /// The same, beside what they seem to be.
+    /// The output of the bytes as sent, beside their decoded form.
     fn as_sent() -> Output {
         Output {
             stage: None,
@@ -358,7 +361,7 @@ impl Look {
         }
     }
 
-    /// The bytes with a coding undone; `None` when there is no memory for that.
+    /// The output of the bytes with a coding undone; `None` if there is no memory for the decoder.
     fn coded_in(&self, coding: Coding) -> Option<Output> {
         let stage = Stage::new(coding, &self.budget, self.limit)?;
         Some(Output {
@@ -367,7 +370,7 @@ impl Look {
         })
     }
 
-    /// Whether `first` can be undone as this coding, and is text then.
+    /// Whether `first` can be decoded with this coding, and is text then.
     fn is_likely(&self, coding: Coding, first: &[u8]) -> bool {
         let Some(mut stage) = Stage::new(coding, &self.budget, self.limit) else {
             return false;
@@ -378,7 +381,7 @@ impl Look {
             free: TRIAL as u64,
         };
         let mut text = Vec::new();
-        // That it swells beyond what is looked at is no matter.
+        // Exceeding the limit of the trial is no failure.
         let _ = stage.push(Piece::Decoded(first), bounds, &mut |piece| {
             if let Piece::Decoded(bytes) = piece {
                 text.extend_from_slice(bytes);

@@ -1,18 +1,19 @@
-//! `deflate`: zlib streams (RFC 1950), and what many servers send under that name, deflate data
-//! alone (RFC 1951). Checksums are not compared: a wrong one says that something is amiss, not
-//! what.
+//! The decoder of `deflate`: zlib streams (RFC 1950), and the raw deflate data (RFC 1951) that many
+//! servers send under that name. Checksums are not verified: a wrong one would show that there is
+//! an error, but not where. Memory is 48 KiB for each stream.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::stage::{Decoder, Failure, Sink};
 use crate::dissect::budget::{Budget, Reservation};
 
-/// What an [`Inflate`] allocates: a window of 32 KiB, and tables.
+/// Memory of an [`Inflate`]: a window of 32 KiB, and tables.
 const MEMORY: usize = 48 << 10;
-/// As large as the window, so that nothing that was decoded in front of a mistake is left in it.
+/// Size of the output buffer, in bytes. It is as large as the window, so that all output before a
+/// malformed byte is passed on.
 const ROOM: usize = 32 << 10;
 
-/// Unpacks deflate data. It allocates nothing before the first byte.
+/// Decodes raw deflate data. Allocates nothing before the first byte.
 pub(super) struct Inflate {
     state: Option<Decompress>,
     _charge: Reservation,
@@ -27,14 +28,14 @@ impl Inflate {
         })
     }
 
-    /// Begins other data.
+    /// Starts over with other data.
     pub(super) fn restart(&mut self) {
         if let Some(state) = &mut self.state {
             state.reset(false);
         }
     }
 
-    /// Takes bytes; says how many belong to the data, and whether that is over.
+    /// Takes bytes. Returns how many belong to the data, and whether the data has ended.
     pub(super) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(usize, bool), Failure> {
         let state = self.state.get_or_insert_with(|| Decompress::new(false));
         #[expect(
@@ -54,7 +55,7 @@ impl Inflate {
                 .map_err(|_| Failure::ExpansionLimit(used))?;
             match status {
                 Ok(Status::StreamEnd) => return Ok((used, true)),
-                // Its window may hold more although the input is used up.
+                // The window may contain more output although all input was consumed.
                 Ok(_) if taken > 0 || given > 0 => {}
                 Ok(_) if used >= bytes.len() => return Ok((used, false)),
                 Ok(_) | Err(_) => return Err(Failure::Broken(used)),
@@ -63,13 +64,13 @@ impl Inflate {
     }
 }
 
-/// Unpacks what is called `deflate`.
+/// Decodes a body that is declared as `deflate`.
 pub(super) struct Deflate {
     inflate: Inflate,
     at: At,
-    /// The first two bytes: a zlib header, or not.
+    /// The first two bytes, which may be a zlib header.
     head: [u8; 2],
-    /// Of those, which wait.
+    /// The range of bytes in `head` that were not decoded yet.
     waiting: (usize, usize),
 }
 
@@ -79,7 +80,7 @@ enum At {
     Data {
         zlib: bool,
     },
-    /// In the checksum, or behind it; this many bytes of it are left.
+    /// In the checksum or after it; this many bytes of it are left.
     Behind(usize),
 }
 
@@ -93,16 +94,17 @@ impl Deflate {
         })
     }
 
-    /// Looks at the two first bytes.
+    /// Decides by the first two bytes.
     fn head(&mut self, used: usize, sink: Sink<'_>) -> Result<(), Failure> {
         let [method, flags] = self.head;
-        // Deflate with a window of at most 32 KiB; together a multiple of 31. Deflate data would
-        // have to begin with a stored block behind odd padding to look like this.
+        // A zlib header: method 8 with a window of at most 32 KiB, and both bytes together a
+        // multiple of 31. Raw deflate data looks like this only if it starts with a stored block
+        // after odd padding.
         let checked = u16::from_be_bytes(self.head).checked_rem(31) == Some(0);
-        // As deflate data 0x78 is that stored block, whatever the check bits are.
+        // As raw deflate data, 0x78 is such a stored block whatever the check bits are.
         let zlib = method & 0x0f == 8 && method >> 4 <= 7 && (checked || method == 0x78);
-        // It wants a dictionary, which only its makers know; or it is a page or JSON, which as
-        // deflate data is noise with no mistake in it.
+        // The stream requires a preset dictionary, which is not available. Or it is HTML or JSON,
+        // which raw deflate would decode to noise without an error.
         if zlib && flags & 0x20 != 0 || is_text(self.head) {
             return Err(Failure::Broken(used));
         }
@@ -132,7 +134,7 @@ impl Deflate {
     }
 }
 
-/// Text begins like this, and deflate data hardly ever.
+/// Whether the bytes start text; deflate data hardly ever starts like this.
 const fn is_text(head: [u8; 2]) -> bool {
     match head {
         [b'<', next] => next.is_ascii_alphabetic() || matches!(next, b'!' | b'?'),

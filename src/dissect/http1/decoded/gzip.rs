@@ -1,5 +1,5 @@
-//! `gzip` (RFC 1952): members one after the other. Checksums and lengths are not compared, nor are
-//! the header's.
+//! The decoder of `gzip` (RFC 1952): members in sequence. Checksums and lengths are not verified,
+//! nor is the header's checksum; memory is that of [`Inflate`].
 
 use super::deflate::Inflate;
 use super::stage::{Decoder, Failure, Sink};
@@ -14,19 +14,19 @@ mod flag {
     pub(super) const RESERVED: u8 = 0xe0;
 }
 
-/// Unpacks a gzip stream.
+/// Decodes a gzip stream.
 pub(super) struct Gzip {
     inflate: Inflate,
     at: At,
     /// The fixed part of a member's header.
     fixed: [u8; 10],
-    /// Of that, how many bytes are there.
+    /// Number of bytes in `fixed`.
     len: usize,
-    /// A member was read to its end.
+    /// Whether a member was decoded to its end.
     any: bool,
 }
 
-/// Where in a member the next byte is. What a header has is in this order.
+/// Position of the next byte in a member, in the order of RFC 1952.
 #[derive(Clone, Copy)]
 enum At {
     Fixed,
@@ -39,7 +39,7 @@ enum At {
     /// This many bytes are left.
     Checksum(u8),
     Data,
-    /// Behind the data, this many bytes are left.
+    /// After the data; this many bytes are left.
     Trailer(usize),
 }
 
@@ -54,10 +54,10 @@ impl Gzip {
         })
     }
 
-    /// Takes a byte of a header; `None` when it has no place there.
+    /// Parses a byte of a header. `None` if the header is malformed.
     fn header(&mut self, byte: u8) -> Option<()> {
         self.at = match self.at {
-            // Archives are padded with zeros at times.
+            // Some archives are padded with zeros.
             At::Fixed if self.len == 0 && self.any && byte == 0 => At::Fixed,
             At::Fixed => {
                 let fits = match self.len {
@@ -91,7 +91,7 @@ impl Gzip {
         Some(())
     }
 
-    /// `at`, if the header has such a part.
+    /// Returns `at` if the header has this part.
     fn part(&self, flag: u8, at: At) -> Option<At> {
         let [_, _, _, flags, ..] = self.fixed;
         (flags & flag != 0).then_some(at)

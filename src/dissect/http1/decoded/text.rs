@@ -1,5 +1,6 @@
-//! *Text*: turns what comes out of the stages into UTF-8, and tells it. What could not be decoded
-//! is told as it is.
+//! Character sets: converts the output of the stages to UTF-8 and emits it. Bytes that could not be
+//! decoded are emitted as they are; at most [`PRESCAN`] bytes are buffered to find the character
+//! set.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
@@ -8,56 +9,57 @@ use super::charset::{PRESCAN, declared, is_utf_16};
 use super::look::Media;
 use super::stage::Piece;
 
-/// Bytes taken from the decoder at once.
+/// Size of the output buffer of a decoder, in bytes.
 const ROOM: usize = 4 << 10;
-/// Bytes by which UTF-16 is known.
+/// Number of bytes required to recognise UTF-16.
 const FIRST: usize = 4;
 
-/// Who hears the text of a body.
+/// Receives the text of a body.
 pub(super) trait Listener {
-    /// Text of the message, or of another reading.
+    /// Takes text of the message, or of another reading.
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]);
 
-    /// Another reading begins; `None` when there are too many, or no room.
+    /// Starts another reading. `None` if there are too many, or no memory.
     fn fork(&mut self, name: &'static str) -> Option<u8>;
 
-    /// Another reading swells like a bomb, and is not searched any further.
+    /// Ends a reading that exceeds the expansion limit. Its later bytes are not searched.
     fn drop_reading(&mut self);
 }
 
-/// The characters of a body, or of another reading of it.
+/// The text of a body, or of another reading of it.
 pub(super) struct Text {
     decoder: Option<Decoder>,
     look: Look,
     media: Media,
-    /// A character set that is as likely.
+    /// A second character set that is as likely.
     other: Option<Charset>,
-    /// Readings of the same bytes in other characters.
+    /// Readings of the same bytes in other character sets.
     others: Vec<(Option<Decoder>, u8)>,
-    /// Of which reading it is the text, if not of the message's own.
+    /// The number of the reading; `None` for the message's own text.
     reading: Option<u8>,
-    /// What the characters are encoded in, where nothing says so.
+    /// The character set, if it was detected and not declared.
     name: Option<&'static str>,
-    /// Characters were decoded.
+    /// Whether a character set was decoded.
     decoded: bool,
 }
 
-/// What is still looked for in the first bytes.
+/// What the first bytes are examined for.
 enum Look {
-    /// The marks of UTF-16.
+    /// The signatures of UTF-16.
     First(Vec<u8>),
-    /// What markup says itself. So many bytes of it are told, which are ASCII.
+    /// A declaration in the markup. `seen` are the bytes so far, of which the first `told`, all of
+    /// them ASCII, were emitted.
     Prescan { seen: Vec<u8>, told: usize },
     /// Nothing.
     Done,
 }
 
 impl Text {
-    /// Of a body of this kind, in `charset` if its head says one that is not UTF-8; `other`, if it
-    /// says two.
+    /// The text of a body of this type. `charset` is the declared character set if it is not UTF-8,
+    /// and `other` a second one.
     pub(super) fn new(media: Media, charset: Option<Charset>, other: Option<Charset>) -> Self {
         Self {
-            // A byte order mark decides between the kinds of UTF-16, and is left out.
+            // A byte order mark selects the byte order of UTF-16, and is removed.
             decoder: charset.map(Encoding::new_decoder),
             look: match charset {
                 Some(_) => Look::Done,
@@ -72,7 +74,7 @@ impl Text {
         }
     }
 
-    /// Of bytes that are told as they are.
+    /// Text that is emitted as it is.
     pub(super) fn as_sent() -> Self {
         Self {
             look: Look::Done,
@@ -80,7 +82,7 @@ impl Text {
         }
     }
 
-    /// The same for another reading than the message's own. It has no further ones.
+    /// Makes this the text of another reading. It starts no further ones.
     pub(super) fn of_reading(self, reading: u8) -> Self {
         Self {
             reading: Some(reading),
@@ -89,12 +91,12 @@ impl Text {
         }
     }
 
-    /// Characters were decoded.
+    /// Whether a character set was decoded.
     pub(super) const fn is_decoded(&self) -> bool {
         self.decoded
     }
 
-    /// What they were encoded in, where nothing says so.
+    /// The character set, if it was detected and not declared.
     pub(super) const fn name(&self) -> Option<&'static str> {
         self.name
     }
@@ -115,8 +117,8 @@ impl Text {
         }
     }
 
-    /// Bytes are missing here. False when it cannot go on behind them: it is not known whether they
-    /// are whole characters.
+    /// Handles a gap. Returns false if decoding cannot continue after it, since the missing bytes
+    /// may end inside a character.
     pub(super) fn hole(&mut self, listener: &mut dyn Listener) -> bool {
         self.look_at(b"", true, listener);
         self.others.retain_mut(|(decoder, reading)| {
@@ -135,7 +137,7 @@ impl Text {
         behind_hole(decoder)
     }
 
-    /// Nothing more comes: half a character is none.
+    /// Ends the text. A truncated character is emitted as a replacement character.
     pub(super) fn finish(&mut self, listener: &mut dyn Listener) {
         self.look_at(b"", true, listener);
         for (decoder, reading) in &mut self.others {
@@ -152,8 +154,8 @@ impl Text {
         }
     }
 
-    /// Looks at more of the first bytes, and tells what need not be looked at any more; `all`:
-    /// there are no more.
+    /// Examines more of the first bytes, and emits those that are decided. `all` means that no more
+    /// will arrive.
     fn look_at(&mut self, bytes: &[u8], all: bool, listener: &mut dyn Listener) {
         if let Some(other) = self.other.take_if(|_| !bytes.is_empty())
             && let Some(reading) = listener.fork(other.name())
@@ -177,12 +179,12 @@ impl Text {
         }
     }
 
-    /// Decides by the first bytes whether they are UTF-16, and tells them.
+    /// Decides by the first bytes whether the text is UTF-16, and emits them.
     fn begin(&mut self, first: &[u8], all: bool, listener: &mut dyn Listener) {
         let marked = matches!(first, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
         match is_utf_16(first) {
             Some(charset) if self.media.is_readable() => {
-                // Nobody says it where there is no byte order mark.
+                // UTF-16 without a byte order mark is a guess: keep a reading as sent.
                 if !marked && self.reading.is_none() {
                     self.name = Some(charset.name());
                     let reading = listener.fork("sent");
@@ -203,8 +205,8 @@ impl Text {
         self.tell(first, listener);
     }
 
-    /// Waits for markup to say what its characters are encoded in. Whatever it is, ASCII is ASCII
-    /// in it.
+    /// Searches markup for a declaration of its character set. ASCII is emitted at once, since it
+    /// is the same in all of them.
     fn prescan(
         &mut self,
         mut seen: Vec<u8>,
@@ -224,7 +226,7 @@ impl Text {
             return self.tell(later, listener);
         }
         let fresh = seen.get(told..).unwrap_or_default();
-        // An escape leaves ASCII in ISO-2022-JP.
+        // In ISO-2022-JP, an escape sequence switches to another set.
         let is_ascii = |byte: &&u8| byte.is_ascii() && **byte != 0x1b;
         let plain = fresh.iter().take_while(is_ascii).count();
         self.tell(fresh.get(..plain).unwrap_or_default(), listener);
@@ -256,8 +258,7 @@ impl Text {
     }
 }
 
-/// Makes a decoder one for what is behind a hole; false when it is not known whether that begins
-/// with a whole character.
+/// Resets a decoder after a gap. Returns false if the bytes after it may start inside a character.
 fn behind_hole(decoder: &mut Decoder) -> bool {
     let charset = decoder.encoding();
     *decoder = charset.new_decoder_without_bom_handling();

@@ -1,5 +1,6 @@
-//! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are
-//! broken so that nobody knows what they say. Each is an answer that some receiver reads `TEXT` in.
+//! Tests of bodies that are not framed, coded or encoded as their heads declare, and of malformed
+//! heads that receivers understand differently. Each case is a response in which some receiver
+//! reads `TEXT`, so that a search must find it.
 
 use super::super::super::testing::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
@@ -30,7 +31,7 @@ fn chunked(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Where the text of a body is found: in the message as it is shown, or in another reading.
+/// Where the text of a body is found: in the message as shown, or in another reading.
 fn found(play: &Play, text: &[u8]) -> Vec<&'static str> {
     let has = |bytes: &[u8]| memchr::memmem::find(bytes, text).is_some();
     let shown = has(&play.chart.texts[1]).then_some("shown");
@@ -42,7 +43,7 @@ fn found(play: &Play, text: &[u8]) -> Vec<&'static str> {
         .collect()
 }
 
-/// Plays an answer, and another exchange behind it, in pieces.
+/// Plays a response, and another exchange after it, cut into pieces.
 fn play(response: &[u8], cut: &Cut) -> Play {
     let steps = [
         client(GET),
@@ -58,8 +59,8 @@ fn play(response: &[u8], cut: &Cut) -> Play {
     play
 }
 
-/// Wants the text to be found there (in some codings, and in what was sent then, a short text lies
-/// plain as well), and the next answer to be read, however it is cut.
+/// Expects the text to be found there, and the next response to be parsed, however the bytes are
+/// cut. In some codings, and then in the bytes as sent, a short text is stored literally as well.
 fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
     let response = [head.as_bytes(), body].concat();
     for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
@@ -84,7 +85,7 @@ fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
 
 const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
 
-/// A head of these fields, with the length of a body.
+/// A head with these fields and the length of a body.
 fn head(fields: &str, body: &[u8]) -> String {
     format!("{PLAIN}{fields}Content-Length: {}\r\n\r\n", body.len())
 }
@@ -136,7 +137,7 @@ fn a_body_that_does_not_say_that_it_is_coded_is_shown_as_what_it_is() {
             [("sent", body.clone())],
             "it is searched as sent too"
         );
-        // A file that is fetched is shown as it was sent, and searched all the same.
+        // A file that is downloaded is shown as sent, and searched all the same.
         let file = head("", &body).replace("text/plain", "application/x-file");
         expect(&file, &body, coding, true);
         // Until the stream ends.
@@ -229,7 +230,7 @@ fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
         expect(&response, &body, "shown", true);
         let got = play(&[response.as_bytes(), &body].concat(), &Cut::Whole);
         assert_eq!(got.chart.readings[0], ("sent", body), "{field}");
-        // The same with a body that does not.
+        // The same with a body that is not chunked.
         let until = if field.contains("Content-Length") {
             None
         } else {
@@ -272,7 +273,7 @@ fn chunks_whose_sizes_only_some_can_read_are_read_as_those_do() {
         assert_eq!(got.chart.bodies[0].reading, Some("chunked"), "{size}");
         assert_eq!(got.chart.readings[0].0, "sent", "{size}");
     }
-    // A text that begins with a number is none.
+    // A text that starts with a number is not chunked.
     let text = [b"5 is a number, ", TEXT].concat();
     expect(&head, &text, "shown", false);
     let got = play(&[head.as_bytes(), &text].concat(), &Cut::Whole);
@@ -299,7 +300,7 @@ fn chunks_and_codings_are_undone_together() {
         let response = format!("{PLAIN}{field}\r\n\r\n");
         expect(&response, &chunked(&body), "shown", true);
     }
-    // Said to come in chunks, which it does not.
+    // Declared as chunked, which it is not.
     let response = format!("{PLAIN}Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n");
     expect(&response, &gzip(TEXT), "shown", false);
 }
@@ -465,7 +466,7 @@ fn text_is_read_in_its_characters_whoever_names_them() {
         for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
             let play = play(&[response.as_bytes(), body].concat(), &cut);
             assert_eq!(found(&play, "caf\u{e9}".as_bytes()), ["shown"], "{cut:?}");
-            // What the head says counts more.
+            // The declaration in the head takes precedence.
             let said = response.replace("text/html", "text/html; charset=utf-8");
             let play = Play::of(
                 &[client(GET), server(&[said.as_bytes(), body].concat())],
@@ -569,7 +570,7 @@ fn numbers_in_lines_are_no_chunks() {
             assert!(lines.contains(&told), "{lines:#?}");
             assert_eq!(play.chart.bodies[0].reading, None);
         }
-        // They are told as they come, unless they may be chunks as the grammar has them.
+        // Bytes are emitted as they arrive, unless they may be valid chunks.
         let mut play = Play::default();
         let begun = response.len() - body.len() + 2;
         play.perform(&[client(GET), server(&response[..begun])], &Cut::Whole);
@@ -596,7 +597,7 @@ fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
         );
         assert_eq!(lines[9], "< http.response #1");
     }
-    // A client that was told to go on sends what it likes, and so does one that did not wait.
+    // A client that received 100 (Continue) sends any body, and so does one that did not wait.
     let go_on = server(b"HTTP/1.1 100 Continue\r\n\r\n");
     for steps in [
         vec![client(post), go_on, client(b"GET / H"), server(OK)],
@@ -614,7 +615,7 @@ fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
 
 #[test]
 fn what_is_left_over_does_not_swallow_the_next_message() {
-    // Letters behind an answer without a body, a body without a length.
+    // Letters after a response without a body, and a body without a length.
     for (left, request) in [
         (&b"OK"[..], &b""[..]),
         (b"Not Found", b""),
@@ -654,7 +655,7 @@ fn what_is_left_over_does_not_swallow_the_next_message() {
 #[test]
 fn a_start_line_is_used_however_its_head_ends() {
     let table: &[(&[u8], &[u8], &[&str])] = &[
-        // The request as far as it is there, the answer likewise, and what is known of both.
+        // The request as far as it was captured, the response likewise, and the summary of both.
         (
             b"GET /a HTTP/1.1\r\nHost: h:1\r\nAcc",
             b"HTTP/1.1 404 Not Found\r\nServ",
@@ -709,7 +710,7 @@ fn a_start_line_is_used_however_its_head_ends() {
             }
         }
     }
-    // What may be anything is no request because a hole is behind it.
+    // An ambiguous start is no request because a gap follows it.
     for request in [&b"GET"[..], b"GET ", b"GET x", b"WORD /a", b"HTTP/1.1 20"] {
         let play = Play::of(&[client(request), client_gap(9), client(GET)], &Cut::Whole);
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Tests of bodies that cannot be decoded, or not to their end.
+//! Tests of bodies that cannot be decoded, or not to their end. What was decoded is kept, and the
+//! rest is emitted as sent.
 
 use proptest::prelude::*;
 
@@ -70,8 +71,8 @@ fn bytes_behind_the_end_are_told_as_sent() {
     }
 }
 
-/// The text that is told of a coded body is a beginning of the right one, then an end of what was
-/// sent.
+/// Whether the emitted text of a coded body is a prefix of the right text, followed by a suffix of
+/// the bytes as sent.
 fn is_told(got: &[u8], text: &[u8], sent: &[u8]) -> bool {
     let right = got.iter().zip(text).take_while(|(a, b)| a == b).count();
     (0..=right).any(|from| sent.ends_with(&got[from..]))
@@ -117,11 +118,11 @@ fn a_truncated_body_is_decoded_as_far_as_it_goes() {
     for (coding, body) in bodies {
         let fields = format!("Content-Encoding: {coding}\r\n");
         for len in 1..body.len() - 9 {
-            // Whole by its framing, but not by its coding.
+            // Complete by its framing, but not by its coding.
             let (got, facts, _) = played(&response(&fields, &body[..len]), &Cut::Whole);
             assert_eq!(facts.state, Decoding::Broken, "{coding} {len}");
             assert!(is_told(&got, &text, &body[..len]), "{coding} {len}");
-            // The stream ends in it.
+            // The stream ends in the body.
             let sent = response(&fields, &body);
             let sent = &sent[..sent.len() - body.len() + len];
             let steps = [client(GET), server(sent), SERVER_END];
@@ -260,7 +261,7 @@ proptest! {
         for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
             let (got, other, _) = played(&sent, &cut);
             prop_assert_eq!(facts, other);
-            // Of brotli, what was decoded in front of a mistake depends on what came with it.
+            // With brotli, the output before an error depends on the bytes that arrived with it.
             prop_assert!(got == whole || coding == "br" && facts.state == Decoding::Broken);
         }
     }

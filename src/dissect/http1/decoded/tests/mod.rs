@@ -1,4 +1,5 @@
-//! Tests of coded bodies in whole conversations, cut in many ways.
+//! Tests of coded bodies in whole conversations, cut in many ways. Every cut must give the same
+//! text.
 
 mod bounds;
 mod broken;
@@ -45,14 +46,14 @@ fn noise(len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// An answer with a body of known length.
+/// A response with a body of known length.
 fn response(fields: &str, body: &[u8]) -> Vec<u8> {
     let len = body.len();
     let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {len}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
-/// The same in chunks.
+/// The same response in chunks.
 fn chunked(fields: &str, body: &[u8], size: usize) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes();
     for chunk in body.chunks(size) {
@@ -63,8 +64,7 @@ fn chunked(fields: &str, body: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-/// The text of the first answer's body, and what became of it, when `response` and another one are
-/// played.
+/// Plays `response` and another one. Returns the text and the facts of the first body.
 fn played(response: &[u8], cut: &Cut) -> (Vec<u8>, BodyFacts, Play) {
     let next = b"HTTP/1.1 204 next\r\n\r\n";
     let steps = [
@@ -92,7 +92,7 @@ const CUTS: [fn() -> Cut; 4] = [
     || Cut::Lengths(vec![7]),
 ];
 
-/// A body is told as `text`, however it is cut and framed.
+/// Expects a body to be emitted as `text`, however it is cut and framed.
 fn told(fields: &str, body: &[u8], text: &[u8], state: Decoding) {
     let in_chunks = format!("{fields}Transfer-Encoding: chunked\r\n");
     for sent in [response(fields, body), chunked(&in_chunks, body, 17)] {
