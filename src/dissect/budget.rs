@@ -27,11 +27,11 @@ pub(super) struct Reservation {
 impl Reservation {
     /// Reserves `bytes`. `None` if all reservations together would exceed `limit`.
     pub(super) fn new(budget: &Budget, bytes: usize, limit: usize) -> Option<Self> {
-        let mut charge = Self {
+        let mut reservation = Self {
             budget: budget.clone(),
             bytes: 0,
         };
-        charge.resize(bytes, limit).then_some(charge)
+        reservation.resize(bytes, limit).then_some(reservation)
     }
 
     /// Number of reserved bytes.
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn all_parts_together_stay_within_the_limit_and_are_given_back() {
         let budget = Budget::default();
-        let mut one = Reservation::new(&budget, 60, 100).expect("there is room");
+        let mut one = Reservation::new(&budget, 60, 100).expect("within the limit");
         assert!(Reservation::new(&budget, 41, 100).is_none());
-        let two = Reservation::new(&budget, 40, 100).expect("there is room");
+        let two = Reservation::new(&budget, 40, 100).expect("within the limit");
         assert_eq!(budget.held(), 100);
         assert!(!one.resize(61, 100));
         assert!(one.resize(10, 100));

@@ -87,7 +87,7 @@ impl DirectionBuffer {
     }
 
     /// Emits the buffered bytes as a raw burst, and ends the burst.
-    pub(super) fn settle(
+    pub(super) fn flush(
         &mut self,
         dir: Direction,
         dissector: Option<&mut Box<dyn Dissector>>,
@@ -96,7 +96,7 @@ impl DirectionBuffer {
         let mut waiting = std::mem::take(&mut self.waiting);
         if !waiting.is_empty() {
             let by = std::mem::replace(&mut out.by, self.burst.last());
-            self.tell_raw(dir, &waiting, self.first, dissector, out);
+            self.emit_raw(dir, &waiting, self.first, dissector, out);
             out.by = by;
         }
         waiting.clear();
@@ -105,7 +105,7 @@ impl DirectionBuffer {
     }
 
     /// Emits bytes as a raw burst. `first` is the packet of the first byte.
-    pub(super) fn tell_raw(
+    pub(super) fn emit_raw(
         &mut self,
         dir: Direction,
         bytes: &[u8],
@@ -118,7 +118,7 @@ impl DirectionBuffer {
         {
             dissector.missed(dir, Missed::UNREAD);
         }
-        self.burst.settle_for_raw();
+        self.burst.rule_out_start();
         self.burst.text(dir, bytes, &first, out);
     }
 
@@ -149,13 +149,13 @@ impl DirectionBuffer {
             }
             Seek::At(at) => {
                 let before = bytes.get(..at).unwrap_or(bytes);
-                self.tell_raw(dir, before, first, dissector, out);
+                self.emit_raw(dir, before, first, dissector, out);
                 self.burst.close(dir, out);
                 Some(Raw::Part(before.len()))
             }
             Seek::Unsure if bytes.len() < out.limits.head => {
                 self.likely = false;
-                Some(Raw::Waits)
+                Some(Raw::NeedMore)
             }
             Seek::Unsure | Seek::Nowhere => None,
         }

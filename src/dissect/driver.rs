@@ -35,8 +35,8 @@ impl StreamDriver {
         let directions = [&self.directions.to_server, &self.directions.to_client];
         directions
             .into_iter()
-            .filter(|half| half.may_pause())
-            .map(|half| half.burst.since())
+            .filter(|buffer| buffer.may_pause())
+            .map(|buffer| buffer.burst.since())
             .min()
     }
 
@@ -51,13 +51,13 @@ impl StreamDriver {
 
     /// See [`super::FlowDissector::waits_since`].
     pub(super) fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
-        let half = self.directions.of(dir);
-        (!half.waiting.is_empty()).then_some(&half.first)
+        let buffer = self.directions.of(dir);
+        (!buffer.waiting.is_empty()).then_some(&buffer.first)
     }
 
     /// Bytes allocated for buffered stream data.
     pub(super) fn held(&self) -> usize {
-        let of = |half: &DirectionBuffer| half.waiting.capacity();
+        let of = |buffer: &DirectionBuffer| buffer.waiting.capacity();
         of(&self.directions.to_server).saturating_add(of(&self.directions.to_client))
     }
 
@@ -65,9 +65,9 @@ impl StreamDriver {
     #[cold]
     #[inline(never)]
     pub(super) fn join(&mut self, dir: Direction) {
-        let half = self.directions.of_mut(dir);
-        if half.place.is_none() {
-            miss(half, dissector(&mut self.dissector), dir, Missed::UNREAD);
+        let buffer = self.directions.of_mut(dir);
+        if buffer.place.is_none() {
+            miss(buffer, dissector(&mut self.dissector), dir, Missed::UNREAD);
         }
     }
 
@@ -81,7 +81,7 @@ impl StreamDriver {
     ) {
         let other = self.directions.of_mut(dir.reverse());
         if other.mode == Mode::Raw {
-            other.settle(dir.reverse(), dissector(&mut self.dissector), out);
+            other.flush(dir.reverse(), dissector(&mut self.dissector), out);
         }
         self.pause(dir, out.by.ts, out);
 
@@ -89,21 +89,21 @@ impl StreamDriver {
         self.take(dir, end, bytes, out);
 
         let push = out.by.flags.has(TcpFlags::PSH);
-        let half = self.directions.of_mut(dir);
-        half.place = Some(end);
-        half.burst.touch(out.by);
-        if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.likely) {
-            half.settle(dir, dissector(&mut self.dissector), out);
+        let buffer = self.directions.of_mut(dir);
+        buffer.place = Some(end);
+        buffer.burst.touch(out.by);
+        if push && buffer.mode == Mode::Raw && (buffer.waiting.is_empty() || !buffer.likely) {
+            buffer.flush(dir, dissector(&mut self.dissector), out);
         }
     }
 
     /// Ends a direction's burst if `now` is at least a pause after its last byte. Bytes that are
     /// likely to start a message stay buffered.
     pub(super) fn pause(&mut self, dir: Direction, now: Timestamp, out: &mut Output<'_>) {
-        let half = self.directions.of_mut(dir);
-        let worth_waiting = half.likely && !half.waiting.is_empty();
-        if half.mode == Mode::Raw && !worth_waiting && half.burst.is_over(now) {
-            half.settle(dir, dissector(&mut self.dissector), out);
+        let buffer = self.directions.of_mut(dir);
+        let worth_waiting = buffer.likely && !buffer.waiting.is_empty();
+        if buffer.mode == Mode::Raw && !worth_waiting && buffer.burst.is_over(now) {
+            buffer.flush(dir, dissector(&mut self.dissector), out);
         }
     }
 
@@ -113,35 +113,35 @@ impl StreamDriver {
         let mut rest = bytes;
         let mut fresh = true;
         while !rest.is_empty() {
-            let half = self.directions.of_mut(dir);
-            if half.waiting.is_empty() {
+            let buffer = self.directions.of_mut(dir);
+            if buffer.waiting.is_empty() {
                 let used = self.pass((dir, end), rest, 0, fresh, out);
                 let left = rest.get(used..).unwrap_or_default();
                 if !left.is_empty() {
-                    let half = self.directions.of_mut(dir);
-                    half.first = out.by;
-                    half.at_segment_start = fresh && used == 0;
-                    half.waiting.extend_from_slice(left);
+                    let buffer = self.directions.of_mut(dir);
+                    buffer.first = out.by;
+                    buffer.at_segment_start = fresh && used == 0;
+                    buffer.waiting.extend_from_slice(left);
                 }
                 return;
             }
-            let mut held = std::mem::take(&mut half.waiting);
+            let mut held = std::mem::take(&mut buffer.waiting);
             let before = held.len();
-            let room = out.limits.head.saturating_sub(before).clamp(1, rest.len());
-            held.extend_from_slice(rest.get(..room).unwrap_or_default());
-            let at = end.minus(rest.len().saturating_sub(room) as u64);
+            let space = out.limits.head.saturating_sub(before).clamp(1, rest.len());
+            held.extend_from_slice(rest.get(..space).unwrap_or_default());
+            let at = end.minus(rest.len().saturating_sub(space) as u64);
             let used = self.pass((dir, at), &held, before, fresh, out);
-            let half = self.directions.of_mut(dir);
+            let buffer = self.directions.of_mut(dir);
             if let Some(of_rest) = used.checked_sub(before) {
                 held.clear();
                 rest = rest.get(of_rest..).unwrap_or_default();
                 fresh = fresh && of_rest == 0;
             } else {
                 held.drain(..used);
-                rest = rest.get(room..).unwrap_or_default();
+                rest = rest.get(space..).unwrap_or_default();
                 fresh = false;
             }
-            half.put_back(held);
+            buffer.put_back(held);
         }
     }
 
@@ -162,17 +162,17 @@ impl StreamDriver {
         let mut recognised = false;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
-            let half = self.directions.of_mut(dir);
+            let buffer = self.directions.of_mut(dir);
             let (first, at_segment_start) = if used < held {
-                (half.first, used == 0 && half.at_segment_start)
+                (buffer.first, used == 0 && buffer.at_segment_start)
             } else {
                 (out.by, used == held && fresh)
             };
-            let done = match half.mode {
+            let done = match buffer.mode {
                 Mode::Raw => match self.raw(dir, rest, first, out) {
-                    Raw::Told => return bytes.len(),
+                    Raw::Emitted => return bytes.len(),
                     Raw::Part(len) => len,
-                    Raw::Waits => return used,
+                    Raw::NeedMore => return used,
                     Raw::Recognised => {
                         recognised = true;
                         0
@@ -180,7 +180,7 @@ impl StreamDriver {
                 },
                 Mode::Need(need) if rest.len() < need => return used,
                 Mode::Body(_) | Mode::Skip(_) if rest.is_empty() => return used,
-                Mode::Need(_) => self.ask(
+                Mode::Need(_) => self.step(
                     &Input {
                         dir,
                         bytes: rest,
@@ -195,7 +195,7 @@ impl StreamDriver {
                 ),
                 Mode::Body(left) => {
                     let (now, then) = share(rest, left, Mode::Body);
-                    half.mode = then;
+                    buffer.mode = then;
                     if let Some(dissector) = dissector(&mut self.dissector) {
                         dissector.body(dir, now, out);
                     }
@@ -203,7 +203,7 @@ impl StreamDriver {
                 }
                 Mode::Skip(left) => {
                     let (now, then) = share(rest, left, Mode::Skip);
-                    half.mode = then;
+                    buffer.mode = then;
                     out.framing(now.len());
                     now.len()
                 }
@@ -218,7 +218,7 @@ impl StreamDriver {
     }
 
     /// Lets the dissector take one step. Returns how many bytes it consumed.
-    fn ask(&mut self, input: &Input<'_>, steps: u8, out: &mut Output<'_>) -> usize {
+    fn step(&mut self, input: &Input<'_>, steps: u8, out: &mut Output<'_>) -> usize {
         let result = match dissector(&mut self.dissector) {
             Some(dissector) if steps < STEPS => dissector.data(input, out),
             _ => Err(Malformed {
@@ -228,7 +228,7 @@ impl StreamDriver {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, out);
+                self.apply(input.dir, progress.then, out);
                 progress.consumed
             }
             Err(Malformed {
@@ -242,7 +242,7 @@ impl StreamDriver {
     }
 
     /// Enters the mode that the dissector returned.
-    fn then(&mut self, dir: Direction, then: Then, out: &mut Output<'_>) {
+    fn apply(&mut self, dir: Direction, then: Then, out: &mut Output<'_>) {
         let mode = match then {
             Then::Need(need) if need > out.limits.head => {
                 return self.malformed(dir, false, out);
@@ -266,9 +266,9 @@ impl StreamDriver {
 
     fn malformed(&mut self, dir: Direction, continues: bool, out: &mut Output<'_>) {
         out.stats.malformed = out.stats.malformed.saturating_add(1);
-        let half = self.directions.of_mut(dir);
-        half.mode = Mode::Raw;
-        half.burst.enter(false, continues);
+        let buffer = self.directions.of_mut(dir);
+        buffer.mode = Mode::Raw;
+        buffer.burst.enter(false, continues);
     }
 
     /// Emits raw bytes, unless they are or may be the start of something that is recognised.
@@ -280,12 +280,12 @@ impl StreamDriver {
         out: &mut Output<'_>,
     ) -> Raw {
         if bytes.is_empty() {
-            return Raw::Waits;
+            return Raw::NeedMore;
         }
         let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
-        let half = self.directions.of_mut(dir);
-        if half.burst.at_boundary() {
-            let (probed, protocol) = if out.wire {
+        let buffer = self.directions.of_mut(dir);
+        if buffer.burst.at_boundary() {
+            let (probed, protocol) = if out.raw_only {
                 (ProbeResult::NotForUs, None)
             } else {
                 recognise(bytes, out.flow)
@@ -297,8 +297,8 @@ impl StreamDriver {
                         .as_ref()
                         .is_some_and(|(name, _)| *name == protocol.name);
                     if same || !taken {
-                        half.burst.finish(dir, out);
-                        half.mode = Mode::Need(1);
+                        buffer.burst.finish(dir, out);
+                        buffer.mode = Mode::Need(1);
                         if !same {
                             self.begin(protocol);
                         }
@@ -308,21 +308,21 @@ impl StreamDriver {
                 (ProbeResult::Likely { need } | ProbeResult::Unsure { need }, _)
                     if need <= out.limits.head =>
                 {
-                    half.likely = matches!(probed, ProbeResult::Likely { .. });
-                    return Raw::Waits;
+                    buffer.likely = matches!(probed, ProbeResult::Likely { .. });
+                    return Raw::NeedMore;
                 }
-                (ProbeResult::NotForUs, _) if !out.wire => {
+                (ProbeResult::NotForUs, _) if !out.raw_only => {
                     let dissector = dissector(&mut self.dissector);
-                    if let Some(raw) = half.seek(dir, bytes, first, dissector, out) {
+                    if let Some(raw) = buffer.seek(dir, bytes, first, dissector, out) {
                         return raw;
                     }
                 }
                 _ => {}
             }
         }
-        let half = self.directions.of_mut(dir);
-        half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), out);
-        Raw::Told
+        let buffer = self.directions.of_mut(dir);
+        buffer.emit_raw(dir, bytes, first, dissector(&mut self.dissector), out);
+        Raw::Emitted
     }
 
     /// Installs a dissector for `protocol`, and reports the bytes that were lost before there was
@@ -341,19 +341,19 @@ impl StreamDriver {
     /// Passes the buffered bytes before a gap to the dissector if they start a message, since no
     /// more of them will arrive.
     fn begin_cut(&mut self, dir: Direction, out: &mut Output<'_>) {
-        let half = self.directions.of_mut(dir);
-        if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
+        let buffer = self.directions.of_mut(dir);
+        if buffer.waiting.is_empty() || matches!(buffer.mode, Mode::Body(_) | Mode::Skip(_)) {
             return;
         }
-        if half.mode == Mode::Raw {
-            let begins = half.likely && half.burst.at_boundary();
-            let Some(protocol) = recognise(&half.waiting, out.flow).1.filter(|_| begins) else {
+        if buffer.mode == Mode::Raw {
+            let begins = buffer.likely && buffer.burst.at_boundary();
+            let Some(protocol) = recognise(&buffer.waiting, out.flow).1.filter(|_| begins) else {
                 return;
             };
-            if !(protocol.cut)(&half.waiting) {
+            if !(protocol.cut)(&buffer.waiting) {
                 return;
             }
-            half.burst.finish(dir, out);
+            buffer.burst.finish(dir, out);
             let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
             match &self.dissector {
                 Some((name, _)) if *name == protocol.name => {}
@@ -362,24 +362,24 @@ impl StreamDriver {
             }
         }
         let other = self.directions.of(dir.reverse()).place;
-        let half = self.directions.of_mut(dir);
-        let waiting = std::mem::take(&mut half.waiting);
-        let place = half.place.unwrap_or_default();
+        let buffer = self.directions.of_mut(dir);
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let place = buffer.place.unwrap_or_default();
         let input = Input {
             dir,
             bytes: &waiting,
-            first: half.first,
+            first: buffer.first,
             place: place.minus(waiting.len() as u64),
             other,
-            at_segment_start: half.at_segment_start,
+            at_segment_start: buffer.at_segment_start,
             recognised: false,
         };
         if let Some(dissector) = dissector(&mut self.dissector)
             && dissector.begin_cut(&input, out)
         {
-            half.mode = Mode::Need(usize::MAX);
+            buffer.mode = Mode::Need(usize::MAX);
         }
-        half.waiting = waiting;
+        buffer.waiting = waiting;
     }
 
     /// Handles a gap of `len` bytes from `offset` on.
@@ -391,52 +391,52 @@ impl StreamDriver {
         out: &mut Output<'_>,
     ) {
         self.begin_cut(dir, out);
-        let half = self.directions.of_mut(dir);
+        let buffer = self.directions.of_mut(dir);
         if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
             // The time of the missing bytes is unknown. What ends here had its last byte before
             // them.
-            out.by = half.burst.last_or(out.by);
+            out.by = buffer.burst.last_or(out.by);
         }
-        let untouched = half.place.is_none();
-        half.place = half.place.map(|place| place.plus(len));
-        let place = half.place.unwrap_or_default();
-        let body = match half.mode {
+        let untouched = buffer.place.is_none();
+        buffer.place = buffer.place.map(|place| place.plus(len));
+        let place = buffer.place.unwrap_or_default();
+        let body = match buffer.mode {
             Mode::Raw => {
                 let missed = Missed {
                     range: Some((offset, offset.saturating_add(len))),
                     boundary: untouched,
                 };
-                miss(half, dissector(&mut self.dissector), dir, missed);
-                if !half.waiting.is_empty() {
-                    let waiting = std::mem::take(&mut half.waiting);
-                    half.tell_raw(
+                miss(buffer, dissector(&mut self.dissector), dir, missed);
+                if !buffer.waiting.is_empty() {
+                    let waiting = std::mem::take(&mut buffer.waiting);
+                    buffer.emit_raw(
                         dir,
                         &waiting,
-                        half.first,
+                        buffer.first,
                         dissector(&mut self.dissector),
                         out,
                     );
                 }
-                return half.burst.gap(dir, len, reason, out);
+                return buffer.burst.gap(dir, len, reason, out);
             }
             Mode::Body(left) if left >= len => {
-                half.mode = less(left, len, Mode::Body);
+                buffer.mode = less(left, len, Mode::Body);
                 if let Some(dissector) = dissector(&mut self.dissector) {
-                    dissector.missing(dir, len, reason, out);
+                    dissector.body_gap(dir, len, reason, out);
                 }
                 self.pass((dir, place), &[], 0, false, out);
                 return;
             }
             Mode::Skip(left) if left >= len => {
-                half.mode = less(left, len, Mode::Skip);
+                buffer.mode = less(left, len, Mode::Skip);
                 self.pass((dir, place), &[], 0, false, out);
                 return;
             }
             Mode::Body(left) => left,
             Mode::Need(_) | Mode::Skip(_) => 0,
         };
-        let waiting = std::mem::take(&mut half.waiting);
-        let first = half.first;
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let first = buffer.first;
         let Some(dissector_here) = dissector(&mut self.dissector) else {
             return;
         };
@@ -451,50 +451,50 @@ impl StreamDriver {
             },
             out,
         );
-        self.then(dir, after.then, out);
+        self.apply(dir, after.then, out);
         self.pass((dir, place), &[], 0, false, out);
-        let half = self.directions.of_mut(dir);
-        if half.mode == Mode::Raw {
-            let untold = waiting.get(after.consumed..).unwrap_or_default();
-            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), out);
-            let missing = len.saturating_sub(after.told);
+        let buffer = self.directions.of_mut(dir);
+        if buffer.mode == Mode::Raw {
+            let rest = waiting.get(after.consumed..).unwrap_or_default();
+            buffer.emit_raw(dir, rest, first, dissector(&mut self.dissector), out);
+            let missing = len.saturating_sub(after.emitted);
             if missing > 0 {
-                half.burst.gap(dir, missing, reason, out);
+                buffer.burst.gap(dir, missing, reason, out);
             } else {
-                half.burst.enter(true, false);
+                buffer.burst.enter(true, false);
             }
         }
     }
 
     /// Handles the end of a direction.
     pub(super) fn end(&mut self, dir: Direction, how: Ending, out: &mut Output<'_>) {
-        let half = self.directions.of_mut(dir);
+        let buffer = self.directions.of_mut(dir);
         if how != Ending::Fin {
             // The direction ended with its last byte, not when its end was detected.
-            out.by = half.burst.last_or(out.by);
+            out.by = buffer.burst.last_or(out.by);
         }
-        let waiting = std::mem::take(&mut half.waiting);
-        let first = half.first;
-        let told = match dissector(&mut self.dissector) {
-            Some(dissector) if half.mode != Mode::Raw => {
-                half.burst.enter(false, false);
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let first = buffer.first;
+        let emitted = match dissector(&mut self.dissector) {
+            Some(dissector) if buffer.mode != Mode::Raw => {
+                buffer.burst.enter(false, false);
                 dissector.end(dir, how, &waiting, out)
             }
             _ => 0,
         };
-        half.mode = Mode::Raw;
-        let untold = waiting.get(told..).unwrap_or_default();
-        if !untold.is_empty() {
-            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), out);
+        buffer.mode = Mode::Raw;
+        let rest = waiting.get(emitted..).unwrap_or_default();
+        if !rest.is_empty() {
+            buffer.emit_raw(dir, rest, first, dissector(&mut self.dissector), out);
         }
-        half.burst.finish(dir, out);
+        buffer.burst.finish(dir, out);
     }
 }
 
 /// Reports bytes that the dissector does not get. Without a dissector they are recorded for the
 /// next.
 fn miss(
-    half: &mut DirectionBuffer,
+    buffer: &mut DirectionBuffer,
     dissector: Option<&mut Box<dyn Dissector>>,
     dir: Direction,
     missed: Missed,
@@ -502,18 +502,18 @@ fn miss(
     if let Some(dissector) = dissector {
         return dissector.missed(dir, missed);
     }
-    let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
-    half.missed = Some(all);
+    let all = buffer.missed.map_or(missed, |earlier| earlier.and(missed));
+    buffer.missed = Some(all);
 }
 
 /// What was done with raw bytes.
 pub(super) enum Raw {
     /// All were emitted.
-    Told,
+    Emitted,
     /// This many were emitted; something else starts after them.
     Part(usize),
     /// They may start something: they stay buffered until more bytes arrive.
-    Waits,
+    NeedMore,
     /// They start something that was recognised: the dissector is called next.
     Recognised,
 }
@@ -552,7 +552,7 @@ mod tests {
         fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
             let len = |byte: &u8| u64::from(byte - b'0');
             if std::mem::take(&mut self.open) {
-                out.say(input.dir, MessageEvent::End { complete: true });
+                out.emit(input.dir, MessageEvent::End { complete: true });
                 return Ok(Progress::need(0, 1));
             }
             match input.bytes {
@@ -587,7 +587,7 @@ mod tests {
 
         fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap {
             if std::mem::take(&mut self.open) {
-                out.say(gap.dir, MessageEvent::End { complete: false });
+                out.emit(gap.dir, MessageEvent::End { complete: false });
             }
             AfterGap::RAW
         }
@@ -607,7 +607,7 @@ mod tests {
         fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
             out.begin(input.dir, &input.first, TOY, None, false);
             out.text(input.dir, Part::Body, &[input.bytes[0] + 1]);
-            out.say(input.dir, MessageEvent::End { complete: true });
+            out.emit(input.dir, MessageEvent::End { complete: true });
             Ok(Progress::need(1, 1))
         }
 
@@ -633,12 +633,12 @@ mod tests {
         };
         driver.directions.to_server.mode = Mode::Need(1);
         let (limits, mut stats, mut exchanges) = (Limits::default(), DissectStats::default(), 0);
-        let mut heard = String::new();
-        let mut listener = |_: Direction, _: &PacketInfo, said: MessageEvent<'_>| match said {
-            MessageEvent::Start(begin) => heard.push_str(if begin.kind == TOY { "(" } else { "[" }),
-            MessageEvent::Data { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
-            MessageEvent::Gap { len, .. } => heard.extend(["?", &len.to_string()]),
-            MessageEvent::End { .. } => heard.push(')'),
+        let mut chart = String::new();
+        let mut sink = |_: Direction, _: &PacketInfo, event: MessageEvent<'_>| match event {
+            MessageEvent::Start(begin) => chart.push_str(if begin.kind == TOY { "(" } else { "[" }),
+            MessageEvent::Data { bytes, .. } => chart.push_str(&bytes.escape_ascii().to_string()),
+            MessageEvent::Gap { len, .. } => chart.extend(["?", &len.to_string()]),
+            MessageEvent::End { .. } => chart.push(')'),
             MessageEvent::Summary { .. }
             | MessageEvent::Body(_)
             | MessageEvent::Complete(_)
@@ -648,14 +648,14 @@ mod tests {
             }
         };
         let mut out = Output {
-            wire: false,
+            raw_only: false,
             flow: &super::super::testing::flow(crate::packet::protocol::TCP),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,
             by: PacketInfo::default(),
             exchanges: &mut exchanges,
-            listener: &mut listener,
+            sink: &mut sink,
         };
         let dir = Direction::ToServer;
         let mut place = Place::default();
@@ -668,11 +668,11 @@ mod tests {
             driver.data(dir, place.plus(gap), after, &mut out);
         }
         driver.end(dir, Ending::Fin, &mut out);
-        (heard, stats)
+        (chart, stats)
     }
 
     #[test]
-    fn a_dissector_is_given_what_it_needs_however_it_was_cut() {
+    fn a_dissector_gets_the_bytes_it_needs_however_they_were_cut() {
         let table: &[(&[u8], &str)] = &[
             (b"b3abcb1xb0", "(abc)(x)()"),
             (b"s3abcb1x", "(x)"),
@@ -682,17 +682,17 @@ mod tests {
             (b"b1x!!!", "(x)[!!!)"),
             (b"b1xb", "(x)[b)"),
         ];
-        for (bytes, heard) in table {
+        for (bytes, chart) in table {
             let bytewise: Vec<_> = bytes.chunks(1).collect();
             assert_eq!(
                 play(&[*bytes], 0, b"").0,
-                *heard,
+                *chart,
                 "{}",
                 bytes.escape_ascii()
             );
             assert_eq!(
                 play(&bytewise, 0, b"").0,
-                *heard,
+                *chart,
                 "{}",
                 bytes.escape_ascii()
             );
@@ -712,7 +712,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_told_in_what_they_are_in() {
+    fn gaps_are_emitted_where_they_occur() {
         assert_eq!(play(&[b"b9abc"], 2, b"fghib1x").0, "(abc?2fghi)(x)");
         assert_eq!(play(&[b"b9abc"], 6, b"b1x").0, "(abc?6)(x)");
         assert_eq!(play(&[b"b9abc"], 7, b"b1x").0, "(abc)[?7b1x)");

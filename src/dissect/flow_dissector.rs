@@ -21,7 +21,7 @@ use crate::stream::{PacketInfo, StreamEvent};
 #[derive(Default)]
 pub struct FlowDissector {
     exchanges: u64,
-    wire: bool,
+    raw_only: bool,
     driver: Option<Box<StreamDriver>>,
     /// The dissector of the flow's datagrams.
     datagrams: Option<Box<dyn Dissector>>,
@@ -31,7 +31,7 @@ impl FlowDissector {
     /// Emits all streams as raw bursts, whatever protocol they use. Call it before the first event
     /// of a flow.
     pub fn stay_raw(&mut self) {
-        self.wire = true;
+        self.raw_only = true;
     }
 
     /// Returns whether no event of the flow has been dissected.
@@ -42,7 +42,7 @@ impl FlowDissector {
 
     /// Resets for use with another flow. Small allocations are kept.
     pub fn reset(&mut self) {
-        (self.exchanges, self.wire) = (0, false);
+        (self.exchanges, self.raw_only) = (0, false);
         self.datagrams = None;
         if let Some(driver) = &mut self.driver {
             driver.reset();
@@ -54,8 +54,8 @@ impl FlowDissector {
         self.exchanges = self.exchanges.saturating_add(1);
     }
 
-    /// Dissects the next event of the flow and emits its messages to `say`. Bytes are lent to `say`
-    /// for the call. The decoders of all flows of a run share `decoders`.
+    /// Dissects the next event of the flow and emits its messages to `emit`. Bytes are lent to
+    /// `emit` for the call. The decoders of all flows of a run share `decoders`.
     ///
     /// [`StreamEvent::OutOfStream`], [`StreamEvent::Acked`], [`StreamEvent::NoPayload`] and
     /// [`StreamEvent::Closed`] belong to no message: nothing is emitted for them.
@@ -66,7 +66,7 @@ impl FlowDissector {
         stats: &mut DissectStats,
         flow: &Flow,
         event: &StreamEvent<'_>,
-        say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
+        emit: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
     ) {
         let mut out = Output {
             flow,
@@ -74,9 +74,9 @@ impl FlowDissector {
             decoders,
             stats,
             by: PacketInfo::default(),
-            wire: self.wire,
+            raw_only: self.raw_only,
             exchanges: &mut self.exchanges,
-            listener: say,
+            sink: emit,
         };
         match *event {
             StreamEvent::Data {
@@ -118,7 +118,7 @@ impl FlowDissector {
                 by,
             } => {
                 out.by = *by;
-                if !self.wire && cut == 0 && self.datagrams.is_none() {
+                if !self.raw_only && cut == 0 && self.datagrams.is_none() {
                     let protocol = datagram_protocol(flow);
                     self.datagrams = protocol.map(|protocol| (protocol.start)());
                 }
@@ -146,7 +146,7 @@ impl FlowDissector {
         limits: &Limits,
         decoders: &Budget,
         stats: &mut DissectStats,
-        say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
+        emit: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
     ) {
         let Some(driver) = &mut self.driver else {
             return;
@@ -157,9 +157,9 @@ impl FlowDissector {
             decoders,
             stats,
             by: PacketInfo::default(),
-            wire: self.wire,
+            raw_only: self.raw_only,
             exchanges: &mut self.exchanges,
-            listener: say,
+            sink: emit,
         };
         for dir in [Direction::ToServer, Direction::ToClient] {
             driver.pause(dir, now, &mut out);
@@ -173,7 +173,7 @@ impl FlowDissector {
         self.driver.as_ref()?.open_burst_since()
     }
 
-    /// The packet of the first buffered byte of a direction, if any byte waits for later ones.
+    /// The packet of the first buffered byte of a direction, if any bytes are buffered.
     #[must_use]
     pub fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
         self.driver.as_ref()?.waits_since(dir)

@@ -159,7 +159,7 @@ trait Dissector: Send {
         _flow: &Flow,
         _dir: Direction,
         _bytes: &[u8],
-        _voice: &mut Output<'_>,
+        _out: &mut Output<'_>,
     ) -> Claim {
         Claim::NotMine
     }
@@ -170,8 +170,8 @@ trait Dissector: Send {
     }
 
     /// Reports that `len` bytes of that body are missing.
-    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
-        out.say(dir, MessageEvent::Gap { len, reason });
+    fn body_gap(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
+        out.emit(dir, MessageEvent::Gap { len, reason });
     }
 
     /// Reports a gap anywhere else. `gap.waiting` is not passed again: unless [`Then::Raw`] is
@@ -188,7 +188,7 @@ trait Dissector: Send {
 
     /// Takes the start of a message that a gap cuts off; [`Self::gap`] follows. Returns false if
     /// the bytes start no message.
-    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Output<'_>) -> bool {
+    fn begin_cut(&mut self, _input: &Input<'_>, _out: &mut Output<'_>) -> bool {
         false
     }
 
@@ -349,7 +349,7 @@ impl Missed {
 struct AfterGap {
     /// Number of missing bytes that it emitted as missing. With [`Then::Raw`] the others are
     /// emitted with the next burst.
-    told: u64,
+    emitted: u64,
     /// Number of `waiting` bytes that it emitted.
     consumed: usize,
     /// What to do with the bytes after the gap.
@@ -359,7 +359,7 @@ struct AfterGap {
 impl AfterGap {
     /// No message was open: all is emitted with the next burst.
     const RAW: Self = Self {
-        told: 0,
+        emitted: 0,
         consumed: 0,
         then: Then::Raw,
     };

@@ -21,22 +21,22 @@ pub(super) struct Output<'v> {
     /// The current packet.
     pub(super) by: PacketInfo,
     /// Recognise nothing: all streams are emitted as raw bursts.
-    pub(super) wire: bool,
+    pub(super) raw_only: bool,
     /// Number of exchanges of the flow so far.
     pub(super) exchanges: &'v mut u64,
     /// Receives the events.
-    pub(super) listener: &'v mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
+    pub(super) sink: &'v mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
 }
 
 impl Output<'_> {
     /// Emits an event of the current packet.
-    pub(super) fn say(&mut self, dir: Direction, said: MessageEvent<'_>) {
-        (self.listener)(dir, &self.by, said);
+    pub(super) fn emit(&mut self, dir: Direction, event: MessageEvent<'_>) {
+        (self.sink)(dir, &self.by, event);
     }
 
     /// Emits an event of another packet.
-    pub(super) fn say_by(&mut self, dir: Direction, by: &PacketInfo, said: MessageEvent<'_>) {
-        (self.listener)(dir, by, said);
+    pub(super) fn emit_from(&mut self, dir: Direction, by: &PacketInfo, event: MessageEvent<'_>) {
+        (self.sink)(dir, by, event);
     }
 
     /// Starts a message whose first byte is in the packet `first`.
@@ -48,7 +48,7 @@ impl Output<'_> {
         exchange: Option<u64>,
         continues: bool,
     ) {
-        self.say_by(
+        self.emit_from(
             dir,
             first,
             MessageEvent::Start(Start {
@@ -62,19 +62,19 @@ impl Output<'_> {
     /// Emits text, unless it is empty.
     pub(super) fn text(&mut self, dir: Direction, part: Part, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(dir, MessageEvent::Data { part, bytes });
+            self.emit(dir, MessageEvent::Data { part, bytes });
         }
     }
 
     /// Starts another reading of the open message, with the number `reading`.
     pub(super) fn fork(&mut self, dir: Direction, reading: u8, name: &'static str) {
-        self.say(dir, MessageEvent::Fork { reading, name });
+        self.emit(dir, MessageEvent::Fork { reading, name });
     }
 
     /// Emits text of another reading, unless it is empty.
     pub(super) fn reading(&mut self, dir: Direction, reading: u8, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(dir, MessageEvent::Reading { reading, bytes });
+            self.emit(dir, MessageEvent::Reading { reading, bytes });
         }
     }
 

@@ -169,7 +169,7 @@ mod tests {
     const OK: &[u8] = b"HTTP/1.1 204 None\r\n\r\n";
 
     #[test]
-    fn what_is_in_front_of_a_request_is_told_by_itself() {
+    fn a_preamble_before_a_request_is_a_burst_of_its_own() {
         let table: [&[u8]; 8] = [
             b"PROXY TCP4 192.0.2.7 192.0.2.9 56324 80\r\n",
             b"PROXY UNKNOWN\r\n",
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_of_a_proxy_are_passed_over_too() {
+    fn the_responses_of_a_proxy_are_skipped_too() {
         for preamble in [
             &b"\0\x5a\0\0\0\0\0\0"[..],
             b"\x05\0\x05\0\0\x01\0\0\0\0\0\0",

@@ -113,7 +113,7 @@ impl Burst {
     }
 
     /// Records that the next bytes start nothing that is recognised.
-    pub(super) const fn settle_for_raw(&mut self) {
+    pub(super) const fn rule_out_start(&mut self) {
         self.boundary = false;
     }
 
@@ -131,10 +131,10 @@ impl Burst {
             if !self.open {
                 self.begin(dir, first, out);
             }
-            let room = limit.saturating_sub(self.len).min(bytes.len());
-            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            let space = limit.saturating_sub(self.len).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(space).unwrap_or((bytes, &[]));
             out.text(dir, Part::Body, now);
-            self.len = self.len.saturating_add(room);
+            self.len = self.len.saturating_add(space);
             self.last = out.by;
             if self.len >= limit {
                 self.end(dir, true, out);
@@ -163,7 +163,7 @@ impl Burst {
         out: &mut Output<'_>,
     ) {
         if self.open {
-            out.say(dir, MessageEvent::Gap { len, reason });
+            out.emit(dir, MessageEvent::Gap { len, reason });
             self.last = out.by;
             self.end(dir, false, out);
         } else {
@@ -190,7 +190,7 @@ impl Burst {
         let exchange = out.next_exchange();
         out.begin(dir, first, BURST, Some(exchange), self.continues);
         if let Some((len, reason)) = self.missing.take() {
-            out.say_by(dir, first, MessageEvent::Gap { len, reason });
+            out.emit_from(dir, first, MessageEvent::Gap { len, reason });
         }
         self.open = true;
         self.len = 0;
@@ -199,7 +199,7 @@ impl Burst {
     fn end(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         self.open = false;
         let last = self.last;
-        out.say_by(dir, &last, MessageEvent::End { complete });
+        out.emit_from(dir, &last, MessageEvent::End { complete });
     }
 }
 
@@ -215,7 +215,7 @@ pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, out:
     out.begin(dir, &by, kind, Some(exchange), false);
     out.text(dir, Part::Body, bytes);
     if cut > 0 {
-        out.say(
+        out.emit(
             dir,
             MessageEvent::Gap {
                 len: cut,
@@ -223,7 +223,7 @@ pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, out:
             },
         );
     }
-    out.say(dir, MessageEvent::End { complete: cut == 0 });
+    out.emit(dir, MessageEvent::End { complete: cut == 0 });
 }
 
 #[cfg(test)]
@@ -302,16 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_may_pause_is_said_to_be_open_since_its_last_byte() {
+    fn a_burst_that_may_pause_is_open_since_its_last_byte() {
         let mut play = Play::default();
         play.perform(&[unpushed(b"one."), Step::Pause(50)], &Cut::Whole);
         assert_eq!(
-            play.conversation.open_burst_since(),
+            play.dissector.open_burst_since(),
             Some(Timestamp::from_nanos(1000))
         );
         play.ticking = true;
         play.perform(&[Step::Pause(50)], &Cut::Whole);
-        assert_eq!(play.conversation.open_burst_since(), None);
+        assert_eq!(play.dissector.open_burst_since(), None);
         assert!(play.chart.is_quiet());
         assert_eq!(play.chart.frames, [1, 1]);
     }
@@ -324,7 +324,7 @@ mod tests {
         };
         play.perform(&[unpushed(b"WORD")], &Cut::Whole);
         assert!(play.chart.lines().is_empty());
-        assert!(play.conversation.open_burst_since().is_some());
+        assert!(play.dissector.open_burst_since().is_some());
         play.perform(&[Step::Pause(100)], &Cut::Whole);
         assert_eq!(
             play.chart.lines(),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_bytes_are_told_where_they_were() {
+    fn missing_bytes_are_emitted_where_they_were() {
         expect(
             &[
                 unpushed(b"a: "),

@@ -70,7 +70,7 @@ pub(super) const SERVER_END: Step = Step::End(Direction::ToClient, Ending::Fin);
 /// A play: the dissector of a flow, its surroundings, and the chart.
 #[derive(Default)]
 pub(super) struct Play {
-    pub(super) conversation: FlowDissector,
+    pub(super) dissector: FlowDissector,
     pub(super) limits: Limits,
     pub(super) decoders: Budget,
     pub(super) stats: DissectStats,
@@ -103,7 +103,7 @@ impl Play {
                 Step::Write(dir, bytes) => self.write(*dir, bytes, cut, true),
                 Step::Unpushed(dir, bytes) => self.write(*dir, bytes, cut, false),
                 &Step::Gap(dir, len) => {
-                    let by = self.carrier(dir, TcpFlags::ACK);
+                    let by = self.packet(dir, TcpFlags::ACK);
                     let offset = self.send(dir, len);
                     self.event(&StreamEvent::Gap {
                         dir,
@@ -114,7 +114,7 @@ impl Play {
                     });
                 }
                 &Step::End(dir, how) => {
-                    let by = self.carrier(dir, TcpFlags::FIN);
+                    let by = self.packet(dir, TcpFlags::FIN);
                     self.event(&StreamEvent::End { dir, how, by: &by });
                 }
                 Step::Pause(millis) => {
@@ -141,7 +141,7 @@ impl Play {
             } else {
                 TcpFlags::ACK
             };
-            let by = self.carrier(dir, flags);
+            let by = self.packet(dir, flags);
             let offset = self.send(dir, now.len() as u64);
             self.event(&StreamEvent::Data {
                 dir,
@@ -162,7 +162,7 @@ impl Play {
         from
     }
 
-    fn carrier(&mut self, dir: Direction, flags: TcpFlags) -> PacketInfo {
+    fn packet(&mut self, dir: Direction, flags: TcpFlags) -> PacketInfo {
         let other = dir.reverse().index();
         let received = self.received[other].unwrap_or(self.sent[other]);
         self.frame += 1;
@@ -188,21 +188,22 @@ impl Play {
     /// Dissects an event of this flow.
     pub(super) fn event_in(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         let Self {
-            conversation,
+            dissector,
             limits,
             decoders,
             stats,
             chart,
             ..
         } = self;
-        let say = &mut |dir, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(dir, by, &said);
-        conversation.on_event(limits, decoders, stats, flow, event, say);
+        let emit =
+            &mut |dir, by: &PacketInfo, event: MessageEvent<'_>| chart.record(dir, by, &event);
+        dissector.on_event(limits, decoders, stats, flow, event, emit);
     }
 
     fn idle(&mut self) {
         if self.ticking {
             let Self {
-                conversation,
+                dissector,
                 limits,
                 decoders,
                 stats,
@@ -210,13 +211,13 @@ impl Play {
                 now,
                 ..
             } = self;
-            conversation.idle(
+            dissector.idle(
                 *now,
                 &flow(protocol::TCP),
                 limits,
                 decoders,
                 stats,
-                &mut |dir, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(dir, by, &said),
+                &mut |dir, by: &PacketInfo, event: MessageEvent<'_>| chart.record(dir, by, &event),
             );
         }
     }
@@ -246,22 +247,22 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    fn hear(&mut self, dir: Direction, by: &PacketInfo, said: &MessageEvent<'_>) {
-        if let MessageEvent::Complete(whole) = said {
-            return whole.in_pieces(by, |by, said| self.hear(dir, by, &said));
+    fn record(&mut self, dir: Direction, by: &PacketInfo, event: &MessageEvent<'_>) {
+        if let MessageEvent::Complete(whole) = event {
+            return whole.in_pieces(by, |by, event| self.record(dir, by, &event));
         }
         let arrow = ['>', '<'][dir.index()];
         let open = &mut self.open[dir.index()];
         assert_eq!(
             *open,
-            !matches!(said, MessageEvent::Start(_)),
-            "{arrow} {said:?} {:#?}",
+            !matches!(event, MessageEvent::Start(_)),
+            "{arrow} {event:?} {:#?}",
             self.lines
         );
         let text = self.text.take();
         let mut line = format!("{arrow} ");
-        match *said {
-            MessageEvent::Complete(_) => unreachable!("it was heard in pieces"),
+        match *event {
+            MessageEvent::Complete(_) => unreachable!("it is recorded in pieces"),
             MessageEvent::Fork { reading, name } => {
                 let places = &mut self.places[dir.index()];
                 assert_eq!(usize::from(reading), places.len(), "readings are numbered");
@@ -297,7 +298,7 @@ impl Chart {
                 self.texts[dir.index()].extend_from_slice(bytes);
                 self.text = Some((dir, part));
                 if text == self.text {
-                    let last = self.lines.last_mut().expect("text was said before");
+                    let last = self.lines.last_mut().expect("text was recorded before");
                     last.pop();
                     let _ = write!(last, "{}\"", bytes.escape_ascii());
                     return;

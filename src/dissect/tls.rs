@@ -257,7 +257,7 @@ mod tests {
         extension(0, &counted(&[&[0][..], &counted(name)].concat()))
     }
 
-    fn said(bytes: &[u8]) -> String {
+    fn summary(bytes: &[u8]) -> String {
         let description = describe(bytes);
         let facts = description.facts.iter().filter(|fact| fact.summary);
         let mut words: Vec<String> = facts.map(|fact| fact.value.clone()).collect();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_tls_says_what_can_be_known_of_it() {
+    fn a_burst_of_tls_is_described() {
         let alpn = |names: &[&[u8]]| {
             let names: Vec<u8> = names
                 .iter()
@@ -317,7 +317,7 @@ mod tests {
             (vec![23, 3, 3, 0xff, 0xff, 0], ""),
         ];
         for (bytes, want) in table {
-            assert_eq!(said(&bytes), want, "{bytes:02x?}");
+            assert_eq!(summary(&bytes), want, "{bytes:02x?}");
         }
     }
 

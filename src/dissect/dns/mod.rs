@@ -161,14 +161,14 @@ impl Dns {
             false => text::query(&packet, &question),
         };
         out.text(dir, Part::Head, text.as_bytes());
-        out.say(
+        out.emit(
             dir,
             MessageEvent::Summary {
                 brief: Summary::default(),
                 title: text.lines().next().unwrap_or_default().as_bytes(),
             },
         );
-        out.say(dir, MessageEvent::End { complete: true });
+        out.emit(dir, MessageEvent::End { complete: true });
         true
     }
 }
@@ -213,7 +213,7 @@ impl Dissector for Dns {
         }
     }
 
-    fn gap(&mut self, gap: &Gap<'_>, _voice: &mut Output<'_>) -> AfterGap {
+    fn gap(&mut self, gap: &Gap<'_>, _out: &mut Output<'_>) -> AfterGap {
         *self.lost.of_mut(gap.dir) = true;
         AfterGap::RAW
     }

@@ -33,7 +33,7 @@ pub(super) struct Perhaps {
     /// Length of the body if it is not chunked, if known.
     pub(super) len: Option<u64>,
     /// Whether the head declares valid chunked framing.
-    pub(super) said: bool,
+    pub(super) declared: bool,
 }
 
 impl Framing {
@@ -75,12 +75,12 @@ impl Framing {
         }
     }
 
-    const fn perhaps(length: Length, said: bool) -> Self {
+    const fn perhaps(length: Length, declared: bool) -> Self {
         let len = match length {
             Length::Known(len) if len > 0 => Some(len),
             _ => None,
         };
-        Self::Perhaps(Perhaps { len, said })
+        Self::Perhaps(Perhaps { len, declared })
     }
 }
 
@@ -168,8 +168,8 @@ fn split_digits(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Parses the digits of a size, if nothing but an extension comes after them.
-fn believed(digits: &[u8], behind: &[u8]) -> Option<u64> {
-    if !matches!(behind.first(), None | Some(b';')) || digits.is_empty() {
+fn believed(digits: &[u8], after: &[u8]) -> Option<u64> {
+    if !matches!(after.first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
     number(digits, 16).filter(|size| *size <= LARGEST)
@@ -220,12 +220,12 @@ pub(super) fn looks_chunked(bytes: &[u8]) -> Option<bool> {
     let rest = bytes.get(blank(bytes)..).unwrap_or_default();
     let is_size = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X');
     let digits = rest.iter().take_while(|byte| is_size(byte)).count();
-    let behind = rest.get(digits..).unwrap_or_default();
-    let behind = behind.get(blank_in_line(behind)..).unwrap_or_default();
-    match behind.first() {
+    let after = rest.get(digits..).unwrap_or_default();
+    let after = after.get(blank_in_line(after)..).unwrap_or_default();
+    match after.first() {
         None if bytes.len() < SHAPE => None,
         Some(b'\n' | b';') => {
-            let line = rest.get(..rest.len().saturating_sub(behind.len()));
+            let line = rest.get(..rest.len().saturating_sub(after.len()));
             Some(odd_chunk_size(line.unwrap_or_default()).is_some())
         }
         _ => Some(false),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answers_framing_follows_rfc_9112_6_3() {
+    fn framing_of_responses_follows_rfc_9112_6_3() {
         let fields = |coding, length| Fields {
             length,
             coding,
@@ -422,7 +422,7 @@ mod tests {
                 five,
                 Framing::Perhaps(Perhaps {
                     len: Some(5),
-                    said: false,
+                    declared: false,
                 }),
             ),
             (
@@ -432,7 +432,7 @@ mod tests {
                 Length::None,
                 Framing::Perhaps(Perhaps {
                     len: None,
-                    said: false,
+                    declared: false,
                 }),
             ),
             (200, Method::Other, Coding::None, five, Framing::Length(5)),

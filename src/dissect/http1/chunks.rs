@@ -119,11 +119,11 @@ impl Http1 {
         any: bool,
         out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
-        let half = self.directions.of_mut(input.dir);
+        let state = self.directions.of_mut(input.dir);
         let line = match line(input.bytes, looked, out.limits.head) {
             Line::Whole(line) => line,
             Line::Begun(looked) => {
-                half.stage = Stage::Trailer { looked, any };
+                state.stage = Stage::Trailer { looked, any };
                 return Ok(Progress::need(0, looked.saturating_add(1)));
             }
             Line::TooLong => return Err(self.give_up(input.dir, 0, out)),
@@ -143,7 +143,7 @@ impl Http1 {
         if last {
             return Ok(self.over(input.dir, consumed, out));
         }
-        half.stage = Stage::Trailer {
+        state.stage = Stage::Trailer {
             looked: 0,
             any: true,
         };

@@ -71,25 +71,26 @@ const OPAQUE_PREFIXES: [&str; 8] = [
     "x-font-",
 ];
 
-/// Composes the title of a request in `room`, its method and target URI: `GET localhost:5000/path`.
+/// Composes the title of a request in `buffer`, its method and target URI: `GET
+/// localhost:5000/path`.
 pub(super) fn request_title<'t>(
     line: &RequestLine<'_>,
     host: Option<&[u8]>,
-    room: &'t mut [u8; TITLE],
+    buffer: &'t mut [u8; TITLE],
 ) -> &'t [u8] {
     let host = host
         .filter(|_| line.target.starts_with(b"/"))
         .unwrap_or_default();
     let mut len = 0_usize;
     for part in [line.method, b" ", host, line.target] {
-        let rest = room.get_mut(len..).unwrap_or_default();
+        let rest = buffer.get_mut(len..).unwrap_or_default();
         let fits = part.len().min(rest.len());
         if let (Some(to), Some(from)) = (rest.get_mut(..fits), part.get(..fits)) {
             to.copy_from_slice(from);
         }
         len = len.saturating_add(fits);
     }
-    room.get(..len).unwrap_or_default()
+    buffer.get(..len).unwrap_or_default()
 }
 
 /// See [`crate::dissect::describe`].
@@ -140,8 +141,8 @@ impl About<'_> {
         };
         let host = self.value("host");
         let host = host.and_then(|range| self.head.get(range));
-        let mut room = [0; TITLE];
-        let title = request_title(&request, host, &mut room);
+        let mut buffer = [0; TITLE];
+        let title = request_title(&request, host, &mut buffer);
         self.fact("http.title", title, true);
         self.fact("http.method", request.method, false);
         self.fact("http.target", request.target, false);
@@ -158,8 +159,8 @@ impl About<'_> {
             return;
         };
         let cut = request.version.is_empty();
-        let mut room = [0; TITLE];
-        let title = request_title(&request, None, &mut room);
+        let mut buffer = [0; TITLE];
+        let title = request_title(&request, None, &mut buffer);
         let more: &[u8] = if cut { b"..." } else { b"" };
         self.fact("http.title", &[title, more].concat(), true);
         self.fact("http.method", request.method, false);
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_described() {
+    fn a_response_is_described() {
         let head = b"HTTP/1.0 404 Not Found\r\nContent-Type: text/html; charset=utf-8\r\nContent-Language: fr\r\n\r\n";
         let description = describe(RESPONSE, head, &[]);
         assert_eq!(summary(&description), "404 Not Found · text/html · fr");

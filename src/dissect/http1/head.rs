@@ -86,34 +86,34 @@ pub(super) struct Head<'h> {
 
 impl<'h> Head<'h> {
     /// Fast path: parses the head at the start of `bytes` if it is complete, valid and has at most
-    /// 64 fields, as most are. `answer` selects the grammar of responses.
-    pub(super) fn at_once(bytes: &'h [u8], answer: bool) -> Option<Self> {
-        strict::<64>(bytes, answer)
+    /// 64 fields, as most are. `is_response` selects the grammar of responses.
+    pub(super) fn at_once(bytes: &'h [u8], is_response: bool) -> Option<Self> {
+        strict::<64>(bytes, is_response)
     }
 
     /// Parses a complete `head`. A separate function, so that other callers do not need the stack
     /// space for 256 fields.
     #[cold]
     #[inline(never)]
-    pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
-        strict::<256>(head, answer)
+    pub(super) fn of(head: &'h [u8], is_response: bool) -> Self {
+        strict::<256>(head, is_response)
             .filter(|read| read.len == head.len())
             .unwrap_or_else(|| Self {
                 len: head.len(),
-                line: StartLine::of(first_line(head), answer),
+                line: StartLine::of(first_line(head), is_response),
                 fields: Fields::lenient(head),
             })
     }
 
     /// Parses a head that is cut off. `None` if its start line is cut off as well.
-    pub(super) fn of_part(head: &'h [u8], answer: bool) -> Option<Self> {
+    pub(super) fn of_part(head: &'h [u8], is_response: bool) -> Option<Self> {
         let Some(whole) = memchr::memrchr(b'\n', head).map(|at| at.saturating_add(1)) else {
-            return Self::of_part_line(head, answer);
+            return Self::of_part_line(head, is_response);
         };
         let lines = head.get(..whole)?;
         Some(Self {
             len: head.len(),
-            line: Some(StartLine::of(first_line(lines), answer)?),
+            line: Some(StartLine::of(first_line(lines), is_response)?),
             fields: Fields {
                 // A truncated head does not show which rules it breaks.
                 odd: None,
@@ -126,13 +126,13 @@ impl<'h> Head<'h> {
 impl<'h> Head<'h> {
     /// Parses a start line that is cut off. A status line needs a complete code; a request line
     /// needs the method and a part of the target.
-    fn of_part_line(line: &'h [u8], answer: bool) -> Option<Self> {
-        let read = match answer {
+    fn of_part_line(line: &'h [u8], is_response: bool) -> Option<Self> {
+        let read = match is_response {
             true => {
                 let read = StatusLine::of(line)?;
                 let ended = read.words.len() > 3 || line.ends_with(b" ");
                 let code = read.words.get(..3).filter(|_| ended);
-                StartLine::Answer(StatusLine {
+                StartLine::Response(StatusLine {
                     words: code.filter(|_| read.status > 0)?,
                     ..read
                 })
@@ -150,7 +150,7 @@ impl<'h> Head<'h> {
 /// Whether a line of a head ends without CR.
 pub(super) fn has_bare_line_end(head: &[u8]) -> bool {
     let is_bare = |(before, byte): (&u8, &u8)| *byte == b'\n' && *before != b'\r';
-    // Testing all bytes vectorises, which is faster than an early exit.
+    // Tests all bytes, which is faster than an early exit.
     let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
     pairs.fold(false, |any, pair| any | is_bare(pair))
 }
@@ -221,9 +221,9 @@ impl<'h> Fields<'h> {
             ..Self::default()
         };
         // Some receivers accept a CR alone as a line end.
-        let behind_cr = |text: &'h [u8]| text.iter().position(|byte| *byte == b'\r');
+        let after_cr = |text: &'h [u8]| text.iter().position(|byte| *byte == b'\r');
         let first = first_line(head).trim_ascii_end();
-        fields.note_lines(behind_cr(first).and_then(|at| first.get(at..)));
+        fields.note_lines(after_cr(first).and_then(|at| first.get(at..)));
         for line in FieldLines::of(head) {
             let text = |range: Range<usize>| head.get(range).unwrap_or_default();
             let (name, value) = (text(line.name), text(line.value));
@@ -348,16 +348,16 @@ fn broken_rule(head: &[u8]) -> &'static str {
 
 /// Parses the head at the start of `bytes` strictly, with space for `N` fields. `None` if it breaks
 /// a rule, has more fields, or is incomplete.
-fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
+fn strict<const N: usize>(bytes: &[u8], is_response: bool) -> Option<Head<'_>> {
     // Left uninitialised, since the array is larger than most heads.
-    let mut room = [const { MaybeUninit::uninit() }; N];
+    let mut space = [const { MaybeUninit::uninit() }; N];
     let config = ParserConfig::default();
     let (mut response, mut request) = (Response::new(&mut []), Request::new(&mut []));
-    let (result, found) = if answer {
-        let result = config.parse_response_with_uninit_headers(&mut response, bytes, &mut room);
+    let (result, found) = if is_response {
+        let result = config.parse_response_with_uninit_headers(&mut response, bytes, &mut space);
         (result, &*response.headers)
     } else {
-        let result = config.parse_request_with_uninit_headers(&mut request, bytes, &mut room);
+        let result = config.parse_request_with_uninit_headers(&mut request, bytes, &mut space);
         (result, &*request.headers)
     };
     let Ok(httparse::Status::Complete(len)) = result else {
@@ -367,9 +367,9 @@ fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
     for header in found {
         fields.note(header.name.as_bytes(), header.value);
     }
-    let line = if answer {
+    let line = if is_response {
         let line = first_line(bytes);
-        StatusLine::of_parts(line, response.code?, response.version?).map(StartLine::Answer)
+        StatusLine::of_parts(line, response.code?, response.version?).map(StartLine::Response)
     } else {
         Some(StartLine::Request(RequestLine::of_parts(
             request.method?.as_bytes(),
@@ -379,7 +379,7 @@ fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
     };
     debug_assert_eq!(
         line,
-        StartLine::of(first_line(bytes), answer),
+        StartLine::of(first_line(bytes), is_response),
         "start lines are read alike"
     );
     Some(Head { len, line, fields })

@@ -80,25 +80,27 @@ impl Http1 {
         out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
         let dir = input.dir;
-        let half = *self.directions.of(dir);
+        let state = *self.directions.of(dir);
         let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
-        let Some(line) = StartLine::of(first_line(part), half.response) else {
+        let Some(line) = StartLine::of(first_line(part), state.response) else {
             out.text(dir, Part::Head, window);
             return Err(self.give_up(dir, window.len(), out));
         };
         let fields = Fields::lenient(part);
-        let mut room = [0; describe::TITLE];
-        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut room, out);
+        let mut buffer = [0; describe::TITLE];
+        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut buffer, out);
         let responses = match line {
             StartLine::Request(_) => None,
-            StartLine::Answer(line) => {
-                let method = half.request.map_or(Method::Other, |request| request.method);
+            StartLine::Response(line) => {
+                let method = state
+                    .request
+                    .map_or(Method::Other, |request| request.method);
                 Some((line.status, method))
             }
         };
         out.text(dir, Part::Head, part);
-        out.say(dir, MessageEvent::Summary { brief, title });
+        out.emit(dir, MessageEvent::Summary { brief, title });
         *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
             charset: fields.plan().charset,
             fields: fields.without_text(),
@@ -132,7 +134,7 @@ impl Http1 {
         if over {
             let (framing, plan) = (long.framing(), long.plan());
             *self.long_heads.of_mut(dir) = None;
-            return Ok(self.behind_head(dir, read, framing, &plan, false, out));
+            return Ok(self.after_head(dir, read, framing, &plan, false, out));
         }
         Ok(match read {
             0 => Progress::need(0, window.len().saturating_add(1)),

@@ -1,6 +1,7 @@
 //! *HTTP/1.x*: two state machines, one for each direction of a connection, that share the
-//! [`pairing`] of requests and responses. A head is limited to [`crate::limits::Limits::head`]
-//! bytes, bodies stream in constant memory, and every byte is either emitted or counted as framing.
+//! [`pairing`] of requests and responses. At most [`crate::limits::Limits::head`] bytes of a head
+//! are buffered, bodies stream in bounded memory, and every byte is either emitted or counted as
+//! framing.
 //!
 //! A direction is a sequence of messages: start line and fields ([`head`]), then a body that ends
 //! by one of a few rules ([`body`]). The start line decides whether a message is a request or a
@@ -65,7 +66,7 @@ struct Http1 {
     bodies: PerDirection<Body>,
     long_heads: PerDirection<Option<Box<LongHead>>>,
     /// The direction of requests, as seen in the first message; `None` before that.
-    asker: Option<Direction>,
+    request_dir: Option<Direction>,
     /// Whether HTTP has ended (CONNECT, 101): bytes that look like a malformed message are then not
     /// searched for one.
     left: bool,
@@ -92,7 +93,7 @@ struct DirectionState {
     /// Whether HTTP may have ended: bytes that are no message are then not counted as malformed.
     tunnel: bool,
     /// Whether the server responded 100 (Continue), so that the request's body follows.
-    wanted: bool,
+    continue_seen: bool,
 }
 
 impl DirectionState {
@@ -155,9 +156,9 @@ impl Dissector for Http1 {
         self.bodies.of_mut(dir).push(dir, bytes, out);
     }
 
-    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
-        self.bodies.of_mut(dir).hole(dir, out);
-        out.say(dir, MessageEvent::Gap { len, reason });
+    fn body_gap(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
+        self.bodies.of_mut(dir).gap(dir, out);
+        out.emit(dir, MessageEvent::Gap { len, reason });
     }
 
     fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap {
@@ -178,26 +179,26 @@ impl Dissector for Http1 {
             return after;
         }
         let missing =
-            |len: u64, out: &mut Output<'_>| out.say(dir, MessageEvent::Gap { len, reason });
-        let half = self.directions.of_mut(dir);
-        match half.stage {
+            |len: u64, out: &mut Output<'_>| out.emit(dir, MessageEvent::Gap { len, reason });
+        let state = self.directions.of_mut(dir);
+        match state.stage {
             Stage::Start => AfterGap::RAW,
             Stage::Head(_) | Stage::LongHead => {
                 self.cut_head(dir, gap.waiting, out);
                 missing(len, out);
                 self.break_off(dir, out);
                 AfterGap {
-                    told: len,
+                    emitted: len,
                     consumed: gap.waiting.len(),
                     then: Then::Raw,
                 }
             }
             Stage::Body => {
-                self.bodies.of_mut(dir).hole(dir, out);
+                self.bodies.of_mut(dir).gap(dir, out);
                 missing(gap.body, out);
                 self.over(dir, 0, out);
                 AfterGap {
-                    told: gap.body,
+                    emitted: gap.body,
                     consumed: 0,
                     then: Then::Raw,
                 }
@@ -209,15 +210,15 @@ impl Dissector for Http1 {
             | Stage::Expected(_)
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
-                match half.stage {
+                match state.stage {
                     Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, out),
                     _ => body.framing(dir, gap.waiting, out),
                 }
                 body.give_up(dir, out);
                 missing(len, out);
-                half.stage = Stage::Lost;
+                state.stage = Stage::Lost;
                 AfterGap {
-                    told: len,
+                    emitted: len,
                     consumed: gap.waiting.len(),
                     then: Then::Need(1),
                 }
@@ -226,7 +227,7 @@ impl Dissector for Http1 {
                 self.bodies.of_mut(dir).push(dir, gap.waiting, out);
                 missing(len, out);
                 AfterGap {
-                    told: len,
+                    emitted: len,
                     consumed: gap.waiting.len(),
                     then: Then::Need(1),
                 }
@@ -235,8 +236,8 @@ impl Dissector for Http1 {
     }
 
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], out: &mut Output<'_>) -> usize {
-        let half = *self.directions.of(dir);
-        match half.stage {
+        let state = *self.directions.of(dir);
+        match state.stage {
             Stage::Start => return 0,
             Stage::Head(_) => {
                 if let Some(end) = odd_end(waiting) {
@@ -258,7 +259,7 @@ impl Dissector for Http1 {
                 self.bodies.of(dir).framing(dir, waiting, out);
             }
         }
-        if half.until_close && how == Ending::Fin {
+        if state.until_close && how == Ending::Fin {
             self.over(dir, 0, out);
         } else {
             self.break_off(dir, out);
@@ -276,14 +277,14 @@ impl Dissector for Http1 {
             return false;
         }
         let begin = self.begin(input, out);
-        out.say_by(input.dir, &input.first, MessageEvent::Start(begin));
+        out.emit_from(input.dir, &input.first, MessageEvent::Start(begin));
         self.directions.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
         true
     }
 
     fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
-        match self.asker.filter(|_| !self.left) {
-            Some(asker) if asker == dir => odd_line::seek_request(bytes),
+        match self.request_dir.filter(|_| !self.left) {
+            Some(request_dir) if request_dir == dir => odd_line::seek_request(bytes),
             Some(_) => odd_line::seek_response(bytes),
             None => Seek::Nowhere,
         }
@@ -294,7 +295,7 @@ impl Dissector for Http1 {
             directions,
             bodies,
             long_heads,
-            asker,
+            request_dir,
             left,
             pairing,
         } = self;
@@ -303,7 +304,7 @@ impl Dissector for Http1 {
             bodies.of_mut(dir).reset();
         }
         *long_heads = PerDirection::default();
-        *asker = None;
+        *request_dir = None;
         *left = false;
         pairing.reset();
     }
@@ -311,7 +312,7 @@ impl Dissector for Http1 {
 
 impl Http1 {
     fn start(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
-        let half = self.directions.of_mut(input.dir);
+        let state = self.directions.of_mut(input.dir);
         // RFC 9112 section 2.2: empty lines before a request line are ignored.
         let empty = input
             .bytes
@@ -332,7 +333,7 @@ impl Http1 {
             // Letters may start a method, or be left over from the last message. They are held no
             // longer than the burst lasts.
             ProbeResult::Unsure { .. } => return Ok(self.leave(input.dir)),
-            ProbeResult::NotForUs if std::mem::take(&mut half.tunnel) => {
+            ProbeResult::NotForUs if std::mem::take(&mut state.tunnel) => {
                 return Ok(self.leave(input.dir));
             }
             ProbeResult::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
@@ -358,26 +359,26 @@ impl Http1 {
     /// Ends a head that is cut off. Emits the bytes that are there, and a summary if the start line
     /// is complete.
     fn cut_head(&mut self, dir: Direction, head: &[u8], out: &mut Output<'_>) {
-        let half = *self.directions.of(dir);
+        let state = *self.directions.of(dir);
         out.text(dir, Part::Head, head);
-        if !matches!(half.stage, Stage::Head(_)) {
+        if !matches!(state.stage, Stage::Head(_)) {
             return;
         }
         if let Some(Head {
             line: Some(line),
             fields,
             ..
-        }) = Head::of_part(head, half.response)
+        }) = Head::of_part(head, state.response)
         {
-            let mut room = [0; describe::TITLE];
-            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
+            let mut buffer = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut buffer, out);
             // A cut target is marked as such.
             let cut = matches!(line, StartLine::Request(line) if line.version.is_empty());
             let title = match cut {
                 true => &[title, b"..."].concat(),
                 false => title,
             };
-            out.say(dir, MessageEvent::Summary { brief, title });
+            out.emit(dir, MessageEvent::Summary { brief, title });
         }
     }
 
@@ -395,9 +396,9 @@ impl Http1 {
             ..
         } = Head::of(head, response)
         {
-            let mut room = [0; describe::TITLE];
-            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
-            out.say(dir, MessageEvent::Summary { brief, title });
+            let mut buffer = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut buffer, out);
+            out.emit(dir, MessageEvent::Summary { brief, title });
             self.bodies.of_mut(dir).begin(&fields.plan(), out);
         }
         if !body.is_empty() {
@@ -423,13 +424,13 @@ impl Http1 {
         let body = self.bodies.of_mut(dir);
         body.finish(dir, complete, out);
         if let Some(facts) = body.facts(out) {
-            out.say(dir, MessageEvent::Body(facts));
+            out.emit(dir, MessageEvent::Body(facts));
         }
         *self.long_heads.of_mut(dir) = None;
         if !self.directions.of(dir).response {
             self.pairing.request_ends(out.by.acked());
         }
-        out.say(dir, MessageEvent::End { complete });
+        out.emit(dir, MessageEvent::End { complete });
     }
 
     /// Ends the message: the rest cannot be parsed.
@@ -444,7 +445,7 @@ impl Http1 {
 
     /// Reports to the pairing that messages of a direction may have been lost.
     fn lose(&mut self, dir: Direction, missed: Missed) {
-        if self.asker.unwrap_or(Direction::ToServer) == dir {
+        if self.request_dir.unwrap_or(Direction::ToServer) == dir {
             self.pairing.lose_requests(missed);
         } else {
             self.pairing.lose_responses(missed);

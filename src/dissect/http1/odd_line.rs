@@ -10,7 +10,7 @@ use super::start_line::{RequestLine, StatusLine, probe};
 
 /// Bytes in which the next response is searched for. Every burst of an unknown protocol is searched
 /// this far, so the limit bounds the cost.
-const BEFORE_ANSWER: usize = 128;
+const BEFORE_RESPONSE: usize = 128;
 /// Bytes in which the next request is searched for.
 const BEFORE_REQUEST: usize = 512;
 /// Maximum length of a run of white space, and of the digits of a number.
@@ -91,7 +91,7 @@ impl<'b> Cursor<'b> {
 }
 
 /// Converts to `Some(true)` (yes), `Some(false)` (so far), or `None` (no).
-const fn told(result: &Result<(), Stop>) -> Option<bool> {
+const fn outcome(result: &Result<(), Stop>) -> Option<bool> {
     match result {
         Ok(()) => Some(true),
         Err(Stop::End) => Some(false),
@@ -108,7 +108,7 @@ pub(super) fn is_status_line(bytes: &[u8]) -> Option<bool> {
         cursor.version()?;
         cursor.status()
     };
-    told(&read())
+    outcome(&read())
 }
 
 /// Whether bytes start with a line that is a status line only where a response is due: it lacks a
@@ -127,9 +127,9 @@ fn is_due_line(bytes: &[u8]) -> Option<bool> {
         cursor.version()?;
         cursor.word_ends()
     };
-    match told(&versionless()) {
+    match outcome(&versionless()) {
         Some(true) => Some(true),
-        versionless => told(&statusless()).or(versionless),
+        versionless => outcome(&statusless()).or(versionless),
     }
 }
 
@@ -217,8 +217,8 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 /// Searches for the next response in bytes that violate the grammar, sent in the direction of
 /// responses.
 pub(super) fn seek_response(bytes: &[u8]) -> Seek {
-    let window = bytes.get(..BEFORE_ANSWER).unwrap_or(bytes);
-    let mut unsure = bytes.len() < BEFORE_ANSWER;
+    let window = bytes.get(..BEFORE_RESPONSE).unwrap_or(bytes);
+    let mut unsure = bytes.len() < BEFORE_RESPONSE;
     // Search for the rarest letter of the word.
     let ends = memchr::memchr2_iter(b'P', b'p', window);
     let mut places = ends.filter_map(|end| {
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_found_behind_junk() {
+    fn a_response_is_found_after_junk() {
         let table: &[(&[u8], Seek)] = &[
             (b"junkHTTP/1.1 200 OK\r\n", Seek::At(4)),
             (b"\0HTTP/1.1 200 OK\r\n", Seek::At(1)),
@@ -411,7 +411,7 @@ mod tests {
             (b"a longer text than HTTP/1", Seek::Unsure),
             (b"a text that is about HTTP/1.1 and more", Seek::Unsure),
             (b"a text that is about HTTP 200 and more", Seek::Unsure),
-            (&[b'x'; BEFORE_ANSWER], Seek::Nowhere),
+            (&[b'x'; BEFORE_RESPONSE], Seek::Nowhere),
         ];
         for (bytes, place) in table {
             assert_eq!(seek_response(bytes), *place, "{}", bytes.escape_ascii());
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_found_behind_what_was_left_over() {
+    fn a_request_is_found_after_left_over_bytes() {
         let table: &[(&[u8], Seek)] = &[
             (b"userGET /b HTTP/1.1\r\n", Seek::At(4)),
             (b"{\"q\":1}POST /b HTTP/1.1\r\n", Seek::At(7)),

@@ -177,8 +177,8 @@ fn request_line(bytes: &[u8]) -> ProbeResult {
         };
     };
     let end = memchr(b'\n', target);
-    // Checked first, so that the result does not depend on how much of the line is there. Testing
-    // all bytes vectorises, which is faster than an early exit.
+    // Checked first, so that the result does not depend on how much of the line is there. Tests all
+    // bytes, which is faster than an early exit.
     let steers = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
     let seen = target.get(..end.unwrap_or(target.len()));
     if seen.is_some_and(|seen| seen.iter().fold(false, |any, byte| any | steers(byte))) {
@@ -257,14 +257,14 @@ pub(super) enum StartLine<'h> {
     /// The start line of a request.
     Request(RequestLine<'h>),
     /// The start line of a response.
-    Answer(StatusLine<'h>),
+    Response(StatusLine<'h>),
 }
 
 impl<'h> StartLine<'h> {
     /// Parses a line; `response` selects the grammar.
     pub(super) fn of(line: &'h [u8], response: bool) -> Option<Self> {
         match response {
-            true => StatusLine::of(line).map(Self::Answer),
+            true => StatusLine::of(line).map(Self::Response),
             false => RequestLine::of(line).map(Self::Request),
         }
     }

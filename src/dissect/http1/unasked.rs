@@ -61,10 +61,10 @@ impl Http1 {
         if !gap.waiting.is_empty() {
             body.push(dir, gap.waiting, out);
         }
-        body.hole(dir, out);
-        out.say(dir, MessageEvent::Gap { len, reason });
+        body.gap(dir, out);
+        out.emit(dir, MessageEvent::Gap { len, reason });
         Some(AfterGap {
-            told: len,
+            emitted: len,
             consumed: gap.waiting.len(),
             then: match then {
                 Then::Body(u64::MAX) => then,
@@ -74,8 +74,8 @@ impl Http1 {
     }
 
     /// Whether a message is a response whose request is not known, so that it may have no body.
-    pub(super) fn is_unasked(half: &DirectionState) -> bool {
-        half.response && half.request.is_none()
+    pub(super) fn is_unasked(state: &DirectionState) -> bool {
+        state.response && state.request.is_none()
     }
 }
 

@@ -12,7 +12,7 @@ use super::Charset;
 use super::codings::Coding;
 use super::look::{About, Judgement, is_text, judge, tried};
 use super::stage::{Bounds, ExpansionLimit, Piece, Stage};
-use super::text::{Listener, Text};
+use super::text::{Text, TextSink};
 use crate::dissect::budget::Budget;
 use crate::message::Decoding;
 
@@ -87,15 +87,15 @@ impl Chain {
         &mut self,
         bytes: &[u8],
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let Self { stages, tail } = self;
-        pass(stages, tail, bounds, Piece::Decoded(bytes), listener)
+        pass(stages, tail, bounds, Piece::Decoded(bytes), sink)
     }
 
     /// Handles a gap. Returns false if the bytes after it cannot be decoded.
-    pub(super) fn hole(&mut self, bounds: Bounds, listener: &mut dyn Listener) -> bool {
-        self.stages.is_empty() && self.tail.hole(bounds, listener)
+    pub(super) fn gap(&mut self, bounds: Bounds, sink: &mut dyn TextSink) -> bool {
+        self.stages.is_empty() && self.tail.gap(bounds, sink)
     }
 
     /// Ends the body and emits buffered bytes.
@@ -103,20 +103,20 @@ impl Chain {
         &mut self,
         whole: bool,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<Outcome, ExpansionLimit> {
         let mut state = None;
         let mut stages = &mut *self.stages;
         while let Some((stage, later)) = stages.split_first_mut() {
             stage.finish(whole, &mut |piece| {
-                pass(later, &mut self.tail, bounds, piece, listener)
+                pass(later, &mut self.tail, bounds, piece, sink)
             })?;
             if state.is_none_or(|state| state == Decoding::Decoded) {
                 state = Some(stage.state());
             }
             stages = later;
         }
-        self.tail.finish(whole, bounds, listener)?;
+        self.tail.finish(whole, bounds, sink)?;
         Ok(self.tail.outcome(state))
     }
 }
@@ -127,13 +127,13 @@ fn pass(
     tail: &mut Tail,
     bounds: Bounds,
     piece: Piece<'_>,
-    listener: &mut dyn Listener,
+    sink: &mut dyn TextSink,
 ) -> Result<(), ExpansionLimit> {
     let Some((stage, later)) = stages.split_first_mut() else {
-        return tail.push(piece, bounds, listener);
+        return tail.push(piece, bounds, sink);
     };
     stage.push(piece, bounds, &mut |piece| {
-        pass(later, tail, bounds, piece, listener)
+        pass(later, tail, bounds, piece, sink)
     })
 }
 
@@ -142,10 +142,10 @@ impl Tail {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let Some(look) = &mut self.look else {
-            return self.give(piece, bounds, listener);
+            return self.give(piece, bounds, sink);
         };
         let bytes = match piece {
             Piece::Decoded(bytes) => bytes,
@@ -157,32 +157,32 @@ impl Tail {
                 bytes
             }
             Piece::AsSent(_) => {
-                self.settle(bounds, listener)?;
-                return self.give(piece, bounds, listener);
+                self.decide_now(bounds, sink)?;
+                return self.give(piece, bounds, sink);
             }
         };
         if look.held.is_empty() {
             let judgement = judge(bytes, false, look.about);
             if judgement != Judgement::More {
-                self.decide(judgement, bytes, listener);
-                return self.give(Piece::Decoded(bytes), bounds, listener);
+                self.decide(judgement, bytes, sink);
+                return self.give(Piece::Decoded(bytes), bounds, sink);
             }
         }
         look.held.extend_from_slice(bytes);
         let judgement = judge(&look.held, false, look.about);
         if judgement != Judgement::More {
             let held = std::mem::take(&mut look.held);
-            self.decide(judgement, &held, listener);
-            self.give(Piece::Decoded(&held), bounds, listener)?;
+            self.decide(judgement, &held, sink);
+            self.give(Piece::Decoded(&held), bounds, sink)?;
         }
         Ok(())
     }
 
     /// Decides with the bytes that are there, since no more will arrive.
-    fn settle(
+    fn decide_now(
         &mut self,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let Some(look) = &mut self.look else {
             return Ok(());
@@ -192,25 +192,25 @@ impl Tail {
             Judgement::More => Judgement::Plain,
             judgement => judgement,
         };
-        self.decide(judgement, &held, listener);
+        self.decide(judgement, &held, sink);
         match held.is_empty() {
             true => Ok(()),
-            false => self.give(Piece::Decoded(&held), bounds, listener),
+            false => self.give(Piece::Decoded(&held), bounds, sink),
         }
     }
 
     /// Sets up the outputs.
-    fn decide(&mut self, judgement: Judgement, first: &[u8], listener: &mut dyn Listener) {
+    fn decide(&mut self, judgement: Judgement, first: &[u8], sink: &mut dyn TextSink) {
         let Some(look) = self.look.take() else { return };
         match judgement {
             Judgement::More | Judgement::Plain => self.outputs.push(look.plain()),
             Judgement::Coded {
                 coding,
                 shown: true,
-            } => self.show(look.coded_in(coding), &look, listener),
+            } => self.show(look.coded_in(coding), &look, sink),
             Judgement::Coded { coding, .. } => {
                 self.outputs.push(look.plain());
-                self.add(coding.name(), look.coded_in(coding), listener);
+                self.add(coding.name(), look.coded_in(coding), sink);
             }
             Judgement::Try => {
                 let About {
@@ -226,9 +226,9 @@ impl Tail {
                     .clone()
                     .find(|coding| look.is_likely(*coding, first));
                 let output = shown.and_then(|coding| look.coded_in(coding));
-                self.show(output, &look, listener);
+                self.show(output, &look, sink);
                 for coding in codings.filter(|coding| shown != Some(*coding)) {
-                    self.add(coding.name(), look.coded_in(coding), listener);
+                    self.add(coding.name(), look.coded_in(coding), sink);
                 }
             }
         }
@@ -236,20 +236,20 @@ impl Tail {
 
     /// Makes the decoded bytes the message's own text, with a reading of the bytes as sent; or
     /// shows them as sent, if there is no memory for the decoder.
-    fn show(&mut self, decoded: Option<Output>, look: &Look, listener: &mut dyn Listener) {
+    fn show(&mut self, decoded: Option<Output>, look: &Look, sink: &mut dyn TextSink) {
         match decoded {
             Some(output) => {
                 self.outputs.push(output);
-                self.add("sent", Some(Look::as_sent()), listener);
+                self.add("sent", Some(Look::as_sent()), sink);
             }
             None => self.outputs.push(look.plain()),
         }
     }
 
     /// Adds another reading, if the limits allow it.
-    fn add(&mut self, name: &'static str, output: Option<Output>, listener: &mut dyn Listener) {
+    fn add(&mut self, name: &'static str, output: Option<Output>, sink: &mut dyn TextSink) {
         if let Some(output) = output
-            && let Some(reading) = listener.fork(name)
+            && let Some(reading) = sink.fork(name)
         {
             self.outputs.push(Output {
                 text: output.text.of_reading(reading),
@@ -262,7 +262,7 @@ impl Tail {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let piece = match piece {
             Piece::AsSent(bytes) if self.mistaken => Piece::Decoded(bytes),
@@ -270,15 +270,14 @@ impl Tail {
         };
         let mut outputs = self.outputs.iter_mut();
         if let Some(own) = outputs.next() {
-            own.push(piece, bounds, listener)?;
+            own.push(piece, bounds, sink)?;
         }
         if self.outputs.len() > 1 {
             let mut own = true;
             self.outputs.retain_mut(|output| {
-                let goes_on =
-                    std::mem::take(&mut own) || output.push(piece, bounds, listener).is_ok();
+                let goes_on = std::mem::take(&mut own) || output.push(piece, bounds, sink).is_ok();
                 if !goes_on {
-                    listener.drop_reading();
+                    sink.drop_reading();
                 }
                 goes_on
             });
@@ -286,8 +285,8 @@ impl Tail {
         Ok(())
     }
 
-    fn hole(&mut self, bounds: Bounds, listener: &mut dyn Listener) -> bool {
-        if self.settle(bounds, listener).is_err() {
+    fn gap(&mut self, bounds: Bounds, sink: &mut dyn TextSink) -> bool {
+        if self.decide_now(bounds, sink).is_err() {
             return false;
         }
         let coded = self.outputs.first().is_some_and(|own| own.stage.is_some());
@@ -297,7 +296,7 @@ impl Tail {
         self.outputs.retain(|output| output.stage.is_none());
         let mut goes_on = true;
         for (at, output) in self.outputs.iter_mut().enumerate() {
-            let can = output.text.hole(listener);
+            let can = output.text.gap(sink);
             goes_on &= can || at > 0;
         }
         goes_on
@@ -307,12 +306,12 @@ impl Tail {
         &mut self,
         whole: bool,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
-        self.settle(bounds, listener)?;
+        self.decide_now(bounds, sink)?;
         let mut own = true;
         for output in &mut self.outputs {
-            let finished = output.finish(whole, listener);
+            let finished = output.finish(whole, sink);
             if std::mem::take(&mut own) {
                 finished?;
             }
@@ -331,7 +330,8 @@ impl Tail {
         };
         // A decoder that failed without output was never needed.
         let found = stage.as_ref().map(|(stage, name)| (stage, *name));
-        let found = found.filter(|(stage, _)| stage.gave() || stage.state() == Decoding::Decoded);
+        let found =
+            found.filter(|(stage, _)| stage.has_output() || stage.state() == Decoding::Decoded);
         let state = match (&found, state) {
             (Some((stage, _)), _) => stage.state(),
             (None, Some(state)) => state,
@@ -400,28 +400,28 @@ impl Output {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let text = &mut self.text;
         if let Some((stage, _)) = &mut self.stage {
             return stage.push(piece, bounds, &mut |piece| {
-                text.push(piece, listener);
+                text.push(piece, sink);
                 Ok(())
             });
         }
-        text.push(piece, listener);
+        text.push(piece, sink);
         Ok(())
     }
 
-    fn finish(&mut self, whole: bool, listener: &mut dyn Listener) -> Result<(), ExpansionLimit> {
+    fn finish(&mut self, whole: bool, sink: &mut dyn TextSink) -> Result<(), ExpansionLimit> {
         let text = &mut self.text;
         if let Some((stage, _)) = &mut self.stage {
             stage.finish(whole, &mut |piece| {
-                text.push(piece, listener);
+                text.push(piece, sink);
                 Ok(())
             })?;
         }
-        text.finish(listener);
+        text.finish(sink);
         Ok(())
     }
 }

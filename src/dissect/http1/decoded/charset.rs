@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_says_itself_what_its_characters_are() {
+    fn markup_declares_its_own_character_set() {
         let table: &[(&str, Option<&str>)] = &[
             ("<html><meta charset=latin1>", Some("windows-1252")),
             ("<meta charset='shift_jis'/>", Some("Shift_JIS")),

@@ -57,11 +57,11 @@ impl Hints {
     pub(crate) fn of(head: &[u8]) -> Self {
         let mut hints = Self::NONE;
         let lines = head.split(|byte| matches!(byte, b'\n' | b'\r'));
-        let is_said = |line: &&[u8]| {
+        let counts = |line: &&[u8]| {
             let accepts = line.get(..6).unwrap_or_default();
             !accepts.eq_ignore_ascii_case(b"accept")
         };
-        for line in lines.filter(is_said) {
+        for line in lines.filter(counts) {
             let is_whole = |at: usize, word: &[u8]| {
                 let ends =
                     |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());

@@ -22,7 +22,7 @@ enum At {
     /// This many bytes of data are left.
     Data(u64),
     /// Before the line end after a chunk.
-    Behind,
+    AfterData,
     /// After the last chunk, before the empty line.
     End,
     /// After the empty line: no byte may follow.
@@ -41,9 +41,9 @@ impl Dechunk {
                 Some(size) => self.at = At::Data(size),
                 None => return false,
             },
-            At::Behind if is_blank => self.at = At::Size,
+            At::AfterData if is_blank => self.at = At::Size,
             At::End if is_blank => self.at = At::Over,
-            At::Behind | At::End => return false,
+            At::AfterData | At::End => return false,
             At::Data(_) | At::Over => {}
         }
         self.line.clear();
@@ -63,11 +63,11 @@ impl Decoder for Dechunk {
                         .map_err(|_| Failure::ExpansionLimit(used))?;
                     used = used.saturating_add(len);
                     self.at = match left.saturating_sub(len as u64) {
-                        0 => At::Behind,
+                        0 => At::AfterData,
                         left => At::Data(left),
                     };
                 }
-                At::Size | At::Behind | At::End => {
+                At::Size | At::AfterData | At::End => {
                     let end = memchr::memchr(b'\n', rest).map(|at| at.saturating_add(1));
                     let part = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                     if self.line.len().saturating_add(part.len()) > LINE {

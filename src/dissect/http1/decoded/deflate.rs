@@ -11,20 +11,20 @@ use crate::dissect::budget::{Budget, Reservation};
 const MEMORY: usize = 48 << 10;
 /// Size of the output buffer, in bytes. It is as large as the window, so that all output before a
 /// malformed byte is passed on.
-const ROOM: usize = 32 << 10;
+const BUFFER: usize = 32 << 10;
 
 /// Decodes raw deflate data. Allocates nothing before the first byte.
 pub(super) struct Inflate {
     state: Option<Decompress>,
-    _charge: Reservation,
+    _reservation: Reservation,
 }
 
 impl Inflate {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
-        let charge = Reservation::new(budget, MEMORY, limit)?;
+        let reservation = Reservation::new(budget, MEMORY, limit)?;
         Some(Self {
             state: None,
-            _charge: charge,
+            _reservation: reservation,
         })
     }
 
@@ -42,16 +42,16 @@ impl Inflate {
             clippy::large_stack_arrays,
             reason = "on the heap each open body would have one"
         )]
-        let mut room = [0; ROOM];
+        let mut buffer = [0; BUFFER];
         let mut used = 0_usize;
         loop {
             let (before_in, before_out) = (state.total_in(), state.total_out());
             let input = bytes.get(used..).unwrap_or_default();
-            let status = state.decompress(input, &mut room, FlushDecompress::None);
+            let status = state.decompress(input, &mut buffer, FlushDecompress::None);
             let taken = state.total_in().saturating_sub(before_in) as usize;
             let given = state.total_out().saturating_sub(before_out) as usize;
             used = used.saturating_add(taken);
-            sink(room.get(..given).unwrap_or_default())
+            sink(buffer.get(..given).unwrap_or_default())
                 .map_err(|_| Failure::ExpansionLimit(used))?;
             match status {
                 Ok(Status::StreamEnd) => return Ok((used, true)),
@@ -81,7 +81,7 @@ enum At {
         zlib: bool,
     },
     /// In the checksum or after it; this many bytes of it are left.
-    Behind(usize),
+    Trailer(usize),
 }
 
 impl Deflate {
@@ -115,7 +115,7 @@ impl Deflate {
                 Ok((taken, over)) => {
                     self.waiting.0 = taken;
                     if over {
-                        self.at = At::Behind(0);
+                        self.at = At::Trailer(0);
                     }
                 }
                 Err(Failure::Broken(taken)) => {
@@ -167,17 +167,17 @@ impl Decoder for Deflate {
                     let (taken, over) = self
                         .inflate
                         .push(data, sink)
-                        .map_err(|failure| failure.behind(used))?;
+                        .map_err(|failure| failure.after(used))?;
                     used = used.saturating_add(taken);
                     if over {
-                        self.at = At::Behind(if zlib { 4 } else { 0 });
+                        self.at = At::Trailer(if zlib { 4 } else { 0 });
                     }
                 }
-                At::Behind(0) => return Err(Failure::Broken(used)),
-                At::Behind(left) => {
+                At::Trailer(0) => return Err(Failure::Broken(used)),
+                At::Trailer(left) => {
                     let skipped = left.min(rest.len().saturating_add(1));
                     used = used.saturating_add(skipped);
-                    self.at = At::Behind(left.saturating_sub(skipped));
+                    self.at = At::Trailer(left.saturating_sub(skipped));
                 }
             }
         }
@@ -189,6 +189,6 @@ impl Decoder for Deflate {
     }
 
     fn is_done(&self) -> bool {
-        matches!(self.at, At::Behind(_))
+        matches!(self.at, At::Trailer(_))
     }
 }

@@ -23,9 +23,9 @@ impl Events {
     /// Takes the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            let behind_cr = std::mem::replace(&mut self.cr, *byte == b'\r');
+            let after_cr = std::mem::replace(&mut self.cr, *byte == b'\r');
             match byte {
-                b'\n' if behind_cr => {}
+                b'\n' if after_cr => {}
                 b'\r' | b'\n' => self.end_line(),
                 _ => self.go_on(*byte),
             }
@@ -39,7 +39,7 @@ impl Events {
 
     fn go_on(&mut self, byte: u8) {
         self.named = match NAME.get(self.column) {
-            Some(wanted) => (self.named || self.column == 0) && byte == *wanted,
+            Some(expected) => (self.named || self.column == 0) && byte == *expected,
             None if self.column == NAME.len() => self.named && byte == b':',
             None => self.named,
         };

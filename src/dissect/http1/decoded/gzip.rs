@@ -73,17 +73,17 @@ impl Gzip {
                     return Some(());
                 }
                 self.part(flag::EXTRA, At::ExtraLow)
-                    .unwrap_or_else(|| self.behind_extra())
+                    .unwrap_or_else(|| self.after_extra())
             }
             At::ExtraLow => At::ExtraHigh(byte),
             At::ExtraHigh(low) => match u16::from_le_bytes([low, byte]) {
-                0 => self.behind_extra(),
+                0 => self.after_extra(),
                 left => At::Extra(left),
             },
-            At::Extra(0 | 1) => self.behind_extra(),
+            At::Extra(0 | 1) => self.after_extra(),
             At::Extra(left) => At::Extra(left.saturating_sub(1)),
-            At::Name if byte == 0 => self.behind_name(),
-            At::Comment if byte == 0 => self.behind_comment(),
+            At::Name if byte == 0 => self.after_name(),
+            At::Comment if byte == 0 => self.after_comment(),
             At::Checksum(0 | 1) => At::Data,
             At::Checksum(left) => At::Checksum(left.saturating_sub(1)),
             at @ (At::Name | At::Comment | At::Data | At::Trailer(_)) => at,
@@ -97,17 +97,17 @@ impl Gzip {
         (flags & flag != 0).then_some(at)
     }
 
-    fn behind_extra(&self) -> At {
+    fn after_extra(&self) -> At {
         self.part(flag::NAME, At::Name)
-            .unwrap_or_else(|| self.behind_name())
+            .unwrap_or_else(|| self.after_name())
     }
 
-    fn behind_name(&self) -> At {
+    fn after_name(&self) -> At {
         self.part(flag::COMMENT, At::Comment)
-            .unwrap_or_else(|| self.behind_comment())
+            .unwrap_or_else(|| self.after_comment())
     }
 
-    fn behind_comment(&self) -> At {
+    fn after_comment(&self) -> At {
         self.part(flag::CHECKSUM, At::Checksum(2))
             .unwrap_or(At::Data)
     }
@@ -124,7 +124,7 @@ impl Decoder for Gzip {
                     let (taken, over) = self
                         .inflate
                         .push(data, sink)
-                        .map_err(|failure| failure.behind(used))?;
+                        .map_err(|failure| failure.after(used))?;
                     used = used.saturating_add(taken);
                     if over {
                         self.any = true;

@@ -186,14 +186,14 @@ enum Chunks {
     Seen,
 }
 
-/// Examines chunks. `said` means that a chunked framing is named in the head, and that the sizes do
-/// not follow the grammar.
-fn chunks(first: &[u8], all: bool, said: bool) -> Chunks {
+/// Examines chunks. `named` means that a chunked framing is named in the head, and that the sizes
+/// do not follow the grammar.
+fn chunks(first: &[u8], all: bool, named: bool) -> Chunks {
     // The result must not depend on how many bytes arrived at once.
     let all = all && first.len() <= CHUNK;
     let first = first.get(..CHUNK).unwrap_or(first);
     let end = all || first.len() >= CHUNK;
-    match said {
+    match named {
         true => odd_chunks(first, end).unwrap_or(Chunks::More),
         false => clean_chunks(first, all, end),
     }
@@ -218,9 +218,10 @@ fn clean_chunks(first: &[u8], all: bool, end: bool) -> Chunks {
         let Some(line) = line.filter(|_| is_size) else {
             return if is_size { unknown(any) } else { Chunks::None };
         };
-        let behind = line.len().saturating_add(1);
+        let line_end = line.len().saturating_add(1);
         let size = chunk_size(line).and_then(|size| usize::try_from(size).ok());
-        let Some(data_end) = size.and_then(|size| size.checked_add(behind)?.checked_add(at)) else {
+        let Some(data_end) = size.and_then(|size| size.checked_add(line_end)?.checked_add(at))
+        else {
             return Chunks::None;
         };
         match (first.get(data_end..).unwrap_or_default(), size) {

@@ -35,7 +35,7 @@ use self::chain::{Chain, Look, Outcome};
 use self::events::Events;
 use self::look::{About, Media, is_doubtful};
 use self::stage::{Bounds, ExpansionLimit, Stage};
-use self::text::Listener;
+use self::text::TextSink;
 use super::super::budget::Reservation;
 use super::super::output::Output;
 use crate::flow::Direction;
@@ -108,14 +108,14 @@ pub(super) struct Body {
 }
 
 /// Emits the text of a body and of its readings.
-struct Teller<'t, 'v> {
+struct TextEmitter<'t, 'v> {
     dir: Direction,
     out: &'t mut Output<'v>,
     readings: &'t mut Vec<Reservation>,
     events: &'t mut Option<Events>,
 }
 
-impl<'t, 'v> Teller<'t, 'v> {
+impl<'t, 'v> TextEmitter<'t, 'v> {
     const fn new(
         dir: Direction,
         out: &'t mut Output<'v>,
@@ -130,7 +130,7 @@ impl<'t, 'v> Teller<'t, 'v> {
     }
 }
 
-impl Listener for Teller<'_, '_> {
+impl TextSink for TextEmitter<'_, '_> {
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]) {
         match reading {
             None => {
@@ -149,12 +149,12 @@ impl Listener for Teller<'_, '_> {
             return None;
         }
         let limit = self.out.limits.decoders;
-        let Some(charge) = Reservation::new(self.out.decoders, READING_KEPT, limit) else {
+        let Some(reservation) = Reservation::new(self.out.decoders, READING_KEPT, limit) else {
             let counter = &mut self.out.stats.undecoded_bodies;
             *counter = counter.saturating_add(1);
             return None;
         };
-        self.readings.push(charge);
+        self.readings.push(reservation);
         self.out.fork(self.dir, number, name);
         Some(number)
     }
@@ -201,8 +201,8 @@ impl Body {
 
     /// Starts a reading of all later bytes as sent, including those that are taken for framing.
     pub(super) fn search_as_sent(&mut self, dir: Direction, out: &mut Output<'_>) {
-        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-        self.sent = teller.fork("sent");
+        let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+        self.sent = emitter.fork("sent");
     }
 
     /// Records the actual form of the body, which differs from what its head declares.
@@ -252,8 +252,8 @@ impl Body {
         }
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-            if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut teller) {
+            let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+            if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut emitter) {
                 self.cut(bytes.len().saturating_sub(at), out);
             }
         } else if self.state == Decoding::Cut {
@@ -267,13 +267,13 @@ impl Body {
     }
 
     /// Handles a gap. A character set can be decoded after a gap, a coding cannot.
-    pub(super) fn hole(&mut self, dir: Direction, out: &mut Output<'_>) {
+    pub(super) fn gap(&mut self, dir: Direction, out: &mut Output<'_>) {
         // The bytes after a gap are not the first of the body.
         self.fresh = None;
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-            if chain.hole(bounds, &mut teller) {
+            let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+            if chain.gap(bounds, &mut emitter) {
                 return;
             }
         }
@@ -284,7 +284,7 @@ impl Body {
     pub(super) fn give_up(&mut self, dir: Direction, out: &mut Output<'_>) {
         self.fresh = None;
         if self.chain.is_some() {
-            self.settle(dir, false, out);
+            self.end_chain(dir, false, out);
             if self.state == Decoding::Decoded {
                 self.state = Decoding::Broken;
             }
@@ -294,7 +294,7 @@ impl Body {
     /// Ends the body and emits buffered bytes. `whole` means that its own framing ended it.
     pub(super) fn finish(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
         if self.chain.is_some() {
-            self.settle(dir, whole, out);
+            self.end_chain(dir, whole, out);
         }
     }
 
@@ -335,13 +335,13 @@ impl Body {
     }
 
     /// Ends the chain and records its outcome.
-    fn settle(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+    fn end_chain(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
         let bounds = self.bounds(out);
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-        match chain.finish(whole, bounds, &mut teller) {
+        let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+        match chain.finish(whole, bounds, &mut emitter) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;
                 self.reading = reading.or(self.reading);

@@ -58,7 +58,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// The failure, with `used` bytes consumed before it.
-    pub(super) const fn behind(self, used: usize) -> Self {
+    pub(super) const fn after(self, used: usize) -> Self {
         match self {
             Self::Broken(at) => Self::Broken(at.saturating_add(used)),
             Self::OverBudget(at) => Self::OverBudget(at.saturating_add(used)),
@@ -159,7 +159,7 @@ impl Stage {
         });
         let (state, at) = match pushed {
             Ok(()) => {
-                self.remember(bytes);
+                self.keep_start(bytes);
                 return Ok(());
             }
             Err(Failure::ExpansionLimit(at)) => return Err(ExpansionLimit { at }),
@@ -205,7 +205,7 @@ impl Stage {
     }
 
     /// Whether there was any output.
-    pub(super) const fn gave(&self) -> bool {
+    pub(super) const fn has_output(&self) -> bool {
         self.out > 0
     }
 
@@ -215,7 +215,7 @@ impl Stage {
     }
 
     /// Keeps the start of the input until there is output.
-    fn remember(&mut self, bytes: &[u8]) {
+    fn keep_start(&mut self, bytes: &[u8]) {
         if let Some(start) = &mut self.start {
             if start.len().saturating_add(bytes.len()) > START {
                 self.start = None;

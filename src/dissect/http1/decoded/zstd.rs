@@ -27,7 +27,7 @@ pub(super) struct Zstd {
     /// The decoder of the open frame, with its output.
     frame: Option<FrameDecoder>,
     /// Number of output bytes in `frame` that were passed on.
-    told: usize,
+    emitted: usize,
     /// How far back the frame's blocks may refer, in bytes.
     window: usize,
     /// Whether the frame ends with a checksum.
@@ -40,7 +40,7 @@ pub(super) struct Zstd {
     at: At,
     /// Whether a frame was decoded to its end.
     any: bool,
-    charge: Reservation,
+    reservation: Reservation,
     limit: usize,
 }
 
@@ -58,14 +58,14 @@ impl Zstd {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
         Some(Self {
             frame: None,
-            told: 0,
+            emitted: 0,
             window: 0,
             checksum: false,
             element: Vec::new(),
             header: 0,
             at: At::Header,
             any: false,
-            charge: Reservation::new(budget, TABLES, limit)?,
+            reservation: Reservation::new(budget, TABLES, limit)?,
             limit,
         })
     }
@@ -134,7 +134,7 @@ impl Zstd {
             .ok()?;
         self.window = window(&self.element)?;
         self.checksum = self.element.get(4)? & 4 != 0;
-        (self.frame, self.told) = (Some(frame), 0);
+        (self.frame, self.emitted) = (Some(frame), 0);
         self.header = self.element.len();
         self.at = At::Block;
         Some(())
@@ -160,29 +160,29 @@ impl Zstd {
         self.element.clear();
         self.header = 0;
         let mut peek = Peek {
-            skip: self.told,
+            skip: self.emitted,
             sink,
             result: Ok(()),
         };
         // `Peek` always returns an error, so that no output is removed.
         let _ = frame.collect_to_writer(&mut peek);
         peek.result.map_err(|_| Failure::ExpansionLimit(used))?;
-        self.told = frame.can_collect();
+        self.emitted = frame.can_collect();
         if last == 1 {
-            (self.frame, self.told) = (None, 0);
+            (self.frame, self.emitted) = (None, 0);
             self.any = true;
             self.at = if self.checksum {
                 At::Skip(4)
             } else {
                 At::Header
             };
-            self.charge.resize(self.memory(), self.limit);
+            self.reservation.resize(self.memory(), self.limit);
             return Ok(());
         }
-        if self.told > self.window.saturating_add(self.window.max(2 * BLOCK)) {
+        if self.emitted > self.window.saturating_add(self.window.max(2 * BLOCK)) {
             self.rebase().ok_or(Failure::Broken(used))?;
         }
-        if self.charge.resize(self.memory(), self.limit) {
+        if self.reservation.resize(self.memory(), self.limit) {
             Ok(())
         } else {
             Err(Failure::OverBudget(used))
@@ -204,7 +204,7 @@ impl Zstd {
                 .decode_blocks(block.as_slice(), BlockDecodingStrategy::UptoBlocks(1))
                 .ok()?;
         }
-        self.told = frame.can_collect();
+        self.emitted = frame.can_collect();
         Some(())
     }
 
@@ -213,7 +213,7 @@ impl Zstd {
         if needed > self.element.capacity() {
             let more = needed.saturating_sub(self.element.capacity());
             let sum = self.memory().saturating_add(more);
-            if !self.charge.resize(sum, self.limit) {
+            if !self.reservation.resize(sum, self.limit) {
                 return None;
             }
             let lacking = needed.saturating_sub(self.element.len());
@@ -225,8 +225,8 @@ impl Zstd {
     /// Estimates the allocated memory: the frame's buffer, which grows by doubling, literals and
     /// sequences of a block, and the element.
     fn memory(&self) -> usize {
-        let buffer = self.told.next_power_of_two();
-        let block = self.told.min(BLOCK).saturating_mul(4);
+        let buffer = self.emitted.next_power_of_two();
+        let block = self.emitted.min(BLOCK).saturating_mul(4);
         [TABLES, buffer, block, self.element.capacity()]
             .into_iter()
             .fold(0, usize::saturating_add)

@@ -65,19 +65,19 @@ fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
     let response = [head.as_bytes(), body].concat();
     for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
         let play = play(&response, &cut);
-        let told = response.escape_ascii();
+        let printed = response.escape_ascii();
         let found = found(&play, TEXT);
         assert!(
             found.contains(&place),
-            "{told} {cut:?} {:#?}",
+            "{printed} {cut:?} {:#?}",
             play.chart.lines()
         );
         let last = play.chart.outline().join("\n");
         if next {
-            assert!(last.ends_with("< end"), "{told} {cut:?} {last}");
+            assert!(last.ends_with("< end"), "{printed} {cut:?} {last}");
             assert!(
                 last.contains("\n< brief 200 \"200 OK\"\n< end"),
-                "{told} {last}"
+                "{printed} {last}"
             );
         }
     }
@@ -91,7 +91,7 @@ fn head(fields: &str, body: &[u8]) -> String {
 }
 
 #[test]
-fn a_body_that_is_not_coded_as_it_says_is_shown_as_what_it_is() {
+fn a_body_that_is_not_coded_as_declared_is_shown_decoded() {
     let codings: [(&str, Vec<u8>); 5] = [
         ("gzip", gzip(TEXT)),
         ("deflate", zlib(TEXT)),
@@ -99,7 +99,7 @@ fn a_body_that_is_not_coded_as_it_says_is_shown_as_what_it_is() {
         ("zstd", zstd(TEXT)),
         ("br", brotli(TEXT)),
     ];
-    for said in [
+    for declared in [
         "gzip",
         "deflate",
         "zstd",
@@ -108,21 +108,21 @@ fn a_body_that_is_not_coded_as_it_says_is_shown_as_what_it_is() {
         "gzip, deflate",
     ] {
         for (coding, body) in &codings {
-            let field = format!("Content-Encoding: {said}\r\n");
+            let field = format!("Content-Encoding: {declared}\r\n");
             expect(&head(&field, body), body, "shown", true);
             let play = play(&[head(&field, body).as_bytes(), body].concat(), &Cut::Whole);
             let reading = play.chart.bodies[0].reading;
-            if !said.contains(coding) {
-                assert_eq!(reading, Some(*coding), "{said} {coding}");
+            if !declared.contains(coding) {
+                assert_eq!(reading, Some(*coding), "{declared} {coding}");
             }
         }
-        let field = format!("Content-Encoding: {said}\r\n");
+        let field = format!("Content-Encoding: {declared}\r\n");
         expect(&head(&field, TEXT), TEXT, "shown", true);
     }
 }
 
 #[test]
-fn a_body_that_does_not_say_that_it_is_coded_is_shown_as_what_it_is() {
+fn a_coded_body_without_a_declaration_is_shown_decoded() {
     for (coding, body) in [
         ("gzip", gzip(TEXT)),
         ("deflate", zlib(TEXT)),
@@ -146,7 +146,7 @@ fn a_body_that_does_not_say_that_it_is_coded_is_shown_as_what_it_is() {
 }
 
 #[test]
-fn a_coding_that_was_applied_once_more_than_is_said_is_undone() {
+fn a_coding_that_was_applied_once_more_than_declared_is_undone() {
     let twice = gzip(&gzip(TEXT));
     expect(
         &head("Content-Encoding: gzip\r\n", &twice),
@@ -164,7 +164,7 @@ fn a_coding_that_was_applied_once_more_than_is_said_is_undone() {
 }
 
 #[test]
-fn names_of_codings_with_something_around_them_are_known() {
+fn names_of_codings_with_surplus_characters_are_known() {
     for (field, body) in [
         ("Content-Encoding: gzip;", gzip(TEXT)),
         ("Content-Encoding: \"gzip\"", gzip(TEXT)),
@@ -198,7 +198,7 @@ fn names_of_codings_with_something_around_them_are_known() {
 }
 
 #[test]
-fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
+fn a_body_is_chunked_if_its_bytes_are_whatever_the_head_declares() {
     for field in [
         "Transfer-Encoding: x",
         "Transfer-Encoding: xchunked",
@@ -467,9 +467,9 @@ fn text_is_read_in_its_characters_whoever_names_them() {
             let play = play(&[response.as_bytes(), body].concat(), &cut);
             assert_eq!(found(&play, "caf\u{e9}".as_bytes()), ["shown"], "{cut:?}");
             // The declaration in the head takes precedence.
-            let said = response.replace("text/html", "text/html; charset=utf-8");
+            let declared = response.replace("text/html", "text/html; charset=utf-8");
             let play = Play::of(
-                &[client(GET), server(&[said.as_bytes(), body].concat())],
+                &[client(GET), server(&[declared.as_bytes(), body].concat())],
                 &cut,
             );
             assert_eq!(found(&play, b"caf\xe9"), ["shown"], "{cut:?}");
@@ -531,7 +531,10 @@ fn readings_of_one_body_and_their_memory_are_bounded() {
     play.limits.decoders = 1000;
     play.perform(&[client(GET), server(&response)], &Cut::Whole);
     assert_eq!(play.chart.readings, []);
-    assert!(play.chart.texts[1].ends_with(&body), "it is told as sent");
+    assert!(
+        play.chart.texts[1].ends_with(&body),
+        "it is emitted as sent"
+    );
 }
 
 #[test]
@@ -546,7 +549,7 @@ fn another_reading_that_swells_is_dropped_and_counted() {
     );
     assert!(
         play.chart.texts[1].ends_with(&bomb),
-        "the message is told as sent"
+        "the message is emitted as sent"
     );
     assert_eq!(play.chart.bodies[0].reading, None);
     let (name, text) = &play.chart.readings[0];
@@ -566,8 +569,8 @@ fn numbers_in_lines_are_no_chunks() {
         for cut in [Cut::Whole, Cut::Bytes] {
             let play = play(&response, &cut);
             let lines = play.chart.lines();
-            let told = format!("< body \"{}\"", body.escape_ascii());
-            assert!(lines.contains(&told), "{lines:#?}");
+            let printed = format!("< body \"{}\"", body.escape_ascii());
+            assert!(lines.contains(&printed), "{lines:#?}");
             assert_eq!(play.chart.bodies[0].reading, None);
         }
         // Bytes are emitted as they arrive, unless they may be valid chunks.
@@ -580,7 +583,7 @@ fn numbers_in_lines_are_no_chunks() {
 }
 
 #[test]
-fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
+fn an_expected_body_that_is_never_sent_is_none() {
     let post =
         b"POST /up HTTP/1.1\r\nHost: h:1\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n";
     let early = [client(post), server(OK), client(GET), server(OK)];
@@ -723,7 +726,7 @@ fn a_start_line_is_used_however_its_head_ends() {
 }
 
 #[test]
-fn in_an_upgraded_connection_the_server_may_ask() {
+fn in_an_upgraded_connection_the_server_may_send_requests() {
     let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: PTTH/1.0\r\n\r\n";
     let event = b"POST /event HTTP/1.1\r\nContent-Length: 5\r\n\r\nevent";
     let steps: Vec<Step> = vec![

@@ -84,7 +84,7 @@ fn what_shrinks_well_is_no_bomb() {
 }
 
 #[test]
-fn without_memory_a_body_is_told_as_sent_and_counted() {
+fn without_memory_a_body_is_emitted_as_sent_and_counted() {
     let text = noise(3000);
     for (coding, body) in [
         ("gzip", gzip(&text)),
