@@ -1,23 +1,23 @@
-//! The *budget* of all decoders of a run: what they allocate together is bounded, however many
-//! bodies are open.
+//! The memory budget of all decoders of a run: their allocations together stay within a limit,
+//! however many bodies are open. A reservation is released when it is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes the decoders of all open bodies hold. One is made for a run and lent to each
-/// [`super::FlowDissector`]; clones are the same budget.
+/// Number of bytes that the decoders of all open bodies hold. One budget is made for a run and
+/// shared by all [`super::FlowDissector`]s; clones refer to the same budget.
 #[derive(Clone, Default, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
 impl Budget {
-    /// Bytes held now.
+    /// Number of bytes reserved now.
     #[must_use]
     pub fn held(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// One decoder's part of a budget. It is given back when this is dropped.
+/// The part of a budget that one decoder holds. Dropping it releases the bytes.
 #[derive(Debug)]
 pub(super) struct Reservation {
     budget: Budget,
@@ -25,29 +25,29 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// A part of `bytes`, if all parts together stay within `limit`.
+    /// Reserves `bytes`. `None` if all reservations together would exceed `limit`.
     pub(super) fn new(budget: &Budget, bytes: usize, limit: usize) -> Option<Self> {
-        let mut charge = Self {
+        let mut reservation = Self {
             budget: budget.clone(),
             bytes: 0,
         };
-        charge.resize(bytes, limit).then_some(charge)
+        reservation.resize(bytes, limit).then_some(reservation)
     }
 
-    /// How many bytes it is.
+    /// Number of reserved bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Makes it `bytes`; false, and as it was, if it grows and all parts together would be more
-    /// than `limit`.
+    /// Changes the reservation to `bytes`. Returns false and changes nothing if it would grow and
+    /// all reservations together would exceed `limit`.
     pub(super) fn resize(&mut self, bytes: usize, limit: usize) -> bool {
         let others = self.budget.held().saturating_sub(self.bytes);
         let sum = others.saturating_add(bytes);
         if bytes > self.bytes && sum > limit {
             return false;
         }
-        // One thread dissects: nobody changes the sum in between.
+        // Only one thread dissects, so the sum cannot change in between.
         self.budget.0.store(sum, Ordering::Relaxed);
         self.bytes = bytes;
         true
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn all_parts_together_stay_within_the_limit_and_are_given_back() {
         let budget = Budget::default();
-        let mut one = Reservation::new(&budget, 60, 100).expect("there is room");
+        let mut one = Reservation::new(&budget, 60, 100).expect("within the limit");
         assert!(Reservation::new(&budget, 41, 100).is_none());
-        let two = Reservation::new(&budget, 40, 100).expect("there is room");
+        let two = Reservation::new(&budget, 40, 100).expect("within the limit");
         assert_eq!(budget.held(), 100);
         assert!(!one.resize(61, 100));
         assert!(one.resize(10, 100));

@@ -1,4 +1,6 @@
-//! One *half* of a talk: a direction's mode, the bytes of it that wait, and its bursts.
+//! The state of one direction of a stream: its mode, its buffered bytes, and its raw bursts. The
+//! buffer holds at most [`crate::limits::Limits::head`] bytes; its allocation is freed when it is
+//! empty and larger than 16 KiB.
 
 use super::driver::Raw;
 use super::output::Output;
@@ -7,10 +9,10 @@ use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::PacketInfo;
 
-/// The largest buffer that a direction keeps for use again while it is empty. There may be very
-/// many idle connections: a larger buffer is freed.
+/// Largest allocation of an empty buffer that is kept for reuse, in bytes. There may be very many
+/// idle connections.
 const KEPT: usize = 512;
-/// Where a byte stands in its direction: as an offset, and as it was numbered.
+/// Position of a byte in its direction: offset in the stream and TCP sequence number.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Place {
     pub(super) offset: u64,
@@ -18,7 +20,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// So many bytes further on.
+    /// The position `len` bytes later.
     pub(super) const fn plus(self, len: u64) -> Self {
         Self {
             offset: self.offset.saturating_add(len),
@@ -26,7 +28,7 @@ impl Place {
         }
     }
 
-    /// So many bytes before.
+    /// The position `len` bytes earlier.
     pub(super) const fn minus(self, len: u64) -> Self {
         Self {
             offset: self.offset.saturating_sub(len),
@@ -34,31 +36,32 @@ impl Place {
         }
     }
 
-    /// The offset of the byte with the sequence number `seq`, which is not far from here: negative
-    /// in front of the first one that is known.
+    /// Offset of the byte with the sequence number `seq`, which must be within 2 GiB of this one.
+    /// Negative if it precedes the first known byte.
     pub(super) const fn of(self, seq: u32) -> i64 {
         let distance = seq.wrapping_sub(self.seq).cast_signed();
         self.offset.cast_signed().saturating_add(distance as i64)
     }
 }
 
-/// One direction.
+/// Mode, buffered bytes and bursts of one direction.
 pub(super) struct DirectionBuffer {
-    /// What is done with the next byte.
+    /// What to do with the next byte.
     pub(super) mode: Mode,
-    /// Bytes that were seen and not consumed.
+    /// Buffered bytes: received and not consumed.
     pub(super) waiting: Vec<u8>,
-    /// What brought the first of them.
+    /// The packet of the first buffered byte.
     pub(super) first: PacketInfo,
-    /// It was the first of its segment.
+    /// Whether the first buffered byte is the first of its segment.
     pub(super) at_segment_start: bool,
-    /// In [`Mode::Raw`]: what waits is worth waiting for, however long the rest takes.
+    /// In [`Mode::Raw`]: the buffered bytes are held until the rest arrives, however long that
+    /// takes ([`super::ProbeResult::Likely`]).
     pub(super) likely: bool,
-    /// Its raw bursts, before, between and behind what is dissected.
+    /// Raw bursts before, between and after the dissected bytes.
     pub(super) burst: Burst,
-    /// Where the next byte is, once one was seen.
+    /// Position of the next byte; `None` until the first byte was seen.
     pub(super) place: Option<Place>,
-    /// Bytes that were lost when there was no dissector to be told of them.
+    /// Bytes that were lost while the flow had no dissector.
     pub(super) missed: Option<Missed>,
 }
 
@@ -78,14 +81,14 @@ impl Default for DirectionBuffer {
 }
 
 impl DirectionBuffer {
-    /// Whether a pause would end something.
+    /// Returns whether a pause would end a burst or release buffered bytes.
     pub(super) fn may_pause(&self) -> bool {
         self.mode == Mode::Raw
             && (self.burst.is_open() || (!self.waiting.is_empty() && !self.likely))
     }
 
-    /// Tells what waits as a raw burst, and ends the burst.
-    pub(super) fn settle(
+    /// Emits the buffered bytes as a raw burst, and ends the burst.
+    pub(super) fn flush(
         &mut self,
         dir: Direction,
         dissector: Option<&mut Box<dyn Dissector>>,
@@ -94,7 +97,7 @@ impl DirectionBuffer {
         let mut waiting = std::mem::take(&mut self.waiting);
         if !waiting.is_empty() {
             let by = std::mem::replace(&mut out.by, self.burst.last());
-            self.tell_raw(dir, &waiting, self.first, dissector, out);
+            self.emit_raw(dir, &waiting, self.first, dissector, out);
             out.by = by;
         }
         waiting.clear();
@@ -102,8 +105,8 @@ impl DirectionBuffer {
         self.burst.close(dir, out);
     }
 
-    /// Tells bytes as a raw burst; the first of them came with `first`.
-    pub(super) fn tell_raw(
+    /// Emits bytes as a raw burst. `first` is the packet of the first byte.
+    pub(super) fn emit_raw(
         &mut self,
         dir: Direction,
         bytes: &[u8],
@@ -116,12 +119,12 @@ impl DirectionBuffer {
         {
             dissector.missed(dir, Missed::UNREAD);
         }
-        self.burst.settle_for_raw();
+        self.burst.rule_out_start();
         self.burst.text(dir, bytes, &first, out);
     }
 
-    /// Looks for the beginning of something behind bytes that are the beginning of nothing. `None`:
-    /// all are raw.
+    /// Looks for the start of a message after bytes that no probe recognises. `None` means that all
+    /// of them are raw.
     #[cold]
     pub(super) fn seek(
         &mut self,
@@ -147,19 +150,19 @@ impl DirectionBuffer {
             }
             Seek::At(at) => {
                 let before = bytes.get(..at).unwrap_or(bytes);
-                self.tell_raw(dir, before, first, dissector, out);
+                self.emit_raw(dir, before, first, dissector, out);
                 self.burst.close(dir, out);
                 Some(Raw::Part(before.len()))
             }
             Seek::Unsure if bytes.len() < out.limits.head => {
                 self.likely = false;
-                Some(Raw::Waits)
+                Some(Raw::NeedMore)
             }
             Seek::Unsure | Seek::Nowhere => None,
         }
     }
 
-    /// Goes on waiting in this buffer, which keeps its room unless that is large.
+    /// Makes `waiting` the buffer again. An empty one that is larger than [`KEPT`] is freed.
     pub(super) fn put_back(&mut self, waiting: Vec<u8>) {
         self.waiting = if waiting.is_empty() && waiting.capacity() > KEPT {
             Vec::new()
@@ -169,20 +172,21 @@ impl DirectionBuffer {
     }
 }
 
-/// What is done with the next byte of a direction.
+/// What to do with the next byte of a direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mode {
-    /// It belongs to a raw burst, or begins something.
+    /// It belongs to a raw burst, or starts something that is recognised.
     Raw,
-    /// The dissector is asked when there are this many.
+    /// The dissector is called once this many bytes are available.
     Need(usize),
-    /// It is body.
+    /// This many bytes of a body follow.
     Body(u64),
-    /// It is framing.
+    /// This many bytes of framing follow.
     Skip(u64),
 }
 
-/// The part of `bytes` that belongs to the `left` bytes, and what is to be done behind it.
+/// Splits off the part of `bytes` that belongs to the `left` bytes. Returns it, and the mode of the
+/// byte after it.
 pub(super) fn share(bytes: &[u8], left: u64, mode: fn(u64) -> Mode) -> (&[u8], Mode) {
     let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
     (
@@ -191,7 +195,7 @@ pub(super) fn share(bytes: &[u8], left: u64, mode: fn(u64) -> Mode) -> (&[u8], M
     )
 }
 
-/// `left` without `len`: at 0 the dissector is asked, `u64::MAX` has no end.
+/// The mode after `len` of `left` bytes: the dissector is called at 0, and `u64::MAX` never ends.
 pub(super) fn less(left: u64, len: u64, mode: fn(u64) -> Mode) -> Mode {
     match left.saturating_sub(len) {
         _ if left == u64::MAX => mode(left),

@@ -1,7 +1,7 @@
-//! The *talk*: finds out what is spoken in the streams of a flow, lets a dissector read it, and
-//! falls back to raw bursts.
-//!
-//! It is the one place where bytes wait. It knows no protocol.
+//! The stream driver: recognises the protocol in the streams of a flow, passes the bytes to its
+//! dissector, and falls back to raw bursts. It is the only place that buffers stream bytes, at most
+//! [`crate::limits::Limits::head`] of them in each direction, and it contains nothing specific to a
+//! protocol.
 
 use super::direction::{DirectionBuffer, Mode, less, share};
 use super::output::Output;
@@ -14,16 +14,18 @@ use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 use crate::stream::{Ending, GapReason, PacketInfo};
 
-/// Steps in a row that a dissector may take without consuming anything.
+/// Maximum number of consecutive steps of a dissector that consume nothing. One that exceeds it is
+/// treated as malformed, so that every call ends.
 const STEPS: u8 = 8;
 
-/// The part of a conversation that a flow with stream data needs.
+/// The part of a [`super::FlowDissector`] that only a flow with stream data needs.
 #[derive(Default)]
 pub(super) struct StreamDriver {
     directions: PerDirection<DirectionBuffer>,
-    /// With its protocol's name; a successor has none, since it is never recognised.
+    /// The dissector with its protocol's name. The name is empty after [`Then::Become`], since no
+    /// probe recognises a successor.
     dissector: Option<(&'static str, Box<dyn Dissector>)>,
-    /// One that another flow had, as new.
+    /// A dissector of an earlier flow, reset for reuse.
     spare: Option<(&'static str, Box<dyn Dissector>)>,
 }
 
@@ -33,12 +35,12 @@ impl StreamDriver {
         let directions = [&self.directions.to_server, &self.directions.to_client];
         directions
             .into_iter()
-            .filter(|half| half.may_pause())
-            .map(|half| half.burst.since())
+            .filter(|buffer| buffer.may_pause())
+            .map(|buffer| buffer.burst.since())
             .min()
     }
 
-    /// Be as new, for another flow.
+    /// Resets to the initial state, for use with another flow. Keeps the dissector for reuse.
     pub(super) fn reset(&mut self) {
         self.directions = PerDirection::default();
         if let Some((name, mut dissector)) = self.dissector.take() {
@@ -49,8 +51,8 @@ impl StreamDriver {
 
     /// See [`super::FlowDissector::waits_since`].
     pub(super) fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
-        let half = self.directions.of(dir);
-        (!half.waiting.is_empty()).then_some(&half.first)
+        let buffer = self.directions.of(dir);
+        (!buffer.waiting.is_empty()).then_some(&buffer.first)
     }
 
     /// Bytes of memory that this value has allocated.
@@ -64,17 +66,17 @@ impl StreamDriver {
             .fold(waiting, usize::saturating_add)
     }
 
-    /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
+    /// Records that a direction was joined midstream, unless some of its bytes were seen before.
     #[cold]
     #[inline(never)]
     pub(super) fn join(&mut self, dir: Direction) {
-        let half = self.directions.of_mut(dir);
-        if half.place.is_none() {
-            miss(half, dissector(&mut self.dissector), dir, Missed::UNREAD);
+        let buffer = self.directions.of_mut(dir);
+        if buffer.place.is_none() {
+            miss(buffer, dissector(&mut self.dissector), dir, Missed::UNREAD);
         }
     }
 
-    /// Takes the next bytes of a direction.
+    /// Takes the next bytes of a direction. `place` is the position of the first.
     pub(super) fn data(
         &mut self,
         dir: Direction,
@@ -84,7 +86,7 @@ impl StreamDriver {
     ) {
         let other = self.directions.of_mut(dir.reverse());
         if other.mode == Mode::Raw {
-            other.settle(dir.reverse(), dissector(&mut self.dissector), out);
+            other.flush(dir.reverse(), dissector(&mut self.dissector), out);
         }
         self.pause(dir, out.by.ts, out);
 
@@ -92,63 +94,66 @@ impl StreamDriver {
         self.take(dir, end, bytes, out);
 
         let push = out.by.flags.has(TcpFlags::PSH);
-        let half = self.directions.of_mut(dir);
-        half.place = Some(end);
-        half.burst.touch(out.by);
-        if push && half.mode == Mode::Raw && (half.waiting.is_empty() || !half.likely) {
-            half.settle(dir, dissector(&mut self.dissector), out);
+        let buffer = self.directions.of_mut(dir);
+        buffer.place = Some(end);
+        buffer.burst.touch(out.by);
+        if push && buffer.mode == Mode::Raw && (buffer.waiting.is_empty() || !buffer.likely) {
+            buffer.flush(dir, dissector(&mut self.dissector), out);
         }
     }
 
-    /// Ends a direction's burst if `now` is long enough after its last byte.
+    /// Ends a direction's burst if `now` is at least a pause after its last byte. Bytes that are
+    /// likely to start a message stay buffered.
     pub(super) fn pause(&mut self, dir: Direction, now: Timestamp, out: &mut Output<'_>) {
-        let half = self.directions.of_mut(dir);
-        let worth_waiting = half.likely && !half.waiting.is_empty();
-        if half.mode == Mode::Raw && !worth_waiting && half.burst.is_over(now) {
-            half.settle(dir, dissector(&mut self.dissector), out);
+        let buffer = self.directions.of_mut(dir);
+        let worth_waiting = buffer.likely && !buffer.waiting.is_empty();
+        if buffer.mode == Mode::Raw && !worth_waiting && buffer.burst.is_over(now) {
+            buffer.flush(dir, dissector(&mut self.dissector), out);
         }
     }
 
-    /// Passes on what waits and `bytes`, which end in front of `end`; what is left waits.
+    /// Processes the buffered bytes and `bytes`, which end before `end`. Unconsumed bytes are
+    /// buffered.
     fn take(&mut self, dir: Direction, end: Place, bytes: &[u8], out: &mut Output<'_>) {
         let mut rest = bytes;
         let mut fresh = true;
         while !rest.is_empty() {
-            let half = self.directions.of_mut(dir);
-            if half.waiting.is_empty() {
+            let buffer = self.directions.of_mut(dir);
+            if buffer.waiting.is_empty() {
                 let used = self.pass((dir, end), rest, 0, fresh, out);
                 let left = rest.get(used..).unwrap_or_default();
                 if !left.is_empty() {
-                    let half = self.directions.of_mut(dir);
-                    half.first = out.by;
-                    half.at_segment_start = fresh && used == 0;
-                    half.waiting.extend_from_slice(left);
+                    let buffer = self.directions.of_mut(dir);
+                    buffer.first = out.by;
+                    buffer.at_segment_start = fresh && used == 0;
+                    buffer.waiting.extend_from_slice(left);
                 }
                 return;
             }
-            let mut held = std::mem::take(&mut half.waiting);
+            let mut held = std::mem::take(&mut buffer.waiting);
             let before = held.len();
-            let room = out.limits.head.saturating_sub(before).clamp(1, rest.len());
-            held.extend_from_slice(rest.get(..room).unwrap_or_default());
-            let at = end.minus(rest.len().saturating_sub(room) as u64);
+            let space = out.limits.head.saturating_sub(before).clamp(1, rest.len());
+            held.extend_from_slice(rest.get(..space).unwrap_or_default());
+            let at = end.minus(rest.len().saturating_sub(space) as u64);
             let used = self.pass((dir, at), &held, before, fresh, out);
-            let half = self.directions.of_mut(dir);
+            let buffer = self.directions.of_mut(dir);
             if let Some(of_rest) = used.checked_sub(before) {
                 held.clear();
                 rest = rest.get(of_rest..).unwrap_or_default();
                 fresh = fresh && of_rest == 0;
             } else {
                 held.drain(..used);
-                rest = rest.get(room..).unwrap_or_default();
+                rest = rest.get(space..).unwrap_or_default();
                 fresh = false;
             }
-            half.put_back(held);
+            buffer.put_back(held);
         }
     }
 
-    /// Passes on `bytes`, which end in front of `end`, until what is left is not enough for the
-    /// next step; says how many were used. The first `held` of them waited, the others are lent;
-    /// `fresh`: the first lent one is the first of its segment.
+    /// Processes `bytes`, which end before `end`, until fewer are left than the next step requires.
+    /// Returns how many were used. The first `held` bytes come from the buffer, the others are
+    /// borrowed from the segment; `fresh` means that the first borrowed byte is the first of its
+    /// segment.
     fn pass(
         &mut self,
         (dir, end): (Direction, Place),
@@ -162,17 +167,17 @@ impl StreamDriver {
         let mut recognised = false;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
-            let half = self.directions.of_mut(dir);
+            let buffer = self.directions.of_mut(dir);
             let (first, at_segment_start) = if used < held {
-                (half.first, used == 0 && half.at_segment_start)
+                (buffer.first, used == 0 && buffer.at_segment_start)
             } else {
                 (out.by, used == held && fresh)
             };
-            let done = match half.mode {
+            let done = match buffer.mode {
                 Mode::Raw => match self.raw(dir, rest, first, out) {
-                    Raw::Told => return bytes.len(),
+                    Raw::Emitted => return bytes.len(),
                     Raw::Part(len) => len,
-                    Raw::Waits => return used,
+                    Raw::NeedMore => return used,
                     Raw::Recognised => {
                         recognised = true;
                         0
@@ -180,7 +185,7 @@ impl StreamDriver {
                 },
                 Mode::Need(need) if rest.len() < need => return used,
                 Mode::Body(_) | Mode::Skip(_) if rest.is_empty() => return used,
-                Mode::Need(_) => self.ask(
+                Mode::Need(_) => self.step(
                     &Input {
                         dir,
                         bytes: rest,
@@ -195,7 +200,7 @@ impl StreamDriver {
                 ),
                 Mode::Body(left) => {
                     let (now, then) = share(rest, left, Mode::Body);
-                    half.mode = then;
+                    buffer.mode = then;
                     if let Some(dissector) = dissector(&mut self.dissector) {
                         dissector.body(dir, now, out);
                     }
@@ -203,7 +208,7 @@ impl StreamDriver {
                 }
                 Mode::Skip(left) => {
                     let (now, then) = share(rest, left, Mode::Skip);
-                    half.mode = then;
+                    buffer.mode = then;
                     out.framing(now.len());
                     now.len()
                 }
@@ -217,8 +222,8 @@ impl StreamDriver {
         }
     }
 
-    /// Lets the dissector take a step; says how many bytes it consumed.
-    fn ask(&mut self, input: &Input<'_>, steps: u8, out: &mut Output<'_>) -> usize {
+    /// Lets the dissector take one step. Returns how many bytes it consumed.
+    fn step(&mut self, input: &Input<'_>, steps: u8, out: &mut Output<'_>) -> usize {
         let result = match dissector(&mut self.dissector) {
             Some(dissector) if steps < STEPS => dissector.data(input, out),
             _ => Err(Malformed {
@@ -228,7 +233,7 @@ impl StreamDriver {
         };
         match result {
             Ok(progress) => {
-                self.then(input.dir, progress.then, out);
+                self.apply(input.dir, progress.then, out);
                 progress.consumed
             }
             Err(Malformed {
@@ -241,8 +246,8 @@ impl StreamDriver {
         }
     }
 
-    /// Does as the dissector said.
-    fn then(&mut self, dir: Direction, then: Then, out: &mut Output<'_>) {
+    /// Enters the mode that the dissector returned.
+    fn apply(&mut self, dir: Direction, then: Then, out: &mut Output<'_>) {
         let mode = match then {
             Then::Need(need) if need > out.limits.head => {
                 return self.malformed(dir, false, out);
@@ -266,12 +271,12 @@ impl StreamDriver {
 
     fn malformed(&mut self, dir: Direction, continues: bool, out: &mut Output<'_>) {
         out.stats.malformed = out.stats.malformed.saturating_add(1);
-        let half = self.directions.of_mut(dir);
-        half.mode = Mode::Raw;
-        half.burst.enter(false, continues);
+        let buffer = self.directions.of_mut(dir);
+        buffer.mode = Mode::Raw;
+        buffer.burst.enter(false, continues);
     }
 
-    /// Tells raw bytes, or recognises what they begin.
+    /// Emits raw bytes, unless they are or may be the start of something that is recognised.
     fn raw(
         &mut self,
         dir: Direction,
@@ -280,12 +285,12 @@ impl StreamDriver {
         out: &mut Output<'_>,
     ) -> Raw {
         if bytes.is_empty() {
-            return Raw::Waits;
+            return Raw::NeedMore;
         }
         let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
-        let half = self.directions.of_mut(dir);
-        if half.burst.at_boundary() {
-            let (probed, protocol) = if out.wire {
+        let buffer = self.directions.of_mut(dir);
+        if buffer.burst.at_boundary() {
+            let (probed, protocol) = if out.raw_only {
                 (ProbeResult::NotForUs, None)
             } else {
                 recognise(bytes, out.flow)
@@ -297,8 +302,8 @@ impl StreamDriver {
                         .as_ref()
                         .is_some_and(|(name, _)| *name == protocol.name);
                     if same || !taken {
-                        half.burst.finish(dir, out);
-                        half.mode = Mode::Need(1);
+                        buffer.burst.finish(dir, out);
+                        buffer.mode = Mode::Need(1);
                         if !same {
                             self.begin(protocol);
                         }
@@ -308,24 +313,25 @@ impl StreamDriver {
                 (ProbeResult::Likely { need } | ProbeResult::Unsure { need }, _)
                     if need <= out.limits.head =>
                 {
-                    half.likely = matches!(probed, ProbeResult::Likely { .. });
-                    return Raw::Waits;
+                    buffer.likely = matches!(probed, ProbeResult::Likely { .. });
+                    return Raw::NeedMore;
                 }
-                (ProbeResult::NotForUs, _) if !out.wire => {
+                (ProbeResult::NotForUs, _) if !out.raw_only => {
                     let dissector = dissector(&mut self.dissector);
-                    if let Some(raw) = half.seek(dir, bytes, first, dissector, out) {
+                    if let Some(raw) = buffer.seek(dir, bytes, first, dissector, out) {
                         return raw;
                     }
                 }
                 _ => {}
             }
         }
-        let half = self.directions.of_mut(dir);
-        half.tell_raw(dir, bytes, first, dissector(&mut self.dissector), out);
-        Raw::Told
+        let buffer = self.directions.of_mut(dir);
+        buffer.emit_raw(dir, bytes, first, dissector(&mut self.dissector), out);
+        Raw::Emitted
     }
 
-    /// Has a dissector from here on, which is told what it could not be told before.
+    /// Installs a dissector for `protocol`, and reports the bytes that were lost before there was
+    /// one.
     fn begin(&mut self, protocol: &'static Protocol) {
         let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
         let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
@@ -337,22 +343,22 @@ impl StreamDriver {
         self.dissector = Some((name, dissector));
     }
 
-    /// Gives what waits before a hole to the dissector that it begins something for: there will not
-    /// be more of it.
+    /// Passes the buffered bytes before a gap to the dissector if they start a message, since no
+    /// more of them will arrive.
     fn begin_cut(&mut self, dir: Direction, out: &mut Output<'_>) {
-        let half = self.directions.of_mut(dir);
-        if half.waiting.is_empty() || matches!(half.mode, Mode::Body(_) | Mode::Skip(_)) {
+        let buffer = self.directions.of_mut(dir);
+        if buffer.waiting.is_empty() || matches!(buffer.mode, Mode::Body(_) | Mode::Skip(_)) {
             return;
         }
-        if half.mode == Mode::Raw {
-            let begins = half.likely && half.burst.at_boundary();
-            let Some(protocol) = recognise(&half.waiting, out.flow).1.filter(|_| begins) else {
+        if buffer.mode == Mode::Raw {
+            let begins = buffer.likely && buffer.burst.at_boundary();
+            let Some(protocol) = recognise(&buffer.waiting, out.flow).1.filter(|_| begins) else {
                 return;
             };
-            if !(protocol.cut)(&half.waiting) {
+            if !(protocol.cut)(&buffer.waiting) {
                 return;
             }
-            half.burst.finish(dir, out);
+            buffer.burst.finish(dir, out);
             let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
             match &self.dissector {
                 Some((name, _)) if *name == protocol.name => {}
@@ -361,27 +367,27 @@ impl StreamDriver {
             }
         }
         let other = self.directions.of(dir.reverse()).place;
-        let half = self.directions.of_mut(dir);
-        let waiting = std::mem::take(&mut half.waiting);
-        let place = half.place.unwrap_or_default();
+        let buffer = self.directions.of_mut(dir);
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let place = buffer.place.unwrap_or_default();
         let input = Input {
             dir,
             bytes: &waiting,
-            first: half.first,
+            first: buffer.first,
             place: place.minus(waiting.len() as u64),
             other,
-            at_segment_start: half.at_segment_start,
+            at_segment_start: buffer.at_segment_start,
             recognised: false,
         };
         if let Some(dissector) = dissector(&mut self.dissector)
             && dissector.begin_cut(&input, out)
         {
-            half.mode = Mode::Need(usize::MAX);
+            buffer.mode = Mode::Need(usize::MAX);
         }
-        half.waiting = waiting;
+        buffer.waiting = waiting;
     }
 
-    /// Takes a hole: so many bytes from an offset on.
+    /// Handles a gap of `len` bytes from `offset` on.
     pub(super) fn gap(
         &mut self,
         dir: Direction,
@@ -390,51 +396,52 @@ impl StreamDriver {
         out: &mut Output<'_>,
     ) {
         self.begin_cut(dir, out);
-        let half = self.directions.of_mut(dir);
+        let buffer = self.directions.of_mut(dir);
         if !matches!(reason, GapReason::Acked | GapReason::Snaplen) {
-            // When they came is not known, and what ends here had its last byte in front of them.
-            out.by = half.burst.last_or(out.by);
+            // The time of the missing bytes is unknown. What ends here had its last byte before
+            // them.
+            out.by = buffer.burst.last_or(out.by);
         }
-        let untouched = half.place.is_none();
-        half.place = half.place.map(|place| place.plus(len));
-        let place = half.place.unwrap_or_default();
-        let body = match half.mode {
+        let untouched = buffer.place.is_none();
+        buffer.place = buffer.place.map(|place| place.plus(len));
+        let place = buffer.place.unwrap_or_default();
+        let body = match buffer.mode {
             Mode::Raw => {
                 let missed = Missed {
                     range: Some((offset, offset.saturating_add(len))),
                     boundary: untouched,
                 };
-                miss(half, dissector(&mut self.dissector), dir, missed);
-                if !half.waiting.is_empty() {
-                    let waiting = std::mem::take(&mut half.waiting);
-                    half.tell_raw(
+                miss(buffer, dissector(&mut self.dissector), dir, missed);
+                if !buffer.waiting.is_empty() {
+                    let waiting = std::mem::take(&mut buffer.waiting);
+                    buffer.emit_raw(
                         dir,
                         &waiting,
-                        half.first,
+                        buffer.first,
                         dissector(&mut self.dissector),
                         out,
                     );
                 }
-                return half.burst.gap(dir, len, reason, out);
+                return buffer.burst.gap(dir, len, reason, out);
             }
             Mode::Body(left) if left >= len => {
-                half.mode = less(left, len, Mode::Body);
+                buffer.mode = less(left, len, Mode::Body);
                 if let Some(dissector) = dissector(&mut self.dissector) {
-                    dissector.missing(dir, len, reason, out);
+                    dissector.body_gap(dir, len, reason, out);
                 }
                 self.pass((dir, place), &[], 0, false, out);
                 return;
             }
             Mode::Skip(left) if left >= len => {
-                half.mode = less(left, len, Mode::Skip);
+                buffer.mode = less(left, len, Mode::Skip);
                 self.pass((dir, place), &[], 0, false, out);
                 return;
             }
             Mode::Body(left) => left,
             Mode::Need(_) | Mode::Skip(_) => 0,
         };
-        let waiting = std::mem::take(&mut half.waiting);
-        let first = half.first;
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let first = buffer.first;
         let Some(dissector_here) = dissector(&mut self.dissector) else {
             return;
         };
@@ -449,49 +456,50 @@ impl StreamDriver {
             },
             out,
         );
-        self.then(dir, after.then, out);
+        self.apply(dir, after.then, out);
         self.pass((dir, place), &[], 0, false, out);
-        let half = self.directions.of_mut(dir);
-        if half.mode == Mode::Raw {
-            let untold = waiting.get(after.consumed..).unwrap_or_default();
-            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), out);
-            let missing = len.saturating_sub(after.told);
+        let buffer = self.directions.of_mut(dir);
+        if buffer.mode == Mode::Raw {
+            let rest = waiting.get(after.consumed..).unwrap_or_default();
+            buffer.emit_raw(dir, rest, first, dissector(&mut self.dissector), out);
+            let missing = len.saturating_sub(after.emitted);
             if missing > 0 {
-                half.burst.gap(dir, missing, reason, out);
+                buffer.burst.gap(dir, missing, reason, out);
             } else {
-                half.burst.enter(true, false);
+                buffer.burst.enter(true, false);
             }
         }
     }
 
-    /// Takes the end of a direction.
+    /// Handles the end of a direction.
     pub(super) fn end(&mut self, dir: Direction, how: Ending, out: &mut Output<'_>) {
-        let half = self.directions.of_mut(dir);
+        let buffer = self.directions.of_mut(dir);
         if how != Ending::Fin {
-            // It ended with its last byte, not when that was believed.
-            out.by = half.burst.last_or(out.by);
+            // The direction ended with its last byte, not when its end was detected.
+            out.by = buffer.burst.last_or(out.by);
         }
-        let waiting = std::mem::take(&mut half.waiting);
-        let first = half.first;
-        let told = match dissector(&mut self.dissector) {
-            Some(dissector) if half.mode != Mode::Raw => {
-                half.burst.enter(false, false);
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let first = buffer.first;
+        let emitted = match dissector(&mut self.dissector) {
+            Some(dissector) if buffer.mode != Mode::Raw => {
+                buffer.burst.enter(false, false);
                 dissector.end(dir, how, &waiting, out)
             }
             _ => 0,
         };
-        half.mode = Mode::Raw;
-        let untold = waiting.get(told..).unwrap_or_default();
-        if !untold.is_empty() {
-            half.tell_raw(dir, untold, first, dissector(&mut self.dissector), out);
+        buffer.mode = Mode::Raw;
+        let rest = waiting.get(emitted..).unwrap_or_default();
+        if !rest.is_empty() {
+            buffer.emit_raw(dir, rest, first, dissector(&mut self.dissector), out);
         }
-        half.burst.finish(dir, out);
+        buffer.burst.finish(dir, out);
     }
 }
 
-/// Tells of bytes that are none of the dissector's, now or when there is one.
+/// Reports bytes that the dissector does not get. Without a dissector they are recorded for the
+/// next.
 fn miss(
-    half: &mut DirectionBuffer,
+    buffer: &mut DirectionBuffer,
     dissector: Option<&mut Box<dyn Dissector>>,
     dir: Direction,
     missed: Missed,
@@ -499,19 +507,19 @@ fn miss(
     if let Some(dissector) = dissector {
         return dissector.missed(dir, missed);
     }
-    let all = half.missed.map_or(missed, |earlier| earlier.and(missed));
-    half.missed = Some(all);
+    let all = buffer.missed.map_or(missed, |earlier| earlier.and(missed));
+    buffer.missed = Some(all);
 }
 
-/// What became of raw bytes.
+/// What was done with raw bytes.
 pub(super) enum Raw {
-    /// All were told.
-    Told,
-    /// So many of them were told, and something else begins behind them.
+    /// All were emitted.
+    Emitted,
+    /// This many were emitted; something else starts after them.
     Part(usize),
-    /// They may begin something: they wait for more.
-    Waits,
-    /// They begin something: the dissector is to be asked.
+    /// They may start something: they stay buffered until more bytes arrive.
+    NeedMore,
+    /// They start something that was recognised: the dissector is called next.
     Recognised,
 }
 
@@ -530,13 +538,13 @@ mod tests {
     use crate::message::{Kind, MessageEvent, MessageId, Part, Role};
     use crate::stats::DissectStats;
 
-    /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands
-    /// over to raw bursts, `B` to [`Caesar`].
+    /// A protocol for the tests: `b3abc` is a message with a body of 3 bytes, `s3abc` is framing,
+    /// `n` hands over to raw bursts, `B` to [`Caesar`].
     #[derive(Default)]
     struct Toy {
         open: bool,
     }
-    /// Another: each byte is a message of its own, moved on by one.
+    /// Another one: each byte is a message of its own, whose text is the byte plus one.
     struct Caesar;
 
     const TOY: Kind = Kind {
@@ -549,7 +557,7 @@ mod tests {
         fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
             let len = |byte: &u8| u64::from(byte - b'0');
             if std::mem::take(&mut self.open) {
-                out.say(input.dir, MessageEvent::End { complete: true });
+                out.emit(input.dir, MessageEvent::End { complete: true });
                 return Ok(Progress::need(0, 1));
             }
             match input.bytes {
@@ -584,7 +592,7 @@ mod tests {
 
         fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap {
             if std::mem::take(&mut self.open) {
-                out.say(gap.dir, MessageEvent::End { complete: false });
+                out.emit(gap.dir, MessageEvent::End { complete: false });
             }
             AfterGap::RAW
         }
@@ -608,7 +616,7 @@ mod tests {
         fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
             out.begin(input.dir, &input.first, TOY, None, false);
             out.text(input.dir, Part::Body, &[input.bytes[0] + 1]);
-            out.say(input.dir, MessageEvent::End { complete: true });
+            out.emit(input.dir, MessageEvent::End { complete: true });
             Ok(Progress::need(1, 1))
         }
 
@@ -629,7 +637,8 @@ mod tests {
         fn reset(&mut self) {}
     }
 
-    /// What is said, shortened: `(` begin, text, `?` missing, `)` end; and the counters.
+    /// Returns the emitted events in short form, and the counters: `(` start (`[` of a burst),
+    /// text, `?` and the length of a gap, `)` end.
     fn play(pieces: &[&[u8]], gap: u64, after: &[u8]) -> (String, DissectStats) {
         let mut driver = StreamDriver {
             dissector: Some(("toy", Box::<Toy>::default())),
@@ -637,12 +646,12 @@ mod tests {
         };
         driver.directions.to_server.mode = Mode::Need(1);
         let (limits, mut stats, mut exchanges) = (Limits::default(), DissectStats::default(), 0);
-        let mut heard = String::new();
-        let mut listener = |_: MessageId, _: &PacketInfo, said: MessageEvent<'_>| match said {
-            MessageEvent::Start(begin) => heard.push_str(if begin.kind == TOY { "(" } else { "[" }),
-            MessageEvent::Data { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
-            MessageEvent::Gap { len, .. } => heard.extend(["?", &len.to_string()]),
-            MessageEvent::End { .. } => heard.push(')'),
+        let mut chart = String::new();
+        let mut sink = |_: MessageId, _: &PacketInfo, event: MessageEvent<'_>| match event {
+            MessageEvent::Start(begin) => chart.push_str(if begin.kind == TOY { "(" } else { "[" }),
+            MessageEvent::Data { bytes, .. } => chart.push_str(&bytes.escape_ascii().to_string()),
+            MessageEvent::Gap { len, .. } => chart.extend(["?", &len.to_string()]),
+            MessageEvent::End { .. } => chart.push(')'),
             MessageEvent::Summary { .. }
             | MessageEvent::Body(_)
             | MessageEvent::Complete(_)
@@ -652,14 +661,14 @@ mod tests {
             }
         };
         let mut out = Output {
-            wire: false,
+            raw_only: false,
             flow: &super::super::testing::flow(crate::packet::protocol::TCP),
             limits: &limits,
             decoders: &Budget::default(),
             stats: &mut stats,
             by: PacketInfo::default(),
             exchanges: &mut exchanges,
-            listener: &mut listener,
+            sink: &mut sink,
         };
         let dir = Direction::ToServer;
         let mut place = Place::default();
@@ -672,11 +681,11 @@ mod tests {
             driver.data(dir, place.plus(gap), after, &mut out);
         }
         driver.end(dir, Ending::Fin, &mut out);
-        (heard, stats)
+        (chart, stats)
     }
 
     #[test]
-    fn a_dissector_is_given_what_it_needs_however_it_was_cut() {
+    fn a_dissector_gets_the_bytes_it_needs_however_they_were_cut() {
         let table: &[(&[u8], &str)] = &[
             (b"b3abcb1xb0", "(abc)(x)()"),
             (b"s3abcb1x", "(x)"),
@@ -686,17 +695,17 @@ mod tests {
             (b"b1x!!!", "(x)[!!!)"),
             (b"b1xb", "(x)[b)"),
         ];
-        for (bytes, heard) in table {
+        for (bytes, chart) in table {
             let bytewise: Vec<_> = bytes.chunks(1).collect();
             assert_eq!(
                 play(&[*bytes], 0, b"").0,
-                *heard,
+                *chart,
                 "{}",
                 bytes.escape_ascii()
             );
             assert_eq!(
                 play(&bytewise, 0, b"").0,
-                *heard,
+                *chart,
                 "{}",
                 bytes.escape_ascii()
             );
@@ -716,7 +725,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_told_in_what_they_are_in() {
+    fn gaps_are_emitted_where_they_occur() {
         assert_eq!(play(&[b"b9abc"], 2, b"fghib1x").0, "(abc?2fghi)(x)");
         assert_eq!(play(&[b"b9abc"], 6, b"b1x").0, "(abc?6)(x)");
         assert_eq!(play(&[b"b9abc"], 7, b"b1x").0, "(abc)[?7b1x)");

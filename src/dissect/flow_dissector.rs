@@ -1,5 +1,5 @@
-//! The *conversation*: what a flow's events mean, as messages. It picks the events that carry text
-//! apart; streams are read by [`StreamDriver`], datagrams are messages as they are.
+//! The dissector of one flow: turns the flow's events into message events. Streams go through
+//! [`StreamDriver`]; datagrams are passed to their protocol or emitted as they are.
 
 use super::budget::Budget;
 use super::direction::Place;
@@ -14,52 +14,51 @@ use crate::message::{MessageEvent, MessageId};
 use crate::stats::DissectStats;
 use crate::stream::{PacketInfo, StreamEvent};
 
-/// What is known of the messages of one flow.
+/// The dissection state of one flow.
 ///
-/// It is small as long as no stream data was seen. Its calls are [`Self::on_event`] for each event
-/// of the flow, in order, and [`Self::idle`] at any time.
+/// Call [`Self::on_event`] for each event of the flow in order, and [`Self::idle`] at any time.
+/// Small until the first stream data arrives: the driver is allocated then.
 #[derive(Default)]
 pub struct FlowDissector {
     exchanges: u64,
-    wire: bool,
+    raw_only: bool,
     driver: Option<Box<StreamDriver>>,
-    /// What reads the flow's datagrams.
+    /// The dissector of the flow's datagrams.
     datagrams: Option<Box<dyn Dissector>>,
 }
 
 impl FlowDissector {
-    /// Tells streams as raw bursts, whatever is spoken in them. For a flow of which nothing was
-    /// said yet.
+    /// Emits all streams as raw bursts, whatever protocol they use. Call it before the first event
+    /// of a flow.
     pub fn stay_raw(&mut self) {
-        self.wire = true;
+        self.raw_only = true;
     }
 
-    /// Whether nothing was said of the flow.
+    /// Returns whether no event of the flow has been dissected.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.driver.is_none() && self.exchanges == 0
     }
 
-    /// Forgets the flow, to be used for another one. What it has allocated is kept where it is
-    /// small.
+    /// Resets for use with another flow. Small allocations are kept.
     pub fn reset(&mut self) {
-        (self.exchanges, self.wire) = (0, false);
+        (self.exchanges, self.raw_only) = (0, false);
         self.datagrams = None;
         if let Some(driver) = &mut self.driver {
             driver.reset();
         }
     }
 
-    /// Passes over a datagram of which nothing is to be said: it is counted.
+    /// Skips a datagram whose messages nobody needs. It is counted as an exchange all the same.
     pub fn skip(&mut self) {
         self.exchanges = self.exchanges.saturating_add(1);
     }
 
-    /// Takes the next event of the flow and says what it means. Bytes are lent to `say` for its
-    /// call. The decoders of all conversations of a run share `decoders`.
+    /// Dissects the next event of the flow and emits its messages to `emit`. Bytes are lent to
+    /// `emit` for the call. The decoders of all flows of a run share `decoders`.
     ///
     /// [`StreamEvent::OutOfStream`], [`StreamEvent::Acked`], [`StreamEvent::NoPayload`] and
-    /// [`StreamEvent::Closed`] have no place in a message: nothing is said of them.
+    /// [`StreamEvent::Closed`] belong to no message: nothing is emitted for them.
     pub fn on_event(
         &mut self,
         limits: &Limits,
@@ -67,7 +66,7 @@ impl FlowDissector {
         stats: &mut DissectStats,
         flow: &Flow,
         event: &StreamEvent<'_>,
-        say: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
+        emit: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
     ) {
         let mut out = Output {
             flow,
@@ -75,9 +74,9 @@ impl FlowDissector {
             decoders,
             stats,
             by: PacketInfo::default(),
-            wire: self.wire,
+            raw_only: self.raw_only,
             exchanges: &mut self.exchanges,
-            listener: say,
+            sink: emit,
         };
         match *event {
             StreamEvent::Data {
@@ -119,7 +118,7 @@ impl FlowDissector {
                 by,
             } => {
                 out.by = *by;
-                if !self.wire && cut == 0 && self.datagrams.is_none() {
+                if !self.raw_only && cut == 0 && self.datagrams.is_none() {
                     let protocol = datagram_protocol(flow);
                     self.datagrams = protocol.map(|protocol| (protocol.start)());
                 }
@@ -138,8 +137,8 @@ impl FlowDissector {
         }
     }
 
-    /// Ends a raw burst behind which nothing came for [`crate::limits::time::BURST_PAUSE`]. What is
-    /// told does not depend on when, or whether, this is called; only how soon.
+    /// Ends a raw burst after which nothing arrived for [`crate::limits::time::BURST_PAUSE`]. The
+    /// emitted events are the same whether or not this is called; they are only emitted sooner.
     pub fn idle(
         &mut self,
         now: Timestamp,
@@ -147,7 +146,7 @@ impl FlowDissector {
         limits: &Limits,
         decoders: &Budget,
         stats: &mut DissectStats,
-        say: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
+        emit: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
     ) {
         let Some(driver) = &mut self.driver else {
             return;
@@ -158,23 +157,23 @@ impl FlowDissector {
             decoders,
             stats,
             by: PacketInfo::default(),
-            wire: self.wire,
+            raw_only: self.raw_only,
             exchanges: &mut self.exchanges,
-            listener: say,
+            sink: emit,
         };
         for dir in [Direction::ToServer, Direction::ToClient] {
             driver.pause(dir, now, &mut out);
         }
     }
 
-    /// When the last byte of the open raw burst came, if there is one: [`Self::idle`] has something
-    /// to do a pause later.
+    /// Time of the last byte of the open raw burst, if there is one. [`Self::idle`] ends that burst
+    /// one pause later.
     #[must_use]
     pub fn open_burst_since(&self) -> Option<Timestamp> {
         self.driver.as_ref()?.open_burst_since()
     }
 
-    /// What brought the first of a direction's bytes that wait for more to be told, if any do.
+    /// The packet of the first buffered byte of a direction, if any bytes are buffered.
     #[must_use]
     pub fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
         self.driver.as_ref()?.waits_since(dir)

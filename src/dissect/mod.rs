@@ -1,15 +1,17 @@
-//! *dissect*: streams become messages.
+//! *dissect*: turns the events of a flow into messages. Memory per direction is bounded by
+//! [`crate::limits::Limits`], every call ends after a bounded number of steps, and no input panics.
 //!
-//! A [`FlowDissector`] is given what the reassembler says of one flow, finds out what is spoken
-//! there, and tells the messages as [`MessageEvent`]. Nothing here searches, shows or knows the
-//! time.
+//! A [`FlowDissector`] takes the reassembler's events of one flow in order, recognises the protocol
+//! and emits [`MessageEvent`]s. Nothing here searches, renders or reads the clock.
 //!
 //! ```text
-//! StreamEvent ──▶ Conversation ──probe──▶ Dissector ──▶ Said
-//!                              └─fallback─▶ raw bursts ─▶ Said
+//! StreamEvent ──▶ FlowDissector ──probe──▶ Dissector ──▶ MessageEvent
+//!                               └─fallback─▶ raw bursts ─▶ MessageEvent
 //! ```
 //!
-//! To add a protocol: its file (or folder) here, and a line in [`PROTOCOLS`].
+//! To add a protocol, add its file (or folder) here and an entry in [`PROTOCOLS`]. Its
+//! [`Dissector`] reads the streams and datagrams of one flow; [`driver`] buffers the bytes and
+//! calls it.
 
 mod budget;
 mod direction;
@@ -37,16 +39,18 @@ use crate::flow::{Direction, Flow};
 use crate::message::{Description, Kind, MessageEvent, Part};
 use crate::stream::{Ending, GapReason, PacketInfo};
 
-/// What can be dissected: one line for each protocol, in probe order.
+/// The protocols that can be dissected, in probe order.
 static PROTOCOLS: [Protocol; 2] = [http1::PROTOCOL, dns::PROTOCOL];
 
-/// Whether the datagrams of a flow may be dissected, so that their text is not their bytes.
+/// Returns whether the datagrams of a flow may be dissected: the text of their messages may then
+/// differ from their bytes.
 #[must_use]
 pub fn may_dissect_datagrams(flow: &Flow) -> bool {
     datagram_protocol(flow).is_some()
 }
 
-/// The protocol that is asked for the datagrams of a flow.
+/// Returns the protocol whose dissector gets the datagrams of a flow: the first that lists the port
+/// of either end.
 fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
     let listed = |protocol: &&Protocol| {
         let ports = protocol.datagram_ports;
@@ -56,9 +60,8 @@ fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
     PROTOCOLS.iter().filter(|_| is_udp).find(listed)
 }
 
-/// Says in detail what a message of `kind` is, from its head as it was sent; of a burst, which has
-/// none, from its first bytes. `stand_out` are names of fields that the user asked to stand out, in
-/// any case.
+/// Describes a message of `kind` in detail, from its head as sent. A raw burst has no head: its
+/// first bytes are used. `stand_out` lists field names (any case) that the user asked to highlight.
 #[must_use]
 pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
     if kind == raw::BURST {
@@ -73,16 +76,18 @@ pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
 
 /// A protocol that can be dissected.
 struct Protocol {
-    /// The part of its kinds' names in front of the dot.
+    /// The part before the dot in the names of its message kinds.
     name: &'static str,
-    /// Looks at the first bytes of a direction of a stream.
+    /// Classifies the first bytes of a direction of a stream. Must be pure and cheap: it is called
+    /// again whenever more bytes arrive.
     probe: fn(&[u8], &Flow) -> ProbeResult,
-    /// The UDP ports, of either end, whose datagrams it is asked about; what it does not claim
-    /// stays raw.
+    /// UDP ports, of either end, whose datagrams are passed to [`Dissector::datagram`]. A datagram
+    /// that is not claimed stays raw.
     datagram_ports: &'static [u16],
-    /// Whether bytes before a hole begin a message, although the probe would want more.
+    /// Returns whether the bytes before a gap are the start of a message, although the probe asked
+    /// for more bytes than there are.
     cut: fn(&[u8]) -> bool,
-    /// A dissector for one flow.
+    /// Creates a dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
     describe: fn(Kind, &[u8], &[String]) -> Description,
@@ -94,28 +99,28 @@ impl fmt::Debug for Protocol {
     }
 }
 
-/// What a probe says of the first bytes of something. It depends on the bytes alone, never on how
-/// they were cut.
+/// The result of a probe. It depends on the bytes alone, never on how they were cut into segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ProbeResult {
-    /// It is this protocol.
+    /// The bytes are this protocol.
     Certain,
-    /// A beginning that hardly anything else has, but too short: waited for, however slowly the
-    /// rest comes.
+    /// The start is distinctive but too short to decide. The bytes are held until the rest arrives,
+    /// however long that takes.
     Likely {
-        /// How many bytes to have before asking again.
+        /// Total number of bytes required for the next probe.
         need: usize,
     },
-    /// It may be. Not worth holding back a burst for longer than the burst lasts.
+    /// The bytes may be this protocol. They are held no longer than the current burst lasts.
     Unsure {
-        /// How many bytes to have before asking again.
+        /// Total number of bytes required for the next probe.
         need: usize,
     },
-    /// It is something else.
+    /// The bytes are something else.
     NotForUs,
 }
 
-/// The protocol that `bytes` begin with, as far as can be said.
+/// Probes all protocols. Returns the best result and its protocol: `Certain` before `Likely` before
+/// `Unsure`, earlier entries of [`PROTOCOLS`] first.
 fn recognise(bytes: &[u8], flow: &Flow) -> (ProbeResult, Option<&'static Protocol>) {
     let mut best = (ProbeResult::NotForUs, None);
     for protocol in &PROTOCOLS {
@@ -134,119 +139,121 @@ fn recognise(bytes: &[u8], flow: &Flow) -> (ProbeResult, Option<&'static Protoco
     best
 }
 
-/// One protocol's knowledge of one flow; it sees both directions.
+/// The state of one protocol in one flow, both directions.
 ///
-/// It holds no bytes: what it does not consume is kept by the conversation and shown again, with
-/// more behind it. It ends each message it began before it leaves a direction.
+/// A dissector buffers no bytes: the driver keeps the bytes that it does not consume and passes
+/// them again, followed by later ones. A dissector must end each message it started before it gives
+/// up a direction.
 trait Dissector: Send {
-    /// Reads on in `input`, one step: a head, a line of framing. Called again with what it leaves,
-    /// until what it needs is not there.
+    /// Takes one step in `input`: a head, or a line of framing. The driver calls again with the
+    /// unconsumed bytes until fewer are there than the returned [`Then::Need`] requires.
     ///
     /// # Errors
-    /// The bytes cannot be this protocol: the direction is told as raw bursts from there on.
+    /// The bytes cannot be this protocol. The direction is emitted as raw bursts from there on.
     fn data(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed>;
 
-    /// Takes a datagram of a flow on one of the protocol's ports.
+    /// Takes a datagram of a flow on one of the protocol's ports. A dissector that returns
+    /// [`Claim::NotMine`] must have emitted nothing.
     fn datagram(
         &mut self,
         _flow: &Flow,
         _dir: Direction,
         _bytes: &[u8],
-        _voice: &mut Output<'_>,
+        _out: &mut Output<'_>,
     ) -> Claim {
         Claim::NotMine
     }
 
-    /// Takes bytes of a body that [`Then::Body`] asked for.
+    /// Takes bytes of the body that [`Then::Body`] announced.
     fn body(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
         out.text(dir, Part::Body, bytes);
     }
 
-    /// Hears that bytes of such a body are missing.
-    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
-        out.say(dir, MessageEvent::Gap { len, reason });
+    /// Reports that `len` bytes of that body are missing.
+    fn body_gap(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
+        out.emit(dir, MessageEvent::Gap { len, reason });
     }
 
-    /// Hears of a hole anywhere else. `gap.waiting` is not shown again, unless the answer is
-    /// [`Then::Raw`].
+    /// Reports a gap anywhere else. `gap.waiting` is not passed again: unless [`Then::Raw`] is
+    /// returned, the bytes that were not consumed are dropped.
     fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap;
 
-    /// Hears that a direction ended; says how many of the `waiting` bytes it told. The others are
-    /// told as a raw burst.
+    /// Reports the end of a direction. Returns how many of the `waiting` bytes were emitted; the
+    /// others become a raw burst.
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], out: &mut Output<'_>) -> usize;
 
-    /// Takes note that bytes of a direction are none of its own, outside of what [`Self::gap`]
-    /// told: they were lost, or are told as raw bytes.
+    /// Reports bytes of a direction that the dissector does not get outside of [`Self::gap`]: they
+    /// were lost, or are emitted as raw bytes.
     fn missed(&mut self, dir: Direction, missed: Missed);
 
-    /// Takes the beginning of a message of which a hole hides the rest, in front of [`Self::gap`];
-    /// false if it is none.
-    fn begin_cut(&mut self, _input: &Input<'_>, _voice: &mut Output<'_>) -> bool {
+    /// Takes the start of a message that a gap cuts off; [`Self::gap`] follows. Returns false if
+    /// the bytes start no message.
+    fn begin_cut(&mut self, _input: &Input<'_>, _out: &mut Output<'_>) -> bool {
         false
     }
 
-    /// Looks for the beginning of its next message in bytes of a direction which no probe
-    /// recognises, and which are raw otherwise. For those that knows what to expect there.
+    /// Looks for the start of the next message in raw bytes that no probe recognises. Only a
+    /// dissector that knows what to expect there needs to implement this.
     fn seek(&self, _dir: Direction, _bytes: &[u8]) -> Seek {
         Seek::Nowhere
     }
 
-    /// Forgets everything, to be as new for another flow.
+    /// Resets to the initial state, for use with another flow.
     fn reset(&mut self);
 
     /// Bytes of memory that it takes, about, without what [`Budget`] counts.
     fn held(&self) -> usize;
 }
 
-/// What a dissector makes of a datagram.
+/// Whether a dissector takes a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Claim {
-    /// It emitted the datagram's messages.
+    /// The dissector emitted the datagram's messages.
     Taken,
-    /// The datagram is not of its protocol; nothing was emitted.
+    /// The datagram is not of this protocol; nothing was emitted.
     NotMine,
 }
 
-/// What a dissector is shown.
+/// The bytes that a dissector reads, with their context.
 struct Input<'a> {
-    /// Direction.
+    /// Direction of the bytes.
     dir: Direction,
-    /// All bytes at hand that were not consumed; at least as many as it needed.
+    /// All available bytes that were not consumed; at least as many as [`Then::Need`] asked for.
     bytes: &'a [u8],
-    /// The segment that brought the first of them.
+    /// The segment that contains the first byte.
     first: PacketInfo,
-    /// Where the first of them is.
+    /// Position of the first byte.
     place: Place,
-    /// Where the next byte of the other direction is, once one was seen.
+    /// Position of the next byte of the other direction; `None` until its first byte was seen.
     other: Option<Place>,
-    /// The first of them is the first of its segment.
+    /// Whether the first byte is the first of its segment.
     at_segment_start: bool,
-    /// The protocol's probe was just certain of them.
+    /// Whether the protocol's probe has just returned [`ProbeResult::Certain`] for these bytes.
     recognised: bool,
 }
 
-/// Where a message begins in bytes that no probe recognises.
+/// Result of the search for a message start in bytes that no probe recognises.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Seek {
-    /// Behind this many bytes, which belong to none.
+    /// A message starts after this many bytes, which belong to no message.
     At(usize),
-    /// There may be one when more bytes are there. Not worth holding back a burst for longer than
-    /// the burst lasts.
+    /// A message may start here; more bytes are required. They are held no longer than the current
+    /// burst lasts.
     Unsure,
-    /// In none of them.
+    /// No message starts in the bytes.
     Nowhere,
 }
 
-/// How far a dissector came.
+/// The result of one step of a dissector.
 struct Progress {
-    /// Bytes it has done with.
+    /// Number of bytes that were consumed.
     consumed: usize,
-    /// What is to be done from the first unconsumed byte on.
+    /// What to do with the first unconsumed byte and those after it.
     then: Then,
 }
 
 impl Progress {
-    /// `consumed` bytes are done, and `need` are needed from there.
+    /// `consumed` bytes are done; at least `need` bytes are required for the next step.
     const fn need(consumed: usize, need: usize) -> Self {
         Self {
             consumed,
@@ -255,14 +262,14 @@ impl Progress {
     }
 }
 
-/// What is to be done from the first unconsumed byte on.
+/// What to do with the first unconsumed byte and those after it.
 enum Then {
-    /// Ask again when this many bytes are there; with 0 at once.
+    /// Call [`Dissector::data`] again once this many bytes are available; 0 means at once.
     Need(usize),
-    /// Give this many to [`Dissector::body`] as they come, then ask again at once. `u64::MAX`: all
-    /// until the end.
+    /// Pass this many bytes to [`Dissector::body`] as they arrive, then call [`Dissector::data`]
+    /// again at once. `u64::MAX` means all bytes until the end of the direction.
     Body(u64),
-    /// Drop this many, which are framing, then ask again at once.
+    /// Drop this many bytes, which are framing, then call [`Dissector::data`] again at once.
     #[cfg_attr(
         not(test),
         expect(
@@ -271,11 +278,11 @@ enum Then {
         )
     )]
     Skip(u64),
-    /// The direction is no longer this protocol's: raw bursts, until something is recognised at the
-    /// beginning of one. The bytes in hand are one, which the protocol's probe must not be certain
-    /// of.
+    /// The direction leaves this protocol and is emitted as raw bursts, until a probe recognises
+    /// the start of one. The unconsumed bytes start such a burst; the protocol's own probe must not
+    /// be certain of them, or the two would alternate without end.
     Raw,
-    /// Both directions belong to another dissector. Neither has an open message.
+    /// Another dissector takes over both directions. Neither may have an open message.
     #[cfg_attr(
         not(test),
         expect(
@@ -286,51 +293,52 @@ enum Then {
     Become(Box<dyn Dissector>),
 }
 
-/// The bytes cannot be what the dissector understands.
+/// The bytes violate the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Malformed {
-    /// Bytes that were told nevertheless.
+    /// Number of bytes that were emitted nevertheless.
     consumed: usize,
-    /// They were told in a message that broke off there, so that its text goes on in the raw burst
-    /// behind it.
+    /// Whether the message that contains them was cut off after them, so that the text of the raw
+    /// burst that follows continues it.
     continues: bool,
 }
 
-/// A hole that is not inside a body of known length.
+/// A gap that is not inside a body of known length.
 struct Gap<'a> {
-    /// Direction.
+    /// Direction of the missing bytes.
     dir: Direction,
-    /// Offset of the first byte that is missing.
+    /// Offset of the first missing byte.
     offset: u64,
-    /// How many bytes are missing.
+    /// Number of missing bytes.
     len: u64,
-    /// Why.
+    /// Why the bytes were given up.
     reason: GapReason,
-    /// How many of them still belong to the body that [`Then::Body`] asked for; fewer than `len`.
+    /// Number of missing bytes that still belong to the body that [`Then::Body`] announced; less
+    /// than `len`.
     body: u64,
-    /// Bytes in front of the hole that were not consumed.
+    /// Bytes before the gap that were not consumed.
     waiting: &'a [u8],
 }
 
-/// Bytes of a direction in which messages may begin that are not known.
+/// A range of bytes that the dissector did not read. Any number of messages may start in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Missed {
-    /// Offsets of the first byte and of the one behind the last. `None`: they were captured and not
-    /// understood, or are those in front of the first byte of a stream that was joined in the
-    /// middle.
+    /// Offsets of the first byte and of the byte after the last. `None` if the bytes were captured
+    /// but not understood, or precede the first byte of a stream that was joined midstream.
     range: Option<(u64, u64)>,
-    /// The first of them begins a message.
+    /// Whether the first byte of the range starts a message.
     boundary: bool,
 }
 
 impl Missed {
-    /// What was not understood, or came before the capture.
+    /// Bytes that were not understood, or that preceded the capture.
     const UNREAD: Self = Self {
         range: None,
         boundary: false,
     };
 
-    /// With more behind it.
+    /// Extends the range by `more`, which comes after it. Ranges that are not adjacent become
+    /// `None`.
     fn and(self, more: Self) -> Self {
         let range = match (self.range, more.range) {
             (Some((from, to)), Some((next, end))) if to == next => Some((from, end)),
@@ -340,27 +348,27 @@ impl Missed {
     }
 }
 
-/// What a dissector makes of a hole.
+/// How a dissector handled a gap.
 struct AfterGap {
-    /// How many of the missing bytes it told as missing. For [`Then::Raw`] the others are told with
-    /// the next burst.
-    told: u64,
-    /// How many of the waiting bytes it told.
+    /// Number of missing bytes that it emitted as missing. With [`Then::Raw`] the others are
+    /// emitted with the next burst.
+    emitted: u64,
+    /// Number of `waiting` bytes that it emitted.
     consumed: usize,
-    /// What is to be done behind the hole.
+    /// What to do with the bytes after the gap.
     then: Then,
 }
 
 impl AfterGap {
-    /// Nothing was open: all is told with the next burst.
+    /// No message was open: all is emitted with the next burst.
     const RAW: Self = Self {
-        told: 0,
+        emitted: 0,
         consumed: 0,
         then: Then::Raw,
     };
 }
 
-/// One of something for each direction.
+/// One value for each direction.
 #[derive(Clone, Copy, Default, Debug)]
 struct PerDirection<T> {
     to_server: T,

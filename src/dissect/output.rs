@@ -1,5 +1,5 @@
-//! The *voice*: what a dissector speaks through. It knows who brought the bytes at hand, counts
-//! exchanges, and carries the limits and counters along. It keeps nothing.
+//! The sink that a dissector emits message events into. It adds the current packet to each event,
+//! numbers the exchanges, and carries the limits and counters; it stores no events.
 
 use super::budget::Budget;
 use crate::flow::Flow;
@@ -8,43 +8,43 @@ use crate::message::{Kind, MessageEvent, MessageId, Part, Start};
 use crate::stats::DissectStats;
 use crate::stream::PacketInfo;
 
-/// Passes on what is said of one flow during one event.
+/// Forwards the message events of one flow while one of its events is handled.
 pub(super) struct Output<'v> {
-    /// The bounds.
+    /// The configured limits.
     pub(super) limits: &'v Limits,
-    /// What all decoders hold.
+    /// The memory budget shared by all decoders.
     pub(super) decoders: &'v Budget,
     /// The counters.
     pub(super) stats: &'v mut DissectStats,
     /// The flow.
     pub(super) flow: &'v Flow,
-    /// The packet at hand.
+    /// The current packet.
     pub(super) by: PacketInfo,
-    /// Nothing is recognised: all streams are raw.
-    pub(super) wire: bool,
-    /// How many exchanges the flow has had.
+    /// Recognise nothing: all streams are emitted as raw bursts.
+    pub(super) raw_only: bool,
+    /// Number of exchanges of the flow so far.
     pub(super) exchanges: &'v mut u64,
-    /// Who listens.
-    pub(super) listener: &'v mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
+    /// Receives the events.
+    pub(super) sink: &'v mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
 }
 
 impl Output<'_> {
-    /// Says something that the packet at hand brought.
-    pub(super) fn say(&mut self, id: impl Into<MessageId>, said: MessageEvent<'_>) {
-        (self.listener)(id.into(), &self.by, said);
+    /// Emits an event of the current packet.
+    pub(super) fn emit(&mut self, id: impl Into<MessageId>, event: MessageEvent<'_>) {
+        (self.sink)(id.into(), &self.by, event);
     }
 
-    /// Says something that another packet brought.
-    pub(super) fn say_by(
+    /// Emits an event of another packet.
+    pub(super) fn emit_from(
         &mut self,
         id: impl Into<MessageId>,
         by: &PacketInfo,
-        said: MessageEvent<'_>,
+        event: MessageEvent<'_>,
     ) {
-        (self.listener)(id.into(), by, said);
+        (self.sink)(id.into(), by, event);
     }
 
-    /// Begins a message whose first byte came with `first`.
+    /// Starts a message whose first byte is in the packet `first`.
     pub(super) fn begin(
         &mut self,
         id: impl Into<MessageId>,
@@ -53,7 +53,7 @@ impl Output<'_> {
         exchange: Option<u64>,
         continues: bool,
     ) {
-        self.say_by(
+        self.emit_from(
             id,
             first,
             MessageEvent::Start(Start {
@@ -64,31 +64,31 @@ impl Output<'_> {
         );
     }
 
-    /// Says text, if there is any.
+    /// Emits text, unless it is empty.
     pub(super) fn text(&mut self, id: impl Into<MessageId>, part: Part, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(id, MessageEvent::Data { part, bytes });
+            self.emit(id, MessageEvent::Data { part, bytes });
         }
     }
 
-    /// Begins another reading of the open message, the `reading`th.
+    /// Starts another reading of the open message, with the number `reading`.
     pub(super) fn fork(&mut self, id: impl Into<MessageId>, reading: u8, name: &'static str) {
-        self.say(id, MessageEvent::Fork { reading, name });
+        self.emit(id, MessageEvent::Fork { reading, name });
     }
 
-    /// Says text of another reading, if there is any.
+    /// Emits text of another reading, unless it is empty.
     pub(super) fn reading(&mut self, id: impl Into<MessageId>, reading: u8, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(id, MessageEvent::Reading { reading, bytes });
+            self.emit(id, MessageEvent::Reading { reading, bytes });
         }
     }
 
-    /// Counts bytes that frame text and are not said.
+    /// Counts bytes of framing, which are not emitted.
     pub(super) fn framing(&mut self, len: usize) {
         self.stats.framing_bytes = self.stats.framing_bytes.saturating_add(len as u64);
     }
 
-    /// The place of a new exchange in its flow.
+    /// Returns the ordinal of a new exchange in its flow, from 0.
     pub(super) fn next_exchange(&mut self) -> u64 {
         let ordinal = *self.exchanges;
         *self.exchanges = ordinal.saturating_add(1);

@@ -1,34 +1,35 @@
-//! *Preambles*: what a balancer or a proxy's client sends in front of the protocol itself, at times
-//! in the same segment: the PROXY protocol (versions 1 and 2), SOCKS 4 and 5. They are raw bytes;
-//! what comes behind them is recognised.
+//! Preambles: the messages that a load balancer or a proxy's client sends before the protocol
+//! itself, at times in the same segment. The PROXY protocol (versions 1 and 2), SOCKS 4 and SOCKS 5
+//! are known; a preamble is emitted as raw bytes, and the protocol after it is recognised.
 
 use memchr::memchr;
 
 use super::{ProbeResult, Seek, recognise};
 use crate::flow::Flow;
 
-/// The longest line of PROXY's version 1, with its line end.
+/// Maximum length of a line of PROXY version 1, with its line end.
 const PROXY_LINE: usize = 107;
-/// What PROXY's version 2 begins with.
+/// The signature of PROXY version 2.
 const PROXY_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Names in SOCKS 4, which end with a zero.
+/// Maximum length of a name in SOCKS 4, with the zero that ends it.
 const SOCKS_NAME: usize = 256;
-/// Messages of SOCKS 5 in a row: the greeting, the password, the request; or the answers to them.
+/// Maximum number of consecutive SOCKS 5 messages: the greeting, the password and the request, or
+/// the responses to them.
 const SOCKS_STEPS: usize = 3;
 
-/// How long a preamble is.
+/// The length of a preamble.
 enum Length {
-    /// It is none.
+    /// The bytes are no preamble.
     None,
-    /// More bytes are needed to tell.
+    /// More bytes are required to decide.
     More,
-    /// So many bytes, which may not all be there.
+    /// The preamble has this many bytes, which may not all be available.
     Is(usize),
 }
 
-/// Where something begins that can be recognised, if bytes begin with a preamble.
+/// Returns where a protocol that is recognised starts, if the bytes start with a preamble.
 pub(super) fn seek(bytes: &[u8], flow: &Flow) -> Seek {
-    // Most bytes are told from all of them by the first one.
+    // The first byte alone rules out most bytes.
     if !matches!(bytes, [b'P' | b'\r' | 0 | 4 | 5, ..]) {
         return Seek::Nowhere;
     }
@@ -48,7 +49,7 @@ pub(super) fn seek(bytes: &[u8], flow: &Flow) -> Seek {
     Seek::Nowhere
 }
 
-/// `PROXY TCP4 192.0.2.1 192.0.2.2 1234 80`.
+/// PROXY version 1: `PROXY TCP4 192.0.2.1 192.0.2.2 1234 80`.
 fn proxy_line(bytes: &[u8]) -> Length {
     if !begins(bytes, b"PROXY ") {
         return Length::None;
@@ -75,14 +76,14 @@ fn proxy_binary(bytes: &[u8]) -> Length {
     }
 }
 
-/// Whether bytes begin like this, as far as they go.
+/// Whether bytes start with `with`, or are a start of it.
 fn begins(bytes: &[u8], with: &[u8]) -> bool {
     let len = bytes.len().min(with.len());
     bytes.get(..len) == with.get(..len)
 }
 
-/// A request (version, command, port, address, a user's name and at times a host's), or the answer
-/// to one.
+/// SOCKS 4: a request (version, command, port, address, a user's name and at times a host's), or
+/// the response to one.
 fn socks4(bytes: &[u8]) -> Length {
     match bytes {
         [0, 0x5a..=0x5d, ..] => Length::Is(8),
@@ -106,7 +107,8 @@ fn socks4(bytes: &[u8]) -> Length {
     }
 }
 
-/// RFC 1928 and RFC 1929: what a client sends without waiting, or what a server answers.
+/// SOCKS 5 (RFC 1928, RFC 1929): the messages that a client sends without waiting, or a server's
+/// responses.
 fn socks5(bytes: &[u8]) -> Length {
     if bytes.first() != Some(&5) {
         return Length::None;
@@ -115,17 +117,17 @@ fn socks5(bytes: &[u8]) -> Length {
     for _ in 0..SOCKS_STEPS {
         let rest = bytes.get(at..).unwrap_or_default();
         let len = match rest {
-            // A request or the answer to one: the address is IPv4, a name, or IPv6.
+            // A request or the response to one. The address is IPv4, a name, or IPv6.
             [5, _, 0, 1, ..] => 10,
             [5, _, 0, 3, len, ..] => usize::from(*len).saturating_add(7),
             [5, _, 0, 4, ..] => 22,
             [] | [1 | 5] | [1, _] => return Length::More,
             [5, _, 0] | [5, _, 0, 3] => return Length::More,
-            // The method that the server chose.
+            // The method that the server selected.
             [5, 0 | 2, ..] if at == 0 && is_greeting(rest) == Some(false) => 2,
             [5, 2, ..] if at == 0 && is_greeting(rest).is_none() => return Length::More,
             [5, methods, ..] if at == 0 => usize::from(*methods).saturating_add(2),
-            // A name and a password, or that they are right.
+            // A name and a password, or the response that accepts them.
             [1, 0, ..] => 2,
             [1, name, ..] => {
                 let name = usize::from(*name).saturating_add(2);
@@ -142,8 +144,8 @@ fn socks5(bytes: &[u8]) -> Length {
     Length::Is(at)
 }
 
-/// Whether a client's greeting is there: its methods are small numbers. `None`: some of them are
-/// not there.
+/// Whether the bytes are a client's greeting: its methods are small numbers. `None` if some methods
+/// are not available yet.
 fn is_greeting(bytes: &[u8]) -> Option<bool> {
     let [5, count, rest @ ..] = bytes else {
         return Some(false);
@@ -167,7 +169,7 @@ mod tests {
     const OK: &[u8] = b"HTTP/1.1 204 None\r\n\r\n";
 
     #[test]
-    fn what_is_in_front_of_a_request_is_told_by_itself() {
+    fn a_preamble_before_a_request_is_a_burst_of_its_own() {
         let table: [&[u8]; 8] = [
             b"PROXY TCP4 192.0.2.7 192.0.2.9 56324 80\r\n",
             b"PROXY UNKNOWN\r\n",
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_of_a_proxy_are_passed_over_too() {
+    fn the_responses_of_a_proxy_are_skipped_too() {
         for preamble in [
             &b"\0\x5a\0\0\0\0\0\0"[..],
             b"\x05\0\x05\0\0\x01\0\0\0\0\0\0",

@@ -1,7 +1,9 @@
-//! *Raw*: what nobody understands is told as bursts, and datagrams as they are.
+//! Raw messages: stream bytes of no known protocol are emitted as bursts, datagrams as one message
+//! each. Every byte is emitted once and in order, and a burst has at most
+//! [`crate::limits::Limits::burst`] bytes.
 //!
-//! A burst is what one direction says up to PSH, a change of direction, a pause or a bound. Who
-//! calls decides when one ends; this file says it.
+//! A burst is what one direction sends up to a PSH flag, a change of direction, a pause or that
+//! limit. The driver decides when one ends; this file emits it.
 
 use super::output::Output;
 use crate::flow::{Direction, Flow};
@@ -11,7 +13,7 @@ use crate::message::{Kind, MessageEvent, Part, Role};
 use crate::packet::protocol;
 use crate::stream::{GapReason, PacketInfo};
 
-/// What one direction says in one go.
+/// A burst: bytes that one direction sends without interruption.
 pub(super) const BURST: Kind = Kind {
     name: "tcp.burst",
     side: Role::Single,
@@ -38,26 +40,26 @@ const IP: Kind = Kind {
     sized: true,
 };
 
-/// The bursts of one direction.
+/// The raw bursts of one direction.
 #[derive(Default, Debug)]
 pub(super) struct Burst {
-    /// One is open.
+    /// Whether a burst is open.
     open: bool,
-    /// Bytes in it.
+    /// Number of bytes in the open burst.
     len: usize,
-    /// The next one goes on where the last message ended.
+    /// Whether the next burst continues the text of the last message.
     continues: bool,
-    /// The next byte may begin something: nothing was said yet, or what came before ended of its
-    /// own.
+    /// Whether the next byte may start something that is recognised: it is the first, or the last
+    /// message before it was complete.
     boundary: bool,
     /// The last packet of the direction.
     last: PacketInfo,
-    /// Bytes that are missing in front of the next burst.
+    /// Missing bytes before the next burst.
     missing: Option<(u64, GapReason)>,
 }
 
 impl Burst {
-    /// Of a direction of which nothing is known yet.
+    /// For a direction without any bytes so far.
     pub(super) fn new() -> Self {
         Self {
             boundary: true,
@@ -65,22 +67,22 @@ impl Burst {
         }
     }
 
-    /// Whether one is open.
+    /// Whether a burst is open.
     pub(super) const fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Whether the next byte may begin something else than raw bytes.
+    /// Whether the next byte may start something other than raw bytes.
     pub(super) const fn at_boundary(&self) -> bool {
         self.boundary && !self.open
     }
 
-    /// When the direction's last packet came.
+    /// Time of the direction's last packet.
     pub(super) const fn since(&self) -> Timestamp {
         self.last.ts
     }
 
-    /// Whether the direction has been silent long enough for a burst to be over.
+    /// Whether the direction has been silent long enough to end a burst.
     pub(super) const fn is_over(&self, now: Timestamp) -> bool {
         now.since(self.last.ts) >= limits::time::BURST_PAUSE
     }
@@ -90,7 +92,7 @@ impl Burst {
         self.last
     }
 
-    /// The direction's last packet, or `by` when there was none.
+    /// The direction's last packet, or `by` if there was none.
     pub(super) const fn last_or(&self, by: PacketInfo) -> PacketInfo {
         match self.last.frame {
             0 => by,
@@ -98,24 +100,25 @@ impl Burst {
         }
     }
 
-    /// Remembers the direction's last packet.
+    /// Records the direction's last packet.
     pub(super) const fn touch(&mut self, by: PacketInfo) {
         self.last = by;
     }
 
-    /// What comes is raw from here on. `boundary`: it may be recognised; `continues`: it goes on
-    /// with the text before it.
+    /// Emits the following bytes as bursts. `boundary`: they may start something that is
+    /// recognised; `continues`: they continue the text before them.
     pub(super) const fn enter(&mut self, boundary: bool, continues: bool) {
         self.boundary = boundary;
         self.continues = continues;
     }
 
-    /// The next bytes are no beginning of anything known.
-    pub(super) const fn settle_for_raw(&mut self) {
+    /// Records that the next bytes start nothing that is recognised.
+    pub(super) const fn rule_out_start(&mut self) {
         self.boundary = false;
     }
 
-    /// Tells bytes, the first of which came with `first`.
+    /// Emits bytes; `first` is the packet of the first of them. A burst that reaches the limit ends
+    /// and the next one continues it.
     pub(super) fn text(
         &mut self,
         dir: Direction,
@@ -128,10 +131,10 @@ impl Burst {
             if !self.open {
                 self.begin(dir, first, out);
             }
-            let room = limit.saturating_sub(self.len).min(bytes.len());
-            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            let space = limit.saturating_sub(self.len).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(space).unwrap_or((bytes, &[]));
             out.text(dir, Part::Body, now);
-            self.len = self.len.saturating_add(room);
+            self.len = self.len.saturating_add(space);
             self.last = out.by;
             if self.len >= limit {
                 self.end(dir, true, out);
@@ -142,7 +145,7 @@ impl Burst {
         }
     }
 
-    /// Ends the open burst, if there is one; the next byte may begin anything.
+    /// Ends the open burst, if there is one. The next byte may start anything.
     pub(super) fn close(&mut self, dir: Direction, out: &mut Output<'_>) {
         if self.open {
             self.end(dir, true, out);
@@ -151,7 +154,7 @@ impl Burst {
         self.boundary = true;
     }
 
-    /// Tells a hole: in the open burst, which ends with it; or else in front of the next one.
+    /// Emits a gap: in the open burst, which it ends, or else before the next burst.
     pub(super) fn gap(
         &mut self,
         dir: Direction,
@@ -160,7 +163,7 @@ impl Burst {
         out: &mut Output<'_>,
     ) {
         if self.open {
-            out.say(dir, MessageEvent::Gap { len, reason });
+            out.emit(dir, MessageEvent::Gap { len, reason });
             self.last = out.by;
             self.end(dir, false, out);
         } else {
@@ -171,8 +174,7 @@ impl Burst {
         self.boundary = true;
     }
 
-    /// Tells a hole that has no burst behind it, as one of its own; and forgets what the next burst
-    /// would go on with.
+    /// Emits a gap that no burst follows as a burst of its own. The next burst continues nothing.
     pub(super) fn finish(&mut self, dir: Direction, out: &mut Output<'_>) {
         self.close(dir, out);
         if self.missing.is_some() {
@@ -188,7 +190,7 @@ impl Burst {
         let exchange = out.next_exchange();
         out.begin(dir, first, BURST, Some(exchange), self.continues);
         if let Some((len, reason)) = self.missing.take() {
-            out.say_by(dir, first, MessageEvent::Gap { len, reason });
+            out.emit_from(dir, first, MessageEvent::Gap { len, reason });
         }
         self.open = true;
         self.len = 0;
@@ -197,11 +199,11 @@ impl Burst {
     fn end(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         self.open = false;
         let last = self.last;
-        out.say_by(dir, &last, MessageEvent::End { complete });
+        out.emit_from(dir, &last, MessageEvent::End { complete });
     }
 }
 
-/// Tells a datagram: one message.
+/// Emits a datagram as one message. `cut` is the number of bytes that the snap length cut off.
 pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, out: &mut Output<'_>) {
     let kind = match flow.protocol {
         protocol::UDP => UDP,
@@ -213,7 +215,7 @@ pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, out:
     out.begin(dir, &by, kind, Some(exchange), false);
     out.text(dir, Part::Body, bytes);
     if cut > 0 {
-        out.say(
+        out.emit(
             dir,
             MessageEvent::Gap {
                 len: cut,
@@ -221,7 +223,7 @@ pub(super) fn datagram(flow: &Flow, dir: Direction, bytes: &[u8], cut: u64, out:
             },
         );
     }
-    out.say(dir, MessageEvent::End { complete: cut == 0 });
+    out.emit(dir, MessageEvent::End { complete: cut == 0 });
 }
 
 #[cfg(test)]
@@ -300,16 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_may_pause_is_said_to_be_open_since_its_last_byte() {
+    fn a_burst_that_may_pause_is_open_since_its_last_byte() {
         let mut play = Play::default();
         play.perform(&[unpushed(b"one."), Step::Pause(50)], &Cut::Whole);
         assert_eq!(
-            play.conversation.open_burst_since(),
+            play.dissector.open_burst_since(),
             Some(Timestamp::from_nanos(1000))
         );
         play.ticking = true;
         play.perform(&[Step::Pause(50)], &Cut::Whole);
-        assert_eq!(play.conversation.open_burst_since(), None);
+        assert_eq!(play.dissector.open_burst_since(), None);
         assert!(play.chart.is_quiet());
         assert_eq!(play.chart.frames, [1, 1]);
     }
@@ -322,7 +324,7 @@ mod tests {
         };
         play.perform(&[unpushed(b"WORD")], &Cut::Whole);
         assert!(play.chart.lines().is_empty());
-        assert!(play.conversation.open_burst_since().is_some());
+        assert!(play.dissector.open_burst_since().is_some());
         play.perform(&[Step::Pause(100)], &Cut::Whole);
         assert_eq!(
             play.chart.lines(),
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_bytes_are_told_where_they_were() {
+    fn missing_bytes_are_emitted_where_they_were() {
         expect(
             &[
                 unpushed(b"a: "),

@@ -1,4 +1,6 @@
-//! For tests: plays a conversation and draws what is said of it as a chart, one line each:
+//! Test harness: plays the events of a flow into a [`FlowDissector`] and draws the emitted messages
+//! as a chart. The chart has one line for each event, and adjacent text of one part is one line, so
+//! that it does not depend on how the bytes were cut:
 //!
 //! ```text
 //! > http.request #0
@@ -23,26 +25,26 @@ use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
 /// How the writes of a play are cut into segments.
 #[derive(Clone, Debug)]
 pub(super) enum Cut {
-    /// Each in one.
+    /// One segment for each write.
     Whole,
-    /// One byte each.
+    /// One segment for each byte.
     Bytes,
-    /// Lengths, used in turn.
+    /// Segments of these lengths, used in turn.
     Lengths(Vec<usize>),
 }
 
-/// One thing that happens.
+/// One step of a play.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// One write of an application; PSH on its last segment.
+    /// A write of an application. Its last segment has PSH.
     Write(Direction, Vec<u8>),
-    /// A write of which the last segment has no PSH.
+    /// A write whose last segment has no PSH.
     Unpushed(Direction, Vec<u8>),
-    /// Bytes are missing.
+    /// Missing bytes.
     Gap(Direction, u64),
-    /// A direction ends.
+    /// The end of a direction.
     End(Direction, Ending),
-    /// Nothing happens for so many milliseconds.
+    /// A pause of this many milliseconds.
     Pause(i64),
 }
 
@@ -65,23 +67,23 @@ pub(super) fn server_gap(len: u64) -> Step {
 pub(super) const CLIENT_END: Step = Step::End(Direction::ToServer, Ending::Fin);
 pub(super) const SERVER_END: Step = Step::End(Direction::ToClient, Ending::Fin);
 
-/// A conversation on the stage.
+/// A play: the dissector of a flow, its surroundings, and the chart.
 #[derive(Default)]
 pub(super) struct Play {
-    pub(super) conversation: FlowDissector,
+    pub(super) dissector: FlowDissector,
     pub(super) limits: Limits,
     pub(super) decoders: Budget,
     pub(super) stats: DissectStats,
     pub(super) now: Timestamp,
-    /// Call `idle` all the time.
+    /// Whether to call `idle` before every packet.
     pub(super) ticking: bool,
     pub(super) chart: Chart,
     pub(super) frame: u64,
-    /// How many bytes each direction has sent, captured or not.
+    /// Number of bytes that each direction has sent, captured or not.
     pub(super) sent: [u64; 2],
-    /// How many of them the other side has received, as it says from now on. `None`: all.
+    /// Number of sent bytes that the receiver acknowledges from now on. `None`: all.
     pub(super) received: [Option<u64>; 2],
-    /// The handshake was not captured.
+    /// Whether the handshake is missing from the capture.
     pub(super) midstream: bool,
 }
 
@@ -101,7 +103,7 @@ impl Play {
                 Step::Write(dir, bytes) => self.write(*dir, bytes, cut, true),
                 Step::Unpushed(dir, bytes) => self.write(*dir, bytes, cut, false),
                 &Step::Gap(dir, len) => {
-                    let by = self.carrier(dir, TcpFlags::ACK);
+                    let by = self.packet(dir, TcpFlags::ACK);
                     let offset = self.send(dir, len);
                     self.event(&StreamEvent::Gap {
                         dir,
@@ -112,7 +114,7 @@ impl Play {
                     });
                 }
                 &Step::End(dir, how) => {
-                    let by = self.carrier(dir, TcpFlags::FIN);
+                    let by = self.packet(dir, TcpFlags::FIN);
                     self.event(&StreamEvent::End { dir, how, by: &by });
                 }
                 Step::Pause(millis) => {
@@ -139,7 +141,7 @@ impl Play {
             } else {
                 TcpFlags::ACK
             };
-            let by = self.carrier(dir, flags);
+            let by = self.packet(dir, flags);
             let offset = self.send(dir, now.len() as u64);
             self.event(&StreamEvent::Data {
                 dir,
@@ -152,7 +154,7 @@ impl Play {
         }
     }
 
-    /// So many bytes are sent; says from which offset on.
+    /// Sends `len` bytes. Returns the offset of the first.
     fn send(&mut self, dir: Direction, len: u64) -> u64 {
         let sent = &mut self.sent[dir.index()];
         let from = *sent;
@@ -160,7 +162,7 @@ impl Play {
         from
     }
 
-    fn carrier(&mut self, dir: Direction, flags: TcpFlags) -> PacketInfo {
+    fn packet(&mut self, dir: Direction, flags: TcpFlags) -> PacketInfo {
         let other = dir.reverse().index();
         let received = self.received[other].unwrap_or(self.sent[other]);
         self.frame += 1;
@@ -183,24 +185,24 @@ impl Play {
         self.event_in(&flow(protocol), event);
     }
 
-    /// Takes an event of this flow.
+    /// Dissects an event of this flow.
     pub(super) fn event_in(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         let Self {
-            conversation,
+            dissector,
             limits,
             decoders,
             stats,
             chart,
             ..
         } = self;
-        let say = &mut |id, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(id, by, &said);
-        conversation.on_event(limits, decoders, stats, flow, event, say);
+        let emit = &mut |id, by: &PacketInfo, event: MessageEvent<'_>| chart.record(id, by, &event);
+        dissector.on_event(limits, decoders, stats, flow, event, emit);
     }
 
     fn idle(&mut self) {
         if self.ticking {
             let Self {
-                conversation,
+                dissector,
                 limits,
                 decoders,
                 stats,
@@ -208,19 +210,19 @@ impl Play {
                 now,
                 ..
             } = self;
-            conversation.idle(
+            dissector.idle(
                 *now,
                 &flow(protocol::TCP),
                 limits,
                 decoders,
                 stats,
-                &mut |id, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(id, by, &said),
+                &mut |id, by: &PacketInfo, event: MessageEvent<'_>| chart.record(id, by, &event),
             );
         }
     }
 }
 
-/// What was said.
+/// The emitted events.
 #[derive(Default)]
 pub(super) struct Chart {
     lines: Vec<String>,
@@ -228,26 +230,26 @@ pub(super) struct Chart {
     text: Option<(MessageId, Part)>,
     /// The open messages.
     open: Vec<MessageId>,
-    /// Bytes of text.
+    /// Number of bytes of text.
     pub(super) bytes: u64,
-    /// All text of each direction.
+    /// The text of each direction.
     pub(super) texts: [Vec<u8>; 2],
-    /// What became of each body. They are no lines: most bodies are as sent, and their sizes are
-    /// seen. The rules that messages were said to break.
+    /// The rules that messages broke ([`crate::message::Summary::odd`]).
     pub(super) oddities: Vec<&'static str>,
     pub(super) bodies: Vec<BodyFacts>,
-    /// The other readings of all messages: what the bytes were taken for, and the text.
+    /// The other readings of all messages: their names and their text.
     pub(super) readings: Vec<(&'static str, Vec<u8>)>,
-    /// Where those of each direction's open message begin in them, in the order of their numbers.
+    /// Indexes into `readings` for the open message of each direction, by the number of the
+    /// reading.
     places: [Vec<usize>; 2],
     /// The frame of each `Start` and each `End`.
     pub(super) frames: Vec<u64>,
 }
 
 impl Chart {
-    fn hear(&mut self, id: MessageId, by: &PacketInfo, said: &MessageEvent<'_>) {
-        if let MessageEvent::Complete(whole) = said {
-            return whole.in_pieces(by, |by, said| self.hear(id, by, &said));
+    fn record(&mut self, id: MessageId, by: &PacketInfo, event: &MessageEvent<'_>) {
+        if let MessageEvent::Complete(whole) = event {
+            return whole.in_pieces(by, |by, event| self.record(id, by, &event));
         }
         let dir = id.dir;
         let mut arrow = [">", "<"][dir.index()].to_owned();
@@ -256,14 +258,14 @@ impl Chart {
         }
         assert_eq!(
             self.open.contains(&id),
-            !matches!(said, MessageEvent::Start(_)),
-            "{arrow} {said:?} {:#?}",
+            !matches!(event, MessageEvent::Start(_)),
+            "{arrow} {event:?} {:#?}",
             self.lines
         );
         let text = self.text.take();
         let mut line = format!("{arrow} ");
-        match *said {
-            MessageEvent::Complete(_) => unreachable!("it was heard in pieces"),
+        match *event {
+            MessageEvent::Complete(_) => unreachable!("it is recorded in pieces"),
             MessageEvent::Fork { reading, name } => {
                 let places = &mut self.places[dir.index()];
                 assert_eq!(usize::from(reading), places.len(), "readings are numbered");
@@ -299,7 +301,7 @@ impl Chart {
                 self.texts[dir.index()].extend_from_slice(bytes);
                 self.text = Some((id, part));
                 if text == self.text {
-                    let last = self.lines.last_mut().expect("text was said before");
+                    let last = self.lines.last_mut().expect("text was recorded before");
                     last.pop();
                     let _ = write!(last, "{}\"", bytes.escape_ascii());
                     return;
@@ -347,7 +349,7 @@ impl Chart {
         &self.lines
     }
 
-    /// Only the lines that are not text.
+    /// The lines that are not text.
     pub(super) fn outline(&self) -> Vec<&str> {
         let text = ["head", "body", "trailer"];
         let is_text = |line: &str| text.iter().any(|part| line[2..].starts_with(part));
@@ -359,7 +361,7 @@ impl Chart {
     }
 }
 
-/// Plays `steps` whole and byte by byte, and wants the chart for both.
+/// Plays `steps` whole and byte by byte, and expects the same chart from both.
 pub(super) fn expect(steps: &[Step], chart: &[&str]) -> DissectStats {
     let mut whole = DissectStats::default();
     for (cut, ticking) in [

@@ -1,41 +1,42 @@
-//! TLS, as far as it can be read: its hellos (RFC 8446 section 4.1), and that the rest is records
-//! of it (section 5.1).
-//!
-//! Nothing is dissected: the bytes stay raw bursts. This only says of a burst what it is.
+//! TLS without keys: parses its hello messages (RFC 8446 section 4.1) and recognises its records
+//! (section 5.1). The bytes are not dissected but stay raw bursts; this file only describes them,
+//! without panic for any bytes.
 
 use crate::message::{Description, Fact};
 
-/// What a hello says.
+/// The facts in a hello message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hello {
-    /// It is a server's.
+    /// Whether it is a server's hello.
     pub server: bool,
-    /// The version as on the wire: the highest a client offers, the one a server takes.
+    /// The version as sent: the highest that a client offers, or the one that a server selects.
     pub version: u16,
-    /// The name of the server that the client wants (RFC 6066 section 3), at most [`NAME`] bytes.
+    /// The name of the server that the client asks for (RFC 6066 section 3), at most [`NAME`]
+    /// bytes.
     pub name: Option<String>,
-    /// The protocols inside (RFC 7301), offered or taken; the first [`PROTOCOLS`].
+    /// The application protocols (ALPN, RFC 7301), offered or selected; at most [`PROTOCOLS`].
     pub protocols: Vec<String>,
 }
 
-/// Bytes of a name; a DNS name has at most 253.
+/// Maximum length of a server's name, in bytes; a DNS name has at most 253.
 const NAME: usize = 255;
-/// Protocols that are told.
+/// Maximum number of ALPN protocols in a [`Hello`].
 const PROTOCOLS: usize = 4;
-/// Bytes in a record at most, coded ones too (TLS 1.2 allows the most, RFC 5246 section 6.2.3).
+/// Maximum length of a record in bytes, encrypted or not. TLS 1.2 has the largest limit (RFC 5246
+/// section 6.2.3).
 const RECORD: usize = 16384 + 2048;
 
-/// Content types of records, and the handshake messages that are read.
+/// The content type and the handshake messages that are parsed.
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 
-/// Extensions that are read.
+/// The extensions that are parsed.
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 
-/// Whether bytes begin as a TLS record does.
+/// Whether the bytes start with the header of a TLS record.
 #[must_use]
 pub fn is_tls(bytes: &[u8]) -> bool {
     let Some(([kind, major, minor, l0, l1], inside)) = bytes.split_first_chunk::<5>() else {
@@ -45,25 +46,25 @@ pub fn is_tls(bytes: &[u8]) -> bool {
     let plausible = *major == 3 && *minor <= 4 && (1..=RECORD).contains(&len);
     plausible
         && match *kind {
-            // A change of the cipher is one byte, an alert two, or as many as coding makes of them.
+            // A change_cipher_spec has one byte, an alert two; an encrypted alert has at least 16.
             20 => len == 1,
             21 => len == 2 || len >= 16,
-            // Handshake messages in the clear have a kind and a length that fits; coded ones come
-            // later.
+            // A handshake message in the clear starts with a known type. Encrypted ones have at
+            // least 24 bytes.
             HANDSHAKE => inside.first().is_none_or(|kind| *kind <= 24) || len >= 24,
             23 => len >= 16,
             _ => false,
         }
 }
 
-/// The hello that bytes begin with, as far as they go.
+/// Parses the hello that the bytes start with. A truncated one is parsed as far as it goes.
 #[must_use]
 pub fn hello(bytes: &[u8]) -> Option<Hello> {
     let (record, mut inside) = bytes.split_first_chunk::<5>()?;
     let ([HANDSHAKE, 3, ..], true) = (record, is_tls(bytes)) else {
         return None;
     };
-    // What is cut is read as far as it is there.
+    // A truncated record is parsed as far as it goes.
     let len = usize::from(u16::from_be_bytes([record[3], record[4]]));
     inside = inside.get(..len).unwrap_or(inside);
     let (header, body) = inside.split_first_chunk::<4>()?;
@@ -81,17 +82,17 @@ pub fn hello(bytes: &[u8]) -> Option<Hello> {
     if hello.version >> 8 != 3 {
         return None;
     }
-    // Behind a hello without extensions, or one that is cut, nothing is left to know.
+    // Extensions are optional and may be truncated; keep what was parsed.
     let _ = extensions(&mut hello, &mut body);
     Some(hello)
 }
 
-/// Reads on behind the version.
+/// Parses the fields after the version. `None` where they end early.
 fn extensions(hello: &mut Hello, body: &mut Reader<'_>) -> Option<()> {
     body.take(32)?;
     body.short()?;
     if hello.server {
-        // The cipher and the compression that were taken.
+        // The cipher suite and the compression method that were selected.
         body.take(3)?;
     } else {
         body.long()?;
@@ -113,7 +114,8 @@ fn extensions(hello: &mut Hello, body: &mut Reader<'_>) -> Option<()> {
             ALPN => {
                 let mut names = Reader(inside.long()?);
                 while let Some(name) = names.short() {
-                    // GREASE (RFC 8701): two equal bytes that end in `a`, there to be ignored.
+                    // GREASE (RFC 8701): two equal bytes that end in `a`, to be ignored by the
+                    // receiver.
                     let grease = matches!(name, [a, b] if a == b && a & 0x0f == 0x0a);
                     if !grease && hello.protocols.len() < PROTOCOLS {
                         hello.protocols.push(text(name));
@@ -122,7 +124,7 @@ fn extensions(hello: &mut Hello, body: &mut Reader<'_>) -> Option<()> {
             }
             SUPPORTED_VERSIONS if hello.server => {
                 let version = inside.u16()?;
-                // Another one is a draft's, or made up.
+                // Any other version is a draft's, or GREASE.
                 if version >> 8 == 3 {
                     hello.version = version;
                 }
@@ -141,8 +143,7 @@ fn extensions(hello: &mut Hello, body: &mut Reader<'_>) -> Option<()> {
     Some(())
 }
 
-/// What a burst is that begins with these bytes: of a hello its facts; of any records, that there
-/// is nothing to read.
+/// Describes a burst that starts with these bytes: a hello has facts, and any records are opaque.
 pub(super) fn describe(bytes: &[u8]) -> Description {
     let mut description = Description::default();
     if !is_tls(bytes) {
@@ -190,7 +191,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..NAME).unwrap_or(bytes)).into_owned()
 }
 
-/// Reads numbers and what they count.
+/// Reads integers and length-prefixed fields.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -210,13 +211,13 @@ impl<'a> Reader<'a> {
         Some(u16::from_be_bytes(*number))
     }
 
-    /// Bytes that one byte counts.
+    /// Reads a field with a length of one byte.
     fn short(&mut self) -> Option<&'a [u8]> {
         let len = self.u8()?;
         self.take(usize::from(len))
     }
 
-    /// Bytes that two bytes count.
+    /// Reads a field with a length of two bytes.
     fn long(&mut self) -> Option<&'a [u8]> {
         let len = self.u16()?;
         self.take(usize::from(len))
@@ -237,7 +238,7 @@ mod tests {
         [&kind.to_be_bytes()[..], &counted(inside)].concat()
     }
 
-    /// A record with a hello in it.
+    /// A record that contains a hello.
     fn record(server: bool, legacy: u16, extensions: &[Vec<u8>]) -> Vec<u8> {
         let mut body = legacy.to_be_bytes().to_vec();
         body.extend([7; 32]);
@@ -256,7 +257,7 @@ mod tests {
         extension(0, &counted(&[&[0][..], &counted(name)].concat()))
     }
 
-    fn said(bytes: &[u8]) -> String {
+    fn summary(bytes: &[u8]) -> String {
         let description = describe(bytes);
         let facts = description.facts.iter().filter(|fact| fact.summary);
         let mut words: Vec<String> = facts.map(|fact| fact.value.clone()).collect();
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_tls_says_what_can_be_known_of_it() {
+    fn a_burst_of_tls_is_described() {
         let alpn = |names: &[&[u8]]| {
             let names: Vec<u8> = names
                 .iter()
@@ -316,7 +317,7 @@ mod tests {
             (vec![23, 3, 3, 0xff, 0xff, 0], ""),
         ];
         for (bytes, want) in table {
-            assert_eq!(said(&bytes), want, "{bytes:02x?}");
+            assert_eq!(summary(&bytes), want, "{bytes:02x?}");
         }
     }
 
@@ -331,7 +332,7 @@ mod tests {
             let framed = [&[22, 3, 1, 1, 0x80, 1, 0, 1, 0x7c, 3, 3][..], &bytes].concat();
             let read = hello(&framed).expect("it is one");
             prop_assert!(read.protocols.len() <= PROTOCOLS);
-            // A hello with one byte of it changed.
+            // A hello with one byte replaced.
             let mut hello = record(false, 0x0303, &[name(b"a.example"), extension(43, &[2, 3, 4])]);
             let at = at % hello.len();
             hello[at] = put;

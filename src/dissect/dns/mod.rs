@@ -33,7 +33,8 @@ const DNS_PORT: u16 = 53;
 const MDNS_PORT: u16 = 5353;
 const LLMNR_PORT: u16 = 5355;
 
-/// Queries of a flow that are remembered until they are answered; the oldest goes first.
+/// Maximum number of queries of a flow that are kept until their responses arrive; the oldest is
+/// dropped first.
 const OPEN: usize = 64;
 /// Bytes of the header (RFC 1035 section 4.1.1), and of the length before it in a stream (4.2.2).
 const HEADER: usize = 12;
@@ -59,11 +60,12 @@ struct OpenQuery {
     exchange: u64,
 }
 
-/// What is known of the DNS of one flow.
+/// The DNS state of one flow.
 #[derive(Default)]
 struct Dns {
     open: VecDeque<OpenQuery>,
-    /// What broke a direction's framing was a gap: what follows may be anything.
+    /// Whether a gap broke the framing of a direction: the bytes after it may start anywhere in a
+    /// message.
     lost: PerDirection<bool>,
 }
 
@@ -102,7 +104,7 @@ impl Dns {
         };
         if packet.questions.is_empty() && packet.answers.is_empty() {
             let rest = packet.name_servers.len() + packet.additional_records.len();
-            // A message that says nothing at all is hardly one; a failure may have no question.
+            // A query without any content is hardly a message. A failure may have no question.
             if rest == 0 && !packet.has_flags(PacketFlag::RESPONSE) {
                 return false;
             }
@@ -113,7 +115,7 @@ impl Dns {
             open.id == packet.id() && (open.dir == dir) != is_response && open.question == question
         });
         let (kind, exchange) = match (multicast, is_response, open) {
-            // In multicast DNS anyone may respond, once, often or not at all.
+            // In multicast DNS any host may respond, once, repeatedly or not at all.
             (true, ..) => {
                 let kind = if is_response { RESPONSE } else { QUERY };
                 let kind = Kind {
@@ -159,14 +161,14 @@ impl Dns {
             false => text::query(&packet, &question),
         };
         out.text(dir, Part::Head, text.as_bytes());
-        out.say(
+        out.emit(
             dir,
             MessageEvent::Summary {
                 brief: Summary::default(),
                 title: text.lines().next().unwrap_or_default().as_bytes(),
             },
         );
-        out.say(dir, MessageEvent::End { complete: true });
+        out.emit(dir, MessageEvent::End { complete: true });
         true
     }
 }
@@ -211,7 +213,7 @@ impl Dissector for Dns {
         }
     }
 
-    fn gap(&mut self, gap: &Gap<'_>, _voice: &mut Output<'_>) -> AfterGap {
+    fn gap(&mut self, gap: &Gap<'_>, _out: &mut Output<'_>) -> AfterGap {
         *self.lost.of_mut(gap.dir) = true;
         AfterGap::RAW
     }

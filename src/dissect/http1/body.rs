@@ -1,7 +1,7 @@
-//! The *body*: where it ends. The law is RFC 9112 section 6.3; this file is that section and the
-//! grammar of chunk sizes.
+//! The framing of bodies: where a body ends, by RFC 9112 section 6.3 and the grammar of chunk
+//! sizes. Pure functions of the head's fields and of bytes, in linear time and without allocation.
 //!
-//! What a body's bytes are (compressed, an image) is not asked here.
+//! The content of a body (compression, media type) is handled in [`super::decoded`].
 
 use super::head::Fields;
 use super::pairing::Method;
@@ -9,34 +9,35 @@ use super::pairing::Method;
 /// Where a body ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Framing {
-    /// There is none.
+    /// There is no body.
     None,
     /// After this many bytes, at least one.
     Length(u64),
-    /// By chunks.
+    /// With the last chunk.
     Chunked,
     /// With the stream.
     UntilClose,
-    /// What follows is no HTTP any more: a tunnel or another protocol.
+    /// There is no body, and what follows is not HTTP: a tunnel or another protocol.
     Tunnel,
-    /// The head contradicts itself, so that different readers read different things. All is body
-    /// until a segment begins with a start line.
+    /// The head contradicts itself, so that receivers disagree. Everything is body until a segment
+    /// starts with a start line.
     Open,
-    /// By chunks if its first bytes look like them, for the head does not say it as it should.
+    /// The head names chunks in a way that not all receivers accept. The first bytes decide whether
+    /// the body is chunked.
     Perhaps(Perhaps),
 }
 
-/// A body that comes in chunks, or does not.
+/// A body that may be chunked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Perhaps {
-    /// Its bytes when it does not, if that is known.
+    /// Length of the body if it is not chunked, if known.
     pub(super) len: Option<u64>,
-    /// The head says that it does.
-    pub(super) said: bool,
+    /// Whether the head declares valid chunked framing.
+    pub(super) declared: bool,
 }
 
 impl Framing {
-    /// Of a request.
+    /// The framing of a request.
     pub(super) const fn of_request(fields: &Fields<'_>) -> Self {
         match (fields.coding, fields.length) {
             (Coding::Chunked, _) => Self::Chunked,
@@ -47,7 +48,7 @@ impl Framing {
         }
     }
 
-    /// Of an answer with `status` to a request with `method`.
+    /// The framing of a response with `status` to a request with `method`.
     pub(super) const fn of_response(fields: &Fields<'_>, status: u16, method: Method) -> Self {
         match (status, method, fields.coding, fields.length) {
             (101, ..) | (200..=299, Method::Connect, ..) => Self::Tunnel,
@@ -62,7 +63,8 @@ impl Framing {
         }
     }
 
-    /// The same of a head that breaks a rule. `chunks`: it has the word, wherever that may be.
+    /// The framing if the head breaks a rule. `chunks` means that the word `chunked` is somewhere
+    /// in the head.
     pub(super) const fn in_doubt(self, fields: &Fields<'_>, chunks: bool) -> Self {
         match self {
             Self::Chunked => Self::perhaps(fields.length, true),
@@ -73,31 +75,31 @@ impl Framing {
         }
     }
 
-    const fn perhaps(length: Length, said: bool) -> Self {
+    const fn perhaps(length: Length, declared: bool) -> Self {
         let len = match length {
             Length::Known(len) if len > 0 => Some(len),
             _ => None,
         };
-        Self::Perhaps(Perhaps { len, said })
+        Self::Perhaps(Perhaps { len, declared })
     }
 }
 
-/// What the `Content-Length` fields say together.
+/// The value of all `Content-Length` fields together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Length {
     /// There is no such field.
     #[default]
     None,
-    /// All say this.
+    /// All fields have this value.
     Known(u64),
-    /// They differ, or one is no number.
+    /// The values differ, or one is not a number.
     Unclear,
 }
 
 impl Length {
-    /// With one more field; it may be a list.
+    /// Adds the value of another field, which may be a list.
     pub(super) fn and(self, value: &[u8]) -> Self {
-        // Most messages have one, of one number.
+        // Fast path: most messages have one field with one number.
         if let (Self::None, [_, ..], Some(len)) = (self, value, number(value, 10)) {
             return Self::Known(len);
         }
@@ -115,23 +117,23 @@ impl Length {
     }
 }
 
-/// What the `Transfer-Encoding` fields say together.
+/// The value of all `Transfer-Encoding` fields together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Coding {
-    /// There is no such field, or it says nothing, or `identity`.
+    /// There is no such field, or its value is empty or `identity`.
     #[default]
     None,
-    /// `chunked` was named once, as the last coding.
+    /// `chunked` occurs once, as the last coding.
     Chunked,
-    /// Another was named last, or something that is no coding.
+    /// The last coding is another one, or something that is not a coding.
     Other,
 }
 
 impl Coding {
-    /// With one more field; it may be a list, empty elements of which are none (RFC 9110 section
-    /// 5.6.1).
+    /// Adds the value of another field, which may be a list. Empty elements are ignored (RFC 9110
+    /// section 5.6.1).
     pub(super) fn and(self, value: &[u8]) -> Self {
-        // Most messages that have one say this.
+        // Fast path: most fields have this value.
         if self == Self::None && value.eq_ignore_ascii_case(b"chunked") {
             return Self::Chunked;
         }
@@ -149,41 +151,41 @@ impl Coding {
     }
 }
 
-/// The size that a chunk's first line (without its line feed) says; extensions are passed over.
-/// `None` when it is no such line.
+/// Parses the size in a chunk's first line (without its line feed). Extensions are skipped. `None`
+/// if the line is malformed.
 ///
-/// `httparse::parse_chunk_size` takes an empty line for size 0 and refuses what many servers send
-/// (a bare line feed).
+/// `httparse::parse_chunk_size` is not used: it takes an empty line for size 0, and rejects the
+/// bare line feeds that many servers send.
 pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     let (digits, rest) = split_digits(line);
     believed(digits, rest.trim_ascii())
 }
 
-/// The hexadecimal digits at the start of a line, and what is behind them.
+/// Splits a line into its leading hexadecimal digits and the rest.
 fn split_digits(line: &[u8]) -> (&[u8], &[u8]) {
     let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
     line.split_at(line.iter().take_while(is_digit).count())
 }
 
-/// The size that these digits say, if nothing but an extension is behind them.
-fn believed(digits: &[u8], behind: &[u8]) -> Option<u64> {
-    if !matches!(behind.first(), None | Some(b';')) || digits.is_empty() {
+/// Parses the digits of a size, if nothing but an extension comes after them.
+fn believed(digits: &[u8], after: &[u8]) -> Option<u64> {
+    if !matches!(after.first(), None | Some(b';')) || digits.is_empty() {
         return None;
     }
     number(digits, 16).filter(|size| *size <= LARGEST)
 }
 
-/// The largest chunk that is believed. In 32 bits a larger one is another.
+/// The largest chunk size that is accepted. Receivers that compute in 32 bits read another number.
 const LARGEST: u64 = u32::MAX as u64;
 
-/// The same of a line that breaks the rules as some receivers allow: control characters and space
-/// around the digits, `0x` before them.
+/// Parses the size in a line that breaks the rules in a way that some receivers accept: control
+/// characters and space around the digits, `0x` before them.
 pub(super) fn odd_chunk_size(line: &[u8]) -> Option<u64> {
     let (digits, rest) = split_digits(without_0x(line.get(blank(line)..)?));
     believed(digits, rest.get(blank(rest)..)?)
 }
 
-/// A number without the `0x` in front of it.
+/// Strips `0x` from the start of a number.
 const fn without_0x(number: &[u8]) -> &[u8] {
     match number {
         [b'0', b'x' | b'X', digits @ ..] => digits,
@@ -191,8 +193,9 @@ const fn without_0x(number: &[u8]) -> &[u8] {
     }
 }
 
-/// The same of a line of which a number is read by whoever takes what is behind it for nothing, in
-/// 32 bits. Any text may begin like that: what comes behind such a chunk has to be one.
+/// Parses the size as the most lenient receivers do: the rest of the line is ignored, and the
+/// number is taken modulo 2^32. Any text may start like that, so the caller must check that another
+/// chunk follows.
 pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.get(blank(line)..)?;
     let line = line.strip_prefix(b"+").unwrap_or(line);
@@ -201,35 +204,35 @@ pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
     number(last, 16).filter(|_| !digits.is_empty())
 }
 
-/// How many bytes in front are no more than space to somebody.
+/// Number of leading bytes that some receivers take for space.
 fn blank(bytes: &[u8]) -> usize {
     let is_blank = |byte: &&u8| **byte <= b' ' || **byte == 0x7f;
     bytes.iter().take_while(is_blank).count()
 }
 
-/// The longest first line of a chunk that is waited for to see whether it is one, without an
-/// extension.
+/// Maximum length of a chunk's first line (without an extension) that is buffered to decide whether
+/// a body is chunked, in bytes.
 const SHAPE: usize = 64;
 
-/// Whether a body whose first bytes these are comes in chunks, by the first one's first line: yes,
-/// no, or not enough to tell.
+/// Whether a body with these first bytes is chunked, judged by the first line. `None` if more bytes
+/// are required.
 pub(super) fn looks_chunked(bytes: &[u8]) -> Option<bool> {
     let rest = bytes.get(blank(bytes)..).unwrap_or_default();
     let is_size = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X');
     let digits = rest.iter().take_while(|byte| is_size(byte)).count();
-    let behind = rest.get(digits..).unwrap_or_default();
-    let behind = behind.get(blank_in_line(behind)..).unwrap_or_default();
-    match behind.first() {
+    let after = rest.get(digits..).unwrap_or_default();
+    let after = after.get(blank_in_line(after)..).unwrap_or_default();
+    match after.first() {
         None if bytes.len() < SHAPE => None,
         Some(b'\n' | b';') => {
-            let line = rest.get(..rest.len().saturating_sub(behind.len()));
+            let line = rest.get(..rest.len().saturating_sub(after.len()));
             Some(odd_chunk_size(line.unwrap_or_default()).is_some())
         }
         _ => Some(false),
     }
 }
 
-/// How many bytes in front are no more than space to somebody, without a line's end.
+/// The same without line ends.
 fn blank_in_line(bytes: &[u8]) -> usize {
     blank(
         bytes
@@ -239,8 +242,7 @@ fn blank_in_line(bytes: &[u8]) -> usize {
     )
 }
 
-/// The number that these digits of base `radix` are, 0 for none; `None` for anything else, and for
-/// what does not fit.
+/// Parses digits of base `radix`; 0 for no digits. `None` for any other byte, and on overflow.
 pub(super) fn number(digits: &[u8], radix: u32) -> Option<u64> {
     digits.iter().try_fold(0_u64, |number, digit| {
         let digit = char::from(*digit).to_digit(radix)?;
@@ -397,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answers_framing_follows_rfc_9112_6_3() {
+    fn framing_of_responses_follows_rfc_9112_6_3() {
         let fields = |coding, length| Fields {
             length,
             coding,
@@ -420,7 +422,7 @@ mod tests {
                 five,
                 Framing::Perhaps(Perhaps {
                     len: Some(5),
-                    said: false,
+                    declared: false,
                 }),
             ),
             (
@@ -430,7 +432,7 @@ mod tests {
                 Length::None,
                 Framing::Perhaps(Perhaps {
                     len: None,
-                    said: false,
+                    declared: false,
                 }),
             ),
             (200, Method::Other, Coding::None, five, Framing::Length(5)),

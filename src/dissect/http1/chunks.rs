@@ -1,5 +1,6 @@
-//! *Chunks*: the body that says its size piece by piece (RFC 9112 section 7.1), its trailers, and
-//! what is left of it behind a hole.
+//! Chunked bodies: the framing of chunks (RFC 9112 section 7.1), the trailer fields, and what
+//! remains of a body after a gap. No input fails: where the framing is malformed, the rest of the
+//! body is emitted as sent.
 
 use memchr::memchr;
 
@@ -10,11 +11,11 @@ use super::start_line::probe;
 use super::{Http1, Stage, body};
 use crate::message::Part;
 
-/// A chunk's first line and a trailer's line are no longer than this.
+/// Maximum length of a chunk's first line and of a trailer line, in bytes.
 const LINE: usize = 8 << 10;
 
 impl Http1 {
-    /// Reads the first line of a chunk, `looked` bytes of which have no line end.
+    /// Parses the first line of a chunk, `looked` bytes of which contain no line end.
     pub(super) fn chunk_size(
         &mut self,
         input: &Input<'_>,
@@ -36,7 +37,7 @@ impl Http1 {
         let size = match body::chunk_size(line) {
             Some(size) => {
                 if body.is_empty() && !line.ends_with(b"\r") {
-                    // A number in the first line of a text looks like that.
+                    // The first line of a text may be a number on its own.
                     body.search_as_sent(dir, out);
                 }
                 size
@@ -74,8 +75,9 @@ impl Http1 {
         }
     }
 
-    /// Where a chunk should be there is none. The next message may be: its sender forgot the last
-    /// chunk. Or else the rest of the body is what comes, until a segment begins with a start line.
+    /// Handles bytes that are no chunk where one should start. If a message starts there, its
+    /// sender omitted the last chunk. Otherwise all bytes are body until a segment starts with a
+    /// start line.
     fn no_chunk(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
         let dir = input.dir;
         match probe(input.bytes) {
@@ -94,7 +96,7 @@ impl Http1 {
         Progress::need(input.bytes.len(), 1)
     }
 
-    /// Reads the line end behind a chunk.
+    /// Parses the line end after a chunk.
     pub(super) fn chunk_end(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
         let consumed = match input.bytes {
             [] => return Progress::need(0, 1),
@@ -109,7 +111,7 @@ impl Http1 {
         Progress::need(consumed, 1)
     }
 
-    /// Reads a line behind the last chunk; `any`: it is not the first.
+    /// Parses a line after the last chunk. `any` means that it is not the first.
     pub(super) fn trailer(
         &mut self,
         input: &Input<'_>,
@@ -117,11 +119,11 @@ impl Http1 {
         any: bool,
         out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
-        let half = self.directions.of_mut(input.dir);
+        let state = self.directions.of_mut(input.dir);
         let line = match line(input.bytes, looked, out.limits.head) {
             Line::Whole(line) => line,
             Line::Begun(looked) => {
-                half.stage = Stage::Trailer { looked, any };
+                state.stage = Stage::Trailer { looked, any };
                 return Ok(Progress::need(0, looked.saturating_add(1)));
             }
             Line::TooLong => return Err(self.give_up(input.dir, 0, out)),
@@ -141,14 +143,15 @@ impl Http1 {
         if last {
             return Ok(self.over(input.dir, consumed, out));
         }
-        half.stage = Stage::Trailer {
+        state.stage = Stage::Trailer {
             looked: 0,
             any: true,
         };
         Ok(Progress::need(consumed, 1))
     }
 
-    /// Behind a hole in a chunked body all is body, until a segment begins with a start line.
+    /// Parses a body after a gap in its chunks: all bytes are body until a segment starts with a
+    /// start line.
     pub(super) fn lost_body(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Progress {
         let probed = if input.at_segment_start {
             probe(input.bytes)
@@ -171,17 +174,17 @@ impl Http1 {
     }
 }
 
-/// What a line of chunk framing or of a trailer looks like so far.
+/// The state of a line of chunk framing or of a trailer.
 enum Line<'a> {
-    /// Whole; without its line feed.
+    /// The line is complete; its line feed is not included.
     Whole(&'a [u8]),
-    /// This many bytes of it.
+    /// This many bytes contain no line feed.
     Begun(usize),
-    /// Longer than any that is believed.
+    /// The line exceeds the limit.
     TooLong,
 }
 
-/// The line in front of `bytes`, the first `looked` of which have no line feed.
+/// The line at the start of `bytes`, the first `looked` of which contain no line feed.
 fn line(bytes: &[u8], looked: usize, limit: usize) -> Line<'_> {
     let limit = limit.min(LINE);
     let window = bytes.get(..limit).unwrap_or(bytes);

@@ -1,5 +1,5 @@
-//! What a message is, for people: its title, and its [`Description`] from its kept head. Asked for
-//! when it is shown.
+//! Descriptions of messages for people: the title, and the [`Description`] of a buffered head.
+//! Called only for messages that are shown.
 
 use std::ops::Range;
 
@@ -10,11 +10,11 @@ use super::head::{FieldLine, FieldLines, first_line};
 use super::start_line::{RequestLine, StatusLine};
 use crate::message::{Description, Fact, HeadStyle, Kind, Role};
 
-/// Room for a title; what does not fit is cut.
+/// Maximum length of a title in bytes; longer ones are cut.
 pub(super) const TITLE: usize = 512;
 
-/// Fields of negotiation and identity, which make two askers get different answers. `Accept` and
-/// `Accept-*` are meant as well.
+/// Fields of negotiation and identity: two clients get different responses because of them.
+/// `Accept` and `Accept-*` stand out as well.
 const STAND_OUT: [&str; 5] = [
     "content-language",
     "authorization",
@@ -23,7 +23,7 @@ const STAND_OUT: [&str; 5] = [
     "location",
 ];
 
-/// Facts that are one field's value.
+/// Facts that are the value of one field.
 const FACTS: [(&str, &str); 7] = [
     ("user-agent", "http.user_agent"),
     ("referer", "http.referer"),
@@ -34,7 +34,7 @@ const FACTS: [(&str, &str); 7] = [
     ("transfer-encoding", "http.transfer_encoding"),
 ];
 
-/// Media types of `application/` that are not for reading; so are those with one of
+/// Subtypes of `application/` that are not readable text. So are those with one of
 /// [`OPAQUE_PREFIXES`].
 const OPAQUE: [&str; 22] = [
     "octet-stream",
@@ -71,25 +71,26 @@ const OPAQUE_PREFIXES: [&str; 8] = [
     "x-font-",
 ];
 
-/// `GET localhost:5000/path`: the method and the place that is asked for, in `room`.
+/// Composes the title of a request in `buffer`, its method and target URI: `GET
+/// localhost:5000/path`.
 pub(super) fn request_title<'t>(
     line: &RequestLine<'_>,
     host: Option<&[u8]>,
-    room: &'t mut [u8; TITLE],
+    buffer: &'t mut [u8; TITLE],
 ) -> &'t [u8] {
     let host = host
         .filter(|_| line.target.starts_with(b"/"))
         .unwrap_or_default();
     let mut len = 0_usize;
     for part in [line.method, b" ", host, line.target] {
-        let rest = room.get_mut(len..).unwrap_or_default();
+        let rest = buffer.get_mut(len..).unwrap_or_default();
         let fits = part.len().min(rest.len());
         if let (Some(to), Some(from)) = (rest.get_mut(..fits), part.get(..fits)) {
             to.copy_from_slice(from);
         }
         len = len.saturating_add(fits);
     }
-    room.get(..len).unwrap_or_default()
+    buffer.get(..len).unwrap_or_default()
 }
 
 /// See [`crate::dissect::describe`].
@@ -108,7 +109,7 @@ pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Descrip
     about.description
 }
 
-/// A description in the making.
+/// A description under construction.
 struct About<'h> {
     head: &'h [u8],
     description: Description,
@@ -140,8 +141,8 @@ impl About<'_> {
         };
         let host = self.value("host");
         let host = host.and_then(|range| self.head.get(range));
-        let mut room = [0; TITLE];
-        let title = request_title(&request, host, &mut room);
+        let mut buffer = [0; TITLE];
+        let title = request_title(&request, host, &mut buffer);
         self.fact("http.title", title, true);
         self.fact("http.method", request.method, false);
         self.fact("http.target", request.target, false);
@@ -152,14 +153,14 @@ impl About<'_> {
         self.style(0..request.method.len(), HeadStyle::Method);
     }
 
-    /// Of a request whose line was cut.
+    /// Describes a request whose start line is cut off.
     fn cut_request(&mut self, line: &[u8]) {
         let Some(request) = RequestLine::of_part(line) else {
             return;
         };
         let cut = request.version.is_empty();
-        let mut room = [0; TITLE];
-        let title = request_title(&request, None, &mut room);
+        let mut buffer = [0; TITLE];
+        let title = request_title(&request, None, &mut buffer);
         let more: &[u8] = if cut { b"..." } else { b"" };
         self.fact("http.title", &[title, more].concat(), true);
         self.fact("http.method", request.method, false);
@@ -241,13 +242,13 @@ impl About<'_> {
             }
         }
         if content.then(transfer).are_known() {
-            // They are undone before the body is told.
+            // These codings are undone before the body is emitted.
             names.clear();
         }
         self.description.opaque = opaque(media.as_deref(), &names);
     }
 
-    /// Where the first field of this name has its value.
+    /// The range of the value of the first field with this name.
     fn value(&self, name: &str) -> Option<Range<usize>> {
         let is = |field: &FieldLine| {
             self.head
@@ -266,8 +267,8 @@ fn codings_of(list: &[u8]) -> impl Iterator<Item = String> {
     names.filter(|name| !matches!(name.as_str(), "" | "identity" | "chunked"))
 }
 
-/// What to call a body that is not for reading: `image/png`, `text/html, gzip`; `None` when it is
-/// for reading.
+/// The name of a body that is not readable text: `image/png`, `text/html, gzip`. `None` if it is
+/// readable.
 fn opaque(media: Option<&str>, codings: &[String]) -> Option<String> {
     let unreadable = media.is_some_and(is_opaque);
     let names = || {
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_described() {
+    fn a_response_is_described() {
         let head = b"HTTP/1.0 404 Not Found\r\nContent-Type: text/html; charset=utf-8\r\nContent-Language: fr\r\n\r\n";
         let description = describe(RESPONSE, head, &[]);
         assert_eq!(summary(&description), "404 Not Found · text/html · fr");

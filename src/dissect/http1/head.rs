@@ -1,8 +1,9 @@
-//! The *head*: where it ends, and what its fields say. Pure functions of bytes.
+//! The head of a message: where it ends, and what its fields declare. Pure functions of bytes; each
+//! byte is searched once for the end, however the head is cut.
 //!
-//! It is read strictly first (`httparse`), and leniently when that fails: real servers and real
-//! attackers send heads that break the rules, and they are what the user wants to see. Such a head
-//! is *odd*.
+//! A head is parsed strictly first (`httparse`), and leniently if that fails: real servers and real
+//! attackers send heads that break the rules, and the user needs to see them. Such a head is
+//! reported as *odd*.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -14,18 +15,18 @@ use super::body::{Coding, Length};
 use super::decoded::{Charset, Codings, Hints, Plan, charset_of, is_event_stream};
 use super::start_line::{RequestLine, StartLine, StatusLine};
 
-/// A search for a head's end that goes on where it stopped.
+/// A resumable search for the end of a head.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct EndSearch {
-    /// The line ends before this are known not to be the end.
+    /// Line ends before this offset are known not to end the head.
     looked: usize,
-    /// A line ended without CR.
+    /// Whether a line ended without CR.
     pub(super) bare: bool,
 }
 
 impl EndSearch {
-    /// How many bytes the head in front of `bytes` has, with its empty line; `None` if the end is
-    /// not there yet. Takes time for the bytes that are new since the last call.
+    /// Returns the length of the head at the start of `bytes`, with its empty line. `None` if its
+    /// end is not there yet. The cost is linear in the bytes that are new since the last call.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let from = self.looked;
         for offset in memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
@@ -49,72 +50,72 @@ impl EndSearch {
     }
 }
 
-/// What the fields of a head say about the message's framing, its body and its title.
+/// The fields of a head that determine the message's framing, its body and its title.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Fields<'h> {
-    /// Of `Host`.
+    /// Value of the first `Host`.
     pub(super) host: Option<&'h [u8]>,
-    /// Of all `Content-Length`.
+    /// Value of all `Content-Length` fields.
     pub(super) length: Length,
-    /// Of all `Transfer-Encoding`.
+    /// Value of all `Transfer-Encoding` fields.
     pub(super) coding: Coding,
-    /// Of all `Content-Encoding`.
+    /// Codings in all `Content-Encoding` fields.
     pub(super) content: Codings,
-    /// Of all `Transfer-Encoding`, without `chunked`.
+    /// Codings in all `Transfer-Encoding` fields, without `chunked`.
     pub(super) transfer: Codings,
-    /// Of the first `Content-Type`.
+    /// Value of the first `Content-Type`.
     pub(super) media: Option<&'h [u8]>,
-    /// Of the last `Content-Type` that says something else.
+    /// Value of the last `Content-Type` that differs from the first.
     pub(super) other_media: Option<&'h [u8]>,
-    /// Of the first `Expect`: the body comes only if the server wants it.
+    /// Whether there is an `Expect` field: the body is only sent if the server accepts it.
     pub(super) expects: bool,
-    /// A rule that something in them breaks.
+    /// A rule that the fields break.
     pub(super) odd: Option<&'static str>,
 }
 
-/// A whole head.
+/// A complete head.
 #[derive(Debug)]
 pub(super) struct Head<'h> {
-    /// Its bytes, with the empty line behind it.
+    /// Length in bytes, with the empty line.
     pub(super) len: usize,
-    /// Its start line; `None` when that cannot be read.
+    /// The start line; `None` if it cannot be parsed.
     pub(super) line: Option<StartLine<'h>>,
-    /// Its fields.
+    /// The fields.
     pub(super) fields: Fields<'h>,
 }
 
 impl<'h> Head<'h> {
-    /// Reads the head that `bytes` begin with, if all of it is there, keeps the rules and has not
-    /// too many fields: most are like that. `answer`: it is an answer's.
-    pub(super) fn at_once(bytes: &'h [u8], answer: bool) -> Option<Self> {
-        strict::<64>(bytes, answer)
+    /// Fast path: parses the head at the start of `bytes` if it is complete, valid and has at most
+    /// 64 fields, as most are. `is_response` selects the grammar of responses.
+    pub(super) fn at_once(bytes: &'h [u8], is_response: bool) -> Option<Self> {
+        strict::<64>(bytes, is_response)
     }
 
-    /// Reads `head`, which is whole and no more than that. By itself, so that others do without the
-    /// room for many fields.
+    /// Parses a complete `head`. A separate function, so that other callers do not need the stack
+    /// space for 256 fields.
     #[cold]
     #[inline(never)]
-    pub(super) fn of(head: &'h [u8], answer: bool) -> Self {
-        strict::<256>(head, answer)
+    pub(super) fn of(head: &'h [u8], is_response: bool) -> Self {
+        strict::<256>(head, is_response)
             .filter(|read| read.len == head.len())
             .unwrap_or_else(|| Self {
                 len: head.len(),
-                line: StartLine::of(first_line(head), answer),
+                line: StartLine::of(first_line(head), is_response),
                 fields: Fields::lenient(head),
             })
     }
 
-    /// Reads what is there of a head that was cut: `None` when its start line was cut as well.
-    pub(super) fn of_part(head: &'h [u8], answer: bool) -> Option<Self> {
+    /// Parses a head that is cut off. `None` if its start line is cut off as well.
+    pub(super) fn of_part(head: &'h [u8], is_response: bool) -> Option<Self> {
         let Some(whole) = memchr::memrchr(b'\n', head).map(|at| at.saturating_add(1)) else {
-            return Self::of_part_line(head, answer);
+            return Self::of_part_line(head, is_response);
         };
         let lines = head.get(..whole)?;
         Some(Self {
             len: head.len(),
-            line: Some(StartLine::of(first_line(lines), answer)?),
+            line: Some(StartLine::of(first_line(lines), is_response)?),
             fields: Fields {
-                // Where it was cut nothing is known of the rules.
+                // A truncated head does not show which rules it breaks.
                 odd: None,
                 ..Fields::lenient(lines)
             },
@@ -123,15 +124,15 @@ impl<'h> Head<'h> {
 }
 
 impl<'h> Head<'h> {
-    /// Of a status line the code is known when something is behind it, whatever was cut of that; of
-    /// a request line the method, and a part of the target.
-    fn of_part_line(line: &'h [u8], answer: bool) -> Option<Self> {
-        let read = match answer {
+    /// Parses a start line that is cut off. A status line needs a complete code; a request line
+    /// needs the method and a part of the target.
+    fn of_part_line(line: &'h [u8], is_response: bool) -> Option<Self> {
+        let read = match is_response {
             true => {
                 let read = StatusLine::of(line)?;
                 let ended = read.words.len() > 3 || line.ends_with(b" ");
                 let code = read.words.get(..3).filter(|_| ended);
-                StartLine::Answer(StatusLine {
+                StartLine::Response(StatusLine {
                     words: code.filter(|_| read.status > 0)?,
                     ..read
                 })
@@ -149,7 +150,7 @@ impl<'h> Head<'h> {
 /// Whether a line of a head ends without CR.
 pub(super) fn has_bare_line_end(head: &[u8]) -> bool {
     let is_bare = |(before, byte): (&u8, &u8)| *byte == b'\n' && *before != b'\r';
-    // Of all bytes, which is faster than to stop.
+    // Tests all bytes, which is faster than an early exit.
     let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
     pairs.fold(false, |any, pair| any | is_bare(pair))
 }
@@ -160,7 +161,7 @@ pub(super) fn first_line(head: &[u8]) -> &[u8] {
 }
 
 impl<'h> Fields<'h> {
-    /// The rule that they break in a message of `HTTP/1.minor`, in a few words.
+    /// Returns the rule that the fields break in a message of `HTTP/1.minor`, as a short text.
     pub(super) fn oddity(&self, minor: u8) -> Option<&'static str> {
         let coded = self.coding != Coding::None;
         if coded && self.length != Length::None {
@@ -176,7 +177,7 @@ impl<'h> Fields<'h> {
         self.odd.or(version)
     }
 
-    /// What they say without what is text of the head.
+    /// Copies the fields without those that borrow from the head.
     pub(super) fn without_text(&self) -> Fields<'static> {
         Fields {
             host: None,
@@ -186,7 +187,7 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// What is to be undone to the body.
+    /// Returns what must be undone to get the body's text.
     #[inline]
     pub(super) fn plan(&self) -> Plan<'h> {
         let codings = match self.content.is_none() && self.transfer.is_none() {
@@ -205,7 +206,7 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Whether what they say of framing and coding is nothing, or clear. `odd`: the head breaks a
+    /// Whether framing and coding are absent or unambiguous. `odd` means that the head breaks a
     /// rule.
     pub(super) fn are_clear(&self, odd: bool) -> bool {
         !odd && self.coding != Coding::Other
@@ -213,16 +214,16 @@ impl<'h> Fields<'h> {
             && self.transfer.are_known()
     }
 
-    /// Reads the fields of a head that breaks the rules, or of a part of one.
+    /// Parses the fields of a head that breaks the rules, or of a part of a head.
     pub(super) fn lenient(head: &'h [u8]) -> Self {
         let mut fields = Self {
             odd: Some(broken_rule(head)),
             ..Self::default()
         };
-        // To some readers a CR ends a line by itself.
-        let behind_cr = |text: &'h [u8]| text.iter().position(|byte| *byte == b'\r');
+        // Some receivers accept a CR alone as a line end.
+        let after_cr = |text: &'h [u8]| text.iter().position(|byte| *byte == b'\r');
         let first = first_line(head).trim_ascii_end();
-        fields.note_lines(behind_cr(first).and_then(|at| first.get(at..)));
+        fields.note_lines(after_cr(first).and_then(|at| first.get(at..)));
         for line in FieldLines::of(head) {
             let text = |range: Range<usize>| head.get(range).unwrap_or_default();
             let (name, value) = (text(line.name), text(line.value));
@@ -234,7 +235,7 @@ impl<'h> Fields<'h> {
         fields
     }
 
-    /// Takes fields that are lines for those to whom a CR ends one.
+    /// Adds the fields that only receivers see for which CR ends a line.
     fn note_lines(&mut self, lines: Option<&'h [u8]>) {
         for line in lines.unwrap_or_default().split(|byte| *byte == b'\r') {
             let colon = memchr(b':', line).and_then(|colon| line.split_at_checked(colon));
@@ -244,7 +245,7 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Takes a field with characters around its name and its value that do not belong there.
+    /// Adds a field whose name or value is surrounded by characters that do not belong there.
     fn note_odd(&mut self, name: &'h [u8], value: &'h [u8]) {
         let name = trim(name, |byte| !byte.is_ascii_graphic() || byte == b':');
         let value = trim(value, |byte| byte <= b' ' || byte == 0x7f);
@@ -274,8 +275,8 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Takes one more field of a head whose text is not kept; says the character set, which may be
-    /// in it.
+    /// Adds a field of a head whose text is not buffered. Returns the character set, which the
+    /// field may declare.
     pub(super) fn note_more(
         &mut self,
         name: &[u8],
@@ -310,13 +311,13 @@ impl<'h> Fields<'h> {
     }
 }
 
-/// Where the first CR is that has no line feed behind it.
+/// Offset of the first CR that no line feed follows.
 fn bare_cr(text: &[u8]) -> Option<usize> {
     let mut places = memchr_iter(b'\r', text);
     places.find(|at| text.get(at.saturating_add(1)) != Some(&b'\n'))
 }
 
-/// `text` without such bytes at its ends.
+/// Trims such bytes from both ends of `text`.
 fn trim(text: &[u8], is_outside: fn(u8) -> bool) -> &[u8] {
     let is_inside = |byte: &u8| !is_outside(*byte);
     let start = text.iter().position(is_inside).unwrap_or(text.len());
@@ -327,7 +328,8 @@ fn trim(text: &[u8], is_outside: fn(u8) -> bool) -> &[u8] {
     text.get(start..end).unwrap_or_default()
 }
 
-/// The first rule that a head breaks which cannot be read by the rules, in a few words.
+/// Returns the first rule that a head breaks, as a short text. The head must have failed to parse
+/// strictly.
 fn broken_rule(head: &[u8]) -> &'static str {
     let mut many = 0_u32;
     for line in head.split(|byte| *byte == b'\n').skip(1) {
@@ -351,18 +353,18 @@ fn broken_rule(head: &[u8]) -> &'static str {
     }
 }
 
-/// Reads the head that `bytes` begin with by the rules, with room for `N` fields; `None` when it
-/// breaks them, has more, or is not all there.
-fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
-    // Left as it is until a field is put there: it is larger than most heads.
-    let mut room = [const { MaybeUninit::uninit() }; N];
+/// Parses the head at the start of `bytes` strictly, with space for `N` fields. `None` if it breaks
+/// a rule, has more fields, or is incomplete.
+fn strict<const N: usize>(bytes: &[u8], is_response: bool) -> Option<Head<'_>> {
+    // Left uninitialised, since the array is larger than most heads.
+    let mut space = [const { MaybeUninit::uninit() }; N];
     let config = ParserConfig::default();
     let (mut response, mut request) = (Response::new(&mut []), Request::new(&mut []));
-    let (result, found) = if answer {
-        let result = config.parse_response_with_uninit_headers(&mut response, bytes, &mut room);
+    let (result, found) = if is_response {
+        let result = config.parse_response_with_uninit_headers(&mut response, bytes, &mut space);
         (result, &*response.headers)
     } else {
-        let result = config.parse_request_with_uninit_headers(&mut request, bytes, &mut room);
+        let result = config.parse_request_with_uninit_headers(&mut request, bytes, &mut space);
         (result, &*request.headers)
     };
     let Ok(httparse::Status::Complete(len)) = result else {
@@ -372,9 +374,9 @@ fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
     for header in found {
         fields.note(header.name.as_bytes(), header.value);
     }
-    let line = if answer {
+    let line = if is_response {
         let line = first_line(bytes);
-        StatusLine::of_parts(line, response.code?, response.version?).map(StartLine::Answer)
+        StatusLine::of_parts(line, response.code?, response.version?).map(StartLine::Response)
     } else {
         Some(StartLine::Request(RequestLine::of_parts(
             request.method?.as_bytes(),
@@ -384,23 +386,23 @@ fn strict<const N: usize>(bytes: &[u8], answer: bool) -> Option<Head<'_>> {
     };
     debug_assert_eq!(
         line,
-        StartLine::of(first_line(bytes), answer),
+        StartLine::of(first_line(bytes), is_response),
         "start lines are read alike"
     );
     Some(Head { len, line, fields })
 }
 
-/// A header field: where its name and its value are in the head.
+/// A header field: the ranges of its name and its value in the head.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct FieldLine {
-    /// The name, without the colon and without space around it.
+    /// The name, without the colon and the space around it.
     pub(super) name: Range<usize>,
-    /// The value, without space around it; continued lines (`obs-fold`) are in it.
+    /// The value, without the space around it; continuation lines (`obs-fold`) are included.
     pub(super) value: Range<usize>,
 }
 
-/// The header fields of a head, read leniently; lines without a colon are passed over, and a last
-/// line that was cut.
+/// An iterator over the header fields of a head, parsed leniently. Lines without a colon are
+/// skipped, and so is a truncated last line.
 #[derive(Clone, Debug)]
 pub(super) struct FieldLines<'h> {
     head: &'h [u8],
@@ -408,7 +410,7 @@ pub(super) struct FieldLines<'h> {
 }
 
 impl<'h> FieldLines<'h> {
-    /// Of a whole head, behind its start line.
+    /// The fields after the start line of a complete head.
     pub(super) fn of(head: &'h [u8]) -> Self {
         Self {
             head,
@@ -442,13 +444,13 @@ impl Iterator for FieldLines<'_> {
     }
 }
 
-/// Where the line that begins at `from` ends, behind its line feed.
+/// Returns the offset after the line feed of the line that starts at `from`.
 pub(super) fn line_end(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     memchr(b'\n', rest).map_or(bytes.len(), |at| from.saturating_add(at).saturating_add(1))
 }
 
-/// `range` without the white space at its ends.
+/// Trims white space from both ends of `range`.
 fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
     let text = bytes.get(range.clone()).unwrap_or_default();
     let start = range

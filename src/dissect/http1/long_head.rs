@@ -1,5 +1,5 @@
-//! A *long head*: one that goes on behind the bytes that are kept of a head. It is told and read
-//! line by line, in constant memory, so that the message keeps its framing and its pair.
+//! Long heads: a head that exceeds the bytes that are buffered of one is emitted and parsed line by
+//! line. It takes constant memory, and the message keeps its framing and its exchange.
 
 use memchr::memchr_iter;
 
@@ -13,18 +13,18 @@ use super::start_line::StartLine;
 use super::{Http1, Stage, describe};
 use crate::message::{MessageEvent, Part};
 
-/// Why such a message is odd.
+/// The rule that such a message breaks.
 const WHY: &str = "a head of more than 64 KiB";
 
-/// What was read of a long head so far.
+/// The state of a long head.
 #[derive(Clone, Copy)]
 pub(super) struct LongHead {
-    /// Of the fields that say how the body is framed and coded.
+    /// The fields that determine the framing and coding of the body.
     fields: Fields<'static>,
     charset: Option<Charset>,
-    /// For an answer: its status, and the method it answers.
+    /// For a response: its status, and the method of its request.
     responses: Option<(u16, Method)>,
-    /// The next byte is inside of a line that is too long to be read.
+    /// Whether the next byte is inside a line that is too long to parse.
     inside: bool,
 }
 
@@ -43,7 +43,8 @@ impl LongHead {
         }
     }
 
-    /// Reads whole lines; says how many bytes they have, and whether the empty one is among them.
+    /// Parses the complete lines. Returns their total length, and whether the empty line is among
+    /// them.
     fn read(&mut self, lines: &[u8]) -> (usize, bool) {
         let mut from = 0_usize;
         for at in memchr_iter(b'\n', lines) {
@@ -70,8 +71,8 @@ impl LongHead {
 }
 
 impl Http1 {
-    /// The head in `window`, which is as much as is kept of one, has no end: its first lines are
-    /// told, the others will be.
+    /// Starts a long head: `window`, which is as much as is buffered of a head, does not contain
+    /// its end. Emits its complete lines and the summary.
     pub(super) fn begin_long_head(
         &mut self,
         input: &Input<'_>,
@@ -79,25 +80,27 @@ impl Http1 {
         out: &mut Output<'_>,
     ) -> Result<Progress, Malformed> {
         let dir = input.dir;
-        let half = *self.directions.of(dir);
+        let state = *self.directions.of(dir);
         let end = memchr::memrchr(b'\n', window).map_or(0, |at| at.saturating_add(1));
         let (part, _) = window.split_at_checked(end).unwrap_or((window, b""));
-        let Some(line) = StartLine::of(first_line(part), half.response) else {
+        let Some(line) = StartLine::of(first_line(part), state.response) else {
             out.text(dir, Part::Head, window);
             return Err(self.give_up(dir, window.len(), out));
         };
         let fields = Fields::lenient(part);
-        let mut room = [0; describe::TITLE];
-        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut room, out);
+        let mut buffer = [0; describe::TITLE];
+        let (brief, title) = self.brief(dir, &line, &fields, Some(WHY), &mut buffer, out);
         let responses = match line {
             StartLine::Request(_) => None,
-            StartLine::Answer(line) => {
-                let method = half.request.map_or(Method::Other, |request| request.method);
+            StartLine::Response(line) => {
+                let method = state
+                    .request
+                    .map_or(Method::Other, |request| request.method);
                 Some((line.status, method))
             }
         };
         out.text(dir, Part::Head, part);
-        out.say(dir, MessageEvent::Summary { brief, title });
+        out.emit(dir, MessageEvent::Summary { brief, title });
         *self.long_heads.of_mut(dir) = Some(Box::new(LongHead {
             charset: fields.plan().charset,
             fields: fields.without_text(),
@@ -108,7 +111,7 @@ impl Http1 {
         Ok(Progress::need(end, 1))
     }
 
-    /// Reads on in a long head.
+    /// Continues a long head.
     pub(super) fn long_head(
         &mut self,
         input: &Input<'_>,
@@ -121,7 +124,7 @@ impl Http1 {
         };
         let (read, over) = long.read(window);
         let read = if read == 0 && window.len() >= limit {
-            // What such a line says is not known.
+            // The content of such a line is not parsed.
             long.inside = true;
             window.len()
         } else {
@@ -131,7 +134,7 @@ impl Http1 {
         if over {
             let (framing, plan) = (long.framing(), long.plan());
             *self.long_heads.of_mut(dir) = None;
-            return Ok(self.behind_head(dir, read, framing, &plan, false, out));
+            return Ok(self.after_head(dir, read, framing, &plan, false, out));
         }
         Ok(match read {
             0 => Progress::need(0, window.len().saturating_add(1)),

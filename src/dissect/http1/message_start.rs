@@ -1,5 +1,6 @@
-//! The *opening* of a message: from its first byte to the end of its head, where its framing and
-//! its pair are known.
+//! The start of a message: from its first byte to the end of its head, where its framing and its
+//! exchange are known. A message that is complete in one buffer and needs no decoding is emitted as
+//! one event, without a copy.
 
 use super::super::output::Output;
 use super::super::{Input, Malformed, ProbeResult, Progress, Then};
@@ -13,19 +14,20 @@ use crate::flow::Direction;
 use crate::message::{Complete, MessageEvent, Part, Start, Summary};
 
 impl Http1 {
-    /// A message begins in front of `input`: how, is yet to be told.
+    /// Starts a message at the first byte of `input`. The caller emits the returned event.
     pub(super) fn begin(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Start {
         let dir = input.dir;
         let response = is_response(input.bytes);
-        let asker = *self
-            .asker
-            .get_or_insert(if response { dir.reverse() } else { dir });
+        let request_dir =
+            *self
+                .request_dir
+                .get_or_insert(if response { dir.reverse() } else { dir });
         self.left = false;
-        // Written where it stays.
-        let half = self.directions.of_mut(dir);
-        *half = DirectionState::default();
-        half.response = response;
-        half.roles_swapped = (asker == dir) == response;
+        // Written in place, which avoids a copy.
+        let state = self.directions.of_mut(dir);
+        *state = DirectionState::default();
+        state.response = response;
+        state.roles_swapped = (request_dir == dir) == response;
         let stand = Stand {
             place: input.place,
             at_segment_start: input.at_segment_start,
@@ -33,22 +35,22 @@ impl Http1 {
             other: input.other,
         };
         let exchange = if response {
-            half.request = if half.roles_swapped {
+            state.request = if state.roles_swapped {
                 None
             } else {
                 self.pairing.request(&stand)
             };
-            half.unpaired = !half.roles_swapped && self.pairing.is_unsure();
-            half.likely = half.request.is_some() && self.pairing.is_likely();
-            half.request.map(|request| request.exchange)
+            state.unpaired = !state.roles_swapped && self.pairing.is_unsure();
+            state.likely = state.request.is_some() && self.pairing.is_likely();
+            state.request.map(|request| request.exchange)
         } else {
-            half.exchange = out.next_exchange();
+            state.exchange = out.next_exchange();
             out.stats.requests = out.stats.requests.saturating_add(1);
-            if !half.roles_swapped {
+            if !state.roles_swapped {
                 self.pairing
-                    .ask(half.exchange, &stand, out.limits.exchanges, out.stats);
+                    .ask(state.exchange, &stand, out.limits.exchanges, out.stats);
             }
-            Some(half.exchange)
+            Some(state.exchange)
         };
         Start {
             kind: if response { RESPONSE } else { REQUEST },
@@ -57,8 +59,8 @@ impl Http1 {
         }
     }
 
-    /// Looks for the end of the head, and reads it. `begin`: that the message begins is yet to be
-    /// told.
+    /// Searches for the end of the head, and parses it. `begin` is the start event if it was not
+    /// emitted yet.
     pub(super) fn head(
         &mut self,
         input: &Input<'_>,
@@ -68,9 +70,9 @@ impl Http1 {
     ) -> Result<Progress, Malformed> {
         let (dir, limit) = (input.dir, out.limits.head);
         let window = input.bytes.get(..limit).unwrap_or(input.bytes);
-        let tell_begin = |out: &mut Output<'_>| {
+        let emit_start = |out: &mut Output<'_>| {
             if let Some(begin) = begin {
-                out.say_by(dir, &input.first, MessageEvent::Start(begin));
+                out.emit_from(dir, &input.first, MessageEvent::Start(begin));
             }
         };
         let &DirectionState {
@@ -88,7 +90,7 @@ impl Http1 {
             late = Head::of(window.get(..end).unwrap_or(window), response);
             (&late, search.bare)
         } else {
-            tell_begin(out);
+            emit_start(out);
             if window.len() < limit {
                 self.directions.of_mut(dir).stage = Stage::Head(search);
                 return Ok(Progress::need(0, window.len().saturating_add(1)));
@@ -99,15 +101,15 @@ impl Http1 {
         let head = window.get(..end).unwrap_or(window);
         let bare = bare.then_some("lines that end without CR");
         let Some(line) = &read.line else {
-            tell_begin(out);
+            emit_start(out);
             out.text(dir, Part::Head, head);
             return Err(self.give_up(dir, end, out));
         };
-        let mut room = [0; describe::TITLE];
-        let (brief, title) = self.brief(dir, line, fields, bare, &mut room, out);
+        let mut buffer = [0; describe::TITLE];
+        let (brief, title) = self.brief(dir, line, fields, bare, &mut buffer, out);
         let framing = match line {
             StartLine::Request(_) => Framing::of_request(fields),
-            StartLine::Answer(line) => {
+            StartLine::Response(line) => {
                 let method = request.map_or(Method::Other, |request| request.method);
                 Framing::of_response(fields, line.status, method)
             }
@@ -137,19 +139,19 @@ impl Http1 {
                 brief,
                 title,
             };
-            out.say(dir, MessageEvent::Complete(whole));
+            out.emit(dir, MessageEvent::Complete(whole));
             return Ok(Progress::need(text.len(), 1));
         }
-        tell_begin(out);
+        emit_start(out);
         out.text(dir, Part::Head, head);
-        out.say(dir, MessageEvent::Summary { brief, title });
+        out.emit(dir, MessageEvent::Summary { brief, title });
         let expected = fields.expects && !response;
-        Ok(self.behind_head(dir, end, framing, &plan, expected, out))
+        Ok(self.after_head(dir, end, framing, &plan, expected, out))
     }
 
-    /// Goes on behind a head, which ends behind `end` bytes. `expected`: the body comes only if it
-    /// is wanted.
-    pub(super) fn behind_head(
+    /// Continues after a head of `end` bytes. `expected` means that the body is only sent if the
+    /// server accepts it.
+    pub(super) fn after_head(
         &mut self,
         dir: Direction,
         end: usize,
@@ -163,10 +165,10 @@ impl Http1 {
             Framing::Tunnel => {
                 self.over(dir, end, out);
                 self.directions.of_mut(dir.reverse()).tunnel = true;
-                // What is spoken in it is another conversation, in which the server may be the one
-                // who asks.
+                // The tunnel contains another connection, in which the server may send the
+                // requests.
                 self.pairing.reset();
-                (self.asker, self.left) = (None, true);
+                (self.request_dir, self.left) = (None, true);
                 Progress {
                     consumed: end,
                     then: Then::Raw,
@@ -178,14 +180,14 @@ impl Http1 {
             | Framing::Open
             | Framing::Perhaps(_) => {
                 self.bodies.of_mut(dir).begin(plan, out);
-                let half = self.directions.of_mut(dir);
-                if Self::is_unasked(half) {
-                    half.stage = Stage::Unasked(framing);
-                    half.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
+                let state = self.directions.of_mut(dir);
+                if Self::is_unasked(state) {
+                    state.stage = Stage::Unasked(framing);
+                    state.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
                     return Progress::need(end, 1);
                 }
                 if expected {
-                    half.stage = Stage::Expected(framing);
+                    state.stage = Stage::Expected(framing);
                     return Progress::need(end, 1);
                 }
                 self.body_begins(dir, end, framing)
@@ -193,14 +195,14 @@ impl Http1 {
         }
     }
 
-    /// Goes on in front of a body, behind `consumed` bytes.
+    /// Continues before a body, after `consumed` bytes.
     pub(super) fn body_begins(
         &mut self,
         dir: Direction,
         consumed: usize,
         framing: Framing,
     ) -> Progress {
-        let half = self.directions.of_mut(dir);
+        let state = self.directions.of_mut(dir);
         let (stage, then) = match framing {
             Framing::Chunked => (Stage::ChunkSize(0), Then::Need(1)),
             Framing::Length(len) => (Stage::Body, Then::Body(len)),
@@ -208,13 +210,13 @@ impl Http1 {
             Framing::Perhaps(perhaps) => (Stage::Perhaps(perhaps), Then::Need(1)),
             Framing::Open | Framing::None | Framing::Tunnel => (Stage::Lost, Then::Need(1)),
         };
-        half.stage = stage;
-        half.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
+        state.stage = stage;
+        state.until_close = matches!(framing, Framing::UntilClose | Framing::Open);
         Progress { consumed, then }
     }
 
-    /// Looks whether the body of a request comes, or the next request: its client was to ask before
-    /// it sends the body.
+    /// Decides whether the body of a request follows, or the next request: the client was to wait
+    /// for the server's consent before it sends the body (RFC 9110 section 10.1.1).
     pub(super) fn expected(
         &mut self,
         input: &Input<'_>,
@@ -222,7 +224,7 @@ impl Http1 {
         out: &mut Output<'_>,
     ) -> Progress {
         let dir = input.dir;
-        if !self.directions.of(dir).wanted {
+        if !self.directions.of(dir).continue_seen {
             match probe(input.bytes) {
                 ProbeResult::Certain if !is_response(input.bytes) => {
                     self.break_off(dir, out);
@@ -235,60 +237,60 @@ impl Http1 {
         self.body_begins(dir, 0, framing)
     }
 
-    /// Looks whether a body comes in chunks.
+    /// Decides whether a body is chunked.
     pub(super) fn perhaps(
         &mut self,
         input: &Input<'_>,
         perhaps: Perhaps,
         out: &mut Output<'_>,
     ) -> Progress {
-        let Perhaps { len, said } = perhaps;
+        let Perhaps { len, declared } = perhaps;
         let dir = input.dir;
         let all = len.is_some_and(|len| input.bytes.len() as u64 >= len);
         let body = self.bodies.of_mut(dir);
         match looks_chunked(input.bytes) {
             Some(true) => {
-                // Who does not know that they are there takes the chunks' sizes for text.
+                // A receiver that does not see the chunked framing takes the chunk sizes for text.
                 body.search_as_sent(dir, out);
-                if !said {
+                if !declared {
                     body.read_as("chunked");
                 }
                 self.body_begins(dir, 0, Framing::Chunked)
             }
             None if !all => Progress::need(0, input.bytes.len().saturating_add(1)),
             _ => {
-                if said {
+                if declared {
                     body.read_without_chunks();
                 }
                 let framing = len.map_or(Framing::Open, Framing::Length);
                 let progress = self.body_begins(dir, 0, framing);
-                self.directions.of_mut(dir).until_close &= !said;
+                self.directions.of_mut(dir).until_close &= !declared;
                 progress
             }
         }
     }
 
-    /// What is known of a message by its head, and its title, which may be put together in `room`;
-    /// `odd` is what was seen to break a rule before its fields were read.
+    /// Returns the summary of a message and its title, which may be composed in `buffer`. `odd` is
+    /// a rule that was found to be broken before the fields were parsed.
     pub(super) fn brief<'t>(
         &mut self,
         dir: Direction,
         line: &StartLine<'t>,
         fields: &Fields<'_>,
         odd: Option<&'static str>,
-        room: &'t mut [u8; describe::TITLE],
+        buffer: &'t mut [u8; describe::TITLE],
         out: &mut Output<'_>,
     ) -> (Summary, &'t [u8]) {
         match line {
             StartLine::Request(line) => {
                 let brief = self.request(dir, line, fields, odd, out);
-                (brief, describe::request_title(line, fields.host, room))
+                (brief, describe::request_title(line, fields.host, buffer))
             }
-            StartLine::Answer(line) => (self.response(dir, line, fields, odd, out), line.words),
+            StartLine::Response(line) => (self.response(dir, line, fields, odd, out), line.words),
         }
     }
 
-    /// What is known of a request.
+    /// Returns the summary of a request.
     fn request(
         &mut self,
         dir: Direction,
@@ -297,9 +299,9 @@ impl Http1 {
         odd: Option<&'static str>,
         out: &mut Output<'_>,
     ) -> Summary {
-        let half = self.directions.of(dir);
-        self.pairing.name(half.exchange, Method::of(line.method));
-        let odd = half
+        let state = self.directions.of(dir);
+        self.pairing.name(state.exchange, Method::of(line.method));
+        let odd = state
             .roles_swapped
             .then_some("a request from the side that answers")
             .or(line.odd)
@@ -316,7 +318,7 @@ impl Http1 {
         }
     }
 
-    /// What is known of an answer.
+    /// Returns the summary of a response.
     fn response(
         &mut self,
         dir: Direction,
@@ -326,9 +328,9 @@ impl Http1 {
         out: &mut Output<'_>,
     ) -> Summary {
         let interim = matches!(line.status, 100 | 102..=199);
-        self.directions.of_mut(dir.reverse()).wanted |= line.status == 100;
-        let half = self.directions.of(dir);
-        let odd = half
+        self.directions.of_mut(dir.reverse()).continue_seen |= line.status == 100;
+        let state = self.directions.of(dir);
+        let odd = state
             .roles_swapped
             .then_some("an answer from the side that asks")
             .or(line.odd)
@@ -338,8 +340,8 @@ impl Http1 {
             self.pairing.interim();
         } else {
             out.stats.responses = out.stats.responses.saturating_add(1);
-            if !half.roles_swapped {
-                self.pairing.answered(half.request, out.stats);
+            if !state.roles_swapped {
+                self.pairing.answered(state.request, out.stats);
             }
         }
         count_odd(odd, out);
@@ -347,8 +349,8 @@ impl Http1 {
             status: line.status,
             interim,
             odd,
-            unpaired: half.unpaired,
-            likely: half.likely,
+            unpaired: state.unpaired,
+            likely: state.likely,
         }
     }
 }

@@ -1,10 +1,12 @@
-//! *HTTP/1.x*: requests and answers of a connection, as two state machines that share the
-//! [`pairing`].
+//! *HTTP/1.x*: two state machines, one for each direction of a connection, that share the
+//! [`pairing`] of requests and responses. At most [`crate::limits::Limits::head`] bytes of a head
+//! are buffered, bodies stream in bounded memory, and every byte is either emitted or counted as
+//! framing.
 //!
-//! A direction is a row of messages: start line and fields (`head`), a body that ends by one of a
-//! few rules (`body`). Which of the two a message is, its start line says, not its direction: the
-//! roles may have been guessed. What cannot be framed with certainty is left to raw bursts, and
-//! read again from the next start line on.
+//! A direction is a sequence of messages: start line and fields ([`head`]), then a body that ends
+//! by one of a few rules ([`body`]). The start line decides whether a message is a request or a
+//! response; the direction does not, since the roles may have been guessed. What cannot be framed
+//! with certainty is emitted as raw bursts, and HTTP is read again from the next start line on.
 
 mod body;
 mod chunks;
@@ -57,45 +59,47 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     describe: describe::describe,
 };
 
-/// Both directions of a connection.
+/// The state of both directions of a connection.
 #[derive(Default)]
 struct Http1 {
     directions: PerDirection<DirectionState>,
     bodies: PerDirection<Body>,
     long_heads: PerDirection<Option<Box<LongHead>>>,
-    /// Who was first seen to ask, or to be answered.
-    asker: Option<Direction>,
-    /// HTTP is over: what looks like a broken message of it is none.
+    /// The direction of requests, as seen in the first message; `None` before that.
+    request_dir: Option<Direction>,
+    /// Whether HTTP has ended (CONNECT, 101): bytes that look like a malformed message are then not
+    /// searched for one.
     left: bool,
     pairing: Pairing,
 }
 
-/// One direction.
+/// The state of the open message of one direction.
 #[derive(Clone, Copy, Default, Debug)]
 struct DirectionState {
     stage: Stage,
-    /// The message is an answer.
+    /// Whether the message is a response.
     response: bool,
-    /// It comes from the side that does the other thing.
+    /// Whether the message has the other role than its direction: a request in the direction of
+    /// responses, or the reverse.
     roles_swapped: bool,
-    /// The exchange of the request.
+    /// The exchange of a request.
     exchange: u64,
-    /// The question of the answer.
+    /// The request that a response answers, if it is known.
     request: Option<OpenRequest>,
-    /// It is one of several, and which is not certain.
+    /// Whether the response may belong to one of several requests.
     unpaired: bool,
     /// It is likely the response to `request`, and not certain.
     likely: bool,
-    /// The body ends with the stream.
+    /// Whether the body ends with the stream.
     until_close: bool,
-    /// HTTP may be over: what is no message is no mistake.
+    /// Whether HTTP may have ended: bytes that are no message are then not counted as malformed.
     tunnel: bool,
-    /// The request was told to go on, so that its body comes.
-    wanted: bool,
+    /// Whether the server responded 100 (Continue), so that the request's body follows.
+    continue_seen: bool,
 }
 
 impl DirectionState {
-    /// The message is over.
+    /// Resets the state at the end of a message.
     fn reset(&mut self) {
         *self = Self {
             tunnel: self.tunnel,
@@ -104,31 +108,32 @@ impl DirectionState {
     }
 }
 
-/// Where in a message the next byte is.
+/// Position of the next byte in its message.
 #[derive(Clone, Copy, Default, Debug)]
 enum Stage {
-    /// In front of one.
+    /// Before a message.
     #[default]
     Start,
-    /// In the head. The message was begun.
+    /// In a head; the message was started.
     Head(EndSearch),
-    /// In a head of which more was told than is kept.
+    /// In a head of which more was emitted than is buffered.
     LongHead,
-    /// In front of a body that the message may not have, since its request is not known.
+    /// Before a body that may be absent, since the request is not known.
     Unasked(Framing),
-    /// In front of a body that only comes if it is wanted.
+    /// Before a body that is only sent if the server accepts it (`Expect`).
     Expected(Framing),
-    /// In front of a body of which its first bytes say how it is framed.
+    /// Before a body whose first bytes decide its framing.
     Perhaps(Perhaps),
-    /// In a body that the conversation passes on; behind it when asked.
+    /// In a body that the driver passes on; after its end when [`Dissector::data`] is called.
     Body,
-    /// In the first line of a chunk; this many bytes of it have no line end.
+    /// In the first line of a chunk, `n` bytes of which contain no line end.
     ChunkSize(usize),
-    /// In a chunk; behind its last byte when asked.
+    /// In a chunk; after its last byte when [`Dissector::data`] is called.
     Chunk,
-    /// Behind the last chunk; fields were told (`any`).
+    /// After the last chunk. `looked` bytes of the current line contain no line end; `any` means
+    /// that trailer fields were emitted.
     Trailer { looked: usize, any: bool },
-    /// In a body of which it is not known any more where it ends.
+    /// In a body whose end is no longer known.
     Lost,
 }
 
@@ -153,9 +158,9 @@ impl Dissector for Http1 {
         self.bodies.of_mut(dir).push(dir, bytes, out);
     }
 
-    fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
-        self.bodies.of_mut(dir).hole(dir, out);
-        out.say(dir, MessageEvent::Gap { len, reason });
+    fn body_gap(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
+        self.bodies.of_mut(dir).gap(dir, out);
+        out.emit(dir, MessageEvent::Gap { len, reason });
     }
 
     fn gap(&mut self, gap: &Gap<'_>, out: &mut Output<'_>) -> AfterGap {
@@ -164,7 +169,7 @@ impl Dissector for Http1 {
         } = gap;
         let (from, boundary) = match self.directions.of(dir).stage {
             Stage::Start => (gap.offset, gap.waiting.is_empty()),
-            // Behind the end of the body another message begins.
+            // The next message starts after the end of the body.
             Stage::Body => (gap.offset.saturating_add(gap.body), true),
             _ => (gap.offset, false),
         };
@@ -176,26 +181,26 @@ impl Dissector for Http1 {
             return after;
         }
         let missing =
-            |len: u64, out: &mut Output<'_>| out.say(dir, MessageEvent::Gap { len, reason });
-        let half = self.directions.of_mut(dir);
-        match half.stage {
+            |len: u64, out: &mut Output<'_>| out.emit(dir, MessageEvent::Gap { len, reason });
+        let state = self.directions.of_mut(dir);
+        match state.stage {
             Stage::Start => AfterGap::RAW,
             Stage::Head(_) | Stage::LongHead => {
                 self.cut_head(dir, gap.waiting, out);
                 missing(len, out);
                 self.break_off(dir, out);
                 AfterGap {
-                    told: len,
+                    emitted: len,
                     consumed: gap.waiting.len(),
                     then: Then::Raw,
                 }
             }
             Stage::Body => {
-                self.bodies.of_mut(dir).hole(dir, out);
+                self.bodies.of_mut(dir).gap(dir, out);
                 missing(gap.body, out);
                 self.over(dir, 0, out);
                 AfterGap {
-                    told: gap.body,
+                    emitted: gap.body,
                     consumed: 0,
                     then: Then::Raw,
                 }
@@ -207,15 +212,15 @@ impl Dissector for Http1 {
             | Stage::Expected(_)
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
-                match half.stage {
+                match state.stage {
                     Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, out),
                     _ => body.framing(dir, gap.waiting, out),
                 }
                 body.give_up(dir, out);
                 missing(len, out);
-                half.stage = Stage::Lost;
+                state.stage = Stage::Lost;
                 AfterGap {
-                    told: len,
+                    emitted: len,
                     consumed: gap.waiting.len(),
                     then: Then::Need(1),
                 }
@@ -224,7 +229,7 @@ impl Dissector for Http1 {
                 self.bodies.of_mut(dir).push(dir, gap.waiting, out);
                 missing(len, out);
                 AfterGap {
-                    told: len,
+                    emitted: len,
                     consumed: gap.waiting.len(),
                     then: Then::Need(1),
                 }
@@ -233,8 +238,8 @@ impl Dissector for Http1 {
     }
 
     fn end(&mut self, dir: Direction, how: Ending, waiting: &[u8], out: &mut Output<'_>) -> usize {
-        let half = *self.directions.of(dir);
-        match half.stage {
+        let state = *self.directions.of(dir);
+        match state.stage {
             Stage::Start => return 0,
             Stage::Head(_) => {
                 if let Some(end) = odd_end(waiting) {
@@ -249,14 +254,14 @@ impl Dissector for Http1 {
                 self.bodies.of_mut(dir).push(dir, waiting, out);
             }
             Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
-                // It may be all of a body that comes in no chunks.
+                // The bytes may be a whole body that is not chunked.
                 self.bodies.of_mut(dir).push(dir, waiting, out);
             }
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => {
                 self.bodies.of(dir).framing(dir, waiting, out);
             }
         }
-        if half.until_close && how == Ending::Fin {
+        if state.until_close && how == Ending::Fin {
             self.over(dir, 0, out);
         } else {
             self.break_off(dir, out);
@@ -274,14 +279,14 @@ impl Dissector for Http1 {
             return false;
         }
         let begin = self.begin(input, out);
-        out.say_by(input.dir, &input.first, MessageEvent::Start(begin));
+        out.emit_from(input.dir, &input.first, MessageEvent::Start(begin));
         self.directions.of_mut(input.dir).stage = Stage::Head(EndSearch::default());
         true
     }
 
     fn seek(&self, dir: Direction, bytes: &[u8]) -> Seek {
-        match self.asker.filter(|_| !self.left) {
-            Some(asker) if asker == dir => odd_line::seek_request(bytes),
+        match self.request_dir.filter(|_| !self.left) {
+            Some(request_dir) if request_dir == dir => odd_line::seek_request(bytes),
             Some(_) => odd_line::seek_response(bytes),
             None => Seek::Nowhere,
         }
@@ -292,7 +297,7 @@ impl Dissector for Http1 {
             directions,
             bodies,
             long_heads,
-            asker,
+            request_dir,
             left,
             pairing,
         } = self;
@@ -301,7 +306,7 @@ impl Dissector for Http1 {
             bodies.of_mut(dir).reset();
         }
         *long_heads = PerDirection::default();
-        *asker = None;
+        *request_dir = None;
         *left = false;
         pairing.reset();
     }
@@ -319,8 +324,8 @@ impl Dissector for Http1 {
 
 impl Http1 {
     fn start(&mut self, input: &Input<'_>, out: &mut Output<'_>) -> Result<Progress, Malformed> {
-        let half = self.directions.of_mut(input.dir);
-        // RFC 9112 section 2.2: empty lines in front of a request line are ignored.
+        let state = self.directions.of_mut(input.dir);
+        // RFC 9112 section 2.2: empty lines before a request line are ignored.
         let empty = input
             .bytes
             .iter()
@@ -337,10 +342,10 @@ impl Http1 {
         match probed {
             ProbeResult::Certain => {}
             ProbeResult::Likely { need } => return Ok(Progress::need(0, need)),
-            // Letters may begin a method, or be left over from the message before: not worth more
-            // than the burst lasts.
+            // Letters may start a method, or be left over from the last message. They are held no
+            // longer than the burst lasts.
             ProbeResult::Unsure { .. } => return Ok(self.leave(input.dir)),
-            ProbeResult::NotForUs if std::mem::take(&mut half.tunnel) => {
+            ProbeResult::NotForUs if std::mem::take(&mut state.tunnel) => {
                 return Ok(self.leave(input.dir));
             }
             ProbeResult::NotForUs if self.seek(input.dir, input.bytes) == Seek::At(0) => {}
@@ -354,7 +359,7 @@ impl Http1 {
         self.head(input, EndSearch::default(), Some(begin), out)
     }
 
-    /// What comes is none of HTTP, as far as can be said.
+    /// Leaves HTTP: the next bytes are raw until a probe recognises a start line.
     fn leave(&mut self, dir: Direction) -> Progress {
         self.directions.of_mut(dir).tunnel = false;
         Progress {
@@ -363,34 +368,34 @@ impl Http1 {
         }
     }
 
-    /// The head of the open message was cut. What is there of it is told, and read if its start
-    /// line is whole.
+    /// Ends a head that is cut off. Emits the bytes that are there, and a summary if the start line
+    /// is complete.
     fn cut_head(&mut self, dir: Direction, head: &[u8], out: &mut Output<'_>) {
-        let half = *self.directions.of(dir);
+        let state = *self.directions.of(dir);
         out.text(dir, Part::Head, head);
-        if !matches!(half.stage, Stage::Head(_)) {
+        if !matches!(state.stage, Stage::Head(_)) {
             return;
         }
         if let Some(Head {
             line: Some(line),
             fields,
             ..
-        }) = Head::of_part(head, half.response)
+        }) = Head::of_part(head, state.response)
         {
-            let mut room = [0; describe::TITLE];
-            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
-            // What was cut is not told as the whole.
+            let mut buffer = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut buffer, out);
+            // A cut target is marked as such.
             let cut = matches!(line, StartLine::Request(line) if line.version.is_empty());
             let title = match cut {
                 true => &[title, b"..."].concat(),
                 false => title,
             };
-            out.say(dir, MessageEvent::Summary { brief, title });
+            out.emit(dir, MessageEvent::Summary { brief, title });
         }
     }
 
-    /// The stream ended in a head without an empty line, but there is what some take for one, in
-    /// front of `end`.
+    /// Handles the end of the stream in a head without an empty line. Some receivers accept one
+    /// that ends at `end`.
     fn odd_head(&mut self, dir: Direction, bytes: &[u8], end: usize, out: &mut Output<'_>) {
         let Some((head, body)) = bytes.split_at_checked(end) else {
             return;
@@ -403,9 +408,9 @@ impl Http1 {
             ..
         } = Head::of(head, response)
         {
-            let mut room = [0; describe::TITLE];
-            let (brief, title) = self.brief(dir, &line, &fields, None, &mut room, out);
-            out.say(dir, MessageEvent::Summary { brief, title });
+            let mut buffer = [0; describe::TITLE];
+            let (brief, title) = self.brief(dir, &line, &fields, None, &mut buffer, out);
+            out.emit(dir, MessageEvent::Summary { brief, title });
             self.bodies.of_mut(dir).begin(&fields.plan(), out);
         }
         if !body.is_empty() {
@@ -413,34 +418,34 @@ impl Http1 {
         }
     }
 
-    /// Ends the message, whole, behind `consumed` bytes.
+    /// Ends the complete message after `consumed` bytes.
     fn over(&mut self, dir: Direction, consumed: usize, out: &mut Output<'_>) -> Progress {
         self.end_message(dir, true, out);
         self.directions.of_mut(dir).reset();
         Progress::need(consumed, 1)
     }
 
-    /// Ends the message, which is not whole.
+    /// Ends the message as incomplete.
     fn break_off(&mut self, dir: Direction, out: &mut Output<'_>) {
         self.end_message(dir, false, out);
         self.directions.of_mut(dir).reset();
     }
 
-    /// Says what is left to say of the message.
+    /// Emits the facts of the body and the end of the message.
     fn end_message(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         let body = self.bodies.of_mut(dir);
         body.finish(dir, complete, out);
         if let Some(facts) = body.facts(out) {
-            out.say(dir, MessageEvent::Body(facts));
+            out.emit(dir, MessageEvent::Body(facts));
         }
         *self.long_heads.of_mut(dir) = None;
         if !self.directions.of(dir).response {
             self.pairing.request_ends(out.by.acked());
         }
-        out.say(dir, MessageEvent::End { complete });
+        out.emit(dir, MessageEvent::End { complete });
     }
 
-    /// Ends the message: it cannot be read on.
+    /// Ends the message: the rest cannot be parsed.
     fn give_up(&mut self, dir: Direction, consumed: usize, out: &mut Output<'_>) -> Malformed {
         self.break_off(dir, out);
         self.lose(dir, Missed::UNREAD);
@@ -450,9 +455,9 @@ impl Http1 {
         }
     }
 
-    /// Messages of a direction may have been missed.
+    /// Reports to the pairing that messages of a direction may have been lost.
     fn lose(&mut self, dir: Direction, missed: Missed) {
-        if self.asker.unwrap_or(Direction::ToServer) == dir {
+        if self.request_dir.unwrap_or(Direction::ToServer) == dir {
             self.pairing.lose_requests(missed);
         } else {
             self.pairing.lose_responses(missed);
@@ -460,7 +465,7 @@ impl Http1 {
     }
 }
 
-/// Behind what some take for the end of a head, if its lines end with CR alone.
+/// Returns where a head ends for receivers that accept CR alone as a line end.
 fn odd_end(head: &[u8]) -> Option<usize> {
     memchr::memmem::find(head, b"\r\r").map(|at| at.saturating_add(2))
 }

@@ -1,6 +1,6 @@
-//! *Odd lines*: start lines that break the rules, as devices send them and receivers take them; and
-//! where one begins behind bytes that belong to no message. Pure functions of bytes, asked only
-//! where a line is not one by the rules.
+//! Odd start lines: lines that break the rules in ways that devices send and receivers accept, and
+//! the search for a start line after bytes that belong to no message. Pure functions of bytes with
+//! bounded look-ahead, called only for lines that violate the grammar.
 
 use memchr::memmem;
 
@@ -8,30 +8,31 @@ use super::super::{ProbeResult, Seek};
 use super::body::number;
 use super::start_line::{RequestLine, StatusLine, probe};
 
-/// Bytes in which the next answer is looked for behind what is none. Each burst of a stream that
-/// nobody can read is looked at so far.
-const BEFORE_ANSWER: usize = 128;
-/// Bytes in which the next request is.
+/// Bytes in which the next response is searched for. Every burst of an unknown protocol is searched
+/// this far, so the limit bounds the cost.
+const BEFORE_RESPONSE: usize = 128;
+/// Bytes in which the next request is searched for.
 const BEFORE_REQUEST: usize = 512;
-/// White space in a row, and digits of a number, in a line that is believed.
+/// Maximum length of a run of white space, and of the digits of a number.
 const RUN: usize = 16;
 
-/// What may stand for a space in a start line (RFC 9112 section 3 and 4 have a reader accept it).
+/// Whether a byte separates the parts of a start line for some receiver (RFC 9112 sections 3 and 4
+/// allow recipients to accept it).
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | 0x0b | 0x0c)
 }
 
-/// Goes through bytes that may end before what is looked for does.
+/// A cursor over bytes that may be truncated.
 struct Cursor<'b>(&'b [u8]);
 
-/// The bytes are not what was looked for, or too few to tell.
+/// Why a match failed: the bytes are something else, or too few to decide.
 enum Stop {
     Other,
     End,
 }
 
 impl<'b> Cursor<'b> {
-    /// Passes over between `least` and `most` bytes of a kind.
+    /// Consumes between `least` and `most` bytes of a kind.
     fn run(&mut self, least: usize, most: usize, kind: fn(u8) -> bool) -> Result<&'b [u8], Stop> {
         let window = self.0.get(..most).unwrap_or(self.0);
         let len = window.iter().take_while(|byte| kind(**byte)).count();
@@ -46,7 +47,7 @@ impl<'b> Cursor<'b> {
         Ok(run)
     }
 
-    /// Passes over this word in any case.
+    /// Consumes this word in any case.
     fn word(&mut self, word: &[u8]) -> Result<(), Stop> {
         let len = word.len().min(self.0.len());
         let (found, rest) = self.0.split_at_checked(len).ok_or(Stop::Other)?;
@@ -63,7 +64,7 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    /// `1.1` and the like.
+    /// Consumes a version such as `1.1`.
     fn version(&mut self) -> Result<(), Stop> {
         self.run(1, 4, |byte| byte.is_ascii_digit())?;
         if self.run(0, 2, |byte| byte == b'.')?.len() == 1 {
@@ -72,14 +73,14 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    /// White space and a status.
+    /// Consumes white space and a status code.
     fn status(&mut self) -> Result<(), Stop> {
         self.run(1, RUN, is_space)?;
         self.run(3, 6, |byte| byte.is_ascii_digit())?;
         self.word_ends()
     }
 
-    /// Looks whether a word ends here, by white space or with the line. It passes over nothing.
+    /// Checks that a word ends here, at white space or a line end. Consumes nothing.
     fn word_ends(&self) -> Result<(), Stop> {
         match self.0.first() {
             None => Err(Stop::End),
@@ -89,8 +90,8 @@ impl<'b> Cursor<'b> {
     }
 }
 
-/// Whether it is: yes, so far, or no.
-const fn told(result: &Result<(), Stop>) -> Option<bool> {
+/// Converts to `Some(true)` (yes), `Some(false)` (so far), or `None` (no).
+const fn outcome(result: &Result<(), Stop>) -> Option<bool> {
     match result {
         Ok(()) => Some(true),
         Err(Stop::End) => Some(false),
@@ -98,8 +99,8 @@ const fn told(result: &Result<(), Stop>) -> Option<bool> {
     }
 }
 
-/// Whether bytes begin with a status line that has a version of HTTP and a status, in whatever case
-/// and with whatever space: yes, so far, or no.
+/// Whether bytes start with a status line that has an HTTP version and a status, in any case and
+/// with any white space: yes, so far, or no.
 pub(super) fn is_status_line(bytes: &[u8]) -> Option<bool> {
     let mut cursor = Cursor(bytes);
     let mut read = || {
@@ -107,16 +108,16 @@ pub(super) fn is_status_line(bytes: &[u8]) -> Option<bool> {
         cursor.version()?;
         cursor.status()
     };
-    told(&read())
+    outcome(&read())
 }
 
-/// The same of a line that is one only where an answer is due: without a version, or without a
-/// status.
+/// Whether bytes start with a line that is a status line only where a response is due: it lacks a
+/// version, or a status.
 fn is_due_line(bytes: &[u8]) -> Option<bool> {
     let versionless = || {
         let mut cursor = Cursor(bytes);
         cursor.word(b"http")?;
-        // What stands for a version may be anything.
+        // Any word may stand in place of a version.
         cursor.run(0, RUN, |byte| byte.is_ascii_graphic())?;
         cursor.status()
     };
@@ -126,13 +127,13 @@ fn is_due_line(bytes: &[u8]) -> Option<bool> {
         cursor.version()?;
         cursor.word_ends()
     };
-    match told(&versionless()) {
+    match outcome(&versionless()) {
         Some(true) => Some(true),
-        versionless => told(&statusless()).or(versionless),
+        versionless => outcome(&statusless()).or(versionless),
     }
 }
 
-/// Reads a status line (without its line feed) that breaks a rule.
+/// Parses a status line (without its line feed) that breaks a rule.
 pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let (name, rest) = line.split_at_checked(4)?;
     if !name.eq_ignore_ascii_case(b"http") {
@@ -148,8 +149,8 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
         .take_while(|byte| byte.is_ascii_digit())
         .count();
     let zeros = words.iter().take_while(|byte| **byte == b'0').count();
-    // `0200` is 200 to those who read a number, and so are the three digits that others read of
-    // `2000`.
+    // Some receivers parse a number, so that `0200` is 200. Others read three digits, so that
+    // `2000` is 200.
     let from = zeros.min(digits.saturating_sub(3));
     let code = words.get(from..digits).and_then(|digits| digits.get(..3));
     let status = code.and_then(|code| number(code, 10));
@@ -175,7 +176,7 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     })
 }
 
-/// The digit of `1.0` to `1.9`.
+/// The minor version of `1.0` to `1.9`.
 fn minor_of(version: &[u8]) -> Option<u8> {
     match version {
         [b'1', b'.', minor @ b'0'..=b'9'] => Some(minor.saturating_sub(b'0')),
@@ -183,14 +184,14 @@ fn minor_of(version: &[u8]) -> Option<u8> {
     }
 }
 
-/// Reads a request line (without its line feed) that breaks a rule.
+/// Parses a request line (without its line feed) that breaks a rule.
 pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     let gap = line.iter().rposition(|byte| is_space(*byte))?;
     let (rest, last) = line.split_at_checked(gap)?;
     let last = last.get(1..)?;
     let (name, version) = last.split_at_checked(5)?;
     let mut whole = Cursor(version);
-    // Told to be too few when it is all of it.
+    // The cursor reports `End` where the version reaches the end of the line.
     let is_version = matches!(whole.version(), Err(Stop::End)) && !version.is_empty();
     if !name.eq_ignore_ascii_case(b"http/") || !is_version || version.ends_with(b".") {
         return None;
@@ -213,11 +214,12 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     })
 }
 
-/// Where the next answer begins in bytes that are none by the rules, from the side that answers.
+/// Searches for the next response in bytes that violate the grammar, sent in the direction of
+/// responses.
 pub(super) fn seek_response(bytes: &[u8]) -> Seek {
-    let window = bytes.get(..BEFORE_ANSWER).unwrap_or(bytes);
-    let mut unsure = bytes.len() < BEFORE_ANSWER;
-    // The last letter is the rarest.
+    let window = bytes.get(..BEFORE_RESPONSE).unwrap_or(bytes);
+    let mut unsure = bytes.len() < BEFORE_RESPONSE;
+    // Search for the rarest letter of the word.
     let ends = memchr::memchr2_iter(b'P', b'p', window);
     let mut places = ends.filter_map(|end| {
         let at = end.checked_sub(3)?;
@@ -226,7 +228,7 @@ pub(super) fn seek_response(bytes: &[u8]) -> Seek {
     });
     let found = places.find(|at| {
         let rest = bytes.get(*at..).unwrap_or_default();
-        // Chromium passes over four bytes in front of an answer.
+        // Chromium skips up to four bytes before a response.
         let near = *at <= 4 || at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'\n');
         let probed = match is_status_line(rest) {
             Some(true) => Some(true),
@@ -243,7 +245,7 @@ pub(super) fn seek_response(bytes: &[u8]) -> Seek {
     }
 }
 
-/// Methods that a request begins with behind something else.
+/// Methods by which a request is recognised after other bytes.
 const COMMON: [&[u8]; 9] = [
     b"GET ",
     b"POST ",
@@ -256,7 +258,8 @@ const COMMON: [&[u8]; 9] = [
     b"TRACE ",
 ];
 
-/// Where the next request begins in bytes that are none by the rules, from the side that asks.
+/// Searches for the next request in bytes that violate the grammar, sent in the direction of
+/// requests.
 pub(super) fn seek_request(bytes: &[u8]) -> Seek {
     let window = bytes.get(..BEFORE_REQUEST).unwrap_or(bytes);
     let mut unsure = bytes.len() < BEFORE_REQUEST;
@@ -276,7 +279,7 @@ pub(super) fn seek_request(bytes: &[u8]) -> Seek {
     }
 }
 
-/// Whether an unknown method is a known one behind small letters that were left over: `userGET`.
+/// Whether an unknown method is a known one after left-over lower-case letters: `userGET`.
 pub(super) fn is_glued(method: &[u8]) -> bool {
     method.len() > 3
         && method.iter().any(u8::is_ascii_lowercase)
@@ -395,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_found_behind_junk() {
+    fn a_response_is_found_after_junk() {
         let table: &[(&[u8], Seek)] = &[
             (b"junkHTTP/1.1 200 OK\r\n", Seek::At(4)),
             (b"\0HTTP/1.1 200 OK\r\n", Seek::At(1)),
@@ -408,7 +411,7 @@ mod tests {
             (b"a longer text than HTTP/1", Seek::Unsure),
             (b"a text that is about HTTP/1.1 and more", Seek::Unsure),
             (b"a text that is about HTTP 200 and more", Seek::Unsure),
-            (&[b'x'; BEFORE_ANSWER], Seek::Nowhere),
+            (&[b'x'; BEFORE_RESPONSE], Seek::Nowhere),
         ];
         for (bytes, place) in table {
             assert_eq!(seek_response(bytes), *place, "{}", bytes.escape_ascii());
@@ -416,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_found_behind_what_was_left_over() {
+    fn a_request_is_found_after_left_over_bytes() {
         let table: &[(&[u8], Seek)] = &[
             (b"userGET /b HTTP/1.1\r\n", Seek::At(4)),
             (b"{\"q\":1}POST /b HTTP/1.1\r\n", Seek::At(7)),

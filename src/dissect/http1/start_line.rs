@@ -1,4 +1,5 @@
-//! The *start line*: by which HTTP is recognised, and what it says. Pure functions of bytes.
+//! The start line: recognition of HTTP by it, and its parts. Pure functions of bytes, with a
+//! look-ahead of at most 8 KiB.
 
 use memchr::memchr;
 
@@ -6,15 +7,15 @@ use super::super::ProbeResult;
 use super::body::number;
 use super::odd_line;
 
-/// Bytes of a start line that are looked at to recognise it.
+/// Bytes of a start line that are examined to recognise it.
 const LOOK: usize = 256;
-/// Bytes of a start line with a method of which nothing is known.
+/// Maximum length of a start line with an unknown method, in bytes.
 const LONG: usize = 8 << 10;
-/// The longest method of which nothing is known that is believed.
+/// Maximum length of an unknown method, in bytes.
 const METHOD: usize = 32;
 
-/// Methods by which a request is recognised before its start line is complete: the IANA registry's
-/// and those of `UPnP`, caches and Icecast.
+/// Methods by which a request is recognised before its start line is complete: those of the IANA
+/// registry, and those of `UPnP`, caches and Icecast.
 const METHODS: [&[u8]; 48] = [
     b"ACL",
     b"BASELINE-CONTROL",
@@ -66,11 +67,12 @@ const METHODS: [&[u8]; 48] = [
     b"RPC_CONNECT",
 ];
 
-/// Whether bytes begin with the start line of a request or of an answer. Empty lines in front of it
-/// are allowed.
+/// Whether bytes start with the start line of a request or of a response. Empty lines before it are
+/// allowed.
 ///
-/// A request is certain when its line is whole and ends in `HTTP/1.x`, or when a line of more than
-/// 256 bytes begins with a known method and a path. An answer is certain with its status code.
+/// A request is certain when its line is complete and ends in `HTTP/1.x`, or when a line of more
+/// than 256 bytes starts with a known method and a path. A response is certain with its status
+/// code.
 pub(crate) fn probe(bytes: &[u8]) -> ProbeResult {
     let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
     let skipped = bytes.len().saturating_sub(line.len());
@@ -87,17 +89,17 @@ pub(crate) fn probe(bytes: &[u8]) -> ProbeResult {
     }
 }
 
-/// Bytes of empty lines in front of a message that are passed over.
+/// Maximum number of line end bytes that are skipped before a message.
 const EMPTY: usize = 256;
 
-/// Whether bytes before a hole begin a message that [`probe`] would want more of: a known method,
-/// and the beginning of a target.
+/// Whether bytes before a gap start a message for which [`probe`] would require more bytes: a known
+/// method, and the start of a target.
 pub(crate) fn is_cut(bytes: &[u8]) -> bool {
     let line = bytes.get(empty_lines(bytes)..).unwrap_or_default();
     matches!(probe(bytes), ProbeResult::Certain) || RequestLine::of_part(line).is_some()
 }
 
-/// How many of the first bytes are line ends.
+/// Number of line end bytes at the start.
 fn empty_lines(bytes: &[u8]) -> usize {
     let window = bytes.get(..EMPTY).unwrap_or(bytes);
     let line = window
@@ -106,7 +108,7 @@ fn empty_lines(bytes: &[u8]) -> usize {
     line.unwrap_or(window.len())
 }
 
-/// Whether bytes that [`probe`] is certain of begin an answer.
+/// Whether bytes that [`probe`] is certain of start a response.
 pub(super) fn is_response(bytes: &[u8]) -> bool {
     match bytes.split_at_checked(4) {
         Some((b"HTTP" | b"ICY ", _)) => true,
@@ -124,7 +126,7 @@ fn start_line(line: &[u8]) -> ProbeResult {
     request_line(line)
 }
 
-/// What bytes are that may begin a status line; `None` when they do not.
+/// Probes bytes that may start a status line. `None` if they do not.
 fn status_line(line: &[u8]) -> Option<ProbeResult> {
     if is_common_status_line(line) {
         return Some(ProbeResult::Certain);
@@ -132,7 +134,7 @@ fn status_line(line: &[u8]) -> Option<ProbeResult> {
     let need = line.len().saturating_add(1);
     match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
         (Some(true), _) | (_, Some(true)) => Some(ProbeResult::Certain),
-        // "H" and "HTTP" may still become a method, but both verdicts say the same.
+        // "H" and "HTTP" may still become a method, but both results are the same.
         (Some(false), _) => Some(ProbeResult::Likely { need }),
         (_, Some(false)) => Some(ProbeResult::Unsure { need }),
         (None, None) => match odd_line::is_status_line(line)? {
@@ -152,7 +154,7 @@ fn is_common_status_line(line: &[u8]) -> bool {
     code.iter().all(u8::is_ascii_digit) && matches!(end, b' ' | b'\r' | b'\n')
 }
 
-/// Whether `line` begins like `shape`, in which `0` is any digit and `$` the end of a word: yes, so
+/// Whether `line` starts like `shape`, in which `0` is any digit and `$` the end of a word: yes, so
 /// far, or no.
 fn shape(line: &[u8], shape: &[u8]) -> Option<bool> {
     for (at, expected) in shape.iter().enumerate() {
@@ -188,8 +190,8 @@ fn request_line(bytes: &[u8]) -> ProbeResult {
         };
     };
     let end = memchr(b'\n', target);
-    // Asked first, so that the verdict is the same however much of the line is there; and of all
-    // bytes, which is faster than to stop.
+    // Checked first, so that the result does not depend on how much of the line is there. Tests all
+    // bytes, which is faster than an early exit.
     let steers = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
     let seen = target.get(..end.unwrap_or(target.len()));
     if seen.is_some_and(|seen| seen.iter().fold(false, |any, byte| any | steers(byte))) {
@@ -218,8 +220,7 @@ fn request_line(bytes: &[u8]) -> ProbeResult {
     }
 }
 
-/// A line of more than [`LOOK`] bytes that begins with a method which is not known: its end
-/// decides.
+/// Probes a line of more than [`LOOK`] bytes that starts with an unknown method: its end decides.
 #[cold]
 fn long_line(bytes: &[u8], method: &[u8]) -> ProbeResult {
     let is_written = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
@@ -238,7 +239,7 @@ fn long_line(bytes: &[u8], method: &[u8]) -> ProbeResult {
     }
 }
 
-/// Where the first space is: behind a word, which is short.
+/// Offset of the first space. A plain loop, since the word before it is short.
 fn space(line: &[u8]) -> Option<usize> {
     line.iter().position(|byte| *byte == b' ')
 }
@@ -266,17 +267,17 @@ fn is_token(byte: u8) -> bool {
 /// The start line of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StartLine<'h> {
-    /// Of a request.
+    /// The start line of a request.
     Request(RequestLine<'h>),
-    /// Of an answer.
-    Answer(StatusLine<'h>),
+    /// The start line of a response.
+    Response(StatusLine<'h>),
 }
 
 impl<'h> StartLine<'h> {
-    /// Reads a line, of an answer or of a request.
+    /// Parses a line; `response` selects the grammar.
     pub(super) fn of(line: &'h [u8], response: bool) -> Option<Self> {
         match response {
-            true => StatusLine::of(line).map(Self::Answer),
+            true => StatusLine::of(line).map(Self::Response),
             false => RequestLine::of(line).map(Self::Request),
         }
     }
@@ -285,20 +286,20 @@ impl<'h> StartLine<'h> {
 /// The start line of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct RequestLine<'h> {
-    /// The method, in the case it was sent.
+    /// The method, in the case in which it was sent.
     pub(super) method: &'h [u8],
     /// The target, as sent.
     pub(super) target: &'h [u8],
-    /// What is behind `HTTP/`.
+    /// The version after `HTTP/`.
     pub(super) version: &'h [u8],
-    /// The digit behind `HTTP/1.`; 1 when it is no such version.
+    /// The digit after `HTTP/1.`; 1 for any other version.
     pub(super) minor: u8,
     /// A rule that the line breaks.
     pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> RequestLine<'h> {
-    /// Of a line that keeps the rules, of which all is known.
+    /// Makes the line from its parsed parts, which break no rule.
     pub(super) const fn of_parts(method: &'h [u8], target: &'h [u8], minor: u8) -> Self {
         Self {
             method,
@@ -309,7 +310,7 @@ impl<'h> RequestLine<'h> {
         }
     }
 
-    /// Reads a line (without its line feed) that may have more spaces than it should.
+    /// Parses a line (without its line feed), which may have superfluous spaces.
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
         let (rest, version) = line.split_at_checked(line.len().checked_sub(9)?)?;
@@ -341,8 +342,8 @@ impl<'h> RequestLine<'h> {
         })
     }
 
-    /// Reads what is there of a line that was cut. Its version is empty if it was cut in its
-    /// target, of which the beginning is there then.
+    /// Parses a line that is cut off. If the cut is in the target, the version is empty and the
+    /// target is incomplete.
     pub(super) fn of_part(line: &'h [u8]) -> Option<Self> {
         let (method, rest) = line.split_at_checked(space(line)?)?;
         let rest = rest.trim_ascii_start();
@@ -368,7 +369,7 @@ impl<'h> RequestLine<'h> {
         })
     }
 
-    /// Whether it is a request line although its method is not known.
+    /// Whether the line is that of a request although its method is not known.
     fn is_plausible(&self) -> bool {
         let begins = matches!(self.target.first(), Some(b'/' | b'*'))
             || self.target.windows(3).any(|part| part == b"://");
@@ -376,23 +377,23 @@ impl<'h> RequestLine<'h> {
     }
 }
 
-/// The start line of an answer.
+/// The start line of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct StatusLine<'h> {
-    /// The status code; 0 when there is none.
+    /// The status code; 0 if there is none.
     pub(super) status: u16,
     /// Code and reason, as sent.
     pub(super) words: &'h [u8],
-    /// What is behind `HTTP/`; `None` for `ICY`, and where there is nothing.
+    /// The version after `HTTP/`; `None` for `ICY`, and if there is none.
     pub(super) version: Option<&'h [u8]>,
-    /// The digit behind `HTTP/1.`; 1 when it is no such version.
+    /// The digit after `HTTP/1.`; 1 for any other version.
     pub(super) minor: u8,
     /// A rule that the line breaks.
     pub(super) odd: Option<&'static str>,
 }
 
 impl<'h> StatusLine<'h> {
-    /// Of a line that keeps the rules, of which status and version are known.
+    /// Makes the line from its parsed status and version. The line must break no rule.
     pub(super) fn of_parts(line: &'h [u8], status: u16, minor: u8) -> Option<Self> {
         Some(Self {
             status,
@@ -403,7 +404,7 @@ impl<'h> StatusLine<'h> {
         })
     }
 
-    /// Reads a line (without its line feed).
+    /// Parses a line (without its line feed).
     pub(super) fn of(line: &'h [u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
         let (words, version, odd) = match line {
@@ -429,7 +430,7 @@ impl<'h> StatusLine<'h> {
             return odd_line::status_line(line);
         };
         let minor = version.and_then(|version| version.get(2));
-        // To some a CR ends the line.
+        // Some receivers accept a CR alone as a line end.
         let end = memchr(b'\r', words).unwrap_or(words.len());
         let words = words.get(..end)?.trim_ascii_end();
         Some(Self {

@@ -1,4 +1,5 @@
-//! Tests of whole HTTP/1.x conversations, each played whole and byte by byte.
+//! Tests of whole HTTP/1.x conversations. Each is played whole and byte by byte, and both must give
+//! the same messages.
 
 mod readings;
 
@@ -71,13 +72,13 @@ fn a_message_begins_with_its_first_byte_and_ends_with_its_last() {
 }
 
 #[test]
-fn an_answer_ends_with_its_last_byte_and_not_with_the_next() {
+fn a_response_ends_with_its_last_byte_and_not_with_the_next() {
     let play = Play::of(&[client(GET), server(OK)], &Cut::Bytes);
     assert!(play.chart.is_quiet(), "{:#?}", play.chart.lines());
 }
 
 #[test]
-fn pipelined_requests_and_answers_pair_in_order() {
+fn pipelined_requests_and_responses_pair_in_order() {
     let requests = b"POST /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\nHEAD /3 HTTP/1.1\r\n\r\n";
     let responses = b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n\
         HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n";
@@ -160,7 +161,7 @@ fn a_chunked_request_without_trailers() {
 }
 
 #[test]
-fn a_body_until_close_is_whole_only_behind_a_fin() {
+fn a_body_until_close_is_complete_only_after_a_fin() {
     let response = b"HTTP/1.0 200 OK\r\n\r\nall of it";
     for (how, end) in [
         (Ending::Fin, "< end"),
@@ -215,7 +216,7 @@ fn a_stream_that_ends_inside_a_message_leaves_it_incomplete() {
 }
 
 #[test]
-fn interim_answers_are_messages_and_leave_the_exchange_open() {
+fn interim_responses_are_messages_and_leave_the_exchange_open() {
     let responses = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
     assert_eq!(
         outline(&[client(GET), server(responses)])[3..],
@@ -332,7 +333,7 @@ fn joined_in_the_middle_the_rest_of_a_message_is_raw_and_the_next_one_is_read() 
 }
 
 #[test]
-fn an_answer_without_a_captured_request_belongs_to_no_exchange() {
+fn a_response_without_a_captured_request_belongs_to_no_exchange() {
     assert_eq!(
         outline(&[server(OK), client(GET), server(OK)]),
         [
@@ -428,7 +429,7 @@ fn a_gap_to_the_very_end_of_a_body_ends_it() {
 }
 
 #[test]
-fn a_gap_beyond_a_body_is_shown_on_both_sides_of_its_end_and_only_one_pair_is_left_behind_it() {
+fn a_gap_beyond_a_body_is_shown_on_both_sides_of_its_end_and_leaves_one_pair_after_it() {
     let lines = outline(&[
         client(&[GET, GET, GET].concat()),
         server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
@@ -501,7 +502,7 @@ fn a_gap_inside_a_chunk_keeps_everything_in_step() {
 }
 
 #[test]
-fn behind_a_gap_across_chunks_all_is_body_until_a_segment_begins_with_an_response() {
+fn after_a_gap_across_chunks_all_is_body_until_a_segment_starts_with_a_response() {
     expect(
         &[
             client(GET),
@@ -537,7 +538,7 @@ fn behind_a_gap_across_chunks_all_is_body_until_a_segment_begins_with_an_respons
 }
 
 #[test]
-fn behind_lost_requests_no_pair_is_certain() {
+fn after_lost_requests_no_pair_is_certain() {
     let lines = outline(&[
         client(GET),
         client_gap(50),
@@ -640,7 +641,7 @@ fn heads_that_break_the_rules_are_odd_and_read_when_their_framing_is_clear() {
 }
 
 #[test]
-fn odd_answers_are_read_when_their_framing_is_clear() {
+fn odd_responses_are_parsed_when_their_framing_is_clear() {
     let table: &[(&[u8], &str)] = &[
         (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", r#"200 "200""#),
         (
@@ -672,7 +673,7 @@ fn odd_answers_are_read_when_their_framing_is_clear() {
 }
 
 #[test]
-fn the_rule_that_a_message_breaks_is_told() {
+fn the_rule_that_a_message_breaks_is_reported() {
     let table: &[(&[u8], &str)] = &[
         (
             b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
@@ -747,7 +748,7 @@ fn a_long_head_keeps_its_framing_and_its_pair() {
 }
 
 #[test]
-fn a_request_where_an_answer_should_be_is_an_exchange_of_its_own() {
+fn a_request_in_place_of_a_response_is_an_exchange_of_its_own() {
     let lines = outline(&[client(GET), server(GET), server(OK)]);
     assert_eq!(
         lines[3..],
@@ -789,7 +790,7 @@ fn a_body_whose_framing_is_unclear_goes_on_until_a_segment_begins_with_a_start_l
 }
 
 #[test]
-fn what_is_no_http_after_all_is_raw_and_counted() {
+fn bytes_that_turn_out_not_to_be_http_are_raw_and_counted() {
     let stats = expect(
         &[
             client(GET),
@@ -815,7 +816,7 @@ fn what_is_no_http_after_all_is_raw_and_counted() {
 }
 
 #[test]
-fn behind_a_raw_answer_the_next_exchange_pairs() {
+fn after_a_raw_response_the_next_exchange_pairs() {
     let lines = outline(&[client(GET), server(b"<html>raw"), client(GET), server(OK)]);
     assert_eq!(
         lines[8..],
@@ -849,10 +850,10 @@ fn where_chunks_break_the_rest_is_body_as_sent_and_nothing_disappears() {
         for cut in [Cut::Whole, Cut::Bytes] {
             let play = Play::of(&[client(GET), server(&response), SERVER_END], &cut);
             let outline = play.chart.outline();
-            let told = chunks.escape_ascii();
-            assert_eq!(outline[5..], ["< end incomplete"], "{told}");
-            assert!(play.chart.texts[1].ends_with(body), "{told}");
-            assert_eq!(play.chart.bodies[0].reading, Some("sent"), "{told}");
+            let printed = chunks.escape_ascii();
+            assert_eq!(outline[5..], ["< end incomplete"], "{printed}");
+            assert!(play.chart.texts[1].ends_with(body), "{printed}");
+            assert_eq!(play.chart.bodies[0].reading, Some("sent"), "{printed}");
             assert_eq!(play.stats.malformed, 1);
             assert_eq!(
                 play.chart.bytes + play.stats.framing_bytes,
@@ -863,9 +864,9 @@ fn where_chunks_break_the_rest_is_body_as_sent_and_nothing_disappears() {
 }
 
 #[test]
-fn behind_broken_chunks_the_next_answer_is_read() {
+fn after_broken_chunks_the_next_response_is_parsed() {
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    // The last one forgets its last chunk.
+    // The last one omits its last chunk.
     for chunks in [&b"{\"a\": 1}"[..], b"2\r\nab\r\nxyz", b"2\r\nab\r\n"] {
         let steps = [
             client(GET),
@@ -910,18 +911,22 @@ fn odd_chunk_sizes_are_read_and_all_is_searched_as_sent_too() {
                 &[client(GET), server(&response), client(GET), server(OK)],
                 &cut,
             );
-            let told = chunks.escape_ascii();
+            let printed = chunks.escape_ascii();
             assert!(
                 play.chart
                     .lines()
                     .iter()
                     .any(|line| line == r#"< body "NEEDLE""#),
-                "{told}"
+                "{printed}"
             );
-            assert_eq!(play.chart.outline()[5], "< end", "{told}");
+            assert_eq!(play.chart.outline()[5], "< end", "{printed}");
             let is_odd = chunks[0] == b'3' && chunks[1] == b'\r' || chunks.starts_with(b"000");
             if !is_odd && chunks[0] != b'\n' && chunks[0] != b'\r' {
-                assert_eq!(play.chart.readings[0], ("sent", chunks.to_vec()), "{told}");
+                assert_eq!(
+                    play.chart.readings[0],
+                    ("sent", chunks.to_vec()),
+                    "{printed}"
+                );
             }
         }
     }
@@ -974,7 +979,7 @@ fn very_many_fields_are_read_leniently() {
 }
 
 #[test]
-fn a_start_line_beyond_the_bound_is_given_up_and_told_raw() {
+fn a_start_line_beyond_the_limit_is_emitted_raw() {
     let request = [
         b"GET /".as_slice(),
         &vec![b'x'; 100_000],
@@ -1005,7 +1010,7 @@ fn a_head_byte_by_byte_takes_linear_time() {
     let started = Instant::now();
     let play = Play::of(&[client(request.as_bytes())], &Cut::Bytes);
     assert_eq!(play.chart.outline().last(), Some(&"> end"));
-    // A head that is read again for each byte takes a hundred times this.
+    // A head that is parsed again for each byte takes a hundred times this.
     assert!(
         started.elapsed() < Duration::from_millis(500),
         "{:?}",
@@ -1041,11 +1046,11 @@ fn a_kept_connection_holds_no_more_and_no_more() {
     let mut play = Play::default();
     let exchange = [client(GET), server(OK)];
     play.perform(&exchange, &Cut::Lengths(vec![20]));
-    let held = play.conversation.held();
+    let held = play.dissector.held();
     for _ in 0..100 {
         play.perform(&exchange, &Cut::Lengths(vec![20]));
     }
-    assert_eq!(play.conversation.held(), held);
+    assert_eq!(play.dissector.held(), held);
 }
 
 #[test]
@@ -1094,7 +1099,7 @@ fn a_very_long_start_line_of_no_known_method_is_recognised_by_its_end() {
     }
 }
 
-/// A message of one side, as bytes.
+/// A message of one direction, as bytes.
 fn message(response: bool) -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 0..40);
     let fields = proptest::collection::vec("[A-Z][a-z-]{0,8}: [ -~]{0,12}\r\n", 0..4);
@@ -1127,7 +1132,7 @@ fn message(response: bool) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Writes that look like HTTP here and there, and holes.
+/// Writes that partly look like HTTP, and gaps.
 fn noise() -> impl Strategy<Value = Vec<Step>> {
     let piece = prop_oneof![
         proptest::collection::vec(any::<u8>(), 1..20),
@@ -1158,14 +1163,14 @@ fn noise() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn any_cut_of_a_valid_conversation_tells_the_same(
+    fn any_cut_of_a_valid_conversation_gives_the_same_messages(
         requests in proptest::collection::vec(message(false), 1..4),
         responses in proptest::collection::vec(message(true), 1..4),
         lengths in proptest::collection::vec(1..60_usize, 1..6),
     ) {
         let steps = [client(&requests.concat()), server(&responses.concat()), CLIENT_END, SERVER_END];
         let whole = Play::of(&steps, &Cut::Whole);
-        // Of each line, what it is: a path may be called anything.
+        // Only the kind of each line, since a path may have any name.
         let broken = |line: &str| line.starts_with("tcp.burst") || line == "end incomplete";
         prop_assert!(!whole.chart.lines().iter().any(|line| broken(&line[2..])));
         for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
@@ -1175,7 +1180,7 @@ proptest! {
     }
 
     #[test]
-    fn every_byte_of_any_traffic_is_told_or_counted_as_framing(
+    fn every_byte_of_any_traffic_is_emitted_or_counted_as_framing(
         mut steps in noise(),
         lengths in proptest::collection::vec(1..20_usize, 1..6),
     ) {
@@ -1184,10 +1189,10 @@ proptest! {
             let play = Play::of(&steps, &cut);
             prop_assert!(play.chart.is_quiet());
             let sent: usize = steps.iter().map(|step| if let Step::Write(_, bytes) = step { bytes.len() } else { 0 }).sum();
-            // Of chunks that no head told of, the framing is in another reading.
-            let told: usize = play.chart.readings.iter().filter(|(name, _)| *name == "sent").map(|(_, text)| text.len()).sum();
+            // For chunks that no head declares, the framing is part of another reading.
+            let printed: usize = play.chart.readings.iter().filter(|(name, _)| *name == "sent").map(|(_, text)| text.len()).sum();
             let all = play.chart.bytes + play.stats.framing_bytes;
-            prop_assert!(all == sent as u64 || all < sent as u64 && told > 0, "{all} of {sent} {:#?}", play.chart.lines());
+            prop_assert!(all == sent as u64 || all < sent as u64 && printed > 0, "{all} of {sent} {:#?}", play.chart.lines());
         }
     }
 

@@ -1,5 +1,5 @@
-//! The body of a response whose request is not known: it has none if that was a HEAD (RFC 9112
-//! section 6.3), whatever its fields say. Then the next response stands where the body would begin.
+//! Bodies of responses whose request is not known. The response to a HEAD has no body, whatever its
+//! fields declare (RFC 9112 section 6.3): the next response then starts where the body would.
 
 use super::super::output::Output;
 use super::super::{AfterGap, Gap, Input, ProbeResult, Progress, Then};
@@ -9,8 +9,8 @@ use super::{DirectionState, Http1};
 use crate::message::MessageEvent;
 
 impl Http1 {
-    /// Looks whether a body begins here, or the next response: at the start of a segment, and with
-    /// a status line.
+    /// Decides whether a body or the next response starts here. The next response must be at the
+    /// start of a segment and have a status line.
     pub(super) fn unasked(
         &mut self,
         input: &Input<'_>,
@@ -25,7 +25,7 @@ impl Http1 {
         let whole = |len| len <= input.bytes.len() as u64;
         match (probed, framing) {
             (ProbeResult::Certain, _) if is_response(input.bytes) => self.over(dir, 0, out),
-            // All of a body is worth more than what may be the start of a status line.
+            // A complete body is preferred over bytes that may start a status line.
             (ProbeResult::Likely { .. }, Framing::Length(len)) if whole(len) => {
                 self.body_begins(dir, 0, framing)
             }
@@ -36,7 +36,8 @@ impl Http1 {
         }
     }
 
-    /// Takes a hole where the body would begin, or in its first bytes: it is one of the body.
+    /// Handles a gap where the body would start, or in its first bytes: the missing bytes belong to
+    /// the body. `None` if the gap extends beyond the body.
     pub(super) fn gap_unasked(
         &mut self,
         gap: &Gap<'_>,
@@ -60,10 +61,10 @@ impl Http1 {
         if !gap.waiting.is_empty() {
             body.push(dir, gap.waiting, out);
         }
-        body.hole(dir, out);
-        out.say(dir, MessageEvent::Gap { len, reason });
+        body.gap(dir, out);
+        out.emit(dir, MessageEvent::Gap { len, reason });
         Some(AfterGap {
-            told: len,
+            emitted: len,
             consumed: gap.waiting.len(),
             then: match then {
                 Then::Body(u64::MAX) => then,
@@ -73,12 +74,12 @@ impl Http1 {
     }
 
     /// Whether a message is a response whose request is not known, so that it may have no body.
-    pub(super) fn is_unasked(half: &DirectionState) -> bool {
-        half.response && half.request.is_none()
+    pub(super) fn is_unasked(state: &DirectionState) -> bool {
+        state.response && state.request.is_none()
     }
 }
 
-/// The first bytes of what may be a version.
+/// The first bytes, as many as `HTTP/` has.
 fn start(bytes: &[u8]) -> &[u8] {
     bytes.get(..b"HTTP/".len()).unwrap_or(bytes)
 }

@@ -1,5 +1,5 @@
-//! `br` (RFC 7932). Its window is at most 16 MiB: what the format calls large windows is no part of
-//! HTTP.
+//! The decoder of `br` (RFC 7932), with a window of at most 16 MiB: HTTP does not allow the large
+//! windows of the format. All its memory is reserved from the budget.
 
 use brotli_decompressor::{
     Allocator, BrotliDecompressStream, BrotliResult, BrotliState, SliceWrapper as _, StandardAlloc,
@@ -10,25 +10,25 @@ use crate::dissect::budget::{Budget, Reservation};
 
 type State = BrotliState<Meter, Meter, Meter>;
 
-/// Bytes given to the decoder at once. What it decoded of them is lost when they hold a mistake,
-/// and they are told as sent.
+/// Number of bytes passed to the decoder at once. If they contain an error, their output is lost
+/// and they are emitted as sent.
 const PIECE: usize = 512;
-/// Bytes taken from the decoder at once.
-const ROOM: usize = 8 << 10;
+/// Size of the output buffer, in bytes.
+const BUFFER: usize = 8 << 10;
 
-/// Unpacks a brotli stream.
+/// Decodes a brotli stream.
 pub(super) struct Brotli {
     state: Box<State>,
     done: bool,
-    _charge: Reservation,
+    _reservation: Reservation,
 }
 
 impl Brotli {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
-        let charge = Reservation::new(budget, size_of::<State>(), limit)?;
+        let reservation = Reservation::new(budget, size_of::<State>(), limit)?;
         let meter = || {
             Some(Meter {
-                charge: Reservation::new(budget, 0, limit)?,
+                reservation: Reservation::new(budget, 0, limit)?,
                 limit,
                 refused: false,
             })
@@ -36,7 +36,7 @@ impl Brotli {
         Some(Self {
             state: Box::new(State::new_strict(meter()?, meter()?, meter()?)),
             done: false,
-            _charge: charge,
+            _reservation: reservation,
         })
     }
 
@@ -44,9 +44,9 @@ impl Brotli {
         self.state.alloc_u8.refused || self.state.alloc_u32.refused || self.state.alloc_hc.refused
     }
 
-    /// Takes a piece that begins behind `before` bytes of those in hand.
+    /// Decodes a piece that starts after `before` of the bytes in hand.
     fn piece(&mut self, piece: &[u8], before: usize, sink: Sink<'_>) -> Result<(), Failure> {
-        let mut room = [0; ROOM];
+        let mut buffer = [0; BUFFER];
         let (mut used, mut left) = (0, piece.len());
         loop {
             let failed = before.saturating_add(used);
@@ -57,18 +57,18 @@ impl Brotli {
                     Err(Failure::Broken(failed))
                 };
             }
-            let (mut given, mut free, mut total) = (0, room.len(), 0);
+            let (mut given, mut free, mut total) = (0, buffer.len(), 0);
             let result = BrotliDecompressStream(
                 &mut left,
                 &mut used,
                 piece,
                 &mut free,
                 &mut given,
-                &mut room,
+                &mut buffer,
                 &mut total,
                 &mut self.state,
             );
-            sink(room.get(..given).unwrap_or_default())
+            sink(buffer.get(..given).unwrap_or_default())
                 .map_err(|_| Failure::ExpansionLimit(before.saturating_add(used)))?;
             match result {
                 BrotliResult::ResultSuccess => self.done = true,
@@ -102,22 +102,22 @@ impl Decoder for Brotli {
     }
 }
 
-/// Allocates for a decoder what the budget has.
+/// Allocates memory for a decoder as far as the budget allows.
 struct Meter {
-    charge: Reservation,
+    reservation: Reservation,
     limit: usize,
-    /// It did not have as much as was asked for.
+    /// Whether the budget has refused an allocation.
     refused: bool,
 }
 
 impl<T: Clone + Default> Allocator<T> for Meter {
     type AllocatedMemory = <StandardAlloc as Allocator<T>>::AllocatedMemory;
 
-    /// `len` places, or none: then the decoder fails.
+    /// Allocates `len` cells, or none if the budget refuses, which makes the decoder fail.
     fn alloc_cell(&mut self, len: usize) -> Self::AllocatedMemory {
         let bytes = len.saturating_mul(size_of::<T>());
-        let sum = self.charge.bytes().saturating_add(bytes);
-        if self.charge.resize(sum, self.limit) {
+        let sum = self.reservation.bytes().saturating_add(bytes);
+        if self.reservation.resize(sum, self.limit) {
             StandardAlloc::default().alloc_cell(len)
         } else {
             self.refused = true;
@@ -127,7 +127,7 @@ impl<T: Clone + Default> Allocator<T> for Meter {
 
     fn free_cell(&mut self, memory: Self::AllocatedMemory) {
         let bytes = memory.slice().len().saturating_mul(size_of::<T>());
-        let rest = self.charge.bytes().saturating_sub(bytes);
-        self.charge.resize(rest, self.limit);
+        let rest = self.reservation.bytes().saturating_sub(bytes);
+        self.reservation.resize(rest, self.limit);
     }
 }

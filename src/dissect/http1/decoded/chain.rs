@@ -1,8 +1,9 @@
-//! *Chain*: all that is undone to one body: the codings that its head says, one after the other,
-//! then what its first bytes show.
+//! The decoding chain of one body: one stage for each coding that the head declares, then the
+//! outputs that the first decoded bytes call for. Memory is reserved before it is used, and only
+//! the first bytes are buffered.
 //!
 //! ```text
-//! bytes ──▶ Stage ──▶ ... ──▶ Tail ──▶ Text ──▶ told
+//! bytes ──▶ Stage ──▶ ... ──▶ Tail ──▶ Text ──▶ text of the message
 //!                              ├─────▶ Stage ──▶ Text ──▶ another reading
 //!                              └─────▶ ...
 //! ```
@@ -11,56 +12,56 @@ use super::Charset;
 use super::codings::Coding;
 use super::look::{About, Judgement, is_text, judge, tried};
 use super::stage::{Bounds, ExpansionLimit, Piece, Stage};
-use super::text::{Listener, Text};
+use super::text::{Text, TextSink};
 use crate::dissect::budget::Budget;
 use crate::message::Decoding;
 
-/// Decoded bytes of a trial that are looked at.
+/// Maximum number of decoded bytes that are examined in a trial.
 const TRIAL: usize = 1024;
 
-/// All that is undone to one body.
+/// The decoding chain of one body.
 pub(super) struct Chain {
-    /// What undoes each coding that the head says; the last one that was applied comes first. At
-    /// most [`crate::limits::CODINGS`].
+    /// One stage for each declared coding, in the order of decoding (the coding that was applied
+    /// last comes first). At most [`crate::limits::CODINGS`].
     stages: Vec<Stage>,
     tail: Tail,
 }
 
-/// What becomes of the bytes behind the stages.
+/// The outputs after the stages.
 pub(super) struct Tail {
-    /// Until the first bytes were looked at.
+    /// The context for examining the first bytes; `None` once they were examined.
     look: Option<Look>,
-    /// The message's own text, then that of other readings.
+    /// The message's own text, then the text of other readings.
     outputs: Vec<Output>,
-    /// The stages could undo nothing: what comes out of them is what was sent.
+    /// Whether no stage could decode anything: the stages then pass on the bytes as sent.
     mistaken: bool,
 }
 
-/// What is needed to look at the first bytes.
+/// The context for examining the first bytes.
 pub(super) struct Look {
     pub(super) about: About,
     pub(super) charset: Option<Charset>,
     pub(super) other: Option<Charset>,
-    /// The head says a coding that is not known.
+    /// Whether the head declares an unknown coding.
     pub(super) unknown: bool,
-    /// The memory of all decoders, and its bound.
+    /// The memory budget of all decoders, and its limit.
     pub(super) budget: Budget,
     pub(super) limit: usize,
-    /// Bytes that wait for more.
+    /// Buffered bytes, too few to decide.
     pub(super) held: Vec<u8>,
 }
 
-/// A way in which the bytes are read.
+/// One reading of the bytes.
 struct Output {
-    /// Undoes a coding that the head does not say.
+    /// Decodes a coding that the head does not declare.
     stage: Option<(Stage, &'static str)>,
     text: Text,
 }
 
-/// How the message's own text came to be.
+/// How the message's own text was obtained.
 pub(super) struct Outcome {
     pub(super) state: Decoding,
-    /// What the bytes were taken for, where that is not what the head says.
+    /// The actual form of the bytes, if it differs from what the head declares.
     pub(super) reading: Option<&'static str>,
 }
 
@@ -74,7 +75,7 @@ impl Chain {
         Self { stages, tail }
     }
 
-    /// The body was said to come in chunks, and does not as far as the grammar goes.
+    /// Records that the body was declared to be chunked but violates the grammar of chunks.
     pub(super) const fn doubt_chunks(&mut self) {
         if let Some(look) = &mut self.tail.look {
             look.about.hints.chunked = true;
@@ -86,36 +87,36 @@ impl Chain {
         &mut self,
         bytes: &[u8],
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let Self { stages, tail } = self;
-        pass(stages, tail, bounds, Piece::Decoded(bytes), listener)
+        pass(stages, tail, bounds, Piece::Decoded(bytes), sink)
     }
 
-    /// Bytes are missing. False when what comes behind them cannot be decoded.
-    pub(super) fn hole(&mut self, bounds: Bounds, listener: &mut dyn Listener) -> bool {
-        self.stages.is_empty() && self.tail.hole(bounds, listener)
+    /// Handles a gap. Returns false if the bytes after it cannot be decoded.
+    pub(super) fn gap(&mut self, bounds: Bounds, sink: &mut dyn TextSink) -> bool {
+        self.stages.is_empty() && self.tail.gap(bounds, sink)
     }
 
-    /// Tells what is held.
+    /// Ends the body and emits buffered bytes.
     pub(super) fn finish(
         &mut self,
         whole: bool,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<Outcome, ExpansionLimit> {
         let mut state = None;
         let mut stages = &mut *self.stages;
         while let Some((stage, later)) = stages.split_first_mut() {
             stage.finish(whole, &mut |piece| {
-                pass(later, &mut self.tail, bounds, piece, listener)
+                pass(later, &mut self.tail, bounds, piece, sink)
             })?;
             if state.is_none_or(|state| state == Decoding::Decoded) {
                 state = Some(stage.state());
             }
             stages = later;
         }
-        self.tail.finish(whole, bounds, listener)?;
+        self.tail.finish(whole, bounds, sink)?;
         Ok(self.tail.outcome(state))
     }
 }
@@ -126,13 +127,13 @@ fn pass(
     tail: &mut Tail,
     bounds: Bounds,
     piece: Piece<'_>,
-    listener: &mut dyn Listener,
+    sink: &mut dyn TextSink,
 ) -> Result<(), ExpansionLimit> {
     let Some((stage, later)) = stages.split_first_mut() else {
-        return tail.push(piece, bounds, listener);
+        return tail.push(piece, bounds, sink);
     };
     stage.push(piece, bounds, &mut |piece| {
-        pass(later, tail, bounds, piece, listener)
+        pass(later, tail, bounds, piece, sink)
     })
 }
 
@@ -141,46 +142,47 @@ impl Tail {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let Some(look) = &mut self.look else {
-            return self.give(piece, bounds, listener);
+            return self.give(piece, bounds, sink);
         };
         let bytes = match piece {
             Piece::Decoded(bytes) => bytes,
             Piece::AsSent(bytes) if look.held.is_empty() || look.about.mistaken => {
-                // Nothing was decoded: the coding is not the one that was said, or there is none.
+                // Nothing was decoded: the declared coding is the wrong one, or the body is not
+                // coded.
                 look.about.mistaken = true;
                 self.mistaken = true;
                 bytes
             }
             Piece::AsSent(_) => {
-                self.settle(bounds, listener)?;
-                return self.give(piece, bounds, listener);
+                self.decide_now(bounds, sink)?;
+                return self.give(piece, bounds, sink);
             }
         };
         if look.held.is_empty() {
             let judgement = judge(bytes, false, look.about);
             if judgement != Judgement::More {
-                self.decide(judgement, bytes, listener);
-                return self.give(Piece::Decoded(bytes), bounds, listener);
+                self.decide(judgement, bytes, sink);
+                return self.give(Piece::Decoded(bytes), bounds, sink);
             }
         }
         look.held.extend_from_slice(bytes);
         let judgement = judge(&look.held, false, look.about);
         if judgement != Judgement::More {
             let held = std::mem::take(&mut look.held);
-            self.decide(judgement, &held, listener);
-            self.give(Piece::Decoded(&held), bounds, listener)?;
+            self.decide(judgement, &held, sink);
+            self.give(Piece::Decoded(&held), bounds, sink)?;
         }
         Ok(())
     }
 
-    /// No more bytes come to look at.
-    fn settle(
+    /// Decides with the bytes that are there, since no more will arrive.
+    fn decide_now(
         &mut self,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let Some(look) = &mut self.look else {
             return Ok(());
@@ -190,25 +192,25 @@ impl Tail {
             Judgement::More => Judgement::Plain,
             judgement => judgement,
         };
-        self.decide(judgement, &held, listener);
+        self.decide(judgement, &held, sink);
         match held.is_empty() {
             true => Ok(()),
-            false => self.give(Piece::Decoded(&held), bounds, listener),
+            false => self.give(Piece::Decoded(&held), bounds, sink),
         }
     }
 
-    /// Sets up what reads the body.
-    fn decide(&mut self, judgement: Judgement, first: &[u8], listener: &mut dyn Listener) {
+    /// Sets up the outputs.
+    fn decide(&mut self, judgement: Judgement, first: &[u8], sink: &mut dyn TextSink) {
         let Some(look) = self.look.take() else { return };
         match judgement {
             Judgement::More | Judgement::Plain => self.outputs.push(look.plain()),
             Judgement::Coded {
                 coding,
                 shown: true,
-            } => self.show(look.coded_in(coding), &look, listener),
+            } => self.show(look.coded_in(coding), &look, sink),
             Judgement::Coded { coding, .. } => {
                 self.outputs.push(look.plain());
-                self.add(coding.name(), look.coded_in(coding), listener);
+                self.add(coding.name(), look.coded_in(coding), sink);
             }
             Judgement::Try => {
                 let About {
@@ -224,30 +226,30 @@ impl Tail {
                     .clone()
                     .find(|coding| look.is_likely(*coding, first));
                 let output = shown.and_then(|coding| look.coded_in(coding));
-                self.show(output, &look, listener);
+                self.show(output, &look, sink);
                 for coding in codings.filter(|coding| shown != Some(*coding)) {
-                    self.add(coding.name(), look.coded_in(coding), listener);
+                    self.add(coding.name(), look.coded_in(coding), sink);
                 }
             }
         }
     }
 
-    /// Shows the body with a coding undone, beside a reading as it was sent; or plainly, if there
-    /// is no memory for that.
-    fn show(&mut self, decoded: Option<Output>, look: &Look, listener: &mut dyn Listener) {
+    /// Makes the decoded bytes the message's own text, with a reading of the bytes as sent; or
+    /// shows them as sent, if there is no memory for the decoder.
+    fn show(&mut self, decoded: Option<Output>, look: &Look, sink: &mut dyn TextSink) {
         match decoded {
             Some(output) => {
                 self.outputs.push(output);
-                self.add("sent", Some(Look::as_sent()), listener);
+                self.add("sent", Some(Look::as_sent()), sink);
             }
             None => self.outputs.push(look.plain()),
         }
     }
 
-    /// Adds another reading, if there is room for it.
-    fn add(&mut self, name: &'static str, output: Option<Output>, listener: &mut dyn Listener) {
+    /// Adds another reading, if the limits allow it.
+    fn add(&mut self, name: &'static str, output: Option<Output>, sink: &mut dyn TextSink) {
         if let Some(output) = output
-            && let Some(reading) = listener.fork(name)
+            && let Some(reading) = sink.fork(name)
         {
             self.outputs.push(Output {
                 text: output.text.of_reading(reading),
@@ -260,7 +262,7 @@ impl Tail {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let piece = match piece {
             Piece::AsSent(bytes) if self.mistaken => Piece::Decoded(bytes),
@@ -268,15 +270,14 @@ impl Tail {
         };
         let mut outputs = self.outputs.iter_mut();
         if let Some(own) = outputs.next() {
-            own.push(piece, bounds, listener)?;
+            own.push(piece, bounds, sink)?;
         }
         if self.outputs.len() > 1 {
             let mut own = true;
             self.outputs.retain_mut(|output| {
-                let goes_on =
-                    std::mem::take(&mut own) || output.push(piece, bounds, listener).is_ok();
+                let goes_on = std::mem::take(&mut own) || output.push(piece, bounds, sink).is_ok();
                 if !goes_on {
-                    listener.drop_reading();
+                    sink.drop_reading();
                 }
                 goes_on
             });
@@ -284,8 +285,8 @@ impl Tail {
         Ok(())
     }
 
-    fn hole(&mut self, bounds: Bounds, listener: &mut dyn Listener) -> bool {
-        if self.settle(bounds, listener).is_err() {
+    fn gap(&mut self, bounds: Bounds, sink: &mut dyn TextSink) -> bool {
+        if self.decide_now(bounds, sink).is_err() {
             return false;
         }
         let coded = self.outputs.first().is_some_and(|own| own.stage.is_some());
@@ -295,7 +296,7 @@ impl Tail {
         self.outputs.retain(|output| output.stage.is_none());
         let mut goes_on = true;
         for (at, output) in self.outputs.iter_mut().enumerate() {
-            let can = output.text.hole(listener);
+            let can = output.text.gap(sink);
             goes_on &= can || at > 0;
         }
         goes_on
@@ -305,12 +306,12 @@ impl Tail {
         &mut self,
         whole: bool,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
-        self.settle(bounds, listener)?;
+        self.decide_now(bounds, sink)?;
         let mut own = true;
         for output in &mut self.outputs {
-            let finished = output.finish(whole, listener);
+            let finished = output.finish(whole, sink);
             if std::mem::take(&mut own) {
                 finished?;
             }
@@ -318,7 +319,8 @@ impl Tail {
         Ok(())
     }
 
-    /// How the message's own text came to be; `state` is that of the stages, if there are any.
+    /// Returns how the message's own text was obtained. `state` is that of the stages, if there are
+    /// any.
     fn outcome(&self, state: Option<Decoding>) -> Outcome {
         let Some(Output { stage, text }) = self.outputs.first() else {
             return Outcome {
@@ -326,9 +328,10 @@ impl Tail {
                 reading: None,
             };
         };
-        // One that gave nothing, and could not, was never applied.
+        // A decoder that failed without output was never needed.
         let found = stage.as_ref().map(|(stage, name)| (stage, *name));
-        let found = found.filter(|(stage, _)| stage.gave() || stage.state() == Decoding::Decoded);
+        let found =
+            found.filter(|(stage, _)| stage.has_output() || stage.state() == Decoding::Decoded);
         let state = match (&found, state) {
             (Some((stage, _)), _) => stage.state(),
             (None, Some(state)) => state,
@@ -341,7 +344,7 @@ impl Tail {
 }
 
 impl Look {
-    /// The bytes as they are. Text that stays coded has no characters.
+    /// The output of the bytes as they are. Text that stays coded has no character set.
     fn plain(&self) -> Output {
         let text = match self.unknown || self.about.mistaken {
             true => Text::as_sent(),
@@ -350,7 +353,7 @@ impl Look {
         Output { stage: None, text }
     }
 
-    /// The same, beside what they seem to be.
+    /// The output of the bytes as sent, beside their decoded form.
     fn as_sent() -> Output {
         Output {
             stage: None,
@@ -358,7 +361,7 @@ impl Look {
         }
     }
 
-    /// The bytes with a coding undone; `None` when there is no memory for that.
+    /// The output of the bytes with a coding undone; `None` if there is no memory for the decoder.
     fn coded_in(&self, coding: Coding) -> Option<Output> {
         let stage = Stage::new(coding, &self.budget, self.limit)?;
         Some(Output {
@@ -367,7 +370,7 @@ impl Look {
         })
     }
 
-    /// Whether `first` can be undone as this coding, and is text then.
+    /// Whether `first` can be decoded with this coding, and is text then.
     fn is_likely(&self, coding: Coding, first: &[u8]) -> bool {
         let Some(mut stage) = Stage::new(coding, &self.budget, self.limit) else {
             return false;
@@ -378,7 +381,7 @@ impl Look {
             free: TRIAL as u64,
         };
         let mut text = Vec::new();
-        // That it swells beyond what is looked at is no matter.
+        // Exceeding the limit of the trial is no failure.
         let _ = stage.push(Piece::Decoded(first), bounds, &mut |piece| {
             if let Piece::Decoded(bytes) = piece {
                 text.extend_from_slice(bytes);
@@ -397,28 +400,28 @@ impl Output {
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) -> Result<(), ExpansionLimit> {
         let text = &mut self.text;
         if let Some((stage, _)) = &mut self.stage {
             return stage.push(piece, bounds, &mut |piece| {
-                text.push(piece, listener);
+                text.push(piece, sink);
                 Ok(())
             });
         }
-        text.push(piece, listener);
+        text.push(piece, sink);
         Ok(())
     }
 
-    fn finish(&mut self, whole: bool, listener: &mut dyn Listener) -> Result<(), ExpansionLimit> {
+    fn finish(&mut self, whole: bool, sink: &mut dyn TextSink) -> Result<(), ExpansionLimit> {
         let text = &mut self.text;
         if let Some((stage, _)) = &mut self.stage {
             stage.finish(whole, &mut |piece| {
-                text.push(piece, listener);
+                text.push(piece, sink);
                 Ok(())
             })?;
         }
-        text.finish(listener);
+        text.finish(sink);
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! *Charset*: what the characters of text are encoded in, by its head and by its first bytes. Pure
-//! functions of bytes.
+//! The character set of text, by its head and by its first bytes. Pure functions of at most 1 KiB
+//! of a body.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::{memchr, memmem};
@@ -7,11 +7,11 @@ use memchr::{memchr, memmem};
 use super::Charset;
 use super::look::Media;
 
-/// Names of ASCII, whose bytes are UTF-8; the WHATWG's table says they are windows-1252.
+/// Names of ASCII, whose bytes are UTF-8. The WHATWG's table maps them to windows-1252.
 const ASCII: [&str; 4] = ["ascii", "us-ascii", "ansi_x3.4-1968", "iso646-us"];
 
-/// Whether a `Content-Type` says what the characters of a body are encoded in; and that, if it is
-/// text and not UTF-8.
+/// Returns whether a `Content-Type` declares a character set; and that set, if the body is text and
+/// not UTF-8.
 pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
     let Some(label) = parameter(content_type) else {
         return (false, None);
@@ -21,7 +21,7 @@ pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
     (true, charset)
 }
 
-/// The `charset` of a `Content-Type`, as it was sent.
+/// The `charset` parameter of a `Content-Type`, as sent.
 pub(crate) fn parameter(content_type: &[u8]) -> Option<&[u8]> {
     const NAME: &[u8] = b"charset";
     let semicolon = |text: &[u8]| text.iter().position(|byte| *byte == b';');
@@ -45,7 +45,7 @@ pub(crate) fn parameter(content_type: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The encoding that a name means; ASCII is UTF-8. `None` for a name that is not known.
+/// The encoding with this name; ASCII is UTF-8. `None` for an unknown name.
 fn named(label: &[u8]) -> Option<Charset> {
     // Nearly always: the search through the table of all names is 1 % of short connections.
     if label.eq_ignore_ascii_case(b"utf-8") {
@@ -60,13 +60,12 @@ fn named(label: &[u8]) -> Option<Charset> {
     }
 }
 
-/// Bytes of markup in which it may say what its characters are encoded in (the WHATWG's HTML has
-/// 1024).
+/// Number of bytes of markup that are searched for a declaration (1024, as in the WHATWG's HTML).
 pub(super) const PRESCAN: usize = 1024;
 
-/// What the characters of markup are encoded in as it says itself, in a `meta` element, an XML
-/// declaration or `@charset`; UTF-8 when it says nothing. `None` when more bytes are needed to
-/// tell. `all`: there are no more.
+/// The character set that markup declares in a `meta` element, an XML declaration or `@charset`;
+/// UTF-8 if it declares none. `None` if more bytes are required. `all` means that there are no
+/// more.
 pub(super) fn declared(first: &[u8], all: bool) -> Option<Charset> {
     let window = first.get(..PRESCAN).unwrap_or(first);
     let names = [&b"charset"[..], b"CHARSET", b"Charset", b"encoding"];
@@ -74,7 +73,7 @@ pub(super) fn declared(first: &[u8], all: bool) -> Option<Charset> {
     if names.iter().any(is_named)
         && let Some(found) = declaration(window)
     {
-        // Whoever could read the name did not read UTF-16.
+        // A receiver that could read the name did not read UTF-16.
         let is_wide = found == UTF_16LE || found == UTF_16BE;
         return Some(if is_wide { UTF_8 } else { found });
     }
@@ -94,7 +93,7 @@ fn declaration(window: &[u8]) -> Option<Charset> {
     }
 }
 
-/// Of the first `meta` element that says it, outside of comments.
+/// The declaration in the first `meta` element that has one, outside of comments.
 fn in_meta(window: &[u8]) -> Option<Charset> {
     let mut at = 0_usize;
     loop {
@@ -118,7 +117,8 @@ fn in_meta(window: &[u8]) -> Option<Charset> {
     }
 }
 
-/// What is behind `name` and `=`, in quotes or not; also inside of another attribute's value.
+/// The value after `name` and `=`, with or without quotes; also inside the value of another
+/// attribute.
 fn attribute<'t>(tag: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     let mut places = tag
         .windows(name.len())
@@ -140,7 +140,7 @@ fn attribute<'t>(tag: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     })
 }
 
-/// The kind of UTF-16 that bytes begin with, by a byte order mark or by the zeros of ASCII
+/// The byte order of UTF-16 that bytes start with, by a byte order mark or by the zeros of ASCII
 /// characters.
 pub(super) fn is_utf_16(first: &[u8]) -> Option<Charset> {
     let is_ascii = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_says_itself_what_its_characters_are() {
+    fn markup_declares_its_own_character_set() {
         let table: &[(&str, Option<&str>)] = &[
             ("<html><meta charset=latin1>", Some("windows-1252")),
             ("<meta charset='shift_jis'/>", Some("Shift_JIS")),

@@ -1,5 +1,5 @@
-//! The *codings* of a body: which there are, by their names in `Content-Encoding` and
-//! `Transfer-Encoding`.
+//! The codings of a body, by their names in `Content-Encoding` and `Transfer-Encoding`. A list has
+//! at most [`CODINGS`] of them; with an unknown one, none is undone.
 
 use memchr::memchr2_iter;
 
@@ -10,18 +10,18 @@ use crate::limits::CODINGS;
 pub(crate) enum Coding {
     /// RFC 1952.
     Gzip,
-    /// RFC 1950, and what many mean by it, RFC 1951 alone.
+    /// RFC 1950, or RFC 1951 alone, which many senders use under this name.
     Deflate,
     /// RFC 7932.
     Brotli,
     /// RFC 8878.
     Zstd,
-    /// Chunks of which the head does not say that they are there; never in a list.
+    /// Chunks that the head does not declare; never in a list.
     Chunked,
 }
 
 impl Coding {
-    /// Its name, as HTTP has it.
+    /// The name of the coding in HTTP.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -33,35 +33,35 @@ impl Coding {
     }
 }
 
-/// What a head that breaks the rules may mean: codings whose names are somewhere in it.
+/// What a head that breaks the rules may mean: codings whose names are anywhere in it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Hints {
     /// `chunked`.
     pub(crate) chunked: bool,
-    /// `deflate`, which as data alone has no mark.
+    /// `deflate`, which has no signature as raw data.
     pub(crate) deflate: bool,
-    /// `br`, which has none either.
+    /// `br`, which has no signature.
     pub(crate) brotli: bool,
 }
 
 impl Hints {
-    /// Nothing is named.
+    /// No coding is named.
     pub(crate) const NONE: Self = Self {
         chunked: false,
         deflate: false,
         brotli: false,
     };
 
-    /// Of a head. What its sender accepts is no hint.
+    /// Searches a head. Lines of what the sender accepts (`Accept-...`) do not count.
     #[cold]
     pub(crate) fn of(head: &[u8]) -> Self {
         let mut hints = Self::NONE;
         let lines = head.split(|byte| matches!(byte, b'\n' | b'\r'));
-        let is_said = |line: &&[u8]| {
+        let counts = |line: &&[u8]| {
             let accepts = line.get(..6).unwrap_or_default();
             !accepts.eq_ignore_ascii_case(b"accept")
         };
-        for line in lines.filter(is_said) {
+        for line in lines.filter(counts) {
             let is_whole = |at: usize, word: &[u8]| {
                 let ends =
                     |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
@@ -82,25 +82,25 @@ impl Hints {
         hints
     }
 
-    /// Something is named that has no mark by which it is known.
+    /// Whether a coding without a signature is named.
     pub(crate) const fn has_unmarked(self) -> bool {
         self.deflate || self.brotli
     }
 }
 
-/// What the fields of a message say together, in the order of the codings' application.
+/// The codings in all fields of a message, in the order in which they were applied.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Codings {
     list: [Option<Coding>; CODINGS],
     len: usize,
-    /// One is not known, or there are too many: none can be undone.
+    /// Whether a coding is unknown, or there are too many: then none can be undone.
     unknown: bool,
-    /// `chunked` was named, which must be the last one.
+    /// Whether `chunked` was named. It must be the last one.
     chunked: bool,
 }
 
 impl Codings {
-    /// With one more field, which is a list.
+    /// Adds the value of another field, which is a list.
     pub(crate) fn and(mut self, value: &[u8]) -> Self {
         for name in value.split(|byte| *byte == b',') {
             self.add(name.trim_ascii());
@@ -108,7 +108,7 @@ impl Codings {
         self
     }
 
-    /// Those of the content, then those of the transfer.
+    /// The codings of the content, then those of the transfer.
     pub(crate) fn then(mut self, transfer: Self) -> Self {
         for coding in transfer.list.into_iter().flatten() {
             self.apply(coding);
@@ -117,17 +117,17 @@ impl Codings {
         self
     }
 
-    /// Nothing was named.
+    /// Whether no coding is named.
     pub(crate) const fn is_none(&self) -> bool {
         self.len == 0 && !self.unknown && !self.chunked
     }
 
-    /// All can be undone.
+    /// Whether all codings can be undone.
     pub(crate) const fn are_known(&self) -> bool {
         !self.unknown
     }
 
-    /// Those that are undone; none if one of them is not known.
+    /// The codings that are undone; none if one of them is unknown.
     pub(super) fn undoable(&self) -> &[Option<Coding>] {
         let len = if self.unknown { 0 } else { self.len };
         self.list.get(..len).unwrap_or_default()
@@ -156,7 +156,7 @@ impl Codings {
         }
     }
 
-    /// A name with something around it, or one that is not known.
+    /// Parses a name with surplus characters around it. Any other name is unknown.
     #[cold]
     fn add_odd(&mut self, name: &[u8]) {
         let word = name.split(|byte| *byte == b';').next().unwrap_or_default();

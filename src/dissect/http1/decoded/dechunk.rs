@@ -1,17 +1,17 @@
-//! *Dechunk*: takes the framing of chunks (RFC 9112 section 7.1) off a body whose end is known
-//! without it, because its head does not say that it comes in chunks.
+//! The decoder of chunks (RFC 9112 section 7.1) in a body whose end is known without them, since
+//! its head does not declare them. It buffers one line of at most 1 KiB.
 
 use super::stage::{Decoder, Failure, Sink};
 use crate::dissect::http1::body::{any_chunk_size, chunk_size};
 
-/// The longest line of the framing.
+/// Maximum length of a line of the framing, in bytes.
 const LINE: usize = 1024;
 
-/// Reads chunks.
+/// Decodes chunks.
 #[derive(Default)]
 pub(super) struct Dechunk {
     at: At,
-    /// What is there of the line at hand.
+    /// The current line, as far as it was received.
     line: Vec<u8>,
 }
 
@@ -21,16 +21,16 @@ enum At {
     Size,
     /// This many bytes of data are left.
     Data(u64),
-    /// In front of the line end behind a chunk.
-    Behind,
-    /// Behind the last chunk, in front of the empty line.
+    /// Before the line end after a chunk.
+    AfterData,
+    /// After the last chunk, before the empty line.
     End,
-    /// Behind that: what comes is none of it.
+    /// After the empty line: no byte may follow.
     Over,
 }
 
 impl Dechunk {
-    /// The line is whole; false when it is none of the framing.
+    /// Parses the current line, which is complete. Returns false if it is malformed.
     fn read_line(&mut self) -> bool {
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         let is_blank = line.iter().all(|byte| *byte <= b' ');
@@ -41,9 +41,9 @@ impl Dechunk {
                 Some(size) => self.at = At::Data(size),
                 None => return false,
             },
-            At::Behind if is_blank => self.at = At::Size,
+            At::AfterData if is_blank => self.at = At::Size,
             At::End if is_blank => self.at = At::Over,
-            At::Behind | At::End => return false,
+            At::AfterData | At::End => return false,
             At::Data(_) | At::Over => {}
         }
         self.line.clear();
@@ -63,11 +63,11 @@ impl Decoder for Dechunk {
                         .map_err(|_| Failure::ExpansionLimit(used))?;
                     used = used.saturating_add(len);
                     self.at = match left.saturating_sub(len as u64) {
-                        0 => At::Behind,
+                        0 => At::AfterData,
                         left => At::Data(left),
                     };
                 }
-                At::Size | At::Behind | At::End => {
+                At::Size | At::AfterData | At::End => {
                     let end = memchr::memchr(b'\n', rest).map(|at| at.saturating_add(1));
                     let part = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                     if self.line.len().saturating_add(part.len()) > LINE {
@@ -75,7 +75,7 @@ impl Decoder for Dechunk {
                     }
                     self.line.extend_from_slice(part);
                     if end.is_some() && !self.read_line() {
-                        // All of the line is told as sent, also what came before.
+                        // The whole line is emitted as sent, including the part received earlier.
                         let known = self.line.len().saturating_sub(part.len());
                         self.line.truncate(known);
                         return Err(Failure::Broken(used));

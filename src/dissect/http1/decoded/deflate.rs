@@ -1,60 +1,61 @@
-//! `deflate`: zlib streams (RFC 1950), and what many servers send under that name, deflate data
-//! alone (RFC 1951). Checksums are not compared: a wrong one says that something is amiss, not
-//! what.
+//! The decoder of `deflate`: zlib streams (RFC 1950), and the raw deflate data (RFC 1951) that many
+//! servers send under that name. Checksums are not verified: a wrong one would show that there is
+//! an error, but not where. Memory is 48 KiB for each stream.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::stage::{Decoder, Failure, Sink};
 use crate::dissect::budget::{Budget, Reservation};
 
-/// What an [`Inflate`] allocates: a window of 32 KiB, and tables.
+/// Memory of an [`Inflate`]: a window of 32 KiB, and tables.
 const MEMORY: usize = 48 << 10;
-/// As large as the window, so that nothing that was decoded in front of a mistake is left in it.
-const ROOM: usize = 32 << 10;
+/// Size of the output buffer, in bytes. It is as large as the window, so that all output before a
+/// malformed byte is passed on.
+const BUFFER: usize = 32 << 10;
 
-/// Unpacks deflate data. It allocates nothing before the first byte.
+/// Decodes raw deflate data. Allocates nothing before the first byte.
 pub(super) struct Inflate {
     state: Option<Decompress>,
-    _charge: Reservation,
+    _reservation: Reservation,
 }
 
 impl Inflate {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
-        let charge = Reservation::new(budget, MEMORY, limit)?;
+        let reservation = Reservation::new(budget, MEMORY, limit)?;
         Some(Self {
             state: None,
-            _charge: charge,
+            _reservation: reservation,
         })
     }
 
-    /// Begins other data.
+    /// Starts over with other data.
     pub(super) fn restart(&mut self) {
         if let Some(state) = &mut self.state {
             state.reset(false);
         }
     }
 
-    /// Takes bytes; says how many belong to the data, and whether that is over.
+    /// Takes bytes. Returns how many belong to the data, and whether the data has ended.
     pub(super) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(usize, bool), Failure> {
         let state = self.state.get_or_insert_with(|| Decompress::new(false));
         #[expect(
             clippy::large_stack_arrays,
             reason = "on the heap each open body would have one"
         )]
-        let mut room = [0; ROOM];
+        let mut buffer = [0; BUFFER];
         let mut used = 0_usize;
         loop {
             let (before_in, before_out) = (state.total_in(), state.total_out());
             let input = bytes.get(used..).unwrap_or_default();
-            let status = state.decompress(input, &mut room, FlushDecompress::None);
+            let status = state.decompress(input, &mut buffer, FlushDecompress::None);
             let taken = state.total_in().saturating_sub(before_in) as usize;
             let given = state.total_out().saturating_sub(before_out) as usize;
             used = used.saturating_add(taken);
-            sink(room.get(..given).unwrap_or_default())
+            sink(buffer.get(..given).unwrap_or_default())
                 .map_err(|_| Failure::ExpansionLimit(used))?;
             match status {
                 Ok(Status::StreamEnd) => return Ok((used, true)),
-                // Its window may hold more although the input is used up.
+                // The window may contain more output although all input was consumed.
                 Ok(_) if taken > 0 || given > 0 => {}
                 Ok(_) if used >= bytes.len() => return Ok((used, false)),
                 Ok(_) | Err(_) => return Err(Failure::Broken(used)),
@@ -63,13 +64,13 @@ impl Inflate {
     }
 }
 
-/// Unpacks what is called `deflate`.
+/// Decodes a body that is declared as `deflate`.
 pub(super) struct Deflate {
     inflate: Inflate,
     at: At,
-    /// The first two bytes: a zlib header, or not.
+    /// The first two bytes, which may be a zlib header.
     head: [u8; 2],
-    /// Of those, which wait.
+    /// The range of bytes in `head` that were not decoded yet.
     waiting: (usize, usize),
 }
 
@@ -79,8 +80,8 @@ enum At {
     Data {
         zlib: bool,
     },
-    /// In the checksum, or behind it; this many bytes of it are left.
-    Behind(usize),
+    /// In the checksum or after it; this many bytes of it are left.
+    Trailer(usize),
 }
 
 impl Deflate {
@@ -93,16 +94,17 @@ impl Deflate {
         })
     }
 
-    /// Looks at the two first bytes.
+    /// Decides by the first two bytes.
     fn head(&mut self, used: usize, sink: Sink<'_>) -> Result<(), Failure> {
         let [method, flags] = self.head;
-        // Deflate with a window of at most 32 KiB; together a multiple of 31. Deflate data would
-        // have to begin with a stored block behind odd padding to look like this.
+        // A zlib header: method 8 with a window of at most 32 KiB, and both bytes together a
+        // multiple of 31. Raw deflate data looks like this only if it starts with a stored block
+        // after odd padding.
         let checked = u16::from_be_bytes(self.head).checked_rem(31) == Some(0);
-        // As deflate data 0x78 is that stored block, whatever the check bits are.
+        // As raw deflate data, 0x78 is such a stored block whatever the check bits are.
         let zlib = method & 0x0f == 8 && method >> 4 <= 7 && (checked || method == 0x78);
-        // It wants a dictionary, which only its makers know; or it is a page or JSON, which as
-        // deflate data is noise with no mistake in it.
+        // The stream requires a preset dictionary, which is not available. Or it is HTML or JSON,
+        // which raw deflate would decode to noise without an error.
         if zlib && flags & 0x20 != 0 || is_text(self.head) {
             return Err(Failure::Broken(used));
         }
@@ -113,7 +115,7 @@ impl Deflate {
                 Ok((taken, over)) => {
                     self.waiting.0 = taken;
                     if over {
-                        self.at = At::Behind(0);
+                        self.at = At::Trailer(0);
                     }
                 }
                 Err(Failure::Broken(taken)) => {
@@ -132,7 +134,7 @@ impl Deflate {
     }
 }
 
-/// Text begins like this, and deflate data hardly ever.
+/// Whether the bytes start text; deflate data hardly ever starts like this.
 const fn is_text(head: [u8; 2]) -> bool {
     match head {
         [b'<', next] => next.is_ascii_alphabetic() || matches!(next, b'!' | b'?'),
@@ -165,17 +167,17 @@ impl Decoder for Deflate {
                     let (taken, over) = self
                         .inflate
                         .push(data, sink)
-                        .map_err(|failure| failure.behind(used))?;
+                        .map_err(|failure| failure.after(used))?;
                     used = used.saturating_add(taken);
                     if over {
-                        self.at = At::Behind(if zlib { 4 } else { 0 });
+                        self.at = At::Trailer(if zlib { 4 } else { 0 });
                     }
                 }
-                At::Behind(0) => return Err(Failure::Broken(used)),
-                At::Behind(left) => {
+                At::Trailer(0) => return Err(Failure::Broken(used)),
+                At::Trailer(left) => {
                     let skipped = left.min(rest.len().saturating_add(1));
                     used = used.saturating_add(skipped);
-                    self.at = At::Behind(left.saturating_sub(skipped));
+                    self.at = At::Trailer(left.saturating_sub(skipped));
                 }
             }
         }
@@ -187,6 +189,6 @@ impl Decoder for Deflate {
     }
 
     fn is_done(&self) -> bool {
-        matches!(self.at, At::Behind(_))
+        matches!(self.at, At::Trailer(_))
     }
 }

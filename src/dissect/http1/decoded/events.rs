@@ -1,44 +1,45 @@
-//! *Events*: how many an event stream has (`text/event-stream`, WHATWG HTML section 9.2).
+//! A counter of the events in an event stream (`text/event-stream`, WHATWG HTML section 9.2). It
+//! works byte by byte, so that the count does not depend on how the stream is cut.
 
-/// Counts the events of a stream, however it is cut: each ends with an empty line, and has a field
-/// `data`. A comment, by which servers keep a connection alive, is none.
+/// Counts events: each ends with an empty line and has a `data` field. A comment, which servers
+/// send to keep a connection alive, is not an event.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Events {
     count: u64,
-    /// Bytes of the line so far, up to one more than the field's name has.
+    /// Number of bytes of the current line, at most one more than the length of [`NAME`].
     column: usize,
-    /// Those are all of the field's name.
+    /// Whether all of these bytes match the field name.
     named: bool,
-    /// The event has such a field.
+    /// Whether the current event has a `data` field.
     data: bool,
-    /// The last byte was a CR: an LF behind it ends no other line.
+    /// Whether the last byte was a CR: an LF after it ends no other line.
     cr: bool,
 }
 
-/// The field that makes an event.
+/// The field that every counted event has.
 const NAME: &[u8] = b"data";
 
 impl Events {
-    /// The next bytes.
+    /// Takes the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            let behind_cr = std::mem::replace(&mut self.cr, *byte == b'\r');
+            let after_cr = std::mem::replace(&mut self.cr, *byte == b'\r');
             match byte {
-                b'\n' if behind_cr => {}
+                b'\n' if after_cr => {}
                 b'\r' | b'\n' => self.end_line(),
                 _ => self.go_on(*byte),
             }
         }
     }
 
-    /// How many events are whole.
+    /// Number of complete events.
     pub(super) const fn count(&self) -> u64 {
         self.count
     }
 
     fn go_on(&mut self, byte: u8) {
         self.named = match NAME.get(self.column) {
-            Some(wanted) => (self.named || self.column == 0) && byte == *wanted,
+            Some(expected) => (self.named || self.column == 0) && byte == *expected,
             None if self.column == NAME.len() => self.named && byte == b':',
             None => self.named,
         };
@@ -54,13 +55,13 @@ impl Events {
                 .count
                 .saturating_add(u64::from(std::mem::take(&mut self.data)));
         }
-        // A line may be nothing but the name.
+        // A line may be only the name.
         self.data |= self.named && self.column >= NAME.len();
         (self.column, self.named) = (0, false);
     }
 }
 
-/// Whether a `Content-Type` is that of an event stream. Asked of every message.
+/// Whether a `Content-Type` is that of an event stream. Called for every message.
 #[inline]
 pub(in crate::dissect::http1) fn is_event_stream(content_type: &[u8]) -> bool {
     const MEDIA: &[u8] = b"text/event-stream";

@@ -1,5 +1,5 @@
-//! `gzip` (RFC 1952): members one after the other. Checksums and lengths are not compared, nor are
-//! the header's.
+//! The decoder of `gzip` (RFC 1952): members in sequence. Checksums and lengths are not verified,
+//! nor is the header's checksum; memory is that of [`Inflate`].
 
 use super::deflate::Inflate;
 use super::stage::{Decoder, Failure, Sink};
@@ -14,19 +14,19 @@ mod flag {
     pub(super) const RESERVED: u8 = 0xe0;
 }
 
-/// Unpacks a gzip stream.
+/// Decodes a gzip stream.
 pub(super) struct Gzip {
     inflate: Inflate,
     at: At,
     /// The fixed part of a member's header.
     fixed: [u8; 10],
-    /// Of that, how many bytes are there.
+    /// Number of bytes in `fixed`.
     len: usize,
-    /// A member was read to its end.
+    /// Whether a member was decoded to its end.
     any: bool,
 }
 
-/// Where in a member the next byte is. What a header has is in this order.
+/// Position of the next byte in a member, in the order of RFC 1952.
 #[derive(Clone, Copy)]
 enum At {
     Fixed,
@@ -39,7 +39,7 @@ enum At {
     /// This many bytes are left.
     Checksum(u8),
     Data,
-    /// Behind the data, this many bytes are left.
+    /// After the data; this many bytes are left.
     Trailer(usize),
 }
 
@@ -54,10 +54,10 @@ impl Gzip {
         })
     }
 
-    /// Takes a byte of a header; `None` when it has no place there.
+    /// Parses a byte of a header. `None` if the header is malformed.
     fn header(&mut self, byte: u8) -> Option<()> {
         self.at = match self.at {
-            // Archives are padded with zeros at times.
+            // Some archives are padded with zeros.
             At::Fixed if self.len == 0 && self.any && byte == 0 => At::Fixed,
             At::Fixed => {
                 let fits = match self.len {
@@ -73,17 +73,17 @@ impl Gzip {
                     return Some(());
                 }
                 self.part(flag::EXTRA, At::ExtraLow)
-                    .unwrap_or_else(|| self.behind_extra())
+                    .unwrap_or_else(|| self.after_extra())
             }
             At::ExtraLow => At::ExtraHigh(byte),
             At::ExtraHigh(low) => match u16::from_le_bytes([low, byte]) {
-                0 => self.behind_extra(),
+                0 => self.after_extra(),
                 left => At::Extra(left),
             },
-            At::Extra(0 | 1) => self.behind_extra(),
+            At::Extra(0 | 1) => self.after_extra(),
             At::Extra(left) => At::Extra(left.saturating_sub(1)),
-            At::Name if byte == 0 => self.behind_name(),
-            At::Comment if byte == 0 => self.behind_comment(),
+            At::Name if byte == 0 => self.after_name(),
+            At::Comment if byte == 0 => self.after_comment(),
             At::Checksum(0 | 1) => At::Data,
             At::Checksum(left) => At::Checksum(left.saturating_sub(1)),
             at @ (At::Name | At::Comment | At::Data | At::Trailer(_)) => at,
@@ -91,23 +91,23 @@ impl Gzip {
         Some(())
     }
 
-    /// `at`, if the header has such a part.
+    /// Returns `at` if the header has this part.
     fn part(&self, flag: u8, at: At) -> Option<At> {
         let [_, _, _, flags, ..] = self.fixed;
         (flags & flag != 0).then_some(at)
     }
 
-    fn behind_extra(&self) -> At {
+    fn after_extra(&self) -> At {
         self.part(flag::NAME, At::Name)
-            .unwrap_or_else(|| self.behind_name())
+            .unwrap_or_else(|| self.after_name())
     }
 
-    fn behind_name(&self) -> At {
+    fn after_name(&self) -> At {
         self.part(flag::COMMENT, At::Comment)
-            .unwrap_or_else(|| self.behind_comment())
+            .unwrap_or_else(|| self.after_comment())
     }
 
-    fn behind_comment(&self) -> At {
+    fn after_comment(&self) -> At {
         self.part(flag::CHECKSUM, At::Checksum(2))
             .unwrap_or(At::Data)
     }
@@ -124,7 +124,7 @@ impl Decoder for Gzip {
                     let (taken, over) = self
                         .inflate
                         .push(data, sink)
-                        .map_err(|failure| failure.behind(used))?;
+                        .map_err(|failure| failure.after(used))?;
                     used = used.saturating_add(taken);
                     if over {
                         self.any = true;

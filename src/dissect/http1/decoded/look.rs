@@ -1,9 +1,9 @@
-//! *Looking at first bytes*: whether a body is coded, framed or written as its head says. Pure
-//! functions of bytes.
+//! Examination of first bytes: whether a body is coded, framed or encoded as its head declares.
+//! Pure functions of at most 4 KiB of bytes.
 //!
-//! What has a mark of its own at its start (gzip, zstd, zlib, chunks, UTF-16) is known by it.
-//! Deflate data alone and brotli have none: they are tried where a head names them in a broken way,
-//! or another coding that is not there.
+//! Formats with a signature at the start (gzip, zstd, zlib, chunks, UTF-16) are recognised by it.
+//! Raw deflate and brotli have none: they are tried if a malformed head names them, or if a
+//! declared coding turns out to be wrong.
 
 use encoding_rs::UTF_8;
 
@@ -11,28 +11,28 @@ use super::charset::{declared, is_utf_16};
 use super::codings::{Coding, Hints};
 use crate::dissect::http1::body::{any_chunk_size, chunk_size};
 
-/// Bytes in which the chunks of a body that was not said to come in chunks have to end to be
-/// believed.
+/// Number of bytes in which the chunks of a body that was not declared to be chunked must end to be
+/// accepted.
 const CHUNK: usize = 4096;
-/// Bytes on which a coding without a mark is tried.
+/// Number of bytes on which a coding without a signature is tried.
 const TRIED: usize = 512;
 
-/// What a body is for, by its `Content-Type`.
+/// The type of a body, by its `Content-Type`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(in crate::dissect::http1) enum Media {
-    /// It does not say.
+    /// Not declared.
     #[default]
     Unknown,
     /// Text for people or programs.
     Text,
-    /// Text that may say itself what its characters are encoded in.
+    /// Text that may declare its own character set.
     Markup,
-    /// Anything else: it is shown as it was sent.
+    /// Any other type: it is shown as sent.
     Opaque,
 }
 
 impl Media {
-    /// Of a `Content-Type`. Asked of most messages: it allocates nothing.
+    /// Parses a `Content-Type`. Called for most messages; does not allocate.
     pub(in crate::dissect::http1) fn of(content_type: &[u8]) -> Self {
         let media = content_type.split(|byte| *byte == b';').next();
         let media = media.unwrap_or_default().trim_ascii();
@@ -64,14 +64,15 @@ impl Media {
         }
     }
 
-    /// A body of this kind is shown as what its bytes are.
+    /// Whether a body of this type is shown decoded if its bytes are found to be coded.
     pub(super) const fn is_readable(self) -> bool {
         !matches!(self, Self::Opaque)
     }
 }
 
-/// Whether a body that carries no coding by its head, and these first bytes, is to be looked at
-/// closely. Most are not, which is told in a few instructions. `all`: there are no more bytes.
+/// Fast path: whether a body without declared coding must be examined, judged by its first bytes.
+/// For most bodies a few instructions decide that it need not. `all` means that there are no more
+/// bytes.
 pub(in crate::dissect::http1) fn is_doubtful(
     first: &[u8],
     all: bool,
@@ -99,30 +100,30 @@ pub(in crate::dissect::http1) fn is_doubtful(
     }
 }
 
-/// What is known of a body beside its bytes.
+/// What is known of a body besides its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About {
     pub(super) media: Media,
-    /// What a broken head may mean.
+    /// What a malformed head may mean.
     pub(super) hints: Hints,
-    /// It was said to be coded, and these are not the bytes of that coding.
+    /// Whether the body was declared to be coded, and the bytes are not in that format.
     pub(super) mistaken: bool,
 }
 
-/// What the first bytes of a body are.
+/// The result of the examination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Judgement {
-    /// More are needed to tell.
+    /// More bytes are required.
     More,
-    /// What they seem to be.
+    /// The bytes are what they seem to be.
     Plain,
-    /// Bytes of this coding, by their mark; `shown`: the body is shown without it.
+    /// The bytes have the signature of this coding; `shown` means that the body is shown decoded.
     Coded { coding: Coding, shown: bool },
-    /// Perhaps of a coding that has no mark.
+    /// The bytes may be in a coding without a signature.
     Try,
 }
 
-/// Looks at the first bytes of a body; `all`: there are no more.
+/// Examines the first bytes of a body. `all` means that there are no more.
 pub(super) fn judge(first: &[u8], all: bool, about: About) -> Judgement {
     let shown = about.mistaken || about.media.is_readable();
     match magic(first) {
@@ -156,12 +157,12 @@ pub(super) fn judge(first: &[u8], all: bool, about: About) -> Judgement {
     }
 }
 
-/// The bytes on which a coding without a mark is tried, of the first ones.
+/// The first bytes, as many as a coding without a signature is tried on.
 pub(super) fn tried(first: &[u8]) -> &[u8] {
     first.get(..TRIED).unwrap_or(first)
 }
 
-/// The coding whose mark bytes begin with; `Err` when they may be too few to tell.
+/// The coding with this signature; `Err` if more bytes are required.
 pub(super) fn magic(first: &[u8]) -> Option<Result<Coding, ()>> {
     match first {
         [] | [0x1f | 0x28 | 0x78] | [0x1f, 0x8b] | [0x1f, 0x8b, 8] => Some(Err(())),
@@ -169,35 +170,37 @@ pub(super) fn magic(first: &[u8]) -> Option<Result<Coding, ()>> {
         [0x1f, 0x8b, 8, flags, ..] if flags & 0xe0 == 0 => Some(Ok(Coding::Gzip)),
         [0x28, 0xb5] | [0x28, 0xb5, 0x2f] => Some(Err(())),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Ok(Coding::Zstd)),
-        // The four levels of compression that RFC 1950 names, in a window of 32 KiB.
+        // The four compression levels of RFC 1950, with a window of 32 KiB.
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Ok(Coding::Deflate)),
         _ => None,
     }
 }
 
-/// Whether bytes come in chunks that nobody told of.
+/// Whether bytes are chunked although the head does not declare it.
 enum Chunks {
     None,
     More,
-    /// As far as was waited for.
+    /// Valid as far as the bytes were examined.
     Perhaps,
-    /// As far as it takes to believe it.
+    /// Valid to the end of the chunks, or of the first in `odd_chunks`.
     Seen,
 }
 
-/// `said`: somebody says that they do, and their sizes are not those that the grammar has.
-fn chunks(first: &[u8], all: bool, said: bool) -> Chunks {
-    // What is told must not depend on how many bytes came at once.
+/// Examines chunks. `named` means that a chunked framing is named in the head, and that the sizes
+/// do not follow the grammar.
+fn chunks(first: &[u8], all: bool, named: bool) -> Chunks {
+    // The result must not depend on how many bytes arrived at once.
     let all = all && first.len() <= CHUNK;
     let first = first.get(..CHUNK).unwrap_or(first);
     let end = all || first.len() >= CHUNK;
-    match said {
+    match named {
         true => odd_chunks(first, end).unwrap_or(Chunks::More),
         false => clean_chunks(first, all, end),
     }
 }
 
-/// Chunks as the grammar has them, to the last one: lines of numbers look like some of them.
+/// Examines chunks that follow the grammar, up to the last one: lines of numbers look like a few of
+/// them.
 fn clean_chunks(first: &[u8], all: bool, end: bool) -> Chunks {
     let (mut at, mut any) = (0_usize, false);
     // The bytes end in what may be a chunk.
@@ -215,9 +218,10 @@ fn clean_chunks(first: &[u8], all: bool, end: bool) -> Chunks {
         let Some(line) = line.filter(|_| is_size) else {
             return if is_size { unknown(any) } else { Chunks::None };
         };
-        let behind = line.len().saturating_add(1);
+        let line_end = line.len().saturating_add(1);
         let size = chunk_size(line).and_then(|size| usize::try_from(size).ok());
-        let Some(data_end) = size.and_then(|size| size.checked_add(behind)?.checked_add(at)) else {
+        let Some(data_end) = size.and_then(|size| size.checked_add(line_end)?.checked_add(at))
+        else {
             return Chunks::None;
         };
         match (first.get(data_end..).unwrap_or_default(), size) {
@@ -230,7 +234,7 @@ fn clean_chunks(first: &[u8], all: bool, end: bool) -> Chunks {
     }
 }
 
-/// Whether bytes begin with a chunk's first line as the grammar has it, or may.
+/// Whether bytes start with the first line of a valid chunk. `None` if more bytes are required.
 fn begins_chunk(bytes: &[u8]) -> Option<bool> {
     let window = bytes.get(..9).unwrap_or(bytes);
     let digits = window.iter().take_while(|byte| byte.is_ascii_hexdigit());
@@ -243,8 +247,8 @@ fn begins_chunk(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// Chunks with sizes that are numbers to somebody: the first one, with another behind it. `None`
-/// when more bytes are needed; `end`: there are none.
+/// Examines chunks whose sizes only lenient receivers accept: the first one, and that another
+/// follows. `None` if more bytes are required; `end` means that there are none.
 fn odd_chunks(first: &[u8], end: bool) -> Option<Chunks> {
     let none = end.then_some(Chunks::None);
     let blank = first.iter().take_while(|byte| **byte <= b' ').count();
@@ -276,11 +280,11 @@ fn odd_chunks(first: &[u8], end: bool) -> Option<Chunks> {
     })
 }
 
-/// Whether bytes are text to look at.
+/// Whether bytes are readable text.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
-        // The last character may have been cut.
+        // The last character may be truncated.
         Err(error) if error.error_len().is_none() => {
             let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
             str::from_utf8(whole).unwrap_or_default()

@@ -1,12 +1,14 @@
-//! *Decoded bodies*: what was done to a body for the way is undone before it is told, as it comes,
-//! in constant memory.
+//! Decoding of bodies: undoes the codings and the character set of a body as its bytes arrive, in
+//! bounded memory. No byte is lost: what cannot be decoded is emitted as sent, and what exceeds the
+//! expansion limit is counted.
 //!
 //! ```text
-//! Body ──bytes──▶ Chain ──▶ told
-//!                   └─────▶ other readings, where it is doubtful what was done
+//! Body ──bytes──▶ Chain ──▶ text of the message
+//!                   └─────▶ other readings, if it is doubtful how the body is coded
 //! ```
 //!
-//! A flow whose bodies carry no coding holds no [`Chain`], and its bytes are told where they lie.
+//! A flow whose bodies carry no coding allocates no [`Chain`], and its bytes are emitted without a
+//! copy.
 
 mod brotli;
 mod chain;
@@ -33,87 +35,87 @@ use self::chain::{Chain, Look, Outcome};
 use self::events::Events;
 use self::look::{About, Media, is_doubtful};
 use self::stage::{Bounds, ExpansionLimit, Stage};
-use self::text::Listener;
+use self::text::TextSink;
 use super::super::budget::Reservation;
 use super::super::output::Output;
 use crate::flow::Direction;
 use crate::limits::{READING_KEPT, READINGS};
 use crate::message::{BodyFacts, Decoding, Part};
 
-/// A character set that is none of UTF-8's.
+/// A character set other than UTF-8.
 pub(super) type Charset = &'static Encoding;
 
-/// What is to be undone to a body, as its head says.
+/// What must be undone to get the text of a body, as declared by its head.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Plan<'h> {
-    /// The codings, in the order they were applied.
+    /// The codings, in the order in which they were applied.
     pub(super) codings: Codings,
-    /// What its characters are encoded in, if that is not UTF-8.
+    /// The character set, unless it is UTF-8.
     pub(super) charset: Option<Charset>,
-    /// The same by a second `Content-Type`.
+    /// The character set of a second `Content-Type`.
     pub(super) other_charset: Option<Charset>,
-    /// Its `Content-Type`.
+    /// The value of `Content-Type`.
     pub(super) media: Option<&'h [u8]>,
-    /// That says what its characters are encoded in.
+    /// Whether `Content-Type` declares a character set.
     pub(super) labelled: bool,
-    /// What a head that breaks the rules may mean beside that.
+    /// What a head that breaks the rules may mean in addition.
     pub(super) hints: Hints,
-    /// Its text is a stream of events, which are counted.
+    /// Whether the text is an event stream, whose events are counted.
     pub(super) events: bool,
 }
 
 impl Plan<'_> {
     fn media(&self) -> Media {
         match Media::of(self.media.unwrap_or_default()) {
-            // What the head says counts more than what the text does.
+            // The declaration in the head takes precedence over one in the text.
             Media::Markup if self.labelled => Media::Text,
             media => media,
         }
     }
 
-    /// Nothing is by what the head says.
+    /// Whether the head declares nothing that must be undone.
     fn is_none(&self) -> bool {
         let chars = self.charset.is_none() && self.other_charset.is_none();
         self.codings.is_none() && chars && !self.hints.has_unmarked()
     }
 
-    /// Nothing is to this body, all of which is there: it is told as it was sent.
+    /// Whether `body`, which is complete, is emitted as sent.
     pub(super) fn leaves(&self, body: &[u8]) -> bool {
         self.is_none() && !is_doubtful(body, true, || self.media())
     }
 }
 
-/// The body of a direction's open message. Its calls: [`Self::begin`] behind the head, any number
-/// of the others, [`Self::finish`] behind the last byte, and [`Self::facts`] when the message ends.
+/// The body of a direction's open message. Call [`Self::begin`] after the head, any number of the
+/// others, [`Self::finish`] after the last byte, and [`Self::facts`] when the message ends.
 #[derive(Default)]
 pub(super) struct Body {
-    /// Bytes so far, as sent.
+    /// Number of bytes so far, as sent.
     wire: u64,
-    /// What was done to them; what the chain says is not in it yet.
+    /// How the bytes were decoded, without the state of the open chain.
     state: Decoding,
-    /// What the bytes were taken for, where that is not what the head says.
+    /// The actual form of the bytes, if it differs from what the head declares.
     reading: Option<&'static str>,
-    /// What it is for, until its first bytes were looked at.
+    /// The type of a body without a chain, until its first bytes were examined.
     fresh: Option<Media>,
-    /// What undoes the codings; `None` when the bytes are told as they are.
+    /// Decodes the bytes; `None` if they are emitted as sent.
     chain: Option<Box<Chain>>,
-    /// Other readings, by the memory they are charged with.
+    /// The other readings: the memory that is reserved for each.
     readings: Vec<Reservation>,
-    /// The one of all bytes with their framing, which may be none.
+    /// The number of the reading as sent: all bytes with their framing, which may be body.
     sent: Option<u8>,
-    /// The events of its text, if it is a stream of them.
+    /// The event counter, if the text is an event stream.
     events: Option<Events>,
 }
 
-/// Tells the text of a body and of its readings.
-struct Teller<'t, 'v> {
+/// Emits the text of a body and of its readings.
+struct TextEmitter<'t, 'v> {
     dir: Direction,
     out: &'t mut Output<'v>,
     readings: &'t mut Vec<Reservation>,
     events: &'t mut Option<Events>,
 }
 
-impl<'t, 'v> Teller<'t, 'v> {
+impl<'t, 'v> TextEmitter<'t, 'v> {
     const fn new(
         dir: Direction,
         out: &'t mut Output<'v>,
@@ -128,7 +130,7 @@ impl<'t, 'v> Teller<'t, 'v> {
     }
 }
 
-impl Listener for Teller<'_, '_> {
+impl TextSink for TextEmitter<'_, '_> {
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]) {
         match reading {
             None => {
@@ -147,12 +149,12 @@ impl Listener for Teller<'_, '_> {
             return None;
         }
         let limit = self.out.limits.decoders;
-        let Some(charge) = Reservation::new(self.out.decoders, READING_KEPT, limit) else {
+        let Some(reservation) = Reservation::new(self.out.decoders, READING_KEPT, limit) else {
             let counter = &mut self.out.stats.undecoded_bodies;
             *counter = counter.saturating_add(1);
             return None;
         };
-        self.readings.push(charge);
+        self.readings.push(reservation);
         self.out.fork(self.dir, number, name);
         Some(number)
     }
@@ -173,7 +175,7 @@ impl Body {
         usize::from(self.chain.is_some()) * CHAIN
     }
 
-    /// A body begins.
+    /// Starts a body.
     pub(super) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
         debug_assert!(
             self.chain.is_none() && self.readings.is_empty(),
@@ -197,7 +199,8 @@ impl Body {
         self.chain = Some(Box::new(Chain::new(stages, look(plan, media, out))));
     }
 
-    /// Forgets all, for another flow. Mostly there is nothing: the last one is over.
+    /// Resets for use with another flow. The test is cheap, since the last body is usually
+    /// complete.
     pub(super) fn reset(&mut self) {
         let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
         if open || self.state != Decoding::AsSent || !self.readings.is_empty() {
@@ -205,18 +208,18 @@ impl Body {
         }
     }
 
-    /// All bytes from here on are another reading, with what is taken for framing.
+    /// Starts a reading of all later bytes as sent, including those that are taken for framing.
     pub(super) fn search_as_sent(&mut self, dir: Direction, out: &mut Output<'_>) {
-        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-        self.sent = teller.fork("sent");
+        let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+        self.sent = emitter.fork("sent");
     }
 
-    /// It is read in this way, which is not what its head says.
+    /// Records the actual form of the body, which differs from what its head declares.
     pub(super) const fn read_as(&mut self, name: &'static str) {
         self.reading = Some(name);
     }
 
-    /// It is read as sent, although it was said to come in chunks.
+    /// Records that the body is read as sent, although it was declared to be chunked.
     pub(super) fn read_without_chunks(&mut self) {
         self.reading = Some("sent");
         if let Some(chain) = &mut self.chain {
@@ -224,12 +227,12 @@ impl Body {
         }
     }
 
-    /// No byte of it came yet.
+    /// Whether no byte of the body has arrived.
     pub(super) const fn is_empty(&self) -> bool {
         self.wire == 0
     }
 
-    /// Bytes that frame it.
+    /// Takes bytes of framing.
     pub(super) fn framing(&self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
         out.framing(bytes.len());
         if let Some(reading) = self.sent {
@@ -237,7 +240,7 @@ impl Body {
         }
     }
 
-    /// Its next bytes.
+    /// Takes the next bytes of the body.
     pub(super) fn push(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
         let len = bytes.len() as u64;
         self.wire = self.wire.saturating_add(len);
@@ -258,8 +261,8 @@ impl Body {
         }
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-            if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut teller) {
+            let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+            if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut emitter) {
                 self.cut(bytes.len().saturating_sub(at), out);
             }
         } else if self.state == Decoding::Cut {
@@ -272,39 +275,39 @@ impl Body {
         }
     }
 
-    /// Bytes are missing behind those. No coding can be undone behind a hole; characters can.
-    pub(super) fn hole(&mut self, dir: Direction, out: &mut Output<'_>) {
-        // What is behind a hole is not the first of it.
+    /// Handles a gap. A character set can be decoded after a gap, a coding cannot.
+    pub(super) fn gap(&mut self, dir: Direction, out: &mut Output<'_>) {
+        // The bytes after a gap are not the first of the body.
         self.fresh = None;
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-            if chain.hole(bounds, &mut teller) {
+            let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+            if chain.gap(bounds, &mut emitter) {
                 return;
             }
         }
         self.give_up(dir, out);
     }
 
-    /// Nothing can be decoded any more: what is held, and all that follows, is told as sent.
+    /// Stops decoding: buffered bytes and all later ones are emitted as sent.
     pub(super) fn give_up(&mut self, dir: Direction, out: &mut Output<'_>) {
         self.fresh = None;
         if self.chain.is_some() {
-            self.settle(dir, false, out);
+            self.end_chain(dir, false, out);
             if self.state == Decoding::Decoded {
                 self.state = Decoding::Broken;
             }
         }
     }
 
-    /// It is over; `whole`: by its own framing. What is held is told.
+    /// Ends the body and emits buffered bytes. `whole` means that its own framing ended it.
     pub(super) fn finish(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
         if self.chain.is_some() {
-            self.settle(dir, whole, out);
+            self.end_chain(dir, whole, out);
         }
     }
 
-    /// What it may swell to.
+    /// The limits of expansion.
     fn bounds(&self, out: &Output<'_>) -> Bounds {
         Bounds {
             wire: self.wire,
@@ -312,7 +315,7 @@ impl Body {
         }
     }
 
-    /// What became of it, unless it had no bytes. It is counted, and forgotten.
+    /// Returns the facts of the body, unless it was empty; counts its state and resets it.
     pub(super) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
         let wire = std::mem::take(&mut self.wire);
         let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
@@ -340,14 +343,14 @@ impl Body {
         })
     }
 
-    /// Ends the chain, and takes note of how it went.
-    fn settle(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+    /// Ends the chain and records its outcome.
+    fn end_chain(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
         let bounds = self.bounds(out);
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
-        match chain.finish(whole, bounds, &mut teller) {
+        let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+        match chain.finish(whole, bounds, &mut emitter) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;
                 self.reading = reading.or(self.reading);
@@ -356,7 +359,7 @@ impl Body {
         }
     }
 
-    /// Stops decoding; the last `left` bytes that came are not told.
+    /// Stops decoding. The last `left` bytes in hand are only counted.
     fn cut(&mut self, left: usize, out: &mut Output<'_>) {
         self.chain = None;
         self.state = Decoding::Cut;
@@ -364,7 +367,7 @@ impl Body {
     }
 }
 
-/// What is needed to look at the first bytes of a body.
+/// The context for examining the first bytes of a body.
 fn look(plan: &Plan<'_>, media: Media, out: &Output<'_>) -> Look {
     Look {
         about: About {
@@ -381,7 +384,7 @@ fn look(plan: &Plan<'_>, media: Media, out: &Output<'_>) -> Look {
     }
 }
 
-/// Counts bytes that are not told.
+/// Counts bytes that are not emitted.
 fn skip(len: u64, out: &mut Output<'_>) {
     out.stats.undecoded_bytes = out.stats.undecoded_bytes.saturating_add(len);
 }

@@ -1,5 +1,5 @@
-//! A *stage*: undoes one coding, knows when it swells too much, and loses no byte when it cannot go
-//! on.
+//! A stage of the chain: undoes one coding. It stops when the output exceeds the expansion limit,
+//! and loses no byte: where it cannot decode, it passes on the bytes as sent.
 
 use super::brotli::Brotli;
 use super::codings::Coding;
@@ -12,53 +12,53 @@ use crate::dissect::budget::Budget;
 use crate::limits::SWELL;
 use crate::message::Decoding;
 
-/// Bytes from a body's first one on that are kept until something is decoded, so that a body which
-/// is not coded as it says is told as sent from its very start. A deflate block's tables have 290
-/// bytes, and wrong ones are seen in them.
+/// Number of bytes from the start of a body that are kept until the first output, so that a body
+/// which is not coded as declared is emitted as sent from its first byte. The tables of a deflate
+/// block have at most 290 bytes, so wrong ones are detected within them.
 const START: usize = 4096;
 
-/// Bytes on their way through the stages.
+/// Bytes that pass through the stages.
 #[derive(Clone, Copy)]
 pub(super) enum Piece<'a> {
-    /// They came out of what was decoded so far.
+    /// The output of a decoder, or the input of the first.
     Decoded(&'a [u8]),
-    /// They could not be decoded.
+    /// Bytes that could not be decoded.
     AsSent(&'a [u8]),
 }
 
-/// The body swells like a bomb: this is the end of it.
+/// The body exceeds the expansion limit, like a decompression bomb; decoding stops.
 #[derive(Debug)]
 pub(super) struct ExpansionLimit {
-    /// How many of the bytes in hand were decoded by then.
+    /// How many of the bytes in hand had been decoded.
     pub(super) at: usize,
 }
 
-/// What a body may swell to.
+/// The limits of expansion.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
-    /// Bytes of the body as sent, those in hand too.
+    /// Bytes of the body as sent, including those in hand.
     pub(super) wire: u64,
-    /// Decoded bytes that are believed in any case.
+    /// Number of decoded bytes that are allowed whatever the ratio.
     pub(super) free: u64,
 }
 
-/// Who takes what is decoded.
+/// Takes the output of a decoder.
 pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), ExpansionLimit>;
 
-/// Why a decoder does not go on, and how many of the bytes in hand it had done with.
+/// Why a decoder stops, and how many of the bytes in hand it had consumed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The bytes behind are not what the coding allows.
+    /// The next bytes violate the format.
     Broken(usize),
-    /// It needs more memory than there is.
+    /// The decoder needs more memory than the budget has.
     OverBudget(usize),
-    /// Its sink takes no more.
+    /// The sink reached the expansion limit.
     ExpansionLimit(usize),
 }
 
 impl Failure {
-    /// The same, where `used` bytes were done with before.
-    pub(super) const fn behind(self, used: usize) -> Self {
+    /// The failure, with `used` bytes consumed before it.
+    pub(super) const fn after(self, used: usize) -> Self {
         match self {
             Self::Broken(at) => Self::Broken(at.saturating_add(used)),
             Self::OverBudget(at) => Self::OverBudget(at.saturating_add(used)),
@@ -67,36 +67,35 @@ impl Failure {
     }
 }
 
-/// Undoes a coding. All output that the input gives is passed on before a call returns.
+/// Undoes a coding. A call passes on all output that its input allows before it returns.
 pub(super) trait Decoder: Send {
-    /// Takes the next bytes, all of them unless it fails. Not called again behind a failure.
+    /// Takes the next bytes, all of them unless it fails. Not called again after a failure.
     fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure>;
 
-    /// The last bytes it took of which nothing has come out: they wait for more.
+    /// The last input bytes, of which nothing was output yet.
     fn held(&self) -> &[u8];
 
-    /// The body may end here.
+    /// Whether the body may end here.
     fn is_done(&self) -> bool;
 }
 
 /// One coding of one body.
 pub(super) struct Stage {
     coding: Coding,
-    /// `None` when the body is passed on as sent.
+    /// `None` if the body is passed on as sent.
     decoder: Option<Box<dyn Decoder>>,
-    /// All bytes so far, while nothing came out.
+    /// All input so far, until there is output.
     start: Option<Vec<u8>>,
-    /// It decodes what the stage in front could not.
+    /// Whether the stage decodes bytes that the stage before it could not.
     bypass: bool,
-    /// Bytes that came out.
+    /// Number of output bytes.
     out: u64,
-    /// How it goes.
+    /// The result so far.
     state: Decoding,
 }
 
 impl Stage {
-    /// For a coding; `None` when decoders hold so much that this one would make it more than
-    /// `limit` bytes.
+    /// Creates a stage. `None` if the memory of all decoders would exceed `limit` bytes.
     pub(super) fn new(coding: Coding, budget: &Budget, limit: usize) -> Option<Self> {
         let decoder: Box<dyn Decoder> = match coding {
             Coding::Gzip => Box::new(Gzip::new(budget, limit)?),
@@ -115,7 +114,7 @@ impl Stage {
         })
     }
 
-    /// How it went.
+    /// The result so far.
     pub(super) const fn state(&self) -> Decoding {
         self.state
     }
@@ -129,8 +128,8 @@ impl Stage {
     ) -> Result<(), ExpansionLimit> {
         let bytes = match piece {
             Piece::Decoded(bytes) => bytes,
-            // The coding that could not be undone was never applied, perhaps. This one may have
-            // been.
+            // An earlier stage failed, perhaps because its coding was never applied. This stage
+            // decodes its bytes, unless it has decoded others before.
             Piece::AsSent(bytes) if self.bypass || self.is_fresh() => {
                 self.bypass = true;
                 bytes
@@ -160,15 +159,15 @@ impl Stage {
         });
         let (state, at) = match pushed {
             Ok(()) => {
-                self.remember(bytes);
+                self.keep_start(bytes);
                 return Ok(());
             }
             Err(Failure::ExpansionLimit(at)) => return Err(ExpansionLimit { at }),
             Err(Failure::Broken(at)) => (Decoding::Broken, at),
             Err(Failure::OverBudget(at)) => (Decoding::NoRoom, at),
         };
-        // What is kept from the start has all that came before; that it is too long must not depend
-        // on the cut.
+        // `start` contains all earlier input. It is dropped if it would exceed the limit with the
+        // bytes consumed here, so that the result does not depend on how the input was cut.
         self.start = self
             .start
             .take()
@@ -177,7 +176,7 @@ impl Stage {
         self.fail(state, bytes.get(at..).unwrap_or_default(), sink)
     }
 
-    /// Takes note that the body is over; `whole`: by its own framing. What was not decoded is
+    /// Ends the body; `whole` means that its own framing ended it. Bytes that were not decoded are
     /// passed on as sent.
     pub(super) fn finish(
         &mut self,
@@ -197,26 +196,26 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether the first bytes have the mark of another coding. Brotli, which has none, may read
-    /// some text in them.
+    /// Whether the first bytes have the signature of another coding. Brotli has no signature, and
+    /// may decode such bytes as text.
     fn is_another(&self, bytes: &[u8]) -> bool {
         self.coding == Coding::Brotli
             && self.is_fresh()
             && matches!(magic(bytes), Some(Ok(Coding::Gzip | Coding::Zstd)))
     }
 
-    /// Something came out of it.
-    pub(super) const fn gave(&self) -> bool {
+    /// Whether there was any output.
+    pub(super) const fn has_output(&self) -> bool {
         self.out > 0
     }
 
-    /// No byte came yet.
+    /// Whether no byte has arrived.
     fn is_fresh(&self) -> bool {
         self.decoder.is_some() && self.start.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Keeps the beginning of a body of which nothing came out yet.
-    fn remember(&mut self, bytes: &[u8]) {
+    /// Keeps the start of the input until there is output.
+    fn keep_start(&mut self, bytes: &[u8]) {
         if let Some(start) = &mut self.start {
             if start.len().saturating_add(bytes.len()) > START {
                 self.start = None;
@@ -226,7 +225,7 @@ impl Stage {
         }
     }
 
-    /// Gives the decoder up, and passes on what it took and did not decode, then `rest`.
+    /// Drops the decoder, and passes on the bytes that it consumed without output, then `rest`.
     fn fail(
         &mut self,
         state: Decoding,

@@ -1,5 +1,6 @@
-//! *Text*: turns what comes out of the stages into UTF-8, and tells it. What could not be decoded
-//! is told as it is.
+//! Character sets: converts the output of the stages to UTF-8 and emits it. Bytes that could not be
+//! decoded are emitted as they are; at most [`PRESCAN`] bytes are buffered to find the character
+//! set.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
@@ -8,56 +9,57 @@ use super::charset::{PRESCAN, declared, is_utf_16};
 use super::look::Media;
 use super::stage::Piece;
 
-/// Bytes taken from the decoder at once.
-const ROOM: usize = 4 << 10;
-/// Bytes by which UTF-16 is known.
+/// Size of the output buffer of a decoder, in bytes.
+const BUFFER: usize = 4 << 10;
+/// Number of bytes required to recognise UTF-16.
 const FIRST: usize = 4;
 
-/// Who hears the text of a body.
-pub(super) trait Listener {
-    /// Text of the message, or of another reading.
+/// Receives the text of a body.
+pub(super) trait TextSink {
+    /// Takes text of the message, or of another reading.
     fn text(&mut self, reading: Option<u8>, bytes: &[u8]);
 
-    /// Another reading begins; `None` when there are too many, or no room.
+    /// Starts another reading. `None` if there are too many, or no memory.
     fn fork(&mut self, name: &'static str) -> Option<u8>;
 
-    /// Another reading swells like a bomb, and is not searched any further.
+    /// Ends a reading that exceeds the expansion limit. Its later bytes are not searched.
     fn drop_reading(&mut self);
 }
 
-/// The characters of a body, or of another reading of it.
+/// The text of a body, or of another reading of it.
 pub(super) struct Text {
     decoder: Option<Decoder>,
     look: Look,
     media: Media,
-    /// A character set that is as likely.
+    /// A second character set that is as likely.
     other: Option<Charset>,
-    /// Readings of the same bytes in other characters.
+    /// Readings of the same bytes in other character sets.
     others: Vec<(Option<Decoder>, u8)>,
-    /// Of which reading it is the text, if not of the message's own.
+    /// The number of the reading; `None` for the message's own text.
     reading: Option<u8>,
-    /// What the characters are encoded in, where nothing says so.
+    /// The character set, if it was detected and not declared.
     name: Option<&'static str>,
-    /// Characters were decoded.
+    /// Whether a character set was decoded.
     decoded: bool,
 }
 
-/// What is still looked for in the first bytes.
+/// What the first bytes are examined for.
 enum Look {
-    /// The marks of UTF-16.
+    /// The signatures of UTF-16.
     First(Vec<u8>),
-    /// What markup says itself. So many bytes of it are told, which are ASCII.
-    Prescan { seen: Vec<u8>, told: usize },
+    /// A declaration in the markup. `seen` are the bytes so far, of which the first `emitted`, all
+    /// of them ASCII, were emitted.
+    Prescan { seen: Vec<u8>, emitted: usize },
     /// Nothing.
     Done,
 }
 
 impl Text {
-    /// Of a body of this kind, in `charset` if its head says one that is not UTF-8; `other`, if it
-    /// says two.
+    /// The text of a body of this type. `charset` is the declared character set if it is not UTF-8,
+    /// and `other` a second one.
     pub(super) fn new(media: Media, charset: Option<Charset>, other: Option<Charset>) -> Self {
         Self {
-            // A byte order mark decides between the kinds of UTF-16, and is left out.
+            // A byte order mark selects the byte order of UTF-16, and is removed.
             decoder: charset.map(Encoding::new_decoder),
             look: match charset {
                 Some(_) => Look::Done,
@@ -72,7 +74,7 @@ impl Text {
         }
     }
 
-    /// Of bytes that are told as they are.
+    /// Text that is emitted as it is.
     pub(super) fn as_sent() -> Self {
         Self {
             look: Look::Done,
@@ -80,7 +82,7 @@ impl Text {
         }
     }
 
-    /// The same for another reading than the message's own. It has no further ones.
+    /// Makes this the text of another reading. It starts no further ones.
     pub(super) fn of_reading(self, reading: u8) -> Self {
         Self {
             reading: Some(reading),
@@ -89,189 +91,188 @@ impl Text {
         }
     }
 
-    /// Characters were decoded.
+    /// Whether a character set was decoded.
     pub(super) const fn is_decoded(&self) -> bool {
         self.decoded
     }
 
-    /// What they were encoded in, where nothing says so.
+    /// The character set, if it was detected and not declared.
     pub(super) const fn name(&self) -> Option<&'static str> {
         self.name
     }
 
-    pub(super) fn push(&mut self, piece: Piece<'_>, listener: &mut dyn Listener) {
+    pub(super) fn push(&mut self, piece: Piece<'_>, sink: &mut dyn TextSink) {
         match piece {
             Piece::Decoded(bytes) => {
                 if matches!(self.look, Look::Done) && self.other.is_none() {
-                    self.tell(bytes, listener);
+                    self.emit(bytes, sink);
                 } else {
-                    self.look_at(bytes, false, listener);
+                    self.look_at(bytes, false, sink);
                 }
             }
             Piece::AsSent(bytes) => {
-                self.finish(listener);
-                self.tell(bytes, listener);
+                self.finish(sink);
+                self.emit(bytes, sink);
             }
         }
     }
 
-    /// Bytes are missing here. False when it cannot go on behind them: it is not known whether they
-    /// are whole characters.
-    pub(super) fn hole(&mut self, listener: &mut dyn Listener) -> bool {
-        self.look_at(b"", true, listener);
+    /// Handles a gap. Returns false if decoding cannot continue after it, since the missing bytes
+    /// may end inside a character.
+    pub(super) fn gap(&mut self, sink: &mut dyn TextSink) -> bool {
+        self.look_at(b"", true, sink);
         self.others.retain_mut(|(decoder, reading)| {
             let Some(decoder) = decoder else { return true };
             decode(decoder, b"", true, &mut |text| {
-                listener.text(Some(*reading), text);
+                sink.text(Some(*reading), text);
             });
-            behind_hole(decoder)
+            after_gap(decoder)
         });
         let Some(decoder) = &mut self.decoder else {
             return true;
         };
         decode(decoder, b"", true, &mut |text| {
-            listener.text(self.reading, text);
+            sink.text(self.reading, text);
         });
-        behind_hole(decoder)
+        after_gap(decoder)
     }
 
-    /// Nothing more comes: half a character is none.
-    pub(super) fn finish(&mut self, listener: &mut dyn Listener) {
-        self.look_at(b"", true, listener);
+    /// Ends the text. A truncated character is emitted as a replacement character.
+    pub(super) fn finish(&mut self, sink: &mut dyn TextSink) {
+        self.look_at(b"", true, sink);
         for (decoder, reading) in &mut self.others {
             if let Some(mut decoder) = decoder.take() {
                 decode(&mut decoder, b"", true, &mut |text| {
-                    listener.text(Some(*reading), text);
+                    sink.text(Some(*reading), text);
                 });
             }
         }
         if let Some(mut decoder) = self.decoder.take() {
             decode(&mut decoder, b"", true, &mut |text| {
-                listener.text(self.reading, text);
+                sink.text(self.reading, text);
             });
         }
     }
 
-    /// Looks at more of the first bytes, and tells what need not be looked at any more; `all`:
-    /// there are no more.
-    fn look_at(&mut self, bytes: &[u8], all: bool, listener: &mut dyn Listener) {
+    /// Examines more of the first bytes, and emits those that are decided. `all` means that no more
+    /// will arrive.
+    fn look_at(&mut self, bytes: &[u8], all: bool, sink: &mut dyn TextSink) {
         if let Some(other) = self.other.take_if(|_| !bytes.is_empty())
-            && let Some(reading) = listener.fork(other.name())
+            && let Some(reading) = sink.fork(other.name())
         {
             self.others.push((Some(other.new_decoder()), reading));
         }
         match std::mem::replace(&mut self.look, Look::Done) {
-            Look::Done => self.tell(bytes, listener),
+            Look::Done => self.emit(bytes, sink),
             Look::First(held) if held.is_empty() && (all || bytes.len() >= FIRST) => {
-                self.begin(bytes, all, listener);
+                self.begin(bytes, all, sink);
             }
             Look::First(mut held) => {
                 held.extend_from_slice(bytes);
                 if all || held.len() >= FIRST {
-                    self.begin(&held, all, listener);
+                    self.begin(&held, all, sink);
                 } else {
                     self.look = Look::First(held);
                 }
             }
-            Look::Prescan { seen, told } => self.prescan(seen, told, bytes, all, listener),
+            Look::Prescan { seen, emitted } => self.prescan(seen, emitted, bytes, all, sink),
         }
     }
 
-    /// Decides by the first bytes whether they are UTF-16, and tells them.
-    fn begin(&mut self, first: &[u8], all: bool, listener: &mut dyn Listener) {
+    /// Decides by the first bytes whether the text is UTF-16, and emits them.
+    fn begin(&mut self, first: &[u8], all: bool, sink: &mut dyn TextSink) {
         let marked = matches!(first, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
         match is_utf_16(first) {
             Some(charset) if self.media.is_readable() => {
-                // Nobody says it where there is no byte order mark.
+                // UTF-16 without a byte order mark is a guess: keep a reading as sent.
                 if !marked && self.reading.is_none() {
                     self.name = Some(charset.name());
-                    let reading = listener.fork("sent");
+                    let reading = sink.fork("sent");
                     self.others.extend(reading.map(|reading| (None, reading)));
                 }
                 self.decoder = Some(charset.new_decoder());
             }
             Some(charset) if self.reading.is_none() => {
-                if let Some(reading) = listener.fork(charset.name()) {
+                if let Some(reading) = sink.fork(charset.name()) {
                     self.others.push((Some(charset.new_decoder()), reading));
                 }
             }
             None if self.media == Media::Markup => {
-                return self.prescan(Vec::new(), 0, first, all, listener);
+                return self.prescan(Vec::new(), 0, first, all, sink);
             }
             Some(_) | None => {}
         }
-        self.tell(first, listener);
+        self.emit(first, sink);
     }
 
-    /// Waits for markup to say what its characters are encoded in. Whatever it is, ASCII is ASCII
-    /// in it.
+    /// Searches markup for a declaration of its character set. ASCII is emitted at once, since it
+    /// is the same in all of them.
     fn prescan(
         &mut self,
         mut seen: Vec<u8>,
-        told: usize,
+        emitted: usize,
         bytes: &[u8],
         all: bool,
-        listener: &mut dyn Listener,
+        sink: &mut dyn TextSink,
     ) {
-        let room = PRESCAN.saturating_sub(seen.len()).min(bytes.len());
-        let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, b""));
+        let space = PRESCAN.saturating_sub(seen.len()).min(bytes.len());
+        let (now, later) = bytes.split_at_checked(space).unwrap_or((bytes, b""));
         seen.extend_from_slice(now);
         if let Some(charset) = declared(&seen, all) {
             if charset != UTF_8 {
                 self.decoder = Some(charset.new_decoder_without_bom_handling());
             }
-            self.tell(seen.get(told..).unwrap_or_default(), listener);
-            return self.tell(later, listener);
+            self.emit(seen.get(emitted..).unwrap_or_default(), sink);
+            return self.emit(later, sink);
         }
-        let fresh = seen.get(told..).unwrap_or_default();
-        // An escape leaves ASCII in ISO-2022-JP.
+        let fresh = seen.get(emitted..).unwrap_or_default();
+        // In ISO-2022-JP, an escape sequence switches to another set.
         let is_ascii = |byte: &&u8| byte.is_ascii() && **byte != 0x1b;
         let plain = fresh.iter().take_while(is_ascii).count();
-        self.tell(fresh.get(..plain).unwrap_or_default(), listener);
-        let told = told.saturating_add(plain);
-        self.look = Look::Prescan { seen, told };
+        self.emit(fresh.get(..plain).unwrap_or_default(), sink);
+        let emitted = emitted.saturating_add(plain);
+        self.look = Look::Prescan { seen, emitted };
     }
 
-    fn tell(&mut self, bytes: &[u8], listener: &mut dyn Listener) {
+    fn emit(&mut self, bytes: &[u8], sink: &mut dyn TextSink) {
         if bytes.is_empty() {
             return;
         }
         for (decoder, reading) in &mut self.others {
             match decoder {
                 Some(decoder) => decode(decoder, bytes, false, &mut |text| {
-                    listener.text(Some(*reading), text);
+                    sink.text(Some(*reading), text);
                 }),
-                None => listener.text(Some(*reading), bytes),
+                None => sink.text(Some(*reading), bytes),
             }
         }
         match &mut self.decoder {
             Some(decoder) => {
                 self.decoded = true;
                 decode(decoder, bytes, false, &mut |text| {
-                    listener.text(self.reading, text);
+                    sink.text(self.reading, text);
                 });
             }
-            None => listener.text(self.reading, bytes),
+            None => sink.text(self.reading, bytes),
         }
     }
 }
 
-/// Makes a decoder one for what is behind a hole; false when it is not known whether that begins
-/// with a whole character.
-fn behind_hole(decoder: &mut Decoder) -> bool {
+/// Resets a decoder after a gap. Returns false if the bytes after it may start inside a character.
+fn after_gap(decoder: &mut Decoder) -> bool {
     let charset = decoder.encoding();
     *decoder = charset.new_decoder_without_bom_handling();
     charset != UTF_16LE && charset != UTF_16BE
 }
 
-fn decode(decoder: &mut Decoder, bytes: &[u8], last: bool, tell: &mut dyn FnMut(&[u8])) {
-    let mut room = [0; ROOM];
+fn decode(decoder: &mut Decoder, bytes: &[u8], last: bool, emit: &mut dyn FnMut(&[u8])) {
+    let mut buffer = [0; BUFFER];
     let mut rest = bytes;
     loop {
-        let (result, read, written, _) = decoder.decode_to_utf8(rest, &mut room, last);
-        let text = room.get(..written).unwrap_or_default();
+        let (result, read, written, _) = decoder.decode_to_utf8(rest, &mut buffer, last);
+        let text = buffer.get(..written).unwrap_or_default();
         if !text.is_empty() {
-            tell(text);
+            emit(text);
         }
         rest = rest.get(read..).unwrap_or_default();
         if result == CoderResult::InputEmpty {

@@ -1,11 +1,11 @@
-//! `zstd` (RFC 8878), all frames one after the other, skippable ones left out. Checksums are not
-//! compared.
+//! The decoder of `zstd` (RFC 8878). It decodes all frames in sequence, skips skippable ones, and
+//! does not verify checksums; its memory is reserved from the budget before it grows.
 //!
-//! The `ruzstd` crate gives nothing away before a whole window is unpacked or the frame is over,
-//! which an event stream never is. So it is told right behind the frame's header that the frame is
-//! over (an empty last block of our own), which makes it show all it holds, and unpacks further
-//! blocks all the same. What it holds is looked at, not taken, since later blocks refer to it. When
-//! that has become large, it is taken, and its last window is given back as raw blocks.
+//! The `ruzstd` crate returns no output before a whole window was decoded or the frame has ended,
+//! and an event stream does neither. The decoder therefore passes an empty last block right after
+//! the frame's header. `ruzstd` then offers all of its output, and still decodes further blocks.
+//! The output is read in place and not removed, since later blocks refer to it. Once it has become
+//! large it is removed, and its last window is passed back as raw blocks.
 
 use std::io::{self, Write};
 
@@ -15,32 +15,32 @@ use super::stage::{Decoder, ExpansionLimit, Failure, Sink};
 use crate::dissect::budget::{Budget, Reservation};
 use crate::limits::ZSTD_WINDOW;
 
-/// The largest block (RFC 8878 section 3.1.1.2.4).
+/// Maximum size of a block (RFC 8878 section 3.1.1.2.4).
 const BLOCK: usize = 128 << 10;
-/// Beside the window and what belongs to the blocks: tables.
+/// Memory for tables, in addition to the window and the buffers of blocks.
 const TABLES: usize = 64 << 10;
-/// An empty raw block that says it is the last, and room for a checksum.
+/// An empty raw block that is marked as the last, and four bytes in place of a checksum.
 const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
-/// Unpacks a zstd stream.
+/// Decodes a zstd stream.
 pub(super) struct Zstd {
-    /// Of the open frame; holds what was unpacked of it.
+    /// The decoder of the open frame, with its output.
     frame: Option<FrameDecoder>,
-    /// Of what the frame holds, how much was passed on.
-    told: usize,
-    /// How far back the frame's blocks refer.
+    /// Number of output bytes in `frame` that were passed on.
+    emitted: usize,
+    /// How far back the frame's blocks may refer, in bytes.
     window: usize,
-    /// The frame ends with a checksum.
+    /// Whether the frame ends with a checksum.
     checksum: bool,
-    /// Bytes of the next element, a frame's header or a block, as far as they are there.
+    /// The bytes received of the next element, which is a frame's header or a block.
     element: Vec<u8>,
-    /// In front of the first block, its frame's header is still there: so many bytes. If the block
-    /// is none, they were no header.
+    /// Length of the frame's header, which is kept at the start of `element` until the first block
+    /// was decoded. If that block is malformed, the header is emitted as sent.
     header: usize,
     at: At,
-    /// A frame was read to its end.
+    /// Whether a frame was decoded to its end.
     any: bool,
-    charge: Reservation,
+    reservation: Reservation,
     limit: usize,
 }
 
@@ -50,7 +50,7 @@ enum At {
     Header,
     /// In a block.
     Block,
-    /// In a skippable frame or a checksum, with so many bytes left.
+    /// In a skippable frame or a checksum, of which this many bytes are left.
     Skip(u32),
 }
 
@@ -58,19 +58,19 @@ impl Zstd {
     pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
         Some(Self {
             frame: None,
-            told: 0,
+            emitted: 0,
             window: 0,
             checksum: false,
             element: Vec::new(),
             header: 0,
             at: At::Header,
             any: false,
-            charge: Reservation::new(budget, TABLES, limit)?,
+            reservation: Reservation::new(budget, TABLES, limit)?,
             limit,
         })
     }
 
-    /// How long the element is, as far as can be said; `None` when there is no such element.
+    /// Returns the length of the element as far as it is known. `None` if there is no such element.
     fn needed(&self) -> Option<usize> {
         let element = self.element.get(self.header..).unwrap_or_default();
         let needed = match (self.at, element) {
@@ -118,8 +118,8 @@ impl Zstd {
         needed?.checked_add(self.header)
     }
 
-    /// Reads a frame's header, which is whole. `None` when it asks for what is not given: a
-    /// dictionary, a large window.
+    /// Parses a complete frame header. `None` if it is malformed, or requires a dictionary or a
+    /// window that is too large.
     fn header(&mut self) -> Option<()> {
         if let [_, 0x2a, 0x4d, 0x18, a, b, c, d] = self.element[..] {
             self.at = At::Skip(u32::from_le_bytes([a, b, c, d]));
@@ -134,21 +134,21 @@ impl Zstd {
             .ok()?;
         self.window = window(&self.element)?;
         self.checksum = self.element.get(4)? & 4 != 0;
-        (self.frame, self.told) = (Some(frame), 0);
+        (self.frame, self.emitted) = (Some(frame), 0);
         self.header = self.element.len();
         self.at = At::Block;
         Some(())
     }
 
-    /// Unpacks a block, which is whole, and passes on what it gives. `used` bytes of those in hand
-    /// are done with then.
+    /// Decodes a complete block and passes on its output. `used` is the number of bytes in hand
+    /// that are consumed with it.
     fn block(&mut self, used: usize, sink: Sink<'_>) -> Result<(), Failure> {
         let block = self.element.get_mut(self.header..).unwrap_or_default();
         let (Some(frame), Some(first)) = (&mut self.frame, block.first_mut()) else {
             return Err(Failure::Broken(used));
         };
         let last = *first & 1;
-        // The checksum behind the last block is not waited for.
+        // Clear the last-block flag, so that the decoder does not expect the checksum.
         *first &= !1;
         let unpacked = frame.decode_blocks(&*block, BlockDecodingStrategy::UptoBlocks(1));
         if unpacked.is_err() {
@@ -160,36 +160,36 @@ impl Zstd {
         self.element.clear();
         self.header = 0;
         let mut peek = Peek {
-            skip: self.told,
+            skip: self.emitted,
             sink,
             result: Ok(()),
         };
-        // It ends with the error by which nothing is taken.
+        // `Peek` always returns an error, so that no output is removed.
         let _ = frame.collect_to_writer(&mut peek);
         peek.result.map_err(|_| Failure::ExpansionLimit(used))?;
-        self.told = frame.can_collect();
+        self.emitted = frame.can_collect();
         if last == 1 {
-            (self.frame, self.told) = (None, 0);
+            (self.frame, self.emitted) = (None, 0);
             self.any = true;
             self.at = if self.checksum {
                 At::Skip(4)
             } else {
                 At::Header
             };
-            self.charge.resize(self.memory(), self.limit);
+            self.reservation.resize(self.memory(), self.limit);
             return Ok(());
         }
-        if self.told > self.window.saturating_add(self.window.max(2 * BLOCK)) {
+        if self.emitted > self.window.saturating_add(self.window.max(2 * BLOCK)) {
             self.rebase().ok_or(Failure::Broken(used))?;
         }
-        if self.charge.resize(self.memory(), self.limit) {
+        if self.reservation.resize(self.memory(), self.limit) {
             Ok(())
         } else {
             Err(Failure::OverBudget(used))
         }
     }
 
-    /// Empties the frame's buffer but for its last window.
+    /// Empties the frame's buffer except for its last window.
     fn rebase(&mut self) -> Option<()> {
         let frame = self.frame.as_mut()?;
         let all = frame.collect()?;
@@ -204,16 +204,16 @@ impl Zstd {
                 .decode_blocks(block.as_slice(), BlockDecodingStrategy::UptoBlocks(1))
                 .ok()?;
         }
-        self.told = frame.can_collect();
+        self.emitted = frame.can_collect();
         Some(())
     }
 
-    /// Makes room for an element of `needed` bytes, if the budget has it.
+    /// Allocates space for an element of `needed` bytes, if the budget allows it.
     fn reserve(&mut self, needed: usize) -> Option<()> {
         if needed > self.element.capacity() {
             let more = needed.saturating_sub(self.element.capacity());
             let sum = self.memory().saturating_add(more);
-            if !self.charge.resize(sum, self.limit) {
+            if !self.reservation.resize(sum, self.limit) {
                 return None;
             }
             let lacking = needed.saturating_sub(self.element.len());
@@ -222,18 +222,18 @@ impl Zstd {
         Some(())
     }
 
-    /// What is allocated, about: the frame's buffer, which grows by doubling; literals and
-    /// sequences of a block; the element.
+    /// Estimates the allocated memory: the frame's buffer, which grows by doubling, literals and
+    /// sequences of a block, and the element.
     fn memory(&self) -> usize {
-        let buffer = self.told.next_power_of_two();
-        let block = self.told.min(BLOCK).saturating_mul(4);
+        let buffer = self.emitted.next_power_of_two();
+        let block = self.emitted.min(BLOCK).saturating_mul(4);
         [TABLES, buffer, block, self.element.capacity()]
             .into_iter()
             .fold(0, usize::saturating_add)
     }
 }
 
-/// The window of a frame that was let in, from its header (RFC 8878 section 3.1.1.1.2).
+/// The window size of a frame that was accepted, from its header (RFC 8878 section 3.1.1.1.2).
 fn window(header: &[u8]) -> Option<usize> {
     let [_, _, _, _, descriptor, rest @ ..] = header else {
         return None;
@@ -244,7 +244,7 @@ fn window(header: &[u8]) -> Option<usize> {
         let eighths = (base >> 3).checked_mul(usize::from(byte & 7))?;
         return base.checked_add(eighths);
     }
-    // The size of the content, in the last bytes of the header.
+    // The content size is in the last bytes of the header.
     let (len, more) = match descriptor >> 6 {
         0 => (1, 0),
         1 => (2, 256),
@@ -302,7 +302,7 @@ impl Decoder for Zstd {
     }
 }
 
-/// Passes on what it is shown behind the first `skip` bytes, and takes nothing.
+/// Passes on the output after the first `skip` bytes, and removes none of it.
 struct Peek<'p> {
     skip: usize,
     sink: Sink<'p>,

@@ -1,5 +1,6 @@
-//! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are
-//! broken so that nobody knows what they say. Each is an answer that some receiver reads `TEXT` in.
+//! Tests of bodies that are not framed, coded or encoded as their heads declare, and of malformed
+//! heads that receivers understand differently. Each case is a response in which some receiver
+//! reads `TEXT`, so that a search must find it.
 
 use super::super::super::testing::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
@@ -30,7 +31,7 @@ fn chunked(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Where the text of a body is found: in the message as it is shown, or in another reading.
+/// Where the text of a body is found: in the message as shown, or in another reading.
 fn found(play: &Play, text: &[u8]) -> Vec<&'static str> {
     let has = |bytes: &[u8]| memchr::memmem::find(bytes, text).is_some();
     let shown = has(&play.chart.texts[1]).then_some("shown");
@@ -42,7 +43,7 @@ fn found(play: &Play, text: &[u8]) -> Vec<&'static str> {
         .collect()
 }
 
-/// Plays an answer, and another exchange behind it, in pieces.
+/// Plays a response, and another exchange after it, cut into pieces.
 fn play(response: &[u8], cut: &Cut) -> Play {
     let steps = [
         client(GET),
@@ -58,25 +59,25 @@ fn play(response: &[u8], cut: &Cut) -> Play {
     play
 }
 
-/// Wants the text to be found there (in some codings, and in what was sent then, a short text lies
-/// plain as well), and the next answer to be read, however it is cut.
+/// Expects the text to be found there, and the next response to be parsed, however the bytes are
+/// cut. In some codings, and then in the bytes as sent, a short text is stored literally as well.
 fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
     let response = [head.as_bytes(), body].concat();
     for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
         let play = play(&response, &cut);
-        let told = response.escape_ascii();
+        let printed = response.escape_ascii();
         let found = found(&play, TEXT);
         assert!(
             found.contains(&place),
-            "{told} {cut:?} {:#?}",
+            "{printed} {cut:?} {:#?}",
             play.chart.lines()
         );
         let last = play.chart.outline().join("\n");
         if next {
-            assert!(last.ends_with("< end"), "{told} {cut:?} {last}");
+            assert!(last.ends_with("< end"), "{printed} {cut:?} {last}");
             assert!(
                 last.contains("\n< brief 200 \"200 OK\"\n< end"),
-                "{told} {last}"
+                "{printed} {last}"
             );
         }
     }
@@ -84,13 +85,13 @@ fn expect(head: &str, body: &[u8], place: &'static str, next: bool) {
 
 const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
 
-/// A head of these fields, with the length of a body.
+/// A head with these fields and the length of a body.
 fn head(fields: &str, body: &[u8]) -> String {
     format!("{PLAIN}{fields}Content-Length: {}\r\n\r\n", body.len())
 }
 
 #[test]
-fn a_body_that_is_not_coded_as_it_says_is_shown_as_what_it_is() {
+fn a_body_that_is_not_coded_as_declared_is_shown_decoded() {
     let codings: [(&str, Vec<u8>); 5] = [
         ("gzip", gzip(TEXT)),
         ("deflate", zlib(TEXT)),
@@ -98,7 +99,7 @@ fn a_body_that_is_not_coded_as_it_says_is_shown_as_what_it_is() {
         ("zstd", zstd(TEXT)),
         ("br", brotli(TEXT)),
     ];
-    for said in [
+    for declared in [
         "gzip",
         "deflate",
         "zstd",
@@ -107,21 +108,21 @@ fn a_body_that_is_not_coded_as_it_says_is_shown_as_what_it_is() {
         "gzip, deflate",
     ] {
         for (coding, body) in &codings {
-            let field = format!("Content-Encoding: {said}\r\n");
+            let field = format!("Content-Encoding: {declared}\r\n");
             expect(&head(&field, body), body, "shown", true);
             let play = play(&[head(&field, body).as_bytes(), body].concat(), &Cut::Whole);
             let reading = play.chart.bodies[0].reading;
-            if !said.contains(coding) {
-                assert_eq!(reading, Some(*coding), "{said} {coding}");
+            if !declared.contains(coding) {
+                assert_eq!(reading, Some(*coding), "{declared} {coding}");
             }
         }
-        let field = format!("Content-Encoding: {said}\r\n");
+        let field = format!("Content-Encoding: {declared}\r\n");
         expect(&head(&field, TEXT), TEXT, "shown", true);
     }
 }
 
 #[test]
-fn a_body_that_does_not_say_that_it_is_coded_is_shown_as_what_it_is() {
+fn a_coded_body_without_a_declaration_is_shown_decoded() {
     for (coding, body) in [
         ("gzip", gzip(TEXT)),
         ("deflate", zlib(TEXT)),
@@ -136,7 +137,7 @@ fn a_body_that_does_not_say_that_it_is_coded_is_shown_as_what_it_is() {
             [("sent", body.clone())],
             "it is searched as sent too"
         );
-        // A file that is fetched is shown as it was sent, and searched all the same.
+        // A file that is downloaded is shown as sent, and searched all the same.
         let file = head("", &body).replace("text/plain", "application/x-file");
         expect(&file, &body, coding, true);
         // Until the stream ends.
@@ -145,7 +146,7 @@ fn a_body_that_does_not_say_that_it_is_coded_is_shown_as_what_it_is() {
 }
 
 #[test]
-fn a_coding_that_was_applied_once_more_than_is_said_is_undone() {
+fn a_coding_that_was_applied_once_more_than_declared_is_undone() {
     let twice = gzip(&gzip(TEXT));
     expect(
         &head("Content-Encoding: gzip\r\n", &twice),
@@ -163,7 +164,7 @@ fn a_coding_that_was_applied_once_more_than_is_said_is_undone() {
 }
 
 #[test]
-fn names_of_codings_with_something_around_them_are_known() {
+fn names_of_codings_with_surplus_characters_are_known() {
     for (field, body) in [
         ("Content-Encoding: gzip;", gzip(TEXT)),
         ("Content-Encoding: \"gzip\"", gzip(TEXT)),
@@ -197,7 +198,7 @@ fn names_of_codings_with_something_around_them_are_known() {
 }
 
 #[test]
-fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
+fn a_body_is_chunked_if_its_bytes_are_whatever_the_head_declares() {
     for field in [
         "Transfer-Encoding: x",
         "Transfer-Encoding: xchunked",
@@ -229,7 +230,7 @@ fn a_body_comes_in_chunks_if_its_bytes_do_whatever_the_head_says() {
         expect(&response, &body, "shown", true);
         let got = play(&[response.as_bytes(), &body].concat(), &Cut::Whole);
         assert_eq!(got.chart.readings[0], ("sent", body), "{field}");
-        // The same with a body that does not.
+        // The same with a body that is not chunked.
         let until = if field.contains("Content-Length") {
             None
         } else {
@@ -272,7 +273,7 @@ fn chunks_whose_sizes_only_some_can_read_are_read_as_those_do() {
         assert_eq!(got.chart.bodies[0].reading, Some("chunked"), "{size}");
         assert_eq!(got.chart.readings[0].0, "sent", "{size}");
     }
-    // A text that begins with a number is none.
+    // A text that starts with a number is not chunked.
     let text = [b"5 is a number, ", TEXT].concat();
     expect(&head, &text, "shown", false);
     let got = play(&[head.as_bytes(), &text].concat(), &Cut::Whole);
@@ -299,7 +300,7 @@ fn chunks_and_codings_are_undone_together() {
         let response = format!("{PLAIN}{field}\r\n\r\n");
         expect(&response, &chunked(&body), "shown", true);
     }
-    // Said to come in chunks, which it does not.
+    // Declared as chunked, which it is not.
     let response = format!("{PLAIN}Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n");
     expect(&response, &gzip(TEXT), "shown", false);
 }
@@ -465,10 +466,10 @@ fn text_is_read_in_its_characters_whoever_names_them() {
         for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(vec![7])] {
             let play = play(&[response.as_bytes(), body].concat(), &cut);
             assert_eq!(found(&play, "caf\u{e9}".as_bytes()), ["shown"], "{cut:?}");
-            // What the head says counts more.
-            let said = response.replace("text/html", "text/html; charset=utf-8");
+            // The declaration in the head takes precedence.
+            let declared = response.replace("text/html", "text/html; charset=utf-8");
             let play = Play::of(
-                &[client(GET), server(&[said.as_bytes(), body].concat())],
+                &[client(GET), server(&[declared.as_bytes(), body].concat())],
                 &cut,
             );
             assert_eq!(found(&play, b"caf\xe9"), ["shown"], "{cut:?}");
@@ -530,7 +531,10 @@ fn readings_of_one_body_and_their_memory_are_bounded() {
     play.limits.decoders = 1000;
     play.perform(&[client(GET), server(&response)], &Cut::Whole);
     assert_eq!(play.chart.readings, []);
-    assert!(play.chart.texts[1].ends_with(&body), "it is told as sent");
+    assert!(
+        play.chart.texts[1].ends_with(&body),
+        "it is emitted as sent"
+    );
 }
 
 #[test]
@@ -545,7 +549,7 @@ fn another_reading_that_swells_is_dropped_and_counted() {
     );
     assert!(
         play.chart.texts[1].ends_with(&bomb),
-        "the message is told as sent"
+        "the message is emitted as sent"
     );
     assert_eq!(play.chart.bodies[0].reading, None);
     let (name, text) = &play.chart.readings[0];
@@ -565,11 +569,11 @@ fn numbers_in_lines_are_no_chunks() {
         for cut in [Cut::Whole, Cut::Bytes] {
             let play = play(&response, &cut);
             let lines = play.chart.lines();
-            let told = format!("< body \"{}\"", body.escape_ascii());
-            assert!(lines.contains(&told), "{lines:#?}");
+            let printed = format!("< body \"{}\"", body.escape_ascii());
+            assert!(lines.contains(&printed), "{lines:#?}");
             assert_eq!(play.chart.bodies[0].reading, None);
         }
-        // They are told as they come, unless they may be chunks as the grammar has them.
+        // Bytes are emitted as they arrive, unless they may be valid chunks.
         let mut play = Play::default();
         let begun = response.len() - body.len() + 2;
         play.perform(&[client(GET), server(&response[..begun])], &Cut::Whole);
@@ -579,7 +583,7 @@ fn numbers_in_lines_are_no_chunks() {
 }
 
 #[test]
-fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
+fn an_expected_body_that_is_never_sent_is_none() {
     let post =
         b"POST /up HTTP/1.1\r\nHost: h:1\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n";
     let early = [client(post), server(OK), client(GET), server(OK)];
@@ -596,7 +600,7 @@ fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
         );
         assert_eq!(lines[9], "< http.response #1");
     }
-    // A client that was told to go on sends what it likes, and so does one that did not wait.
+    // A client that received 100 (Continue) sends any body, and so does one that did not wait.
     let go_on = server(b"HTTP/1.1 100 Continue\r\n\r\n");
     for steps in [
         vec![client(post), go_on, client(b"GET / H"), server(OK)],
@@ -614,7 +618,7 @@ fn a_body_that_is_asked_for_first_and_never_comes_is_none() {
 
 #[test]
 fn what_is_left_over_does_not_swallow_the_next_message() {
-    // Letters behind an answer without a body, a body without a length.
+    // Letters after a response without a body, and a body without a length.
     for (left, request) in [
         (&b"OK"[..], &b""[..]),
         (b"Not Found", b""),
@@ -654,7 +658,7 @@ fn what_is_left_over_does_not_swallow_the_next_message() {
 #[test]
 fn a_start_line_is_used_however_its_head_ends() {
     let table: &[(&[u8], &[u8], &[&str])] = &[
-        // The request as far as it is there, the answer likewise, and what is known of both.
+        // The request as far as it was captured, the response likewise, and the summary of both.
         (
             b"GET /a HTTP/1.1\r\nHost: h:1\r\nAcc",
             b"HTTP/1.1 404 Not Found\r\nServ",
@@ -709,7 +713,7 @@ fn a_start_line_is_used_however_its_head_ends() {
             }
         }
     }
-    // What may be anything is no request because a hole is behind it.
+    // An ambiguous start is no request because a gap follows it.
     for request in [&b"GET"[..], b"GET ", b"GET x", b"WORD /a", b"HTTP/1.1 20"] {
         let play = Play::of(&[client(request), client_gap(9), client(GET)], &Cut::Whole);
         assert_eq!(
@@ -722,7 +726,7 @@ fn a_start_line_is_used_however_its_head_ends() {
 }
 
 #[test]
-fn in_an_upgraded_connection_the_server_may_ask() {
+fn in_an_upgraded_connection_the_server_may_send_requests() {
     let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: PTTH/1.0\r\n\r\n";
     let event = b"POST /event HTTP/1.1\r\nContent-Length: 5\r\n\r\nevent";
     let steps: Vec<Step> = vec![

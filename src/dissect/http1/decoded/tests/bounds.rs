@@ -1,11 +1,12 @@
-//! Tests of what bodies may swell to, and of the memory of their decoders.
+//! Tests of the expansion limits, and of the memory of the decoders. All memory must be returned to
+//! the budget.
 
 use super::super::super::super::testing::{Cut, Play, client, server};
 use super::{GET, chunked, gzip, noise, played, response, samples, zlib, zstd};
 use crate::limits::{Limits, SWELL};
 use crate::message::Decoding;
 
-/// Plays answers with these limits; gives the play.
+/// Plays responses with these limits.
 fn within(limits: Limits, responses: &[u8], cut: &Cut) -> Play {
     let mut play = Play {
         limits,
@@ -58,7 +59,8 @@ fn a_bomb_is_cut_counted_and_the_next_message_is_read() {
 
 #[test]
 fn what_shrinks_well_is_no_bomb() {
-    // Some 200 times smaller, and larger than what is believed in any case.
+    // About 200 times smaller when compressed, and larger than the expansion that is always
+    // allowed.
     let lines = b"127.0.0.1 - - GET /index.html HTTP/1.1 200 1234\n".repeat(40_000);
     let mut text = lines;
     for (at, byte) in text.iter_mut().enumerate() {
@@ -82,7 +84,7 @@ fn what_shrinks_well_is_no_bomb() {
 }
 
 #[test]
-fn without_memory_a_body_is_told_as_sent_and_counted() {
+fn without_memory_a_body_is_emitted_as_sent_and_counted() {
     let text = noise(3000);
     for (coding, body) in [
         ("gzip", gzip(&text)),
@@ -116,7 +118,7 @@ fn a_decoder_that_grows_beyond_the_budget_is_given_up() {
     let play = within(limits, &sent, &Cut::Lengths(vec![1448]));
     assert_eq!(play.chart.bodies[0].state, Decoding::NoRoom);
     assert!(play.chart.texts[1].ends_with(&body[body.len() - 100..]));
-    // Brotli's tables and window.
+    // The tables and the window of brotli.
     let limits = Limits {
         decoders: 12_000,
         ..Limits::default()
@@ -167,7 +169,7 @@ fn open_bodies_share_the_budget_and_give_it_back() {
         states,
         [Decoding::Decoded, Decoding::Decoded, Decoding::NoRoom]
     );
-    // A flow that is forgotten gives its part back as well.
+    // A flow that is reset returns its memory as well.
     let mut play = Play::default();
     play.perform(&[client(GET), server(&sent[..sent.len() - 1])], &Cut::Whole);
     let budget = play.decoders.clone();
@@ -193,7 +195,7 @@ fn a_long_zstd_body_keeps_to_its_window() {
 
 #[test]
 fn half_a_block_is_charged_before_it_is_there() {
-    // A raw block that says it has 128 KiB.
+    // A raw block that declares 128 KiB.
     let body = [&b"\x28\xb5\x2f\xfd\0\x58\0\0\x10"[..], b"first of many"].concat();
     let sent = [
         b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\n\r\n",

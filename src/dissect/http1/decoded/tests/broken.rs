@@ -1,13 +1,16 @@
-//! Tests of bodies that cannot be decoded, or not to their end.
+//! Tests of bodies that cannot be decoded, or not to their end. What was decoded is kept, and the
+//! rest is emitted as sent.
 
 use proptest::prelude::*;
 
 use super::super::super::super::testing::{Cut, Play, SERVER_END, client, server, server_gap};
-use super::{GET, chunked, deflate, gzip, noise, played, response, samples, told, zlib, zstd};
+use super::{
+    GET, chunked, deflate, expect_text, gzip, noise, played, response, samples, zlib, zstd,
+};
 use crate::message::{BodyFacts, Decoding};
 
 #[test]
-fn a_body_that_is_not_coded_as_it_says_is_told_as_sent_from_its_start() {
+fn a_body_that_is_not_coded_as_declared_is_emitted_as_sent_from_its_start() {
     let texts: [&[u8]; 6] = [
         b"<html><body>not coded at all</body></html>",
         b"{\"a\": 1}",
@@ -21,10 +24,10 @@ fn a_body_that_is_not_coded_as_it_says_is_told_as_sent_from_its_start() {
             let fields = format!(
                 "Content-Type: text/plain; charset=latin1\r\nContent-Encoding: {coding}\r\n"
             );
-            told(&fields, text, text, Decoding::Broken);
+            expect_text(&fields, text, text, Decoding::Broken);
         }
     }
-    told(
+    expect_text(
         "Content-Encoding: br\r\n",
         b"<html>",
         b"<html>",
@@ -35,19 +38,19 @@ fn a_body_that_is_not_coded_as_it_says_is_told_as_sent_from_its_start() {
 #[test]
 fn a_coding_that_was_not_applied_is_passed_over() {
     let text = b"coded once";
-    told(
+    expect_text(
         "Content-Encoding: gzip, gzip\r\n",
         &gzip(text),
         text,
         Decoding::Broken,
     );
-    told(
+    expect_text(
         "Content-Encoding: gzip, zstd\r\n",
         &gzip(text),
         text,
         Decoding::Broken,
     );
-    told(
+    expect_text(
         "Content-Encoding: zstd, gzip\r\n",
         &gzip(text),
         text,
@@ -56,7 +59,7 @@ fn a_coding_that_was_not_applied_is_passed_over() {
 }
 
 #[test]
-fn bytes_behind_the_end_are_told_as_sent() {
+fn bytes_after_the_end_are_emitted_as_sent() {
     let table = [
         ("gzip", gzip(b"text")),
         ("deflate", zlib(b"text")),
@@ -66,19 +69,19 @@ fn bytes_behind_the_end_are_told_as_sent() {
     for (coding, body) in table {
         let fields = format!("Content-Encoding: {coding}\r\n");
         let body = [&body[..], b"behind"].concat();
-        told(&fields, &body, b"textbehind", Decoding::Broken);
+        expect_text(&fields, &body, b"textbehind", Decoding::Broken);
     }
 }
 
-/// The text that is told of a coded body is a beginning of the right one, then an end of what was
-/// sent.
-fn is_told(got: &[u8], text: &[u8], sent: &[u8]) -> bool {
+/// Whether the emitted text of a coded body is a prefix of the right text, followed by a suffix of
+/// the bytes as sent.
+fn is_emitted(got: &[u8], text: &[u8], sent: &[u8]) -> bool {
     let right = got.iter().zip(text).take_while(|(a, b)| a == b).count();
     (0..=right).any(|from| sent.ends_with(&got[from..]))
 }
 
 #[test]
-fn a_mistake_in_the_middle_leaves_what_is_in_front_of_it_and_what_is_behind() {
+fn an_error_in_the_middle_keeps_the_bytes_before_and_after_it() {
     let text = noise(9000);
     for (coding, body) in [
         ("gzip", gzip(&text)),
@@ -117,11 +120,11 @@ fn a_truncated_body_is_decoded_as_far_as_it_goes() {
     for (coding, body) in bodies {
         let fields = format!("Content-Encoding: {coding}\r\n");
         for len in 1..body.len() - 9 {
-            // Whole by its framing, but not by its coding.
+            // Complete by its framing, but not by its coding.
             let (got, facts, _) = played(&response(&fields, &body[..len]), &Cut::Whole);
             assert_eq!(facts.state, Decoding::Broken, "{coding} {len}");
-            assert!(is_told(&got, &text, &body[..len]), "{coding} {len}");
-            // The stream ends in it.
+            assert!(is_emitted(&got, &text, &body[..len]), "{coding} {len}");
+            // The stream ends in the body.
             let sent = response(&fields, &body);
             let sent = &sent[..sent.len() - body.len() + len];
             let steps = [client(GET), server(sent), SERVER_END];
@@ -135,7 +138,7 @@ fn a_truncated_body_is_decoded_as_far_as_it_goes() {
 }
 
 #[test]
-fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
+fn after_a_gap_nothing_is_decoded_and_nothing_is_lost() {
     let text = noise(3000);
     for (coding, body) in [
         ("gzip", gzip(&text)),
@@ -145,19 +148,19 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
         let fields = format!("Content-Encoding: {coding}\r\n");
         let sent = response(&fields, &body);
         let head = sent.len() - body.len();
-        let (front, hole) = (body.len() / 2, body.len() / 4);
+        let (front, gap) = (body.len() / 2, body.len() / 4);
         for cut in [Cut::Whole, Cut::Bytes] {
             let play = Play::of(
                 &[
                     client(&[GET, GET].concat()),
                     server(&sent[..head + front]),
-                    server_gap(hole as u64),
-                    server(&sent[head + front + hole..]),
+                    server_gap(gap as u64),
+                    server(&sent[head + front + gap..]),
                     server(b"HTTP/1.1 204 next\r\n\r\n"),
                 ],
                 &cut,
             );
-            let missing = format!("< missing {hole}");
+            let missing = format!("< missing {gap}");
             let outline = play.chart.outline();
             assert_eq!(
                 outline[6..],
@@ -171,9 +174,9 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
                     "< end"
                 ]
             );
-            let behind = [&body[front + hole..], b"HTTP/1.1 204 next\r\n\r\n"].concat();
-            assert!(play.chart.texts[1].ends_with(&behind));
-            let wire = (body.len() - hole) as u64;
+            let after = [&body[front + gap..], b"HTTP/1.1 204 next\r\n\r\n"].concat();
+            assert!(play.chart.texts[1].ends_with(&after));
+            let wire = (body.len() - gap) as u64;
             assert_eq!(
                 play.chart.bodies,
                 [BodyFacts {
@@ -188,7 +191,7 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_hole_in_chunk_framing_ends_decoding_too() {
+fn a_gap_in_chunk_framing_ends_decoding_too() {
     let body = gzip(&noise(3000));
     let sent = chunked(
         "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
@@ -210,7 +213,7 @@ fn a_hole_in_chunk_framing_ends_decoding_too() {
 }
 
 #[test]
-fn single_bytes_are_characters_behind_a_hole() {
+fn single_byte_characters_are_decoded_after_a_gap() {
     let sent = response(
         "Content-Type: text/plain; charset=latin1\r\n",
         b"\xe7a...\xe7b",
@@ -240,7 +243,7 @@ fn single_bytes_are_characters_behind_a_hole() {
 
 proptest! {
     #[test]
-    fn damage_is_told_the_same_however_it_is_cut(
+    fn damage_gives_the_same_text_however_it_is_cut(
         which in 0..4_usize,
         faults in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         lengths in proptest::collection::vec(1..600_usize, 1..5),
@@ -260,7 +263,7 @@ proptest! {
         for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
             let (got, other, _) = played(&sent, &cut);
             prop_assert_eq!(facts, other);
-            // Of brotli, what was decoded in front of a mistake depends on what came with it.
+            // With brotli, the output before an error depends on the bytes that arrived with it.
             prop_assert!(got == whole || coding == "br" && facts.state == Decoding::Broken);
         }
     }

@@ -1,4 +1,5 @@
-//! Tests of coded bodies in whole conversations, cut in many ways.
+//! Tests of coded bodies in whole conversations, cut in many ways. Every cut must give the same
+//! text.
 
 mod bounds;
 mod broken;
@@ -45,14 +46,14 @@ fn noise(len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// An answer with a body of known length.
+/// A response with a body of known length.
 fn response(fields: &str, body: &[u8]) -> Vec<u8> {
     let len = body.len();
     let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {len}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
-/// The same in chunks.
+/// The same response in chunks.
 fn chunked(fields: &str, body: &[u8], size: usize) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes();
     for chunk in body.chunks(size) {
@@ -63,8 +64,7 @@ fn chunked(fields: &str, body: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-/// The text of the first answer's body, and what became of it, when `response` and another one are
-/// played.
+/// Plays `response` and another one. Returns the text and the facts of the first body.
 fn played(response: &[u8], cut: &Cut) -> (Vec<u8>, BodyFacts, Play) {
     let next = b"HTTP/1.1 204 next\r\n\r\n";
     let steps = [
@@ -92,8 +92,8 @@ const CUTS: [fn() -> Cut; 4] = [
     || Cut::Lengths(vec![7]),
 ];
 
-/// A body is told as `text`, however it is cut and framed.
-fn told(fields: &str, body: &[u8], text: &[u8], state: Decoding) {
+/// Expects a body to be emitted as `text`, however it is cut and framed.
+fn expect_text(fields: &str, body: &[u8], text: &[u8], state: Decoding) {
     let in_chunks = format!("{fields}Transfer-Encoding: chunked\r\n");
     for sent in [response(fields, body), chunked(&in_chunks, body, 17)] {
         for cut in CUTS {
@@ -144,7 +144,7 @@ fn each_coding_is_undone_however_it_is_cut() {
     ];
     for (coding, body, text) in table {
         let fields = format!("Content-Encoding: {coding}\r\n");
-        told(&fields, body, text, Decoding::Decoded);
+        expect_text(&fields, body, text, Decoding::Decoded);
     }
 }
 
@@ -166,7 +166,7 @@ fn codings_on_top_of_each_other_are_undone_in_reverse() {
         ),
     ];
     for (fields, body) in &table {
-        told(fields, body, &text, Decoding::Decoded);
+        expect_text(fields, body, &text, Decoding::Decoded);
     }
 }
 
@@ -221,18 +221,18 @@ fn a_request_is_decoded_too() {
 }
 
 #[test]
-fn all_members_and_frames_of_a_body_are_told() {
+fn all_members_and_frames_of_a_body_are_decoded() {
     let mut named = b"\x1f\x8b\x08\x1e\0\0\0\0\0\x03\x03\0abcname\0comment\0\x12\x34".to_vec();
     named.extend(&gzip(b" the end")[10..]);
     let gzips = [gzip(b"one "), gzip(b""), gzip(b"two"), named].concat();
-    told(
+    expect_text(
         "Content-Encoding: gzip\r\n",
         &gzips,
         b"one two the end",
         Decoding::Decoded,
     );
     let padded = [gzip(b"one"), vec![0; 100]].concat();
-    told(
+    expect_text(
         "Content-Encoding: gzip\r\n",
         &padded,
         b"one",
@@ -240,7 +240,7 @@ fn all_members_and_frames_of_a_body_are_told() {
     );
     let skipped = b"\x51\x2a\x4d\x18\x03\0\0\0abc".to_vec();
     let frames = [skipped.clone(), zstd(b"one "), skipped, zstd(b"two")].concat();
-    told(
+    expect_text(
         "Content-Encoding: zstd\r\n",
         &frames,
         b"one two",
@@ -249,7 +249,7 @@ fn all_members_and_frames_of_a_body_are_told() {
 }
 
 #[test]
-fn what_was_flushed_is_told_at_once() {
+fn flushed_data_is_emitted_at_once() {
     let parts = samples::parts();
     let synced = |zlib_header: bool| {
         let mut codec = flate2::Compress::new(Compression::default(), zlib_header);
@@ -341,9 +341,9 @@ fn characters_become_utf_8_in_text_and_nowhere_else() {
     ];
     for (media, bytes, text) in table {
         let fields = format!("Content-Type: {media}\r\n");
-        told(&fields, bytes, text.as_bytes(), Decoding::Decoded);
+        expect_text(&fields, bytes, text.as_bytes(), Decoding::Decoded);
         let fields = format!("Content-Type: {media}\r\nContent-Encoding: gzip\r\n");
-        told(&fields, &gzip(bytes), text.as_bytes(), Decoding::Decoded);
+        expect_text(&fields, &gzip(bytes), text.as_bytes(), Decoding::Decoded);
     }
     let as_sent = [
         "Content-Type: image/png; charset=iso-8859-1\r\n",
@@ -354,7 +354,7 @@ fn characters_become_utf_8_in_text_and_nowhere_else() {
         "Content-Encoding: compress, gzip\r\n",
     ];
     for fields in as_sent {
-        told(fields, b"Fran\xe7ais", b"Fran\xe7ais", Decoding::AsSent);
+        expect_text(fields, b"Fran\xe7ais", b"Fran\xe7ais", Decoding::AsSent);
     }
 }
 

@@ -1,5 +1,5 @@
-//! What real encoders made of [`parts`], flushed behind each. Made with Python's `brotli` and
-//! `zstandard`:
+//! The output of real encoders for [`parts`], flushed after each part. Made with Python's `brotli`
+//! and `zstandard`:
 //!
 //! ```python
 //! c = brotli.Compressor(quality=5, lgwin=18)
@@ -8,7 +8,7 @@
 //! [c.compress(part) + c.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for part in parts] + [c.flush()]
 //! ```
 
-/// Three texts that follow one another.
+/// Three consecutive texts.
 pub(super) fn parts() -> [Vec<u8>; 3] {
     [0, 10, 20].map(|first| {
         (first..first + 10)
@@ -23,7 +23,7 @@ pub(super) fn parts() -> [Vec<u8>; 3] {
     })
 }
 
-/// As `br`: the parts, and the end.
+/// The parts as `br`, and the end of the stream.
 pub(super) const BROTLI: [&[u8]; 4] = [
     &[
         3, 6, 1, 0, 68, 117, 211, 99, 84, 227, 47, 216, 186, 82, 118, 231, 110, 46, 1, 100, 120, 0,
@@ -48,7 +48,7 @@ pub(super) const BROTLI: [&[u8]; 4] = [
     &[3],
 ];
 
-/// As `zstd`, with a checksum: the parts, and the end.
+/// The parts as `zstd` with a checksum, and the end of the stream.
 pub(super) const ZSTD: [&[u8]; 4] = [
     &[
         40, 181, 47, 253, 4, 88, 236, 3, 0, 98, 70, 20, 23, 144, 167, 109, 64, 28, 37, 65, 16, 17,
