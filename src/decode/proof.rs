@@ -75,7 +75,11 @@ fn v6(bytes: &[u8], cut: bool) -> Proof {
         return Proof::Wrong;
     };
     let [_, _, _, _, l0, l1, next, hops, addresses @ ..] = header;
-    let Some(len) = fitting(after_header, usize::from(u16::from_be_bytes([*l0, *l1])), cut) else {
+    let Some(len) = fitting(
+        after_header,
+        usize::from(u16::from_be_bytes([*l0, *l1])),
+        cut,
+    ) else {
         return Proof::Wrong;
     };
     let payload = after_header.get(..len).unwrap_or_default();
@@ -85,7 +89,11 @@ fn v6(bytes: &[u8], cut: bool) -> Proof {
     let pseudo =
         sum(addresses) + u64::from((len as u32).to_be()) + u64::from(u16::from(*next).to_be());
     let summed = matches!(*next, protocol::TCP | protocol::UDP | protocol::ICMPV6);
-    match summed && !cut && fold(pseudo + sum(payload)) == 0xffff && after_header.len() - len <= PADDING {
+    match summed
+        && !cut
+        && fold(pseudo + sum(payload)) == 0xffff
+        && after_header.len() - len <= PADDING
+    {
         true => Proof::Sure,
         false => Proof::Fits,
     }

@@ -130,7 +130,7 @@ fn entry(pair: &Pair<'_>) -> Value {
         .into_iter()
         .fold(part(connect), i64::saturating_add);
     let mut entry = json!({
-        "startedDateTime": date(times.request_times.plus(-part(connect))),
+        "startedDateTime": date(times.asked.plus(-part(connect))),
         "time": millis(total),
         "request": request(pair, ends.map(|(_, server)| server)),
         "response": response(pair),

@@ -411,7 +411,7 @@ impl Renderer for Log {
             return Ok(());
         }
         let line = self.of_pair(pair);
-        self.line(line, pair.times.began)
+        self.line(line, pair.times.asked)
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {

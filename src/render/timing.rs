@@ -160,7 +160,9 @@ fn connect_words(times: &Times) -> String {
 fn send_words(times: &Times) -> String {
     let sent = human::size(times.sent);
     match times.acknowledged.zip(times.request_end) {
-        Some((acknowledged, end)) => format!("{sent}, acknowledged {}", after(acknowledged.since(end))),
+        Some((acknowledged, end)) => {
+            format!("{sent}, acknowledged {}", after(acknowledged.since(end)))
+        }
         None => sent,
     }
 }

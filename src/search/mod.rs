@@ -1,5 +1,5 @@
-//! *search*: decides which messages match and what of them is shown. Pure, in linear time, and
-//! bounded in memory per message.
+//! *search*: decides which messages match and what of them is shown. Pure; the memory
+//! per message is bounded.
 //!
 //! [`QuerySpec`] is the query as typed, [`Query`] the compiled one; a [`MessageBuffer`] is one
 //! message that is being received: searched as its bytes arrive, and kept as far as it may be

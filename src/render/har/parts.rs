@@ -108,9 +108,7 @@ fn decoded(text: &[u8]) -> Vec<u8> {
 
 /// The body of a request: its text, and for a form its parameters.
 pub(super) fn post(hit: &Hit<'_>) -> Value {
-    let kind = field(hit, "content-type")
-        .map(latin)
-        .unwrap_or_default();
+    let kind = field(hit, "content-type").map(latin).unwrap_or_default();
     let form = "application/x-www-form-urlencoded";
     let is_form = kind
         .get(..form.len())
