@@ -75,7 +75,8 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
-    /// Whether a file is empty, or has not even a whole header: a capture into it has just begun.
+    /// Whether the file is empty or has an incomplete file header, as when a capture into it has
+    /// just begun.
     #[must_use]
     pub fn is_of_nothing(&self) -> bool {
         matches!(

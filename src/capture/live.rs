@@ -86,7 +86,7 @@ pub struct Live {
 
 struct Device {
     capture: Capture<Active>,
-    /// Nanoseconds in one unit of a time stamp's fraction: 1 or 1000.
+    /// Nanoseconds in one unit of a timestamp's fraction: 1 or 1000.
     unit: i64,
     loopback: bool,
     sysfs: Option<SysfsDevice>,

@@ -1,8 +1,7 @@
-//! What stands in a frame in front of its IP header, layer by layer: Ethernet, its tags, 802.2,
-//! labels, PPP.
+//! The headers before the IP header, layer by layer: Ethernet, its tags, IEEE 802.2, MPLS labels,
+//! PPP. Any nesting is accepted, and decoding ends because each layer takes at least one byte.
 //!
-//! Each layer says what comes [next](Next), so that they may lie inside of each other in any order
-//! and to any depth: each takes at least a byte.
+//! Each layer returns what comes [next](Next).
 
 use crate::foreign::Foreign;
 use crate::frame::LinkType;
@@ -11,38 +10,38 @@ use crate::packet::{Undecoded, path_of};
 use super::link;
 use super::proof::{self, Proof};
 
-/// The IP packet of a frame, and what is wrapped around it.
+/// The IP packet of a frame, and the networks it belongs to.
 #[derive(Clone, Copy)]
 pub(super) struct Link<'a> {
-    /// From the IP header to the end of the frame, padding included.
+    /// The bytes from the IP header to the end of the frame, including padding.
     pub(super) ip: &'a [u8],
-    /// A mix of the VLAN tags; 0 for none.
+    /// Hash of the VLAN tags; 0 if there are none.
     pub(super) path: u32,
 }
 
-/// What comes next in a frame.
+/// The kind of the next layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
     /// An IP header.
     Ip,
     /// An Ethernet frame.
     Frame,
-    /// What this `EtherType` announces.
+    /// The protocol with this `EtherType`.
     EtherType(u16),
-    /// A header of IEEE 802.2.
+    /// An IEEE 802.2 header.
     Llc,
-    /// A frame of PPP.
+    /// A PPP frame.
     Ppp,
-    /// Labels of MPLS.
+    /// MPLS labels.
     Labels,
     /// A frame of this link type.
     Link(LinkType),
 }
 
-/// A layer taken off: what comes next, and its bytes.
+/// Result of removing a layer: the kind of the next one, and its bytes.
 pub(super) type Peeled<'a> = Result<(Next, &'a [u8]), Undecoded>;
 
-/// Take off all layers up to the IP header.
+/// Removes all layers before the IP header.
 pub(super) fn peel(mut next: Next, mut bytes: &[u8]) -> Result<Link<'_>, Undecoded> {
     let mut path = 0;
     loop {
@@ -58,16 +57,16 @@ pub(super) fn peel(mut next: Next, mut bytes: &[u8]) -> Result<Link<'_>, Undecod
     }
 }
 
-/// Behind so many bytes stands an `EtherType`, and then what it announces.
+/// Reads the `EtherType` at offset `at`; its payload follows.
 pub(super) fn typed(bytes: &[u8], at: usize) -> Peeled<'_> {
     Ok((
         Next::EtherType(number(bytes, at)?),
-        behind(bytes, at.saturating_add(2))?,
+        after(bytes, at.saturating_add(2))?,
     ))
 }
 
-/// How many bytes a tag has, with the `EtherType` that announces it: those that can be taken out of
-/// a frame, so that what is left is the frame as it was without.
+/// Length in bytes, including the `EtherType`, of a tag that can be cut out of a frame so that an
+/// untagged frame remains; 0 for others.
 const fn tag(ether_type: u16) -> usize {
     match ether_type {
         // 802.1Q, 802.1ad, and older QinQ.
@@ -80,7 +79,7 @@ const fn tag(ether_type: u16) -> usize {
     }
 }
 
-/// Where the tags that stand at `start` end.
+/// End offset of the tags that begin at `start`.
 pub(super) fn end_of_tags(bytes: &[u8], start: usize) -> usize {
     let mut end = start;
     while let Ok(kind) = number(bytes, end)
@@ -91,28 +90,28 @@ pub(super) fn end_of_tags(bytes: &[u8], start: usize) -> usize {
     end
 }
 
-/// IEEE 802.3: an `EtherType`, or a length and then 802.2.
+/// IEEE 802.3: an `EtherType`, or a length followed by 802.2.
 fn frame(bytes: &[u8]) -> Peeled<'_> {
-    // Inter-Switch Link: a frame in a frame, which its first five bytes tell.
+    // Cisco's Inter-Switch Link: a frame inside a frame, recognised by its first five bytes.
     if let [0x01 | 0x03, 0x00, 0x0c, 0x00, 0x00, ..] = bytes
         && number(bytes, 14) == Ok(0xaaaa)
     {
-        return Ok((Next::Frame, behind(bytes, 26)?));
+        return Ok((Next::Frame, after(bytes, 26)?));
     }
     typed(bytes, 12)
 }
 
-/// What an `EtherType` announces. Networks of different numbers may use the same addresses, so
-/// those are mixed into the path; numbers that each direction has of its own are not.
+/// Decodes the payload of an `EtherType`. Networks with different ids may use the same addresses,
+/// so the ids are mixed into the path. Ids that differ between the two directions are not.
 fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
     match kind {
         0x0800 | 0x86dd => Ok((Next::Ip, bytes)),
         ..=1500 => Ok((Next::Llc, bytes)),
         0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
-            // Number 0 is that of no network: the tag has a priority and nothing else (802.1Q).
+            // Id 0 means no network: the tag only has a priority (802.1Q).
             match number(bytes, 0)? & 0x0fff {
                 0 => {}
-                // The mix must tell tag 1 in tag 2 from tag 2 in tag 1.
+                // The hash distinguishes tag 1 in tag 2 from tag 2 in tag 1.
                 tag => *path = path.rotate_left(13) ^ path_of(tag),
             }
             typed(bytes, 2)
@@ -120,9 +119,9 @@ fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
         0x8926 | 0x892f | 0x893f | 0x8909 => typed(bytes, tag(kind) - 2),
         0x6558 => Ok((Next::Frame, bytes)),
         0x8847 | 0x8848 => Ok((Next::Labels, bytes)),
-        0x8864 => Ok((Next::Ppp, behind(bytes, 6)?)),
+        0x8864 => Ok((Next::Ppp, after(bytes, 6)?)),
         0x880b => Ok((Next::Ppp, bytes)),
-        // 802.1ah: flags and the number of a service, and a customer's frame.
+        // 802.1ah: flags, a service id, and a customer's frame.
         0x88e7 => {
             let [_, s0, s1, s2, frame @ ..] = bytes else {
                 return Err(Undecoded::Cut);
@@ -131,7 +130,7 @@ fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
             *path = path.rotate_left(17) ^ (service + 1).wrapping_mul(0xc2b2_ae35);
             Ok((Next::Frame, frame))
         }
-        // 802.1AE: whether it is encrypted, its channel, and a checksum behind all.
+        // 802.1AE: flags (encrypted or not), an optional channel id, and a trailing checksum.
         0x88e5 => {
             let control = *bytes.first().ok_or(Undecoded::Cut)?;
             if control & 0x8c != 0 {
@@ -139,7 +138,7 @@ fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
             }
             typed(bytes, if control & 0x20 != 0 { 14 } else { 6 })
         }
-        // RFC 8300: the header says its length and what is behind it.
+        // RFC 8300: the header has its own length and the kind of the next layer.
         0x894f => {
             let [version, length, _, next, ..] = bytes else {
                 return Err(Undecoded::Cut);
@@ -152,29 +151,29 @@ fn ether_type<'a>(kind: u16, bytes: &'a [u8], path: &mut u32) -> Peeled<'a> {
                 _ => return Err(Undecoded::NotIp(Foreign::EtherType(kind))),
             };
             let length = usize::from(length & 0x3f).max(2) * 4;
-            Ok((next, behind(bytes, length)?))
+            Ok((next, after(bytes, length)?))
         }
-        // RFC 6325: nicknames of bridges, and perhaps options.
+        // RFC 6325: nicknames of bridges, and optional options.
         0x22f3 => {
             let options = usize::from((number(bytes, 0)? >> 6) & 0x1f) * 4;
-            Ok((Next::Frame, behind(bytes, 6 + options)?))
+            Ok((Next::Frame, after(bytes, 6 + options)?))
         }
-        // FabricPath: its addresses are those in front.
-        0x8903 => Ok((Next::Frame, behind(bytes, 2)?)),
+        // FabricPath: its addresses are the outer ones.
+        0x8903 => Ok((Next::Frame, after(bytes, 2)?)),
         // Marvell's tag with an EtherType.
         0xdada => typed(bytes, 6),
-        // The mesh's unicast, with or without a fourth address, and broadcast.
+        // B.A.T.M.A.N. unicast, with or without a fourth address, and broadcast.
         0x4305 => match bytes {
-            [0x40, 15, ..] => Ok((Next::Frame, behind(bytes, 10)?)),
-            [0x42, 15, ..] => Ok((Next::Frame, behind(bytes, 18)?)),
-            [0x01, 15, ..] => Ok((Next::Frame, behind(bytes, 14)?)),
+            [0x40, 15, ..] => Ok((Next::Frame, after(bytes, 10)?)),
+            [0x42, 15, ..] => Ok((Next::Frame, after(bytes, 18)?)),
+            [0x01, 15, ..] => Ok((Next::Frame, after(bytes, 14)?)),
             _ => Err(Undecoded::NotIp(Foreign::EtherType(kind))),
         },
         other => Err(Undecoded::NotIp(Foreign::EtherType(other))),
     }
 }
 
-/// IEEE 802.2: IP by its own service access point, or SNAP, or ISO's network layer.
+/// IEEE 802.2: IP with its own service access point, SNAP, or an ISO network-layer id.
 fn llc(bytes: &[u8]) -> Peeled<'_> {
     match bytes {
         [0xaa | 0xab, 0xaa | 0xab, 0x03, rest @ ..] => snap(rest),
@@ -185,8 +184,8 @@ fn llc(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// SNAP: the code of Ethernet (RFC 1042), that of a bridge (802.1H), whole frames (RFC 2427 section
-/// 4.2), and others'.
+/// SNAP with an `EtherType` (RFC 1042, or a bridge's 802.1H), with whole frames (RFC 2427 section
+/// 4.2), or with other protocols.
 fn snap(bytes: &[u8]) -> Peeled<'_> {
     let [o0, o1, o2, p0, p1, rest @ ..] = bytes else {
         return Err(Undecoded::Cut);
@@ -199,7 +198,7 @@ fn snap(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// ISO's identifiers, as frame relay has them (RFC 2427 section 3); a zero may stand in front.
+/// ISO network-layer ids as in frame relay (RFC 2427 section 3); a zero byte may precede them.
 pub(super) fn nlpid(bytes: &[u8]) -> Peeled<'_> {
     match bytes {
         [0x00, 0x80, rest @ ..] | [0x80, rest @ ..] => snap(rest),
@@ -210,7 +209,7 @@ pub(super) fn nlpid(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// RFC 1661, RFC 1662: the address and control bytes may be left out, and the protocol may be one
+/// RFC 1661, RFC 1662: the address and control bytes are optional, and the protocol may have one
 /// byte.
 fn ppp(bytes: &[u8]) -> Peeled<'_> {
     let bytes = match bytes {
@@ -221,7 +220,7 @@ fn ppp(bytes: &[u8]) -> Peeled<'_> {
         [0x00, 0x21 | 0x57, ip @ ..] | [0x21 | 0x57, ip @ ..] => Ok((Next::Ip, ip)),
         [0x08, 0x00, ip @ ..] | [0x86, 0xdd, ip @ ..] => Ok((Next::Ip, ip)),
         [0x02, 0x81 | 0x83, labels @ ..] => Ok((Next::Labels, labels)),
-        // A bridge's frame (RFC 3518), and what is whole of a bundle of links (RFC 1990).
+        // A bridged frame (RFC 3518), and an unfragmented packet of a multilink bundle (RFC 1990).
         [0x00, 0x31, _, 1, frame @ ..] | [0x31, _, 1, frame @ ..] => Ok((Next::Frame, frame)),
         [0x00, 0x3d, 0xc0..=0xff, _, _, _, rest @ ..] | [0x3d, 0xc0..=0xff, _, _, _, rest @ ..] => {
             Ok((Next::Ppp, rest))
@@ -231,8 +230,8 @@ fn ppp(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// RFC 3032: labels up to the bottom of the stack. What is behind them shows by its first four
-/// bits: IP, or a wire (RFC 4448) with a control word or without.
+/// RFC 3032: labels up to the bottom of the stack. The first four bits after it show what follows:
+/// IP, or a pseudowire (RFC 4448) with or without a control word.
 fn labels(mut bytes: &[u8]) -> Peeled<'_> {
     loop {
         let (label, rest) = bytes.split_first_chunk::<4>().ok_or(Undecoded::Cut)?;
@@ -256,8 +255,8 @@ fn labels(mut bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// Whether an Ethernet frame seems to begin here: it announces IP, a tag, or what is not IP and has
-/// a name, or a length and 802.2.
+/// Whether an Ethernet frame probably begins here: its `EtherType` is IP, a tag, or a protocol with
+/// a known name, or it has a length and 802.2.
 fn begins_frame(bytes: &[u8]) -> bool {
     let Ok(kind) = number(bytes, 12) else {
         return false;
@@ -273,7 +272,7 @@ fn begins_frame(bytes: &[u8]) -> bool {
     }
 }
 
-/// The number at `offset`.
+/// The big-endian number at `offset`.
 pub(super) fn number(bytes: &[u8], offset: usize) -> Result<u16, Undecoded> {
     let pair = bytes
         .get(offset..)
@@ -282,7 +281,7 @@ pub(super) fn number(bytes: &[u8], offset: usize) -> Result<u16, Undecoded> {
     Ok(u16::from_be_bytes(*pair))
 }
 
-/// What is behind `offset`.
-pub(super) fn behind(bytes: &[u8], offset: usize) -> Result<&[u8], Undecoded> {
+/// The bytes from `offset` on.
+pub(super) fn after(bytes: &[u8], offset: usize) -> Result<&[u8], Undecoded> {
     bytes.get(offset..).ok_or(Undecoded::Cut)
 }

@@ -1,11 +1,12 @@
-//! Wireless frames (IEEE 802.11), with or without what the receiver notes in front of them.
+//! Wireless frames (IEEE 802.11), with or without a receiver's metadata before them. Encrypted
+//! frames give an error.
 
 use crate::foreign::{Foreign, Wireless};
 use crate::packet::Undecoded;
 
 use super::ether::{Next, Peeled};
 
-/// A frame behind a radiotap header, which says its own length.
+/// A frame after a radiotap header, which has its own length.
 pub(super) fn radiotap(bytes: &[u8]) -> Peeled<'_> {
     match bytes {
         [0, _, l0, l1, ..] => {
@@ -17,7 +18,7 @@ pub(super) fn radiotap(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// A frame behind a Prism or an AVS header: AVS says so, and its length; Prism's is fixed.
+/// A frame after a Prism or an AVS header: AVS has a magic number and its length; Prism's is fixed.
 pub(super) fn prism(bytes: &[u8]) -> Peeled<'_> {
     let (magic, rest) = bytes.split_first_chunk::<4>().ok_or(Undecoded::Cut)?;
     let len = match magic {
@@ -30,7 +31,7 @@ pub(super) fn prism(bytes: &[u8]) -> Peeled<'_> {
     decode(bytes.get(len..).ok_or(Undecoded::Cut)?)
 }
 
-/// A data frame that is not encrypted, and carries one packet.
+/// An unencrypted data frame that carries one packet.
 pub(super) fn decode(bytes: &[u8]) -> Peeled<'_> {
     match bytes {
         [kind, flags, ..] => data(*kind, *flags, bytes),
@@ -38,7 +39,7 @@ pub(super) fn decode(bytes: &[u8]) -> Peeled<'_> {
     }
 }
 
-/// The same whose first two bytes stand the other way round.
+/// The same with the two bytes of frame control swapped.
 pub(super) fn swapped(bytes: &[u8]) -> Peeled<'_> {
     match bytes {
         [flags, kind, ..] => data(*kind, *flags, bytes),
@@ -56,7 +57,7 @@ fn data(kind: u8, flags: u8, bytes: &[u8]) -> Peeled<'_> {
         _ => return Err(not_ip(Wireless::Unknown)),
     }
     let quality = kind & 0x80 != 0;
-    // A fourth address between access points.
+    // Frames between access points have a fourth address.
     let addresses = if flags & 0x03 == 0x03 { 30 } else { 24 };
     let mut header = addresses;
     if quality {

@@ -1,4 +1,5 @@
-//! The IP headers: IPv4 with options, IPv6 with extension headers.
+//! The IP headers: IPv4 with options, IPv6 with extension headers. Lengths that exceed the captured
+//! bytes are reported as a cut, not as an error.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -6,34 +7,34 @@ use etherparse::Ipv4HeaderSlice;
 
 use crate::packet::{Fragment, Ip, Undecoded};
 
-/// What is done with IPv6 extension headers.
+/// How IPv6 extension headers are treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extensions {
-    /// They are walked.
+    /// They are skipped.
     Skip,
-    /// They are payload, as for ngrep; only the fragment header is read.
+    /// They are payload, as in ngrep; only the fragment header is read.
     Show,
 }
 
-/// IP headers taken off.
+/// Result of decoding the IP headers.
 pub(super) struct Decoded<'a> {
     pub(super) ip: Ip,
-    /// The bytes of an IPv4 header.
+    /// The bytes of an IPv4 header; empty for IPv6.
     pub(super) header: &'a [u8],
-    /// All bytes behind them, as far as the IP length goes and they were captured.
+    /// The captured bytes after the headers, up to the IP length.
     pub(super) payload: &'a [u8],
-    /// Payload bytes that the header announces (where it does not: that the wire had) and the
-    /// capture does not have.
+    /// Number of payload bytes that were sent but not captured, according to the header, or, if it
+    /// has no length, to the length on the wire.
     pub(super) cut: usize,
 }
 
-/// Take the IP headers off `bytes`, and `make` of them what is wanted; `missing` is how many bytes
-/// the snap length cut off behind them. It is made apart for each kind of header, so that nothing
-/// is stored to be loaded again at once.
+/// Decodes the IP headers of `bytes` and passes them to `make`. `missing`: number of bytes that the
+/// snap length cut off. `make` is instantiated separately for each IP version, so that no result is
+/// stored only to be loaded again.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
-    reason = "it is a match on a byte, and the common one of its arms is to be one piece with its caller"
+    reason = "it matches on one byte, and its common arm should be inlined into the caller"
 )]
 pub(super) fn decode<'a, T>(
     bytes: &'a [u8],
@@ -61,14 +62,14 @@ fn v4(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
         return Err(Undecoded::Cut);
     }
     let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| Undecoded::Malformed)?;
-    let (header_bytes, behind) = bytes.split_at_checked(header_len).ok_or(Undecoded::Cut)?;
-    // A total length of 0 is a segment that the network card will cut (TSO): the capture's length
-    // is the truth.
+    let (header_bytes, after_header) = bytes.split_at_checked(header_len).ok_or(Undecoded::Cut)?;
+    // A total length of 0 is a segment before segmentation offload (TSO); use the length on the
+    // wire.
     let announced = match usize::from(header.total_len()) {
-        0 => behind.len().saturating_add(missing),
+        0 => after_header.len().saturating_add(missing),
         total => total.saturating_sub(header_len),
     };
-    let (mut payload, cut) = trim(behind, announced);
+    let (mut payload, cut) = trim(after_header, announced);
     let offset = u32::from(header.fragments_offset().value()) * 8;
     let more = header.more_fragments();
     let mut protocol = header.protocol().0;
@@ -96,18 +97,18 @@ fn v4(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
 
 /// RFC 8200 sections 3 and 4.
 fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_>, Undecoded> {
-    let Some((header, behind)) = bytes.split_first_chunk::<40>() else {
+    let Some((header, after_header)) = bytes.split_first_chunk::<40>() else {
         return Err(Undecoded::Cut);
     };
     let [_, _, _, _, l0, l1, next, hops, addresses @ ..] = header;
     let (src, dst) = addresses.split_first_chunk::<16>().ok_or(Undecoded::Cut)?;
     let dst: &[u8; 16] = dst.try_into().map_err(|_| Undecoded::Cut)?;
-    // Length 0 is a jumbogram (RFC 2675) or a segment that the network card will cut.
+    // Length 0 is a jumbogram (RFC 2675) or a segment before segmentation offload.
     let announced = match usize::from(u16::from_be_bytes([*l0, *l1])) {
-        0 => behind.len().saturating_add(missing),
+        0 => after_header.len().saturating_add(missing),
         len => len,
     };
-    let (mut payload, cut) = trim(behind, announced);
+    let (mut payload, cut) = trim(after_header, announced);
     let mut protocol = *next;
     let mut fragment = None;
     loop {
@@ -119,7 +120,7 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
         let [next, second, rest @ ..] = walked else {
             break;
         };
-        let Some(behind) = walked.get(extension_len(protocol, *second)..) else {
+        let Some(after_header) = walked.get(extension_len(protocol, *second)..) else {
             break;
         };
         if protocol == FRAGMENT {
@@ -132,9 +133,9 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
             // An atomic fragment (RFC 6946) is a whole datagram.
             fragment = (more || offset != 0).then_some(Fragment { id, offset, more });
         }
-        (protocol, payload) = (*next, behind);
+        (protocol, payload) = (*next, after_header);
         if fragment.is_some() {
-            // What stands behind is a header of the whole datagram, or the middle of it.
+            // The bytes that follow belong to the whole datagram: a header of it, or its middle.
             break;
         }
     }
@@ -153,21 +154,22 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
     })
 }
 
-/// Walk the extension headers of a datagram that is no fragment, or is whole again: the protocol
-/// behind them, and its bytes. Each has at least 8 bytes, so that they end.
+/// Skips the extension headers of a datagram that is unfragmented or reassembled. Returns the
+/// protocol after them, and its bytes. Each header has at least 8 bytes, so the loop ends.
 pub(super) fn walk(mut protocol: u8, mut bytes: &[u8]) -> (u8, &[u8]) {
     while matches!(
         protocol,
         HOP_BY_HOP | ROUTING | DESTINATION | AUTHENTICATION
     ) && let [next, second, ..] = bytes
-        && let Some(behind) = bytes.get(extension_len(protocol, *second)..)
+        && let Some(after_header) = bytes.get(extension_len(protocol, *second)..)
     {
-        (protocol, bytes) = (*next, behind);
+        (protocol, bytes) = (*next, after_header);
     }
     (protocol, bytes)
 }
 
-/// How long an extension header is, by its second byte (RFC 8200 section 4, RFC 4302 section 2.2).
+/// Length of an extension header in bytes, from its second byte (RFC 8200 section 4, RFC 4302
+/// section 2.2).
 fn extension_len(protocol: u8, second: u8) -> usize {
     match protocol {
         FRAGMENT => 8,
@@ -182,11 +184,11 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
-/// The announced bytes as far as they are there, and how many are not. What is behind them is
-/// padding.
-fn trim(behind: &[u8], announced: usize) -> (&[u8], usize) {
-    match behind.get(..announced) {
+/// Returns the announced bytes as far as they were captured, and the number of missing ones. Bytes
+/// beyond the announced length are padding.
+fn trim(after_header: &[u8], announced: usize) -> (&[u8], usize) {
+    match after_header.get(..announced) {
         Some(payload) => (payload, 0),
-        None => (behind, announced.saturating_sub(behind.len())),
+        None => (after_header, announced.saturating_sub(after_header.len())),
     }
 }

@@ -1,9 +1,9 @@
-//! *decode*: frames become packets. Pure; any bytes give a packet or a named reason why not, and
-//! nothing panics.
+//! *decode*: frames become packets. Pure and linear in the headers; any bytes give a packet or a
+//! named reason why there is none, and nothing panics.
 //!
-//! The layers are taken off from the outside: [`link`] (wireless ones: [`ieee80211`]) and
-//! [`ether`], then [`ip`], then [`transport`]; and again, when a [`tunnel`] has a packet inside,
-//! which has to [prove](proof) it. The most [`common`] frame is taken apart in one step.
+//! The layers are removed from the outside in: [`link`] (wireless: [`ieee80211`]) and [`ether`],
+//! then [`ip`], then [`transport`]. This repeats when a [`tunnel`] contains a packet, which must
+//! [prove](proof) that it is one. The most [`common`] frame is decoded in one step.
 
 mod common;
 mod ether;
@@ -24,10 +24,10 @@ use crate::packet::{Ip, Packet, Transport, Undecoded};
 
 use tunnel::{Inside, What};
 
-/// The packet in a frame.
+/// Decodes the packet in a frame; inside tunnels, the innermost one.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason why there is no packet.
 #[inline]
 pub fn frame<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
     match common::decode(frame) {
@@ -36,30 +36,30 @@ pub fn frame<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
     }
 }
 
-/// The packet in a frame as ngrep sees it: behind the IPv6 header stands the payload, unless that
-/// is a fragment header.
+/// Decodes the outermost packet of a frame as ngrep does: everything after the IPv6 header is
+/// payload, except for a fragment header.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason why there is no packet.
 pub fn outermost<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Undecoded> {
     packet(frame, ip::Extensions::Show)
 }
 
-/// The packet that was put together from fragments: the IP facts of the first, and all bytes behind
-/// its IP headers.
+/// Builds the packet of a reassembled datagram: the IP fields of the first fragment, and all bytes
+/// after its IP headers.
 #[must_use]
 pub fn datagram<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
-    let packet = put_together(first, whole);
+    let packet = reassembled(first, whole);
     let mut inner = packet;
     unwrap(&mut inner);
     match inner.ip.fragment {
         None => inner,
-        // Pieces inside of a whole: what they are pieces of is not waited for twice.
+        // A fragment inside a reassembled datagram is not reassembled in turn.
         Some(_) => packet,
     }
 }
 
-fn put_together<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
+fn reassembled<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     let ip = Ip {
         fragment: None,
         ..first.ip
@@ -81,8 +81,8 @@ fn put_together<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
     }
 }
 
-/// The datagram that the [doubtful](Packet::doubtful) packet of a frame was taken out of, and where
-/// the packet is in its payload.
+/// Returns the datagram that contained the [doubtful](Packet::doubtful) packet of a frame, and the
+/// range of that packet in its payload.
 #[must_use]
 pub fn around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
     let link = link::take_off(frame).ok()?;
@@ -91,16 +91,16 @@ pub fn around<'a>(frame: &Frame<'a>) -> Option<(Packet<'a>, Range<usize>)> {
     doubt(layer(at, &link, missing, ip::Extensions::Skip).ok()?)
 }
 
-/// The same of a packet that was put together from fragments.
+/// The same for a packet that was reassembled from fragments.
 #[must_use]
 pub fn around_datagram<'a>(
     first: &Packet<'_>,
     whole: &'a [u8],
 ) -> Option<(Packet<'a>, Range<usize>)> {
-    doubt(put_together(first, whole))
+    doubt(reassembled(first, whole))
 }
 
-/// The first datagram from the outside that is no proof of what is inside.
+/// Returns the outermost datagram whose content is not certainly a packet.
 fn doubt(mut outer: Packet<'_>) -> Option<(Packet<'_>, Range<usize>)> {
     while outer.tunnels < TUNNELS {
         let inside = tunnel::inside(&outer)?;
@@ -117,7 +117,7 @@ fn doubt(mut outer: Packet<'_>) -> Option<(Packet<'_>, Range<usize>)> {
     None
 }
 
-/// Where in `whole` these bytes of it are.
+/// The range of `part`, a subslice of `whole`, in `whole`.
 fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     let end = start.checked_add(part.len())?;
@@ -128,7 +128,7 @@ fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
 fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a>, Undecoded> {
     let link = link::take_off(frame)?;
     let missing = frame.missing();
-    // One value from here to the caller, so that it is written once.
+    // A single value up to the caller, so that it is written only once.
     let mut result = layer((frame.number, frame.ts), &link, missing, extensions);
     if let Ok(packet) = &mut result
         && extensions == ip::Extensions::Skip
@@ -139,7 +139,7 @@ fn packet<'a>(frame: &Frame<'a>, extensions: ip::Extensions) -> Result<Packet<'a
     result
 }
 
-/// One IP packet.
+/// Decodes one IP packet.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
@@ -183,8 +183,7 @@ fn layer<'a>(
     })
 }
 
-/// Take tunnels off, but for those that are deeper than [`TUNNELS`]. A piece of a packet has no
-/// inside.
+/// Removes tunnels, up to [`TUNNELS`] levels. Fragments are not looked into.
 fn unwrap(packet: &mut Packet<'_>) {
     while let Some(inside) = tunnel::inside(packet)
         && let Some(inner) = step(packet, &inside)
@@ -197,14 +196,14 @@ fn unwrap(packet: &mut Packet<'_>) {
     }
 }
 
-/// What was found inside of a packet, as a packet.
+/// Converts the content of a tunnel to a packet.
 fn step<'a>(outer: &Packet<'a>, inside: &Inside<'a>) -> Option<Packet<'a>> {
     let inner = match &inside.what {
         What::Packet(link) => {
             let (at, cut) = ((outer.frame, outer.ts), outer.cut as usize);
             let inner = layer(at, link, cut, ip::Extensions::Skip).ok()?;
             Packet {
-                // Which tunnel is inside of which matters.
+                // The order in which tunnels are nested matters.
                 path: outer.path.rotate_left(11) ^ inner.path ^ u32::from(outer.ip.protocol),
                 ..inner
             }

@@ -1,19 +1,20 @@
-//! Whether bytes are an IP packet: by its lengths, and by its checksums where it has any.
+//! Checks whether bytes are an IP packet: by its lengths, and by its checksums where it has any.
+//! Pure; reads each byte at most once.
 
 use crate::packet::{fold, protocol, sum};
 
-/// What bytes prove of themselves.
+/// How far bytes prove that they are a packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Proof {
     /// They contradict an IP packet.
     Wrong,
-    /// They may be one: nothing in its header contradicts, and as much of it is there as it says.
+    /// They may be a packet: the header is consistent, and its length fits the captured bytes.
     Fits,
-    /// They are one: a checksum over them is right.
+    /// They are a packet: a checksum is correct.
     Sure,
 }
 
-/// What bytes are, that begin with an IP header; `cut`: not all of them were captured.
+/// Classifies bytes that begin with an IP header. `cut`: not all of them were captured.
 pub(super) fn of_ip(bytes: &[u8], cut: bool) -> Proof {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => v4(bytes, cut),
@@ -22,7 +23,7 @@ pub(super) fn of_ip(bytes: &[u8], cut: bool) -> Proof {
     }
 }
 
-/// The bytes of a packet, without what is behind it.
+/// The bytes of a packet, without those after its end.
 pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
     let len = match bytes {
         [0x40..=0x4f, _, t0, t1, ..] => usize::from(u16::from_be_bytes([*t0, *t1])),
@@ -32,11 +33,11 @@ pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.get(..len).filter(|_| len > 0).unwrap_or(bytes)
 }
 
-/// Bytes of an Ethernet frame, without its header, that the shortest frame is filled up to, and a
-/// frame's own checksum.
+/// Maximum bytes after a packet that are padding of a minimal Ethernet frame (without its header),
+/// or the frame's checksum.
 const PADDING: usize = 50;
 
-/// How many bytes a packet has that `bytes` begin with, if it fits.
+/// Number of the captured bytes that belong to a packet of length `len`; `None` if it does not fit.
 fn fitting(bytes: &[u8], len: usize, cut: bool) -> Option<usize> {
     let there = len <= bytes.len();
     (there || cut).then_some(len.min(bytes.len()))
@@ -52,7 +53,7 @@ fn v4(bytes: &[u8], cut: bool) -> Proof {
     };
     let total = usize::from(u16::from_be_bytes([*t0, *t1]));
     if total == 0 {
-        // The network card will cut it.
+        // A segment before segmentation offload.
         return Proof::Fits;
     }
     let Some(len) = fitting(bytes, total, cut) else {
@@ -70,27 +71,35 @@ fn v4(bytes: &[u8], cut: bool) -> Proof {
 }
 
 fn v6(bytes: &[u8], cut: bool) -> Proof {
-    let Some((header, behind)) = bytes.split_first_chunk::<40>() else {
+    let Some((header, after_header)) = bytes.split_first_chunk::<40>() else {
         return Proof::Wrong;
     };
     let [_, _, _, _, l0, l1, next, hops, addresses @ ..] = header;
-    let Some(len) = fitting(behind, usize::from(u16::from_be_bytes([*l0, *l1])), cut) else {
+    let Some(len) = fitting(
+        after_header,
+        usize::from(u16::from_be_bytes([*l0, *l1])),
+        cut,
+    ) else {
         return Proof::Wrong;
     };
-    let payload = behind.get(..len).unwrap_or_default();
+    let payload = after_header.get(..len).unwrap_or_default();
     if *hops == 0 || !is_known(*next) || (payload.is_empty() && !matches!(next, 0 | 59)) {
         return Proof::Wrong;
     }
     let pseudo =
         sum(addresses) + u64::from((len as u32).to_be()) + u64::from(u16::from(*next).to_be());
     let summed = matches!(*next, protocol::TCP | protocol::UDP | protocol::ICMPV6);
-    match summed && !cut && fold(pseudo + sum(payload)) == 0xffff && behind.len() - len <= PADDING {
+    match summed
+        && !cut
+        && fold(pseudo + sum(payload)) == 0xffff
+        && after_header.len() - len <= PADDING
+    {
         true => Proof::Sure,
         false => Proof::Fits,
     }
 }
 
-/// Protocols that are found in packets, and IPv6's extension headers.
+/// Whether this is a common transport protocol or an IPv6 extension header.
 const fn is_known(next: u8) -> bool {
     matches!(
         next,
@@ -98,8 +107,7 @@ const fn is_known(next: u8) -> bool {
     )
 }
 
-/// Whether bytes may be what an IP header announces with this protocol number, of which the whole
-/// is there.
+/// Whether complete bytes may be the payload of an IP header with this protocol number.
 pub(super) fn of_transport(number: u8, bytes: &[u8]) -> bool {
     match (number, bytes) {
         (4 | 41, _) => of_ip(bytes, false) != Proof::Wrong,
@@ -156,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_header_proves_itself_by_its_lengths_and_sums() {
-        // From the wire: its checksum is right.
+        // Captured from the wire, with a correct checksum.
         let four = [
             0x45, 0, 0, 0x28, 0, 2, 0x40, 0, 0x40, 6, 0x26, 0xcc, 10, 0, 0, 1, 10, 0, 0, 2, //
             0x9c, 0x40, 0, 80, 0, 0, 3, 0xe8, 0, 0, 0, 0, 0x50, 2, 0xfa, 0, 1, 0x67, 0, 0,

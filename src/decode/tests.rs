@@ -1,4 +1,4 @@
-//! Frames in, packets out.
+//! Decodes frames of each layer and checks the packets.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::packet::{Fragment, Ports, Tcp, TcpFlags, fold, sum};
 mod links;
 mod tunnels;
 
-/// An IPv4 packet with a right checksum.
+/// An IPv4 packet with a correct checksum.
 fn packet4(protocol: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x45, 0];
     bytes.extend((20 + payload.len() as u16).to_be_bytes());
@@ -38,7 +38,7 @@ fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What everything is wrapped around.
+/// The packet that all layers are wrapped around.
 fn core() -> Vec<u8> {
     packet4(17, &udp(1000, 2000, b"needle"))
 }
@@ -98,7 +98,7 @@ fn v4(total: u16, flags_offset: u16, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_payload_ends_where_the_ip_length_says() {
-    // (total length, captured behind the headers, wire adds, payload, cut)
+    // (total length, captured after the headers, wire adds, payload, cut)
     let table: [(u16, &[u8], usize, &[u8], u32); 5] = [
         (30, b"hi", 0, b"hi", 0),
         (30, b"hi\0\0\0\0", 0, b"hi", 0),
@@ -118,7 +118,7 @@ fn the_payload_ends_where_the_ip_length_says() {
 }
 
 #[test]
-fn fragments_are_told_by_offset_and_flag() {
+fn fragments_are_recognised_by_offset_and_flag() {
     let first = v4(36, 0x2000, b"12345678");
     let packet = frame(&raw(&first, first.len())).unwrap();
     assert_eq!(
@@ -213,12 +213,12 @@ fn what_is_there_of_a_header_that_the_capture_cut_is_no_payload() {
         let packet = super::frame(&raw(bytes, 80)).unwrap();
         assert!(matches!(packet.transport, Transport::Other) && packet.payload.is_empty());
     }
-    // What lies of its length was not cut by the capture.
+    // A wrong length was not caused by the capture.
     let mut lying = packet4(6, &segment[..24]);
     lying[32] = 0xf0;
     let packet = super::frame(&raw(&lying, lying.len())).unwrap();
     assert_eq!(packet.payload.len(), 24);
-    // ngrep's way is another.
+    // ngrep differs.
     let packet = outermost(&raw(&whole[..24], whole.len())).unwrap();
     assert_eq!(packet.payload.len(), 4);
 }
@@ -234,7 +234,7 @@ fn extension_headers_have_no_number_that_is_too_many() {
     let bytes = packet6(60, &headers);
     let packet = super::frame(&raw(&bytes, bytes.len())).unwrap();
     assert_eq!(packet.payload, b"needle");
-    // In fragments, what stands in front of the transport header is part of the whole.
+    // In fragments, the bytes before the transport header are part of the whole.
     let first = Packet {
         ip: Ip {
             protocol: 60,

@@ -1,18 +1,17 @@
-//! The header behind the IP headers: TCP, UDP, ICMP, IGMP.
+//! The transport headers: TCP, UDP, ICMP, IGMP. Any bytes give a header or [`Transport::Other`].
 
 use etherparse::{TcpHeaderSlice, TcpOptionElement};
 
 use crate::packet::{Ports, Tcp, TcpFlags, Transport, protocol};
 
-/// The transport header at the start of `bytes`, and the bytes behind it.
+/// Decodes the transport header at the start of `bytes`. Returns it and the bytes after it.
 ///
-/// A header that contradicts itself gives [`Transport::Other`] with all the bytes as payload, so
-/// that they are searched all the same. Of one that the capture cut, [`headers`] takes what is
-/// there.
+/// An inconsistent header gives [`Transport::Other`] with all bytes as payload, so that they are
+/// still searched. For a header that the capture cut, [`headers`] decodes the captured part.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
-    reason = "it is a match on a byte, and the common one of its arms is to be one piece with its caller"
+    reason = "it matches on one byte, and its common arm should be inlined into the caller"
 )]
 pub(super) fn decode(number: u8, bytes: &[u8]) -> (Transport, &[u8]) {
     let known = match number {
@@ -34,7 +33,7 @@ pub(super) fn decode(number: u8, bytes: &[u8]) -> (Transport, &[u8]) {
 fn tcp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     let header = TcpHeaderSlice::from_slice(bytes).ok()?;
     let flags = TcpFlags(*bytes.get(13)?);
-    // Only a SYN carries the option, so only there the options are walked.
+    // Only a SYN carries the option, so other segments skip the options.
     let window_scale = flags.has(TcpFlags::SYN).then(|| window_scale(&header));
     let tcp = Tcp {
         ports: Ports {
@@ -60,7 +59,7 @@ fn window_scale(header: &TcpHeaderSlice<'_>) -> Option<u8> {
     })
 }
 
-/// UDP's own length ends the payload only when it lies inside of the datagram (RFC 768; 0 is a
+/// UDP's own length ends the payload only if it lies inside the datagram (RFC 768; 0 is a
 /// jumbogram, RFC 2675).
 #[inline]
 fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
@@ -79,8 +78,9 @@ fn udp(bytes: &[u8]) -> Option<(Transport, &[u8])> {
     Some((Transport::Udp(ports), payload))
 }
 
-/// The same where so many bytes of the datagram were `cut` off: what is there of a header is none
-/// of the payload. Says as well how many payload bytes were cut off, as far as the header tells.
+/// The same for a datagram of which `cut` bytes were not captured: the captured part of a header
+/// does not become payload. Also returns how many payload bytes are missing, as far as the header
+/// shows.
 pub(super) fn headers(number: u8, bytes: &[u8], cut: usize) -> (Transport, &[u8], usize) {
     let (transport, payload) = decode(number, bytes);
     if cut == 0 || !matches!(transport, Transport::Other) {
@@ -103,8 +103,8 @@ pub(super) fn headers(number: u8, bytes: &[u8], cut: usize) -> (Transport, &[u8]
     }
 }
 
-/// What is there of a TCP header of which the capture has `there` bytes, the ports among them.
-/// `None`: it is not the capture that cut it, for it would not have fitted.
+/// Decodes a TCP header of which only `there` bytes were captured, including the ports. `None` if
+/// the header would not have fitted even without the cut.
 fn cut_tcp(
     four: [u8; 4],
     rest: &[u8],
@@ -129,7 +129,7 @@ fn cut_tcp(
         ports: ports(four),
         seq: word(0).unwrap_or_default(),
         ack: word(4).unwrap_or_default(),
-        // Without its flags it says nothing of its stream.
+        // Without its flags it does not affect its stream.
         flags: TcpFlags(rest.get(9).copied().unwrap_or_default()),
         window,
         window_scale: None,

@@ -1,10 +1,10 @@
-//! Tunnels: a packet, or a frame with one, inside of an IP packet.
+//! Tunnels: a packet, or a frame with one, inside an IP packet. Bytes that are not a
+//! consistent tunnel remain the payload of the outer packet.
 //!
-//! What only looks like a tunnel stays what it is: each kind is read only as far as its header
-//! makes sense, and the inner packet is taken only if its IP header does. A datagram's port is no
-//! proof, since whoever sends it chooses that: what is taken out of one is
-//! [doubtful](Inside::doubtful) unless the packet inside proves itself by its checksum and the
-//! datagram goes to the tunnel's port.
+//! Each kind is decoded only while its header is consistent, and the inner packet is accepted only
+//! if its IP header is. The port of a datagram is no proof, since the sender chooses it: an inner
+//! packet is marked [doubtful](Inside::doubtful) unless its checksum proves it and the datagram
+//! goes to the tunnel's port.
 
 use crate::packet::{Packet, Ports, Transport};
 
@@ -13,25 +13,25 @@ use super::ieee80211;
 use super::link::plain;
 use super::proof::{self, Proof};
 
-/// What was found inside of a packet.
+/// The content of a tunnel.
 pub(super) struct Inside<'a> {
     pub(super) what: What<'a>,
-    /// It may be none of a tunnel's all the same.
+    /// Whether the content may be something other than a tunnel's.
     pub(super) doubtful: bool,
 }
 
-/// A packet, or the rest of the one that it was found in.
+/// A packet, or the rest of the outer one after a header.
 pub(super) enum What<'a> {
     Packet(Link<'a>),
-    /// A header was taken off that stood in front of this protocol's.
+    /// The bytes after a removed header, and their protocol.
     Rest(u8, &'a [u8]),
 }
 
-/// Whether a packet is worth a closer look: most are not, and all are asked.
+/// Whether a packet may be a tunnel. Called for every packet; most are none.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
-    reason = "asked for in a call, what the transport header says would have to be written down for it"
+    reason = "in a call, the decoded transport header would have to be stored in memory"
 )]
 pub(super) fn is_likely(number: u8, transport: Transport, payload: &[u8]) -> bool {
     match transport {
@@ -43,13 +43,13 @@ pub(super) fn is_likely(number: u8, transport: Transport, payload: &[u8]) -> boo
     }
 }
 
-/// Ports that IANA gave to tunnels, or that these have in fact.
+/// Ports that IANA assigned to tunnels, or that they use in practice.
 pub(super) const PORTS: [u16; 14] = [
     1701, 2152, 3544, 4341, 4500, 4754, 4789, 4790, 5072, 5247, 6081, 6635, 8472, 37008,
 ];
 
-/// The same, each in a place of its own, so that one comparison tells. In the others is one that
-/// has no place there.
+/// The same ports as a perfect hash table, so that one comparison decides. Empty slots contain a
+/// port that hashes to another slot.
 const PLACES: [u16; 64] = {
     let mut places = [PORTS[0]; 64];
     let mut at = 1;
@@ -69,17 +69,17 @@ fn is_known(port: u16) -> bool {
     PLACES.get(place(port)) == Some(&port)
 }
 
-/// Those of them from which answers come to ports of any number.
+/// Ports from which tunnels respond to arbitrary ports.
 #[inline]
 fn responses_from(port: u16) -> bool {
     is_known(port) && matches!(port, 1701 | 3544 | 4500 | 5072 | 5247)
 }
 
-/// Whether a datagram begins as VXLAN or Geneve do with a frame inside, whatever its ports are.
+/// Whether a datagram begins like VXLAN or Geneve with a frame inside, on any port.
 #[inline(always)]
 #[allow(
     clippy::inline_always,
-    reason = "each datagram is asked, and most answer at once"
+    reason = "called for each datagram, and mostly decided by the first bytes"
 )]
 fn begins_a_frame(payload: &[u8]) -> bool {
     let Some(eight) = payload.first_chunk::<8>() else {
@@ -90,12 +90,12 @@ fn begins_a_frame(payload: &[u8]) -> bool {
     word.trailing_zeros() >= 8
         && match (word >> 32) as u32 {
             0x0800_0000 => true,
-            // A version and a length of options, a flag, reserved bits, and an EtherType.
+            // Version and options length, a flag, reserved bits, and an EtherType.
             word => word & 0xc0bf_0000 == 0 && matches!(word & 0xffff, 0x6558 | 0x0800 | 0x86dd),
         }
 }
 
-/// What is inside of a packet, when that is a tunnel's.
+/// Returns the content of a packet if it is a tunnel.
 pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
     if packet.ip.fragment.is_some() {
         return None;
@@ -104,7 +104,7 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
     let bytes = packet.ip_payload;
     let link = match (packet.transport, packet.ip.protocol) {
         (Transport::Udp(ports), _) => return udp(ports, packet.payload, cut),
-        // IP in IP (RFC 2003), 6in4 (RFC 4213), and what was there before.
+        // IP in IP (RFC 2003), 6in4 (RFC 4213), and their predecessor (94).
         (Transport::Other, 4 | 41 | 94) => plain(bytes),
         (Transport::Other, 47) => gre(bytes)?,
         (Transport::Other, 50) => {
@@ -114,7 +114,7 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
                 doubtful: false,
             });
         }
-        // RFC 3378: a version and nothing.
+        // RFC 3378: only a version.
         (Transport::Other, 97) => match bytes {
             [0x30 | 0x03, 0x00, frame @ ..] => peel(Next::Frame, frame).ok()?,
             _ => return None,
@@ -129,12 +129,12 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
     })
 }
 
-/// By the port that it goes to; answers of some tunnels come from it; and VXLAN and Geneve by what
-/// is inside of them.
+/// Finds a tunnel in a datagram: by its destination port, for some tunnels by its source port, and
+/// for VXLAN and Geneve by the content.
 fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
     let own = is_known(ports.dst).then_some((ports.dst, Proof::Fits));
     let response = responses_from(ports.src).then_some((ports.src, Proof::Fits));
-    // Another port than the tunnel's own must be made good for by more than what fits.
+    // On another port than the tunnel's own, a consistent header is not enough.
     let shape = match bytes.first() {
         _ if own.is_some() || !begins_a_frame(bytes) => None,
         Some(0x08) => Some((VXLAN, Proof::Sure)),
@@ -157,7 +157,7 @@ fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
 const VXLAN: u16 = 4789;
 const GENEVE: u16 = 6081;
 
-/// A datagram as the tunnel that has this port reads it.
+/// Decodes a datagram as the tunnel with this port.
 fn reading(port: u16, bytes: &[u8], cut: bool) -> Option<What<'_>> {
     let link = match port {
         VXLAN | 8472 => vxlan(bytes),
@@ -172,7 +172,7 @@ fn reading(port: u16, bytes: &[u8], cut: bool) -> Option<What<'_>> {
         5247 => capwap(bytes),
         4341 => bytes.get(8..).map(plain),
         37008 => tzsp(bytes),
-        // RFC 3948: what does not begin with zeros is ESP.
+        // RFC 3948: a datagram that begins with four zero bytes is IKE, any other is ESP.
         4500 if bytes.starts_with(&[0; 4]) => None,
         4500 => return encapsulated(bytes, cut),
         _ => None,
@@ -180,7 +180,7 @@ fn reading(port: u16, bytes: &[u8], cut: bool) -> Option<What<'_>> {
     Some(What::Packet(link))
 }
 
-/// RFC 7348: a flag that the network's number is there, that number, a frame.
+/// RFC 7348: a flag that the network id is present, the id, and a frame.
 fn vxlan(bytes: &[u8]) -> Option<Link<'_>> {
     let [flags, _, _, _, v0, v1, v2, _, frame @ ..] = bytes else {
         return None;
@@ -189,7 +189,7 @@ fn vxlan(bytes: &[u8]) -> Option<Link<'_>> {
     Some(within(inner, u32::from_be_bytes([0, *v0, *v1, *v2])))
 }
 
-/// draft-ietf-nvo3-vxlan-gpe: the same, and what is behind it, where a flag says so.
+/// draft-ietf-nvo3-vxlan-gpe: like VXLAN, with the kind of the content if a flag is set.
 fn vxlan_gpe(bytes: &[u8]) -> Option<Link<'_>> {
     let [flags, _, _, next, v0, v1, v2, _, rest @ ..] = bytes else {
         return None;
@@ -205,7 +205,7 @@ fn vxlan_gpe(bytes: &[u8]) -> Option<Link<'_>> {
     Some(within(inner, u32::from_be_bytes([0, *v0, *v1, *v2])))
 }
 
-/// RFC 8926: options, then a frame or a packet by its `EtherType`.
+/// RFC 8926: options, then a frame or a packet according to the `EtherType`.
 fn geneve(bytes: &[u8]) -> Option<Link<'_>> {
     let [first, _, p0, p1, v0, v1, v2, _, rest @ ..] = bytes else {
         return None;
@@ -217,8 +217,8 @@ fn geneve(bytes: &[u8]) -> Option<Link<'_>> {
     Some(within(inner, u32::from_be_bytes([0, *v0, *v1, *v2])))
 }
 
-/// 3GPP TS 29.281 section 5: user data, with or without extension headers. The tunnel's number is
-/// of one direction only.
+/// 3GPP TS 29.281 section 5: user data, with or without extension headers. The tunnel id belongs to
+/// one direction only, so it is not part of the path.
 fn gtp(bytes: &[u8]) -> Option<Link<'_>> {
     let [flags, 0xff, _, _, _, _, _, _, rest @ ..] = bytes else {
         return None;
@@ -239,7 +239,7 @@ fn gtp(bytes: &[u8]) -> Option<Link<'_>> {
     Some(plain(rest))
 }
 
-/// RFC 4380 section 5.1.1: perhaps an authentication and an origin in front of an IPv6 packet.
+/// RFC 4380 section 5.1.1: optional authentication and origin headers before an IPv6 packet.
 fn teredo(mut bytes: &[u8]) -> Option<Link<'_>> {
     if let [0, 1, id, auth, rest @ ..] = bytes {
         bytes = rest.get(usize::from(*id) + usize::from(*auth) + 9..)?;
@@ -250,7 +250,7 @@ fn teredo(mut bytes: &[u8]) -> Option<Link<'_>> {
     (bytes.first()? >> 4 == 6).then(|| plain(bytes))
 }
 
-/// draft-massar-v6ops-ayiya: an identity and a signature in front of an IPv6 or IPv4 packet.
+/// draft-massar-v6ops-ayiya: an identity and a signature before an IPv6 or IPv4 packet.
 fn ayiya(bytes: &[u8]) -> Option<Link<'_>> {
     let [identity, signature, operation, next, ..] = bytes else {
         return None;
@@ -260,8 +260,8 @@ fn ayiya(bytes: &[u8]) -> Option<Link<'_>> {
     forwards.then(|| bytes.get(header..).map(plain)).flatten()
 }
 
-/// RFC 2661 section 3.1: a frame of PPP behind what the flags say is there; version 3 is [that of
-/// sessions](sessions). The numbers of tunnel and session are of one direction only.
+/// RFC 2661 section 3.1: a PPP frame after the optional fields given by the flags; version 3 has
+/// [sessions](sessions). Tunnel and session ids belong to one direction only.
 fn l2tp(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     let [flags @ ..=0x7f, version, rest @ ..] = bytes else {
         return None;
@@ -281,8 +281,8 @@ fn l2tp(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     }
 }
 
-/// RFC 3931: the number of a session, and then a frame; a cookie of 4 or 8 bytes and a sublayer of
-/// 4 may stand in front of it, which only who set the session up knows.
+/// RFC 3931: a session id, then a frame. Before it there may be a cookie of 4 or 8 bytes and a
+/// sublayer header of 4, which only the endpoints know, so all lengths are tried.
 fn sessions(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     let (session, rest) = bytes.split_first_chunk::<4>()?;
     if *session == [0; 4] {
@@ -299,10 +299,9 @@ fn sessions(bytes: &[u8], cut: bool) -> Option<Link<'_>> {
     })
 }
 
-/// RFC 5415 section 4.3: a header that says its length, and a frame as it was on a wire or in the
-/// air.
+/// RFC 5415 section 4.3: a header with its own length, and a wired or wireless frame.
 fn capwap(bytes: &[u8]) -> Option<Link<'_>> {
-    // Another first byte is that of what is encrypted.
+    // Another first byte marks an encrypted packet.
     let [0x00, h0, h1, h2, ..] = bytes else {
         return None;
     };
@@ -315,7 +314,7 @@ fn capwap(bytes: &[u8]) -> Option<Link<'_>> {
     if bits & 0x100 == 0 {
         return peel(Next::Frame, frame).ok();
     }
-    // Some access points have the two bytes of frame control the wrong way round.
+    // Some access points swap the two bytes of frame control.
     air(ieee80211::decode(frame)).or_else(|| air(ieee80211::swapped(frame)))
 }
 
@@ -324,8 +323,8 @@ fn air(peeled: Peeled<'_>) -> Option<Link<'_>> {
     peel(next, rest).ok()
 }
 
-/// What sniffers of access points send: a header, tags up to an end, and a frame as it was on a
-/// wire or in the air.
+/// TZSP, sent by sniffing access points: a header, tags up to an end tag, and a wired or wireless
+/// frame.
 fn tzsp(bytes: &[u8]) -> Option<Link<'_>> {
     let [1, 0 | 1, 0, kind, tags @ ..] = bytes else {
         return None;
@@ -347,9 +346,9 @@ fn tzsp(bytes: &[u8]) -> Option<Link<'_>> {
     }
 }
 
-/// RFC 4303 with an encryption that is none (RFC 2410): padding of a known pattern, its length, and
-/// what all this is, stand at the end in front of a checksum whose length only the two ends know;
-/// with a number in front where that is AES-GMAC (RFC 4543).
+/// RFC 4303 with null encryption (RFC 2410). At the end there is padding of a known pattern, its
+/// length, the protocol, and a checksum whose length only the endpoints know. With AES-GMAC (RFC
+/// 4543) an initialisation vector precedes the payload.
 fn encapsulated(bytes: &[u8], cut: bool) -> Option<What<'_>> {
     const FORMS: [(usize, usize); 6] = [(0, 12), (0, 16), (8, 16), (0, 0), (0, 24), (0, 32)];
     let body = bytes.get(8..).filter(|_| !cut)?;
@@ -369,7 +368,7 @@ fn encapsulated(bytes: &[u8], cut: bool) -> Option<What<'_>> {
     })
 }
 
-/// RFC 2784, RFC 2890; version 1 is that of PPTP (RFC 2637).
+/// RFC 2784, RFC 2890; version 1 is PPTP's (RFC 2637).
 fn gre(bytes: &[u8]) -> Option<Link<'_>> {
     let [f0, f1, p0, p1, ..] = bytes else {
         return None;
@@ -377,7 +376,7 @@ fn gre(bytes: &[u8]) -> Option<Link<'_>> {
     let flags = u16::from_be_bytes([*f0, *f1]);
     let kind = u16::from_be_bytes([*p0, *p1]);
     let optional = |bit: u16| if flags & bit != 0 { 4 } else { 0 };
-    // The source routes of RFC 1701 are not in use.
+    // The source routes of RFC 1701 are not used.
     let header = match (flags & 0x07, flags & 0x4000) {
         (0, 0) => 4 + optional(0x8000) + optional(0x2000) + optional(0x1000),
         (1, 0) => 8 + optional(0x1000) + optional(0x0080),
@@ -385,8 +384,8 @@ fn gre(bytes: &[u8]) -> Option<Link<'_>> {
     };
     let inner = bytes.get(header..)?;
     let (next, inner) = match kind {
-        // draft-foschiano-erspan: type I has no header, type II one of 8 bytes, and then GRE
-        // numbers its packets.
+        // draft-foschiano-erspan: type I has no header; type II has one of 8 bytes, and its GRE
+        // packets are numbered.
         0x88be => (
             Next::Frame,
             inner.get(if optional(0x1000) > 0 { 8 } else { 0 }..)?,
@@ -396,26 +395,26 @@ fn gre(bytes: &[u8]) -> Option<Link<'_>> {
             (Next::Frame, inner.get(12 + more..)?)
         }
         0x880b => (Next::Ppp, inner),
-        // Cisco's cache protocol: with a header in its second version.
+        // Cisco's WCCP: version 2 has a header.
         0x883e if inner.first()? >> 4 == 4 => (Next::Ip, inner),
         0x883e => (Next::Ip, inner.get(4..)?),
-        // Cisco's metadata stands behind the type here.
+        // Cisco's metadata follows the type here.
         0x8909 => (Next::EtherType(number(inner, 0).ok()?), inner.get(8..)?),
-        // Aruba's access points: the frame as it was on the air.
+        // Aruba access points: the wireless frame.
         0x8200..=0x83ff | 0x9000 => ieee80211::decode(inner).ok()?,
         kind => return carried(kind, inner),
     };
     peel(next, inner).ok()
 }
 
-/// What an `EtherType` announces: a packet, or a whole frame (transparent Ethernet bridging).
+/// The payload of an `EtherType`: a packet, or a whole frame (transparent Ethernet bridging).
 fn carried(kind: u16, bytes: &[u8]) -> Option<Link<'_>> {
     (kind > 1500)
         .then(|| peel(Next::EtherType(kind), bytes).ok())
         .flatten()
 }
 
-/// Networks of different numbers may use the same addresses.
+/// Mixes the network id into the path: different networks may use the same addresses.
 fn within(inner: Link<'_>, network: u32) -> Link<'_> {
     let path = inner.path.rotate_left(7) ^ (network + 1).wrapping_mul(0x85eb_ca6b);
     Link { path, ..inner }

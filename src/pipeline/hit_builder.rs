@@ -193,7 +193,7 @@ pub(super) fn times(flow: &Flow, exchange: &Exchange, response: Option<&OpenMess
         response_end: response.map(|response| response.last.ts),
         sent: exchange.sent,
         paused: response.map_or(0, |response| response.paused),
-        received: response.map_or(0, |response| response.unit.said()),
+        received: response.map_or(0, |response| response.unit.received()),
         tcp_analysis: flow.tcp_analysis.since(exchange.tcp_analysis),
     }
 }

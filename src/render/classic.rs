@@ -129,7 +129,7 @@ struct Summary<'a> {
     heading: &'a Heading,
     number: u64,
     title: &'a [u8],
-    /// Of an answer, the size of its body, and its times.
+    /// For a response, the size of its body and its times.
     response: Option<(u64, Option<Times>)>,
 }
 
@@ -238,8 +238,8 @@ impl Renderer for Classic {
             self.out.text().push(b'\n');
         }
         if hit.portion == Portion::Last && hit.kind.side == Role::Response {
-            let mut told = hit.facts.iter().filter(|fact| fact.summary);
-            let title = told.next().map_or("", |fact| fact.value.as_str());
+            let mut summaries = hit.facts.iter().filter(|fact| fact.summary);
+            let title = summaries.next().map_or("", |fact| fact.value.as_str());
             self.portions.interrupt();
             self.summary(&Summary {
                 heading: &hit.heading,

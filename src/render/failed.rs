@@ -1,10 +1,10 @@
-//! Failures in words.
+//! Describes failures in words. Pure; returns short phrases in plain English.
 
 use crate::failure::{End, Failed, Failure, FailureKind, More};
 
 use super::human;
 
-/// What failed, in parts that stand behind each other; the first says what.
+/// Describes a failure as phrases in order; the first names the failure.
 pub(super) fn parts(failure: &Failure<'_>) -> Vec<String> {
     let Failed { kind, after } = failure.failed;
     let mut parts = match kind {
@@ -34,7 +34,7 @@ pub(super) fn parts(failure: &Failure<'_>) -> Vec<String> {
     parts
 }
 
-/// `the server closed (FIN) after 1 ms`.
+/// Formats an end: `the server closed (FIN) after 1 ms`.
 pub(super) fn ended(end: End, after: i64) -> String {
     let who = if end.by_server { "server" } else { "client" };
     let how = if end.reset {
@@ -51,7 +51,7 @@ pub(super) fn ended(end: End, after: i64) -> String {
     }
 }
 
-/// Who ended the connection, where somebody did.
+/// Which endpoint ended the connection, if one did.
 pub(super) fn end_of(failed: &Failed) -> Option<String> {
     match failed.kind {
         FailureKind::Unanswered(end) | FailureKind::BrokenOff(end) => {
@@ -69,7 +69,7 @@ pub(super) fn broken_off(failed: &Failed) -> Option<String> {
     }
 }
 
-/// A word for a column.
+/// A single word, for a column.
 pub(super) const fn word(failed: &Failed) -> &'static str {
     match failed.kind {
         FailureKind::Refused => "refused",
@@ -80,7 +80,7 @@ pub(super) const fn word(failed: &Failed) -> &'static str {
     }
 }
 
-/// `1,021 connections like this, to ports 4 to 1024`.
+/// Formats a count: `1,021 connections like this, to ports 4 to 1024`.
 fn counted(more: &More) -> String {
     let clients = if more.clients {
         " of several clients"
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_told_with_who_and_how_and_when() {
+    fn an_end_has_its_endpoint_kind_and_time() {
         for (by_server, reset, want) in [
             (true, false, "the server closed (FIN) after 1 ms"),
             (true, true, "the server reset (RST) after 1 ms"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_told_with_what_they_have_in_common() {
+    fn many_are_described_by_what_they_have_in_common() {
         let more = More {
             count: 1021,
             clients: false,

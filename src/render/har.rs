@@ -1,20 +1,23 @@
-//! An HTTP archive (HAR 1.2, <http://www.softwareishard.com/blog/har-12-spec/>), written as
-//! exchanges end: one entry a line, valid JSON once it is finished, nothing of it kept in memory.
+//! Writes an HTTP archive (HAR 1.2, <http://www.softwareishard.com/blog/har-12-spec/>) as exchanges
+//! end: one entry per line. The output is valid JSON once it is finished, and no entry is kept in
+//! memory.
 //!
-//! What the format leaves open, or what a listener sees otherwise than a browser:
-//! - Text off the wire that is not UTF-8 is told byte by byte as ISO 8859-1, in names, values and
-//!   targets; a body that is not UTF-8 in base64, with `encoding` (answers) or `_encoding`
-//!   (questions) `base64`.
-//! - `startedDateTime` is the question's first byte; on a new connection so much earlier as the
-//!   handshake took, which stands in `connect`. `blocked`, `dns` and `ssl` are not known (-1).
+//! Where the format leaves a choice, or a capture differs from a browser's view:
+//! - Captured text that is not UTF-8 is written byte by byte as ISO 8859-1 in names, values and
+//!   targets. A body that is not UTF-8 is written in base64, with `encoding` (responses) or
+//!   `_encoding` (requests) set to `base64`.
+//! - `startedDateTime` is the time of the request's first byte, on a new connection minus the
+//!   duration of the handshake, which is in `connect`. `blocked`, `dns` and `ssl` are unknown (-1).
 //!   `time` is the sum.
-//! - `size` and `text` of `content` are decoded, `compression` is what decoding added. `bodySize`
-//!   is what was sent and captured, without chunk sizes. `headersSize` is that of the head as sent.
-//! - A form has its text as it was sent beside its `params`, which the format would have exclude
-//!   each other: the parameters are a reading of it.
-//! - An exchange without an answer has status 0 and `_error`; of one without a question the URL is
-//!   that of its server.
-//! - `_number` is the exchange's number, `#N` elsewhere. A `comment` tells what is not there.
+//! - `size` and `text` of `content` are those of the decoded body, and `compression` is the number
+//!   of bytes that decoding added. `bodySize` counts the bytes sent and captured, without chunk
+//!   sizes. `headersSize` is the size of the head as sent.
+//! - A form has both its text as sent and its `params`, although the format makes them exclusive:
+//!   the parameters are an interpretation of the text.
+//! - An exchange without a response has status 0 and `_error`; one without a request has the URL of
+//!   its server.
+//! - `_number` is the number of the exchange, shown as `#N` elsewhere. A `comment` names what is
+//!   missing.
 
 mod parts;
 
@@ -34,13 +37,13 @@ use super::parts::{fact, field, start_line, write_url};
 use super::{Banner, Out, Renderer, Settings, Wants, failed};
 use parts::latin;
 
-/// The output.
+/// The `--har` output.
 pub(super) struct Har {
     settings: Settings,
     out: Out,
-    /// Entries written.
+    /// Number of entries written.
     entries: u64,
-    /// Messages that are no half of an HTTP exchange.
+    /// Number of messages that are not part of an HTTP exchange.
     others: u64,
 }
 
@@ -117,12 +120,12 @@ fn entry(pair: &Pair<'_>) -> Value {
     let times = &pair.times;
     let connect = times.connect().filter(|_| pair.request.is_some());
     let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
-    // Without a question there is nothing that was sent or waited for.
-    let asked = pair.request.and(Some(times));
-    let send = part(asked.and_then(Times::send));
-    let wait = part(asked.and_then(Times::wait));
+    // Without a request, nothing was sent or waited for.
+    let request_times = pair.request.and(Some(times));
+    let send = part(request_times.and_then(Times::send));
+    let wait = part(request_times.and_then(Times::wait));
     let receive = part(times.receive());
-    // Time stamps may lie so far apart that the parts do not add up in 64 bits.
+    // Timestamps may be so far apart that the sum overflows 64 bits.
     let total = [send, wait, receive]
         .into_iter()
         .fold(part(connect), i64::saturating_add);
@@ -152,7 +155,7 @@ fn entry(pair: &Pair<'_>) -> Value {
 
 fn request(pair: &Pair<'_>, server: Option<Endpoint>) -> Value {
     let server = server.map(|server| server.to_string()).unwrap_or_default();
-    let Some(question) = pair.request else {
+    let Some(hit) = pair.request else {
         let title = latin(pair.title);
         let method = title.split(' ').next().unwrap_or_default();
         return json!({
@@ -170,27 +173,27 @@ fn request(pair: &Pair<'_>, server: Option<Endpoint>) -> Value {
             },
         });
     };
-    let (method, target) = start_line(question).unwrap_or_default();
+    let (method, target) = start_line(hit).unwrap_or_default();
     let mut request = json!({
         "method": latin(method),
-        "url": url(method, target, field(question, "host"), &server),
-        "httpVersion": version(question),
-        "cookies": parts::cookies(question),
-        "headers": parts::headers(question),
+        "url": url(method, target, field(hit, "host"), &server),
+        "httpVersion": version(hit),
+        "cookies": parts::cookies(hit),
+        "headers": parts::headers(hit),
         "queryString": parts::query(target),
-        "headersSize": head_size(pair.times.sent, question),
-        "bodySize": sent(question),
+        "headersSize": head_size(pair.times.sent, hit),
+        "bodySize": sent(hit),
     });
-    if question.body_size > 0 {
-        request["postData"] = parts::post(question);
+    if hit.body_size > 0 {
+        request["postData"] = parts::post(hit);
     } else {
-        // Of a body it stands there.
-        parts::comment(question, &mut request);
+        // If there is a body, its object has the comment.
+        parts::comment(hit, &mut request);
     }
     request
 }
 
-/// The place that was asked for.
+/// The requested URL.
 fn url(method: &[u8], target: &[u8], host: Option<&[u8]>, server: &str) -> String {
     let mut url = String::new();
     let absolute = memchr::memmem::find(target, b"://").is_some_and(|at| {
@@ -215,7 +218,7 @@ fn url(method: &[u8], target: &[u8], host: Option<&[u8]>, server: &str) -> Strin
 }
 
 fn response(pair: &Pair<'_>) -> Value {
-    let Some(answer) = pair.response else {
+    let Some(hit) = pair.response else {
         let why = match pair.failed.map(|failed| (failed.kind, failed.after)) {
             Some((FailureKind::Unanswered(end), after)) => {
                 format!("no answer: {}", failed::ended(end, after))
@@ -236,41 +239,41 @@ fn response(pair: &Pair<'_>) -> Value {
         });
     };
     let mut content = json!({
-        "size": answer.body_size,
-        "mimeType": field(answer, "content-type").map_or("x-unknown".into(), latin),
+        "size": hit.body_size,
+        "mimeType": field(hit, "content-type").map_or("x-unknown".into(), latin),
     });
-    if answer.body.state == Decoding::Decoded {
-        content["compression"] = json!(answer.body_size as i64 - answer.body.wire as i64);
+    if hit.body.state == Decoding::Decoded {
+        content["compression"] = json!(hit.body_size as i64 - hit.body.wire as i64);
     }
-    if answer.body_size > 0 {
-        parts::text(answer, "encoding", &mut content);
+    if hit.body_size > 0 {
+        parts::text(hit, "encoding", &mut content);
     }
     let mut response = json!({
-        "status": answer.brief.status,
-        "statusText": fact(answer, "http.reason").unwrap_or_default(),
-        "httpVersion": version(answer),
-        "cookies": parts::cookies(answer),
-        "headers": parts::headers(answer),
+        "status": hit.brief.status,
+        "statusText": fact(hit, "http.reason").unwrap_or_default(),
+        "httpVersion": version(hit),
+        "cookies": parts::cookies(hit),
+        "headers": parts::headers(hit),
         "content": content,
-        "redirectURL": field(answer, "location").map(latin).unwrap_or_default(),
-        "headersSize": head_size(pair.times.received, answer),
-        "bodySize": sent(answer),
+        "redirectURL": field(hit, "location").map(latin).unwrap_or_default(),
+        "headersSize": head_size(pair.times.received, hit),
+        "bodySize": sent(hit),
     });
-    if answer.body_size == 0 {
-        // Of a body it stands there.
-        parts::comment(answer, &mut response);
+    if hit.body_size == 0 {
+        // If there is a body, its object has the comment.
+        parts::comment(hit, &mut response);
     }
     response
 }
 
-/// Bytes of a head as it was sent; it may have been cut or masked since.
-fn head_size(said: u64, hit: &Hit<'_>) -> i64 {
-    said.checked_sub(hit.body_size)
+/// Size of the head as sent, in bytes; the kept head may have been cut or redacted.
+fn head_size(sent: u64, hit: &Hit<'_>) -> i64 {
+    sent.checked_sub(hit.body_size)
         .filter(|size| *size > 0)
         .map_or(-1, |size| size as i64)
 }
 
-/// Bytes of a body as it was sent.
+/// Size of the body as sent, in bytes.
 fn sent(hit: &Hit<'_>) -> u64 {
     match hit.body {
         BodyFacts {
@@ -290,14 +293,14 @@ fn version(hit: &Hit<'_>) -> String {
     }
 }
 
-/// RFC 3339, UTC, microseconds.
+/// Formats a time as in RFC 3339, in UTC with microseconds.
 fn date(ts: Timestamp) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ts.nanos()))
         .map(|ts| ts.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
         .unwrap_or_default()
 }
 
-/// Milliseconds, as all times of an archive.
+/// Milliseconds, the unit of all times in an archive.
 fn millis(nanos: i64) -> f64 {
     nanos as f64 / 1e6
 }

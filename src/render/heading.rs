@@ -1,4 +1,5 @@
-//! ngrep's header line: who, to whom, when, and what kind of packet.
+//! ngrep's header line: endpoints, time, and kind of packet. The clock caches the text of one
+//! second.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -12,7 +13,8 @@ use crate::packet::protocol;
 
 use super::Time;
 
-/// Time stamps of records. It remembers the last second's text: records come in runs.
+/// Formats the timestamps of records. Caches the text of the last second, since records come in
+/// runs.
 #[derive(Debug)]
 pub struct Clock {
     time: Time,
@@ -24,7 +26,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Time stamps of this kind, in the machine's time zone.
+    /// Creates a clock for this format, in the machine's time zone.
     #[must_use]
     pub fn new(time: Time) -> Self {
         Self {
@@ -33,7 +35,7 @@ impl Clock {
             last: None,
             second: i64::MIN,
             text: String::new(),
-            // It is looked for among the system's files: only if it is asked for.
+            // Reading the time zone searches system files, so it is read only if it is needed.
             zone: match time {
                 Time::Absolute | Time::OfDay => TimeZone::system(),
                 Time::None | Time::Delta | Time::SinceFirst => TimeZone::UTC,
@@ -41,7 +43,7 @@ impl Clock {
         }
     }
 
-    /// The stamp of a record, with a blank behind it; empty when none is wanted.
+    /// The timestamp of a record, followed by a blank; empty if no timestamps are shown.
     pub fn stamp(&mut self, ts: Timestamp) -> String {
         let first = *self.first.get_or_insert(ts);
         let last = self.last.replace(ts).unwrap_or(ts);
@@ -60,7 +62,7 @@ impl Clock {
         }
     }
 
-    /// The second of a moment in local time. A clock writes in one format only.
+    /// The second of a timestamp in local time. A clock uses one format only.
     fn second(&mut self, ts: Timestamp, format: &str) -> &str {
         if self.second != ts.seconds() {
             self.second = ts.seconds();
@@ -86,8 +88,7 @@ fn delta(nanos: i64) -> String {
 
 /// The header line up to the flags: `T 127.0.0.1:60932 -> 127.0.0.1:8080 [AP]`.
 ///
-/// `stamp` stands behind the letter; IPv6 addresses stand in brackets when `brackets` says so
-/// (ngrep has none).
+/// `stamp` follows the letter. `brackets`: put IPv6 addresses in brackets (ngrep does not).
 pub(super) fn line(heading: &Heading, stamp: &str, number: bool, brackets: bool) -> String {
     let mut line = String::with_capacity(96);
     line.push(protocol::letter(heading.protocol));

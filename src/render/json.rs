@@ -1,10 +1,10 @@
-//! `--json`: JSON lines, ripgrep's envelope: `begin`, then `match` and `context`, then `end` and
-//! `summary`.
+//! The `--json` output: JSON lines in ripgrep's envelope, that is `begin`, then `match` and
+//! `context`, then `end` and `summary`. Each line is complete JSON.
 //!
-//! Each line is `{"type":..,"data":..}`; `docs/spygrep.schema.json` says what is in them, and a
-//! test holds every line to it. The format has a place for HTTP, so this is one of the renderers
-//! that name it. Its rooms: `line` (how JSON is written), `record` (a message), `layout` (where its
-//! text lies in it).
+//! Each line is `{"type":..,"data":..}`; `docs/spygrep.schema.json` describes the data, and a test
+//! validates every line against it. The format has fields for HTTP, so this is one of the renderers
+//! that depend on it. Its modules: `line` (writes JSON), `record` (a message), `layout` (positions
+//! in the text of a message).
 
 mod failure;
 mod layout;
@@ -24,11 +24,11 @@ use super::{Banner, Body, Ending, Out, Renderer, Settings, Wants};
 use line::Line;
 use record::{Moments, Record};
 
-/// The version of the format: a new one when what is there changes its meaning or goes, not when
-/// something is added.
+/// Version of the format. It is increased when a field changes its meaning or is removed, not when
+/// one is added.
 const VERSION: u64 = 1;
 
-/// The output.
+/// The `--json` output.
 pub(super) struct Json {
     settings: Settings,
     out: Out,
@@ -44,7 +44,7 @@ impl Json {
         }
     }
 
-    /// Write a line, with `data` between the braces of its data.
+    /// Writes a line; `data` writes the members of its data.
     fn line(&mut self, kind: &str, data: impl FnOnce(&mut Line<'_>)) -> io::Result<()> {
         let mut line = Line::new(self.out.text());
         line.object(|line| {
@@ -98,7 +98,7 @@ impl Renderer for Json {
                 .is_some_and(|(_, inverted)| *inverted);
             line.key("invert").bool(inverted);
         })?;
-        // Whoever reads it may wait for it to know that the capture runs.
+        // A reader may wait for this line before it sends traffic.
         self.out.flush()
     }
 
@@ -106,8 +106,7 @@ impl Renderer for Json {
         self.message(hit, true)
     }
 
-    /// A question that is shown late and was not kept: the other half of an exchange comes as a
-    /// hit.
+    /// Shows a request late that was not kept. The other message of an exchange arrives as a hit.
     fn companion(&mut self, companion: &Companion<'_>) -> io::Result<()> {
         self.message(&hit_of(companion), false)
     }
@@ -202,12 +201,12 @@ fn strings(line: &mut Line<'_>, all: &[String]) {
     });
 }
 
-/// A name of a file, which need not be text.
+/// The bytes of a file name, which need not be UTF-8.
 fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// What is known of a question whose text was not kept.
+/// A hit for a request whose text was not kept.
 fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
     Hit {
         number: companion.number,

@@ -1,15 +1,15 @@
-//! `-W log`: one line for each exchange, burst and datagram. It names HTTP: its columns are a
-//! request's and its answer's.
+//! The `-W log` view: one line for each exchange, burst and datagram. It depends on HTTP: its
+//! columns are those of a request and its response.
 //!
 //! ```text
 //! TIME          #  FROM             TO              REQUEST           STATUS  SIZE  WAIT   TOTAL
 //! 11:40:01.861  2  127.0.0.1:41868  127.0.0.1:5000  GET shop:5000/slow   200  58 B  2 s !  2 s !
 //! ```
 //!
-//! A line is printed when its exchange is over, or is known to have no answer; its time is that of
-//! the question's first byte. Nobody knows the lines to come, so the widths are fixed: a wider
-//! value pushes its own line only. On a terminal, and with `--width`, what would not fit in the
-//! line is cut from the request, and header values to their columns; elsewhere nothing is.
+//! A line is printed when its exchange is complete or known to have no response; its time is that
+//! of the request's first byte. The lines to come are unknown, so the widths are fixed: a wider
+//! value shifts only its own line. On a terminal, and with `--width`, a line that is too long is
+//! shortened in the request, and header values are cut to their columns; elsewhere nothing is cut.
 
 use std::borrow::Cow;
 use std::io;
@@ -31,7 +31,7 @@ use super::row::{GAP, Row, cut};
 use super::style::Paint;
 use super::{Clock, Out, Renderer, Settings, Time, Wants, failed, human, spy, timing};
 
-/// The view.
+/// The log view.
 pub(super) struct Log {
     settings: Settings,
     out: Out,
@@ -39,13 +39,13 @@ pub(super) struct Log {
     begun: bool,
 }
 
-/// A line's values, escaped.
+/// The values of a line, escaped.
 #[derive(Default)]
 struct Line {
     number: u64,
     ends: Option<(Heading, bool)>,
     request: String,
-    /// The request is no more than first words, and has no more room than its column.
+    /// Whether the request is only an excerpt of a text, which is limited to its column.
     excerpt: bool,
     status: String,
     paint: Option<Paint>,
@@ -56,7 +56,7 @@ struct Line {
 }
 
 impl Line {
-    /// It failed: that is its status, and so long it was waited for.
+    /// Records a failure: it replaces the status, and its time the wait.
     fn failed(&mut self, failed: &Failed) {
         failed::word(failed).clone_into(&mut self.status);
         self.paint = Some(Paint::Failed);
@@ -65,21 +65,21 @@ impl Line {
     }
 }
 
-/// Width of a number's column: of an exchange, a status, a size, a time with its mark.
+/// Widths of the columns of numbers: exchange number, status, size, and time with its mark.
 const NUMBER: usize = 4;
 const STATUS: usize = 6;
 const SIZE: usize = 8;
 const TOOK: usize = 9;
-/// The least width of a request's column, and what it is when nothing is cut.
+/// Width of the request's column: its minimum, and its value when nothing is cut.
 const REQUEST: [usize; 2] = [24, 40];
-/// The least width of a field's column: `en-US,en;q=0.9` fits.
+/// Minimum width of a field's column: `en-US,en;q=0.9` fits.
 const FIELD: usize = 16;
-/// The width of an end's column: of an IPv4 address with its port on a wide line, of a loopback one
-/// on others.
+/// Width of an endpoint's column on a wide line (an IPv4 address with its port) and on others (a
+/// loopback address with its port).
 const END: [usize; 2] = [21, 15];
-/// A line of so many columns is wide.
+/// Lines of at least this many columns are wide.
 const WIDE: usize = 132;
-/// Bytes of a burst or a datagram that are looked at for its first words: more than a line has.
+/// Maximum bytes of a burst or datagram that are searched for its first words; no line shows more.
 const WORDS: usize = 512;
 
 impl Log {
@@ -87,7 +87,7 @@ impl Log {
         if settings.time == Time::None {
             settings.time = Time::OfDay;
         }
-        // A tab would leave the column.
+        // A tab would break the columns.
         settings.escape.tab = false;
         Self {
             clock: Clock::new(settings.time),
@@ -103,7 +103,7 @@ impl Log {
         String::from_utf8(out).unwrap_or_default()
     }
 
-    /// The values of the headers that are asked for: the question's, else the answer's.
+    /// The values of the requested headers: those of the request, else those of the response.
     fn fields(&self, halves: &[Option<&Hit<'_>>]) -> Vec<String> {
         let value = |name: &String| {
             let mut values = halves.iter().flatten().map(|hit| values(hit, name));
@@ -116,7 +116,8 @@ impl Log {
     fn of_pair(&self, pair: &Pair<'_>) -> Line {
         let mut line = Line {
             number: pair.number,
-            // A question's heading is that way round; an answer's is turned.
+            // The heading of a request has the direction of the line; that of a response is
+            // reversed.
             ends: pair
                 .request
                 .map(|hit| (hit.heading, false))
@@ -149,7 +150,7 @@ impl Log {
         if hit.brief.status > 0 {
             line.status = hit.brief.status.to_string();
         } else if let Some(fact) = hit.facts.iter().find(|fact| fact.summary) {
-            // A protocol whose outcome has a name: that.
+            // A protocol that names its outcome: use that name.
             line.status = self.escaped(fact.value.as_bytes());
         }
         let mut roles = hit.styles.iter().map(|(_, role)| *role);
@@ -157,7 +158,7 @@ impl Log {
         if hit.kind.sized {
             line.size = human::size(hit.body_size);
         }
-        // Without a question nobody knows when it was asked.
+        // Without a request its time is unknown.
         if pair.request.is_none() && pair.title.is_empty() {
             line.times = [None; 2];
         }
@@ -174,7 +175,7 @@ impl Log {
         line
     }
 
-    /// A connection that failed.
+    /// The line of a failed connection.
     fn of_failure(&self, failure: &Failure<'_>) -> Line {
         let mut line = Line {
             ends: Some((failure.heading, false)),
@@ -184,14 +185,14 @@ impl Log {
             ..Line::default()
         };
         line.failed(&failure.failed);
-        // That it is refused is its status.
-        let told = usize::from(failure.failed.kind == FailureKind::Refused);
-        let words = failed::parts(failure).into_iter().skip(told);
+        // A refusal is already shown as the status.
+        let named = usize::from(failure.failed.kind == FailureKind::Refused);
+        let words = failed::parts(failure).into_iter().skip(named);
         line.words = words.map(Cow::Owned).collect();
         line
     }
 
-    /// Of a burst or a datagram: its protocol and first words.
+    /// The line of a burst or a datagram: its protocol and first words.
     fn of_hit(&self, hit: &Hit<'_>) -> Line {
         let mut words = words(hit);
         if hit.why == Why::Context {
@@ -221,7 +222,7 @@ impl Log {
         }
     }
 
-    /// The start of a text, its blanks and line ends as single blanks.
+    /// The start of a text, with blanks and line ends collapsed to single blanks.
     fn first_words(&self, text: &[u8]) -> String {
         let start = text.get(..WORDS).unwrap_or(text);
         let words: Vec<&[u8]> = start
@@ -235,9 +236,9 @@ impl Log {
         words
     }
 
-    fn line(&mut self, line: Line, asked: Timestamp) -> io::Result<()> {
+    fn line(&mut self, line: Line, began: Timestamp) -> io::Result<()> {
         let color = self.settings.color;
-        let stamp = self.clock.stamp(asked);
+        let stamp = self.clock.stamp(began);
         let stamp = stamp.trim_end();
         let columns = Columns::of(&self.settings, stamp.width());
         if !std::mem::replace(&mut self.begun, true) && self.settings.quiet == 0 {
@@ -277,7 +278,7 @@ impl Log {
         }
         row.left(&request, columns.request, None);
         row.right(&line.status, STATUS, line.paint);
-        // A word that is wider than its column takes the room of a size that is none.
+        // A status wider than its column takes the space of the (empty) size.
         let wider = line.status.width().saturating_sub(STATUS);
         row.right(&line.size, SIZE.saturating_sub(wider), None);
         for nanos in line.times {
@@ -298,7 +299,7 @@ impl Log {
     }
 }
 
-/// The widths of columns.
+/// Widths of the columns.
 struct Columns {
     time: usize,
     end: usize,
@@ -310,7 +311,7 @@ struct Columns {
 impl Columns {
     fn of(settings: &Settings, stamp: usize) -> Self {
         let time = match settings.time {
-            // Seconds grow.
+            // Relative times grow.
             Time::Delta | Time::SinceFirst => stamp.max(12),
             _ => stamp,
         };
@@ -345,7 +346,7 @@ impl Columns {
         row.left("REQUEST", self.request, dim);
         row.right("STATUS", STATUS, dim);
         row.right("SIZE", SIZE, dim);
-        // The titles stand above the times, not above their marks.
+        // Align the titles with the times, not with their marks.
         row.right("WAIT  ", TOOK, dim);
         row.right("TOTAL  ", TOOK, dim);
         for (name, width) in names.iter().zip(&self.fields) {
@@ -355,7 +356,7 @@ impl Columns {
     }
 }
 
-/// An end of a flow: an IPv6 address in brackets when a port is behind it.
+/// Formats an endpoint; an IPv6 address is in brackets if a port follows.
 fn shown(end: Endpoint, ports: bool) -> String {
     match ports {
         true => end.to_string(),
@@ -363,14 +364,14 @@ fn shown(end: Endpoint, ports: bool) -> String {
     }
 }
 
-/// All values of a header, as one list.
+/// All values of a header as one list.
 fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
     let named = fields(hit).filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
     let values: Vec<&[u8]> = named.map(|(_, value)| value).collect();
     values.join(&b", "[..])
 }
 
-/// What there is to say of a message beside its values.
+/// Remarks on a message in addition to its values.
 fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut words: Vec<Cow<'static, str>> = spy::labels(hit)
         .into_iter()
@@ -392,7 +393,7 @@ fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
 
 impl Renderer for Log {
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()> {
-        // A text that comes in portions has one line; an exchange comes as a pair.
+        // A text shown in portions has one line; an exchange arrives as a pair.
         let first = matches!(hit.portion, Portion::Whole | Portion::First);
         if self.settings.quiet >= 4 || hit.kind.side != Role::Single || !first {
             return Ok(());

@@ -1,7 +1,8 @@
-//! *render*: hits become text. A table of renderers, each one file; hits in, bytes out.
+//! *render*: hits become text. One file per renderer; a renderer receives hits and writes bytes,
+//! and holds bounded memory.
 //!
-//! Everything that came off the wire passes [`escape`], and colours come from [`style`] alone:
-//! there is no other way to a terminal.
+//! All captured bytes pass through [`escape`], and colours come from [`style`] alone: nothing else
+//! reaches a terminal.
 
 mod classic;
 mod curl;
@@ -46,109 +47,109 @@ use crate::frame::Timestamp;
 use crate::hit::{Companion, Hit, Pair};
 use crate::stats::Stats;
 
-/// Shows hits.
+/// Shows hits. Methods are called in capture order, between [`begin`](Self::begin) and
+/// [`finish`](Self::finish).
 pub trait Renderer {
-    /// The run begins.
+    /// Called when the run begins.
     ///
     /// # Errors
-    /// When it cannot be written, as all of these.
+    /// If the output cannot be written, as for all methods here.
     fn begin(&mut self, _banner: &Banner) -> io::Result<()> {
         Ok(())
     }
 
-    /// A packet passed the capture filter (said with `--ngrep` only).
+    /// Called for each packet that passes the capture filter (only with `--ngrep`).
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn frame(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// A message is to be shown.
+    /// Shows a message.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn hit(&mut self, hit: &Hit<'_>) -> io::Result<()>;
 
-    /// The other half of an exchange of which one half was shown.
+    /// Shows the other message of an exchange of which one message was shown.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn companion(&mut self, _companion: &Companion<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    /// An exchange of which a half matches is over, or will have no answer. Said beside the hits,
-    /// to those that want it.
+    /// Shows an exchange with a matching message, once it is complete or known to have no response.
+    /// Called in addition to the hits, if [`Wants::pairs`] is set.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn pair(&mut self, _pair: &Pair<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    /// A connection failed, or a request that was shown will have no answer.
+    /// Shows that a connection failed, or that a request that was shown will have no response.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn failure(&mut self, _failure: &Failure<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    /// It is `now`, in capture time. Said to those that want it.
+    /// Reports that the capture time is `now`. Called if [`Wants::ticks`] is set.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn tick(&mut self, _now: Timestamp) -> io::Result<()> {
         Ok(())
     }
 
-    /// It has all that it wants: the run may end.
+    /// Whether the renderer needs no more hits, so that the run may end.
     fn is_done(&self) -> bool {
         false
     }
 
-    /// What the run came to, when that is something else than whether anything matched: whether it
-    /// is what was asked for, or what stood in the way.
+    /// The result of the run, if that is not simply whether anything matched: whether the requested
+    /// result was found, or why there is none.
     fn outcome(&self) -> Option<Result<bool, String>> {
         None
     }
 
-    /// What is worth telling a user who waits, once; not a record.
+    /// A status message for a waiting user, returned once; not a record.
     fn news(&mut self) -> Option<String> {
         None
     }
 
-    /// No more hits come, and why; [`Self::finish`] follows.
+    /// Called when no more hits will come, with the reason; [`Self::finish`] follows.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn end(&mut self, _why: &Ending) -> io::Result<()> {
         Ok(())
     }
 
-    /// What there is to say of the output when the run is over, a line each. Said to people, beside
-    /// the output.
+    /// Remarks on the output after the run, one line each. They are shown to people, apart from the
+    /// output.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The run is over. With two runs ([`Settings::two_runs`]) it is said for each, as is the
-    /// beginning.
-    ///
+    /// Called when the run is over. With two runs ([`Settings::two_runs`]), begin and finish are
+    /// called for each.
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn finish(&mut self, _stats: &Stats) -> io::Result<()> {
         Ok(())
     }
 
-    /// Write what was gathered.
+    /// Writes what is buffered.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the output cannot be written.
     fn flush(&mut self) -> io::Result<()>;
 
-    /// What it needs of each message.
+    /// What the renderer needs of each message.
     fn wants(&self) -> Wants;
 }
 
@@ -157,24 +158,24 @@ pub trait Renderer {
 pub struct Wants {
     /// Bytes of the start of its body.
     pub body: usize,
-    /// The other halves of exchanges, as one line.
+    /// The other messages of exchanges, as one line.
     pub companions: bool,
-    /// The other halves of exchanges, in full.
+    /// The other messages of exchanges, in full.
     pub others: bool,
-    /// Exchanges as one: [`Renderer::pair`] instead of hits, companions and others; datagrams and
-    /// bursts stay hits.
+    /// Exchanges as a whole: [`Renderer::pair`] instead of hits, companions and others; datagrams
+    /// and bursts remain hits.
     pub pairs: bool,
-    /// The numbers of each message's frames.
+    /// The frame numbers of each message.
     pub frames: bool,
-    /// Secrets are masked: no portion of a message may end in the middle of one.
+    /// Secrets are redacted, so no portion of a message may end inside one.
     pub masked: bool,
-    /// [`Renderer::tick`].
+    /// Calls of [`Renderer::tick`].
     pub ticks: bool,
 }
 
-/// What those want that want nothing.
+/// The needs of a renderer that shows no messages.
 impl Wants {
-    /// No bodies, no companions.
+    /// No bodies and no companions.
     pub const NOTHING: Self = Self {
         body: 0,
         companions: false,
@@ -186,40 +187,40 @@ impl Wants {
     };
 }
 
-/// What is known when a run begins.
+/// Facts about the run that are available when it begins.
 #[derive(Clone, Debug, Default)]
 pub struct Banner {
     /// `interface: lo (127.0.0.0/255.0.0.0)`, `input: file.pcap`.
     pub source: String,
     /// The capture filter in force.
     pub filter: String,
-    /// The pattern, if there is one; `true`: what does not match is shown.
+    /// The pattern, if there is one; `true`: messages that do not match are shown.
     pub pattern: Option<(String, bool)>,
-    /// The name of `-O`'s file.
+    /// The name of the file given with `-O`.
     pub output: Option<String>,
-    /// The interfaces that are listened to.
+    /// The interfaces that are captured.
     pub interfaces: Vec<String>,
     /// The capture files that are read.
     pub files: Vec<PathBuf>,
-    /// Any of these patterns, as they are searched for;
+    /// Patterns of which any must match, as they are searched for.
     pub patterns: Vec<String>,
-    /// and all of these (`--and`);
+    /// Patterns that must all match as well (`--and`).
     pub and: Vec<String>,
-    /// and none of these (`--not`).
+    /// Patterns that must not match (`--not`).
     pub not: Vec<String>,
 }
 
 /// Why a run ends.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Ending {
-    /// The source has no more.
+    /// The source has no more packets.
     #[default]
     Source,
-    /// All that was asked for was shown (`-n`).
+    /// The requested number of records was shown (`-n`).
     Enough,
-    /// A signal, or an output that takes no more.
+    /// A signal was received, or the output is closed.
     Stopped,
-    /// The source broke; this is what the user is told.
+    /// The source failed; the text is the message for the user.
     Broken(String),
 }
 
@@ -228,7 +229,7 @@ pub enum Ending {
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
     let (redact, what) = (settings.redact, settings.what);
     let plain = plain(settings, out);
-    // What compares values must see them, and masks what it shows itself.
+    // A renderer that compares values needs the original ones, and redacts what it shows itself.
     let compares = matches!(what, OutputKind::Diff(_));
     match redact && !compares {
         true => Box::new(redact::Redacting::new(plain, what)),
@@ -236,7 +237,7 @@ pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
     }
 }
 
-/// The renderer that shows secrets as well.
+/// The renderer without redaction.
 fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
     match (settings.what, settings.view) {
         (OutputKind::Records, View::Log) => Box::new(log::Log::new(settings, out)),

@@ -1,9 +1,9 @@
-//! `--stats`: a table of hosts, and of what they are asked for, with counts and times. It names
-//! HTTP: its rows are methods and paths.
+//! The `--stats` output: a table of hosts and requested paths, with counts and times. Memory is
+//! bounded by the number of rows, whatever is captured.
 //!
-//! Each table is of all that came since the start. Hosts that are asked most come first, and of
-//! each the slowest paths: by the time that 95 of 100 exchanges stay below; one that was never
-//! answered is slower than any.
+//! Each table covers everything since the start. Hosts are sorted by number of requests, the paths
+//! of each by their 95th percentile; a request without a response counts as slowest. The rows are
+//! methods and paths, so this view depends on HTTP.
 
 mod book;
 mod table;
@@ -22,27 +22,27 @@ use super::{Out, Renderer, Settings, Wants, human};
 
 use book::Book;
 
-/// The output.
+/// The `--stats` output.
 pub(super) struct Overview {
     settings: Settings,
-    /// Nanoseconds of capture time between two tables.
+    /// Interval between two tables, in nanoseconds of capture time.
     every: Option<i64>,
     out: Out,
     book: Book,
-    /// Bursts and datagrams.
+    /// Number of bursts and datagrams.
     apart: u64,
-    /// When the capture began, and the latest moment of it.
+    /// First and last time of the capture.
     span: Option<(Timestamp, Timestamp)>,
-    /// How many tables' times have gone by.
+    /// Number of intervals that have passed.
     passed: i64,
-    /// Something was counted since the last table.
+    /// Whether anything was counted since the last table.
     fresh: bool,
     printed: bool,
 }
 
 impl Overview {
     pub(super) fn new(mut settings: Settings, every: Option<i64>, out: Out) -> Self {
-        // A tab would leave the column.
+        // A tab would break the columns.
         settings.escape.tab = false;
         Self {
             settings,
@@ -57,7 +57,7 @@ impl Overview {
         }
     }
 
-    /// Print the table; `after` so many nanoseconds, when it is one of several.
+    /// Prints the table. `after`: time since the start in nanoseconds, if there are several tables.
     fn table(&mut self, after: Option<i64>) -> io::Result<()> {
         let text = self.out.text();
         if std::mem::replace(&mut self.printed, true) {
@@ -93,13 +93,13 @@ impl Renderer for Overview {
     }
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
-        let asked = Request::of(pair);
+        let request = Request::of(pair);
         let server = match (pair.request, pair.response) {
             (Some(hit), _) => hit.heading.dst.to_string(),
             (None, Some(hit)) => hit.heading.src.to_string(),
             (None, None) => "-".to_owned(),
         };
-        let (host, method, path) = match &asked {
+        let (host, method, path) = match &request {
             Some(request) => {
                 let (host, path) = request.place();
                 (host, request.method, path)
@@ -113,15 +113,15 @@ impl Renderer for Overview {
             .ok_or(pair.silence);
         let failed = pair.response.map_or(pair.failed, |hit| hit.failed);
         let class = book::class(status, failed.as_ref());
-        // Without a question nobody knows when it was asked.
-        let nanos = pair.times.total().filter(|_| asked.is_some());
+        // Without a request the total time is unknown.
+        let nanos = pair.times.total().filter(|_| request.is_some());
         self.book.add([host, method, path], class, nanos);
         self.fresh = true;
         Ok(())
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
-        // A request that has no answer comes as a pair.
+        // A request without a response arrives as a pair.
         if failure.number == 0 {
             let server = failure.heading.dst.to_string();
             let class = book::class(Err(Silence::None), Some(&failure.failed));
@@ -140,8 +140,8 @@ impl Renderer for Overview {
         let Some(every) = self.every else {
             return Ok(());
         };
-        // Nothing came since the last one of the moments that have gone by: this is how it was
-        // then.
+        // Nothing was counted since the last passed interval, so the table shows the state at its
+        // end.
         let passed = span / every;
         if passed > self.passed {
             self.passed = passed;

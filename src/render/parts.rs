@@ -39,7 +39,7 @@ pub(super) fn is_whole(hit: &Hit<'_>) -> bool {
     !hit.incomplete && hit.text.pieces.iter().all(kept)
 }
 
-/// Whether its head is whole and its body is kept as far as it came, which was not to its end.
+/// Whether the head is complete and the body is kept as far as it was received, but it did not end.
 pub(super) fn is_early(hit: &Hit<'_>) -> bool {
     let kept = |piece: &Piece| matches!(piece, Piece::Kept(_));
     let head = hit.text.bytes.get(..hit.head).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What an exchange asks for, in HTTP's terms: for the log and the table of times, whose formats
-//! name method, host and path.
+//! The request of an exchange in HTTP's terms, for the log and the table of times, which show
+//! method, host and path. Parsing accepts any bytes.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use crate::hit::{Hit, Pair};
 
 use super::parts::fact;
 
-/// A request's line and host, as sent. Nothing of it has been escaped.
+/// A request's start line and host as sent, unescaped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Request<'a> {
-    /// `GET`.
+    /// The method: `GET`.
     pub(super) method: &'a str,
-    /// The value of `Host`; empty when there is none.
+    /// The value of `Host`; empty if there is none.
     pub(super) host: &'a str,
-    /// What stands between method and version: `/path?query`, `http://host/path`, `host:443`, `*`.
+    /// The request target: `/path?query`, `http://host/path`, `host:443`, `*`.
     pub(super) target: Cow<'a, str>,
 }
 
 impl<'a> Request<'a> {
-    /// What the question of `pair` asks; read from its title when it was not kept. `None`: nothing
-    /// is known of it.
+    /// The request of `pair`, taken from its title if the request was not kept; `None` if it is
+    /// unknown.
     pub(super) fn of(pair: &Pair<'a>) -> Option<Self> {
         pair.request
             .and_then(Self::of_hit)
@@ -37,7 +37,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Of `GET host/path`, which is cut after [`Title::ROOM`] bytes.
+    /// Parses `GET host/path`, which is cut after [`Title::ROOM`] bytes.
     fn of_title(title: &'a [u8]) -> Option<Self> {
         let text = title.utf8_chunks().next()?.valid();
         let (method, place) = text.split_once(' ')?;
@@ -57,7 +57,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// `GET host/path?query`.
+    /// Formats the request as `GET host/path?query`.
     pub(super) fn words(&self) -> String {
         let host = match self.target.starts_with('/') {
             true => self.host,
@@ -66,11 +66,11 @@ impl<'a> Request<'a> {
         format!("{} {host}{}", self.method, self.target)
     }
 
-    /// The host that is asked, with the port if one is named, and the path without its query.
+    /// The requested host, with its port if given, and the path without the query.
     pub(super) fn place(&self) -> (&str, &str) {
         let target: &str = &self.target;
         let (host, path) = match target.split_once("://") {
-            // A proxy is asked for a whole URL. One further behind is a part of a query.
+            // A proxy receives an absolute URL. A `://` later in the target is part of a query.
             Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
                 rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
             }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_and_path_are_told_apart_in_every_form_of_a_target() {
+    fn host_and_path_are_split_in_every_form_of_a_target() {
         let table = [
             (
                 "GET",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_tells_what_was_asked() {
+    fn a_title_contains_the_request() {
         let parts = |title: &[u8]| {
             let request = Request::of_title(title)?;
             let Request {

@@ -1,5 +1,5 @@
-//! The default view: ngrep's header line, extended to the right; then the message by line, decoded
-//! and highlighted.
+//! The default view: ngrep's header line, extended to the right, then the message by line, decoded
+//! and highlighted. Captured bytes are always escaped.
 
 mod lines;
 
@@ -18,7 +18,7 @@ use super::portions::Portions;
 use super::style::{Paint, painted};
 use super::{Clock, Out, Renderer, Settings, Wants, failed, heading, human, readable, timing};
 
-/// The view.
+/// The default view.
 pub(super) struct Spy {
     settings: Settings,
     out: Out,
@@ -36,7 +36,7 @@ impl Spy {
         }
     }
 
-    /// The header line, with `tail` behind it.
+    /// Writes the header line, followed by `tail`.
     fn heading(&mut self, heading: &Heading, number: u64, side: Role, tail: &[Note<'_>]) {
         let stamp = self.clock.stamp(heading.ts);
         let mut line = heading::line(heading, &stamp, self.settings.protocol_number, true);
@@ -72,7 +72,7 @@ impl Spy {
         text.push(b'\n');
     }
 
-    /// The header line of a message, with what is known of it by then.
+    /// Writes the header line of a message, with the facts available so far.
     fn title(&mut self, hit: &Hit<'_>) {
         let mut facts = response_facts(hit);
         let slow = match facts.last_mut() {
@@ -97,9 +97,9 @@ impl Spy {
                 opens: at == 0,
             })
             .collect();
-        let told = hit.facts.iter().filter(|fact| fact.summary);
-        let told = told.filter(|_| hit.kind.side == Role::Single);
-        notes.extend(told.map(|fact| Note {
+        let summaries = hit.facts.iter().filter(|fact| fact.summary);
+        let summaries = summaries.filter(|_| hit.kind.side == Role::Single);
+        notes.extend(summaries.map(|fact| Note {
             text: fact.value.as_bytes(),
             paint: None,
             opens: false,
@@ -155,22 +155,22 @@ impl Spy {
     }
 }
 
-/// Whether the time at the end of an answer's header line gets a mark.
+/// Whether the time at the end of a response's header line is marked as slow.
 fn is_slow(times: Option<Times>) -> bool {
     times.is_some_and(|times| timing::took_long(&times))
 }
 
-/// A small fact at the right of a header line.
+/// A short fact at the right of a header line.
 struct Note<'a> {
     text: &'a [u8],
     paint: Option<Paint>,
-    /// It says what the message is, and so has an arrow in front.
+    /// Whether it states what the message is, and is therefore preceded by an arrow.
     opens: bool,
 }
 
-/// What the header line says of a portion when something else stands between it and the one before.
+/// Shown in the header line of a portion that does not directly follow the one before.
 const CONTINUED: &[u8] = b"continued";
-/// The mark of what took long.
+/// Marks long times.
 const SLOW: &str = " !";
 
 impl Renderer for Spy {
@@ -212,7 +212,7 @@ impl Renderer for Spy {
             && let Some(times) = hit.times
         {
             if self.settings.quiet < 3 && !ends {
-                // Apart from the body.
+                // Separate the line from the body.
                 self.out.text().push(b'\n');
             }
             timing::append(&times, &self.settings, self.out.text());
@@ -321,7 +321,7 @@ impl Renderer for Spy {
     }
 }
 
-/// Bytes of a body, and of how it was sent when that was coded: `16 B (gzip 34 B)`.
+/// Formats the size of a body, and its encoded size if it was encoded: `16 B (gzip 34 B)`.
 fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
     let size = human::size(decoded);
     let coding = body.reading.or_else(|| coding(facts));
@@ -331,7 +331,7 @@ fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
     }
 }
 
-/// The coding that a message says its body has.
+/// The declared content coding of a body.
 fn coding(facts: &[Fact]) -> Option<&str> {
     let found = facts
         .iter()
@@ -341,10 +341,10 @@ fn coding(facts: &[Fact]) -> Option<&str> {
     (!longest.is_empty() && !longest.eq_ignore_ascii_case("identity")).then_some(longest)
 }
 
-/// Bytes of a coding's name that are shown.
+/// Maximum bytes shown of a coding's name.
 const CODING: usize = 32;
 
-/// What became of a body that was not all decoded.
+/// Why a body was not fully decoded.
 fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
     let coding = coding(facts).unwrap_or("coding");
     match body.state {
@@ -358,13 +358,13 @@ fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
     }
 }
 
-/// An answer says in its header line what it is, and how long it took.
+/// Facts for the header line of a response: its status and how long it took.
 fn response_facts(hit: &Hit<'_>) -> Vec<String> {
     if hit.kind.side != Role::Response || hit.why == Why::Empty {
         return Vec::new();
     }
-    let told = hit.facts.iter().filter(|fact| fact.summary);
-    let mut facts: Vec<String> = told.map(|fact| fact.value.clone()).collect();
+    let summaries = hit.facts.iter().filter(|fact| fact.summary);
+    let mut facts: Vec<String> = summaries.map(|fact| fact.value.clone()).collect();
     if hit.is_end() {
         let events = hit.body.events.filter(|_| hit.portion == Portion::Last);
         facts.extend(events.map(|many| match many {
@@ -383,7 +383,7 @@ fn response_facts(hit: &Hit<'_>) -> Vec<String> {
 pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut labels: Vec<Cow<'static, str>> = Vec::new();
     labels.extend(hit.aside.map(|aside| format!("[{}]", aside.name()).into()));
-    // What its beginning tells is not told again at the end of the last portion.
+    // Facts about the beginning are not repeated after the last portion.
     let begins = hit.portion != Portion::Last;
     if hit.midstream && begins {
         labels.push("joined mid-connection".into());

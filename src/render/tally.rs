@@ -1,4 +1,5 @@
-//! `--count`, `--exists`, `--list`: not the records, but that there are some.
+//! The `--count`, `--exists` and `--list` outputs: the number or existence of records instead of
+//! the records. Memory is bounded.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,7 +12,7 @@ use crate::stats::Stats;
 
 use super::{Out, OutputKind, Renderer, Settings, Wants, heading};
 
-/// The view.
+/// The renderer of these outputs.
 pub(super) struct Tally {
     settings: Settings,
     out: Out,
@@ -77,7 +78,7 @@ impl Renderer for Tally {
 }
 
 impl Tally {
-    /// List a conversation, once; `turned`: the server speaks.
+    /// Lists a conversation once. `turned`: the message is from the server.
     fn list(&mut self, mut line: Heading, turned: bool) -> io::Result<()> {
         let ends = (line.src.min(line.dst), line.src.max(line.dst));
         if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {

@@ -1,5 +1,5 @@
-//! ngrep's layouts, `-o`, the tallies and the output, through the table of renderers; and what
-//! holds for every view.
+//! ngrep's layouts, `-o`, the tallies and the output, through the table of renderers; and
+//! properties of all views.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ use crate::stream::GapReason;
 const HELLO: &[u8] =
     b"GET /hello.txt HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";
 
-/// What was written, and in how many pieces.
+/// What was written, and in how many writes.
 #[derive(Clone, Default)]
 struct Sink(Rc<RefCell<(Vec<u8>, usize)>>);
 
@@ -50,7 +50,7 @@ fn settings(view: View, packets: bool) -> Settings {
     }
 }
 
-/// What a renderer prints.
+/// The output of a renderer.
 fn printed(settings: Settings, show: impl FnOnce(&mut dyn Renderer)) -> String {
     let sink = Sink::default();
     let mut shown = renderer(settings, Out::new(Box::new(sink.clone()), false));
@@ -112,7 +112,7 @@ fn whole(text: &[u8]) -> Vec<Piece> {
     vec![Piece::Kept(0..text.len())]
 }
 
-/// `show` one hit of the whole `text`.
+/// Shows one hit of the whole `text`.
 fn one(settings: Settings, text: &[u8], matches: &[Range<usize>]) -> String {
     let pieces = whole(text);
     printed(settings, |shown| {
@@ -137,7 +137,7 @@ fn packets_are_shown_as_ngrep_does() {
     ] {
         assert_eq!(one(settings(view, true), text, &[0..3]), want, "{view:?}");
     }
-    // Each character has its own colours in rows, and only the first match has any.
+    // In rows each character is coloured separately, and only the first match.
     let color = Settings {
         color: true,
         ..settings(View::Normal, true)
@@ -160,7 +160,7 @@ fn marks_banner_and_exit_are_there_as_far_as_ngrep_is_not_quiet() {
     };
     let mut stats = Stats::default();
     (stats.decode.packets, stats.output.matched) = (7, 0);
-    let told = |quiet, live| {
+    let printed = |quiet, live| {
         let settings = Settings {
             quiet,
             live,
@@ -174,13 +174,13 @@ fn marks_banner_and_exit_are_there_as_far_as_ngrep_is_not_quiet() {
         })
     };
     let lines = "input: http.pcap\nfilter: ((ip || ip6) || (vlan && (ip || ip6)))\ndon't match: GET\noutput: out.pcap\n";
-    assert_eq!(told(0, false), format!("{lines}##exit\n"));
+    assert_eq!(printed(0, false), format!("{lines}##exit\n"));
     assert_eq!(
-        told(0, true),
+        printed(0, true),
         format!("{lines}##exit\n7 received, 0 matched\n")
     );
-    assert_eq!(told(1, true), lines);
-    assert_eq!(told(2, true), "");
+    assert_eq!(printed(1, true), lines);
+    assert_eq!(printed(2, true), "");
 }
 
 #[test]
@@ -291,8 +291,8 @@ fn rows_count_the_columns_of_wide_characters_and_cut_none_of_them() {
     };
     let got = one(narrow, "你好吗ab".as_bytes(), &[]);
     assert!(got.ends_with("\n  你好 \n  吗ab \n"), "{got:?}");
-    // A flood of combining marks is one in rows, too, and so are parts of a character that a match
-    // cuts.
+    // A flood of combining marks is limited in rows, too, and so are parts of a character that a
+    // match cuts.
     let flood = format!("a{}", "\u{301}".repeat(20));
     for view in [
         View::Spy,
@@ -311,8 +311,8 @@ fn rows_count_the_columns_of_wide_characters_and_cut_none_of_them() {
 
 #[test]
 fn rows_of_a_large_message_take_linear_time() {
-    // Four megabytes: were each character to read on to the end of its text, this would not end
-    // today.
+    // Four megabytes: if each character were searched for to the end of its text, this would take
+    // hours.
     let text = vec![b'x'; 4 << 20];
     let got = one(settings(View::Normal, false), &text, &[]);
     assert_eq!(got.bytes().filter(|byte| *byte == b'x').count(), text.len());
@@ -424,7 +424,7 @@ fn records_are_written_each_by_itself_unless_nobody_waits() {
 }
 
 #[test]
-fn a_failed_write_is_told_as_what_it_is() {
+fn a_failed_write_keeps_its_error() {
     struct Broken;
     impl Write for Broken {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -443,7 +443,7 @@ fn a_failed_write_is_told_as_what_it_is() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
-/// Sorted ranges below `len` that do not overlap, from any numbers.
+/// Sorted, non-overlapping ranges below `len`, from any numbers.
 fn ranges(len: usize, cuts: &[usize]) -> Vec<Range<usize>> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (len + 1)).collect();
     cuts.sort_unstable();
@@ -451,7 +451,7 @@ fn ranges(len: usize, cuts: &[usize]) -> Vec<Range<usize>> {
     cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect()
 }
 
-/// `text` without the colours that are the program's own.
+/// `text` without the program's own colours.
 fn without_colors(mut text: String) -> String {
     for own in [
         "1m", "2m", "31m", "32m", "33m", "36m", "0m", "01;31m", "00m",

@@ -1,4 +1,5 @@
-//! `--timing`: the lines under an answer that say where the time went, and who took it.
+//! The `--timing` lines below a response: where the time went, and who caused it. Parts that did
+//! not happen have no line.
 //!
 //! ```text
 //!   connect  0.04 ms
@@ -8,27 +9,27 @@
 //!   verdict  the server: it had the whole request after 0.4 ms and thought for 1.97 s
 //! ```
 //!
-//! The bar stands behind the part that took most, and is as long as its share.
+//! The bar follows the longest part, and is as long as its share.
 
 use crate::times::{Bottleneck, Times};
 
 use super::style::{Paint, painted};
 use super::{Settings, human};
 
-/// Nanoseconds from which an answer is slow, and marked.
+/// Responses that take at least this many nanoseconds are marked as slow.
 const SLOW: i64 = 1_000_000_000;
-/// Characters of a bar for all of the time.
+/// Characters of a full bar.
 const BAR: usize = 40;
-/// The last sign of a bar, by eighths.
+/// Partial last characters of a bar, by eighths.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-/// The client's pause in front of its question is worth a line from so many nanoseconds on.
+/// Minimum pause of the client before its request that is shown, in nanoseconds.
 const IDLE: i64 = 1_000_000;
-/// The way to the server is told apart from its thinking when it takes so many nanoseconds, or one
-/// part in so many of the wait. On a loopback, which is faster than any wire, it never is.
+/// The network time is shown separately from the server's if it is at least this many nanoseconds,
+/// or this fraction of the wait. On a loopback, which is faster than any wire, it never is.
 const WAY: i64 = 1_000_000;
 const WAY_PART: i64 = 100;
 const LOOPBACK: i64 = 100_000;
-/// What takes less happens at once: it is 0 in the digits that are shown.
+/// Shorter durations count as immediate: they are 0 in the shown digits.
 const AT_ONCE: i64 = 5_000;
 
 /// Whether a time is marked as slow.
@@ -41,17 +42,18 @@ pub(super) fn took_long(times: &Times) -> bool {
     times.total().is_some_and(is_slow)
 }
 
-/// A time for a column: with a mark when it is slow, else with the room for it.
+/// Formats a time for a column: followed by a mark if it is slow, otherwise by blanks of the same
+/// width.
 pub(super) fn marked(nanos: Option<i64>) -> String {
     match nanos {
         None => "-  ".to_owned(),
         Some(nanos) if is_slow(nanos) => format!("{} !", human::duration(nanos)),
-        // An answer that did not wait for its whole question was not waited for.
+        // A response that began before its request ended has a negative wait; show 0.
         Some(nanos) => format!("{}  ", human::duration(nanos.max(0))),
     }
 }
 
-/// Append the lines of an exchange.
+/// Appends the lines of an exchange.
 pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
     let parts = [
         ("connect", times.connect(), connect_words(times)),
@@ -65,7 +67,7 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
         ("receive", times.receive(), human::size(times.received)),
     ];
     let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
-    // Time stamps may lie so far apart that the parts of a time do not add up in 64 bits.
+    // Timestamps may be so far apart that the sum of the parts overflows 64 bits.
     let all: f64 = parts.iter().map(|(_, nanos, _)| part(*nanos) as f64).sum();
     let most = parts.iter().map(|(_, nanos, _)| part(*nanos)).max();
     let mut barred = false;
@@ -106,8 +108,8 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
     }
 }
 
-/// A bar of `share` (0 to 1) of `width` characters: in eighths, or in whole signs of ASCII; never
-/// none at all.
+/// A bar for `share` (0 to 1) of `width` characters: in eighths, or in whole ASCII characters; at
+/// least one character.
 pub(super) fn bar(share: f64, width: usize, signs: bool) -> String {
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)
@@ -123,7 +125,7 @@ pub(super) fn bar(share: f64, width: usize, signs: bool) -> String {
     format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
-/// `99.9 %`; only all of it is `100 %`.
+/// Formats a percentage: `99.9 %`. Only exactly 1 gives `100 %`.
 fn percent(share: f64) -> String {
     match share * 100.0 {
         all if all >= 100.0 => "100 %".to_owned(),
@@ -131,7 +133,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// How a wait was spent, where the way to the server is a part to speak of.
+/// The parts of a wait, if the network time is worth showing.
 fn split(times: &Times) -> String {
     match (times.network(), times.wait()) {
         (Some(way), Some(wait))
@@ -158,7 +160,9 @@ fn connect_words(times: &Times) -> String {
 fn send_words(times: &Times) -> String {
     let sent = human::size(times.sent);
     match times.acknowledged.zip(times.request_end) {
-        Some((heard, asked)) => format!("{sent}, acknowledged {}", after(heard.since(asked))),
+        Some((acknowledged, end)) => {
+            format!("{sent}, acknowledged {}", after(acknowledged.since(end)))
+        }
         None => sent,
     }
 }
@@ -170,7 +174,7 @@ fn after(nanos: i64) -> String {
     }
 }
 
-/// Who took most of the time, in words.
+/// Describes who took most of the time.
 fn verdict(bottleneck: Bottleneck, times: &Times) -> String {
     let took = |nanos: Option<i64>| human::duration(nanos.unwrap_or(0).max(0));
     let repeated = match times.tcp_analysis.repeated {
@@ -182,18 +186,18 @@ fn verdict(bottleneck: Bottleneck, times: &Times) -> String {
         Bottleneck::Server => {
             let wait = times.wait().unwrap_or(0);
             let thought = wait - times.network().unwrap_or(0);
-            // An acknowledgement that travels with the answer says nothing of when the request
+            // An acknowledgement sent together with the response does not show when the request
             // arrived.
-            let heard = times
+            let acknowledged = times
                 .acknowledged
                 .zip(times.request_end)
-                .filter(|(heard, asked)| heard.since(*asked) <= wait / 2)
-                .map(|(heard, _)| heard.since(times.asked));
+                .filter(|(acknowledged, end)| acknowledged.since(*end) <= wait / 2)
+                .map(|(acknowledged, _)| acknowledged.since(times.asked));
             let thought = human::duration(thought.max(0));
-            match heard {
-                Some(heard) => format!(
+            match acknowledged {
+                Some(acknowledged) => format!(
                     "the server: it had the whole request {} and thought for {thought}",
-                    after(heard)
+                    after(acknowledged)
                 ),
                 None => format!("the server: it thought for {thought}"),
             }
@@ -261,11 +265,11 @@ mod tests {
     use crate::flow::{Handshake, TcpAnalysis};
     use crate::frame::Timestamp;
 
-    /// Microseconds: handshake answered and done (the SYN is at 0), asked, asked whole,
-    /// acknowledged, answered, answered whole.
+    /// Microseconds of: SYN-ACK, handshake done (the SYN is at 0), request start, request end,
+    /// acknowledgement, response start, response end.
     fn times(moments: [i64; 7]) -> Times {
         let at = |micros: i64| Timestamp::from_nanos(micros * 1000);
-        let [syn_ack, done, asked, whole, heard, answered, end] = moments;
+        let [syn_ack, done, asked, whole, acknowledged, answered, end] = moments;
         Times {
             handshake: Handshake {
                 syn: Some(at(0)),
@@ -276,7 +280,7 @@ mod tests {
             first: true,
             asked: at(asked),
             request_end: Some(at(whole)),
-            acknowledged: Some(at(heard)),
+            acknowledged: Some(at(acknowledged)),
             answered: Some(at(answered)),
             response_end: Some(at(end)),
             sent: 82,
@@ -297,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_are_told_with_a_bar_for_the_largest() {
+    fn the_largest_part_has_a_bar() {
         let slow = times([20, 40, 100, 110, 120, 2_000_110, 2_000_200]);
         assert_eq!(
             lines(&slow, false),

@@ -1,7 +1,8 @@
-//! Alternatives that begin alike: `[aA]b|[aA]c` becomes `[aA](?:b|c)`. It matches the same texts.
+//! Factors common prefixes out of alternations: `[aA]b|[aA]c` becomes `[aA](?:b|c)`. The result
+//! matches the same texts, and its depth is bounded.
 //!
-//! Of a list of ten thousand words there are ten thousand ways to begin; shared, there are as many
-//! as letters. Only then can an automaton be made of it in no time.
+//! An alternation of ten thousand words has ten thousand first states; with shared prefixes it has
+//! as many as there are letters. Only then can an automaton be built from it quickly.
 
 use std::collections::HashMap;
 use std::iter;
@@ -9,12 +10,13 @@ use std::iter;
 use foldhash::fast::RandomState;
 use regex_syntax::hir::{Class, Hir, HirKind, Literal, Look, Repetition};
 
-/// Alternatives below which nothing is gained.
+/// Alternations with fewer branches than this are not rewritten: nothing is gained.
 const FEW: usize = 32;
-/// Branches on the way to an alternative, at most: each is a level of what is made of it.
+/// Maximum branching depth of an alternative in the tree; each branch becomes one nesting level of
+/// the rewritten pattern.
 const DEEP: usize = 100;
 
-/// The same, with shared beginnings; None where there are none worth it.
+/// Returns the pattern with shared prefixes, or `None` where no part of it is worth rewriting.
 pub(super) fn shared(hir: &Hir) -> Option<Hir> {
     match hir.kind() {
         HirKind::Alternation(all) if all.len() >= FEW => Tree::of(all)?.into_hir(),
@@ -42,7 +44,7 @@ fn several(all: &[Hir]) -> Option<Vec<Hir>> {
     )
 }
 
-/// Alternatives as a tree: what they share is a way from the root.
+/// Alternatives as a prefix tree: a shared prefix is a shared path from the root.
 struct Tree {
     nodes: Vec<Node>,
     ways: HashMap<(usize, Step), usize, RandomState>,
@@ -50,27 +52,27 @@ struct Tree {
 
 #[derive(Default)]
 struct Node {
-    /// What leads to it.
+    /// The part of the pattern on the edge that leads here.
     step: Option<Hir>,
     children: Vec<usize>,
-    /// An alternative ends here.
+    /// Whether an alternative ends here.
     is_end: bool,
-    /// Branches on the way here.
+    /// Number of branching nodes on the path from the root.
     depth: usize,
 }
 
-/// What can be compared of a part of a pattern.
+/// The key by which parts of a pattern are compared.
 #[derive(PartialEq, Eq, Hash)]
 enum Step {
     Byte(u8),
     Class(Vec<(u32, u32)>),
     Look(u32),
-    /// Something else, which is nobody else's: its number.
+    /// Any other part. It is never shared; the number makes it unique.
     Other(usize),
 }
 
 impl Tree {
-    /// None: the branches are too deep.
+    /// Builds the tree; `None` when it would be deeper than [`DEEP`].
     fn of(all: &[Hir]) -> Option<Self> {
         let mut tree = Self {
             nodes: vec![Node::default()],
@@ -99,7 +101,7 @@ impl Tree {
             }
             HirKind::Class(Class::Unicode(class)) => {
                 let ranges = class.ranges().iter();
-                // A class of bytes is not one of characters.
+                // Keep classes of bytes and classes of characters distinct.
                 let ranges = ranges.map(|one| (one.start() as u32, one.end() as u32));
                 Step::Class(iter::once((u32::MAX, u32::MAX)).chain(ranges).collect())
             }
@@ -125,7 +127,7 @@ impl Tree {
     }
 
     fn into_hir(mut self) -> Option<Hir> {
-        // Children stand behind their parents.
+        // Children have higher indices than their parents, so parents are built last.
         let mut done: HashMap<usize, Hir, RandomState> = HashMap::default();
         for at in (0..self.nodes.len()).rev() {
             if at > 0 && self.is_passed(at) {
@@ -152,14 +154,14 @@ impl Tree {
         done.remove(&0)
     }
 
-    /// Whether there is one way on, and no end.
+    /// Whether the node has exactly one child and ends no alternative.
     fn is_passed(&self, at: usize) -> bool {
         let node = &self.nodes[at];
         node.children.len() == 1 && !node.is_end
     }
 }
 
-/// The parts of an alternative, one behind the other.
+/// The concatenated parts of an alternative, in order.
 fn parts(hir: &Hir) -> Vec<Hir> {
     match hir.kind() {
         HirKind::Empty => Vec::new(),

@@ -1,81 +1,83 @@
-//! Conditions on exchanges: what their facts must be, beside what their text must hold.
+//! Conditions on exchanges: what their facts and fields must be, apart from the text that must
+//! match. Evaluation is a pure function of the [`Evidence`] collected so far.
 //!
-//! They name facts and fields, no protocol. Some are known with the question, others only with the
-//! answer or after a while; what is known so far is in an exchange's [`Evidence`].
+//! Conditions refer to facts and fields by name and to no protocol. Some are decided by the
+//! request, others only by the response or after a delay.
 
 use std::ops::RangeInclusive;
 
 use crate::exchange::Evidence;
 use crate::message::{Description, Role};
 
-/// What an exchange must be like. All of it must hold.
+/// Conditions on an exchange. All of them must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    /// On facts of the question or the answer.
+    /// Conditions on facts of the request or the response.
     pub facts: Vec<FactIs>,
-    /// On header fields: one of the exchange's messages must have it. At most [`FIELDS`].
+    /// Conditions on header fields: one of the exchange's messages must have the field. At most
+    /// [`FIELDS`].
     pub fields: Vec<FieldIs>,
-    /// Nanoseconds that the answer must have been waited for.
+    /// Minimum delay between request and response, in nanoseconds.
     pub slow: Option<i64>,
-    /// Only this half is searched and shown.
+    /// If set, only messages of this role are searched and shown.
     pub only: Option<Role>,
 }
 
-/// How many conditions on fields there may be: each has its bit in [`Evidence`].
+/// Maximum number of conditions on fields: each has one bit in [`Evidence`].
 pub const FIELDS: usize = 32;
 
-/// A fact must be so.
+/// A condition on the value of a fact.
 #[derive(Clone, Debug)]
 pub struct FactIs {
-    /// Whose fact it is.
+    /// Role of the message that has the fact.
     pub side: Role,
-    /// Its name.
+    /// Name of the fact.
     pub name: &'static str,
-    /// What its value must be.
+    /// Test that its value must pass.
     pub test: Test,
 }
 
-/// A field must be there.
+/// A condition on the presence, and optionally the value, of a header field.
 #[derive(Clone, Debug)]
 pub struct FieldIs {
-    /// Its name, in any case.
+    /// Name of the field, in any case.
     pub name: String,
-    /// What its value must match.
+    /// Pattern that its value must match, if any.
     pub value: Option<regex::bytes::Regex>,
 }
 
-/// What a fact's value must be. Values of a list are alternatives.
+/// Test for the value of a fact. Several values are alternatives.
 #[derive(Clone, Debug)]
 pub enum Test {
     /// A number in one of these ranges.
     Number(Vec<RangeInclusive<u64>>),
     /// One of these words, in any case.
     Word(Vec<String>),
-    /// Found by this pattern, in front of the first `?` of the value.
+    /// The pattern is found in the value before its first `?`.
     Path(regex::bytes::Regex),
-    /// Matched as a whole by one of these patterns, without the `:port` behind the value.
+    /// One of the patterns matches the whole value without its `:port` suffix.
     Host(Vec<regex::bytes::Regex>),
 }
 
-/// What is known of an exchange's standing.
+/// Result of evaluating the conditions against the evidence so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// All conditions hold.
     Holds,
-    /// One does not, whatever comes.
+    /// A condition fails, whatever follows.
     Fails,
-    /// That hangs on what is still to come.
+    /// Undecided: the result depends on evidence still to come.
     Open,
 }
 
 impl Conditions {
-    /// Whether there are none.
+    /// Whether there are no conditions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.is_of_no_exchange() && self.only.is_none()
     }
 
-    /// Whether they are conditions on exchanges, of which both halves are shown.
+    /// Whether there are conditions on exchanges and both of their messages are shown.
     #[must_use]
     pub fn are_of_exchanges(&self) -> bool {
         !self.is_of_no_exchange() && self.only.is_none()
@@ -85,7 +87,7 @@ impl Conditions {
         self.facts.is_empty() && self.fields.is_empty() && self.slow.is_none()
     }
 
-    /// Whether messages of this side are searched and shown.
+    /// Whether messages of this role are searched and shown.
     #[must_use]
     pub fn admits(&self, side: Role) -> bool {
         match self.only {
@@ -94,7 +96,7 @@ impl Conditions {
         }
     }
 
-    /// Learn from the head of a message, as far as it was kept.
+    /// Records what the head of a message decides, as far as the head was kept.
     pub fn learn(&self, evidence: &mut Evidence, side: Role, head: &[u8], about: &Description) {
         let facts = self.facts.iter().filter(|fact| fact.side == side);
         let holds = facts.fold(true, |holds, fact| {
@@ -118,12 +120,12 @@ impl Conditions {
         }
     }
 
-    /// Learn that the answer began after `nanos`.
+    /// Records that the response began `nanos` nanoseconds after the request.
     pub fn waited(&self, evidence: &mut Evidence, nanos: i64) {
         evidence.slow = self.slow.map(|least| nanos >= least);
     }
 
-    /// How an exchange stands of which this is known.
+    /// Evaluates the conditions against the evidence so far.
     #[must_use]
     pub fn outcome(&self, known: &Evidence) -> Outcome {
         let has = |side: Role| self.facts.iter().any(|fact| fact.side == side);
@@ -133,7 +135,7 @@ impl Conditions {
             .checked_shl(self.fields.len() as u32)
             .map_or(u32::MAX, |bit| bit.saturating_sub(1));
         let parts = [
-            // A question that was not captured does not hold.
+            // A request that was not captured fails conditions on its facts.
             facts(Role::Request, known.asked).or(answered.then_some(false)),
             facts(Role::Response, known.answered),
             (known.fields & all == all)
@@ -151,8 +153,8 @@ impl Conditions {
         }
     }
 
-    /// Whether a question that has no answer to this day may be shown: what is known of it holds,
-    /// after `nanos` of waiting.
+    /// Whether a request without a response may be shown after `nanos` nanoseconds of waiting:
+    /// nothing collected so far contradicts the conditions.
     #[must_use]
     pub fn holds_unanswered(&self, known: &Evidence, nanos: i64) -> bool {
         let slow = self.slow.is_none_or(|least| nanos >= least);
@@ -170,7 +172,7 @@ impl Test {
                 .is_ok_and(|number: u64| ranges.iter().any(|range| range.contains(&number))),
             Self::Word(words) => words.iter().any(|word| word.eq_ignore_ascii_case(value)),
             Self::Path(pattern) => {
-                // A proxy is asked for `http://host/path`.
+                // The request target sent to a proxy is absolute: `http://host/path`.
                 let path = value.split_once("://").map_or(value, |(_, rest)| {
                     rest.find('/').map_or("/", |at| &rest[at..])
                 });
@@ -178,7 +180,7 @@ impl Test {
                 pattern.is_match(path.as_bytes())
             }
             Self::Host(patterns) => {
-                // `[::1]:80` has colons in front of its port.
+                // The colons in `[::1]:80` before the last one are part of the address.
                 let bare = match value.rsplit_once(':') {
                     Some((bare, port))
                         if port.bytes().all(|byte| byte.is_ascii_digit())

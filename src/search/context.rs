@@ -1,9 +1,9 @@
-//! Neighbours of a hit in its conversation: `-A`, `-B`.
+//! Context around the hits of one flow: `-A` and `-B`. Each message is returned at most once; at
+//! most `-B` messages are held.
 
 use std::collections::VecDeque;
 
-/// Which messages of one conversation are shown around its hits. Each message is given out at most
-/// once.
+/// Selects which messages of one flow are shown around its hits.
 #[derive(Debug)]
 pub struct Context<T> {
     before: VecDeque<T>,
@@ -20,8 +20,8 @@ impl<T> Default for Context<T> {
 }
 
 impl<T> Context<T> {
-    /// A hit: gives out the messages in front of it, oldest first, and asks for `after` more behind
-    /// it. Says by how many that is more than were already asked for.
+    /// Records a hit: passes the messages held before it to `show`, oldest first, and requests
+    /// `after` following messages. Returns by how many the number of requested messages grew.
     pub fn hit(&mut self, after: usize, mut show: impl FnMut(T)) -> usize {
         self.before.drain(..).for_each(&mut show);
         let more = after.saturating_sub(self.after);
@@ -29,18 +29,19 @@ impl<T> Context<T> {
         more
     }
 
-    /// A message that is no hit. True: it is to be shown, being behind a hit.
+    /// Records a message that is not a hit. Returns true if it is to be shown as context after a
+    /// hit.
     pub fn passes(&mut self) -> bool {
         let shown = self.after > 0;
         self.after = self.after.saturating_sub(1);
         shown
     }
 
-    /// Remember a message that was not shown, up to `room` of them.
-    pub fn remember(&mut self, message: T, room: usize) {
-        if room > 0 {
-            self.before.truncate(self.before.len().min(room));
-            if self.before.len() == room {
+    /// Holds a message that was not shown, at most `capacity` of them; the oldest is dropped first.
+    pub fn remember(&mut self, message: T, capacity: usize) {
+        if capacity > 0 {
+            self.before.truncate(self.before.len().min(capacity));
+            if self.before.len() == capacity {
                 self.before.pop_front();
             }
             self.before.push_back(message);
@@ -52,7 +53,7 @@ impl<T> Context<T> {
         self.before.iter()
     }
 
-    /// Ask for no more; says how many were still asked for.
+    /// Requests no more messages. Returns how many were still requested.
     pub fn give_up(&mut self) -> usize {
         std::mem::take(&mut self.after)
     }

@@ -1,11 +1,14 @@
-//! One open message: how far it was searched, and what is kept of it to be shown.
+//! One open message: the state of its search, and the excerpt of it that may be shown. Memory is
+//! bounded per message, and the buffers are reused for the next message.
 //!
-//! Kept are its head, the start of its body, and the lines around each match behind that; all
-//! bounded, in buffers that are used again for the next message.
+//! The excerpt consists of the message's head, the start of its body, and the lines around each
+//! match in the rest of the body.
 //!
-//! What is kept may be shown before the message is over: as a portion, which is then forgotten. The
-//! portions together are the text that would be shown of the whole message, and have its matches.
-//! So what is decided by bytes to come stays for the next portion: half a character, how many bytes
+//! Parts of the excerpt may be shown before the message ends: as portions, which are dropped after
+//! they are shown. The concatenated portions equal the text that would be shown for the whole
+//! message, with the same matches. Whatever later bytes decide is therefore left to the next
+//! portion: an incomplete character, the number of bytes skipped after the last kept one, and a
+//! match that reaches the end.
 //! are skipped behind the last kept one, and a match that reaches the end.
 
 mod portion;
@@ -22,88 +25,89 @@ pub use portion::Extent;
 
 use super::query::{Progress, Query, ScanState};
 
-/// How much of a message is kept.
+/// Limits on how much of a message is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeepLimits {
-    /// Bytes of the head.
+    /// Maximum bytes of the head.
     pub head: usize,
-    /// Bytes from the start of the body.
+    /// Maximum bytes from the start of the body.
     pub body: usize,
-    /// Lines around matches behind that.
+    /// Whether lines around matches in the rest of the body are kept.
     pub around: bool,
-    /// Only this many bytes of the message are searched and shown.
+    /// If set, only this many bytes of the message are searched and shown.
     pub first: Option<usize>,
 }
 
-/// A message that is being said.
+/// A message that is being received.
 #[derive(Clone, Debug, Default)]
 pub struct MessageBuffer {
     progress: Vec<Progress>,
-    /// It may be no text; and whether it is, as far as that matters.
+    /// Whether the message may be binary and patterns distinguish binary data from text.
     raw: bool,
     plain: Plain,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
     matches: Vec<Range<usize>>,
-    /// Bytes of the body before what is kept, and is not counted in `skipped`.
+    /// Bytes of the body before the kept ones that are not counted in `skipped`.
     start: u64,
-    /// What earlier portions have shown and left here.
+    /// Context that earlier portions left for the next one.
     carried: Carried,
-    /// Where in `bytes` the next match is looked for.
+    /// Offset in `bytes` from which the next match is searched for.
     search_from: usize,
-    /// What of `bytes` belongs to the portion that was lent last, and where matches are looked for
-    /// behind it.
+    /// End of the portion that was last lent, and where the search for matches resumes after it.
     portion: Cut,
-    /// No more lines around matches are kept: there are as many as may wait.
-    sated: bool,
+    /// Whether no more lines around matches are kept, because the limit on held excerpts is
+    /// reached.
+    excerpts_paused: bool,
     /// Kept bytes of the head.
     head: usize,
-    /// Bytes of the head that were said.
-    head_said: usize,
-    /// Bytes of the body that were said.
+    /// Bytes of the head received.
+    head_received: usize,
+    /// Bytes of the body received.
     body: u64,
-    /// Bytes of the body that were kept from its start.
+    /// Bytes kept from the start of the body.
     body_kept: usize,
-    /// Bytes kept around matches further on.
+    /// Bytes kept around matches in the rest of the body.
     excerpts: usize,
-    /// Bytes said and not kept since the last kept one.
+    /// Bytes received and not kept since the last kept byte.
     skipped: u64,
-    /// The last of those, for the line in front of a match.
+    /// The last of the skipped bytes: the start of the line of a match that may follow.
     tail: Vec<u8>,
-    /// Bytes still to be kept to end the line behind a match.
-    wanted: usize,
+    /// Bytes still to be kept, up to the end of the line after a match.
+    line_budget: usize,
 }
 
-/// What is kept of a message, to be shown.
+/// The kept part of a message, ready to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a> {
     /// The text.
     pub text: Text<'a>,
-    /// Bytes of the body in front of it, which were forgotten.
+    /// Bytes of the body before the text that were dropped after an earlier portion.
     pub start: u64,
-    /// What of earlier portions matters to it.
+    /// Context from earlier portions.
     pub carried: Carried,
-    /// Bytes of it that are the head.
+    /// Number of bytes of the text that belong to the head.
     pub head: usize,
-    /// The matches in it.
+    /// The matches in the text.
     pub matches: &'a [Range<usize>],
-    /// Bytes of the whole body.
+    /// Size of the whole body in bytes.
     pub body_size: u64,
 }
 
-/// Bytes kept in front of a match, back to its line's start; and behind it, up to its line's end.
+/// Bytes kept before a match, back to the start of its line, and after it, up to the end of its
+/// line.
 const AROUND: usize = 512;
-/// Bytes of excerpts after which they are to be taken out.
+/// Bytes of excerpts after which a portion is due.
 const EXCERPTS: usize = 64 << 10;
 
 impl MessageBuffer {
-    /// Begin a message, with a text of its own or where `bookmark` says. `raw`: no protocol tells
-    /// whether it is text.
+    /// Starts a message. Its text starts here, or continues from `bookmark`. `raw`: the protocol
+    /// does not declare whether the message is text.
     pub fn begin(&mut self, query: &Query, bookmark: Option<&ScanState>, raw: bool) {
         query.begin(&mut self.progress, bookmark, raw);
         self.raw = raw && query.is_wide();
         self.plain = Plain::default();
-        self.head_said = 0;
+        self.head_received = 0;
         self.body = 0;
         self.bytes.clear();
         self.bytes.shrink_to(SPARE);
@@ -112,17 +116,17 @@ impl MessageBuffer {
         self.start = 0;
         self.carried = Carried::default();
         self.search_from = 0;
-        self.sated = false;
+        self.excerpts_paused = false;
         self.head = 0;
         self.body_kept = 0;
         self.excerpts = 0;
         self.skipped = 0;
         self.tail.clear();
-        self.wanted = 0;
+        self.line_budget = 0;
     }
 
-    /// Search and keep the next bytes; `lacks` when [at a glance](Query::glance) nothing is in
-    /// them.
+    /// Searches and keeps the next bytes. `lacks`: the [block prefilter](Query::glance) found no
+    /// candidate in them.
     pub fn feed(
         &mut self,
         query: &Query,
@@ -133,9 +137,9 @@ impl MessageBuffer {
     ) {
         let bytes = match keep.first {
             Some(first) => {
-                let said = self.head_said as u64 + self.body;
+                let received = self.head_received as u64 + self.body;
                 let left =
-                    usize::try_from((first as u64).saturating_sub(said)).unwrap_or(usize::MAX);
+                    usize::try_from((first as u64).saturating_sub(received)).unwrap_or(usize::MAX);
                 let (searched, ignored) = bytes.split_at(left.min(bytes.len()));
                 self.count(part, ignored.len());
                 searched
@@ -149,25 +153,25 @@ impl MessageBuffer {
         let mut progress = std::mem::take(&mut self.progress);
         if part == Part::Head {
             query.feed(&mut progress, bytes, lacks, text, &mut |_, _| ());
-            let room = keep.head.saturating_sub(self.head);
-            let (kept, skipped) = bytes.split_at(room.min(bytes.len()));
+            let space = keep.head.saturating_sub(self.head);
+            let (kept, skipped) = bytes.split_at(space.min(bytes.len()));
             self.keep(kept);
             self.head += kept.len();
             self.skip(skipped);
         } else {
-            let room = keep.body.saturating_sub(self.body_kept);
-            if room >= bytes.len() {
+            let space = keep.body.saturating_sub(self.body_kept);
+            if space >= bytes.len() {
                 query.feed(&mut progress, bytes, lacks, text, &mut |_, _| ());
                 self.keep(bytes);
                 self.body_kept += bytes.len();
             } else {
-                let (kept, rest) = bytes.split_at(room);
+                let (kept, rest) = bytes.split_at(space);
                 query.feed(&mut progress, kept, lacks, text, &mut |_, _| ());
                 self.keep(kept);
                 self.body_kept += kept.len();
                 let mut done = 0;
                 query.feed(&mut progress, rest, lacks, text, &mut |end, len| {
-                    if keep.around && !self.sated {
+                    if keep.around && !self.excerpts_paused {
                         done = self.excerpt(rest, done, end, len);
                     }
                 });
@@ -178,69 +182,69 @@ impl MessageBuffer {
         self.count(part, bytes.len());
     }
 
-    /// Bytes were not captured here.
+    /// Records that `len` bytes were not captured here.
     pub fn missing(&mut self, query: &Query, len: u64, reason: GapReason) {
         query.gap(&mut self.progress);
         if self.pieces.len() >= PIECES {
-            // Gap upon gap: the marks are full, the counters go on.
+            // Very many gaps: add no more marks, and only count the bytes.
             self.skipped += len;
-            self.wanted = 0;
+            self.line_budget = 0;
             return;
         }
         self.note_skipped();
         self.tail.clear();
-        self.wanted = 0;
+        self.line_budget = 0;
         self.pieces.push(Piece::Missing(len, reason));
     }
 
-    /// The message is over: with the text's true end, or cut off. (A text that goes on in the next
-    /// message has no end here.)
+    /// Ends the message: with the true end of its text, or cut off. A text that continues in the
+    /// next message does not end here.
     pub fn end(&mut self, query: &Query, truly: bool) {
         query.end(&mut self.progress, truly);
     }
 
-    /// Whether the message holds, as far as it was searched.
+    /// Whether the message matches, as far as it was searched.
     #[must_use]
     pub fn holds(&self, query: &Query) -> bool {
         query.holds(&self.progress, self.is_text())
     }
 
-    /// Whether something was found that must not be there.
+    /// Whether a pattern that must not match was found.
     #[must_use]
     pub fn is_refused(&self, query: &Query) -> bool {
         query.refuses(&self.progress)
     }
 
-    /// Whether the message would hold if its text ended truly here.
+    /// Whether the message would match if its text ended here.
     #[must_use]
     pub fn would_hold(&self, query: &Query) -> bool {
         query.would_hold(&self.progress)
     }
 
-    /// Whether a match is begun and not decided.
+    /// Whether a match has begun and is undecided.
     #[must_use]
     pub fn is_open(&self, query: &Query) -> bool {
         query.is_open(&self.progress, self.is_text())
     }
 
-    /// Note how far the text was read, for the message that goes on with it.
+    /// Stores the state of the search in `bookmark`, for the message that continues the text.
     pub fn mark(&self, bookmark: &mut ScanState) {
         Query::mark(&self.progress, bookmark);
     }
 
-    /// Whether nothing was said but framing.
+    /// Whether the message had no bytes other than framing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.head_said == 0 && self.body == 0
+        self.head_received == 0 && self.body == 0
     }
 
-    /// Bytes that were said of it, decoded.
+    /// Bytes of the message received, after decoding.
     #[must_use]
-    pub fn said(&self) -> u64 {
-        self.head_said as u64 + self.body
+    pub fn received(&self) -> u64 {
+        self.head_received as u64 + self.body
     }
 
-    /// What is kept of its head.
+    /// The kept bytes of its head.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.bytes[..self.head]
@@ -256,45 +260,45 @@ impl MessageBuffer {
             + self.progress.capacity() * size_of::<Progress>()
     }
 
-    /// Bytes that are kept.
+    /// Number of kept bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether anything is kept that no portion has shown.
+    /// Whether bytes are kept that no portion has shown.
     #[must_use]
     pub fn is_new(&self) -> bool {
         !self.pieces.is_empty()
     }
 
-    /// Keep no more lines around matches until a portion is shown: it is not known whether any will
-    /// be.
-    pub fn sate(&mut self) {
-        self.sated = true;
+    /// Keeps no more lines around matches until a portion is shown. Called when it is undecided
+    /// whether any portion will be.
+    pub fn pause_excerpts(&mut self) {
+        self.excerpts_paused = true;
     }
 
-    /// Whether so many excerpts are kept that they are to be shown and [forgotten](Self::forget)
-    /// now.
+    /// Whether so many excerpts are kept that they must be shown and [dropped](Self::forget).
     #[must_use]
     pub fn is_full(&self) -> bool {
-        // Not inside of a match's line: what is behind the end that was found first may belong to
-        // it.
-        (self.excerpts >= EXCERPTS && self.wanted == 0) || self.excerpts >= 2 * EXCERPTS
+        // Do not stop inside the line of a match: the bytes after the first end found may belong to
+        // the match.
+        (self.excerpts >= EXCERPTS && self.line_budget == 0) || self.excerpts >= 2 * EXCERPTS
     }
 
-    /// What is kept, with the matches in it; or, behind portions, what those have not shown.
+    /// Returns the kept bytes and the matches in them, without those that portions have shown.
     pub fn show(&mut self, query: &Query) -> Excerpt<'_> {
         self.note_skipped();
         self.find(query, self.bytes.len());
         self.lend(self.pieces.len(), self.bytes.len(), 0, 0)
     }
 
-    /// Find the matches in what is kept up to `end`.
+    /// Finds the matches in the kept bytes up to `end`.
     fn find(&mut self, query: &Query, end: usize) {
         self.matches.clear();
         let is_text = self.is_text();
-        // Pieces that touch are one text, and with it what was shown before them.
+        // Adjacent pieces are searched as one text, which starts with the context of earlier
+        // portions.
         let mut run = 0..self.carried.len;
         let mut from = self.search_from;
         for piece in &self.pieces {
@@ -339,19 +343,19 @@ impl MessageBuffer {
         }
     }
 
-    /// Whether it is text, as far as that matters.
+    /// Whether the message is text, where the patterns make a difference.
     fn is_text(&self) -> bool {
         !(self.raw && self.plain.is_not())
     }
 
     fn count(&mut self, part: Part, len: usize) {
         match part {
-            Part::Head => self.head_said += len,
+            Part::Head => self.head_received += len,
             Part::Body | Part::Trailer => self.body += len as u64,
         }
     }
 
-    /// Keep bytes that follow what is kept.
+    /// Keeps bytes that directly follow the kept ones.
     fn keep(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -385,31 +389,32 @@ impl MessageBuffer {
         }
     }
 
-    /// Bytes behind the kept start in which nothing (more) was found.
+    /// Handles bytes after the kept start of the body in which no (further) match was found.
     fn pass(&mut self, bytes: &[u8]) {
-        if self.wanted == 0 {
+        if self.line_budget == 0 {
             return self.skip(bytes);
         }
         let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
-        let (kept, rest) = bytes.split_at(line.min(self.wanted).min(bytes.len()));
+        let (kept, rest) = bytes.split_at(line.min(self.line_budget).min(bytes.len()));
         self.keep(kept);
         self.excerpts += kept.len();
-        self.wanted = if kept.ends_with(b"\n") {
+        self.line_budget = if kept.ends_with(b"\n") {
             0
         } else {
-            self.wanted - kept.len()
+            self.line_budget - kept.len()
         };
         self.skip(rest);
     }
 
-    /// Keep the line around a match that ends at `end` in `bytes` and begins at the earliest `len`
-    /// bytes in front of that; `done` bytes are already dealt with. Says how many are now.
+    /// Keeps the line around a match that ends at `end` in `bytes` and starts at most `len` bytes
+    /// before `end`. The first `done` bytes are already handled. Returns how many are handled
+    /// afterwards.
     fn excerpt(&mut self, bytes: &[u8], done: usize, end: usize, len: usize) -> usize {
         let end = end.max(done);
         let begin = end.saturating_sub(len).max(done);
         let between = &bytes[done..begin];
-        // The end of the last match's line; then what is skipped, but for the start of this match's
-        // line.
+        // First the end of the previous match's line, then the bytes to skip, except the start of
+        // this match's line.
         self.pass(between);
         if !self.tail.is_empty() {
             let line = memchr::memrchr(b'\n', &self.tail).map_or(0, |at| at + 1);
@@ -423,14 +428,15 @@ impl MessageBuffer {
         }
         self.keep(&bytes[begin..end]);
         self.excerpts += end - begin;
-        self.wanted = AROUND;
+        self.line_budget = AROUND;
         end
     }
 }
 
-/// Pieces of one message, so that many small gaps do not fill the memory with marks.
+/// Maximum number of pieces in one message, so that many small gaps do not fill the memory with
+/// marks.
 const PIECES: usize = 4096;
-/// Capacity that a unit's buffer keeps while it is not used.
+/// Capacity in bytes that an unused buffer retains.
 const SPARE: usize = 16 << 10;
 
 #[cfg(test)]
@@ -453,9 +459,9 @@ mod tests {
         .unwrap()
     }
 
-    /// What is kept, as text: `<n>` for skipped bytes, `!n!` for missing ones, matches in brackets.
-    fn kept(unit: &mut MessageBuffer, query: &Query) -> String {
-        let shown = unit.show(query);
+    /// The excerpt as text: `<n>` for skipped bytes, `!n!` for missing ones, matches in brackets.
+    fn kept(message: &mut MessageBuffer, query: &Query) -> String {
+        let shown = message.show(query);
         let mut out = String::new();
         for piece in shown.text.pieces {
             match piece {
@@ -477,15 +483,15 @@ mod tests {
         out
     }
 
-    fn said(query: &Query, head: &str, body: &str, chunk: usize) -> MessageBuffer {
-        let mut unit = MessageBuffer::default();
-        unit.begin(query, None, false);
+    fn received(query: &Query, head: &str, body: &str, chunk: usize) -> MessageBuffer {
+        let mut message = MessageBuffer::default();
+        message.begin(query, None, false);
         for (part, text) in [(Part::Head, head), (Part::Body, body)] {
             for piece in text.as_bytes().chunks(chunk) {
-                unit.feed(query, &KEEP, part, piece, false);
+                message.feed(query, &KEEP, part, piece, false);
             }
         }
-        unit
+        message
     }
 
     #[test]
@@ -494,10 +500,10 @@ mod tests {
         let line = "hay hay hay\n".repeat(100);
         let body = format!("{line}a needle in\n{line}needle, needle\n{line}");
         for chunk in [1, 2, 3, 7, 100, 5000] {
-            let mut unit = said(&query, "GET needle\n", &body, chunk);
-            assert!(unit.holds(&query));
+            let mut message = received(&query, "GET needle\n", &body, chunk);
+            assert!(message.holds(&query));
             assert_eq!(
-                kept(&mut unit, &query),
+                kept(&mut message, &query),
                 "GET [needle]\nhay hay <1192>a [needle] in\n<1200>[needle], [needle]\n<1200>",
                 "pieces of {chunk}"
             );
@@ -509,8 +515,8 @@ mod tests {
         let query = query("needle");
         let body = format!("{}needle{}", "x".repeat(5000), "y".repeat(5000));
         for chunk in [1, 100, 20_000] {
-            let mut unit = said(&query, "", &body, chunk);
-            let shown = unit.show(&query);
+            let mut message = received(&query, "", &body, chunk);
+            let shown = message.show(&query);
             assert_eq!(shown.matches.len(), 1, "pieces of {chunk}");
             assert!(
                 (500..2000).contains(&shown.text.bytes.len()),
@@ -524,26 +530,26 @@ mod tests {
     #[test]
     fn no_match_crosses_what_is_missing_and_it_is_shown_where_it_was() {
         let query = query("needle");
-        let mut unit = MessageBuffer::default();
-        unit.begin(&query, None, false);
-        unit.feed(&query, &KEEP, Part::Body, b"a nee", false);
-        unit.missing(&query, 7, GapReason::Acked);
-        unit.feed(&query, &KEEP, Part::Body, b"dle", false);
-        unit.end(&query, true);
-        assert!(!unit.holds(&query));
-        assert_eq!(kept(&mut unit, &query), "a nee!7!dle");
+        let mut message = MessageBuffer::default();
+        message.begin(&query, None, false);
+        message.feed(&query, &KEEP, Part::Body, b"a nee", false);
+        message.missing(&query, 7, GapReason::Acked);
+        message.feed(&query, &KEEP, Part::Body, b"dle", false);
+        message.end(&query, true);
+        assert!(!message.holds(&query));
+        assert_eq!(kept(&mut message, &query), "a nee!7!dle");
     }
 
     #[test]
     fn a_text_goes_on_from_its_bookmark() {
         let query = query("needle");
-        let mut unit = said(&query, "", "a nee", 10);
-        assert!(unit.is_open(&query) && !unit.holds(&query));
+        let mut message = received(&query, "", "a nee", 10);
+        assert!(message.is_open(&query) && !message.holds(&query));
         let mut mark = ScanState::default();
-        unit.mark(&mut mark);
-        unit.begin(&query, Some(&mark), false);
-        unit.feed(&query, &KEEP, Part::Body, b"dle b", false);
-        assert!(unit.holds(&query) && !unit.is_open(&query));
+        message.mark(&mut mark);
+        message.begin(&query, Some(&mark), false);
+        message.feed(&query, &KEEP, Part::Body, b"dle b", false);
+        assert!(message.holds(&query) && !message.is_open(&query));
     }
 
     #[test]
@@ -553,23 +559,23 @@ mod tests {
             first: Some(10),
             ..KEEP
         };
-        let mut unit = MessageBuffer::default();
-        unit.begin(&query, None, false);
-        unit.feed(&query, &keep, Part::Head, b"GET /\n", false);
-        unit.feed(&query, &keep, Part::Body, b"needle", false);
-        assert!(!unit.holds(&query));
-        assert_eq!(kept(&mut unit, &query), "GET /\nneed");
+        let mut message = MessageBuffer::default();
+        message.begin(&query, None, false);
+        message.feed(&query, &keep, Part::Head, b"GET /\n", false);
+        message.feed(&query, &keep, Part::Body, b"needle", false);
+        assert!(!message.holds(&query));
+        assert_eq!(kept(&mut message, &query), "GET /\nneed");
     }
 
     #[test]
     fn all_terms_of_a_question_count() {
-        let asked = QuerySpec {
+        let spec = QuerySpec {
             any: vec!["a".into(), "b".into()],
             and: vec!["c".into()],
             not: vec!["d".into()],
             ..QuerySpec::default()
         };
-        let query = Query::compile(&asked).unwrap();
+        let query = Query::compile(&spec).unwrap();
         for (text, want) in [
             ("bc", true),
             ("ac", true),
@@ -577,7 +583,7 @@ mod tests {
             ("c", false),
             ("acd", false),
         ] {
-            assert_eq!(said(&query, "", text, 1).holds(&query), want, "{text}");
+            assert_eq!(received(&query, "", text, 1).holds(&query), want, "{text}");
             assert_eq!(
                 query.holds_in(text.as_bytes(), &mut Vec::new()),
                 want,
@@ -589,34 +595,34 @@ mod tests {
     #[test]
     fn a_match_is_not_cut_where_a_portion_is_taken_out() {
         let query = query("id=[0-9]+");
-        let mut unit = MessageBuffer::default();
-        unit.begin(&query, None, false);
+        let mut message = MessageBuffer::default();
+        message.begin(&query, None, false);
         let text = "id=12345 and more\n".repeat(20_000);
         let mut shown = Vec::new();
         for piece in text.as_bytes().chunks(5) {
-            unit.feed(&query, &KEEP, Part::Body, piece, false);
-            if unit.is_full() {
-                assert!(unit.cut(Extent::All));
-                let view = unit.show_portion(&query);
+            message.feed(&query, &KEEP, Part::Body, piece, false);
+            if message.is_full() {
+                assert!(message.cut(Extent::All));
+                let view = message.show_portion(&query);
                 let settled = view.matches.len() - view.carried.unsettled;
                 shown.extend(view.matches[..settled].iter().map(Range::len));
-                unit.forget();
+                message.forget();
             }
         }
-        shown.extend(unit.show(&query).matches.iter().map(Range::len));
+        shown.extend(message.show(&query).matches.iter().map(Range::len));
         let whole = shown.iter().filter(|len| **len == 8).count();
         assert_eq!((whole, shown.len()), (20_000, 20_000));
     }
 
-    /// What is shown of a message: its text with `<n>` for skipped and `!n!` for missing bytes, and
-    /// its matches with their places.
+    /// The excerpt of a message: its text with `<n>` for skipped and `!n!` for missing bytes, and
+    /// its matches with their positions.
     #[derive(Default, PartialEq, Eq, Debug)]
-    struct Told {
+    struct Rendered {
         text: Vec<u8>,
         matches: Vec<(bool, u64, Vec<u8>)>,
     }
 
-    impl Told {
+    impl Rendered {
         fn add(&mut self, shown: &Excerpt<'_>) {
             let Carried {
                 len,
@@ -625,7 +631,7 @@ mod tests {
                 unsettled,
                 ..
             } = shown.carried;
-            // For each byte, whether it is of the head, and its place there or in the body.
+            // For each byte, whether it is in the head, and its position in the head or the body.
             let body = shown.start - (len - head) as u64;
             let mut places: Vec<(bool, u64)> =
                 (0..head).map(|one| (true, at + one as u64)).collect();
@@ -660,39 +666,39 @@ mod tests {
         }
     }
 
-    /// Feed a message in `steps`: how many bytes of its body come at once, whether some are missing
-    /// behind them, and whether a portion is shown then.
-    fn told(
+    /// Feeds a message in `steps`: how many bytes of the body arrive at once, whether bytes are
+    /// missing after them, and whether a portion is shown then.
+    fn rendered(
         query: &Query,
         keep: &KeepLimits,
         text: &[u8],
         steps: &[(usize, bool, Option<Extent>)],
-    ) -> Told {
-        let mut unit = MessageBuffer::default();
-        unit.begin(query, None, false);
+    ) -> Rendered {
+        let mut message = MessageBuffer::default();
+        message.begin(query, None, false);
         let head = b"GET /id=1 HTTP/1.1\r\nX: \xc3\xa9\r\n\r\n";
-        unit.feed(query, keep, Part::Head, head, false);
-        let (mut told, mut rest) = (Told::default(), text);
+        message.feed(query, keep, Part::Head, head, false);
+        let (mut rendered, mut rest) = (Rendered::default(), text);
         for (len, gap, portion) in steps.iter().cycle() {
             if let Some(extent) = portion
-                && unit.cut(*extent)
+                && message.cut(*extent)
             {
-                told.add(&unit.show_portion(query));
-                unit.forget();
+                rendered.add(&message.show_portion(query));
+                message.forget();
             }
             if rest.is_empty() {
                 break;
             }
             let (now, later) = rest.split_at((*len).min(rest.len()));
-            unit.feed(query, keep, Part::Body, now, false);
+            message.feed(query, keep, Part::Body, now, false);
             if *gap {
-                unit.missing(query, 3, GapReason::Acked);
+                message.missing(query, 3, GapReason::Acked);
             }
             rest = later;
         }
-        unit.end(query, true);
-        told.add(&unit.show(query));
-        told
+        message.end(query, true);
+        rendered.add(&message.show(query));
+        rendered
     }
 
     proptest::proptest! {
@@ -727,8 +733,8 @@ mod tests {
                 })
                 .collect();
             let at_once: Vec<_> = steps.iter().map(|(len, gap, _)| (*len, *gap, None)).collect();
-            let portions = told(&query, &keep, text.as_bytes(), &steps);
-            let whole = told(&query, &keep, text.as_bytes(), &at_once);
+            let portions = rendered(&query, &keep, text.as_bytes(), &steps);
+            let whole = rendered(&query, &keep, text.as_bytes(), &at_once);
             proptest::prop_assert_eq!(
                 portions.text.escape_ascii().to_string(),
                 whole.text.escape_ascii().to_string()
@@ -738,23 +744,23 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_shown_is_held_bounded_with_its_beginning() {
+    fn an_excerpt_that_may_not_be_shown_yet_is_bounded() {
         let query = query("needle");
-        let mut unit = said(&query, "HTTP/1.1 200 OK\n\n", "the start", 100);
+        let mut message = received(&query, "HTTP/1.1 200 OK\n\n", "the start", 100);
         for _ in 0..10_000 {
-            unit.feed(
+            message.feed(
                 &query,
                 &KEEP,
                 Part::Body,
                 b"a needle in a very long haystack\n",
                 false,
             );
-            if unit.is_full() {
-                unit.sate();
+            if message.is_full() {
+                message.pause_excerpts();
             }
-            assert!(unit.size() <= EXCERPTS + 4 * AROUND);
+            assert!(message.size() <= EXCERPTS + 4 * AROUND);
         }
-        let kept = kept(&mut unit, &query);
+        let kept = kept(&mut message, &query);
         assert!(
             kept.starts_with("HTTP/1.1 200 OK\n\nthe starta [needle]"),
             "{}",
@@ -766,39 +772,39 @@ mod tests {
     #[test]
     fn many_small_gaps_are_bounded() {
         let query = query("needle");
-        let mut unit = MessageBuffer::default();
-        unit.begin(&query, None, false);
+        let mut message = MessageBuffer::default();
+        message.begin(&query, None, false);
         for _ in 0..20_000 {
-            unit.feed(&query, &KEEP, Part::Body, b"x", false);
-            unit.missing(&query, 1, GapReason::Acked);
+            message.feed(&query, &KEEP, Part::Body, b"x", false);
+            message.missing(&query, 1, GapReason::Acked);
         }
-        assert!(unit.show(&query).text.pieces.len() <= PIECES + 2);
-        unit.feed(&query, &KEEP, Part::Body, b"a needle", false);
-        assert!(unit.holds(&query));
+        assert!(message.show(&query).text.pieces.len() <= PIECES + 2);
+        message.feed(&query, &KEEP, Part::Body, b"a needle", false);
+        assert!(message.holds(&query));
     }
 
     #[test]
-    fn many_matches_fill_the_unit_and_none_is_lost() {
+    fn many_matches_fill_the_buffer_and_none_is_lost() {
         let query = query("needle");
-        let mut unit = MessageBuffer::default();
-        unit.begin(&query, None, false);
+        let mut message = MessageBuffer::default();
+        message.begin(&query, None, false);
         let mut matches = 0;
         for _ in 0..10_000 {
-            unit.feed(
+            message.feed(
                 &query,
                 &KEEP,
                 Part::Body,
                 b"a needle in a very long haystack\n",
                 false,
             );
-            if unit.is_full() {
-                assert!(unit.cut(Extent::All));
-                let view = unit.show_portion(&query);
+            if message.is_full() {
+                assert!(message.cut(Extent::All));
+                let view = message.show_portion(&query);
                 matches += view.matches.len() - view.carried.unsettled;
-                unit.forget();
+                message.forget();
             }
-            assert!(unit.size() <= EXCERPTS + 2 * AROUND);
+            assert!(message.size() <= EXCERPTS + 2 * AROUND);
         }
-        assert_eq!(matches + unit.show(&query).matches.len(), 10_000);
+        assert_eq!(matches + message.show(&query).matches.len(), 10_000);
     }
 }

@@ -1,7 +1,9 @@
-//! *search*: messages become hits. Pure.
+//! *search*: decides which messages match and what of them is shown. Pure; the memory
+//! per message is bounded.
 //!
-//! [`QuerySpec`] is what the user typed, [`Query`] the same compiled; a [`MessageBuffer`] is one
-//! message that is being said, searched as it comes and kept as far as it may be shown.
+//! [`QuerySpec`] is the query as typed, [`Query`] the compiled one; a [`MessageBuffer`] is one
+//! message that is being received: searched as its bytes arrive, and kept as far as it may be
+//! shown.
 
 mod alike;
 mod conditions;

@@ -1,17 +1,18 @@
-//! What was asked for: patterns as typed become regular expressions over bytes.
+//! Compiles patterns as typed into regular expressions over bytes. Compiled size is bounded; a
+//! pattern over the limit gives an error.
 
 use regex_automata::meta::{self, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::hir::{Hir, Look};
 
-/// How patterns are read.
+/// How patterns are interpreted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Letters match in both cases.
     pub ignore_case: bool,
     /// A match starts and ends where a word does.
     pub word: bool,
-    /// Patterns are the characters themselves.
+    /// Patterns are literal text.
     pub fixed_strings: bool,
     /// Patterns are bytes in hexadecimal.
     pub hex: bool,
@@ -23,32 +24,32 @@ pub struct Options {
     pub line_anchors: bool,
     /// CR LF is a line end.
     pub crlf: bool,
-    /// Repetitions take as little as they can: which end of a match is shown.
+    /// Repetitions are lazy; this affects which end of a match is shown.
     pub lazy: bool,
-    /// `\x` is the letter, as in the regular expressions of ngrep's own library.
+    /// `\x` is the letter x, as in the regular-expression library that ngrep uses.
     pub plain_x: bool,
-    /// In what is no text `.` matches every byte.
+    /// In binary data `.` matches every byte.
     pub any_byte: bool,
 }
 
-/// Why a pattern cannot be searched for.
+/// Why a pattern cannot be compiled.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct PatternError {
     /// The pattern as typed.
     pub pattern: String,
-    /// Where in it the fault is, in bytes; `None` when it is no single place.
+    /// Byte range of the fault in the pattern; `None` when it has no single place.
     pub at: Option<(usize, usize)>,
-    /// What is wrong, in plain words.
+    /// Description of the fault.
     pub what: String,
-    /// What to do instead, when that is known.
+    /// What to use instead, if known.
     pub instead: Option<String>,
-    /// It is valid, and there is no room for it.
+    /// Whether the pattern is valid but exceeds the size limit.
     pub is_large: bool,
 }
 
 impl PatternError {
-    /// Any of `patterns`, all together, would need more than there is room for.
+    /// An error for `patterns` that together exceed the size limit.
     pub(super) fn too_large(patterns: &[String], detail: String) -> Self {
         Self {
             pattern: patterns.join(" | "),
@@ -60,32 +61,32 @@ impl PatternError {
     }
 }
 
-/// Patterns of which any may match, ready to be searched for.
+/// A compiled alternation of patterns.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    /// For extents in a text that lies in one piece.
+    /// Finds the extents of matches in contiguous text.
     pub(super) regex: Regex,
     /// For the streaming automaton.
     pub(super) hir: Hir,
-    /// The same where `.` matches every byte, if that is something else.
+    /// The same with a `.` that matches every byte, where that differs.
     pub(super) wide: Option<(Regex, Hir)>,
 }
 
-/// The largest pattern, compiled, in bytes: what the library takes unless it is told otherwise. Of
-/// several patterns each may be nearly so large.
+/// Size limit of one compiled pattern, in bytes: the default of the library. Several patterns
+/// together may be larger.
 const COMPILED: usize = 10 << 20;
 const SEVERAL: usize = 64 << 20;
 
 impl Pattern {
-    /// Compile `patterns`.
+    /// Compiles `patterns` into one alternation.
     ///
     /// # Errors
     /// The first fault in the first pattern that has one.
     pub(super) fn compile(patterns: &[String], options: &Options) -> Result<Self, PatternError> {
         let sources = patterns.iter().map(|pattern| source(pattern, options));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
-        // Each by itself, so that a fault is reported where it is, and what one says of blanks and
-        // names is not said of others.
+        // Each pattern is parsed separately, so that a fault is reported at its place and inline
+        // flags such as `(?x)` and group names of one pattern do not affect the others.
         let parsed = |options: &Options| -> Result<Hir, PatternError> {
             let each = sources.iter().zip(patterns).map(|(source, pattern)| {
                 parse(source, options).map_err(|error| explain(pattern, source, &error))
@@ -93,8 +94,8 @@ impl Pattern {
             let any = Hir::alternation(each.collect::<Result<Vec<_>, _>>()?);
             Ok(match (options.word, options.unicode) {
                 (false, _) => any,
-                // Half-boundaries: the pattern may itself start or end with what is no word
-                // character, as `-v` does.
+                // Half-boundaries: the pattern itself may start or end with a non-word character,
+                // as `-v` does.
                 (true, false) => between(Look::WordStartHalfAscii, any, Look::WordEndHalfAscii),
                 (true, true) => between(Look::WordStartHalfUnicode, any, Look::WordEndHalfUnicode),
             })
@@ -127,8 +128,8 @@ fn between(start: Look, hir: Hir, end: Look) -> Hir {
     Hir::concat(vec![Hir::look(start), hir, Hir::look(end)])
 }
 
-/// What finds extents. Groups are not told apart: of ten thousand patterns that would take
-/// gigabytes.
+/// The engine that finds extents. Capture groups are not recorded: for ten thousand patterns they
+/// would need gigabytes.
 fn regex(hir: &Hir, size: usize) -> Result<Regex, String> {
     let config = meta::Config::new()
         .utf8_empty(false)
@@ -138,7 +139,7 @@ fn regex(hir: &Hir, size: usize) -> Result<Regex, String> {
     built.map_err(|error| error.to_string())
 }
 
-/// The pattern as a regular expression whose characters beyond ASCII are spelled as their bytes.
+/// The pattern as regex source: hexadecimal and literal patterns are converted.
 fn source(pattern: &str, options: &Options) -> Result<String, PatternError> {
     if options.hex {
         return hex(pattern);
@@ -153,7 +154,7 @@ fn source(pattern: &str, options: &Options) -> Result<String, PatternError> {
     })
 }
 
-/// `\x00` as `x00`.
+/// Replaces `\x00` by `x00`.
 fn without_x(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut escaped = false;
@@ -167,7 +168,7 @@ fn without_x(pattern: &str) -> String {
     out
 }
 
-/// `0x474554`, `47 45 54`.
+/// Converts hexadecimal digits, such as `0x474554` or `47 45 54`, to a regex of these bytes.
 fn hex(pattern: &str) -> Result<String, PatternError> {
     let wrong = |what: &str| PatternError {
         pattern: pattern.to_owned(),
@@ -195,10 +196,7 @@ fn hex(pattern: &str) -> Result<String, PatternError> {
         .collect())
 }
 
-#[allow(
-    clippy::result_large_err,
-    reason = "made once a pattern, before the run"
-)]
+#[allow(clippy::result_large_err, reason = "one per pattern, before the run")]
 fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
     regex_syntax::ParserBuilder::new()
         .unicode(options.unicode)
@@ -212,7 +210,7 @@ fn parse(source: &str, options: &Options) -> Result<Hir, regex_syntax::Error> {
         .parse(source)
 }
 
-/// The library's error in plain words, about the pattern as it was typed.
+/// Converts the library's error to plain words about the pattern as typed.
 fn explain(pattern: &str, part: &str, error: &regex_syntax::Error) -> PatternError {
     use regex_syntax::ast::ErrorKind as Kind;
     let (span, what, instead) = match error {
@@ -249,7 +247,7 @@ fn explain(pattern: &str, part: &str, error: &regex_syntax::Error) -> PatternErr
         }
         other => (None, other.to_string(), None),
     };
-    // An empty span is a place between two characters: point at the one behind it.
+    // An empty span is a place between two characters: report the character after it.
     let at = span.filter(|_| part == pattern).map(|span| {
         (
             span.start.offset,
@@ -416,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_told_in_plain_words_and_with_their_place() {
+    fn faults_are_described_in_plain_words_with_their_place() {
         let table = [
             ("[a", Some((0, 1)), "never closed", false),
             ("(a", Some((0, 1)), "never closed", false),

@@ -1,30 +1,31 @@
-//! Whether bytes are text, as they come.
+//! Classifies bytes as text or binary, incrementally. The result does not depend on how the bytes
+//! are split.
 //!
-//! No text are bytes with a control character that no text has, and bytes that are not UTF-8. Of
-//! text are tab, line feed, form feed, carriage return, and escape, with which terminals are
-//! coloured.
+//! Bytes are binary if they are not UTF-8 or have a control character other than tab, line feed,
+//! form feed, carriage return, and escape (which colours terminal output).
 
-/// What is known of a message's bytes up to now.
+/// State of the classification of a message's bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Plain {
-    /// They are no text.
+    /// Whether the bytes are binary.
     is_not: bool,
-    /// Bytes that the last character lacks.
-    wanted: u8,
-    /// Bytes of a character whose first one is in the message before: so many were seen at most.
-    rest: u8,
+    /// Continuation bytes that the last character still needs.
+    continuation_left: u8,
+    /// Leading continuation bytes seen, of a character whose first byte is in the previous message;
+    /// at most 3.
+    leading: u8,
     begun: bool,
 }
 
 impl Plain {
-    /// Take the next bytes; says whether all up to now are no text.
+    /// Consumes the next bytes. Returns whether all bytes up to now are binary.
     #[inline(never)]
     pub(super) fn take(&mut self, bytes: &[u8]) -> bool {
         if self.is_not {
             return true;
         }
         let plain = |byte: &u8| byte.is_ascii() && !is_control(*byte);
-        if self.wanted == 0 && bytes.iter().all(plain) {
+        if self.continuation_left == 0 && bytes.iter().all(plain) {
             self.begun |= !bytes.is_empty();
             return false;
         }
@@ -32,7 +33,7 @@ impl Plain {
         self.is_not
     }
 
-    /// Whether all up to now are no text.
+    /// Whether the bytes up to now are binary.
     pub(super) fn is_not(&self) -> bool {
         self.is_not
     }
@@ -40,19 +41,19 @@ impl Plain {
     fn fits(&mut self, byte: u8) -> bool {
         let begun = std::mem::replace(&mut self.begun, true);
         match byte {
-            0x80..=0xbf if self.wanted > 0 => {
-                self.wanted -= 1;
+            0x80..=0xbf if self.continuation_left > 0 => {
+                self.continuation_left -= 1;
                 true
             }
-            // A long text is cut into messages anywhere.
-            0x80..=0xbf if (!begun || self.rest > 0) && self.rest < 3 => {
-                self.rest += 1;
+            // A long text may be split into messages inside a character.
+            0x80..=0xbf if (!begun || self.leading > 0) && self.leading < 3 => {
+                self.leading += 1;
                 true
             }
-            _ if self.wanted > 0 => false,
+            _ if self.continuation_left > 0 => false,
             _ => {
-                self.rest = 0;
-                self.wanted = match byte {
+                self.leading = 0;
+                self.continuation_left = match byte {
                     0xc2..=0xdf => 1,
                     0xe0..=0xef => 2,
                     0xf0..=0xf4 => 3,
@@ -65,7 +66,7 @@ impl Plain {
     }
 }
 
-/// Whether bytes that lie in one piece are text.
+/// Whether contiguous bytes are text.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
     !Plain::default().take(bytes)
 }
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_told_from_what_is_none() {
+    fn text_is_distinguished_from_binary() {
         let table: [(&[u8], bool); 14] = [
             (b"", true),
             (b"plain\r\n\tlines\x0c", true),
@@ -92,7 +93,7 @@ mod tests {
             (b"\x07storage\x0agoogleapis\x03com\0", false),
             (b"\x83\xa4name\xa3bob\xa3age\x0a", false),
             (b"\x7f", false),
-            // Cut in front of and behind.
+            // Cut inside the first and the last character.
             (b"\x82\xac and \xe2\x82", true),
             (b"\x9f\x98\x80\xf0\x9f\x98", true),
             (b"\x80\x80\x80\x80", false),

@@ -1,4 +1,5 @@
-//! The *prefilter*: where in some bytes a match can begin, found many bytes at a time.
+//! The *prefilter*: finds where a match can begin, many bytes at a time. It may report places where
+//! none does, but misses no match.
 
 use std::sync::OnceLock;
 
@@ -8,24 +9,23 @@ use regex_automata::{MatchKind, Span, util::prefilter};
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::{Extractor, Literal};
 
-/// Bytes of a needle at most, where there are several: that many are walked at the end of each
-/// piece.
+/// Maximum length in bytes of a needle where there are several: the last bytes of each piece, up to
+/// this many, are walked one by one.
 const NEEDLE: usize = 12;
-/// Bytes that are counted before it is known which are rare.
+/// Number of bytes counted before byte frequencies are considered known.
 const SAMPLE: usize = 64 << 10;
 
-/// Finds where a match can begin.
+/// Finds the places where a match can begin.
 #[derive(Clone, Debug)]
 pub(super) enum Prefilter {
-    /// All matches begin with this.
+    /// All matches begin with this needle.
     One(Box<Needle>),
-    /// They begin in several ways.
+    /// Matches begin with one of several needles.
     Several(prefilter::Prefilter),
 }
 
-/// Looked for by its two rarest bytes. Which those are is guessed at first, and then learned from
-/// what it is looked for in: with a bad guess half of the time goes into places that only look like
-/// it.
+/// One needle, searched for by its two rarest bytes. Byte frequencies are guessed at first and then
+/// measured on the searched text: with a bad guess, half of the time is spent on false candidates.
 #[derive(Clone, Debug)]
 pub(super) struct Needle {
     bytes: Box<[u8]>,
@@ -33,17 +33,17 @@ pub(super) struct Needle {
     counted: Counted,
 }
 
-/// How often each byte was seen.
+/// Byte frequencies.
 #[derive(Clone, Debug)]
 struct Counted {
     each: [u32; 256],
     all: usize,
 }
 
-/// For each byte, how many others are rarer.
+/// For each byte, the number of rarer bytes.
 struct Ranks([u8; 256]);
 
-/// Whether a match can begin in bytes of any kind: asked by several threads, of large pieces.
+/// Whether a match can begin in arbitrary bytes. Shared by several threads, for large blocks.
 #[derive(Debug)]
 pub struct BlockPrefilter {
     at_start: Prefilter,
@@ -51,7 +51,7 @@ pub struct BlockPrefilter {
 }
 
 impl Prefilter {
-    /// One for this pattern, if there is any.
+    /// Returns a prefilter for this pattern, if it has one.
     pub(super) fn new(hir: &Hir) -> Option<Self> {
         if let Some(bytes) = needle(hir) {
             let finder = Finder::new(&bytes).into_owned();
@@ -73,7 +73,7 @@ impl Prefilter {
         Some(Self::Several(longer.unwrap_or(usual)))
     }
 
-    /// Where the first match can begin.
+    /// Offset of the first candidate.
     #[inline]
     pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
         match self {
@@ -85,7 +85,7 @@ impl Prefilter {
         }
     }
 
-    /// Bytes of the longest needle.
+    /// Length of the longest needle in bytes.
     pub(super) fn longest(&self) -> usize {
         match self {
             Self::One(needle) => needle.bytes.len(),
@@ -93,7 +93,7 @@ impl Prefilter {
         }
     }
 
-    /// Whether it can learn from what it is asked about.
+    /// Whether more samples of searched text are useful.
     pub(super) fn learns(&self) -> bool {
         match self {
             Self::One(needle) => needle.learns(),
@@ -101,7 +101,7 @@ impl Prefilter {
         }
     }
 
-    /// Learn from some of the bytes that it is asked about.
+    /// Counts the byte frequencies of a sample of the searched text.
     #[cold]
     pub(super) fn learn(&mut self, bytes: &[u8]) {
         if let Self::One(needle) = self {
@@ -109,7 +109,7 @@ impl Prefilter {
         }
     }
 
-    /// What may be asked of large pieces by any thread. None where that would take long.
+    /// Returns a prefilter of large blocks that any thread may use; `None` where it would be slow.
     pub(super) fn glance(&self) -> Option<BlockPrefilter> {
         let fast = match self {
             Self::One(_) => true,
@@ -147,7 +147,8 @@ impl Needle {
 impl Counted {
     fn ranks(&self) -> Ranks {
         let mut order: Vec<u8> = (0..=255).collect();
-        // Of those that are equally rare, letters and digits are less so elsewhere.
+        // Among equally frequent bytes, prefer those that are no letters or digits: those are
+        // frequent elsewhere.
         order.sort_by_key(|byte| (self.each[usize::from(*byte)], byte.is_ascii_alphanumeric()));
         let mut ranks = [0; 256];
         for (rank, byte) in (0..=255).zip(order) {
@@ -164,7 +165,7 @@ impl HeuristicFrequencyRank for Ranks {
 }
 
 impl BlockPrefilter {
-    /// Whether no match begins in there. What it says of some bytes holds for each part of them.
+    /// Whether no match begins in these bytes. If so, none begins in any part of them.
     #[must_use]
     pub fn lacks(&self, bytes: &[u8]) -> bool {
         let prefilter = match bytes.len() >= SAMPLE {
@@ -178,15 +179,15 @@ impl BlockPrefilter {
         prefilter.find(bytes).is_none()
     }
 
-    /// A match can begin in so many bytes in front of a cut, and not be seen when each side is
-    /// looked at alone.
+    /// Length of the longest prefix of a needle: so many bytes before a split, a match can begin
+    /// that a search of the two sides separately does not find.
     #[must_use]
     pub fn reach(&self) -> usize {
         self.at_start.longest().saturating_sub(1)
     }
 }
 
-/// What all matches begin with.
+/// The prefix of all matches, if they have one of more than one byte.
 fn needle(hir: &Hir) -> Option<Box<[u8]>> {
     let mut begins = Extractor::new().extract(hir);
     begins.optimize_for_prefix_by_preference();
@@ -196,8 +197,8 @@ fn needle(hir: &Hir) -> Option<Box<[u8]>> {
     }
 }
 
-/// What the matches begin with, when they begin in several ways. Of each way the usual prefilter
-/// seeks four bytes, and stops at each word that begins so.
+/// The prefixes of the matches, when there are several. The library's prefilter searches for four
+/// bytes of each and stops at each word that begins with them; these are longer.
 fn needles(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let whole = Extractor::new().extract(hir);
     let mut short = whole.clone();
@@ -295,7 +296,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was learned.
+        /// Holds whatever sample was learned.
         #[test]
         fn a_needle_is_found_where_it_is(
             sample in prop::collection::vec(any::<u8>(), 1..200),

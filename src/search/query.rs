@@ -1,4 +1,5 @@
-//! The question a message is asked: any of some patterns, and others, and not others.
+//! The query that each message is matched against: one alternation, and patterns that must or must
+//! not match as well. Matching is incremental and takes linear time.
 
 use std::ops::Range;
 
@@ -12,50 +13,50 @@ use super::prefilter::BlockPrefilter;
 use super::settled::{Certain, Settled};
 use super::streaming::{Automaton, Scan};
 
-/// What the user asked, as typed.
+/// A query as typed.
 #[derive(Clone, Debug, Default)]
 pub struct QuerySpec {
-    /// Patterns of which any may match; none: everything matches.
+    /// Alternative patterns; if there are none, everything matches.
     pub any: Vec<String>,
-    /// Patterns that must match as well, each.
+    /// Patterns of which each must match as well.
     pub and: Vec<String>,
     /// Patterns that must not match.
     pub not: Vec<String>,
-    /// How they are read.
+    /// How the patterns are interpreted.
     pub options: Options,
 }
 
-/// A question, compiled.
+/// A compiled query.
 #[derive(Debug)]
 pub struct Query {
     terms: Vec<Term>,
-    /// The patterns whose extents are shown are those of the first term.
+    /// Whether there is a first term whose matches are shown.
     shows: bool,
-    /// Terms that are searched otherwise in what is no text.
+    /// Number of terms that have a separate search for binary data.
     wides: usize,
-    /// Which of the extents are certain before a text is over.
+    /// Determines which matches are final before a text ends.
     settled: Option<Settled>,
     learns: bool,
 }
 
-/// One pattern of a question.
+/// One pattern of a query.
 #[derive(Debug)]
 struct Term {
     search: Search,
-    /// The same where `.` matches every byte, if that is something else: for what is no text.
+    /// The same with a `.` that matches every byte, where that differs: for binary data.
     wide: Option<Box<Search>>,
-    /// Whether it must be found or must not be.
+    /// Whether it must match or must not match.
     wanted: bool,
 }
 
-/// A pattern, ready to be searched for.
+/// A compiled pattern.
 #[derive(Debug)]
 struct Search {
     automaton: Automaton,
     regex: Regex,
 }
 
-/// How far one search got in a message.
+/// State of one search in a message.
 #[derive(Debug)]
 pub(super) struct Progress {
     scan: Scan,
@@ -78,22 +79,23 @@ impl Clone for Progress {
     }
 }
 
-/// How far a direction's text was read, to go on in its next message.
+/// State of the searches at the end of a message whose text continues in the flow's next one.
 #[derive(Clone, Debug, Default)]
 pub struct ScanState(Vec<Progress>);
 
 impl Query {
-    /// Compile a question.
+    /// Compiles a query.
     ///
     /// # Errors
-    /// The first pattern that is none.
-    pub fn compile(asked: &QuerySpec) -> Result<Self, PatternError> {
+    /// The first pattern that cannot be compiled.
+    pub fn compile(spec: &QuerySpec) -> Result<Self, PatternError> {
         let mut terms = Vec::new();
         let one = |patterns: &[String], wanted: bool| {
-            let Pattern { regex, hir, wide } = Pattern::compile(patterns, &asked.options)?;
+            let Pattern { regex, hir, wide } = Pattern::compile(patterns, &spec.options)?;
             let too_large = |detail| PatternError::too_large(patterns, detail);
             let settled = Settled::new(&hir);
-            // What the one finds the other does: so both may look for what that begins with.
+            // Whatever matches one matches the other, so both can use the prefilter of the wider
+            // one.
             let outline = wide.as_ref().map_or(&hir, |(_, wide)| wide);
             let search = |regex, hir| {
                 let automaton = Automaton::new(hir, outline).map_err(too_large)?;
@@ -109,18 +111,18 @@ impl Query {
             };
             Ok((term, settled))
         };
-        // An empty pattern matches everything: then nothing need be searched.
-        let shows = !asked.any.is_empty() && !asked.any.iter().any(String::is_empty);
+        // An empty pattern matches everything, so nothing needs to be searched.
+        let shows = !spec.any.is_empty() && !spec.any.iter().any(String::is_empty);
         let mut settled = None;
         if shows {
-            let (term, certain) = one(&asked.any, true)?;
+            let (term, certain) = one(&spec.any, true)?;
             settled = Some(certain);
             terms.push(term);
         }
-        for pattern in &asked.and {
+        for pattern in &spec.and {
             terms.push(one(std::slice::from_ref(pattern), true)?.0);
         }
-        for pattern in &asked.not {
+        for pattern in &spec.not {
             terms.push(one(std::slice::from_ref(pattern), false)?.0);
         }
         let learns = terms.iter().any(Term::learns);
@@ -140,27 +142,25 @@ impl Query {
         self.terms.is_empty()
     }
 
-    /// Whether a match once found decides the question: there is nothing else that must or must not
-    /// be there.
+    /// Whether the first match decides the query: no other pattern must or must not match.
     #[must_use]
     pub fn is_simple(&self) -> bool {
         self.terms.len() <= 1 && self.terms.iter().all(|term| term.wanted)
     }
 
-    /// Whether a question that holds at some place in a message holds at its end: nothing must not
-    /// be there.
+    /// Whether a message that matches at some point still matches at its end: no pattern is
+    /// excluded.
     #[must_use]
     pub fn stays(&self) -> bool {
         self.terms.iter().all(|term| term.wanted)
     }
 
-    /// Whether what is no text is searched otherwise.
+    /// Whether binary data has a separate search.
     pub(super) fn is_wide(&self) -> bool {
         self.wides > 0
     }
 
-    /// Ask of bytes that lie in one piece, which need be no text; `extents` gets the matches to be
-    /// shown.
+    /// Whether contiguous bytes, text or binary, match. `extents` receives the matches to be shown.
     pub fn holds_in(&self, bytes: &[u8], extents: &mut Vec<Range<usize>>) -> bool {
         extents.clear();
         let text = !self.is_wide() || plain::is_text(bytes);
@@ -168,22 +168,22 @@ impl Query {
             .terms
             .iter()
             .all(|term| term.regex(text).is_match(bytes) == term.wanted);
-        // Of the one pattern that was just not found there are no extents: most texts are read
-        // once.
+        // If the only pattern was not found there are no extents. Skip the second pass: most texts
+        // do not match.
         if holds || !self.is_simple() {
             self.extents(bytes, 0, 0, text, extents);
         }
         holds
     }
 
-    /// Whether a text that lies in one piece does not hold, as far as that can be told at a glance.
+    /// Whether the prefilters rule out a match in contiguous text.
     #[must_use]
     pub fn misses(&self, text: &[u8]) -> bool {
         let mut wanted = self.terms.iter().filter(|term| term.wanted);
         wanted.any(|term| term.search.automaton.misses(text))
     }
 
-    /// What tells that of large pieces of any bytes, not only of texts. None: it would not pay.
+    /// Returns a prefilter for large blocks of any bytes; `None` if it would not pay off.
     #[must_use]
     pub fn glance(&self) -> Option<BlockPrefilter> {
         match &*self.terms {
@@ -192,13 +192,13 @@ impl Query {
         }
     }
 
-    /// Whether it is to [learn](Self::learn) from texts.
+    /// Whether further calls of [`learn`](Self::learn) are useful.
     #[must_use]
     pub fn learns(&self) -> bool {
         self.learns
     }
 
-    /// Learn from a text that it is asked of what is rare in such texts: then it takes less time.
+    /// Measures byte frequencies on a searched text, which makes later searches faster.
     #[cold]
     pub fn learn(&mut self, text: &[u8]) {
         for term in &mut self.terms {
@@ -210,15 +210,15 @@ impl Query {
         self.learns = self.terms.iter().any(Term::learns);
     }
 
-    /// Messages whose begun matches were forgotten for want of room, up to now.
+    /// Number of messages whose undecided matches were dropped because of the memory limit.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         let searches = self.searches();
         searches.map(|search| search.automaton.forgotten()).sum()
     }
 
-    /// The matches in one piece that begin at `from` or later, of a message that is `is_text` or is
-    /// not; none empty, appended to `extents`. The piece starts at `offset`.
+    /// Appends to `extents` the non-empty matches in `text` that begin at `from` or later, shifted
+    /// by `offset`. `is_text`: whether the message is text.
     pub(super) fn extents(
         &self,
         text: &[u8],
@@ -244,9 +244,9 @@ impl Query {
         }
     }
 
-    /// How far the matches in the start of a text are those of the whole text, from `from` on: of
-    /// the `found` ones, as [`Self::extents`] told them, and where the next one is to be looked
-    /// for.
+    /// How many of the matches in the start of a text, from `from` on, are also those of the whole
+    /// text, and where the next search starts. `found` are the matches as [`Self::extents`]
+    /// returned them.
     pub(super) fn certain(&self, text: &[u8], from: usize, found: &[Range<usize>]) -> Certain {
         let Some(settled) = &self.settled else {
             return Certain {
@@ -258,7 +258,7 @@ impl Query {
         if settled.counts() {
             return certain;
         }
-        // By lines: a match that reaches into the last one is looked for again.
+        // The unit is a line: a match that reaches into the last line is searched for again.
         let matches = found.partition_point(|found| found.end <= certain.resume);
         let again = found.get(matches).map_or(text.len(), |found| found.start);
         Certain {
@@ -267,8 +267,8 @@ impl Query {
         }
     }
 
-    /// Start reading a message: at a text's start, or where `bookmark` says the direction's text
-    /// goes on. `raw`: it may be no text.
+    /// Starts a message: at the start of a text, or where `bookmark` says that the text continues.
+    /// `raw`: the message may be binary.
     pub(super) fn begin(
         &self,
         progress: &mut Vec<Progress>,
@@ -293,9 +293,9 @@ impl Query {
         }
     }
 
-    /// Read on in a message that is `text` up to here, with these bytes, or is not. `found` is told
-    /// of each match to be shown, as [`Automaton::feed`] tells it. `lacks`: what [`Self::glance`]
-    /// gave has seen that nothing is in the bytes.
+    /// Searches the next bytes of a message. `text`: whether the message is text up to their end.
+    /// `found` receives each match to be shown, in the terms of [`Automaton::feed`]. `lacks`: the
+    /// block prefilter found no candidate in the bytes.
     pub(super) fn feed(
         &self,
         progress: &mut [Progress],
@@ -308,7 +308,7 @@ impl Query {
             let shown = self.shows && (text || term.wide.is_none());
             return term.search.feed(progress, bytes, lacks, shown, found);
         }
-        // Only the first term can be the one that is shown, and of its two searches one is.
+        // Only the matches of the first term are shown, from one of its two searches.
         let (own, wide) = progress.split_at_mut(self.terms.len().min(progress.len()));
         for (at, (term, progress)) in self.terms.iter().zip(own).enumerate() {
             let shown = self.shows && at == 0 && (text || term.wide.is_none());
@@ -320,14 +320,14 @@ impl Query {
         }
     }
 
-    /// Bytes are missing.
+    /// Records that bytes are missing.
     pub(super) fn gap(&self, progress: &mut [Progress]) {
         for (search, progress) in self.searches().zip(progress) {
             progress.found |= search.automaton.gap(&mut progress.scan);
         }
     }
 
-    /// The message ends: truly, or cut off.
+    /// Ends the message: truly, or cut off.
     pub(super) fn end(&self, progress: &mut [Progress], truly: bool) {
         for (search, progress) in self.searches().zip(progress) {
             progress.found |= match truly {
@@ -337,7 +337,7 @@ impl Query {
         }
     }
 
-    /// Whether the message holds, as far as it was read and is `text` or is not.
+    /// Whether the message matches, as far as it was searched. `text`: whether it is text.
     pub(super) fn holds(&self, progress: &[Progress], text: bool) -> bool {
         if let ([term], [progress]) = (&*self.terms, progress) {
             return term.wanted == progress.found;
@@ -351,13 +351,13 @@ impl Query {
         })
     }
 
-    /// Whether a pattern was found that must not be there.
+    /// Whether a pattern that must not match was found.
     pub(super) fn refuses(&self, progress: &[Progress]) -> bool {
         let mut terms = self.terms.iter().zip(progress);
         terms.any(|(term, progress)| !term.wanted && progress.found)
     }
 
-    /// Whether the message would hold if its text ended truly here.
+    /// Whether the message would match if its text ended here.
     pub(super) fn would_hold(&self, progress: &[Progress]) -> bool {
         let found = |(term, progress): (&Term, &Progress)| {
             let found = progress.found || term.search.automaton.ends_at_end(&progress.scan);
@@ -366,7 +366,7 @@ impl Query {
         self.terms.iter().zip(progress).all(found)
     }
 
-    /// Whether the verdict can still change by what was already read: a match is begun.
+    /// Whether later bytes can complete a match that has begun.
     pub(super) fn is_open(&self, progress: &[Progress], text: bool) -> bool {
         if let ([term], [progress]) = (&*self.terms, progress) {
             return term.search.automaton.is_open(&progress.scan);
@@ -379,18 +379,18 @@ impl Query {
         searches.any(|(search, progress)| search.automaton.is_open(&progress.scan))
     }
 
-    /// Let `bookmark` stand behind missing bytes of what may be no text: no text begins there, and
-    /// no line.
+    /// Places `bookmark` after missing bytes of possibly binary data: neither a text nor a line
+    /// begins there.
     pub fn mark_gap(&self, bookmark: &mut ScanState) {
-        self.place(&mut bookmark.0, true, Automaton::start_behind_gap);
+        self.place(&mut bookmark.0, true, Automaton::start_after_gap);
     }
 
-    /// Note in `bookmark` how far was read.
+    /// Stores the state of the searches in `bookmark`.
     pub(super) fn mark(progress: &[Progress], bookmark: &mut ScanState) {
         copy(progress, &mut bookmark.0);
     }
 
-    /// Let each search stand `at` a place.
+    /// Resets each search to the state `at`.
     fn place(&self, progress: &mut Vec<Progress>, raw: bool, at: impl Fn(&Automaton) -> Scan) {
         let searches = self.searches().take(self.count(raw));
         progress.clear();
@@ -400,25 +400,25 @@ impl Query {
         }));
     }
 
-    /// How many searches a message has.
+    /// Number of searches of a message.
     fn count(&self, raw: bool) -> usize {
         self.terms.len() + if raw { self.wides } else { 0 }
     }
 
-    /// Each term's search; and behind them those of what is no text.
+    /// The search of each term, followed by the separate ones for binary data.
     fn searches(&self) -> impl Iterator<Item = &Search> {
         let own = self.terms.iter().map(|term| &term.search);
         own.chain(self.wide().map(|(_, search)| search))
     }
 
-    /// The searches of what is no text, where they are others, with the numbers of their terms.
+    /// The separate searches for binary data, with the numbers of their terms.
     fn wide(&self) -> impl Iterator<Item = (usize, &Search)> {
         let terms = self.terms.iter().enumerate();
         terms.filter_map(|(at, term)| Some((at, term.wide.as_deref()?)))
     }
 }
 
-/// Copy how far searches got; mostly there is one, as before.
+/// Copies search states. Usually there is exactly one, as before.
 #[inline]
 fn copy(from: &[Progress], to: &mut Vec<Progress>) {
     match (from, &mut **to) {
@@ -428,7 +428,7 @@ fn copy(from: &[Progress], to: &mut Vec<Progress>) {
 }
 
 impl Term {
-    /// For a text, or for what is none.
+    /// The engine for text, or for binary data.
     fn regex(&self, text: bool) -> &Regex {
         match &self.wide {
             Some(wide) if !text => &wide.regex,
@@ -443,7 +443,7 @@ impl Term {
 }
 
 impl Search {
-    /// Read on; `found` is told of matches that are `shown`.
+    /// Searches the next bytes; `found` is called only if matches are `shown`.
     #[inline]
     fn feed(
         &self,

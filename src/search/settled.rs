@@ -1,9 +1,9 @@
-//! Which matches in the start of a text are those of the whole text, however it goes on: what is
-//! shown of a message that is not over must have the matches that the whole message has.
+//! Which matches in a prefix of a text are also those of the whole text, whatever follows: an
+//! excerpt shown before the message ends must have the matches that the whole message has. Without
+//! a DFA within its size limit it falls back to lines.
 //!
-//! A search that prefers what the regular expression does (leftmost, then the first alternative) is
-//! run over the text. It is done with a match when nothing else can come of it: then no bytes to
-//! come change the match.
+//! The DFA has the semantics of the regex (leftmost, then first alternative). A match is final once
+//! the DFA is dead: then no later byte changes the match.
 
 use std::sync::OnceLock;
 
@@ -14,38 +14,38 @@ use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::Hir;
 
-/// The largest automaton, in bytes, and the largest memory for its making: it is made while packets
-/// wait.
+/// Size limits of the automaton and of its construction, in bytes. The construction runs while
+/// packets wait.
 const DFA: usize = 1 << 20;
 const DETERMINIZE: usize = 4 << 20;
 
-/// The automaton of a pattern, made when it is first needed.
+/// The automaton of a pattern, built when first needed.
 #[derive(Debug)]
 pub(super) struct Settled {
     hir: Hir,
-    /// `None` when it would be too large, or looks around in a way that bytes do not tell.
+    /// `None` when it would be too large, or needs Unicode look-around, which bytes do not decide.
     dfa: OnceLock<Option<dense::DFA<Vec<u32>>>>,
 }
 
-/// How far the matches in the start of a text are certain.
+/// How many matches in a prefix of a text are final.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Certain {
-    /// So many of the first matches that are not empty.
+    /// Number of leading non-empty matches that are final.
     pub(super) matches: usize,
-    /// The next one is to be looked for from here.
+    /// Offset from which the next match is searched for.
     pub(super) resume: usize,
 }
 
-/// How one search ended.
+/// Result of one search.
 enum Found {
     /// A match that ends here, whatever follows.
     Settled(usize),
-    /// The text ended in front of a decision: from here on a match may begin.
+    /// The text ended before a decision; a match may begin at this offset.
     Open(usize),
 }
 
 impl Settled {
-    /// Of a pattern.
+    /// Creates the (unbuilt) automaton of a pattern.
     pub(super) fn new(hir: &Hir) -> Self {
         Self {
             hir: hir.clone(),
@@ -53,14 +53,14 @@ impl Settled {
         }
     }
 
-    /// How far the matches of `text` that begin at `from` or later are certain.
+    /// Counts the final matches of `text` that begin at `from` or later.
     pub(super) fn of(&self, text: &[u8], from: usize) -> Certain {
         let mut certain = Certain {
             matches: 0,
             resume: from,
         };
         let Some(dfa) = self.dfa.get_or_init(|| build(&self.hir)) else {
-            // A guess that is nearly always right: what matches lies in its line.
+            // Fall back to an approximation: matches rarely cross a line end.
             certain.resume = memchr::memrchr(b'\n', text).map_or(from, |at| from.max(at + 1));
             return certain;
         };
@@ -81,7 +81,7 @@ impl Settled {
         certain
     }
 
-    /// Whether the automaton could be made; else [`Self::of`] counts no matches.
+    /// Whether the automaton could be built; otherwise [`Self::of`] counts no matches.
     pub(super) fn counts(&self) -> bool {
         self.dfa.get_or_init(|| build(&self.hir)).is_some()
     }
@@ -106,12 +106,12 @@ fn build(hir: &Hir) -> Option<dense::DFA<Vec<u32>>> {
     dfa.ok()
 }
 
-/// Look for the first match that begins at `from` or later.
+/// Searches for the first match that begins at `from` or later.
 fn search(dfa: &dense::DFA<Vec<u32>>, text: &[u8], from: usize) -> Option<Found> {
-    let behind = from.checked_sub(1).and_then(|at| text.get(at));
+    let previous = from.checked_sub(1).and_then(|at| text.get(at));
     let config = start::Config::new()
         .anchored(Anchored::No)
-        .look_behind(behind.copied());
+        .look_behind(previous.copied());
     let mut state = dfa.start_state(&config).ok()?;
     let mut end = None;
     let mut open = from;
@@ -145,7 +145,7 @@ fn search(dfa: &dense::DFA<Vec<u32>>, text: &[u8], from: usize) -> Option<Found>
     Some(Found::Open(open))
 }
 
-/// Whether a match ends here and nothing else can come of it, whatever the next byte is.
+/// Whether a match ends here and cannot be extended, whatever the next byte is.
 fn ends_here(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> bool {
     let mut last = None;
     (0..=255).all(|byte| {
@@ -158,7 +158,7 @@ fn ends_here(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> bool {
     })
 }
 
-/// Whether nothing comes of a state, whatever the next byte is.
+/// Whether no match is reachable from a state, whatever the next byte is.
 fn is_over(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> bool {
     (0..=255).all(|byte| dfa.is_dead_state(dfa.next_state(state, byte)))
 }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::search::pattern::{Options, Pattern};
 
-    /// What is certain of the start of a text.
+    /// The final matches in a prefix of a text: their number, and where to resume.
     fn certain(pattern: &str, text: &str) -> (usize, usize) {
         let options = Options {
             line_anchors: true,

@@ -1,14 +1,14 @@
-//! A match however the bytes were cut: an automaton whose state is carried from one piece of a text
-//! to the next.
+//! Finds matches however the bytes are split: an automaton whose state is carried from one piece of
+//! a text to the next. All engines find the same matches, in linear time and bounded memory.
 //!
-//! There are three: the [dense](Dense) one, made before the search; where it would be too large,
-//! the [lazy](Lazy) one, made as texts ask for it; and one that [computes each step](Slow), for
-//! what looks at whole characters. All find the same, in linear time.
+//! There are three engines: the [dense](Dense) DFA, built before the search; the [lazy](Lazy) DFA,
+//! built on demand where the dense one would be too large; and a [simulation of the NFA](Slow) for
+//! patterns that look at whole characters.
 //!
-//! They flag a match one byte late, because `$` and `\b` look at the byte behind it. Where no match
-//! is begun, the state is a start state, and a prefilter jumps to the next place where one can
-//! begin. After a match the automaton starts again at the match's end, so that matches back to back
-//! are found; which byte was in front is all that it needs to know of the past.
+//! A match is flagged one byte late, because `$` and `\b` look at the byte after it. Where no match
+//! has begun, the state is a start state, and a prefilter jumps to the next candidate. After a
+//! match the automaton restarts at the end of the match, so that adjacent matches are found; the
+//! previous byte is all the context that it needs.
 
 mod dense;
 mod lazy;
@@ -33,23 +33,23 @@ use slow::Slow;
 pub(super) struct Automaton {
     engine: Engine,
     prefilter: Option<Prefilter>,
-    /// Bytes of the prefilter's longest needle.
+    /// Length of the prefilter's longest needle in bytes.
     needle: usize,
-    /// For each byte, whether it leads from any start state to something else: whether it may begin
-    /// a match.
+    /// For each byte, whether it leads from any start state to a state that is not one, that is,
+    /// whether it can begin a match.
     begins: Box<[bool; 256]>,
-    /// The pattern looks at no byte around its match: one that ends at the end of a piece is
-    /// certain there.
-    certain: bool,
-    /// The pattern can match no byte at all. It is then not restarted, and only that it matches is
-    /// told.
+    /// Whether the pattern looks at no byte around its match: a match that ends with a piece is
+    /// final there.
+    exact: bool,
+    /// Whether the pattern can match the empty string. The automaton is then not restarted, and
+    /// only the fact that it matches is reported.
     no_candidate: bool,
 }
 
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "there is one for a pattern, and it does not move"
+    reason = "one per pattern, and it is not moved"
 )]
 enum Engine {
     Dense(Dense),
@@ -57,14 +57,13 @@ enum Engine {
     Slow(Slow),
 }
 
-/// How far a text was read: all that is carried from piece to piece.
+/// Scan position in a text: all that is carried from piece to piece.
 #[derive(Debug)]
 pub(super) struct Scan {
     state: State,
     /// The last byte; `None` at the start of a text.
     last: Option<u8>,
-    /// Bytes since the state was last a start state: a match that is now open cannot have begun
-    /// earlier.
+    /// Bytes since the state was last a start state: an undecided match cannot have begun earlier.
     since_start: usize,
 }
 
@@ -85,7 +84,7 @@ impl Clone for Scan {
         }
     }
 
-    /// Mostly a number is copied.
+    /// Usually only a number is copied.
     #[allow(clippy::inline_always, reason = "it copies a few words")]
     #[inline(always)]
     fn clone_from(&mut self, other: &Self) {
@@ -98,18 +97,19 @@ impl Clone for Scan {
     }
 }
 
-/// Pieces up to this many bytes are looked over at first. Where a needle is in one, the way to it
-/// is gone twice.
+/// Pieces up to this many bytes are first searched with the prefilter alone. Where a candidate is
+/// found, the bytes before it are searched twice.
 const SHORT: usize = 4096;
 
-/// The largest nondeterministic automaton, in bytes: more than any pattern has that is taken.
+/// Size limit of the NFA in bytes. Every pattern that compiles is below it.
 const NFA: usize = 64 << 20;
 
 impl Automaton {
-    /// Build an automaton for `hir`. Its matches begin as those of `outline`, which may be more.
+    /// Builds an automaton for `hir`. Each of its matches begins like one of `outline`, which may
+    /// have more.
     ///
     /// # Errors
-    /// In words, when it would be too large.
+    /// A description, when the automaton would be too large.
     pub(super) fn new(hir: &Hir, outline: &Hir) -> Result<Self, String> {
         let sets = Sets::new(nfa(hir)?);
         let engine = if let Some(dense) = Dense::new(sets.nfa(), sets.reach()) {
@@ -128,7 +128,7 @@ impl Automaton {
         let begins = match (&prefilter, &engine) {
             (Some(_), Engine::Dense(dense)) => begins(&mut &*dense),
             (Some(_), Engine::Lazy(lazy)) => begins(&mut lazy.running()),
-            // Not asked for.
+            // Not used.
             (None, _) | (_, Engine::Slow(_)) => Box::new([true; 256]),
         };
         Self {
@@ -136,7 +136,7 @@ impl Automaton {
             begins,
             needle: prefilter.as_ref().map_or(0, Prefilter::longest),
             prefilter,
-            certain: properties.look_set().is_empty(),
+            exact: properties.look_set().is_empty(),
             no_candidate: properties.minimum_len() == Some(0),
         }
     }
@@ -154,7 +154,7 @@ impl Automaton {
         }
     }
 
-    /// Let a scan stand at the start of a text.
+    /// Resets a scan to the start of a text.
     #[inline]
     pub(super) fn restart(&self, scan: &mut Scan) {
         match (&self.engine, &mut scan.state) {
@@ -165,26 +165,26 @@ impl Automaton {
         scan.since_start = 0;
     }
 
-    /// A scan behind missing bytes: neither a line nor a word starts or ends there.
-    pub(super) fn start_behind_gap(&self) -> Scan {
-        self.start_behind(0)
+    /// A scan after missing bytes: neither a line nor a word starts or ends there.
+    pub(super) fn start_after_gap(&self) -> Scan {
+        self.start_after(0)
     }
 
-    fn start_behind(&self, byte: u8) -> Scan {
+    fn start_after(&self, byte: u8) -> Scan {
         Scan {
             state: match &self.engine {
-                Engine::Dense(dense) => State::Dense(Machine::behind(&dense, byte)),
-                Engine::Lazy(lazy) => State::Lazy(lazy.start_behind(byte)),
-                Engine::Slow(slow) => State::Slow(slow.start_behind(byte)),
+                Engine::Dense(dense) => State::Dense(Machine::start_after(&dense, byte)),
+                Engine::Lazy(lazy) => State::Lazy(lazy.start_after(byte)),
+                Engine::Slow(slow) => State::Slow(slow.start_after(byte)),
             },
             last: Some(byte),
             since_start: 0,
         }
     }
 
-    /// Read on. `found` is told each match's end in `bytes` (0 when it ended with the piece
-    /// before), and how many bytes in front of that end it begins at the earliest. `lacks`: [at a
-    /// glance](Self::glance) nothing is in the bytes.
+    /// Searches the next bytes. `found` receives the end of each match in `bytes` (0 when the match
+    /// ended with the previous piece) and the maximum length of the match. `lacks`: the [block
+    /// prefilter](Self::glance) found no candidate in the bytes.
     #[inline]
     pub(super) fn feed(
         &self,
@@ -215,15 +215,14 @@ impl Automaton {
         }
     }
 
-    /// Whether there is no match in a text that lies in one piece, as far as that can be told
-    /// without walking over it.
+    /// Whether the prefilter rules out a match in contiguous text.
     #[inline]
     pub(super) fn misses(&self, text: &[u8]) -> bool {
         let prefilter = self.prefilter.as_ref();
         prefilter.is_some_and(|prefilter| prefilter.find(text).is_none())
     }
 
-    /// Messages whose begun matches were forgotten for want of room, up to now.
+    /// Number of messages whose undecided matches were dropped because of the memory limit.
     pub(super) fn forgotten(&self) -> u64 {
         match &self.engine {
             Engine::Dense(_) => 0,
@@ -232,7 +231,8 @@ impl Automaton {
         }
     }
 
-    /// Read on over a short piece in which no match begins, if none is begun: most are like that.
+    /// Fast path: skips a short piece if no match is open and none begins in it. Most pieces are
+    /// like that.
     fn passes_over(&self, scan: &mut Scan, bytes: &[u8], lacks: bool) -> bool {
         let Some(last) = bytes.last().filter(|_| lacks || bytes.len() <= SHORT) else {
             return false;
@@ -242,13 +242,13 @@ impl Automaton {
                 if !dense.is_start(*state) || !self.has_none(bytes, lacks) {
                     return false;
                 }
-                *state = dense.behind(*last);
+                *state = dense.start_after(*last);
             }
             (Engine::Lazy(lazy), State::Lazy(held)) => {
                 if !held.is_start() || !self.has_none_at_all(bytes, lacks) {
                     return false;
                 }
-                *held = lazy.start_behind(*last);
+                *held = lazy.start_after(*last);
             }
             _ => return false,
         }
@@ -263,7 +263,7 @@ impl Automaton {
         (lacks || self.misses(bytes)) && !self.may_begin_in(bytes)
     }
 
-    /// The same, apart from the way that most take.
+    /// The same, not inlined: keeps the rarer engine out of the hot path.
     #[inline(never)]
     fn has_none_at_all(&self, bytes: &[u8], lacks: bool) -> bool {
         self.has_none(bytes, lacks)
@@ -276,7 +276,7 @@ impl Automaton {
         bytes[tail..].iter().any(begins)
     }
 
-    /// Read on, step by step or from needle to needle.
+    /// Searches the next bytes, byte by byte or from candidate to candidate.
     fn walk(
         &self,
         scan: &mut Scan,
@@ -300,22 +300,22 @@ impl Automaton {
             }
             (Engine::Slow(slow), State::Slow(held)) => {
                 let prefilter = self.prefilter.as_ref();
-                let kind = (self.certain, self.no_candidate);
+                let kind = (self.exact, self.no_candidate);
                 slow.feed(held, since, bytes, prefilter, kind, found)
             }
-            // A scan is of the automaton that began it.
+            // A scan is only used with the automaton that created it.
             _ => 0,
         };
     }
 
-    /// Bytes are missing here. Whether a match ended right in front of them.
+    /// Records missing bytes. Returns whether a match ended directly before them.
     pub(super) fn gap(&self, scan: &mut Scan) -> bool {
         let ended = self.ends_at_gap(scan);
-        *scan = self.start_behind_gap();
+        *scan = self.start_after_gap();
         ended
     }
 
-    /// The text was cut off here. Whether a match ended right there.
+    /// Whether a match ends where the text is cut off.
     pub(super) fn ends_at_gap(&self, scan: &Scan) -> bool {
         match (&self.engine, &scan.state) {
             (Engine::Dense(dense), State::Dense(state)) => dense.ends_before(*state, 0),
@@ -325,7 +325,7 @@ impl Automaton {
         }
     }
 
-    /// The text truly ends here. Whether a match ends with it.
+    /// Whether a match ends with the true end of the text.
     pub(super) fn ends_at_end(&self, scan: &Scan) -> bool {
         match (&self.engine, &scan.state) {
             (Engine::Dense(dense), State::Dense(state)) => (&mut &*dense).ends(*state),
@@ -335,7 +335,7 @@ impl Automaton {
         }
     }
 
-    /// Whether a match is begun and not decided.
+    /// Whether a match has begun and is undecided.
     pub(super) fn is_open(&self, scan: &Scan) -> bool {
         match (&self.engine, &scan.state) {
             (Engine::Dense(dense), State::Dense(state)) => dense.is_open(*state, scan.last),
@@ -375,8 +375,8 @@ mod tests {
         (Automaton::new(&pattern.hir, &pattern.hir).unwrap(), pattern)
     }
 
-    /// The pattern in each engine that can have it: with much room for a cache, with next to none,
-    /// and with some.
+    /// The pattern in each engine that supports it: with a large cache, a minimal one, and a small
+    /// one.
     fn engines(hir: &Hir) -> Vec<Automaton> {
         let sets = || Sets::new(nfa(hir).unwrap());
         let mut engines: Vec<Engine> = Dense::new(sets().nfa(), 1)
@@ -384,8 +384,10 @@ mod tests {
             .into_iter()
             .collect();
         if !engines.is_empty() {
-            let rooms = [1 << 20, 0, 3000];
-            engines.extend(rooms.map(|room| Engine::Lazy(Lazy::with_room(sets(), room))));
+            let capacities = [1 << 20, 0, 3000];
+            engines.extend(
+                capacities.map(|capacity| Engine::Lazy(Lazy::with_capacity(sets(), capacity))),
+            );
         }
         engines.push(Engine::Slow(Slow::new(sets())));
         let engines = engines.into_iter();
@@ -394,7 +396,7 @@ mod tests {
             .collect()
     }
 
-    /// Ends of all matches in the whole text, which comes in `pieces`.
+    /// Ends of all matches in the whole text, which arrives in `pieces`.
     fn ends(automaton: &Automaton, pieces: &[&[u8]]) -> Vec<usize> {
         let mut scan = automaton.start();
         let (mut ends, mut offset) = (Vec::new(), 0);
@@ -455,7 +457,7 @@ mod tests {
     fn what_open_messages_hold_is_bounded_and_what_is_forgotten_is_counted() {
         let (_, pattern) = automaton("a.{30}b");
         let sets = Sets::new(nfa(&pattern.hir).unwrap());
-        let engine = Engine::Lazy(Lazy::with_room(sets, 1 << 20));
+        let engine = Engine::Lazy(Lazy::with_capacity(sets, 1 << 20));
         let automaton = Automaton::with(engine, &pattern.hir, &pattern.hir);
         let Engine::Lazy(lazy) = &automaton.engine else {
             panic!("it is lazy");
@@ -523,7 +525,7 @@ mod tests {
 
     #[test]
     fn no_match_across_gap_and_no_anchor_at_it() {
-        let behind_gap = |pattern: &str, before: &[u8], after: &[u8]| {
+        let found_across_gap = |pattern: &str, before: &[u8], after: &[u8]| {
             let (automaton, _) = automaton(pattern);
             let mut scan = automaton.start();
             let mut found = false;
@@ -532,12 +534,21 @@ mod tests {
             automaton.feed(&mut scan, after, false, &mut |_, _| found = true);
             found | automaton.ends_at_end(&scan)
         };
-        assert!(!behind_gap("SECRET", b"SEC", b"RET"));
-        assert!(behind_gap("SEC", b"SEC", b"RET"));
-        assert!(behind_gap("RET", b"SEC", b"RET"));
-        assert!(!behind_gap("SEC$", b"SEC", b"RET"), "dollar_not_at_gap");
-        assert!(!behind_gap("^RET", b"SEC", b"RET"), "caret_not_after_gap");
-        assert!(behind_gap(r"SEC\b", b"SEC", b"RET"), "word_boundary_at_gap");
+        assert!(!found_across_gap("SECRET", b"SEC", b"RET"));
+        assert!(found_across_gap("SEC", b"SEC", b"RET"));
+        assert!(found_across_gap("RET", b"SEC", b"RET"));
+        assert!(
+            !found_across_gap("SEC$", b"SEC", b"RET"),
+            "dollar_not_at_gap"
+        );
+        assert!(
+            !found_across_gap("^RET", b"SEC", b"RET"),
+            "caret_not_after_gap"
+        );
+        assert!(
+            found_across_gap(r"SEC\b", b"SEC", b"RET"),
+            "word_boundary_at_gap"
+        );
     }
 
     #[test]
@@ -603,7 +614,8 @@ mod tests {
         }
     }
 
-    /// All find what the library finds in the whole text, and the same in the pieces.
+    /// Asserts that all engines find what the library finds in the whole text, and the same in
+    /// pieces.
     fn agree(
         engines: &[Automaton],
         pattern: &Pattern,
@@ -616,7 +628,8 @@ mod tests {
         for automaton in engines {
             for pieces in [&[text], pieces] {
                 let ends = ends(automaton, pieces);
-                // What waits for the rest of a character is only told to match, not where.
+                // While a character is incomplete only the fact of a match is reported, not its
+                // place.
                 let waits = matches!(&automaton.engine, Engine::Slow(slow) if slow.waits());
                 if automaton.no_candidate || waits {
                     prop_assert_eq!(
@@ -650,7 +663,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
-        /// Characters beyond ASCII, whole and broken, with all that looks at them.
+        /// Characters beyond ASCII, complete and broken, with all look-around.
         #[test]
         fn every_match_in_unicode_is_found_however_the_text_was_cut(
             pieces in prop::collection::vec(prop::sample::select(vec![
@@ -675,7 +688,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
-        /// Many open messages use one cache by turns, which is emptied again and again.
+        /// Many open messages share one cache in turn, which is emptied repeatedly.
         #[test]
         fn messages_that_are_open_at_once_do_not_disturb_each_other(
             texts in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab \n".to_vec()), 0..60), 1..8),
@@ -704,7 +717,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(8_000))]
 
-        /// At a glance or step by step, a piece leaves the same behind.
+        /// The fast path and the walk leave the same state after a piece.
         #[test]
         fn a_piece_that_is_passed_over_is_as_if_it_was_walked(
             pattern in any_pattern(),
@@ -723,13 +736,13 @@ mod tests {
                 automaton.walk(&mut walked, piece, false, &mut |end, len| three.push((end, len)));
                 prop_assert_eq!(&one, &three);
                 prop_assert_eq!(&two, &three);
-                let told = |scan: &Scan| match &scan.state {
+                let snapshot = |scan: &Scan| match &scan.state {
                     State::Dense(state) => format!("{state:?} {:?} {}", scan.last, scan.since_start),
                     State::Lazy(held) => format!("{:?} {:?} {}", held.set(), scan.last, scan.since_start),
                     State::Slow(held) => format!("{held:?}"),
                 };
-                prop_assert_eq!(told(&passed), told(&walked));
-                prop_assert_eq!(told(&glanced), told(&walked));
+                prop_assert_eq!(snapshot(&passed), snapshot(&walked));
+                prop_assert_eq!(snapshot(&glanced), snapshot(&walked));
             }
             }
         }

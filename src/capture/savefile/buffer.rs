@@ -1,4 +1,5 @@
-//! The read buffer: frames are lent out of it where they lie.
+//! The read buffer of a capture file. Frames are borrowed from it without a copy, and stay valid
+//! until the buffer is refilled.
 
 use std::io::{self, Read};
 use std::mem;
@@ -7,32 +8,32 @@ use std::sync::Arc;
 use super::input::Input;
 use super::stretches::{LENGTH, MARGIN, Stretches};
 
-/// Bytes asked for while only the header is wanted.
+/// Bytes read while only the file header is needed.
 const HEAD: usize = if cfg!(test) { 32 } else { 4 << 10 };
 
 /// A window on a capture file that only moves forward.
 pub(super) struct Buffer {
     input: Input,
-    /// The file, where it is read together with another thread.
+    /// The file's chunks, if another thread helps to read it.
     stretches: Option<Arc<Stretches>>,
-    /// Memory for what is left of a block until more of the file comes.
+    /// Memory for the unconsumed rest of a block until more of the file is read.
     small: Vec<u8>,
     bytes: Vec<u8>,
-    /// The first byte that is of the file.
+    /// Offset in `bytes` of the first byte that belongs to the file.
     first: usize,
     start: usize,
     end: usize,
     /// Unpacked bytes of the file before `bytes[first]`.
     before: u64,
-    /// What is here certainly lacks what is sought.
+    /// Whether the buffered bytes certainly lack the sought bytes.
     lacks: bool,
     ended: bool,
-    /// What is consumed stays in its place until it is taken with [`Self::exchange`].
+    /// Whether consumed bytes stay in place until they are taken with [`Self::exchange`].
     keeps: bool,
 }
 
 impl Buffer {
-    /// Small at first, so that many files may be open and waiting.
+    /// Creates a small buffer, so that many files may be open at once.
     pub(super) fn new(input: Input) -> Self {
         Self {
             input,
@@ -49,13 +50,13 @@ impl Buffer {
         }
     }
 
-    /// Whether something was consumed that is still in its place.
+    /// Whether consumed bytes are still in place.
     pub(super) fn has_consumed(&self) -> bool {
         self.start > self.first
     }
 
-    /// [Keep](Self::keeps) what is consumed, and read on together with another thread, where this
-    /// is a file for that.
+    /// Switches to [keeping](Self::keeps) consumed bytes, and to reading together with another
+    /// thread if the file permits that.
     pub(super) fn share(&mut self, stretches: &Arc<Stretches>) {
         self.keeps = true;
         let file = self.input.plain().filter(|_| !self.ended);
@@ -63,23 +64,23 @@ impl Buffer {
         self.stretches = file.map(|_| Arc::clone(stretches));
     }
 
-    /// All that was consumed and is still in its place, perhaps with something in front of it.
+    /// The consumed bytes still in place, possibly preceded by unused bytes.
     pub(super) fn consumed(&self) -> &[u8] {
         &self.bytes[..self.start]
     }
 
-    /// Whether that certainly lacks what is sought.
+    /// Whether they certainly lack the sought bytes.
     pub(super) fn lacks(&self) -> bool {
         self.lacks
     }
 
-    /// Go on in other memory, of full size; gives the old one, with all that was consumed where it
-    /// was.
+    /// Continues in other memory of full size. Returns the old memory, with the consumed bytes in
+    /// place.
     pub(super) fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         let left = &self.bytes[self.start..self.end];
         let mut next = memory;
         if let Some(stretches) = &self.stretches {
-            // What comes next brings its own.
+            // The next chunk has its own memory.
             stretches.give_back(next);
             next = mem::take(&mut self.small);
             next.clear();
@@ -87,7 +88,7 @@ impl Buffer {
         } else {
             let room = left.len().max(LENGTH);
             if next.is_empty() {
-                // The system's zeros: not written before they are read into.
+                // Fresh zeroed pages are not touched before they are read into.
                 next = vec![0; room];
             } else if next.len() < room {
                 next.resize(room, 0);
@@ -99,56 +100,57 @@ impl Buffer {
         mem::replace(&mut self.bytes, next)
     }
 
-    /// The memory, for the next file.
+    /// Returns the memory for reuse by the next file.
     pub(super) fn into_memory(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// The file behind.
+    /// The underlying file.
     pub(super) fn input(&self) -> &Input {
         &self.input
     }
 
-    /// What is here and not consumed.
+    /// The buffered bytes that are not consumed.
     #[inline]
     pub(super) fn window(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// Where the window starts; for [`Self::slice`].
+    /// Offset of the window, for use with [`Self::slice`].
     #[inline]
     pub(super) fn start(&self) -> usize {
         self.start
     }
 
-    /// Consumed bytes, still in place until the next [`Self::fill`].
+    /// Consumed bytes, which stay in place until the next [`Self::fill`].
     #[inline]
     pub(super) fn slice(&self, start: usize, length: usize) -> &[u8] {
         &self.bytes[start..start + length]
     }
 
-    /// Unpacked bytes of the file consumed so far.
+    /// Number of unpacked bytes of the file consumed so far.
     pub(super) fn position(&self) -> u64 {
         self.before + (self.start - self.first) as u64
     }
 
-    /// Move the window forward, by no more than it holds.
+    /// Moves the window forward by at most its length.
     #[inline]
     pub(super) fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end);
     }
 
-    /// Whether the window holds `length` bytes, after [reading on](Self::fill) if need be.
+    /// Whether the window holds `length` bytes, after [reading](Self::fill) more if necessary.
     #[inline]
     pub(super) fn holds(&mut self, length: usize) -> io::Result<bool> {
         Ok(self.window().len() >= length || self.fill(length)?)
     }
 
-    /// Read until the window holds `length` bytes; `false` when the file ends before.
+    /// Reads until the window holds `length` bytes; `false` if the file ends before.
     ///
-    /// Moves what is left to the front first: after this, nothing lent before is in its place. A
-    /// buffer that [keeps](Self::keeps) what is consumed is silent instead until it is taken.
+    /// Moves the unconsumed bytes to the front first, which invalidates all borrowed offsets. A
+    /// buffer that [keeps](Self::keeps) consumed bytes returns `WouldBlock` instead until they are
+    /// taken.
     #[cold]
     pub(super) fn fill(&mut self, length: usize) -> io::Result<bool> {
         if self.keeps && self.has_consumed() {
@@ -181,7 +183,7 @@ impl Buffer {
         Ok(true)
     }
 
-    /// The same with what this thread or the other one has read of the file.
+    /// The same with chunks that this thread or the other one has read.
     fn fill_together(&mut self, length: usize) -> io::Result<bool> {
         while self.window().len() < length
             && !self.ended
@@ -196,13 +198,14 @@ impl Buffer {
             if let Some(start) = MARGIN.checked_sub(left.len())
                 && !self.ended
             {
-                // Less is moved where what is left goes in front of what comes.
+                // Put the unconsumed bytes before the chunk: they are usually fewer than the
+                // chunk's.
                 stretch.memory[start..MARGIN].copy_from_slice(left);
                 self.before = self.position();
                 (self.first, self.start, self.end) = (start, start, MARGIN + stretch.length);
                 self.small = mem::replace(&mut self.bytes, stretch.memory);
             } else {
-                // Not more than is needed: it may be kept for long.
+                // Reserve only what is needed: the memory may be kept for long.
                 let more = (length - left.len()).max(come.len());
                 self.bytes.truncate(self.end);
                 self.bytes.reserve_exact(more);

@@ -1,4 +1,5 @@
-//! One capture file: opened, its format recognised, its records one by one.
+//! One capture file: detects its format and reads its records. Any bytes give records, a damage
+//! report or an error.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,11 @@ use super::input::Input;
 use super::{Damage, Interfaces, Record, Step, pcap, pcapng};
 use crate::capture::{CaptureError, FormatError};
 
-/// One file, opened.
+/// An open file.
 pub(super) struct OpenFile {
     pub(super) path: PathBuf,
     pub(super) buffer: Buffer,
-    /// Unknown until the first bytes are there.
+    /// `None` until the first bytes have arrived.
     pub(super) format: Option<Format>,
     pub(super) frames: u64,
 }
@@ -51,7 +52,7 @@ impl OpenFile {
         }
     }
 
-    /// Find out the format; `false` while the first bytes are not there.
+    /// Detects the format; `false` while the first bytes have not arrived.
     pub(super) fn recognise(&mut self) -> Result<bool, CaptureError> {
         match self.format() {
             Ok(Ok(format)) => {
@@ -104,7 +105,7 @@ impl OpenFile {
         Ok(reader.map(Format::Pcap))
     }
 
-    /// The next record, when that can be told at a glance.
+    /// Fast path: the next record, if it is complete in the buffer and valid.
     #[inline]
     pub(super) fn at_hand(&mut self) -> Option<Record> {
         match &self.format {
@@ -113,7 +114,7 @@ impl OpenFile {
         }
     }
 
-    /// One record, or one block, or why not.
+    /// Reads one record or block, or returns why there is none.
     #[inline]
     pub(super) fn step(&mut self, interfaces: &mut Interfaces) -> Result<Step, CaptureError> {
         let path = &self.path;
@@ -149,13 +150,13 @@ impl OpenFile {
         }
     }
 
-    /// Whether an error comes from what is packed in the file, and not from the disk.
+    /// Whether an error comes from decompression and not from the disk.
     fn is_packing(&self, error: &io::Error) -> bool {
         self.buffer.input().packed && error.raw_os_error().is_none()
     }
 }
 
-/// First bytes of captures that other programs write, and whose.
+/// Magic numbers of captures in formats of other programs, and their names.
 const FOREIGN_MAGICS: [(&[u8], &str); 10] = [
     (b"snoop\0\0\0", "snoop (Solaris)"),
     (b"RTSS", "Microsoft Network Monitor"),
@@ -168,10 +169,10 @@ const FOREIGN_MAGICS: [(&[u8], &str); 10] = [
     (b"\x05VNF", "Visual Networks"),
     (b"\xc1\xb6\x84\x02", "CommView"),
 ];
-/// Bytes of the longest of them.
+/// Length of the longest of them in bytes.
 const FOREIGN: usize = 17;
 
-/// What a file is that is no capture of ours, by its first bytes.
+/// Classifies the first bytes of a file in an unsupported format.
 pub(super) fn stranger(first: &[u8]) -> FormatError {
     let foreign = FOREIGN_MAGICS
         .iter()
@@ -184,8 +185,8 @@ pub(super) fn stranger(first: &[u8]) -> FormatError {
     }
 }
 
-/// Text has no control characters but white space in its first bytes; what is not ASCII may be any
-/// language.
+/// Whether the first bytes are text: no control characters except white space. Bytes beyond ASCII
+/// may be any language.
 fn is_text(first: &[u8]) -> bool {
     first
         .iter()

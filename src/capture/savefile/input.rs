@@ -1,9 +1,9 @@
-//! Bytes of one capture file, unpacked: a regular file, a pipe or standard input, plain, gzip or
-//! zstd.
+//! The bytes of one capture file, unpacked: a regular file, a pipe or standard input; plain, gzip
+//! or zstd. A read blocks for at most [`PATIENCE_MS`], except on the disk.
 //!
-//! A regular file is read as it comes. Anything else may be silent for hours, so it is asked with a
-//! time limit first, and a silent one is an error of kind [`io::ErrorKind::WouldBlock`], after
-//! which reading simply goes on with the next call.
+//! A regular file is read directly. Any other input may be silent for hours, so it is polled with a
+//! time limit first. If it is silent, the read fails with [`io::ErrorKind::WouldBlock`], and can be
+//! repeated later.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -18,35 +18,35 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::zstd;
 
-/// How long a silent pipe is waited for.
+/// Maximum time to wait for a silent pipe, in milliseconds.
 const PATIENCE_MS: u8 = 20;
 
 /// The readable side of a capture file.
 pub(super) struct Input {
     stage: Stage,
-    /// Compressed bytes taken from the file, shared with the reader at the bottom.
+    /// Compressed bytes read from the file, shared with the innermost reader.
     read: Arc<AtomicU64>,
     /// Size of a regular file.
     pub(super) total: Option<u64>,
-    /// Whether what is read had to be unpacked.
+    /// Whether the file is compressed.
     pub(super) packed: bool,
-    /// The file itself, if it is a regular one, which is read from its beginning.
+    /// The file itself, if it is a regular one that is read from its beginning.
     file: Option<Arc<File>>,
 }
 
 enum Stage {
-    /// The first bytes, which say how the file is packed, are not all here.
+    /// The first bytes, which identify the compression, have not all arrived.
     Sniffing {
         first: Vec<u8>,
         rest: Box<dyn Read + Send>,
     },
     Reading(Box<dyn Read + Send>),
-    /// Only while one stage becomes the other.
+    /// Placeholder while one stage replaces another.
     Between,
 }
 
 impl Input {
-    /// Open a file; `-` is standard input.
+    /// Opens a file; `-` is standard input.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let standard = path == Path::new("-");
         let file = if standard {
@@ -64,7 +64,7 @@ impl Input {
         let mut regular = None;
         let reader: Box<dyn Read + Send> = if metadata.is_file() {
             let file = Arc::new(file);
-            // Standard input may begin anywhere, and who gave it may read on behind us.
+            // Standard input may be at any offset, and its other owner may continue to read it.
             regular = (!standard).then(|| Arc::clone(&file));
             Box::new(Counted {
                 reader: file,
@@ -88,7 +88,7 @@ impl Input {
         })
     }
 
-    /// From any reader.
+    /// Creates an input from any reader.
     #[cfg(test)]
     pub(super) fn from_reader(reader: impl Read + Send + 'static) -> Self {
         let stage = Stage::Sniffing {
@@ -104,24 +104,24 @@ impl Input {
         }
     }
 
-    /// Bytes taken from the file so far, before unpacking.
+    /// Bytes read from the file so far, before unpacking.
     pub(super) fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// The file, where it can be read on without this, from [`Self::bytes_read`] on: it is a
-    /// regular one and not packed, as far as is known once it was read from.
+    /// The file, if it can be read independently of this reader, from [`Self::bytes_read`] on: a
+    /// regular file that is not compressed. Valid after the first read.
     pub(super) fn plain(&self) -> Option<&Arc<File>> {
         let reading = matches!(self.stage, Stage::Reading(_)) && !self.packed;
         self.file.as_ref().filter(|_| reading)
     }
 
-    /// So many bytes were read without this.
+    /// Counts bytes that were read independently of this reader.
     pub(super) fn passed(&self, count: usize) {
         self.read.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// Find out how the file is packed.
+    /// Detects the compression.
     fn sniff(&mut self) -> io::Result<()> {
         let Stage::Sniffing { first, rest } = &mut self.stage else {
             return Ok(());
@@ -168,7 +168,7 @@ impl Read for Input {
     }
 }
 
-/// How a file is packed.
+/// Compression formats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Packing {
     Gzip,
@@ -176,8 +176,8 @@ pub(super) enum Packing {
 }
 
 impl Packing {
-    /// By the first four bytes: RFC 1952 (with deflate, its only method) and RFC 8878 (a frame, or
-    /// one to be skipped).
+    /// Detects a format by its first four bytes: RFC 1952 (with deflate, its only method), or RFC
+    /// 8878 (a frame, or a skippable one).
     pub(super) fn of(first: &[u8]) -> Option<Self> {
         match first {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
@@ -187,7 +187,7 @@ impl Packing {
     }
 }
 
-/// Counts what passes.
+/// A reader that counts bytes.
 struct Counted<R> {
     reader: R,
     counted: Arc<AtomicU64>,
@@ -201,8 +201,8 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A pipe, a terminal or a socket: waits for bytes for [`PATIENCE_MS`] at most, and not at all when
-/// it has just become dry, so that what was gathered until then can be shown first.
+/// Reads a pipe, a terminal or a socket. Waits for bytes for at most [`PATIENCE_MS`], and not at
+/// all after a successful read, so that the results so far are shown first.
 struct Patient {
     file: File,
     dry: bool,

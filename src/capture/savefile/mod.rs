@@ -1,10 +1,10 @@
-//! Capture files: pcap and pcapng, plain or packed with gzip or zstd, from disk or from a pipe, one
-//! after the other as one run.
+//! Capture files: pcap and pcapng, plain or compressed with gzip or zstd, from disk or from a pipe,
+//! read in order as one run. A record never causes more memory use than [`limits`] allows.
 //!
-//! The reader is our own: it is several times as fast as libpcap's, lends frames out of the read
-//! buffer, and takes files that libpcap refuses. A file that is damaged further on gives everything
-//! before the damage, then a [`Warning`], then the next file; a file that is no capture is an
-//! error, when it is opened or, from a pipe, as soon as its first bytes are there.
+//! This reader replaces libpcap's: it is several times as fast, lends frames directly from the read
+//! buffer, and reads files that libpcap rejects. A file that is damaged further on yields
+//! everything before the damage and a [`Warning`], and the next file follows. A file that is not a
+//! capture is an error, either on opening or, for a pipe, once its first bytes have arrived.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -39,30 +39,29 @@ mod zstd;
 #[derive(Default)]
 pub struct Savefiles {
     current: Option<OpenFile>,
-    /// The files after the current one, last first.
+    /// The files after the current one, in reverse order.
     waiting: Vec<OpenFile>,
     interfaces: Interfaces,
     stats: CaptureStats,
     warnings: Vec<Warning>,
-    /// Packed bytes of the files that are done.
+    /// Compressed bytes of the files that are done.
     read_before: u64,
-    /// Bytes of all files, if all are regular ones.
+    /// Total size of all files, if all are regular ones.
     total: Option<u64>,
-    /// There were several files: one with nothing in it is passed over.
+    /// Whether there were several files: an empty one among them is skipped.
     several: bool,
-    /// Frames stay in their place, and plain files are read together with another thread, see
+    /// If set, frames stay in place, and plain files are read together with another thread; see
     /// [`Self::share`].
     stretches: Option<Arc<Stretches>>,
 }
 
 impl Savefiles {
-    /// Open all files (`-` is standard input) and look at their first bytes. No file is opened
-    /// later. One with [nothing](CaptureError::is_of_nothing) in it, among others, is a
+    /// Opens all files (`-` is standard input) and reads their first bytes. No file is opened
+    /// later. If there are several, one that is [empty](CaptureError::is_of_nothing) gives a
     /// [`Warning`].
     ///
     /// # Errors
-    /// One of them cannot be opened, or is a regular file and no capture; or all have nothing in
-    /// them.
+    /// A file cannot be opened, or is a regular file and not a capture; or all files are empty.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
         make_room(paths.len());
         let several = paths.len() > 1;
@@ -104,11 +103,11 @@ impl Savefiles {
         }
     }
 
-    /// From now on frames stay where they are, in a block of memory, until it is taken with
-    /// [`Self::exchange`]. Before the source can read on it must be: until then it has
-    /// [nothing](Next::Idle). What it reads of plain files it reads together with the thread that
-    /// gets these: whenever it has nothing else to do, it may [help](Stretches::help); and what is
-    /// sought is looked for in them, see [`Self::lacks`].
+    /// From now on frames stay in place, in a block of memory, until it is taken with
+    /// [`Self::exchange`]. Until then the source returns [`Next::Idle`] instead of reading on.
+    /// Plain files are read together with the thread that receives the result: it may call
+    /// [`help`](Stretches::help) whenever it is otherwise idle. Each part is searched for `sought`,
+    /// see [`Self::lacks`].
     pub fn share(&mut self, sought: Option<Sought>) -> Arc<Stretches> {
         let stretches = Arc::new(Stretches::new(sought));
         if let Some(file) = &mut self.current {
@@ -118,15 +117,15 @@ impl Savefiles {
         stretches
     }
 
-    /// The frames that were lent since the last [`Self::exchange`], with what is between and around
-    /// them.
+    /// The memory block with the frames lent since the last [`Self::exchange`], and the bytes
+    /// between and around them.
     #[must_use]
     pub fn kept(&self) -> &[u8] {
         let file = self.current.as_ref();
         file.map_or(&[], |file| file.buffer.consumed())
     }
 
-    /// Whether those certainly lack what is sought.
+    /// Whether that block certainly lacks the sought bytes.
     #[must_use]
     pub fn lacks(&self) -> bool {
         self.current
@@ -134,25 +133,25 @@ impl Savefiles {
             .is_some_and(|file| file.buffer.lacks())
     }
 
-    /// Read on into `memory`; gives the block with the frames that were lent since the last call,
-    /// each at its old address.
+    /// Continues in `memory`. Returns the block with the frames lent since the last call, each at
+    /// its old address.
     pub fn exchange(&mut self, memory: Vec<u8>) -> Vec<u8> {
         match &mut self.current {
-            // Where no frame was lent there is no block to give, and a record of which a part is
-            // here need not move.
+            // If no frame was lent there is no block to return, and a partly read record need not
+            // move.
             Some(file) if file.buffer.has_consumed() => file.buffer.exchange(memory),
             _ => memory,
         }
     }
 
-    /// The next frame, and [what is kept](Self::kept): it is in there.
+    /// Returns the next frame, and [the block](Self::kept) that contains it.
     ///
     /// # Errors
     /// See [`Source::next_frame`].
     #[inline(always)]
     #[allow(
         clippy::inline_always,
-        reason = "so that what it gives is not stored to be loaded again at once"
+        reason = "so that the result is not stored only to be loaded again"
     )]
     pub fn next_kept(&mut self) -> Result<(Next<'_>, &[u8]), CaptureError> {
         let record = match self.current.as_mut().and_then(OpenFile::at_hand) {
@@ -178,7 +177,7 @@ impl Savefiles {
         Ok((Next::Frame(frame), file.buffer.consumed()))
     }
 
-    /// Go on to the next record, over all that is none; or why there is none now.
+    /// Advances to the next record, skipping everything else; or returns why there is none now.
     fn seek(&mut self) -> Result<Result<Record, Next<'static>>, CaptureError> {
         while let Some(file) = &mut self.current {
             let step = match file.step(&mut self.interfaces) {
@@ -193,7 +192,7 @@ impl Savefiles {
                 Step::Frame(record) => return Ok(Ok(record)),
                 Step::Again => {}
                 Step::Wait => return Ok(Err(Next::Idle)),
-                // It is asked again, and says so again, when its last frames are taken.
+                // The file repeats this once its last frames are taken.
                 Step::End | Step::Damaged(_)
                     if self.stretches.is_some() && file.buffer.has_consumed() =>
                 {
@@ -213,7 +212,7 @@ impl Savefiles {
         Ok(Err(Next::End))
     }
 
-    /// Go to the next file; `false` when there is none.
+    /// Advances to the next file; `false` if there is none.
     fn advance(&mut self) -> bool {
         let memory = self.current.take().map(|file| {
             self.read_before += file.buffer.input().bytes_read();
@@ -221,7 +220,7 @@ impl Savefiles {
         });
         self.current = self.waiting.pop();
         if let Some(file) = &mut self.current {
-            // Until now it had room for its header only.
+            // Until now its buffer was only large enough for the header.
             if let Some(stretches) = &self.stretches {
                 file.buffer.share(stretches);
             }
@@ -230,9 +229,9 @@ impl Savefiles {
         self.current.is_some()
     }
 
-    /// Wait until the first file has its first interface, also when it is a pipe that may say
-    /// nothing for long: for who must know the link type before the first frame. What is wrong with
-    /// the file is said when it is read.
+    /// Waits until the first file has its first interface, even if it is a slow pipe, for callers
+    /// that need the link type before the first frame. Errors of the file are reported when it is
+    /// read.
     pub fn wait_for_an_interface(&mut self) {
         while let Some(file) = &mut self.current {
             match file.format.is_some() || matches!(file.recognise(), Ok(true) | Err(_)) {
@@ -243,8 +242,8 @@ impl Savefiles {
         }
     }
 
-    /// Read the first regular file up to its first interface, so that its link type is known before
-    /// its first frame. `true` when it is a pipe that has not said it yet.
+    /// Reads the first regular file up to its first interface, so that its link type is available
+    /// before its first frame. `true` if it is a pipe that has not delivered it yet.
     fn meet_an_interface(&mut self) -> bool {
         while let Some(OpenFile {
             format: Some(format),
@@ -265,8 +264,7 @@ impl Savefiles {
                     }),
                 _ => return false,
             };
-            // Whatever else it is comes again: the reader stays where it is at an end, and at
-            // damage.
+            // Ends and damage are reported again: the reader does not move past them.
             match step {
                 Ok(Step::Again) => {}
                 Ok(_) => return false,
@@ -276,7 +274,7 @@ impl Savefiles {
         false
     }
 
-    /// Note why a file ends before its end.
+    /// Records why a file ends early.
     fn warn(&mut self, damage: Damage) {
         let Some(file) = &self.current else { return };
         self.stats.cut_files += 1;
@@ -292,7 +290,7 @@ impl Savefiles {
         });
     }
 
-    /// Note that a file has nothing in it.
+    /// Records that a file is empty.
     fn pass_over(&mut self, error: &CaptureError) {
         let CaptureError::NotACapture { path, what } = error else {
             return;
@@ -304,7 +302,7 @@ impl Savefiles {
         });
     }
 
-    /// Note what is over with a file.
+    /// Adds the totals of a finished file.
     fn close(&mut self) {
         let Some(OpenFile {
             path,
@@ -364,20 +362,20 @@ impl Source for Savefiles {
     }
 }
 
-/// What a path names, as far as that shows without waiting.
+/// What kind of file a path names, as far as that can be determined without blocking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Named {
-    /// Nothing that can be read, or what looks so.
+    /// Not a readable capture; the reason, if it was recognised.
     Other(Option<FormatError>),
-    /// A regular file that begins like a capture, perhaps a packed one; what a packed file holds is
-    /// not looked at. Or a pipe, which nobody names for anything else.
+    /// A regular file that begins like a capture, possibly compressed (the content is not
+    /// examined), or a pipe.
     Capture,
 }
 
-/// What a path names.
+/// Classifies the file that a path names.
 #[must_use]
 pub fn named(path: &Path) -> Named {
-    // Asked before opening: opening a named pipe would wait for its other end.
+    // Check before opening: opening a named pipe would wait for its writer.
     let Ok(metadata) = path.metadata() else {
         return Named::Other(None);
     };
@@ -402,22 +400,21 @@ pub fn named(path: &Path) -> Named {
     }
 }
 
-/// All files are open at once. As many as may be without asking are few; as a rule more may be.
+/// Raises the limit on open files, because all files are open at once and the default is low.
 fn make_room(files: usize) {
     let wanted = (files as u64).saturating_add(OTHER_FILES);
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && wanted > soft
     {
-        // Where it is not allowed, opening says so.
+        // If this is not permitted, opening fails later.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
     }
 }
 
-/// Files that are open beside those that are read.
+/// Number of open files other than those being read.
 const OTHER_FILES: u64 = 256;
 
-/// The interfaces of all files, each known one under its old number: sections and files often
-/// repeat theirs.
+/// The interfaces of all files. Equal ones share a number: sections and files often repeat theirs.
 #[derive(Default)]
 struct Interfaces {
     list: Vec<Interface>,
@@ -425,8 +422,8 @@ struct Interfaces {
 }
 
 impl Interfaces {
-    /// The number of an interface in this run; `None` when there are too many
-    /// ([`limits::INTERFACES`]).
+    /// The number of an interface in this run; `None` if there are more than
+    /// [`limits::INTERFACES`].
     fn number(
         &mut self,
         path: &Path,
@@ -453,11 +450,11 @@ impl Interfaces {
     }
 }
 
-/// What reading on in a file gave.
+/// Result of reading on in a file.
 #[derive(Debug)]
 enum Step {
     Frame(Record),
-    /// Something else than a frame.
+    /// Something other than a frame.
     Again,
     /// A pipe is silent.
     Wait,
@@ -465,7 +462,7 @@ enum Step {
     Damaged(Damage),
 }
 
-/// A frame, and where in the buffer its bytes are.
+/// A frame, and the position of its bytes in the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     ts: Timestamp,
@@ -476,7 +473,7 @@ struct Record {
     length: usize,
 }
 
-/// Why a file cannot be read on.
+/// Why the rest of a file cannot be read.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
     Cut,

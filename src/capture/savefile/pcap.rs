@@ -1,4 +1,5 @@
-//! The classic capture file (draft-ietf-opsawg-pcap): one header, then records.
+//! The classic capture file (draft-ietf-opsawg-pcap): a header, then records. Lengths are checked
+//! before they are used.
 //!
 //! ```text
 //! magic  major  minor  zone  figures  snaplen  link      24 bytes, in the writer's byte order
@@ -14,27 +15,27 @@ use super::buffer::Buffer;
 use super::{Damage, Record, Step};
 use crate::capture::{FormatError, MAX_SNAPLEN};
 
-/// Length of the file's header.
+/// Length of the file header in bytes.
 pub(super) const HEADER: usize = 24;
-/// The upper bits of the link type say whether frames end with a checksum, and how long it is.
+/// The upper bits of the link type state whether frames end with a checksum, and its length.
 const LINK_TYPE_BITS: u32 = 0x03ff_ffff;
 
-/// What the header said, and so how to read records.
+/// Values of the file header, which determine how records are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader {
     big_endian: bool,
-    /// Nanoseconds that one unit of a record's fraction stands for.
+    /// Nanoseconds in one unit of a record's fraction.
     unit: i64,
     record_header: usize,
     lengths: Lengths,
     link: LinkType,
     snaplen: u32,
-    /// Set when the interface has been announced.
+    /// Number of the interface, once it has been announced.
     interface: Option<u32>,
 }
 
-/// Which of a record's two lengths comes first: versions before 2.3 had them the other way round,
-/// 2.3 had both.
+/// Order of the two lengths in a record: versions before 2.3 had them swapped, and 2.3 had both
+/// orders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Lengths {
     CapturedFirst,
@@ -42,8 +43,8 @@ enum Lengths {
     SmallerIsCaptured,
 }
 
-/// Byte order, unit and length of a record's header, if these are the first bytes of a classic
-/// capture file.
+/// Byte order, unit in nanoseconds and length of a record header, if these are the first bytes of a
+/// classic capture file.
 pub(super) fn magic(first: &[u8]) -> Option<(bool, i64, usize)> {
     match first.first_chunk()? {
         [0xa1, 0xb2, 0xc3, 0xd4] => Some((true, 1000, 16)),
@@ -59,7 +60,7 @@ pub(super) fn magic(first: &[u8]) -> Option<(bool, i64, usize)> {
 }
 
 impl Reader {
-    /// Read the file's header.
+    /// Parses the file header.
     pub(super) fn new(header: &[u8; HEADER]) -> Result<Self, FormatError> {
         let (big_endian, unit, record_header) = magic(header).ok_or(FormatError::Unknown)?;
         let half = |at: usize| {
@@ -92,7 +93,7 @@ impl Reader {
         })
     }
 
-    /// The next record. The header's bytes are consumed by whoever made the reader.
+    /// Returns the next record. The caller has consumed the file header.
     #[inline]
     pub(super) fn step(
         &mut self,
@@ -106,7 +107,7 @@ impl Reader {
         self.fetch(buffer)
     }
 
-    /// The next record, when all of it is in the buffer and nothing is wrong with it.
+    /// Fast path: the next record, if it is complete in the buffer and valid.
     #[inline]
     pub(super) fn at_hand(&self, buffer: &mut Buffer) -> Option<Record> {
         let interface = self.interface?;
@@ -128,7 +129,7 @@ impl Reader {
         })
     }
 
-    /// Read on until the next record is there, or say why there is none.
+    /// Reads until the next record is complete, or returns why there is none.
     #[cold]
     fn fetch(&self, buffer: &mut Buffer) -> io::Result<Step> {
         if !buffer.holds(self.record_header)? {
@@ -161,7 +162,7 @@ impl Reader {
             Lengths::SmallerIsCaptured if captured <= wire_len => {}
             _ => (captured, wire_len) = (wire_len, captured),
         }
-        // Of 32-bit seconds and fractions the sum is far from 64 bits.
+        // The sum of 32-bit seconds and fractions cannot overflow 64 bits.
         let nanos = i64::from(word(0)) * 1_000_000_000 + i64::from(word(4)) * self.unit;
         Header {
             ts: Timestamp::from_nanos(nanos),
@@ -171,7 +172,7 @@ impl Reader {
     }
 }
 
-/// What the header of a record says.
+/// The fields of a record header.
 struct Header {
     ts: Timestamp,
     captured: u32,

@@ -1,12 +1,11 @@
 //! The pcapng file (draft-ietf-opsawg-pcapng): blocks, of which sections, interfaces and packets
-//! are read.
+//! are read. Memory is bounded by the largest block that is parsed.
 //!
 //! ```text
 //! type  length  body...  length      for each block; the section's header says which byte order
 //! ```
 //!
-//! All other blocks (names, statistics, secrets, custom ones) are stepped over by their length,
-//! however long.
+//! All other blocks (names, statistics, secrets, custom ones) of any length are skipped.
 
 use std::io;
 
@@ -24,53 +23,53 @@ const INTERFACE: u32 = 1;
 const PACKET_OBSOLETE: u32 = 2;
 const PACKET_SIMPLE: u32 = 3;
 const PACKET: u32 = 6;
-/// The largest block that is looked into: a packet and room for its options.
+/// The largest block that is parsed: a packet and space for its options.
 const LARGEST: usize = RECORD_BYTES + (1 << 20);
 
-/// Where in a section the reading is.
+/// Position and state within a section.
 #[derive(Default, Debug)]
 pub(super) struct Reader {
     big_endian: bool,
     section: Vec<Interface>,
-    /// Bytes left of a block that is stepped over.
+    /// Remaining bytes of a block being skipped.
     skipping: u64,
-    /// Time of the packet before: simple packets have none of their own.
+    /// Time of the previous packet: simple packets have none.
     latest: Timestamp,
-    /// Blocks of known kinds that make no sense in themselves.
+    /// Number of invalid blocks of known kinds.
     pub(super) bad_blocks: u64,
-    /// Times of packets that no clock can have shown, see [`Timestamp::held`].
+    /// Number of packets with impossible times; see [`Timestamp::held`].
     pub(super) bad_times: u64,
 }
 
-/// An interface of the section, as far as its packets need it.
+/// The properties of a section's interface that its packets need.
 #[derive(Clone, Copy, Debug)]
 struct Interface {
-    /// Its number in the run; `None` when there are too many.
+    /// Its number in the run; `None` if there are too many.
     number: Option<u32>,
     link: LinkType,
     snaplen: u32,
     clock: Clock,
 }
 
-/// How an interface counts time.
+/// Clock of an interface.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     unit: Unit,
-    /// Seconds to be added.
+    /// Seconds added to each timestamp.
     offset: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Unit {
-    /// One tick is this many nanoseconds.
+    /// Nanoseconds per tick.
     Nanoseconds(u64),
-    /// This many ticks are a nanosecond.
+    /// Ticks per nanosecond.
     PerNanosecond(u64),
-    /// Two to this power ticks are a second.
+    /// Base-2 logarithm of the ticks per second.
     Binary(u32),
 }
 
-/// Whether these first bytes, twelve of them, begin a pcapng file.
+/// Whether these 12 first bytes begin a pcapng file.
 pub(super) fn is_section(first: &[u8]) -> bool {
     first.starts_with(&MAGIC)
         && matches!(
@@ -80,8 +79,8 @@ pub(super) fn is_section(first: &[u8]) -> bool {
 }
 
 impl Reader {
-    /// The next block; `announce` gives an interface (name, link, snap length) its number in the
-    /// run.
+    /// Reads the next block; `announce` gives an interface (name, link type, snap length) its
+    /// number in the run.
     #[inline]
     pub(super) fn step(
         &mut self,
@@ -258,7 +257,7 @@ impl Reader {
         announce: impl FnOnce(Option<String>, LinkType, u32) -> Option<u32>,
     ) {
         if body.len() < 8 || self.section.len() >= crate::limits::INTERFACES {
-            // A place in the list all the same: packets name interfaces by it.
+            // It still takes a place in the list: packets refer to interfaces by index.
             self.bad_blocks += 1;
             if self.section.len() < crate::limits::INTERFACES {
                 self.section.push(Interface {
@@ -346,13 +345,13 @@ impl Reader {
 }
 
 impl Clock {
-    /// Microseconds since 1970, where nothing else is said.
+    /// The default: microseconds since 1970.
     const DEFAULT: Self = Self {
         unit: Unit::Nanoseconds(1000),
         offset: 0,
     };
 
-    /// The moment, and whether it lay outside of what is told apart.
+    /// Converts a timestamp. Also returns whether it was outside the supported range.
     #[inline]
     fn timestamp(self, ticks: u64) -> (Timestamp, bool) {
         let nanos = match self.unit {
@@ -360,7 +359,7 @@ impl Clock {
             Unit::PerNanosecond(ticks_each) => u128::from(ticks / ticks_each),
             Unit::Binary(power) => (u128::from(ticks) * 1_000_000_000) >> power,
         };
-        // Of 64 bits times a thousand million each, the sum is far from 128 bits.
+        // 64-bit values times 10^9 cannot overflow 128 bits.
         Timestamp::held(i128::from(self.offset) * 1_000_000_000 + nanos.cast_signed())
     }
 }
@@ -410,8 +409,8 @@ mod tests {
         assert_eq!(clock.timestamp(3_000_000).0.nanos(), 1_000_000_000);
     }
 
-    /// Each resolution with each offset: what is beyond the range is held at its end, and nothing
-    /// else is.
+    /// With each resolution and offset, times beyond the range are clamped to its ends, and no
+    /// others.
     #[test]
     fn clocks_of_every_resolution_and_offset_stay_in_the_range() {
         let offsets = [i64::MIN, -9_300_000_000, -1, 0, 1, 9_300_000_000, i64::MAX];

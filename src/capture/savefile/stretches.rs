@@ -1,8 +1,8 @@
-//! *Stretches*: the parts of a plain file, each read by whichever of two threads has time for it,
-//! and taken in the file's order.
+//! *Stretches*: the chunks of a plain file. Each is read by whichever of two threads is idle; they
+//! are consumed in file order, and a bounded number is read ahead.
 //!
-//! Where a file is in the page cache, copying it from there is up to half of the work, and two
-//! threads copy twice as much.
+//! If a file is in the page cache, copying it from there is up to half of the work, and two threads
+//! copy twice as fast.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,82 +12,83 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes asked for at once: large enough that the calls cost nothing, small enough to stay in the
-/// cache. In tests of this library a small file has many.
+/// Length of a chunk in bytes: large enough that the cost of system calls is negligible, small
+/// enough for the CPU cache. Smaller in unit tests, so that small files have many.
 pub(super) const LENGTH: usize = if cfg!(test) { 96 } else { 256 << 10 };
-/// Room in front of a stretch, for the beginning of a record that ends in it: for any but the very
-/// largest.
+/// Space before a chunk for the beginning of a record that ends in it; enough for all but the very
+/// largest records.
 pub(super) const MARGIN: usize = LENGTH / 4 + LENGTH / 64;
-/// Stretches that are read or being read, and not taken.
+/// Maximum number of chunks read or being read ahead.
 const WAITING: usize = 3;
-/// Stretches that are not looked at, one behind the other, at most.
+/// Maximum number of consecutive chunks that are not searched.
 const BLIND: u32 = 31;
 
-/// What is looked for.
+/// The sought bytes.
 pub struct Sought {
-    /// Whether bytes certainly lack it. What this says of some bytes holds for each part of them.
+    /// Whether bytes certainly lack what is sought. If so, each part of them does.
     pub lacks: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
-    /// So many bytes on each side of a cut can lack it each, and not together.
+    /// Maximum bytes on each side of a split that may together contain what each side lacks.
     pub reach: usize,
 }
 
-/// One file after the other, which two threads read together. By default, none.
+/// The chunks of one file after another, read by two threads. By default, there is no file.
 #[derive(Default)]
 pub struct Stretches {
-    /// Looked for in each stretch while that is in the cache of who has read it: of most of them
-    /// nobody else needs more than the frames' headers.
+    /// Searched for in each chunk while it is in the CPU cache of the thread that read it: of most
+    /// chunks, only the frame headers are needed afterwards.
     sought: Option<Sought>,
     state: Mutex<State>,
-    /// One was read that may be waited for.
+    /// Signalled when a chunk has been read.
     read: Condvar,
-    /// There is one to be read, when last looked at: asked without the lock.
+    /// Whether a chunk is to be read, as of the last update; read without the lock.
     wanted: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     file: Option<Arc<File>>,
-    /// Goes on whenever what is being read by then is not wanted any more.
+    /// Incremented whenever the chunks being read become obsolete.
     round: u64,
-    /// How many of this round were taken.
+    /// Number of chunks of this round that were consumed.
     taken: u64,
-    /// Where the first that is not taken begins.
+    /// File offset of the first chunk that is not consumed.
     position: u64,
-    /// Those that are not taken. None: it is being read.
+    /// The chunks not consumed yet; `None` while a chunk is being read.
     waiting: VecDeque<Option<Stretch>>,
-    /// The file did not have all of one of them: behind it there is nothing to be read ahead.
+    /// Whether a chunk was short, so that nothing after it can be read ahead.
     short: bool,
-    /// So many of those to come are not looked at: what is looked for seems to be everywhere.
+    /// Number of next chunks that are not searched, because recent ones all contained the sought
+    /// bytes.
     blind: u32,
-    /// So many were not before the last one that was looked at.
+    /// Length of the last such interval (exponential back-off).
     been_blind: u32,
-    /// Memory to be read into.
+    /// Free memory blocks.
     spare: Vec<Vec<u8>>,
 }
 
-/// One that is read.
+/// A chunk that was read.
 #[derive(Default)]
 pub(super) struct Stretch {
-    /// Its bytes are behind [`MARGIN`].
+    /// Memory; the chunk's bytes start at [`MARGIN`].
     pub(super) memory: Vec<u8>,
-    /// So many: fewer than usual at the end of the file, or where it could not be read.
+    /// Number of bytes: less than [`LENGTH`] at the end of the file, or before a read error.
     pub(super) length: usize,
-    /// They certainly lack what is looked for.
+    /// Whether the bytes certainly lack what is sought.
     pub(super) lacks: bool,
-    /// It was read, or begun to be, before all in front of it was.
+    /// Whether reading it began before all previous chunks were read.
     early: bool,
     error: Option<io::Error>,
 }
 
-/// One that is to be read.
+/// A chunk to be read.
 struct Claim {
     file: Arc<File>,
     round: u64,
-    /// Its number in the round, from 0.
+    /// Index in the round, from 0.
     number: u64,
     position: u64,
     memory: Vec<u8>,
-    /// It is to be looked at.
+    /// Whether it is to be searched.
     look: bool,
     early: bool,
 }
@@ -100,7 +101,7 @@ impl Stretches {
         }
     }
 
-    /// Read this file from now on, from this byte on, or none.
+    /// Switches to this file, from this offset on, or to none.
     pub(super) fn turn_to(&self, file: Option<Arc<File>>, position: u64) {
         let mut state = self.lock();
         state.file = file;
@@ -108,11 +109,11 @@ impl Stretches {
         self.tell(&state);
     }
 
-    /// The next stretch; without bytes where the file ends. The memory of one that was taken before
-    /// is used again.
+    /// Returns the next chunk, which is empty at the end of the file. Consumed chunks' memory is
+    /// reused.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// The file cannot be read.
     pub(super) fn next(&self) -> io::Result<Stretch> {
         let mut state = self.lock();
         loop {
@@ -120,14 +121,14 @@ impl Stretches {
                 let mut stretch = state.take();
                 self.tell(&state);
                 match stretch.error.take() {
-                    // The file may have more of it since then.
+                    // The file may have grown since then: read again.
                     _ if stretch.length == 0 && stretch.early => state.give_back(stretch.memory),
-                    // It comes again behind what was read.
+                    // The error occurs again when reading continues after the bytes that were read.
                     Some(error) if stretch.length == 0 => return Err(error),
                     _ => return Ok(stretch),
                 }
             } else if let Some(claim) = state.claim() {
-                // It is the first one, or one behind it while the other thread is at that.
+                // Read the first chunk, or a later one while the other thread reads the first.
                 self.tell(&state);
                 drop(state);
                 self.read(claim);
@@ -141,7 +142,7 @@ impl Stretches {
         }
     }
 
-    /// Read one, if one is to be read; whether one was.
+    /// Reads a chunk, if one is to be read. Returns whether one was.
     pub fn help(&self) -> bool {
         if !self.wanted.load(Ordering::Relaxed) {
             return false;
@@ -153,8 +154,8 @@ impl Stretches {
         claim.map(|claim| self.read(claim)).is_some()
     }
 
-    /// Whether two pieces of a file, one behind the other, lack what is looked for; `said` says
-    /// whether that is known of each.
+    /// Whether two consecutive pieces of a file lack what is sought. `known`: whether each piece is
+    /// known to lack it.
     pub(super) fn lack(&self, pieces: [&[u8]; 2], said: [bool; 2]) -> bool {
         let Some(Sought { lacks, reach }) = &self.sought else {
             return false;
@@ -164,12 +165,13 @@ impl Stretches {
             &front[front.len().saturating_sub(*reach)..],
             &behind[..behind.len().min(*reach)],
         ];
-        // A large record comes in many pieces: what is in front of them is not looked at each time.
+        // A large record arrives in many pieces: do not search those before the last again each
+        // time.
         let front_lacks = || said[0] || (front.len() <= LENGTH && lacks(front));
         said[1] && front_lacks() && lacks(&cut.concat())
     }
 
-    /// Memory that is not needed any more.
+    /// Returns memory for reuse.
     pub(super) fn give_back(&self, memory: Vec<u8>) {
         self.lock().give_back(memory);
     }
@@ -185,7 +187,7 @@ impl Stretches {
         if sought.is_some() {
             state.note(stretch.lacks);
         }
-        // In its round it is not taken before it is read.
+        // In its own round it cannot have been consumed before it was read.
         if round == state.round
             && let at = (number - state.taken) as usize
             && let Some(place) = state.waiting.get_mut(at)
@@ -206,13 +208,13 @@ impl Stretches {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // What a thread leaves behind that panicked is as good as before: nothing in here does.
+        // Recover from a poisoned lock: no code under the lock panics, so the state is consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Stretch {
-    /// Its bytes.
+    /// The bytes of the chunk.
     pub(super) fn bytes(&self) -> &[u8] {
         let behind = self.memory.get(MARGIN..).unwrap_or_default();
         behind.get(..self.length).unwrap_or_default()
@@ -220,7 +222,7 @@ impl Stretch {
 }
 
 impl State {
-    /// Forget what is read ahead, and read on here.
+    /// Discards the chunks read ahead, and continues at this offset.
     fn go_on_at(&mut self, position: u64) {
         self.round += 1;
         self.taken = 0;
@@ -231,13 +233,13 @@ impl State {
         }
     }
 
-    /// Take the first one, which is read.
+    /// Consumes the first chunk, which has been read.
     fn take(&mut self) -> Stretch {
         let stretch = self.waiting.pop_front().flatten().unwrap_or_default();
         self.taken += 1;
         self.position += stretch.length as u64;
         if stretch.length < LENGTH {
-            // More may be there by now, but not where those behind it begin.
+            // The file may have grown, so that chunks read ahead start at wrong offsets.
             self.go_on_at(self.position);
         }
         stretch
@@ -247,7 +249,7 @@ impl State {
         self.file.is_some() && !self.short && self.waiting.len() < WAITING
     }
 
-    /// The next one that nobody reads, to be read by who asks.
+    /// The next chunk that no thread reads yet, to be read by the caller.
     fn claim(&mut self) -> Option<Claim> {
         let file = self.file.as_ref().filter(|_| self.wants())?;
         let ahead = self.waiting.len() as u64;
@@ -255,7 +257,7 @@ impl State {
             file: Arc::clone(file),
             round: self.round,
             number: self.taken + ahead,
-            // Those in front of it will be whole, or this one is forgotten.
+            // If a previous chunk turns out short, this one is discarded.
             position: self.position + ahead * LENGTH as u64,
             memory: self.spare.pop().unwrap_or_default(),
             look: self.blind == 0,
@@ -266,7 +268,7 @@ impl State {
         Some(claim)
     }
 
-    /// Note what was seen in one that was looked at.
+    /// Updates the back-off after a chunk was searched.
     fn note(&mut self, lacks: bool) {
         self.been_blind = match lacks {
             true => 0,
@@ -293,7 +295,7 @@ impl Claim {
             ..
         } = self;
         if memory.is_empty() {
-            // The system's zeros: not written before they are read into.
+            // Fresh zeroed pages are not touched before they are read into.
             memory = vec![0; MARGIN + LENGTH];
         }
         let mut stretch = Stretch {
@@ -341,7 +343,7 @@ mod tests {
         (0..count).map(|number| (number * 7) as u8).collect()
     }
 
-    /// All stretches up to the end.
+    /// The bytes of all chunks up to the end.
     fn all(stretches: &Stretches) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
@@ -395,7 +397,7 @@ mod tests {
         let stretches = Stretches::default();
         stretches.turn_to(Some(read), 0);
         while stretches.help() {}
-        // What is read ahead by now ends here, and goes on in the middle of what comes.
+        // The chunks read ahead end here, in the middle of the final file.
         written.write_all(&bytes[LENGTH + 5..]).unwrap();
         assert!(all(&stretches) == bytes);
     }

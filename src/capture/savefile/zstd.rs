@@ -1,41 +1,41 @@
-//! A reader of zstd files (RFC 8878): all frames of the file one after the other, skippable ones
-//! left out.
+//! Reads zstd files (RFC 8878): all frames in order, without skippable ones. Damaged input gives an
+//! error, never a panic, and the window size is limited.
 //!
-//! The `ruzstd` crate unpacks block by block. Two things are added. Each block is gathered here
-//! before it is unpacked, so that a pipe may fall silent in the middle of one and nothing is lost.
-//! And where the file ends too early, the crate still holds back a window of unpacked bytes; an
-//! empty last block of our own makes it give them up, so that all that was written before the cut
+//! The `ruzstd` crate decompresses block by block. This reader adds two things. Each block is
+//! collected before it is decompressed, so that a pipe may pause within a block without loss. And
+//! for a truncated file, where the crate holds back a window of decompressed bytes, an artificial
+//! empty last block makes it release them, so that everything before the cut is read.
 //! is read.
 
 use std::io::{self, Read};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// The largest window a file may ask for: what the `zstd` program itself accepts by default.
+/// The largest accepted window in bytes: the default limit of the `zstd` program.
 const WINDOW: u64 = 128 << 20;
-/// An empty raw block that says it is the last, and room for a checksum, which the crate does not
-/// compare.
+/// An empty raw block marked as the last, and space for a checksum, which the crate does not
+/// verify.
 const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
-/// Unpacks a zstd stream.
+/// Decompresses a zstd stream.
 pub(super) struct Decoder<R> {
     source: R,
-    /// Holds what is unpacked and not yet read.
+    /// Holds bytes that are decompressed and not yet read.
     unpacked: FrameDecoder,
-    /// The compressed bytes of the next element: a frame's header, or a block.
+    /// The compressed bytes of the next element: a frame header or a block.
     element: Vec<u8>,
     stage: Stage,
 }
 
 enum Stage {
-    /// Before a frame; a clean end is possible.
+    /// Before a frame, where the stream may end.
     Header,
     Block {
         checksum: bool,
     },
-    /// A skippable frame has this many bytes left.
+    /// Remaining bytes of a skippable frame.
     Skipping(u64),
-    /// Nothing more is read; the error is told after the last unpacked byte.
+    /// Nothing more is read; the error is returned after the last decompressed byte.
     Ended(Option<io::Error>),
 }
 
@@ -51,7 +51,8 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// Make the element at least this long. What was gathered stays when the source would block.
+    /// Reads until the element has this length. Bytes already read are kept if the source would
+    /// block.
     fn gather(&mut self, length: usize) -> io::Result<()> {
         while self.element.len() < length {
             let missing = (length - self.element.len()) as u64;
@@ -67,7 +68,7 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// Read and unpack one element.
+    /// Reads and decompresses one element.
     fn advance(&mut self) -> io::Result<()> {
         match &mut self.stage {
             Stage::Header => self.header(),
@@ -96,7 +97,7 @@ impl<R: Read> Decoder<R> {
         }
     }
 
-    /// RFC 8878, 3.1.1.1 and 3.1.2.
+    /// RFC 8878, sections 3.1.1.1 and 3.1.2.
     fn header(&mut self) -> io::Result<()> {
         match self.gather(4) {
             Err(error)
@@ -136,7 +137,7 @@ impl<R: Read> Decoder<R> {
         Ok(())
     }
 
-    /// RFC 8878, 3.1.1.2.
+    /// RFC 8878, section 3.1.1.2.
     fn block(&mut self, checksum: bool) -> io::Result<()> {
         self.gather(3)?;
         let header = u32::from_le_bytes([self.element[0], self.element[1], self.element[2], 0]);
@@ -177,7 +178,7 @@ impl<R: Read> Read for Decoder<R> {
                     return Err(error);
                 }
                 Err(error) if !matches!(self.stage, Stage::Ended(_)) => {
-                    // Fails only where no frame was begun, and then there is nothing to be had.
+                    // Fails only if no frame has begun; then no bytes are held.
                     let _ = self
                         .unpacked
                         .decode_blocks(&LAST_BLOCK[..], BlockDecodingStrategy::UptoBlocks(1));

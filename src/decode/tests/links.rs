@@ -1,9 +1,9 @@
-//! Frames of all links and with all tags in, the packet inside out.
+//! Frames of all link types and with all tags, each around the same packet.
 
 use super::*;
 use crate::foreign::{Foreign, Wireless};
 
-/// The path, and whether the needle is there.
+/// The path, and whether the needle is in the payload.
 fn path(link: LinkType, bytes: &[u8]) -> u32 {
     let packet = decoded(link, bytes).unwrap_or_else(|why| panic!("{link}: {why:?}"));
     assert_eq!(packet.payload, b"needle", "{link} {bytes:02x?}");
@@ -38,7 +38,7 @@ fn each_link_type_leads_to_the_packet_inside() {
             LinkType::ETHERNET,
             on(&[2; 12], &on(&[0, 60, 6, 6, 3], &core)),
         ),
-        // Some say Ethernet and have none.
+        // Some captures declare Ethernet and have none.
         (LinkType::ETHERNET, core.clone()),
         (LinkType::LINUX_SLL, on(&sll, &core)),
         (LinkType::LINUX_SLL2, on(&sll2, &six)),
@@ -148,7 +148,7 @@ fn each_link_type_leads_to_the_packet_inside() {
         assert_eq!(path(*link, bytes), 0);
         assert!(LinkType::KNOWN.contains(link), "{link}");
         for len in 0..bytes.len() {
-            // Whatever was cut off, there is a packet or a reason.
+            // However the frame is cut, there is a packet or a reason.
             let _ = decoded(*link, &bytes[..len]);
         }
     }
@@ -253,7 +253,7 @@ fn each_tag_leads_to_the_packet_inside() {
             let _ = decoded(LinkType::ETHERNET, &bytes[..len]);
         }
     }
-    // Networks with the same addresses are told apart.
+    // Networks with the same addresses are distinguished.
     let mut paths = vec![0];
     for bytes in [
         ethernet(0x8100, &typed(&[0, 7])),
@@ -269,7 +269,7 @@ fn each_tag_leads_to_the_packet_inside() {
 }
 
 #[test]
-fn tags_of_any_depth_are_taken_off_and_tell_paths_apart() {
+fn tags_of_any_depth_are_removed_and_distinguish_paths() {
     let tagged = |tags: &[u8]| {
         let mut bytes = vec![0; 12];
         for tag in tags {
@@ -288,10 +288,10 @@ fn tags_of_any_depth_are_taken_off_and_tell_paths_apart() {
         assert_eq!(untagged(&frame, &mut scratch), tagged(&[]), "{tags:?}");
     }
     assert_eq!(paths[0], 0);
-    // No number at all, in front of one or behind it.
+    // Id 0, before or after another tag.
     assert_eq!(path(LinkType::ETHERNET, &tagged(&[0, 2])), paths[2]);
     assert_eq!(path(LinkType::ETHERNET, &tagged(&[2, 0])), paths[2]);
-    // Other tags that can be taken out.
+    // Other tags that can be cut out.
     let mixed = [
         &[2; 12][..],
         &[0x89, 0x26, 0, 1, 0, 2, 0x89, 0x3f, 0, 1, 0, 2, 0, 0, 8, 0],

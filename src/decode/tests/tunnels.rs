@@ -1,4 +1,4 @@
-//! Tunnels in, the packet inside out.
+//! Tunnels, each around the same packet.
 
 use super::*;
 use crate::limits::TUNNELS;
@@ -16,14 +16,14 @@ fn over(port: u16, header: &[u8], inner: &[u8]) -> Vec<u8> {
     packet4(17, &udp(50_000, port, &[header, inner].concat()))
 }
 
-/// A header of a service chain (RFC 8300) in front of IPv4.
+/// A service chain header (RFC 8300) before IPv4.
 const CHAIN: [u8; 8] = [0, 0x02, 2, 1, 0, 0, 1, 0xff];
-/// An authentication header in front of IPv4.
+/// An authentication header before IPv4.
 const AH: [u8; 24] = [
     4, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,
 ];
 
-/// A payload with RFC 4303's frame around it, with no encryption and so many bytes of a checksum.
+/// A payload in an RFC 4303 frame, with null encryption and a checksum of the given length.
 fn encapsulated(next: u8, payload: &[u8], sum: usize) -> Vec<u8> {
     let mut bytes = vec![0, 0, 1, 0, 0, 0, 0, 1];
     bytes.extend(payload);
@@ -207,7 +207,7 @@ fn each_tunnel_leads_to_the_packet_inside() {
     for (name, bytes) in table {
         let packet = decoded(LinkType::RAW, &bytes).unwrap();
         assert_eq!(packet.payload, b"needle", "{name}");
-        // An authentication header is part of IP's own.
+        // An authentication header belongs to the IP headers.
         assert_eq!(packet.tunnels, 1, "{name}");
         let four = packet.ip.src.is_ipv4();
         assert_eq!(
@@ -254,7 +254,7 @@ fn tunnel_depth_bomb() {
 }
 
 #[test]
-fn networks_with_the_same_addresses_are_told_apart() {
+fn networks_with_the_same_addresses_are_distinguished() {
     let frame = ethernet(0x0800, &core());
     let one = over(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame);
     let other = over(4789, &[8, 0, 0, 0, 0, 0, 6, 0], &frame);
@@ -263,7 +263,7 @@ fn networks_with_the_same_addresses_are_told_apart() {
     assert_ne!(path(&one), path(&core()));
 }
 
-/// Headers of IP that stand in front of another one's header.
+/// IP headers that precede another one's header.
 #[test]
 fn what_stands_in_front_of_a_transport_header_is_taken_off() {
     let inner = udp(1000, 2000, b"needle");
@@ -300,7 +300,7 @@ fn what_stands_in_front_of_a_transport_header_is_taken_off() {
             "{name}"
         );
     }
-    // What is encrypted looks like anything.
+    // Encrypted bytes may look like anything.
     let mut secret = encapsulated(17, &inner, 12);
     for byte in &mut secret[8..] {
         *byte ^= 0x5a;
@@ -329,7 +329,7 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
         frame
     };
     let trailing = [&frame[..], &[b'x'; 80]].concat();
-    // (from, to, header, inside, taken apart, doubtful)
+    // (from, to, header, inside, decoded, doubtful)
     let table: [(u16, u16, &[u8], &[u8], bool, bool); 14] = [
         (50_000, 4789, &vxlan, &frame, true, false),
         (50_000, 4789, &vxlan, &unsummed, true, true),
@@ -343,7 +343,8 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
         (6081, 514, &geneve, &unsummed, false, false),
         (6081, 514, &geneve, &frame, true, true),
         (50_000, 6081, &geneve, &frame, true, false),
-        // Not even what proves itself comes out of what only GRE's or GTP's own port would tell.
+        // A valid inner packet is not decoded either if only GRE's or GTP's own port would identify
+        // the tunnel.
         (4754, 514, &[0, 0, 8, 0], &core(), false, false),
         (
             2152,

@@ -52,7 +52,7 @@ impl Selector {
             // What may yet turn out not to be wanted is not shown: it waits, and no more is kept
             // than may wait.
             if full {
-                open.unit.sate();
+                open.unit.pause_excerpts();
             }
             return;
         }
@@ -131,7 +131,7 @@ impl Selector {
         self.count_message(flow, tracking);
         match side {
             Role::Single => open.unit.mark(tracking.mark(dir)),
-            Role::Request => tracking.asked(ordinal, dir, open.last, open.unit.said()),
+            Role::Request => tracking.asked(ordinal, dir, open.last, open.unit.received()),
             Role::Response => {}
         }
         let exchange = match side {
@@ -284,7 +284,7 @@ impl Selector {
                 if exchange.request_end.is_none()
                     && let Some(open) = tracking.request_dir(request_dir, exchange.number)
                 {
-                    exchange.sent = open.unit.said();
+                    exchange.sent = open.unit.received();
                 }
                 if found || matched {
                     let failed = meta.failed;

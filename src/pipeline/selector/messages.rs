@@ -30,7 +30,7 @@ impl Selector {
                     return;
                 };
                 open.comes(by);
-                let tls = is_burst(open.begin.kind) && open.unit.said() == 0 && is_tls(bytes);
+                let tls = is_burst(open.begin.kind) && open.unit.received() == 0 && is_tls(bytes);
                 let query = &self.options.query;
                 open.unit
                     .feed(query, &self.options.keep, part, bytes, lacks);

@@ -1,4 +1,5 @@
-//! The lists of an archive's entry: fields, cookies, parameters; and the text of a body.
+//! The lists in an archive's entry (fields, cookies, parameters) and the text of a body. Missing or
+//! malformed parts give empty lists.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use crate::hit::{Hit, Piece};
 use crate::message::{Decoding, Role};
 use crate::render::parts::{body, field, fields};
 
-/// Bytes as text: UTF-8, or else ISO 8859-1.
+/// Decodes bytes as UTF-8, or else as ISO 8859-1.
 pub(super) fn latin(bytes: &[u8]) -> String {
     match str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -23,7 +24,7 @@ fn pair(name: &[u8], value: &[u8]) -> Value {
     json!({"name": latin(name), "value": latin(value)})
 }
 
-/// Of `Cookie`, or of `Set-Cookie` with what it says about them.
+/// The cookies of `Cookie`, or those of `Set-Cookie` with their attributes.
 pub(super) fn cookies(hit: &Hit<'_>) -> Vec<Value> {
     let asks = hit.kind.side == Role::Request;
     let wanted = if asks { "cookie" } else { "set-cookie" };
@@ -49,7 +50,7 @@ pub(super) fn cookies(hit: &Hit<'_>) -> Vec<Value> {
     cookies
 }
 
-/// What an attribute says about a cookie.
+/// Adds an attribute to a cookie.
 fn note(attribute: &[u8], cookie: &mut Value) {
     let (name, value) = cut(attribute, b'=');
     match name.to_ascii_lowercase().as_slice() {
@@ -58,7 +59,7 @@ fn note(attribute: &[u8], cookie: &mut Value) {
         b"httponly" => cookie["httpOnly"] = json!(true),
         b"secure" => cookie["secure"] = json!(true),
         b"expires" => {
-            // Netscape's form has dashes: Wed, 21-Oct-2015 07:28:00 GMT.
+            // The Netscape format has dashes: Wed, 21-Oct-2015 07:28:00 GMT.
             let date = latin(value).replace('-', " ");
             if let Ok(date) = jiff::fmt::rfc2822::parse(&date) {
                 cookie["expires"] = json!(date.timestamp().to_string());
@@ -68,7 +69,7 @@ fn note(attribute: &[u8], cookie: &mut Value) {
     }
 }
 
-/// The parameters of a target's query, decoded.
+/// The decoded parameters of a target's query.
 pub(super) fn query(target: &[u8]) -> Vec<Value> {
     let (_, query) = cut(target, b'?');
     parameters(cut(query, b'#').0)
@@ -85,19 +86,19 @@ fn parameters(text: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// `%41` and `+` in forms and queries.
+/// Decodes `%41` and `+` as in forms and queries.
 fn decoded(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        let coded = behind.get(..2).filter(|_| *byte == b'%');
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let coded = after.get(..2).filter(|_| *byte == b'%');
         let coded =
             coded.and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
         match coded {
             Some(coded) => {
                 out.push(coded);
-                rest = behind.get(2..).unwrap_or_default();
+                rest = after.get(2..).unwrap_or_default();
             }
             None => out.push(if *byte == b'+' { b' ' } else { *byte }),
         }
@@ -105,24 +106,22 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The body of a question: its text, and for a form the parameters in it.
-pub(super) fn post(question: &Hit<'_>) -> Value {
-    let kind = field(question, "content-type")
-        .map(latin)
-        .unwrap_or_default();
+/// The body of a request: its text, and for a form its parameters.
+pub(super) fn post(hit: &Hit<'_>) -> Value {
+    let kind = field(hit, "content-type").map(latin).unwrap_or_default();
     let form = "application/x-www-form-urlencoded";
     let is_form = kind
         .get(..form.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(form));
     let mut post = json!({"mimeType": kind});
     if is_form {
-        post["params"] = json!(parameters(body(question)));
+        post["params"] = json!(parameters(body(hit)));
     }
-    text(question, "_encoding", &mut post);
+    text(hit, "_encoding", &mut post);
     post
 }
 
-/// Put the text of a body into `object`, and how it is coded under the name `encoding`.
+/// Adds the text of a body to `object`, and its encoding under the key `encoding`.
 pub(super) fn text(hit: &Hit<'_>, encoding: &str, object: &mut Value) {
     let bytes = body(hit);
     if let Ok(text) = str::from_utf8(bytes) {
@@ -135,7 +134,7 @@ pub(super) fn text(hit: &Hit<'_>, encoding: &str, object: &mut Value) {
     comment(hit, object);
 }
 
-/// What is not there of a body, or not as it should be.
+/// Adds a comment that names what is missing from a body or faulty in it.
 pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
     let (mut skipped, mut missing) = (0, 0);
     for piece in hit.text.pieces {
@@ -164,7 +163,7 @@ pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
     }
 }
 
-/// What is in front of the first `sign`, and what is behind it, trimmed.
+/// The text before the first `sign` and the text after it, both trimmed.
 fn cut(text: &[u8], sign: u8) -> (&[u8], &[u8]) {
     match memchr::memchr(sign, text) {
         Some(at) => (

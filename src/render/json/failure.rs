@@ -1,13 +1,13 @@
 //! A failure as data: a record of its own, with the fields of a message, or a member of an
-//! incomplete message.
+//! incomplete message. Field names are part of the schema.
 
 use crate::failure::{Failed, Failure, FailureKind, More};
 
 use super::line::Line;
 use super::record::{Moments, flow};
 
-/// The fields of a failure that is a record: a connection, or the answer of a request that has
-/// none.
+/// Writes the fields of a failure that is a record: of a connection, or of a request without a
+/// response.
 pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut Moments) {
     let responses = failure.number > 0;
     match responses {
@@ -70,7 +70,7 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
     });
 }
 
-/// What failed, as the last member of an object.
+/// Writes a failure as the last member of an object.
 pub(super) fn member(failed: &Failed, line: &mut Line<'_>, more: impl FnOnce(&mut Line<'_>)) {
     let (kind, end, syns) = match failed.kind {
         FailureKind::Refused => ("refused", None, None),

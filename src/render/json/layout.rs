@@ -1,8 +1,8 @@
-//! Where the kept text of a message lies in the message: what is the head, the start of the body,
-//! an excerpt, a gap.
+//! Maps the kept text of a message to positions in the message: the head, the start of the body,
+//! excerpts and gaps. Linear in the number of pieces.
 //!
-//! Places in the body count its decoded bytes as far as they were captured: bytes that are missing
-//! have a place, and no length, since nobody knows what they would have become.
+//! Positions in the body count its decoded bytes, as far as they were captured. A gap has a
+//! position but no length, since its decoded size is unknown.
 //!
 //! ```text
 //! text.bytes   head ┊ body, its start ┊ around a match ┊ ...
@@ -14,22 +14,22 @@ use std::ops::Range;
 use crate::hit::{Hit, Piece};
 use crate::stream::GapReason;
 
-/// The kept text of a message, by its parts.
+/// The kept text of a message, split into its parts.
 pub(super) struct Layout<'a> {
-    /// What is kept of the head.
+    /// The kept part of the head.
     pub(super) head: &'a [u8],
-    /// What is kept of the body from its start; of a portion, what goes on there.
+    /// The part of the body kept from its start; in a later portion, its continuation.
     pub(super) body: &'a [u8],
-    /// What is kept of it further on, in order.
+    /// The parts of the body kept after that, in order.
     pub(super) excerpts: Vec<Excerpt<'a>>,
-    /// Bytes that were not captured, in order.
+    /// The gaps, in order.
     pub(super) gaps: Vec<Gap>,
-    /// Kept pieces, and what was carried: their range of `text.bytes`, and their place in the head
+    /// Kept pieces and carried context: their range in `text.bytes`, and their position in the head
     /// or the body.
     spans: Vec<(Range<usize>, u64)>,
 }
 
-/// A piece of a body.
+/// A part of the body.
 pub(super) struct Excerpt<'a> {
     pub(super) at: u64,
     pub(super) bytes: &'a [u8],
@@ -37,15 +37,15 @@ pub(super) struct Excerpt<'a> {
 
 /// Bytes that were not captured.
 pub(super) struct Gap {
-    /// They belong to the head.
+    /// Whether the gap is in the head.
     pub(super) in_head: bool,
-    /// They belong in front of this byte.
+    /// Position of the byte after the gap.
     pub(super) at: u64,
     pub(super) len: u64,
     pub(super) reason: GapReason,
 }
 
-/// Where a match is.
+/// Position of a match.
 pub(super) struct Place<'a> {
     pub(super) in_head: bool,
     pub(super) at: u64,
@@ -59,17 +59,17 @@ impl<'a> Layout<'a> {
         let slice = |range: Range<usize>| text.get(range).unwrap_or_default();
         let cut = is_cut(slice(0..head));
         let (mut spans, mut excerpts, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
-        // How far the text and the body are gone through, and whether all of the body up to here is
+        // Position reached in the text and in the body, and whether the whole body up to it is
         // kept.
         let carried = hit.carried;
-        let told = carried.len.min(text.len());
-        let (mut done, mut at, mut whole) = (told, hit.start, !carried.skipped);
-        let mut body = head.max(told)..head.max(told);
-        if told > 0 {
-            let split = carried.head.min(told);
-            let behind = hit.start.saturating_sub((told - split) as u64);
+        let shown = carried.len.min(text.len());
+        let (mut done, mut at, mut whole) = (shown, hit.start, !carried.skipped);
+        let mut body = head.max(shown)..head.max(shown);
+        if shown > 0 {
+            let split = carried.head.min(shown);
+            let body_at = hit.start.saturating_sub((shown - split) as u64);
             spans.push((0..split, carried.at));
-            spans.push((split..told, behind));
+            spans.push((split..shown, body_at));
         }
         for piece in hit.text.pieces {
             match piece {
@@ -99,7 +99,7 @@ impl<'a> Layout<'a> {
                     whole = false;
                 }
                 Piece::Missing(len, reason) => {
-                    // Behind a head that has no end it hides that.
+                    // A gap after an incomplete head hides the end of the head.
                     let in_head = done < head || cut && at == 0;
                     gaps.push(Gap {
                         in_head,
@@ -111,10 +111,11 @@ impl<'a> Layout<'a> {
             }
         }
         let mut body = slice(body);
-        // What was cut by its bytes ends with a whole character. (Behind a portion it goes on.)
-        let told = hit.start.saturating_add(body.len() as u64);
+        // If the body was cut at a limit, drop an incomplete character at its end. (After a portion
+        // it continues.)
+        let kept_end = hit.start.saturating_add(body.len() as u64);
         let cut = match hit.is_end() {
-            true => told < hit.body_size,
+            true => kept_end < hit.body_size,
             false => !whole && !carried.skipped,
         };
         if cut {
@@ -129,13 +130,13 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The end of the head is not there: it was not captured, or not kept.
+    /// Whether the end of the head is missing: it was not captured, or not kept.
     pub(super) fn head_is_cut(&self) -> bool {
         is_cut(self.head)
     }
 
-    /// Where the matches of a hit are; one that begins in the head and ends in the body has its
-    /// place in the head.
+    /// The positions of the matches of a hit. A match that begins in the head and ends in the body
+    /// has a position in the head.
     pub(super) fn places(&self, hit: &Hit<'a>) -> impl Iterator<Item = Place<'a>> {
         let mut spans = self.spans.iter().peekable();
         hit.settled().iter().filter_map(move |found| {
@@ -160,8 +161,8 @@ fn is_cut(head: &[u8]) -> bool {
     !head.is_empty() && !head.ends_with(b"\n\n") && !head.ends_with(b"\n\r\n")
 }
 
-/// The range of `bytes`, cut out of a text by their count, that is without the parts of a character
-/// at its end, and with `both` at its start. All of them when they are no text all the same.
+/// The range of `bytes`, which were cut from a text by count, without an incomplete character at
+/// the end and, if `both`, at the start. The whole range if the bytes are not text anyway.
 fn whole_characters(bytes: &[u8], both: bool) -> Range<usize> {
     let all = 0..bytes.len();
     let inner = bytes.iter().take(3);
@@ -172,7 +173,7 @@ fn whole_characters(bytes: &[u8], both: bool) -> Range<usize> {
     let rest = bytes.get(start..).unwrap_or_default();
     match str::from_utf8(rest) {
         Ok(_) => start..all.end,
-        // The end is there, but for a character that is not.
+        // The text ends inside a character.
         Err(error) if error.error_len().is_none() => start..start + error.valid_up_to(),
         Err(_) => all,
     }

@@ -1,5 +1,5 @@
-//! How JSON is written: one line, straight into the output's text, in plain runs as long as they
-//! are.
+//! Writes JSON on one line, directly into the output's buffer. The result is valid JSON for any
+//! bytes, and has no character that controls a terminal.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -7,23 +7,24 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// A line in the making. Commas are put where they belong.
+/// A line being written. Commas are inserted automatically.
 pub(super) struct Line<'t> {
     text: &'t mut Vec<u8>,
 }
 
 impl<'t> Line<'t> {
-    /// A line behind what is in `text`.
+    /// Starts a line at the end of `text`.
     pub(super) fn new(text: &'t mut Vec<u8>) -> Self {
         Self { text }
     }
 
-    /// The line is over.
+    /// Ends the line.
     pub(super) fn end(self) {
         self.text.push(b'\n');
     }
 
-    /// A key of the open object; its value is to follow. Keys are the program's own words.
+    /// Writes a key of the open object; its value must follow. Keys are literals and need no
+    /// escaping.
     pub(super) fn key(&mut self, key: &str) -> &mut Self {
         self.comma();
         self.text.push(b'"');
@@ -52,7 +53,7 @@ impl<'t> Line<'t> {
         self.plain(number);
     }
 
-    /// Text.
+    /// Writes a string.
     pub(super) fn string(&mut self, text: &str) {
         self.comma();
         self.text.push(b'"');
@@ -67,12 +68,12 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// Bytes of any kind: `{"text":..}` when they are UTF-8, else `{"bytes":..}` in Base64.
+    /// Writes arbitrary bytes: `{"text":..}` if they are UTF-8, else `{"bytes":..}` in Base64.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.object(|line| line.text_or_bytes(bytes));
     }
 
-    /// The only key of [`Self::bytes`], for objects that have others beside it.
+    /// Writes only the member of [`Self::bytes`], for objects with further members.
     pub(super) fn text_or_bytes(&mut self, bytes: &[u8]) {
         match str::from_utf8(bytes) {
             Ok(text) => self.key("text").string(text),
@@ -80,7 +81,7 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// Nanoseconds as seconds, exactly.
+    /// Writes nanoseconds as seconds, exactly.
     pub(super) fn seconds(&mut self, nanos: Option<i64>) {
         let Some(nanos) = nanos else {
             return self.null();
@@ -102,15 +103,15 @@ impl<'t> Line<'t> {
         self.comma();
         self.text.push(b'"');
         let from = self.text.len();
-        // Four characters for each three bytes begun.
+        // Four characters for each group of up to three bytes.
         self.text.resize(from + bytes.len().div_ceil(3) * 4, 0);
-        let room = self.text.get_mut(from..).unwrap_or_default();
-        let written = BASE64.encode_slice(bytes, room).unwrap_or_default();
+        let space = self.text.get_mut(from..).unwrap_or_default();
+        let written = BASE64.encode_slice(bytes, space).unwrap_or_default();
         self.text.truncate(from + written);
         self.text.push(b'"');
     }
 
-    /// A value that needs no escaping.
+    /// Writes a value that needs no escaping.
     fn plain(&mut self, value: impl Display) {
         self.comma();
         // Writing to memory does not fail.
@@ -124,7 +125,7 @@ impl<'t> Line<'t> {
         self.text.push(close);
     }
 
-    /// Between two values. No value ends like what stands in front of a first one.
+    /// Writes a comma between two values. No value ends with a byte that may precede a first one.
     fn comma(&mut self) {
         if !matches!(self.text.last(), None | Some(b'{' | b'[' | b':' | b'\n')) {
             self.text.push(b',');
@@ -132,14 +133,14 @@ impl<'t> Line<'t> {
     }
 }
 
-/// Append `text` as the inside of a JSON string: quotes and what steers are escaped, the rest is
-/// copied in runs.
+/// Appends `text` as the content of a JSON string. Quotes and control characters are escaped, the
+/// rest is copied in runs.
 fn escape(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     loop {
         let plain = rest.bytes().position(|byte| SUSPECT[usize::from(byte)]);
         let Some(at) = plain else { break };
-        // A suspect is the first byte of a character, so that this is no cut inside of one.
+        // A suspect is the first byte of a character, so this does not split a character.
         let (run, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.extend_from_slice(run.as_bytes());
         let mut characters = from.chars();
@@ -178,9 +179,9 @@ const fn suspects() -> [bool; 256] {
     table
 }
 
-/// Whether a character could steer a terminal, or shows nothing where it stands: controls, format
-/// characters (among them bidirectional and zero-width ones), separators of lines and paragraphs,
-/// fillers, tags, and what is no character.
+/// Whether a character could control a terminal or is invisible: controls, format characters
+/// (including bidirectional and zero-width ones), line and paragraph separators, fillers, tags, and
+/// code points that are no characters.
 fn steers(c: char) -> bool {
     matches!(u32::from(c),
         0..=0x1f | 0x7f..=0x9f | 0xad | 0x34f | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2
@@ -207,7 +208,7 @@ mod tests {
         let line = written(|line| line.string(&all));
         assert!(!line.chars().any(steers));
         assert_eq!(serde_json::from_str::<String>(&line).unwrap(), all);
-        // The table of first bytes lets none of them pass.
+        // The table of first bytes covers all of them.
         for c in ('\0'..=char::MAX).filter(|c| steers(*c)) {
             assert!(SUSPECT[usize::from(c.encode_utf8(&mut [0; 4]).as_bytes()[0])]);
         }

@@ -1,4 +1,5 @@
-//! A message as data: the fields of `match` and `context`.
+//! A message as data: the fields of `match` and `context`. All records have the same fields in the
+//! same order, except for `failure`.
 
 use std::fmt::Write as _;
 
@@ -16,19 +17,20 @@ use super::line::Line;
 /// A message to be written.
 pub(super) struct Record<'a> {
     pub(super) hit: &'a Hit<'a>,
-    /// Its text is at hand.
+    /// Whether its text was kept.
     pub(super) kept: bool,
-    /// Secrets are masked in it: what does not lie in its text and fields is not told.
+    /// Whether secrets are redacted: then only redacted text and fields are written.
     pub(super) masked: bool,
 }
 
 impl Record<'_> {
-    /// Write all fields. Each record has them all, in this order, so that one is read as the next.
+    /// Writes all fields. Each record has the same ones in the same order, so readers can treat all
+    /// alike.
     pub(super) fn write(&self, line: &mut Line<'_>, moments: &mut Moments) {
         let hit = self.hit;
         let layout = Layout::of(hit);
         match hit.number {
-            // Of a packet without payload.
+            // A packet without payload has no number.
             0 => line.key("id").null(),
             number => line.key("id").number(number),
         }
@@ -92,13 +94,13 @@ impl Record<'_> {
             Role::Response => line.key("timing").object(|line| timing(line, hit)),
             Role::Request | Role::Single => line.key("timing").null(),
         }
-        // The one field that is only where there is something to say.
+        // The only optional field.
         if let Some(failed) = &hit.failed {
             failure::member(failed, line, |_| ());
         }
     }
 
-    /// What HTTP's head says. Portions behind the first have no head.
+    /// Writes the fields of HTTP's head. Portions after the first have no head.
     fn http(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
         let hit = self.hit;
         if !is_http(hit) || layout.head.is_empty() {
@@ -137,8 +139,8 @@ impl Record<'_> {
             });
             let start = memchr::memchr(b'\n', layout.head).unwrap_or(layout.head.len());
             plain &= str::from_utf8(layout.head.get(..start).unwrap_or_default()).is_ok();
-            // What the fields above do not tell to the byte is told as it was sent; what is masked
-            // is not.
+            // Write the head as sent if the fields above do not represent it exactly, but not if it
+            // is redacted.
             match plain || self.masked {
                 true => line.key("head").null(),
                 false => line.key("head").bytes(layout.head),
@@ -146,8 +148,8 @@ impl Record<'_> {
         });
     }
 
-    /// The facts of a message of another protocol, under its name: the part of the kind before the
-    /// dot.
+    /// Writes the facts of a message of another protocol under its name: the part of the kind
+    /// before the dot.
     fn facts(&self, line: &mut Line<'_>) {
         let hit = self.hit;
         let family = hit.kind.name.split('.').next().unwrap_or_default();
@@ -192,7 +194,7 @@ impl Record<'_> {
         line.key("body").object(|line| {
             line.text_or_bytes(layout.body);
             let wire = match (hit.body.wire, as_sent) {
-                // What is not HTTP's has no other size.
+                // Bodies of other protocols have no separate size on the wire.
                 (0, true) => hit.body_size,
                 (wire, _) => wire,
             };
@@ -204,10 +206,11 @@ impl Record<'_> {
             }
             line.key("encoding")
                 .string_or_null((!coding.is_empty()).then(|| coding.join(", ")).as_deref());
-            let told = hit.start.saturating_add(layout.body.len() as u64);
+            let kept_end = hit.start.saturating_add(layout.body.len() as u64);
             let cut = match over {
-                true => told != hit.body_size,
-                // What is not there is not there yet.
+                true => kept_end != hit.body_size,
+                // The message has not ended, so bytes may be missing only because they have not
+                // arrived.
                 false => !layout.excerpts.is_empty(),
             };
             line.key("truncated").bool(cut || hit.carried.skipped);
@@ -248,7 +251,7 @@ impl Record<'_> {
     }
 }
 
-/// Whether a hit has HTTP's head.
+/// Whether a hit has an HTTP head.
 fn is_http(hit: &Hit<'_>) -> bool {
     hit.kind.name.starts_with("http.")
 }
@@ -286,7 +289,7 @@ pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
     }
 }
 
-/// Without its question an answer has only the time that itself took.
+/// Without its request, a response has only the time that it took itself.
 fn timing(line: &mut Line<'_>, hit: &Hit<'_>) {
     let times = hit.times;
     let part = |of: fn(&Times) -> Option<i64>| times.as_ref().and_then(of);
@@ -305,12 +308,12 @@ const fn part(in_head: bool) -> &'static str {
     if in_head { "head" } else { "body" }
 }
 
-/// Moments as RFC 3339 has them, in UTC with nanoseconds. Records come in runs: the last second's
-/// text is remembered.
+/// Formats times as in RFC 3339, in UTC with nanoseconds. Caches the text of the last second, since
+/// records come in runs.
 #[derive(Default)]
 pub(super) struct Moments {
     second: Option<i64>,
-    /// The text up to the second and its point.
+    /// The text up to the second and the decimal point.
     date: String,
     text: String,
 }
@@ -319,7 +322,8 @@ impl Moments {
     pub(super) fn text(&mut self, ts: Timestamp) -> &str {
         if self.second != Some(ts.seconds()) {
             self.second = Some(ts.seconds());
-            // 64 bits of nanoseconds reach from 1677 to 2262, which is no trouble to anybody.
+            // 64 bits of nanoseconds cover the years 1677 to 2262, within the range of the
+            // calendar.
             let second = jiff::Timestamp::from_second(ts.seconds()).unwrap_or_default();
             self.date = second.strftime("%Y-%m-%dT%H:%M:%S.").to_string();
         }

@@ -1,4 +1,4 @@
-//! What the lines say of messages that captures hardly bring.
+//! Lines for messages that are rare in captures.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -27,7 +27,7 @@ impl Write for Sink {
     }
 }
 
-fn told(settings: Settings, show: impl FnOnce(&mut Json)) -> Vec<Value> {
+fn written(settings: Settings, show: impl FnOnce(&mut Json)) -> Vec<Value> {
     let sink = Sink::default();
     show(&mut Json::new(
         settings,
@@ -40,7 +40,7 @@ fn told(settings: Settings, show: impl FnOnce(&mut Json)) -> Vec<Value> {
 }
 
 fn one(hit: &Hit<'_>) -> Value {
-    let mut lines = told(Settings::default(), |json| json.hit(hit).unwrap());
+    let mut lines = written(Settings::default(), |json| json.hit(hit).unwrap());
     lines.remove(0)
 }
 
@@ -75,7 +75,7 @@ fn companion() -> Companion<'static> {
 }
 
 #[test]
-fn places_count_what_was_said_and_gaps_have_none() {
+fn positions_count_decoded_bytes_and_gaps_have_no_length() {
     let text = b"head\n\n0123456789match";
     let pieces = [
         Piece::Kept(0..10),
@@ -118,7 +118,7 @@ fn places_count_what_was_said_and_gaps_have_none() {
 }
 
 #[test]
-fn later_portions_are_excerpts_behind_what_was_given_out() {
+fn later_portions_are_excerpts_after_the_shown_bytes() {
     let about = companion();
     let pieces = [Piece::Skipped(5), Piece::Kept(0..4)];
     let hit = Hit {
@@ -152,8 +152,8 @@ fn later_portions_are_excerpts_behind_what_was_given_out() {
 }
 
 #[test]
-fn a_question_that_was_not_kept_is_told_as_far_as_it_is_known() {
-    let lines = told(Settings::default(), |json| {
+fn a_request_that_was_not_kept_has_the_known_fields() {
+    let lines = written(Settings::default(), |json| {
         json.companion(&companion()).unwrap();
     });
     assert_eq!(lines[0]["type"], "match");
@@ -166,8 +166,8 @@ fn a_question_that_was_not_kept_is_told_as_far_as_it_is_known() {
 }
 
 #[test]
-fn what_ends_a_run_is_told() {
-    let lines = told(Settings::default(), |json| {
+fn the_end_of_a_run_has_its_reason() {
+    let lines = written(Settings::default(), |json| {
         json.begin(&Banner::default()).unwrap();
         json.end(&Ending::Broken("the file \"x\" broke".into()))
             .unwrap();

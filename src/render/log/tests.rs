@@ -1,4 +1,4 @@
-//! Lines as they are printed.
+//! Log lines as they are printed.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -36,7 +36,7 @@ fn printed(settings: Settings, show: impl FnOnce(&mut Log)) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Times since the first line, which no time zone changes.
+/// Times since the first line, which do not depend on the time zone.
 fn settings() -> Settings {
     Settings {
         time: Time::SinceFirst,
@@ -51,7 +51,7 @@ fn end(last: u8, port: u16) -> Endpoint {
     }
 }
 
-/// One field is `Name: value`.
+/// A field is written `Name: value`.
 const NAME: Range<usize> = 0..4;
 
 fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hit<'a> {
@@ -129,7 +129,7 @@ fn asked(method: &str, host: &str, target: &str) -> Vec<Fact> {
     .to_vec()
 }
 
-/// Answered after 20 ms, whole after `total`.
+/// The response begins after 20 ms and ends after `total`.
 fn times(total: i64) -> Times {
     let at = Timestamp::from_nanos;
     Times {
@@ -277,7 +277,7 @@ fn headers_are_columns_and_nothing_in_them_steers_a_terminal() {
         assert!(line.contains("GET. we.b/."), "{line}");
         assert_eq!(notes.trim_end() == "bytes missing", want.starts_with('.'));
     }
-    // Where lines have an end, a value has no more than its column.
+    // Where lines are cut, so are values that exceed their column.
     let settings = Settings {
         fields: vec!["name".into()],
         fits: true,

@@ -1,5 +1,5 @@
-//! The rows of the table: what was counted, by host, method and path. Their number is bounded; what
-//! comes behind that is counted together with others, and said.
+//! The rows of the table: counts by host, method and path. The number of rows is bounded; requests
+//! beyond it are counted in common rows.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,17 @@ use crate::failure::{End, Failed, FailureKind};
 
 use super::took::{Took, micros};
 
-/// Rows of paths, of all hosts together, beside one for each host's other paths.
+/// Maximum number of path rows of all hosts together, in addition to one common row per host.
 pub(super) const PATHS: usize = 512;
-/// Hosts, beside one row for all others.
+/// Maximum number of hosts, in addition to one common row.
 pub(super) const HOSTS: usize = 128;
-/// Histograms of three digits. With 640 of two digits (8 MiB) all rows take 14 MiB at most,
-/// whatever comes.
+/// Maximum number of three-digit histograms. With 640 two-digit ones (8 MiB), all rows take at most
+/// 14 MiB.
 const FINE: usize = 64;
-/// Bytes of a host's name, of a method and of a path that are told apart.
+/// Maximum bytes that are distinguished of a host's name, of a method and of a path.
 const NAME: [usize; 3] = [128, 24, 256];
 
-/// What comes of an exchange: the first digit of its status, none, or something that was not
-/// captured.
+/// Results of an exchange: the first digit of its status, no response, or not captured.
 pub(super) const CLASSES: [&str; 10] = [
     "1xx",
     "2xx",
@@ -33,14 +32,14 @@ pub(super) const CLASSES: [&str; 10] = [
     "refused",
 ];
 
-/// The place of what was not captured.
+/// Index of `not captured`.
 pub(super) const NOT_CAPTURED: usize = 7;
 
 /// All rows.
 #[derive(Debug)]
 pub(super) struct Book {
     pub(super) hosts: HashMap<String, Host>,
-    /// Requests to hosts that have no rows.
+    /// Requests to hosts without a row.
     pub(super) others: Row,
     paths: usize,
     fine: usize,
@@ -49,22 +48,22 @@ pub(super) struct Book {
 /// The rows of a host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    /// By method and path.
+    /// Rows by method and path.
     pub(super) paths: HashMap<(String, String), Row>,
-    /// Requests for paths that have no rows.
+    /// Requests for paths without a row.
     pub(super) others: Row,
 }
 
-/// What was counted.
+/// Counts.
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    /// Exchanges.
+    /// Number of exchanges.
     pub(super) count: u64,
-    /// Exchanges by what came of them, as [`CLASSES`].
+    /// Number of exchanges by result, indexed as [`CLASSES`].
     pub(super) classes: [u64; CLASSES.len()],
-    /// Their times from the question's first byte to the answer's last.
+    /// Times from the first byte of the request to the last byte of the response.
     pub(super) took: Took,
-    /// The longest of these, in microseconds.
+    /// The longest of them, in microseconds.
     pub(super) max: u32,
 }
 
@@ -78,7 +77,7 @@ impl Book {
         }
     }
 
-    /// Count an exchange with what came of it, as [`class`] says, and what it took.
+    /// Counts an exchange with its result (see [`class`]) and the time it took.
     pub(super) fn add(&mut self, names: [&str; 3], class: usize, nanos: Option<i64>) {
         let (row, fine) = self.row(names);
         row.count += 1;
@@ -89,8 +88,7 @@ impl Book {
         }
     }
 
-    /// Count so many exchanges or connections of which the same came, which took no time to speak
-    /// of.
+    /// Counts several exchanges or connections with the same result, without times.
     pub(super) fn add_many(&mut self, names: [&str; 3], class: usize, count: u64) {
         let (row, _) = self.row(names);
         row.count += count;
@@ -103,9 +101,9 @@ impl Book {
             short(method, NAME[1]),
             short(path, NAME[2]),
         ];
-        let room = self.hosts.len() < HOSTS;
+        let has_space = self.hosts.len() < HOSTS;
         let known = self.hosts.contains_key(&host);
-        let row = match known || room {
+        let row = match known || has_space {
             true => {
                 let host = self.hosts.entry(host).or_default();
                 host.row(method, path, &mut self.paths)
@@ -115,7 +113,7 @@ impl Book {
         (row, &mut self.fine)
     }
 
-    /// Exchanges that are in rows of others.
+    /// Number of exchanges in common rows.
     pub(super) fn folded(&self) -> u64 {
         let others = self.hosts.values().map(|host| host.others.count);
         others.sum::<u64>() + self.others.count
@@ -135,13 +133,13 @@ impl Host {
         }
     }
 
-    /// Its rows, that of others too.
+    /// The rows, including the common one.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.paths.values().chain([&self.others])
     }
 }
 
-/// The place in [`CLASSES`] of a status, or of what failed.
+/// Index in [`CLASSES`] of a status, or of a failure.
 pub(super) const fn class(status: Result<u16, Silence>, failed: Option<&Failed>) -> usize {
     match (status, failed) {
         (
@@ -167,7 +165,7 @@ pub(super) const fn class(status: Result<u16, Silence>, failed: Option<&Failed>)
     }
 }
 
-/// The start of a name, marked when there was more.
+/// The start of a name, marked if it was cut.
 fn short(name: &str, most: usize) -> String {
     if name.len() <= most {
         return name.to_owned();
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_of_one_host_leave_rooms_for_others_of_it() {
+    fn a_host_without_rows_left_has_a_common_row() {
         let mut book = Book::new();
         for number in 0..100_000_u32 {
             book.add(
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_apart_by_case_where_it_matters_and_cut_where_they_are_long() {
+    fn names_are_distinguished_by_case_where_it_matters_and_cut_where_they_are_long() {
         let mut book = Book::new();
         book.add(["Host", "GET", "/a"], class(Ok(204), None), Some(5));
         book.add(["hOST", "GET", "/A"], class(Ok(999), None), Some(7_000));

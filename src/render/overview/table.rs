@@ -1,4 +1,5 @@
-//! The table as text. It is known as a whole, so its columns are as wide as what is in them.
+//! Formats the table as text. The whole table is available, so each column is as wide as its
+//! contents.
 //!
 //! ```text
 //! REQUESTS           COUNT  STATUS      MEDIAN        P95        P99        MAX
@@ -18,11 +19,11 @@ use crate::render::{Settings, timing};
 use super::book::{Book, CLASSES, HOSTS, Host, NOT_CAPTURED, PATHS, Row};
 use super::took::{Percentiles, Together};
 
-/// The least width of a count's and a time's column.
+/// Minimum width of the columns of counts and of times.
 const COUNT: usize = 6;
 const TOOK: usize = 9;
-/// The width of a name's column: at least, and at most where lines have no end. A wider name pushes
-/// its own line.
+/// Minimum width of the column of names, and its maximum where line length is unlimited. A wider
+/// name shifts its own line.
 const NAME: [usize; 2] = [24, 60];
 /// Characters of the longest bar.
 const BAR: usize = 20;
@@ -37,7 +38,7 @@ struct Shown {
     bar: bool,
 }
 
-/// Print what is in `book`.
+/// Prints the table of `book`.
 pub(super) fn print(book: &Book, settings: &Settings, out: &mut Vec<u8>) {
     let mut reader = Reader {
         together: Together::new(),
@@ -102,7 +103,7 @@ pub(super) fn print(book: &Book, settings: &Settings, out: &mut Vec<u8>) {
     }
 }
 
-/// What the table does not say by itself.
+/// Remarks below the table.
 fn notes(book: &Book, out: &mut Vec<u8>) {
     let mut note = |text: &str| {
         out.extend_from_slice(text.as_bytes());
@@ -128,7 +129,7 @@ fn notes(book: &Book, out: &mut Vec<u8>) {
     }
 }
 
-/// Makes lines of rows.
+/// Converts rows to lines.
 struct Reader<'a> {
     together: Together,
     settings: &'a Settings,
@@ -160,7 +161,7 @@ impl Reader<'_> {
                 key.cmp(&(Reverse(slowest(other)), Reverse(*other_count), &other.name))
             });
             lines.extend(paths.into_iter().map(|(_, line)| line.below()));
-            // A host that has nothing but others has said all in its own line.
+            // If a host has only a common row, its own line already shows it.
             if host.others.count > 0 && !host.paths.is_empty() {
                 lines.push(
                     self.line("other paths", &mut [&host.others].into_iter())
@@ -174,7 +175,7 @@ impl Reader<'_> {
         lines
     }
 
-    /// The line of what several rows hold.
+    /// The line for the sum of several rows.
     fn line(&mut self, name: &str, rows: &mut dyn Iterator<Item = &Row>) -> Shown {
         let rows: Vec<&Row> = rows.collect();
         let mut shown = Vec::new();
@@ -189,7 +190,7 @@ impl Reader<'_> {
             .iter()
             .map(|(class, many)| format!("{} {times}{many}", CLASSES[*class]))
             .collect();
-        // The class that is worst gives its colour; of what was not captured nothing is known.
+        // The worst class determines the colour; `not captured` does not count.
         let classes = classes.iter().map(|(class, _)| *class);
         let paint = classes.filter(|class| *class < NOT_CAPTURED).max();
         let took = rows.iter().map(|row| (&row.took, row.max));
@@ -211,7 +212,7 @@ impl Reader<'_> {
 }
 
 impl Shown {
-    /// The line of a path, below its host's.
+    /// Indents the line of a path below its host.
     fn below(self) -> Self {
         Self {
             name: format!("  {}", self.name),

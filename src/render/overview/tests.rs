@@ -30,7 +30,7 @@ fn printed(settings: Settings, every: Option<i64>, show: impl FnOnce(&mut Overvi
     String::from_utf8(bytes).unwrap()
 }
 
-/// Without titles and notes.
+/// The table without titles and notes.
 fn quiet() -> Settings {
     Settings {
         quiet: 1,
@@ -38,8 +38,8 @@ fn quiet() -> Settings {
     }
 }
 
-/// An exchange that took so many milliseconds, or was not answered.
-fn asked(overview: &mut Overview, title: &str, millis: Option<i64>) {
+/// An exchange that took this many milliseconds, or had no response.
+fn exchange(overview: &mut Overview, title: &str, millis: Option<i64>) {
     let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
     let pair = Pair {
         number: 1,
@@ -79,7 +79,7 @@ fn the_busiest_host_comes_first_and_its_slowest_path() {
             ("GET b/never", None),
             ("POST b/quick", Some(2)),
         ] {
-            asked(overview, title, millis);
+            exchange(overview, title, millis);
         }
     });
     let want = [
@@ -98,8 +98,8 @@ fn the_busiest_host_comes_first_and_its_slowest_path() {
 fn nothing_in_a_row_steers_a_terminal_and_long_names_are_cut_where_lines_have_an_end() {
     let long = format!("GET h/{}", "p".repeat(150));
     let show = |overview: &mut Overview| {
-        asked(overview, "G\x1b[2J h\u{202e}\t/\x07\u{9b}a", Some(1));
-        asked(overview, &long, Some(1));
+        exchange(overview, "G\x1b[2J h\u{202e}\t/\x07\u{9b}a", Some(1));
+        exchange(overview, &long, Some(1));
     };
     let text = printed(quiet(), None, show);
     assert!(
@@ -120,13 +120,13 @@ fn nothing_in_a_row_steers_a_terminal_and_long_names_are_cut_where_lines_have_an
 }
 
 #[test]
-fn what_is_folded_is_said() {
+fn folded_rows_have_a_remark() {
     let text = printed(Settings::default(), None, |overview| {
         for number in 0..100_000 {
-            asked(overview, &format!("GET h/{number}"), Some(number % 50));
+            exchange(overview, &format!("GET h/{number}"), Some(number % 50));
         }
         for host in 0..200 {
-            asked(overview, &format!("GET h{host}/"), None);
+            exchange(overview, &format!("GET h{host}/"), None);
         }
     });
     let lines = book::PATHS + book::HOSTS + 5;
@@ -144,10 +144,10 @@ fn what_is_folded_is_said() {
 }
 
 #[test]
-fn coarse_times_are_said() {
+fn coarse_times_have_a_remark() {
     let text = printed(Settings::default(), None, |overview| {
         for number in 0..70 * 520 {
-            asked(overview, &format!("GET h/{}", number % 70), Some(number));
+            exchange(overview, &format!("GET h/{}", number % 70), Some(number));
         }
     });
     assert!(
@@ -160,14 +160,14 @@ fn coarse_times_are_said() {
 fn tables_come_by_capture_time_when_there_is_something_new() {
     let text = printed(quiet(), Some(5_000_000_000), |overview| {
         overview.tick(second(100)).unwrap();
-        asked(overview, "GET h/a", Some(1));
+        exchange(overview, "GET h/a", Some(1));
         overview.tick(second(104)).unwrap();
         overview.tick(second(106)).unwrap();
         overview.tick(second(113)).unwrap();
-        asked(overview, "GET h/b", Some(1));
+        exchange(overview, "GET h/b", Some(1));
         overview.tick(second(108)).unwrap();
         overview.tick(second(133)).unwrap();
-        asked(overview, "GET h/a", Some(1));
+        exchange(overview, "GET h/a", Some(1));
         overview.tick(second(134)).unwrap();
     });
     let times: Vec<&str> = text
@@ -180,7 +180,7 @@ fn tables_come_by_capture_time_when_there_is_something_new() {
         "After 34 s, since the start:",
     ];
     assert_eq!(times, want);
-    // All of it, each time.
+    // Each table covers everything since the start.
     assert_eq!(
         names(&text)
             .iter()
@@ -201,7 +201,7 @@ fn bars_and_signs_are_ascii_where_that_is_all() {
         ..quiet()
     };
     let text = printed(ascii, None, |overview| {
-        asked(overview, "GET h/", Some(1500));
+        exchange(overview, "GET h/", Some(1500));
     });
     assert!(text.is_ascii() && text.contains("no answer x1"), "{text}");
     assert!(text.contains("1.5 s !  ####################\n"), "{text}");

@@ -1,18 +1,18 @@
-//! The times of a row: exact while they are few, in a histogram when they are many. So thousands of
-//! rows stay small.
+//! The times of a row: exact values while there are few, a histogram when there are many. Memory
+//! per row is bounded, so that there can be thousands of rows.
 
 use hdrhistogram::Histogram;
 
-/// Times in whole microseconds. A longer one than [`LONGEST`] counts as that.
+/// Times in whole microseconds. Times over [`LONGEST`] count as that.
 #[derive(Debug)]
 pub(super) enum Took {
-    /// All of them.
+    /// All values.
     Few(Vec<u32>),
-    /// How many there are of each, to three digits or to two.
+    /// A histogram with a precision of two or three digits.
     Many(Box<Histogram<u32>>),
 }
 
-/// What a row's times come to, in nanoseconds.
+/// Percentiles of a row's times, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Percentiles {
     pub(super) median: i64,
@@ -21,15 +21,15 @@ pub(super) struct Percentiles {
     pub(super) max: i64,
 }
 
-/// The longest time that is told apart: an hour, in microseconds.
+/// The longest distinguished time: one hour, in microseconds.
 pub(super) const LONGEST: u32 = 3_600_000_000;
-/// So many times are kept as they are: 2 KiB.
+/// Maximum number of exact values per row: 2 KiB.
 pub(super) const FEW: usize = 512;
-/// Digits of a histogram: three take 94 KiB, for an hour in microseconds; two take 13 KiB.
+/// Digits of a histogram: for one hour in microseconds, three take 94 KiB and two take 13 KiB.
 const FINE: u8 = 3;
 const COARSE: u8 = 2;
 
-/// An empty histogram for all times. The bounds are constants that it accepts.
+/// An empty histogram for all times; `None` is impossible, because its constant bounds are valid.
 fn histogram(digits: u8) -> Option<Box<Histogram<u32>>> {
     Histogram::new_with_bounds(1, u64::from(LONGEST), digits)
         .ok()
@@ -43,7 +43,8 @@ impl Default for Took {
 }
 
 impl Took {
-    /// Count a time. `fine`: how many more histograms of three digits there may be, for all rows.
+    /// Counts a time. `fine`: number of three-digit histograms that may still be created, for all
+    /// rows.
     pub(super) fn add(&mut self, nanos: i64, fine: &mut usize) {
         let micros = micros(nanos);
         match self {
@@ -62,13 +63,13 @@ impl Took {
         }
     }
 
-    /// Its times are known to two digits only.
+    /// Whether the precision is only two digits.
     pub(super) fn is_coarse(&self) -> bool {
         matches!(self, Self::Many(many) if many.sigfig() == COARSE)
     }
 }
 
-/// Where the times of rows come together, to be read.
+/// Buffer in which the times of several rows are merged.
 pub(super) struct Together {
     all: Option<Box<Histogram<u32>>>,
     max: u32,
@@ -82,7 +83,7 @@ impl Together {
         }
     }
 
-    /// The percentiles of several rows' times; `None` when there are none.
+    /// Percentiles of the merged times of several rows; `None` if there are none.
     pub(super) fn of<'a>(
         &mut self,
         rows: impl Iterator<Item = (&'a Took, u32)>,
@@ -96,14 +97,14 @@ impl Together {
                 Took::Few(few) => few
                     .iter()
                     .for_each(|micros| all.saturating_record(u64::from(*micros))),
-                // The bounds are the same: it always fits.
+                // Both have the same bounds, so adding cannot fail.
                 Took::Many(many) => drop(all.add(&**many)),
             }
         }
         if all.is_empty() {
             return None;
         }
-        // A histogram tells the upper end of the range in which a value lies.
+        // A histogram returns the upper end of the range that contains the value.
         let max = u64::from(self.max);
         let at = |quantile: f64| all.value_at_quantile(quantile).min(max) as i64 * 1000;
         Some(Percentiles {
@@ -115,7 +116,7 @@ impl Together {
     }
 }
 
-/// A time as it is counted.
+/// Rounds a time as it is counted.
 pub(super) fn micros(nanos: i64) -> u32 {
     u32::try_from(nanos.max(0) / 1000).map_or(LONGEST, |it| it.min(LONGEST))
 }
@@ -136,7 +137,7 @@ mod tests {
         Together::new().of([(&took, max)].into_iter())
     }
 
-    /// The smallest value that so large a part of all does not exceed.
+    /// The smallest value that this fraction of all values does not exceed.
     fn model(sorted: &[i64], part: f64) -> i64 {
         let rank = (part * sorted.len() as f64).ceil().max(1.0) as usize;
         sorted[rank - 1]
@@ -166,7 +167,7 @@ mod tests {
         ) {
             let got = percentiles(&nanos, fine).unwrap();
             nanos.sort_unstable();
-            // To one unit of the last digit, and to the microsecond.
+            // Within one unit of the last digit, and one microsecond.
             let digits = if nanos.len() > FEW && fine == 0 { 100 } else { 1000 };
             for (got, part) in [(got.median, 0.5), (got.p95, 0.95), (got.p99, 0.99), (got.max, 1.0)] {
                 let want = model(&nanos, part);

@@ -150,7 +150,7 @@ fn the_fields_of_a_form_are_decoded_line_by_line() {
 }
 
 #[test]
-fn the_parts_of_a_multipart_body_are_told_apart() {
+fn the_parts_of_a_multipart_body_are_separated() {
     let media = "multipart/form-data; boundary=\"XX\"";
     let text = "--XX\r\nContent-Disposition: form-data; name=a\r\n\r\nvalue\r\n--XX--\r\n";
     assert_eq!(laid_out(media, text).as_deref(), Some(text));

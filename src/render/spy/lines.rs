@@ -1,5 +1,5 @@
-//! The lines of one message: its head whole, its body as far as it is wanted, marks where bytes are
-//! missing.
+//! Writes the lines of one message: the whole head, the body up to the configured limit, and marks
+//! where bytes are missing. Works across portions with bounded state.
 
 use std::ops::Range;
 
@@ -7,37 +7,37 @@ use crate::hit::{Carried, Hit, Piece, Text};
 use crate::render::style::{Paint, painted, segments, within};
 use crate::render::{Body, Settings, hex, human};
 
-/// Lines of a body for [`Body::Short`].
+/// Maximum number of lines of a body with [`Body::Short`].
 const SHORT_LINES: usize = 40;
 
-/// The lines of one message.
+/// Writes the lines of one message.
 pub(super) struct Lines<'a> {
     pub(super) settings: &'a Settings,
     pub(super) hit: &'a Hit<'a>,
     pub(super) out: &'a mut Vec<u8>,
     pub(super) so_far: SoFar,
-    /// The next line is the rest of one that an earlier portion began.
+    /// Whether the next line continues one that an earlier portion began.
     pub(super) continues: bool,
 }
 
-/// How far the lines of a message were shown, from portion to portion.
+/// State of a message's lines between portions.
 #[derive(Default)]
 pub(in crate::render) struct SoFar {
     /// Bytes not shown since the last shown line.
     hidden: u64,
-    /// Lines of the body shown.
+    /// Number of lines of the body shown.
     shown: usize,
-    /// The last line has no end yet.
+    /// Whether the last line has no end yet.
     open: bool,
-    /// The empty line between head and body is shown when there is a body.
+    /// Whether the empty line between head and body is still to be shown before the body.
     blank: bool,
-    /// Some of the body was shown.
+    /// Whether any of the body was shown.
     body: bool,
-    /// The last lines, if they are shown when they turn out to match; the last one may go on.
+    /// Held lines that are shown if the next portion makes them match; the last one may continue.
     begun: Vec<u8>,
 }
 
-/// A portion, and before it the lines of earlier ones that may turn out to match with it.
+/// A portion, preceded by held lines of earlier ones that may match together with it.
 pub(in crate::render) struct Rejoined {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
@@ -45,10 +45,10 @@ pub(in crate::render) struct Rejoined {
 }
 
 impl Rejoined {
-    /// Put the lines that wait back before the portion that follows them.
+    /// Prepends the held lines to the portion that follows them.
     pub(in crate::render) fn of(hit: &Hit<'_>, so_far: &mut SoFar) -> Option<Self> {
-        let told = hit.carried.len;
-        let follows = matches!(hit.text.pieces, [Piece::Kept(range), ..] if range.start == told);
+        let shown = hit.carried.len;
+        let follows = matches!(hit.text.pieces, [Piece::Kept(range), ..] if range.start == shown);
         if so_far.begun.is_empty() || hit.text.pieces.is_empty() && !hit.is_end() {
             return None;
         }
@@ -58,8 +58,8 @@ impl Rejoined {
             return None;
         }
         let before = bytes.len();
-        bytes.extend_from_slice(hit.text.bytes.get(told..).unwrap_or_default());
-        let moved = |at: usize| (at + before).saturating_sub(told);
+        bytes.extend_from_slice(hit.text.bytes.get(shown..).unwrap_or_default());
+        let moved = |at: usize| (at + before).saturating_sub(shown);
         let mut pieces: Vec<Piece> = hit.text.pieces.to_vec();
         for piece in &mut pieces {
             if let Piece::Kept(range) = piece {
@@ -97,7 +97,7 @@ impl Rejoined {
 }
 
 impl SoFar {
-    /// The last line that was shown has no end yet.
+    /// Whether the last shown line has no end yet.
     pub(in crate::render) const fn is_open(&self) -> bool {
         self.open
     }
@@ -142,7 +142,7 @@ impl Lines<'_> {
             }
         }
         if !self.hit.is_end() {
-            // The line may go on in the next portion.
+            // The line may continue in the next portion.
             if self.so_far.open && !self.continues {
                 self.out.push(b'\n');
             }
@@ -165,7 +165,7 @@ impl Lines<'_> {
         }
     }
 
-    /// A head is shown whole, but for the empty line at its end when nothing follows.
+    /// Writes the whole head, without the empty line at its end if nothing follows.
     fn head(&mut self, range: Range<usize>) {
         let bytes = &self.hit.text.bytes[range.clone()];
         let mut end = range.end;
@@ -222,8 +222,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Whether a line that does not match may turn out to with the next portion: it goes on there,
-    /// or a match has begun in it.
+    /// Whether a line without a match may match together with the next portion: the line continues
+    /// there, or a match has begun in it.
     fn may_match(&self, line: Range<usize>) -> bool {
         let bytes = self.hit.text.bytes;
         let open = bytes.len() - self.hit.carried.open.min(bytes.len());
@@ -231,12 +231,12 @@ impl Lines<'_> {
         !self.hit.is_end() && (cut || line.end > open)
     }
 
-    /// Lines that might have matched did not.
+    /// Counts the held lines, which did not match, as hidden.
     fn hide_begun(&mut self) {
         self.so_far.hidden += std::mem::take(&mut self.so_far.begun).len() as u64;
     }
 
-    /// A line, or the part of one that a piece has.
+    /// Writes a line, or the part of it in this piece.
     fn line(&mut self, range: Range<usize>) {
         let bytes = self.hit.text.bytes;
         let mut end = range.end;
@@ -266,7 +266,7 @@ impl Lines<'_> {
     }
 
     fn close(&mut self) {
-        // The part of a line that an earlier portion has shown ends its own line.
+        // End the part of a line that an earlier portion has shown.
         if std::mem::take(&mut self.so_far.open) && !std::mem::take(&mut self.continues) {
             self.out.push(b'\n');
         }
@@ -321,7 +321,7 @@ impl Lines<'_> {
     }
 }
 
-/// Where the line that goes on at `at` ends, its LF included, at most at `end`.
+/// End of the line that continues at `at`, including its LF; at most `end`.
 fn line_end(bytes: &[u8], at: usize, end: usize) -> usize {
     memchr::memchr(b'\n', &bytes[at..end]).map_or(end, |lf| at + lf + 1)
 }

@@ -1,4 +1,5 @@
-//! A *portion*: what is kept of a message, shown before the message is over and then forgotten.
+//! A *portion*: the part of a message's excerpt that is shown before the message ends, and then
+//! dropped. The portions of a message add up to exactly the excerpt of the whole message.
 
 use std::ops::Range;
 
@@ -7,38 +8,39 @@ use crate::hit::{Carried, Piece};
 use super::{Excerpt, MessageBuffer, SPARE};
 use crate::search::query::Query;
 
-/// Where a portion ends, in the kept bytes.
+/// End of a portion, in the kept bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cut {
-    /// The end of what is shown.
+    /// End of the shown bytes.
     pub(super) end: usize,
-    /// How many pieces are.
+    /// Number of shown pieces.
     pieces: usize,
-    /// Where its last pieces that touch begin; `None` when bytes are skipped or missing between its
-    /// end and what is kept next.
+    /// Start of the last run of adjacent pieces; `None` when bytes are skipped or missing between
+    /// the end of the portion and the next kept byte.
     run: Option<usize>,
-    /// Where the next match is looked for.
+    /// Offset from which the next match is searched for.
     resume: usize,
 }
 
-/// How much of what is kept a portion has.
+/// How much of the kept bytes a portion covers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// All of it, but for half a character or line end at its end.
+    /// All of them, except an incomplete character or line end at the end.
     All,
-    /// Up to the last empty line: what is masked lies between two of them.
+    /// Up to the last empty line: redacted secrets lie between two empty lines.
     Paragraphs,
     /// Only the head.
     Head,
 }
 
-/// Bytes before a place that tell whether a line or a word begins there.
+/// Bytes before an offset that decide whether a line or a word begins there.
 const CONTEXT: usize = 4;
-/// Bytes of a match that is begun, at most: what is longer is shown in pieces.
+/// Maximum length of a match that is held back because it is undecided; a longer one is shown in
+/// parts.
 const BEGUN: usize = 64 << 10;
 
 impl MessageBuffer {
-    /// Decide how much of what is kept is shown before the message is over. False: nothing of it.
+    /// Decides which kept bytes are shown before the message ends. Returns false if there are none.
     pub fn cut(&mut self, extent: Extent) -> bool {
         let from = self.carried.len;
         let last = match self.pieces.last() {
@@ -47,7 +49,7 @@ impl MessageBuffer {
         };
         let all = self.bytes.len();
         let end = match (extent, last) {
-            // It was shown before.
+            // The head was shown before.
             (Extent::Head, _) if self.head == 0 => return false,
             (Extent::Head, _) => self.head,
             (_, None) => all,
@@ -59,7 +61,7 @@ impl MessageBuffer {
             }
         };
         let shown = self.split(end);
-        // What was skipped last is kept after all when a match follows in its line.
+        // The bytes skipped last are kept after all if a match follows in their line.
         let goes_on = shown < self.pieces.len() || self.skipped <= self.tail.len() as u64;
         let mut run = 0;
         let mut touches = false;
@@ -84,8 +86,8 @@ impl MessageBuffer {
         shown > 0
     }
 
-    /// The portion that was [cut](Self::cut). Matches that reach its end are told, and counted as
-    /// not settled.
+    /// Returns the portion chosen by [`cut`](Self::cut). Matches that reach its end are included,
+    /// and counted in `unsettled`.
     pub fn show_portion(&mut self, query: &Query) -> Excerpt<'_> {
         let Cut {
             end, pieces, run, ..
@@ -93,7 +95,7 @@ impl MessageBuffer {
         self.find(query, end);
         let (mut unsettled, mut open) = (0, 0);
         if let Some(run) = run {
-            // Only in the last pieces that touch: what comes next goes on with those.
+            // Only in the last run of adjacent pieces: the next kept bytes continue it.
             let from = if run == 0 { self.search_from } else { run };
             let first = self.matches.partition_point(|found| found.start < run);
             let found: Vec<Range<usize>> = self.matches[first..]
@@ -111,7 +113,7 @@ impl MessageBuffer {
         self.lend(pieces, end, unsettled, open)
     }
 
-    /// Forget the portion that was shown; the search goes on.
+    /// Drops the portion that was shown; the search continues.
     pub fn forget(&mut self) {
         let Cut {
             end,
@@ -154,11 +156,11 @@ impl MessageBuffer {
         self.matches.clear();
         self.head = 0;
         self.excerpts = 0;
-        self.sated = false;
+        self.excerpts_paused = false;
         self.bytes.shrink_to(SPARE);
     }
 
-    /// How many pieces lie before `end`; one that does in part is divided there.
+    /// Returns how many pieces lie before `end`; a piece that crosses `end` is split there.
     fn split(&mut self, end: usize) -> usize {
         let mut count = 0;
         for piece in &mut self.pieces {
@@ -178,8 +180,8 @@ impl MessageBuffer {
     }
 }
 
-/// Bytes at the end of a text that are not shown without what comes next: the start of a character,
-/// or a CR before its LF.
+/// Number of bytes at the end of a text that are held back until more follow: an incomplete
+/// character, or a CR whose LF may follow.
 fn unfinished(text: &[u8]) -> usize {
     if text.last() == Some(&b'\r') {
         return 1;
@@ -194,7 +196,7 @@ fn unfinished(text: &[u8]) -> usize {
     }
 }
 
-/// Bytes of a text up to the end of its last empty line.
+/// Number of bytes up to the end of the last empty line.
 fn paragraphs(text: &[u8]) -> usize {
     let mut end = text.len();
     while let Some(at) = memchr::memrchr(b'\n', &text[..end]) {

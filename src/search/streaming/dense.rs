@@ -1,4 +1,5 @@
-//! The dense automaton: all of it is made before the search begins.
+//! The dense DFA, built before the search begins. Its size and the time to build it are bounded;
+//! its steps allocate nothing.
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson::NFA;
@@ -8,15 +9,15 @@ use regex_automata::{Anchored, MatchKind};
 
 use super::machine::Machine;
 
-/// The largest one, in bytes; and the largest memory for its making.
+/// Size limits of the DFA and of its construction, in bytes.
 const SIZE: usize = 10 << 20;
 const DETERMINIZE: usize = 32 << 20;
-/// So many states it may have in any case; more than these for each state of the other automaton,
-/// and there is no end to them: `a.{30}b` has a thousand million.
+/// The number of states that is always allowed, and the number allowed per state of the NFA. Beyond
+/// that the DFA grows exponentially: `a.{30}b` has a thousand million states.
 const STATES: usize = 20_000;
 const EACH: usize = 64;
-/// Of a larger automaton none is made, and steps that the making may take, about: some tenths of a
-/// second.
+/// The largest NFA, in states, that is determinized, and the approximate number of steps that may
+/// take: some tenths of a second.
 const LARGEST: usize = 20_000;
 const STEPS: usize = 100_000_000;
 
@@ -26,19 +27,19 @@ pub(super) struct Dense {
     dfa: dense::DFA<Vec<u32>>,
     /// The start state at the start of a text.
     at_start: StateID,
-    /// The start state behind each byte.
-    behind: Box<[StateID; 256]>,
+    /// The start state after each byte.
+    start_after: Box<[StateID; 256]>,
 }
 
 impl Dense {
-    /// Make it. None: it would be too large, or take too long, or it looks at characters beyond
+    /// Builds the DFA; `None` if it would be too large, take too long, or look at characters beyond
     /// ASCII.
     pub(super) fn new(nfa: &NFA, closure: usize) -> Option<Self> {
         let states = nfa.states().len();
         if states > LARGEST || nfa.look_set_any().contains_word_unicode() {
             return None;
         }
-        // Each state asks for each class of bytes where all states lead to that the start leads to.
+        // For each class of bytes, each state visits all states that the start state reaches.
         let classes = nfa.byte_classes().alphabet_len();
         let affordable = STEPS / closure.max(1) / classes;
         let most = STATES.max(states.saturating_mul(EACH)).min(affordable);
@@ -58,27 +59,27 @@ impl Dense {
             dfa.start_state(&config).ok()
         };
         let at_start = start(None)?;
-        let mut behind = Box::new([at_start; 256]);
-        for (byte, state) in (0..=255).zip(behind.iter_mut()) {
+        let mut start_after = Box::new([at_start; 256]);
+        for (byte, state) in (0..=255).zip(start_after.iter_mut()) {
             *state = start(Some(byte))?;
         }
         Some(Self {
             dfa,
             at_start,
-            behind,
+            start_after,
         })
     }
 
-    /// Whether a match is begun and not decided behind the `last` byte.
+    /// Whether a match has begun and is undecided after the `last` byte.
     pub(super) fn is_open(&self, state: StateID, last: Option<u8>) -> bool {
-        let start = last.map_or(self.at_start, |last| self.behind[usize::from(last)]);
-        // A state that goes where the start state goes is one in all but its name.
+        let start = last.map_or(self.at_start, |last| self.start_after[usize::from(last)]);
+        // A state whose transitions equal those of the start state is equivalent to it.
         state != start
             && !(0..=255)
                 .all(|byte| self.dfa.next_state(state, byte) == self.dfa.next_state(start, byte))
     }
 
-    /// Whether a match ends in front of a byte.
+    /// Whether a match ends before a byte.
     pub(super) fn ends_before(&self, state: StateID, byte: u8) -> bool {
         self.dfa.is_match_state(self.dfa.next_state(state, byte))
     }
@@ -118,8 +119,8 @@ impl Machine for &Dense {
     }
 
     #[inline]
-    fn behind(&self, byte: u8) -> StateID {
-        self.behind[usize::from(byte)]
+    fn start_after(&self, byte: u8) -> StateID {
+        self.start_after[usize::from(byte)]
     }
 
     #[inline]

@@ -1,9 +1,9 @@
-//! The lazy automaton: the same as the dense one, but a state is made when a text leads to it, and
-//! kept as long as there is room.
+//! The lazy DFA: states are built when a text leads to them, and cached up to a size limit. It
+//! finds the same matches as the dense one, in linear time.
 //!
-//! An open message does not name a state of the cache alone, which may be gone when its next bytes
-//! come: it holds the set that the state stands for ([`Set`]). Where texts lead to ever new states,
-//! keeping them is in vain, and for a while each step is computed.
+//! The cache may be emptied before the next bytes of an open message arrive, so a message holds not
+//! only a cached state but also the set of NFA states that it stands for ([`Set`]). Where texts
+//! lead to ever new states, caching is in vain, and each step is computed for a while.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
@@ -20,35 +20,36 @@ use crate::limits;
 #[derive(Debug)]
 pub(super) struct Lazy {
     sets: Sets,
-    /// Bytes that no pattern tells apart are of one class. The end of a text has the last one.
+    /// Class of each byte: bytes that no pattern distinguishes share one. The end of a text is the
+    /// last class.
     classes: Box<[u8; 256]>,
     end: usize,
-    /// A row of the table has two to this power places.
+    /// Base-2 logarithm of the entries in a row of the table.
     shift: u32,
-    /// What each byte is to what follows it; none is anything where the pattern does not look
+    /// What each byte is as look-behind context; all are `Other` if the pattern does not look
     /// around.
     before: Box<[Before; 256]>,
-    /// What the start of a text is to what follows.
+    /// What the start of a text is as look-behind context.
     at_start: Before,
-    /// Bytes of the cache.
-    room: usize,
+    /// Size limit of the cache in bytes.
+    capacity: usize,
     cache: RefCell<Cache>,
-    /// Messages whose begun matches were forgotten.
+    /// Number of messages whose undecided matches were dropped.
     forgotten: Cell<u64>,
 }
 
-/// A state, as the table names it: its row, and two bits.
+/// A state in the table: its row, and two flag bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Id(u32);
 
 impl Id {
-    /// The step to it is not known. Row 0 is no state's.
+    /// The transition is not computed yet. Row 0 belongs to no state.
     const UNKNOWN: Self = Self(0);
-    /// A match ends in front of the byte that led to it.
+    /// A match ends before the byte that led to the state.
     const MATCH: u32 = 1;
-    /// No match is begun in it.
+    /// No match has begun in the state.
     const START: u32 = 2;
-    /// The set that is computed step by step and has no row: this one stays unknown everywhere.
+    /// The state that is computed step by step and has no row: transitions to it are never stored.
     const COMPUTED: Self = Self::row(1);
 
     const fn row(row: u32) -> Self {
@@ -64,33 +65,33 @@ impl Id {
     }
 }
 
-/// Rows that are there from the beginning, of no state.
+/// Number of reserved rows at the start of the table.
 const FIRST: usize = 2;
 
-/// What was made so far.
+/// The states built so far.
 #[derive(Debug)]
 struct Cache {
-    /// A row for each state: where each class of bytes leads to.
+    /// One row for each state: the transition for each class of bytes.
     table: Vec<Id>,
-    /// The states' sets, by their rows.
+    /// The set of each row.
     sets: Vec<Arc<Set>>,
     rows: HashMap<Arc<Set>, Id, RandomState>,
-    /// The start state behind each kind of bytes.
+    /// The start state after each kind of byte.
     starts: [Id; Before::ALL.len()],
-    /// How often it was emptied.
+    /// How often the cache was emptied.
     generation: u32,
-    /// Bytes of memory, about.
+    /// Approximate memory use in bytes.
     size: usize,
     scratch: Scratch,
-    /// The set that is computed step by step, and how many steps more.
+    /// The set that is computed step by step, and the number of steps for which it still is.
     computed: (Vec<StateID>, Before),
     steps: usize,
-    /// Bytes that were read since the cache was emptied.
+    /// Bytes searched since the cache was emptied.
     read: usize,
 }
 
-/// What an open message holds: the set, and its state as long as the cache has not been emptied
-/// since.
+/// What an open message holds: the set, and its cached state, which is valid until the cache is
+/// emptied.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     set: Arc<Set>,
@@ -99,7 +100,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Whether no match is begun.
+    /// Whether no match has begun.
     pub(super) fn is_start(&self) -> bool {
         self.id.0 & Id::START != 0
     }
@@ -110,17 +111,17 @@ impl Held {
     }
 }
 
-/// Bytes for each new state below which the cache is of no use; and the bytes over which it then is
-/// not used.
+/// Bytes per new state below which the cache does not pay off, and the number of bytes for which it
+/// is then bypassed.
 const WORTH: usize = 10;
 const COMPUTE: usize = 64 << 10;
 
 impl Lazy {
     pub(super) fn new(sets: Sets) -> Self {
-        Self::with_room(sets, limits::AUTOMATON)
+        Self::with_capacity(sets, limits::AUTOMATON)
     }
 
-    pub(super) fn with_room(sets: Sets, room: usize) -> Self {
+    pub(super) fn with_capacity(sets: Sets, capacity: usize) -> Self {
         let of = sets.nfa().byte_classes();
         let mut classes = Box::new([0; 256]);
         for (byte, class) in (0..=255).zip(classes.iter_mut()) {
@@ -155,7 +156,7 @@ impl Lazy {
                 true => Before::Nothing,
                 false => Before::Other,
             },
-            room,
+            capacity,
             cache: RefCell::new(cache),
             forgotten: Cell::new(0),
             sets,
@@ -164,7 +165,7 @@ impl Lazy {
         lazy
     }
 
-    /// Messages whose begun matches were forgotten for want of room, up to now.
+    /// Number of messages whose undecided matches were dropped because of the memory limit.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten.get()
     }
@@ -188,14 +189,14 @@ impl Lazy {
         running.hold(id)
     }
 
-    /// The state behind a byte, when no match is begun.
-    pub(super) fn start_behind(&self, byte: u8) -> Held {
+    /// The state after a byte when no match has begun.
+    pub(super) fn start_after(&self, byte: u8) -> Held {
         let mut running = self.running();
-        let id = running.behind(byte);
+        let id = running.start_after(byte);
         running.hold(id)
     }
 
-    /// Whether a match ends in front of a byte, or with the text.
+    /// Whether a match ends before a byte, or with the text.
     pub(super) fn ends_before(&self, held: &Held, byte: Option<u8>) -> bool {
         let scratch = &mut self.cache.borrow_mut().scratch;
         let set = &held.set;
@@ -203,14 +204,14 @@ impl Lazy {
     }
 }
 
-/// A lazy automaton at work.
+/// A lazy DFA with its cache borrowed.
 pub(super) struct Running<'a> {
     lazy: &'a Lazy,
     cache: RefMut<'a, Cache>,
 }
 
 impl Running<'_> {
-    /// Go on where a message was: it has `len` bytes more.
+    /// Resumes a message, of which `len` more bytes follow.
     pub(super) fn take_up(&mut self, held: &Held, len: usize) -> Id {
         self.cache.read = self.cache.read.saturating_add(len);
         if held.generation == self.cache.generation {
@@ -219,7 +220,7 @@ impl Running<'_> {
         self.state(Arc::clone(&held.set))
     }
 
-    /// What is to be held of a state until a message goes on.
+    /// Returns what an open message holds of a state until it is resumed.
     pub(super) fn hold(&mut self, id: Id) -> Held {
         let mut id = id.plain();
         if id == Id::COMPUTED {
@@ -235,10 +236,10 @@ impl Running<'_> {
         self.bounded(set, id)
     }
 
-    /// Sets that nothing but open messages hold are bounded: beyond that one more message begins
-    /// anew.
+    /// Limits the memory of sets that only open messages hold: above the limit, the message drops
+    /// its undecided match.
     fn bounded(&mut self, set: Arc<Set>, id: Id) -> Held {
-        let room = self.lazy.room.saturating_add(limits::BEGUN_MATCHES);
+        let capacity = self.lazy.capacity.saturating_add(limits::BEGUN_MATCHES);
         let mut held = Held {
             set,
             // A set without a row is looked up again.
@@ -248,9 +249,9 @@ impl Running<'_> {
             },
             id,
         };
-        if !held.is_start() && self.lazy.sets.alive() > room {
+        if !held.is_start() && self.lazy.sets.alive() > capacity {
             self.lazy.forgotten.set(self.lazy.forgotten.get() + 1);
-            let id = self.behind(0);
+            let id = self.start_after(0);
             held = Held {
                 set: Arc::clone(&self.cache.sets[id.at()]),
                 generation: self.cache.generation,
@@ -260,7 +261,7 @@ impl Running<'_> {
         held
     }
 
-    /// Make the cache empty but for the start states, whose names stay the same.
+    /// Empties the cache except for the start states, whose ids do not change.
     fn empty(&mut self) {
         let cache = &mut *self.cache;
         let made = cache.sets.len();
@@ -275,7 +276,7 @@ impl Running<'_> {
         cache.table.resize(FIRST << self.lazy.shift, Id::UNKNOWN);
         cache.size = 0;
         let idle = Arc::new(self.lazy.sets.idle(self.lazy.at_start));
-        // They are of no state, and so never asked for.
+        // The reserved rows belong to no state, so their sets are never looked up.
         self.cache.sets.extend([Arc::clone(&idle), idle]);
         for before in Before::ALL {
             let kept = self.lazy.at_start == Before::Nothing || before == Before::Other;
@@ -287,13 +288,13 @@ impl Running<'_> {
         }
     }
 
-    /// The state of a set; [`Id::COMPUTED`] when it is to be computed for a while.
+    /// Returns the state of a set; [`Id::COMPUTED`] while the cache is bypassed.
     fn state(&mut self, set: Arc<Set>) -> Id {
         if let Some(id) = self.cache.rows.get(&set) {
             return *id;
         }
         let row = size_of::<Id>() << self.lazy.shift;
-        if self.cache.steps == 0 && self.cache.size + set.size() + row > self.lazy.room {
+        if self.cache.steps == 0 && self.cache.size + set.size() + row > self.lazy.capacity {
             self.empty();
             if let Some(id) = self.cache.rows.get(&set) {
                 return *id;
@@ -324,7 +325,7 @@ impl Running<'_> {
         id
     }
 
-    /// A step that is not in the table: of a byte, or the text's end.
+    /// Computes a transition that is not in the table: for a byte, or the end of the text.
     #[cold]
     #[inline(never)]
     fn make(&mut self, state: Id, byte: Option<u8>) -> Id {
@@ -344,7 +345,7 @@ impl Running<'_> {
         let class = byte.map_or(lazy.end, |byte| {
             usize::from(lazy.classes[usize::from(byte)])
         });
-        // Behind the end there is nothing: only whether a match ends there is asked.
+        // Nothing follows the end: only whether a match ends there is needed.
         let before = byte.map_or(lazy.at_start, |byte| lazy.before[usize::from(byte)]);
         let generation = cache.generation;
         let next = if byte.is_none() || lazy.sets.is_idle(cache.scratch.next()) {
@@ -412,7 +413,7 @@ impl Machine for Running<'_> {
     }
 
     #[inline]
-    fn behind(&self, byte: u8) -> Id {
+    fn start_after(&self, byte: u8) -> Id {
         self.cache.starts[self.lazy.before[usize::from(byte)] as usize]
     }
 

@@ -1,37 +1,38 @@
-//! The walk over a text: byte by byte, or from needle to needle where no match is begun.
+//! The walk over a text: byte by byte, or from candidate to candidate where no match has begun.
+//! Takes linear time.
 
 use super::Automaton;
 
-/// An automaton that is walked over byte by byte.
+/// An automaton that consumes one byte per step.
 pub(super) trait Machine {
     type State: Copy + PartialEq;
 
     fn next(&mut self, state: Self::State, byte: u8) -> Self::State;
-    /// It is a start state, or a match ended in front of the byte that led to it, or it can be
-    /// [left](Self::leaves) by few bytes.
+    /// Whether the state is a start state, or a match state, or one that few bytes
+    /// [leave](Self::leaves).
     fn is_special(&self, state: Self::State) -> bool;
-    /// No match is begun, and none ended.
+    /// Whether no match has begun and none ended.
     fn is_start(&self, state: Self::State) -> bool;
-    /// A match ended in front of the byte that led to it.
+    /// Whether a match ended before the byte that led to the state.
     fn is_match(&self, state: Self::State) -> bool;
     /// Whether a match ends with the text.
     fn ends(&mut self, state: Self::State) -> bool;
     /// The start state at the start of a text.
     fn at_start(&self) -> Self::State;
-    /// The start state behind a byte.
-    fn behind(&self, byte: u8) -> Self::State;
+    /// The start state after a byte.
+    fn start_after(&self, byte: u8) -> Self::State;
     /// The bytes that lead out of a state, if they are few and it is no start state.
     fn leaves(&self, state: Self::State) -> &[u8];
 }
 
-/// A needle that is so near is in thick ones; and the most bytes that are then walked before
-/// another is looked for.
+/// Candidates within `NEAR` bytes count as dense; after dense ones, up to `DENSE` bytes are walked
+/// before the prefilter is used again.
 const NEAR: usize = 16;
 const DENSE: usize = 127;
 
 impl Automaton {
-    /// Read on; says how many bytes ago the state was a start state. `before`: the last byte, and
-    /// how many bytes ago it was one then.
+    /// Searches the next bytes. Returns how many bytes ago the state was a start state. `before`:
+    /// the last byte, and the value returned for the previous piece.
     #[inline]
     pub(super) fn steps<M: Machine>(
         &self,
@@ -43,17 +44,17 @@ impl Automaton {
         found: &mut dyn FnMut(usize, usize),
     ) -> usize {
         let mut state = *from;
-        // Where in `bytes` the state was last a start state; negative: in an earlier piece.
+        // Offset in `bytes` where the state was last a start state; negative: in an earlier piece.
         let mut start_at = -(before.1 as i64);
         let mut at = 0;
         let mut jump_from = 0;
-        let mut thick = 0;
+        let mut dense = 0;
         let before = match before.0 {
-            Some(last) => machine.behind(last),
+            Some(last) => machine.start_after(last),
             None => machine.at_start(),
         };
-        let behind = |machine: &M, at: usize| match at.checked_sub(1) {
-            Some(previous) => machine.behind(bytes[previous]),
+        let start_after = |machine: &M, at: usize| match at.checked_sub(1) {
+            Some(previous) => machine.start_after(bytes[previous]),
             None => before,
         };
         while at < bytes.len() {
@@ -65,21 +66,21 @@ impl Automaton {
                         true => None,
                         false => prefilter.find(&bytes[at..]).map(|next| at + next),
                     };
-                    // A needle may be cut by the end of the piece, and lie in front of a whole one:
-                    // the last bytes are walked.
+                    // The end of the piece may cut a needle that lies before a whole one: walk the
+                    // last bytes.
                     let tail = bytes
                         .len()
                         .saturating_sub(self.needle.saturating_sub(1))
                         .max(at);
                     let to = match next {
                         Some(next) if next <= tail => {
-                            // Where needles are as thick as hay, looking for them costs more than
+                            // Where candidates are dense, searching for them costs more than
                             // walking.
-                            thick = match next - at < NEAR {
-                                true => (2 * thick + 1).min(DENSE),
+                            dense = match next - at < NEAR {
+                                true => (2 * dense + 1).min(DENSE),
                                 false => 0,
                             };
-                            jump_from = next + 1 + thick;
+                            jump_from = next + 1 + dense;
                             next
                         }
                         _ => {
@@ -92,10 +93,10 @@ impl Automaton {
                     };
                     if to > at {
                         at = to;
-                        state = behind(machine, at);
+                        state = start_after(machine, at);
                     }
                 }
-                // Most steps from a start state lead to one.
+                // Most steps from a start state lead to a start state.
                 let walked = match self.prefilter {
                     Some(_) => jump_from,
                     None => bytes.len(),
@@ -115,7 +116,7 @@ impl Automaton {
                     break;
                 }
             }
-            // Plain steps; the loop is left where something is to be decided.
+            // Plain steps, until a state needs a decision.
             let next = machine.next(state, bytes[at]);
             if !machine.is_special(next) {
                 state = next;
@@ -128,8 +129,8 @@ impl Automaton {
                     state = next;
                     at += 1;
                 } else {
-                    // The byte that raised the flag is not part of the match: it is read again.
-                    state = behind(machine, at);
+                    // The byte that raised the flag is not part of the match: consume it again.
+                    state = start_after(machine, at);
                     start_at = at as i64;
                     jump_from = jump_from.min(at);
                 }
@@ -150,9 +151,9 @@ impl Automaton {
             start_at = at as i64;
         }
         let mut since_start = (at as i64 - start_at).max(0) as usize;
-        if self.certain && !self.no_candidate && machine.ends(state) {
+        if self.exact && !self.no_candidate && machine.ends(state) {
             found(bytes.len(), since_start);
-            state = behind(machine, bytes.len());
+            state = start_after(machine, bytes.len());
             since_start = 0;
         }
         *from = state;
@@ -160,11 +161,11 @@ impl Automaton {
     }
 }
 
-/// For each byte, whether it leads from any start state to something else.
+/// For each byte, whether it leads from any start state to a state that is not one.
 pub(super) fn begins<M: Machine>(machine: &mut M) -> Box<[bool; 256]> {
     let mut starts = vec![machine.at_start()];
     for byte in 0..=255 {
-        let start = machine.behind(byte);
+        let start = machine.start_after(byte);
         if !starts.contains(&start) {
             starts.push(start);
         }

@@ -1,9 +1,10 @@
-//! Sets of the states of a nondeterministic automaton: which states a text may have led to.
+//! Sets of NFA states: the states that a text may have led to. One step takes time linear in the
+//! size of the NFA; the memory of all sets is counted.
 //!
-//! A set holds the states *in front of* the next byte, before any empty step. Empty steps are taken
-//! together with that byte: then the bytes on both sides of the place are known, and so is whether
-//! `^`, `$` and `\b` hold there. A match is therefore seen one byte late, as with a dense
-//! automaton.
+//! A set holds the states *before* the next byte, before any epsilon transition. Epsilon
+//! transitions are followed together with that byte: then the bytes on both sides are known, and so
+//! is whether `^`, `$` and `\b` hold between them. A match is therefore seen one byte late, as with
+//! a dense DFA.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,24 +14,23 @@ use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 
-/// A nondeterministic automaton that is walked over by sets of its states. A match may begin
-/// anywhere.
+/// An NFA that is simulated by sets of its states. A match may begin anywhere.
 #[derive(Debug)]
 pub(super) struct Sets {
     nfa: NFA,
-    /// Bytes of all sets that are alive, in a cache or in open messages.
+    /// Bytes of all live sets, in a cache or in open messages.
     alive: Alive,
 }
 
-/// What a set says beside its states: what was in front of it.
+/// The look-behind context of a set.
 ///
-/// Of the last byte only that is kept which `^`, `$` and `\b` of ASCII can tell apart; nothing when
-/// the pattern has none of them.
+/// Only the distinction of the last byte that `^`, `$` and ASCII `\b` make is kept; none if the
+/// pattern has none of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Before {
-    /// The text starts here.
+    /// The start of the text.
     Nothing,
-    /// A byte that is none of the following.
+    /// Any other byte.
     Other,
     /// A letter, a digit or `_`.
     Word,
@@ -47,7 +47,7 @@ impl Before {
         Self::Return,
     ];
 
-    /// What a byte is to what follows it.
+    /// The look-behind context after a byte.
     pub(super) fn of(byte: u8) -> Self {
         match byte {
             b'\n' => Self::Feed,
@@ -58,7 +58,7 @@ impl Before {
         }
     }
 
-    /// A byte that is the same to what follows it.
+    /// A byte that gives the same context.
     fn byte(self) -> Option<u8> {
         match self {
             Self::Nothing => None,
@@ -70,7 +70,7 @@ impl Before {
     }
 }
 
-/// A set, as it is kept.
+/// A set, as it is stored.
 #[derive(Debug)]
 pub(super) struct Set {
     states: Box<[StateID]>,
@@ -78,7 +78,7 @@ pub(super) struct Set {
     alive: Alive,
 }
 
-/// Bytes of sets, shared by all of them.
+/// Byte count shared by all sets.
 #[derive(Clone, Debug, Default)]
 struct Alive(Arc<AtomicUsize>);
 
@@ -91,14 +91,13 @@ impl Set {
         self.before
     }
 
-    /// Bytes of memory that it takes, about: itself, and what a list and a table of such need for
-    /// it.
+    /// Approximate memory use in bytes: the set itself, and its entries in a list and a table.
     pub(super) fn size(&self) -> usize {
         size_of_val(&*self.states) + OVERHEAD
     }
 }
 
-/// Bytes that a set takes beside its states.
+/// Bytes that a set needs in addition to its states.
 const OVERHEAD: usize = size_of::<Set>() + 64;
 
 impl Drop for Set {
@@ -122,8 +121,8 @@ impl Hash for Set {
     }
 }
 
-/// States without repetition, in the order in which they came. A look-up takes one step whatever is
-/// in it.
+/// A sparse set: states without repetition, in order of insertion. Insertion and look-up take
+/// constant time.
 #[derive(Debug)]
 struct Members {
     list: Vec<StateID>,
@@ -131,10 +130,10 @@ struct Members {
 }
 
 impl Members {
-    fn new(room: usize) -> Self {
+    fn new(capacity: usize) -> Self {
         Self {
             list: Vec::new(),
-            place: vec![0; room].into(),
+            place: vec![0; capacity].into(),
         }
     }
 
@@ -149,18 +148,18 @@ impl Members {
     }
 }
 
-/// Room to work in.
+/// Buffers reused by each step.
 #[derive(Debug)]
 pub(super) struct Scratch {
     stack: Vec<StateID>,
-    /// What empty steps lead to.
+    /// The epsilon closure.
     closure: Members,
-    /// What the byte leads to.
+    /// The states that the byte leads to.
     next: Members,
 }
 
 impl Scratch {
-    /// The states that the last step led to, in order.
+    /// The states that the last step led to, in ascending order.
     pub(super) fn next(&self) -> &[StateID] {
         &self.next.list
     }
@@ -187,19 +186,19 @@ impl Sets {
         }
     }
 
-    /// How many states empty steps lead to from where matches begin.
+    /// Size of the epsilon closure of the start state.
     pub(super) fn reach(&self) -> usize {
         let mut scratch = self.scratch();
         self.step_where(&mut scratch, &[self.nfa.start_anchored()], None, |_| true);
         scratch.closure.list.len()
     }
 
-    /// Bytes of all sets that are alive.
+    /// Bytes of all live sets.
     pub(super) fn alive(&self) -> usize {
         self.alive.0.load(Ordering::Relaxed)
     }
 
-    /// Keep a set.
+    /// Stores a set.
     pub(super) fn keep(&self, states: &[StateID], before: Before) -> Set {
         let set = Set {
             states: states.into(),
@@ -210,18 +209,18 @@ impl Sets {
         set
     }
 
-    /// The set in which no match is begun.
+    /// The set in which no match has begun.
     pub(super) fn idle(&self, before: Before) -> Set {
         self.keep(&[self.nfa.start_anchored()], before)
     }
 
-    /// Whether no match is begun in a set.
+    /// Whether no match has begun in a set.
     pub(super) fn is_idle(&self, states: &[StateID]) -> bool {
         states == [self.nfa.start_anchored()]
     }
 
-    /// Take a byte, or the text's end, with [`Before`] in front of it. Whether a match ends in
-    /// front of the byte. Where it leads to is in [`Scratch::next`].
+    /// Consumes a byte, or the end of the text, after the context `before`. Returns whether a match
+    /// ends before the byte. The resulting states are in [`Scratch::next`].
     pub(super) fn step(
         &self,
         scratch: &mut Scratch,
@@ -238,7 +237,7 @@ impl Sets {
         })
     }
 
-    /// The same where `holds` knows what is around.
+    /// The same, where `holds` evaluates look-around.
     pub(super) fn step_where(
         &self,
         scratch: &mut Scratch,

@@ -1,6 +1,6 @@
-//! What is slower still: each step is computed, with the characters around it at hand. So `\b` of
-//! Unicode is searched for, which looks at whole characters, in front of it and behind it: a byte
-//! is taken when the character that it begins is there.
+//! Simulates the NFA with the surrounding characters at hand, for Unicode `\b`, which looks at
+//! whole characters before and after it. The slowest engine, linear in text and pattern; a byte is
+//! consumed once the character that it begins is complete.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use super::sets::{Before, Scratch, Set, Sets};
 use crate::limits;
 use crate::search::prefilter::Prefilter;
 
-/// An automaton that keeps nothing.
+/// An NFA simulation without a cache.
 #[derive(Debug)]
 pub(super) struct Slow {
     sets: Sets,
-    /// It looks at characters beyond ASCII.
+    /// Whether the pattern looks at characters beyond ASCII.
     waits: bool,
     idle: Arc<Set>,
     work: RefCell<Work>,
-    /// Messages whose begun matches were forgotten.
+    /// Number of messages whose undecided matches were dropped.
     forgotten: Cell<u64>,
 }
 
-/// Room to work in.
+/// Buffers reused by each call.
 #[derive(Debug)]
 struct Work {
     scratch: Scratch,
     states: Vec<StateID>,
-    /// The bytes in hand, with those around them.
+    /// The bytes being searched, with those around them.
     text: Vec<u8>,
 }
 
 impl Work {
-    /// Go on where a message was, with its next bytes.
+    /// Resumes a message with its next bytes.
     fn take_up(&mut self, held: &Held, bytes: &[u8]) {
         self.text.clear();
         self.text.extend_from_slice(held.text());
@@ -43,8 +43,8 @@ impl Work {
     }
 }
 
-/// What an open message holds: the set, the bytes in front of it, and those that wait for the rest
-/// of a character.
+/// What an open message holds: the set, the bytes before it, and those of a character that is still
+/// incomplete.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     set: Arc<Set>,
@@ -53,12 +53,12 @@ pub(super) struct Held {
     waiting: u8,
 }
 
-/// Bytes of the longest character; and of the longest that is not whole.
+/// Bytes of the longest character, and of the longest incomplete one.
 const BEFORE: usize = 4;
 const WAITING: usize = BEFORE - 1;
 
 impl Held {
-    /// Hold a set at a place of a text.
+    /// Holds a set at a position of a text.
     fn at(set: Arc<Set>, text: &[u8], at: usize) -> Self {
         let from = at.saturating_sub(BEFORE);
         let kept = text.get(from..).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Slow {
         }
     }
 
-    /// Messages whose begun matches were forgotten for want of room, up to now.
+    /// Number of messages whose undecided matches were dropped because of the memory limit.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten.get()
     }
@@ -105,30 +105,30 @@ impl Slow {
         self.waits
     }
 
-    /// At the start of a text.
+    /// The state at the start of a text.
     pub(super) fn start(&self) -> Held {
         Held::at(Arc::clone(&self.idle), &[], 0)
     }
 
-    /// Behind a byte, when no match is begun.
-    pub(super) fn start_behind(&self, byte: u8) -> Held {
+    /// The state after a byte when no match has begun.
+    pub(super) fn start_after(&self, byte: u8) -> Held {
         Held::at(Arc::clone(&self.idle), &[byte], 1)
     }
 
-    /// Whether a match is begun and not decided.
+    /// Whether a match has begun and is undecided.
     pub(super) fn is_open(&self, held: &Held) -> bool {
         held.waiting > 0 || !self.sets.is_idle(held.set.states())
     }
 
-    /// Read on, from a set that was last idle `since_start` bytes ago; says how many bytes ago it
-    /// then was.
+    /// Searches the next bytes, from a set that was last idle `since_start` bytes ago. Returns how
+    /// many bytes ago it was idle at their end.
     pub(super) fn feed(
         &self,
         held: &mut Held,
         since_start: usize,
         bytes: &[u8],
         prefilter: Option<&Prefilter>,
-        (certain, no_candidate): (bool, bool),
+        (exact, no_candidate): (bool, bool),
         found: &mut dyn FnMut(usize, usize),
     ) -> usize {
         let mut work = self.work.borrow_mut();
@@ -149,7 +149,7 @@ impl Slow {
                 if let Some(prefilter) = prefilter
                     && at >= jumped
                 {
-                    // A needle may be cut by the end.
+                    // The end may cut a needle.
                     let tail = text.len().saturating_sub(prefilter.longest()).max(at);
                     let next = prefilter.find(&text[at..]).map_or(tail, |next| at + next);
                     at = next.min(tail);
@@ -168,7 +168,7 @@ impl Slow {
                 let len = (at as i64 - start_at).max(0) as usize;
                 found(at.saturating_sub(old), len);
                 if !no_candidate {
-                    // The byte that raised the flag is not part of the match: it is read again.
+                    // The byte that raised the flag is not part of the match: consume it again.
                     states.clear();
                     states.extend_from_slice(idle);
                     start_at = at as i64;
@@ -182,7 +182,7 @@ impl Slow {
         if self.sets.is_idle(states) {
             start_at = at as i64;
         }
-        if certain
+        if exact
             && !no_candidate
             && at == text.len()
             && self.sets.step_where(scratch, states, None, |_| false)
@@ -204,7 +204,7 @@ impl Slow {
         (at as i64 - start_at).max(0) as usize
     }
 
-    /// Whether a match ends with what is there: in front of a byte, or with the text.
+    /// Whether a match ends within the held bytes: before a byte, or with the text.
     pub(super) fn ends_before(&self, held: &Held, byte: Option<u8>) -> bool {
         let mut work = self.work.borrow_mut();
         work.take_up(held, byte.as_slice());
@@ -227,7 +227,7 @@ impl Slow {
     }
 }
 
-/// Bytes of the character that a byte begins.
+/// Length of the UTF-8 character that a byte begins.
 fn length(first: u8) -> usize {
     match first {
         0xc2..=0xdf => 2,

@@ -9,8 +9,8 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::*;
 
-/// The frames and warnings of files that another thread helps to read, as long as it is not at
-/// something else. Where a block is said to lack the needle, no frame in it has one.
+/// The frames and warnings of files that another thread helps to read whenever it is not busy.
+/// Checks that no block that is reported to lack the needle contains a frame with it.
 fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<String>) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -33,7 +33,7 @@ fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<St
     }));
     let (mut seen, mut told, mut memory) = (Vec::<Seen>::new(), 0, Vec::new());
     let mut roomy = 0;
-    // It goes also when something here fails.
+    // The thread also ends if an assertion fails here.
     let wanted = Arc::new(());
     let helps = Arc::downgrade(&wanted);
     std::thread::scope(|scope| {
@@ -108,7 +108,7 @@ fn a_pipe_is_idle_while_it_is_silent_whatever_it_carries() {
     }
 }
 
-/// Gives as many bytes at a time as the list says, over and over; 0 stands for "would block".
+/// Returns as many bytes per read as the list says, cyclically; 0 stands for "would block".
 struct Dripping {
     bytes: io::Cursor<Vec<u8>>,
     sizes: Vec<usize>,

@@ -269,8 +269,7 @@ fn what_is_no_capture_is_refused_with_a_reason() {
     }
 }
 
-/// Whoever captures in turns into many files leaves some with nothing in them, not even a whole
-/// header.
+/// Captures that rotate through many files leave some of them empty, even without a file header.
 #[test]
 fn a_file_with_nothing_in_it_among_others_is_passed_over() {
     let mut file = LITTLE.pcap_header(0xa1b2_c3d4, 4, 65535, 1);
@@ -292,7 +291,7 @@ fn a_file_with_nothing_in_it_among_others_is_passed_over() {
     assert_eq!(source.stats().cut_files, 1);
 }
 
-/// Times that no clock can have shown are held at the end of the range, and counted.
+/// Impossible times are clamped to the ends of the range, and counted.
 #[test]
 fn impossible_times_are_counted() {
     let mut file = LITTLE.section();
