@@ -1,7 +1,7 @@
-//! The *batch*: what the front told of some frames, with the bytes, on its way from one thread to
-//! another.
+//! The *batch*: the stream events of some frames, with their bytes, on the way from the reader
+//! thread to the consumer.
 //!
-//! Bytes of frames are not copied: the block of the file that the frames lie in goes along.
+//! Bytes of frames are not copied: the file block that contains the frames travels with the batch.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,82 +17,83 @@ use super::ingest::StreamSink;
 use super::recorder::{Pair, Scope};
 use super::selector::Interest;
 
-/// What is told of some frames, in order.
+/// The events of some frames, in order.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    /// Moments at which nothing was told, in the order of the records that come behind them.
+    /// Clock ticks without an event, in the order of the records after them ([`Record::quiet`]).
     pub(super) quiet: Vec<Timestamp>,
-    /// What became known of flows, in the order of the records that say so.
+    /// Updates of flows, in the order of the records with [`Record::flow_updated`].
     pub(super) flows: Vec<Flow>,
-    /// Frames from which something was put together, in the order of the records that say of how
-    /// many.
+    /// Frames that datagrams were reassembled from, in the order of the [`RecordKind::Fragments`],
+    /// which give their number.
     pub(super) fragments: Vec<u64>,
-    /// The packets, where they are told, in the order of the records that follow one.
+    /// The packets, if packets are recorded, in the order of the records with [`Record::packet`].
     pub(super) packets: Vec<PacketRef>,
-    /// The part of the file that the frames lie in.
+    /// The block of the file that contains the frames.
     pub(super) block: Arc<Vec<u8>>,
-    /// What is sought is certainly not in there.
+    /// The prefilter found no match candidate in the block.
     pub(super) lacks: bool,
-    /// Bytes that lie in no frame of the block: they had to wait, or were put together.
+    /// Bytes that lie in no frame of the block: they were queued, or reassembled from fragments.
     pub(super) copies: Vec<u8>,
-    /// The front's counters by now, and the source's.
+    /// The counters of ingest and of the source, up to here.
     pub(super) stats: Stats,
     pub(super) progress: Option<Progress>,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// One thing that is told. It owns nothing, so that thousands are forgotten at once.
+/// One event. Holds no heap data, so clearing a batch is O(1).
 pub(super) struct Record {
-    /// What it is by then.
+    /// The current time.
     pub(super) now: Timestamp,
     /// The packet of an event.
     pub(super) by: PacketInfo,
-    /// Where its bytes are, if it has any.
+    /// The bytes of the event, if it has any.
     pub(super) place: BytesRef,
-    /// So many of the batch's quiet moments passed before.
+    /// Number of [`Batch::quiet`] ticks before this record.
     pub(super) quiet: u32,
-    /// It has just become that.
+    /// The clock advanced to `now` with this record.
     pub(super) ticks: bool,
-    /// Of what time alone ends, the streams' part was told: now the listener's own.
+    /// Run the consumer's timers now; the reassembler's have fired.
     pub(super) due: bool,
-    /// The next of the batch's flows is what is known of this flow from now on.
+    /// The next of [`Batch::flows`] replaces the consumer's copy of this flow.
     pub(super) flow_updated: bool,
-    /// The next of the batch's packets was seen behind the time and before the rest.
+    /// The next of [`Batch::packets`] comes after the clock tick and before the event.
     pub(super) packet: bool,
     pub(super) what: RecordKind,
 }
 
-/// A packet, for the recorder.
+/// A captured packet, for the recorder.
 pub(super) struct PacketRef {
-    /// Its frame, without the bytes, and where those are.
+    /// Its frame, with `bytes` empty; `place` refers to the bytes.
     pub(super) frame: Frame<'static>,
     pub(super) place: BytesRef,
     pub(super) pair: Option<Pair>,
 }
 
 pub(super) enum RecordKind {
-    /// Nothing but the time.
+    /// No event: only the clock or a packet.
     Time,
-    /// What follows was put together from so many of the batch's next fragments.
+    /// The following events come from a datagram reassembled from this many of
+    /// [`Batch::fragments`].
     Fragments(usize),
     /// An event of the flow in this slot.
     Event(u32, Event<(), ()>),
 }
 
-/// Where bytes are.
+/// A reference to bytes of a batch.
 #[derive(Clone, Copy, Default)]
 pub(super) struct BytesRef {
-    /// Of the first of them: its place in the copies, or its address in the block, which stays the
-    /// same when the block goes to another thread.
+    /// The start: an index into the copies, or an address in the block. The address stays valid
+    /// when the block moves to another thread.
     pub(super) at: usize,
     pub(super) len: usize,
-    /// They are in the block.
+    /// The bytes are in the block, not in the copies.
     pub(super) in_block: bool,
 }
 
 impl Batch {
-    /// The bytes of a place.
+    /// The bytes of a reference.
     pub(super) fn bytes(&self, place: BytesRef) -> &[u8] {
         let (part, start) = match place.in_block {
             true => (&*self.block, self.offset(place.at)),
@@ -104,12 +105,12 @@ impl Batch {
         bytes.unwrap_or_default()
     }
 
-    /// Where in the block an address is.
+    /// The index in the block of an address.
     pub(super) fn offset(&self, at: usize) -> usize {
         at.wrapping_sub(self.block.as_ptr().addr())
     }
 
-    /// Bytes of the block that are frames of the packets. None: some lie elsewhere.
+    /// The total length of the packets' frames if all lie in the block; `None` if some do not.
     pub(super) fn told(&self) -> Option<usize> {
         let places = self.packets.iter().map(|seen| seen.place);
         places
@@ -117,7 +118,7 @@ impl Batch {
             .sum()
     }
 
-    /// Addresses of the bytes in which what is sought certainly is not.
+    /// The addresses of bytes that certainly contain no match.
     pub(super) fn no_match_in(&self) -> Range<usize> {
         match self.lacks {
             true => {
@@ -128,8 +129,8 @@ impl Batch {
         }
     }
 
-    /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than
-    /// frames in a block.)
+    /// Whether the batch is large enough to send. Ticks are not counted: there are no more of them
+    /// than frames in a block.
     pub(super) fn is_full(&self) -> bool {
         self.records.len() >= RECORDS || self.copies.len() >= COPIES
     }
@@ -138,7 +139,7 @@ impl Batch {
         self.records.is_empty() && self.quiet.is_empty() && self.warnings.is_empty()
     }
 
-    /// Make it ready to be filled again.
+    /// Empties the batch for reuse.
     pub(super) fn clear(&mut self) {
         self.records.clear();
         self.quiet.clear();
@@ -151,38 +152,38 @@ impl Batch {
     }
 }
 
-/// Records that are sent together, unless they come from one frame.
+/// Records per batch, unless one frame causes more.
 const RECORDS: usize = 8192;
-/// Bytes that are copied for one batch, unless they come from one frame.
+/// Copied bytes per batch, unless one frame causes more.
 const COPIES: usize = 256 << 10;
 
-/// The version of a flow that was sent last: its id (0 for none), and its changes until then.
+/// The version of a flow last sent to the consumer: its id (0 before the first) and its changes.
 type SentVersion = (u64, u32);
 
-/// Listens to the ingest, and gathers what it tells.
+/// The sink of ingest that collects events into batches.
 pub(super) struct BatchWriter<F> {
     pub(super) batch: Batch,
-    /// Takes a batch, gives an empty one.
+    /// Sends a batch and returns an empty one.
     send: F,
     now: Timestamp,
-    /// Quiet moments since the last record.
+    /// Ticks since the last record.
     quiet: u32,
     ticks: bool,
     due: bool,
-    /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no
-    /// block, and all bytes are copied.
+    /// Addresses of the current frame within the block; may be empty. `None`: there is no block,
+    /// and all bytes are copied.
     frame: Option<Range<usize>>,
     interest: Interest,
-    /// By the flows' slots.
+    /// The versions sent, by flow slot.
     sent: Vec<SentVersion>,
     /// What is recorded, if anything is.
     recorded: Option<Scope>,
-    /// A packet was seen.
+    /// A packet came since the last record.
     packet: bool,
 }
 
 impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
-    /// Sends the events that are of interest, and all packets where they are recorded.
+    /// A writer that sends the events in `interest`, and all packets if they are recorded.
     pub(super) fn new(interest: Interest, recorded: Option<Scope>, send: F) -> Self {
         Self {
             batch: Batch::default(),
@@ -199,33 +200,34 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         }
     }
 
-    /// What is told from here on is told of this frame.
+    /// The following events come from this frame.
     pub(super) fn at(&mut self, frame: &Frame<'_>) {
         let start = frame.bytes.as_ptr().addr();
         self.frame = Some(start..start.saturating_add(frame.bytes.len()));
     }
 
-    /// What is told from here on lies in no block. All that was told of one must be sent.
+    /// The following events belong to no block. The events of the previous block must have been
+    /// sent.
     pub(super) fn apart(&mut self) {
         self.frame = None;
     }
 
-    /// Whether that is so.
+    /// Whether there is no block.
     pub(super) fn is_apart(&self) -> bool {
         self.frame.is_none()
     }
 
-    /// The memory of a block that was sent before, to be used again.
+    /// The buffer of a block that was sent before, for reuse.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        // Where it is kept by someone it is not to be had.
+        // If the recorder still holds the block, its buffer cannot be reused.
         Arc::try_unwrap(std::mem::take(&mut self.batch.block)).unwrap_or_default()
     }
 
-    /// Send what there is, with the block that its frames lie in, and whether that certainly lacks
-    /// what is sought.
+    /// Sends the batch with the block that its frames lie in. `lacks`: the block certainly contains
+    /// no match.
     pub(super) fn send(&mut self, block: Vec<u8>, lacks: bool) {
         self.settle();
-        // What is behind the last record needs none.
+        // The ticks after the last record are not counted in any record.
         self.quiet = 0;
         self.batch.block = Arc::new(block);
         self.batch.lacks = lacks;
@@ -233,12 +235,12 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
             let sent = std::mem::take(&mut self.batch);
             let (stats, progress) = (sent.stats, sent.progress);
             self.batch = (self.send)(sent);
-            // As long as nobody says more.
+            // Valid until they are next updated.
             (self.batch.stats, self.batch.progress) = (stats, progress);
         }
     }
 
-    /// Time that nothing was told of is told now, and a packet that brought nothing.
+    /// Records pending ticks, and a pending packet without events.
     #[inline]
     fn settle(&mut self) {
         if self.ticks && self.due && !self.packet {
@@ -255,7 +257,7 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         }
     }
 
-    /// Tell an event, and what became known of its flow.
+    /// Records an event, preceded by the update of its flow if that changed.
     #[inline(never)]
     fn tell(&mut self, flow: &Flow, flow_updated: bool, event: &StreamEvent<'_>) {
         if flow_updated {
@@ -268,8 +270,8 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         let place = self.place(event.bytes());
         let what = RecordKind::Event(flow.slot, event.with((), ()));
         self.record(event.by(), place, flow_updated, what);
-        // What is let go at once may be large: event by event it is sent, where no block has to
-        // wait for its frames.
+        // A flush can deliver megabytes at once. Without a block to keep alive, send every full
+        // batch immediately.
         if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
             self.send(spare, false);
@@ -384,7 +386,7 @@ mod tests {
         PacketRef { frame, place, pair }
     }
 
-    /// Those that are copied would come to lie behind the block, and in front of its other frames.
+    /// Copied packets would be ordered after the block, but before its remaining frames.
     #[test]
     fn a_block_of_a_batch_with_copied_packets_is_not_to_be_kept() {
         let place = |len, in_block| BytesRef {

@@ -1,4 +1,6 @@
 //! Replays the batches of the reader thread into the consumer, in the order of their events.
+//!
+//! The calls are the same as those of [`super::ingest`] in a run with one thread.
 
 use crate::capture::{Progress, Warning};
 use crate::frame::Timestamp;
@@ -12,7 +14,7 @@ use super::reader_thread::ReaderHandle;
 pub(super) struct BatchReplay {
     pub(super) consumer: Consumer,
     pub(super) reading: ReaderHandle,
-    /// The other thread's counters, when it last told.
+    /// The reader thread's counters, as of its last batch.
     pub(super) stats: Stats,
 }
 
@@ -25,7 +27,7 @@ impl BatchReplay {
         }
     }
 
-    /// Take all that a batch tells.
+    /// Consumes a batch.
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
         let kept = self.consumer.selector.outputs.keep(&batch);
@@ -71,18 +73,18 @@ impl BatchReplay {
         for now in quiet {
             self.quiet(*now);
         }
-        // The memory is used again.
+        // The block's memory will be reused.
         self.consumer.selector.no_match_in = 0..0;
         let news = (batch.progress, std::mem::take(&mut batch.warnings));
         if kept.is_some() {
             batch.block = self.consumer.selector.outputs.spare().into();
         }
-        // Where the other thread is gone nobody wants it.
+        // The receiver is gone if the reader thread has ended.
         let _ = self.reading.empty.send(batch);
         news
     }
 
-    /// A moment at which nothing was told.
+    /// A clock tick without an event.
     fn quiet(&mut self, now: Timestamp) {
         self.consumer.time(now);
         self.consumer.run_timers(now);

@@ -1,4 +1,6 @@
-//! Messages while they are open: begun, fed, and over.
+//! Open messages: start, text, end.
+//!
+//! A message costs its buffer ([`crate::search`]); held bursts are bounded by [`HELD`].
 
 use crate::dissect::is_tls;
 use crate::flow::{Direction, Flow, Roles};
@@ -9,11 +11,11 @@ use crate::stream::{GapReason, PacketInfo};
 
 use super::Selector;
 
-/// Bytes of all held bursts together.
+/// Total bytes of held bursts.
 const HELD: usize = 16 << 20;
 
 impl Selector {
-    /// A dissector tells of a direction; `by` is the packet.
+    /// Consumes a message event of a direction; `by` is its packet.
     pub(super) fn said(
         &mut self,
         flow: &Flow,
@@ -58,7 +60,7 @@ impl Selector {
                 };
                 open.missing(&self.options.query, len, reason);
                 if matches!(reason, GapReason::Acked | GapReason::Snaplen) {
-                    // They were there by then.
+                    // The bytes had been sent by then.
                     open.last.ts = open.last.ts.max(by.ts);
                 }
             }
@@ -101,7 +103,7 @@ impl Selector {
             && let Some(open) = tracking.open(dir).as_deref_mut()
             && open.held
         {
-            // The match that is undecided may end in this burst: the two are one record.
+            // The undecided match may end in this burst: both bursts are one record.
             (open.held, open.waits) = (false, false);
             self.held = self.held.saturating_sub(open.unit.size());
             return;
@@ -113,7 +115,7 @@ impl Selector {
             self.ask(flow, tracking, ordinal, number, dir, by, b"");
         }
         if is_burst(begin.kind) {
-            // It may be an answer that nobody understands.
+            // It may be a response that no dissector understands.
             let missed = &mut tracking.missed[dir.index()];
             *missed = missed.saturating_add(1);
         }
@@ -125,7 +127,7 @@ impl Selector {
         open.start(begin, number, dir, by);
         open.from = self.at;
         open.midstream = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
-        // Behind a hole a burst goes on with a text whose middle is missing.
+        // After a gap, a burst continues a text whose middle is missing.
         let holed = std::mem::take(&mut tracking.holed[dir.index()]) && is_burst(begin.kind);
         open.unit.begin(
             &self.options.query,
@@ -135,10 +137,10 @@ impl Selector {
         *tracking.open(dir) = Some(open);
     }
 
-    /// The number of a message that begins: an answer has its question's.
+    /// The number of a message that begins: a response has that of its request.
     pub(super) fn number(&mut self, tracking: &mut Tracking, begin: &Start) -> u64 {
         let asked = match begin.kind.side {
-            // What is single may be a request sent again.
+            // A single message may be a retransmitted request.
             Role::Response | Role::Single => tracking.exchange(begin.exchange),
             Role::Request => None,
         };
@@ -176,7 +178,7 @@ impl Selector {
         self.close(flow, tracking, dir, complete);
     }
 
-    /// A held burst waits no longer: its text ends here, truly or not.
+    /// Ends the hold of a burst: its text ends here. `truly`: the stream ends here as well.
     pub(super) fn release(
         &mut self,
         flow: &Flow,
@@ -194,7 +196,7 @@ impl Selector {
     }
 }
 
-/// Whether a message's text goes on in the next one of its direction.
+/// Whether a message's text continues in the next message of its direction.
 pub(super) fn is_burst(kind: Kind) -> bool {
     kind.name == "tcp.burst"
 }
