@@ -32,7 +32,7 @@ pub struct Exchange {
     pub answered: Option<Timestamp>,
     /// The state of the response direction when the request began: a later change means that bytes
     /// of a response were missed.
-    pub heard: Heard,
+    pub progress: ResponseProgress,
     /// Bytes of the request: its head as sent, its body decoded.
     pub sent: u64,
     /// The flow's counts of TCP problems when the request began.
@@ -70,7 +70,7 @@ impl Exchange {
             request_end_offset: 0,
             acknowledged: None,
             answered: None,
-            heard: Heard::default(),
+            progress: ResponseProgress::default(),
             sent: 0,
             tcp_analysis,
             evidence: Evidence::default(),
@@ -84,7 +84,7 @@ impl Exchange {
 
 /// The state of the response direction at some moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Heard {
+pub struct ResponseProgress {
     /// Bytes that the receiver acknowledged.
     pub acknowledged: u64,
     /// Gaps, bytes that no dissector understood, and responses whose request is not certain.
@@ -122,18 +122,18 @@ pub struct Evidence {
 pub struct Title {
     len: u8,
     cut: bool,
-    bytes: [u8; Title::ROOM],
+    bytes: [u8; Title::CAPACITY],
 }
 
 impl Title {
     /// Capacity in bytes.
-    pub const ROOM: usize = 160;
+    pub const CAPACITY: usize = 160;
 
     /// The first [`Self::CAPACITY`] bytes of `text`.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
-        let mut bytes = [0; Self::ROOM];
-        let len = text.len().min(Self::ROOM);
+        let mut bytes = [0; Self::CAPACITY];
+        let len = text.len().min(Self::CAPACITY);
         if let (Some(to), Some(from)) = (bytes.get_mut(..len), text.get(..len)) {
             to.copy_from_slice(from);
         }

@@ -111,30 +111,30 @@ pub struct Complete<'a> {
 impl Complete<'_> {
     /// Emits the message piece by piece, each piece with its packet. `by` is the packet of the
     /// message's last byte.
-    pub fn in_pieces(&self, by: &PacketInfo, mut say: impl FnMut(&PacketInfo, MessageEvent<'_>)) {
+    pub fn in_pieces(&self, by: &PacketInfo, mut emit: impl FnMut(&PacketInfo, MessageEvent<'_>)) {
         let (head, body) = self
             .text
             .split_at_checked(self.head)
             .unwrap_or((self.text, &[]));
         let (brief, title) = (self.brief, self.title);
-        say(self.first, MessageEvent::Start(self.begin));
-        say(
+        emit(self.first, MessageEvent::Start(self.begin));
+        emit(
             by,
             MessageEvent::Data {
                 part: Part::Head,
                 bytes: head,
             },
         );
-        say(by, MessageEvent::Summary { brief, title });
+        emit(by, MessageEvent::Summary { brief, title });
         if !body.is_empty() {
-            say(
+            emit(
                 by,
                 MessageEvent::Data {
                     part: Part::Body,
                     bytes: body,
                 },
             );
-            say(
+            emit(
                 by,
                 MessageEvent::Body(BodyFacts {
                     wire: body.len() as u64,
@@ -142,7 +142,7 @@ impl Complete<'_> {
                 }),
             );
         }
-        say(by, MessageEvent::End { complete: true });
+        emit(by, MessageEvent::End { complete: true });
     }
 }
 

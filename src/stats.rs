@@ -422,12 +422,15 @@ mod tests {
             Some("frames of an unknown link type (147, 9999)")
         );
         stats.decode.link_type = Kinds::default();
-        let told: Vec<_> = stats
+        let reported: Vec<_> = stats
             .losses()
             .iter()
             .map(|loss| (loss.name, loss.count))
             .collect();
-        assert_eq!(told, [("malformed_frames", 1), ("malformed_messages", 2)]);
+        assert_eq!(
+            reported,
+            [("malformed_frames", 1), ("malformed_messages", 2)]
+        );
         stats.decode.count(Undecoded::NotIp(Foreign::Lsap(0x42)));
         for _ in 0..2 {
             stats

@@ -138,7 +138,7 @@ impl Times {
             let late = self
                 .acknowledged
                 .zip(self.request_end)
-                .is_some_and(|(heard, asked)| heard.since(asked) > wait / 2)
+                .is_some_and(|(acknowledged, sent)| acknowledged.since(sent) > wait / 2)
                 && repeated > 0;
             if late || part(self.network()) > wait / 2 {
                 Bottleneck::Network

@@ -21,8 +21,8 @@ use super::selector::Interest;
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    /// Clock ticks without an event, in the order of the records after them ([`Record::quiet`]).
-    pub(super) quiet: Vec<Timestamp>,
+    /// Clock ticks without an event, in the order of the records after them ([`Record::ticks_before`]).
+    pub(super) ticks: Vec<Timestamp>,
     /// Updates of flows, in the order of the records with [`Record::flow_updated`].
     pub(super) flows: Vec<Flow>,
     /// Frames that datagrams were reassembled from, in the order of the [`RecordKind::Fragments`],
@@ -50,12 +50,12 @@ pub(super) struct Record {
     pub(super) by: PacketInfo,
     /// The bytes of the event, if it has any.
     pub(super) place: BytesRef,
-    /// Number of [`Batch::quiet`] ticks before this record.
-    pub(super) quiet: u32,
+    /// Number of [`Batch::ticks`] ticks before this record.
+    pub(super) ticks_before: u32,
     /// The clock advanced to `now` with this record.
-    pub(super) ticks: bool,
+    pub(super) advances: bool,
     /// Run the consumer's timers now; the reassembler's have fired.
-    pub(super) due: bool,
+    pub(super) timers_due: bool,
     /// The next of [`Batch::flows`] replaces the consumer's copy of this flow.
     pub(super) flow_updated: bool,
     /// The next of [`Batch::packets`] comes after the clock tick and before the event.
@@ -111,7 +111,7 @@ impl Batch {
     }
 
     /// The total length of the packets' frames if all lie in the block; `None` if some do not.
-    pub(super) fn told(&self) -> Option<usize> {
+    pub(super) fn frame_bytes(&self) -> Option<usize> {
         let places = self.packets.iter().map(|seen| seen.place);
         places
             .map(|place| place.in_block.then_some(place.len))
@@ -136,13 +136,13 @@ impl Batch {
     }
 
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.quiet.is_empty() && self.warnings.is_empty()
+        self.records.is_empty() && self.ticks.is_empty() && self.warnings.is_empty()
     }
 
     /// Empties the batch for reuse.
     pub(super) fn clear(&mut self) {
         self.records.clear();
-        self.quiet.clear();
+        self.ticks.clear();
         self.flows.clear();
         self.fragments.clear();
         self.packets.clear();
@@ -167,9 +167,9 @@ pub(super) struct BatchWriter<F> {
     send: F,
     now: Timestamp,
     /// Ticks since the last record.
-    quiet: u32,
-    ticks: bool,
-    due: bool,
+    ticks_before: u32,
+    advances: bool,
+    timers_due: bool,
     /// Addresses of the current frame within the block; may be empty. `None`: there is no block,
     /// and all bytes are copied.
     frame: Option<Range<usize>>,
@@ -189,9 +189,9 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
             batch: Batch::default(),
             send,
             now: Timestamp::default(),
-            quiet: 0,
-            ticks: false,
-            due: false,
+            ticks_before: 0,
+            advances: false,
+            timers_due: false,
             frame: None,
             interest,
             sent: Vec::new(),
@@ -208,12 +208,12 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
 
     /// The following events belong to no block. The events of the previous block must have been
     /// sent.
-    pub(super) fn apart(&mut self) {
+    pub(super) fn without_block(&mut self) {
         self.frame = None;
     }
 
     /// Whether there is no block.
-    pub(super) fn is_apart(&self) -> bool {
+    pub(super) fn is_without_block(&self) -> bool {
         self.frame.is_none()
     }
 
@@ -226,9 +226,9 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
     /// Sends the batch with the block that its frames lie in. `lacks`: the block certainly contains
     /// no match.
     pub(super) fn send(&mut self, block: Vec<u8>, lacks: bool) {
-        self.settle();
+        self.record_pending();
         // The ticks after the last record are not counted in any record.
-        self.quiet = 0;
+        self.ticks_before = 0;
         self.batch.block = Arc::new(block);
         self.batch.lacks = lacks;
         if !self.batch.is_empty() {
@@ -242,12 +242,12 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
 
     /// Records pending ticks, and a pending packet without events.
     #[inline]
-    fn settle(&mut self) {
-        if self.ticks && self.due && !self.packet {
-            (self.ticks, self.due) = (false, false);
-            self.batch.quiet.push(self.now);
-            self.quiet += 1;
-        } else if self.ticks || self.due || self.packet {
+    fn record_pending(&mut self) {
+        if self.advances && self.timers_due && !self.packet {
+            (self.advances, self.timers_due) = (false, false);
+            self.batch.ticks.push(self.now);
+            self.ticks_before += 1;
+        } else if self.advances || self.timers_due || self.packet {
             self.record(
                 &PacketInfo::default(),
                 BytesRef::default(),
@@ -259,7 +259,7 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
 
     /// Records an event, preceded by the update of its flow if that changed.
     #[inline(never)]
-    fn tell(&mut self, flow: &Flow, flow_updated: bool, event: &StreamEvent<'_>) {
+    fn record_event(&mut self, flow: &Flow, flow_updated: bool, event: &StreamEvent<'_>) {
         if flow_updated {
             self.batch.flows.push(*flow);
             self.note_sent(flow.slot, (flow.id, flow.changes));
@@ -293,9 +293,9 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
             now: self.now,
             by: *by,
             place,
-            quiet: std::mem::take(&mut self.quiet),
-            ticks: std::mem::take(&mut self.ticks),
-            due: std::mem::take(&mut self.due),
+            ticks_before: std::mem::take(&mut self.ticks_before),
+            advances: std::mem::take(&mut self.advances),
+            timers_due: std::mem::take(&mut self.timers_due),
             flow_updated,
             packet: std::mem::take(&mut self.packet),
             what,
@@ -326,12 +326,12 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
 
 impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
     fn time(&mut self, now: Timestamp) {
-        self.settle();
-        (self.now, self.ticks) = (now, true);
+        self.record_pending();
+        (self.now, self.advances) = (now, true);
     }
 
     fn run_timers(&mut self, _now: Timestamp) {
-        self.due = true;
+        self.timers_due = true;
     }
 
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
@@ -356,7 +356,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
 
     #[allow(
         clippy::inline_always,
-        reason = "most of it is not told, which is seen where it is made: then it need not be"
+        reason = "most events are dropped here; inlined, the caller need not construct them"
     )]
     #[inline(always)]
     fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
@@ -364,7 +364,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
         let (id, changes) = sent.copied().unwrap_or_default();
         let known = id == flow.id;
         if self.interest.includes(flow, self.now, event, known) {
-            self.tell(flow, !known || changes != flow.changes, event);
+            self.record_event(flow, !known || changes != flow.changes, event);
         }
     }
 }
@@ -398,8 +398,8 @@ mod tests {
         batch
             .packets
             .extend([60, 40].map(|len| seen(place(len, true))));
-        assert_eq!(batch.told(), Some(100));
+        assert_eq!(batch.frame_bytes(), Some(100));
         batch.packets.push(seen(place(10, false)));
-        assert_eq!(batch.told(), None);
+        assert_eq!(batch.frame_bytes(), None);
     }
 }

@@ -43,7 +43,7 @@ impl Dedup {
     #[inline(always)]
     #[allow(
         clippy::inline_always,
-        reason = "of most runs no packet is looked up, which is to be seen without a call"
+        reason = "most runs look up no packet; inlined, they decide that without a call"
     )]
     pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
         let cooked = matches!(frame.link, LinkType::LINUX_SLL | LinkType::LINUX_SLL2);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::dissect::FlowDissector;
-use crate::exchange::{Evidence, Exchange, Heard, Silence};
+use crate::exchange::{Evidence, Exchange, ResponseProgress, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
@@ -55,7 +55,7 @@ pub(super) struct Tracking {
     /// The flow is in the selector's timer list.
     pub(super) timed: bool,
     /// The flow had a request: its failures are those of its exchanges.
-    pub(super) asks: bool,
+    pub(super) has_requests: bool,
     /// Its failure was recorded.
     pub(super) failed: bool,
     /// The offset that each direction had reached when its last response ended.
@@ -63,7 +63,7 @@ pub(super) struct Tracking {
     /// When bytes of each direction were last lost or out of stream.
     pub(super) lost: [Option<Timestamp>; 2],
     /// Time of the client's last bytes.
-    pub(super) spoke: Timestamp,
+    pub(super) client_data_at: Timestamp,
     /// The FINs of both directions, if a response was still expected.
     pub(super) fins: Option<Box<[Option<PacketInfo>; 2]>>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Kept {
 pub(super) struct OpenMessage {
     pub(super) unit: MessageBuffer,
     /// Alternative readings, by their number.
-    pub(super) readings: Vec<ReaderHandle>,
+    pub(super) readings: Vec<AltReading>,
     pub(super) begin: Start,
     pub(super) dir: Direction,
     pub(super) number: u64,
@@ -123,7 +123,7 @@ pub(super) struct OpenMessage {
 }
 
 /// An alternative reading of an open message.
-pub(super) struct ReaderHandle {
+pub(super) struct AltReading {
     /// What the bytes are taken for.
     pub(super) name: &'static str,
     pub(super) unit: Box<MessageBuffer>,
@@ -197,8 +197,8 @@ impl OpenMessage {
         let new = frames
             .get(noted.map_or(0, |at| at + 1)..)
             .unwrap_or_default();
-        let room = FRAMES.saturating_sub(self.frames.len()).min(new.len());
-        self.frames.extend_from_slice(&new[..room]);
+        let count = FRAMES.saturating_sub(self.frames.len()).min(new.len());
+        self.frames.extend_from_slice(&new[..count]);
     }
 }
 
@@ -270,8 +270,8 @@ impl Tracking {
     }
 
     /// The state of a response direction.
-    pub(super) fn heard(&self, dir: Direction) -> Heard {
-        Heard {
+    pub(super) fn progress(&self, dir: Direction) -> ResponseProgress {
+        ResponseProgress {
             acknowledged: self.acked[dir.index()].0,
             missed: self.missed[dir.index()],
         }
@@ -293,7 +293,7 @@ impl Tracking {
         let dir = exchange.request_dir.reverse();
         if !self.is_seen(flow, dir) {
             Silence::Unseen
-        } else if self.missed[dir.index()] != exchange.heard.missed {
+        } else if self.missed[dir.index()] != exchange.progress.missed {
             Silence::Unknown
         } else {
             Silence::None
@@ -301,7 +301,7 @@ impl Tracking {
     }
 
     /// The request of an exchange is complete: `last` is its last packet, `sent` its size in bytes.
-    pub(super) fn asked(
+    pub(super) fn request_ended(
         &mut self,
         ordinal: Option<u64>,
         dir: Direction,
@@ -309,7 +309,7 @@ impl Tracking {
         sent: u64,
     ) {
         let reached = self.reached[dir.index()];
-        let (acked, heard) = self.acked[dir.index()];
+        let (acked, acked_at) = self.acked[dir.index()];
         let Some(exchange) = self.exchange(ordinal) else {
             return;
         };
@@ -318,7 +318,7 @@ impl Tracking {
         exchange.request_end_offset = reached;
         if acked >= reached {
             // The capture recorded the acknowledgement before the end of the request.
-            exchange.acknowledged.get_or_insert(heard.max(last.ts));
+            exchange.acknowledged.get_or_insert(acked_at.max(last.ts));
         }
         exchange.sent = sent;
     }

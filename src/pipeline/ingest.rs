@@ -66,7 +66,7 @@ impl Ingest {
         self.filter.is_none()
     }
 
-    /// Processes a frame. It may lie in a `block` that stays valid until [`Self::settle`].
+    /// Processes a frame. It may lie in a `block` that stays valid until [`Self::release_block`].
     pub(super) fn frame(&mut self, block: &[u8], frame: &Frame<'_>, sink: &mut impl StreamSink) {
         self.tick(block, frame.ts, sink);
         // Matched by reference, because a packet is large to move.
@@ -161,7 +161,7 @@ impl Ingest {
     }
 
     /// Call before the block of the processed frames is freed or reused.
-    pub(super) fn settle(&mut self, block: &[u8]) {
+    pub(super) fn release_block(&mut self, block: &[u8]) {
         self.reassembler.settle(block);
     }
 

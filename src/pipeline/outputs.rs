@@ -89,7 +89,7 @@ impl Outputs {
     /// recorder.
     pub(super) fn keep(&mut self, batch: &Batch) -> Option<u64> {
         let recorder = self.recorder.as_mut()?;
-        recorder.keep(&batch.block, batch.told()?)
+        recorder.keep(&batch.block, batch.frame_bytes()?)
     }
 
     /// Remembers a packet of a batch. `kept` is the number of its block, if that was kept.
@@ -142,8 +142,8 @@ impl Pipeline {
     pub fn into_renderer(self) -> Box<dyn Renderer> {
         match self.mode {
             Mode::Messages(messages) => messages.consumer.selector.outputs.renderer,
-            Mode::Batches(behind) => behind.consumer.selector.outputs.renderer,
-            Mode::Packets(singles) => singles.packets.outputs.renderer,
+            Mode::Batches(replay) => replay.consumer.selector.outputs.renderer,
+            Mode::Packets(packet_mode) => packet_mode.packets.outputs.renderer,
         }
     }
 }

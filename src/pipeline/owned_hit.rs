@@ -79,7 +79,7 @@ impl OwnedHit {
     }
 
     /// Whether it is a request of this number.
-    pub(super) fn asks(&self, number: u64) -> bool {
+    pub(super) fn is_request(&self, number: u64) -> bool {
         self.kind.side == Role::Request && self.number == number
     }
 

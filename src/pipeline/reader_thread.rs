@@ -115,7 +115,7 @@ impl Job {
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = BatchWriter::new(interest, recorded, |batch| {
+        let mut writer = BatchWriter::new(interest, recorded, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -125,10 +125,10 @@ impl Job {
             match files.next_kept() {
                 Ok((Next::Frame(frame), block)) => {
                     if ingest.waiting() <= MUCH {
-                        courier.at(&frame);
-                        ingest.frame(block, &frame, &mut courier);
-                    } else if courier.is_apart() {
-                        ingest.frame(&[], &frame, &mut courier);
+                        writer.at(&frame);
+                        ingest.frame(block, &frame, &mut writer);
+                    } else if writer.is_without_block() {
+                        ingest.frame(&[], &frame, &mut writer);
                     } else {
                         // Sends the events of the block first. After that, batches can be sent
                         // while this frame is being processed.
@@ -137,11 +137,11 @@ impl Job {
                             bytes: &bytes,
                             ..frame
                         };
-                        send(&mut files, &mut ingest, &mut courier);
-                        courier.apart();
-                        ingest.frame(&[], &frame, &mut courier);
+                        send(&mut files, &mut ingest, &mut writer);
+                        writer.without_block();
+                        ingest.frame(&[], &frame, &mut writer);
                     }
-                    if !courier.batch.is_full() {
+                    if !writer.batch.is_full() {
                         continue;
                     }
                 }
@@ -149,17 +149,17 @@ impl Job {
                 Ok((Next::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            send(&mut files, &mut ingest, &mut courier);
+            send(&mut files, &mut ingest, &mut writer);
             // Not per frame: the other thread writes to the same cache line.
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
         };
-        send(&mut files, &mut ingest, &mut courier);
-        courier.apart();
-        ingest.finish(&mut courier);
-        send(&mut files, &mut ingest, &mut courier);
-        drop(courier);
+        send(&mut files, &mut ingest, &mut writer);
+        writer.without_block();
+        ingest.finish(&mut writer);
+        send(&mut files, &mut ingest, &mut writer);
+        drop(writer);
         drop(full);
         // The receiver is gone if the run has failed.
         let _ = end.send(Finished {
@@ -174,25 +174,25 @@ impl Job {
 fn send<F: FnMut(Batch) -> Batch>(
     files: &mut Savefiles,
     ingest: &mut Ingest,
-    courier: &mut BatchWriter<F>,
+    writer: &mut BatchWriter<F>,
 ) {
-    courier.batch.stats = Stats {
+    writer.batch.stats = Stats {
         capture: files.stats(),
         ..ingest.stats()
     };
-    courier.batch.progress = files.progress();
-    courier.batch.warnings.extend(files.take_warnings());
-    ingest.settle(files.kept());
+    writer.batch.progress = files.progress();
+    writer.batch.warnings.extend(files.take_warnings());
+    ingest.release_block(files.kept());
     let lacks = files.lacks();
-    let block = files.exchange(courier.spare());
-    courier.send(block, lacks);
+    let block = files.exchange(writer.spare());
+    writer.send(block, lacks);
 }
 
 impl Pipeline {
     /// Moves the files to the reader thread, for this pipeline, which must not have taken a frame
     /// yet. [`Self::read_on`] returns the results.
     #[must_use]
-    pub fn read_ahead(mut self, ahead: &ReaderThread, files: &mut Savefiles) -> Self {
+    pub fn read_ahead(mut self, thread: &ReaderThread, files: &mut Savefiles) -> Self {
         if let Mode::Messages(messages) = self.mode {
             let MessageMode { ingest, consumer } = *messages;
             let (full, batches) = sync_channel(WAITING);
@@ -211,7 +211,7 @@ impl Pipeline {
                 stop: Arc::clone(&stop),
             };
             // If the thread is gone, `read_on` reports it.
-            let _ = ahead.tasks.send(task);
+            let _ = thread.tasks.send(task);
             let reading = ReaderHandle {
                 full: batches,
                 empty: taken,
@@ -230,22 +230,22 @@ impl Pipeline {
     /// # Panics
     /// If the reader thread panicked.
     pub fn read_on(&mut self, patience: Duration) -> ReaderEvent {
-        let Mode::Batches(behind) = &mut self.mode else {
+        let Mode::Batches(replay) = &mut self.mode else {
             return ReaderEvent::Silence;
         };
-        match behind.reading.receive(patience) {
+        match replay.reading.receive(patience) {
             Ok(batch) => {
-                let (progress, warnings) = behind.take(batch);
+                let (progress, warnings) = replay.take(batch);
                 ReaderEvent::Read(progress, warnings)
             }
             Err(RecvTimeoutError::Timeout) => ReaderEvent::Silence,
-            Err(RecvTimeoutError::Disconnected) => match behind.reading.end.recv() {
+            Err(RecvTimeoutError::Disconnected) => match replay.reading.end.recv() {
                 Ok(Finished {
                     mut files,
                     ingest,
                     result,
                 }) => {
-                    behind.stats = Stats {
+                    replay.stats = Stats {
                         capture: files.stats(),
                         ..ingest.stats()
                     };
@@ -259,8 +259,8 @@ impl Pipeline {
 
     /// Stops the reader thread. The events of what it has read are still delivered.
     pub fn stop_reading(&mut self) {
-        if let Mode::Batches(behind) = &mut self.mode {
-            behind.reading.stop.store(true, Ordering::Relaxed);
+        if let Mode::Batches(replay) = &mut self.mode {
+            replay.reading.stop.store(true, Ordering::Relaxed);
         }
     }
 }

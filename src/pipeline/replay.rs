@@ -33,15 +33,15 @@ impl BatchReplay {
         let kept = self.consumer.selector.outputs.keep(&batch);
         self.consumer.selector.no_match_in = batch.no_match_in();
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
-        let (mut quiet, mut fragments) = (batch.quiet.iter(), batch.fragments.iter());
+        let (mut ticks, mut fragments) = (batch.ticks.iter(), batch.fragments.iter());
         for record in &batch.records {
-            for now in quiet.by_ref().take(record.quiet as usize) {
-                self.quiet(*now);
+            for now in ticks.by_ref().take(record.ticks_before as usize) {
+                self.tick(*now);
             }
-            if record.ticks {
+            if record.advances {
                 self.consumer.time(record.now);
             }
-            if record.due {
+            if record.timers_due {
                 self.consumer.run_timers(record.now);
             }
             if record.packet
@@ -70,8 +70,8 @@ impl BatchReplay {
                 }
             }
         }
-        for now in quiet {
-            self.quiet(*now);
+        for now in ticks {
+            self.tick(*now);
         }
         // The block's memory will be reused.
         self.consumer.selector.no_match_in = 0..0;
@@ -85,7 +85,7 @@ impl BatchReplay {
     }
 
     /// A clock tick without an event.
-    fn quiet(&mut self, now: Timestamp) {
+    fn tick(&mut self, now: Timestamp) {
         self.consumer.time(now);
         self.consumer.run_timers(now);
     }

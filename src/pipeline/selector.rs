@@ -49,21 +49,21 @@ pub(super) struct Selector {
     last_number: u64,
     /// A pool of open messages with their buffers.
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
-    spare: Vec<Box<OpenMessage>>,
+    message_pool: Vec<Box<OpenMessage>>,
     /// A pool of flow dissectors, reset.
-    quiet: Vec<FlowDissector>,
+    dissector_pool: Vec<FlowDissector>,
     /// A pool of buffers for open exchanges.
-    rooms: Vec<VecDeque<Exchange>>,
+    exchange_pool: Vec<VecDeque<Exchange>>,
     /// Flows with a timer, in the order of their due times.
     timers: VecDeque<(Timestamp, (u32, u64))>,
     /// Bytes of bursts held until a match is decided.
-    held: usize,
+    held_bytes: usize,
     /// Responses still expected for requests that were shown.
     responses_expected: u64,
     /// Context messages still to be shown after the last hits.
     after_context_left: u64,
     /// Bytes of kept requests.
-    kept: usize,
+    kept_bytes: usize,
     /// Shown requests without a response, by number, for reports of what is awaited.
     waiting: Pending,
     /// Failures of connections are records.
@@ -73,7 +73,7 @@ pub(super) struct Selector {
     /// What ended the direction in process.
     cause: Option<Cause>,
     /// Bytes of a server were captured: so the responding side is part of the capture.
-    hears_servers: bool,
+    server_captured: bool,
     /// The latest capture time.
     pub(super) now: Timestamp,
     /// The renderer needs clock ticks.
@@ -155,18 +155,18 @@ impl Selector {
             dissecting: Some(Box::default()),
             output: OutputStats::default(),
             last_number: 0,
-            spare: Vec::new(),
-            quiet: Vec::new(),
-            rooms: Vec::new(),
+            message_pool: Vec::new(),
+            dissector_pool: Vec::new(),
+            exchange_pool: Vec::new(),
             timers: VecDeque::new(),
-            held: 0,
+            held_bytes: 0,
             responses_expected: 0,
             after_context_left: 0,
-            kept: 0,
+            kept_bytes: 0,
             waiting: Pending::default(),
             failures: Failures::default(),
             cause: None,
-            hears_servers: false,
+            server_captured: false,
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
@@ -280,8 +280,8 @@ impl Selector {
                 self.at = offset;
                 tracking.reached[dir.index()] = offset + bytes.len() as u64;
                 match dir {
-                    Direction::ToServer => tracking.spoke = by.ts,
-                    Direction::ToClient => self.hears_servers = true,
+                    Direction::ToServer => tracking.client_data_at = by.ts,
+                    Direction::ToClient => self.server_captured = true,
                 }
                 by.ts
             }
@@ -311,7 +311,7 @@ impl Selector {
         let Dissecting { stats, decoders } = &mut *dissecting;
         if matches!(event, StreamEvent::Data { .. })
             && conversation.is_new()
-            && let Some(other) = self.quiet.pop()
+            && let Some(other) = self.dissector_pool.pop()
         {
             *conversation = other;
         }
@@ -321,7 +321,7 @@ impl Selector {
         if let StreamEvent::Data { dir, by, .. } = *event
             && self.wants_frames()
         {
-            self.bring(tracking, dir, by);
+            self.note_pending(tracking, dir, by);
         }
         conversation.on_event(
             &limits,
@@ -329,8 +329,8 @@ impl Selector {
             stats,
             flow,
             event,
-            &mut |dir, by, said| {
-                self.said(flow, tracking, dir, by, said);
+            &mut |dir, by, event| {
+                self.message_event(flow, tracking, dir, by, event);
             },
         );
         self.dissecting = Some(dissecting);
@@ -360,9 +360,9 @@ impl Selector {
     /// Takes back a flow dissector, for reuse by another flow.
     fn retire(&mut self, conversation: &mut FlowDissector) {
         let mut old = std::mem::take(conversation);
-        if self.quiet.len() < SPARE && !old.is_new() {
+        if self.dissector_pool.len() < SPARE && !old.is_new() {
             old.reset();
-            self.quiet.push(old);
+            self.dissector_pool.push(old);
         }
     }
 
@@ -420,10 +420,10 @@ impl Selector {
         if let Some(neighbours) = &mut tracking.neighbours {
             self.after_context_left -= neighbours.context.give_up() as u64;
             let requests = neighbours.requests.iter();
-            self.kept -= requests
+            self.kept_bytes -= requests
                 .map(|kept| kept.size())
                 .sum::<usize>()
-                .min(self.kept);
+                .min(self.kept_bytes);
         }
     }
 }

@@ -160,7 +160,7 @@ impl Streams {
             .get(&key)
             .is_none_or(|stream| stream.file.is_none())
         {
-            self.make_room()?;
+            self.close_oldest()?;
             let stream = match self.files.remove(&key) {
                 Some(stream) => Stream {
                     file: Some(again(&self.folder, &stream.name)?),
@@ -178,7 +178,7 @@ impl Streams {
     }
 
     /// Closes files until one more may be opened.
-    fn make_room(&mut self) -> io::Result<()> {
+    fn close_oldest(&mut self) -> io::Result<()> {
         while self.opened >= OPEN || self.open.len() > 2 * OPEN {
             let Some(oldest) = self.open.pop_front() else {
                 break;

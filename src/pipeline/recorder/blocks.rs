@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::Arc;
 
 /// Capacity of an own block in bytes.
-const ROOM: usize = 256 << 10;
+const CAPACITY: usize = 256 << 10;
 
 /// The position of a frame's bytes.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ pub(super) struct Blocks {
 impl Blocks {
     /// Copies a frame into the open block.
     pub(super) fn copy(&mut self, bytes: &[u8]) -> Place {
-        if self.open.len() + bytes.len() > ROOM {
+        if self.open.len() + bytes.len() > CAPACITY {
             self.seal();
         }
         let (start, len) = (self.open.len() as u32, bytes.len() as u32);
@@ -72,17 +72,17 @@ impl Blocks {
             && let Some(block) = self.full.pop_front()
         {
             self.first += 1;
-            if let Ok(flow_state) = Arc::try_unwrap(block) {
-                self.spare = flow_state;
+            if let Ok(buffer) = Arc::try_unwrap(block) {
+                self.spare = buffer;
             }
         }
     }
 
     /// A freed buffer for reuse; empty if there is none or it is unusually large.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        let flow_state = mem::take(&mut self.spare);
-        match flow_state.capacity() <= 2 * ROOM {
-            true => flow_state,
+        let buffer = mem::take(&mut self.spare);
+        match buffer.capacity() <= 2 * CAPACITY {
+            true => buffer,
             false => Vec::new(),
         }
     }
@@ -97,10 +97,10 @@ impl Blocks {
         if self.open.is_empty() {
             return;
         }
-        let mut flow_state = self.spare();
-        flow_state.clear();
-        flow_state.reserve(ROOM);
-        let mut full = mem::replace(&mut self.open, flow_state);
+        let mut buffer = self.spare();
+        buffer.clear();
+        buffer.reserve(CAPACITY);
+        let mut full = mem::replace(&mut self.open, buffer);
         // Not if it is nearly full, because shrinking copies it.
         if full.len() < full.capacity() / 4 * 3 {
             full.shrink_to_fit();

@@ -38,7 +38,7 @@ impl Scope {
 pub struct Recorder {
     dump: CaptureWriter<Box<dyn Write + Send>>,
     scope: Scope,
-    room: usize,
+    capacity: usize,
     recent: VecDeque<Remembered>,
     /// The total of their bytes.
     size: usize,
@@ -94,11 +94,11 @@ impl Pair {
 impl Recorder {
     /// Writes to `dump`, and remembers up to `capacity` bytes of frames.
     #[must_use]
-    pub fn new(dump: CaptureWriter<Box<dyn Write + Send>>, scope: Scope, room: usize) -> Self {
+    pub fn new(dump: CaptureWriter<Box<dyn Write + Send>>, scope: Scope, capacity: usize) -> Self {
         Self {
             dump,
             scope,
-            room,
+            capacity,
             recent: VecDeque::new(),
             size: 0,
             blocks: Blocks::default(),
@@ -177,7 +177,7 @@ impl Recorder {
             written: false,
         });
         self.size += frame.bytes.len();
-        while self.size > self.room
+        while self.size > self.capacity
             && self.recent.len() > 1
             && let Some(oldest) = self.recent.pop_front()
         {
@@ -322,12 +322,12 @@ mod tests {
         }
     }
 
-    fn recorder(room: usize) -> (Recorder, Shared) {
+    fn recorder(capacity: usize) -> (Recorder, Shared) {
         let file = Shared::default();
         let out: Box<dyn Write + Send> = Box::new(file.clone());
         let (format, link) = (FileFormat::Pcap, LinkType::ETHERNET);
         let dump = CaptureWriter::new(out, format, Flush::Buffered, link, MAX_SNAPLEN).unwrap();
-        (Recorder::new(dump, Scope::Message, room), file)
+        (Recorder::new(dump, Scope::Message, capacity), file)
     }
 
     /// The frame bytes in a file, concatenated.
@@ -335,10 +335,10 @@ mod tests {
         let file = file.0.lock().unwrap();
         let mut written = Vec::new();
         let mut rest = &file[24..];
-        while let Some((header, behind)) = rest.split_at_checked(16) {
+        while let Some((header, body)) = rest.split_at_checked(16) {
             let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
-            written.extend_from_slice(&behind[..len]);
-            rest = &behind[len..];
+            written.extend_from_slice(&body[..len]);
+            rest = &body[len..];
         }
         written
     }
@@ -390,9 +390,9 @@ mod tests {
         assert_eq!(recorder.keep(&block, 0), None);
         assert_eq!(recorder.keep(&block, 600), None);
         assert_eq!(recorder.keep(&block, 700), Some(0));
-        let mut roomy = Vec::with_capacity(2000);
-        roomy.resize(1000, 0);
-        assert_eq!(recorder.keep(&Arc::new(roomy), 1000), None);
+        let mut oversized = Vec::with_capacity(2000);
+        oversized.resize(1000, 0);
+        assert_eq!(recorder.keep(&Arc::new(oversized), 1000), None);
         let (mut of_flows, _) = self::recorder(1000);
         of_flows.scope = Scope::Flow;
         assert_eq!(of_flows.keep(&block, 1000), None);

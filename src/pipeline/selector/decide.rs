@@ -103,7 +103,7 @@ impl Selector {
             why,
             ..HitMeta::MATCH
         };
-        self.tell(flow, open, &meta);
+        self.show(flow, open, &meta);
         open.unit.forget();
     }
 
@@ -128,7 +128,7 @@ impl Selector {
         self.count_message(flow, tracking);
         match side {
             Role::Single => open.unit.mark(tracking.mark(dir)),
-            Role::Request => tracking.asked(ordinal, dir, open.last, open.unit.said()),
+            Role::Request => tracking.request_ended(ordinal, dir, open.last, open.unit.said()),
             Role::Response => {}
         }
         let exchange = match side {
@@ -139,7 +139,7 @@ impl Selector {
             Role::Response => tracking.close(ordinal),
             Role::Single => None,
         };
-        self.give_back_room(tracking);
+        self.recycle_exchanges(tracking);
         let over = side == Role::Response && !open.brief.interim;
         let shown = |exchange: &Exchange| exchange.shown;
         let request_shown = over && exchange.as_ref().is_some_and(shown);
@@ -192,7 +192,7 @@ impl Selector {
                 },
                 ..meta(&open)
             };
-            self.tell(flow, &mut open, &meta);
+            self.show(flow, &mut open, &meta);
         } else if holds && self.is_taking() {
             let asked = self.count_hit(flow, tracking, &open.frames, open.number);
             self.expect_response(flow, tracking, &open);
@@ -207,7 +207,7 @@ impl Selector {
                 }
             }
             let meta = meta(&open);
-            self.tell(flow, &mut open, &meta);
+            self.show(flow, &mut open, &meta);
         } else if found && side == Role::Request && outcome == Outcome::Open && self.is_taking() {
             // The request is shown once the conditions on its response hold.
             if let Some(exchange) = tracking.exchange(ordinal) {
@@ -217,7 +217,7 @@ impl Selector {
             self.keep_request(flow, tracking, &mut open, &meta);
         } else if self.passes(tracking) || request_shown && self.options.pair {
             let context = context(&open);
-            self.tell(flow, &mut open, &context);
+            self.show(flow, &mut open, &context);
         } else {
             if request_shown && self.options.companions {
                 let meta = meta(&open);
@@ -228,8 +228,8 @@ impl Selector {
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
         }
-        if self.spare.len() < SPARE {
-            self.spare.push(open);
+        if self.message_pool.len() < SPARE {
+            self.message_pool.push(open);
         }
     }
 
@@ -273,7 +273,9 @@ impl Selector {
                 }
             }
             Role::Response if outcome == Outcome::Holds => {
-                let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
+                let mut exchange = exchange
+                    .copied()
+                    .unwrap_or_else(|| unmatched_response(open));
                 let request_dir = dir.reverse();
                 let matched =
                     exchange.matched || self.is_matched(tracking, request_dir, exchange.number);
@@ -331,7 +333,7 @@ impl Selector {
             let neighbours = tracking.neighbours.get_or_insert_default();
             let outputs = &mut self.outputs;
             let more = neighbours.context.hit(self.options.after, |kept| {
-                asked |= kept.asks(number);
+                asked |= kept.is_request(number);
                 if kept.is_to_be_shown() {
                     outputs.hit(&kept.hit());
                 }
@@ -341,7 +343,7 @@ impl Selector {
         asked
     }
 
-    pub(super) fn tell(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
+    pub(super) fn show(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
         let (outputs, tls) = (&mut self.outputs, &mut self.output.tls_shown);
         self.options.lend(flow, open, meta, |hit| {
             *tls += u64::from(hit.facts.iter().any(|fact| fact.name == "tls.hello"));
@@ -425,7 +427,7 @@ impl Selector {
 }
 
 /// A placeholder exchange for a response whose request was not captured.
-fn alone(open: &OpenMessage) -> Exchange {
+fn unmatched_response(open: &OpenMessage) -> Exchange {
     Exchange {
         answered: Some(open.first.ts),
         evidence: open.evidence,

@@ -62,13 +62,13 @@ impl Selector {
         }
         if tracking.exchanges.capacity() == 0 {
             // Most flows have one exchange at a time, and there may be very many flows.
-            tracking.exchanges = self.rooms.pop().unwrap_or_default();
+            tracking.exchanges = self.exchange_pool.pop().unwrap_or_default();
             tracking.exchanges.reserve_exact(1);
         }
-        tracking.asks = true;
+        tracking.has_requests = true;
         tracking.exchanges.push_back(Exchange {
             title: Title::new(title),
-            heard: tracking.heard(dir.reverse()),
+            progress: tracking.progress(dir.reverse()),
             reached: tracking.reached[dir.reverse().index()],
             ..Exchange::new(number, ordinal, dir, by, flow.tcp_analysis)
         });
@@ -76,11 +76,11 @@ impl Selector {
 
     /// Returns the buffer of a flow without open exchanges to the pool: there may be very many
     /// flows.
-    pub(super) fn give_back_room(&mut self, tracking: &mut Tracking) {
+    pub(super) fn recycle_exchanges(&mut self, tracking: &mut Tracking) {
         if tracking.exchanges.is_empty() && tracking.exchanges.capacity() > 0 {
-            let room = std::mem::take(&mut tracking.exchanges);
-            if self.rooms.len() < SPARE {
-                self.rooms.push(room);
+            let buffer = std::mem::take(&mut tracking.exchanges);
+            if self.exchange_pool.len() < SPARE {
+                self.exchange_pool.push(buffer);
             }
         }
     }
@@ -251,7 +251,8 @@ impl Selector {
         self.waiting.done(exchange.number);
         self.responses_expected -= u64::from(exchange.shown && !exchange.failed);
         let why = why_unanswered(flow, tracking, exchange);
-        if let Some(why) = why.filter(|_| !self.options.pairs && self.tells_unanswered(exchange)) {
+        if let Some(why) = why.filter(|_| !self.options.pairs && self.reports_unanswered(exchange))
+        {
             self.show_unanswered(flow, exchange, &why);
         }
         let since = exchange.request_end.unwrap_or(exchange.asked);
@@ -329,22 +330,22 @@ impl Selector {
         open: &mut OpenMessage,
         meta: &HitMeta,
     ) -> Option<Rc<OwnedHit>> {
-        let room = self.options.limits.exchanges;
+        let most = self.options.limits.exchanges;
         let mut kept = None;
         self.options.lend(flow, open, meta, |hit| {
             kept = Some(Rc::new(OwnedHit::new(hit, hit.frames)));
         });
         let kept = kept?;
-        if self.kept + kept.size() > KEPT {
+        if self.kept_bytes + kept.size() > KEPT {
             self.output.requests_not_kept += 1;
             return None;
         }
-        self.kept += kept.size();
+        self.kept_bytes += kept.size();
         let requests = &mut tracking.neighbours.get_or_insert_default().requests;
-        if requests.len() >= room
+        if requests.len() >= most
             && let Some(oldest) = requests.pop_front()
         {
-            self.kept -= oldest.size();
+            self.kept_bytes -= oldest.size();
         }
         requests.push_back(Rc::clone(&kept));
         Some(kept)
@@ -390,7 +391,7 @@ impl Selector {
         number: u64,
     ) -> Option<Rc<OwnedHit>> {
         let kept = tracking.request(number)?;
-        self.kept -= kept.size();
+        self.kept_bytes -= kept.size();
         Some(kept)
     }
 

@@ -88,7 +88,7 @@ impl Selector {
         // A client that retransmits its SYN got no reply. A single SYN may be all that the filter
         // passes.
         let known = match syns {
-            1 => given_up && self.hears_servers,
+            1 => given_up && self.server_captured,
             _ => given_up || how == Ending::Capture,
         };
         if known {
@@ -175,7 +175,7 @@ impl Selector {
     }
 
     /// Whether a missing response is reported: failures are requested, or the request was shown.
-    pub(super) fn tells_unanswered(&self, exchange: &Exchange) -> bool {
+    pub(super) fn reports_unanswered(&self, exchange: &Exchange) -> bool {
         let asked_for = self.wants_failures && self.is_taking();
         !exchange.failed && (exchange.shown || asked_for)
     }
@@ -211,7 +211,7 @@ impl Selector {
         let known: Vec<u64> = tracking
             .exchanges
             .iter()
-            .filter(|exchange| self.tells_unanswered(exchange) && exchange.answered.is_none())
+            .filter(|exchange| self.reports_unanswered(exchange) && exchange.answered.is_none())
             .filter(|exchange| {
                 let asked = exchange
                     .request_end
@@ -267,11 +267,12 @@ pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchan
     let [asking_at, answering_at] = [exchange.request_dir.index(), answering.index()];
     let lost = tracking.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
     // Bytes that came since and were not a response.
-    let heard =
+    let received =
         tracking.reached[answering_at] > exchange.reached.max(tracking.answered[answering_at]);
     // Bytes that were not captured may have been the response.
     let unknown = tracking.silence(flow, exchange) == Silence::Unknown;
-    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || heard || unknown {
+    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || received || unknown
+    {
         return None;
     }
     let fins = tracking.fins.as_deref().copied().unwrap_or_default();
@@ -338,7 +339,7 @@ fn failed(
     // sending any.
     let client_ended = tracking.fins.as_ref().is_some_and(|fins| fins[0].is_some());
     let whole = flow.handshake.answered.is_some() && tracking.lost[1].is_none();
-    if asked == 0 || answered > 0 || !whole || tracking.asks || client_ended {
+    if asked == 0 || answered > 0 || !whole || tracking.has_requests || client_ended {
         return None;
     }
     let (by, reset) = match (how, dir, flow.reset) {
@@ -352,7 +353,7 @@ fn failed(
     };
     let failed = Failed {
         kind: FailureKind::Unanswered(end),
-        after: by.ts.since(tracking.spoke),
+        after: by.ts.since(tracking.client_data_at),
     };
     Some((failed, by))
 }

@@ -89,7 +89,7 @@ impl Selector {
                         whole.title,
                     );
                 }
-                tracking.asked(ordinal, dir, by.into(), whole.text.len() as u64);
+                tracking.request_ended(ordinal, dir, by.into(), whole.text.len() as u64);
             }
             Role::Response if !whole.brief.interim => {
                 tracking.missed[dir.index()] += u32::from(whole.brief.unpaired);
@@ -102,6 +102,6 @@ impl Selector {
         if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
-        self.give_back_room(tracking);
+        self.recycle_exchanges(tracking);
     }
 }

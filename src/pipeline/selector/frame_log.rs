@@ -21,7 +21,7 @@ impl Selector {
     }
 
     /// Bytes of a direction are about to be dissected.
-    pub(super) fn bring(&self, tracking: &mut Tracking, dir: Direction, by: &PacketInfo) {
+    pub(super) fn note_pending(&self, tracking: &mut Tracking, dir: Direction, by: &PacketInfo) {
         let pending_frames = &mut tracking.pending_frames.get_or_insert_default()[dir.index()];
         if pending_frames.len() < FRAMES {
             pending_frames.extend_from_slice(self.frames_of(&[by.frame]));
@@ -71,10 +71,10 @@ pub(super) fn keep_pending_frames(tracking: &mut Tracking, conversation: &FlowDi
         };
         let pending_frames = &mut pending_frames[dir.index()];
         if let Some(first) = conversation.waits_since(dir) {
-            let told = pending_frames
+            let emitted = pending_frames
                 .iter()
                 .position(|frame| *frame == first.frame);
-            pending_frames.drain(..told.unwrap_or_default());
+            pending_frames.drain(..emitted.unwrap_or_default());
         } else {
             pending_frames.clear();
             pending_frames.shrink_to(FEW);

@@ -16,15 +16,15 @@ const HELD: usize = 16 << 20;
 
 impl Selector {
     /// Consumes a message event of a direction; `by` is its packet.
-    pub(super) fn said(
+    pub(super) fn message_event(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
         dir: Direction,
         by: &PacketInfo,
-        said: MessageEvent<'_>,
+        event: MessageEvent<'_>,
     ) {
-        match said {
+        match event {
             MessageEvent::Start(begin) => self.begin(flow, tracking, dir, by, begin),
             MessageEvent::Data { part, bytes } => {
                 let lacks = self.lacks(bytes);
@@ -85,7 +85,9 @@ impl Selector {
                 self.pass_over_message(flow, tracking, dir, by, &whole);
             }
             MessageEvent::Complete(whole) => {
-                whole.in_pieces(by, |by, said| self.said(flow, tracking, dir, by, said));
+                whole.in_pieces(by, |by, event| {
+                    self.message_event(flow, tracking, dir, by, event)
+                });
             }
         }
     }
@@ -105,7 +107,7 @@ impl Selector {
         {
             // The undecided match may end in this burst: both bursts are one record.
             (open.held, open.waits) = (false, false);
-            self.held = self.held.saturating_sub(open.unit.size());
+            self.held_bytes = self.held_bytes.saturating_sub(open.unit.size());
             return;
         }
         self.release(flow, tracking, dir, true);
@@ -123,7 +125,7 @@ impl Selector {
         if first && self.wants_failures && flow.handshake.answered.is_some() {
             self.failures.opened(flow);
         }
-        let mut open = self.spare.pop().unwrap_or_default();
+        let mut open = self.message_pool.pop().unwrap_or_default();
         open.start(begin, number, dir, by);
         open.from = self.at;
         open.midstream = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
@@ -167,9 +169,10 @@ impl Selector {
         let query = &self.options.query;
         if is_burst(open.begin.kind) {
             let undecided = !open.unit.holds(query) && open.unit.is_open(query);
-            if undecided && self.held < HELD && open.unit.size() <= self.options.limits.burst {
+            if undecided && self.held_bytes < HELD && open.unit.size() <= self.options.limits.burst
+            {
                 open.held = true;
-                self.held += open.unit.size();
+                self.held_bytes += open.unit.size();
                 return;
             }
         } else {
@@ -189,7 +192,7 @@ impl Selector {
         if let Some(open) = tracking.open(dir)
             && std::mem::take(&mut open.held)
         {
-            self.held = self.held.saturating_sub(open.unit.size());
+            self.held_bytes = self.held_bytes.saturating_sub(open.unit.size());
             open.unit.end(&self.options.query, truly);
             self.close(flow, tracking, dir, true);
         }

@@ -38,7 +38,7 @@ impl Selector {
             // A match within the stream's own bytes was found in the stream.
             None => bytes.get(own).unwrap_or_default(),
         };
-        let mut open = self.spare.pop().unwrap_or_default();
+        let mut open = self.message_pool.pop().unwrap_or_default();
         open.start(ASIDE, self.next_number(), dir, by);
         open.aside = Some(why);
         if self.options.frames {
@@ -53,9 +53,9 @@ impl Selector {
         if open.unit.holds(&self.options.query) != self.options.invert && self.is_taking() {
             self.output.matched += 1;
             self.outputs.save(flow, &[by.frame]);
-            self.tell(flow, &mut open, &HitMeta::MATCH);
+            self.show(flow, &mut open, &HitMeta::MATCH);
         }
-        self.spare.push(open);
+        self.message_pool.push(open);
     }
 
     /// The smallest range that contains `own` and the matches that overlap it; `None` without a
@@ -74,13 +74,13 @@ impl Selector {
     /// Shows a packet without payload, for `-e`.
     pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &PacketInfo) {
         if self.options.show_empty && self.is_taking() {
-            let mut open = self.spare.pop().unwrap_or_default();
+            let mut open = self.message_pool.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir, by);
             if self.options.frames {
                 open.note_frames(&[by.frame]);
             }
             open.unit.begin(&self.options.query, None, true);
-            self.tell(
+            self.show(
                 flow,
                 &mut open,
                 &HitMeta {
@@ -88,7 +88,7 @@ impl Selector {
                     ..HitMeta::MATCH
                 },
             );
-            self.spare.push(open);
+            self.message_pool.push(open);
         }
     }
 }

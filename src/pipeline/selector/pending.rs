@@ -49,8 +49,10 @@ impl PendingRequest {
 
     fn new(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Self {
         let silence = tracking.silence(flow, exchange);
-        let acknowledged = tracking.heard(exchange.request_dir.reverse()).acknowledged;
-        let received = acknowledged.saturating_sub(exchange.heard.acknowledged);
+        let acknowledged = tracking
+            .progress(exchange.request_dir.reverse())
+            .acknowledged;
+        let received = acknowledged.saturating_sub(exchange.progress.acknowledged);
         Self {
             number: exchange.number,
             title: exchange.title.bytes().to_vec(),
@@ -80,7 +82,7 @@ pub(super) struct Pending {
 /// Requests that are tracked; the oldest ones are of interest.
 const REMEMBERED: usize = 256;
 /// Requests that are listed at the end.
-const TOLD: usize = 8;
+const LISTED: usize = 8;
 
 impl Pending {
     /// A request was shown and has no response yet.
@@ -107,10 +109,10 @@ impl Pending {
         let at = self
             .left
             .partition_point(|left| left.number < exchange.number);
-        if at < TOLD {
+        if at < LISTED {
             self.left
                 .insert(at, PendingRequest::new(flow, tracking, exchange));
-            self.left.truncate(TOLD);
+            self.left.truncate(LISTED);
         }
     }
 

@@ -6,7 +6,7 @@
 use crate::flow::Direction;
 use crate::limits::READING_KEPT;
 use crate::message::{BodyFacts, Decoding, Part};
-use crate::pipeline::flow_state::{OpenMessage, ReaderHandle, Tracking};
+use crate::pipeline::flow_state::{AltReading, OpenMessage, Tracking};
 use crate::search::{KeepLimits, Query};
 use crate::stream::GapReason;
 
@@ -25,7 +25,7 @@ impl Selector {
         let Some(open) = tracking.open(dir).as_deref_mut() else {
             return;
         };
-        let Some(ReaderHandle { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
+        let Some(AltReading { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
             return;
         };
         let keep = KeepLimits {
@@ -43,7 +43,7 @@ impl OpenMessage {
     #[cold]
     pub(super) fn fork(&mut self, name: &'static str) {
         let unit = Box::new(self.unit.clone());
-        self.readings.push(ReaderHandle { name, unit });
+        self.readings.push(AltReading { name, unit });
     }
 
     /// Records a gap in each reading.
@@ -69,8 +69,7 @@ impl OpenMessage {
             return;
         }
         let mut readings = std::mem::take(&mut self.readings).into_iter();
-        if let Some(ReaderHandle { name, unit }) =
-            readings.find(|reading| reading.unit.holds(query))
+        if let Some(AltReading { name, unit }) = readings.find(|reading| reading.unit.holds(query))
         {
             self.unit = *unit;
             self.body = match name {

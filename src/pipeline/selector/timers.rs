@@ -65,9 +65,16 @@ impl Selector {
         let limits = self.options.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, flow, &limits, decoders, stats, &mut |dir, by, said| {
-            self.said(flow, tracking, dir, by, said);
-        });
+        conversation.idle(
+            now,
+            flow,
+            &limits,
+            decoders,
+            stats,
+            &mut |dir, by, event| {
+                self.message_event(flow, tracking, dir, by, event);
+            },
+        );
         self.dissecting = Some(dissecting);
         keep_pending_frames(tracking, conversation);
         if self.options.live {
