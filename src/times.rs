@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn who_took_most_of_the_time_is_told() {
+    fn the_bottleneck_is_found() {
         let repeated = TcpAnalysis {
             repeated: 2,
             ..TcpAnalysis::default()

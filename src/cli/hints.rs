@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_looks_like_a_filter_is_told() {
+    fn a_pattern_that_looks_like_a_filter_gives_a_hint() {
         let words = |pattern: &str, filter: Option<&str>| Words {
             pattern: Some(pattern.into()),
             filter: filter.map(str::to_owned),

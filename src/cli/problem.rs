@@ -306,7 +306,7 @@ mod tests {
     use crate::capture::devices::Address;
 
     #[test]
-    fn an_output_is_named_and_a_full_disk_is_said_in_words() {
+    fn an_output_is_named_and_a_full_disk_is_described_in_words() {
         use std::io::{Error, ErrorKind};
         let full = || Error::from(ErrorKind::StorageFull);
         let file = Unwritten::wrap(std::path::Path::new("/tmp/a.pcap"), full());

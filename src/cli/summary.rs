@@ -140,7 +140,7 @@ mod tests {
     use std::ffi::OsString;
 
     #[test]
-    fn options_are_said_in_words() {
+    fn options_are_described_in_words() {
         let table = [
             ("GET", "pattern none: everything with content", "-W spy"),
             (

@@ -81,18 +81,21 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
             }
         }
         ErrorKind::InvalidValue if value.is_empty() => {
-            Problem::new(format!("{name} wants {}", option.wants()))
+            Problem::new(format!("{name} wants {}", option.value_text()))
         }
         ErrorKind::InvalidValue => {
             let valid = match error.get(ContextKind::ValidValue) {
                 Some(ContextValue::Strings(all)) => all.join(", "),
-                _ => option.wants(),
+                _ => option.value_text(),
             };
             Problem::new(format!("{name} wants {valid}; \"{value}\" is none of them"))
         }
         ErrorKind::ValueValidation => match error.source().map(ToString::to_string) {
             Some(reason) if reason.starts_with('"') => Problem::new(format!("{name}: {reason}")),
-            _ => Problem::new(format!("{name} wants {}, not \"{value}\"", option.wants())),
+            _ => Problem::new(format!(
+                "{name} wants {}, not \"{value}\"",
+                option.value_text()
+            )),
         },
         ErrorKind::TooManyValues => {
             Problem::new(format!("{name} takes no value; \"{value}\" is one"))
@@ -147,7 +150,7 @@ impl Known {
     }
 
     /// The value that the option needs.
-    fn wants(&self) -> String {
+    fn value_text(&self) -> String {
         let names = self.0.as_ref().and_then(clap::Arg::get_value_names);
         let value = names
             .and_then(|names| names.first())

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_is_none_is_an_error_about_the_words_behind_the_pattern() {
+    fn an_invalid_filter_is_an_error_about_the_words_after_the_pattern() {
         let wrong = Err(WordsError::Filter {
             filter: "prot 80".into(),
             detail: "syntax error".into(),

@@ -21,7 +21,8 @@ use super::selector::Interest;
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    /// Clock ticks without an event, in the order of the records after them ([`Record::ticks_before`]).
+    /// Clock ticks without an event, before the records that count them
+    /// ([`Record::ticks_before`]).
     pub(super) ticks: Vec<Timestamp>,
     /// Updates of flows, in the order of the records with [`Record::flow_updated`].
     pub(super) flows: Vec<Flow>,
@@ -50,7 +51,7 @@ pub(super) struct Record {
     pub(super) by: PacketInfo,
     /// The bytes of the event, if it has any.
     pub(super) place: BytesRef,
-    /// Number of [`Batch::ticks`] ticks before this record.
+    /// Number of [`Batch::ticks`] consumed before this record.
     pub(super) ticks_before: u32,
     /// The clock advanced to `now` with this record.
     pub(super) advances: bool,

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_identification_the_interfaces_number_tells_copies() {
+    fn without_an_identification_copies_are_found_by_interface_number() {
         // IPv6 and IPv4 without an identification: (milliseconds, interface, is a copy)
         let table = [
             (0, 3, false),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_that_are_captured_apart_are_told_by_their_number() {
+    fn separately_captured_interfaces_are_identified_by_number() {
         let bytes = sll(0, 1, 0, b"x")[16..].to_vec();
         let mut copies = Dedup::new(true);
         let mut is_copy = |interface| {

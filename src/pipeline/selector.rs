@@ -319,7 +319,7 @@ impl Selector {
             conversation.stay_raw();
         }
         if let StreamEvent::Data { dir, by, .. } = *event
-            && self.wants_frames()
+            && self.records_frames()
         {
             self.note_pending(tracking, dir, by);
         }

@@ -267,7 +267,7 @@ mod tests {
     use crate::packet::Undecoded;
 
     #[test]
-    fn frames_without_ip_are_told_by_name() {
+    fn frames_without_ip_are_listed_by_name() {
         let mut stats = Stats::default();
         stats.capture.frames = 20;
         stats.decode.packets = 5;

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_how_far_how_fast_and_how_long() {
+    fn it_shows_progress_rate_and_time_left() {
         const MIB: u64 = 1 << 20;
         let table = [
             (

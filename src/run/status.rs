@@ -133,7 +133,7 @@ mod tests {
     use std::net::IpAddr;
 
     #[test]
-    fn it_says_what_is_waited_for_and_for_how_long() {
+    fn it_shows_the_awaited_request_and_its_age() {
         let end = |port: u16| Endpoint {
             addr: IpAddr::from([127, 0, 0, 1]),
             port,

@@ -16,7 +16,7 @@ const FEW: usize = 16;
 
 impl Selector {
     /// Whether frames are recorded.
-    pub(super) fn wants_frames(&self) -> bool {
+    pub(super) fn records_frames(&self) -> bool {
         self.outputs.recorder.is_some() || self.options.frames
     }
 

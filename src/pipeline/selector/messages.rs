@@ -38,7 +38,7 @@ impl Selector {
                     .feed(query, &self.options.keep, part, bytes, lacks);
                 let full = open.unit.is_full();
                 tracking.tls |= tls;
-                if self.wants_frames() {
+                if self.records_frames() {
                     self.note_frames(tracking, dir, by);
                 }
                 if full {
