@@ -1,7 +1,7 @@
 //! The pipeline: the only module that depends on all stages, and joins them.
 //!
-//! A frame passes all stages before the next one is read, so output is in the order of the input.
-//! All buffers are bounded by [`crate::limits`].
+//! Events reach the selector in the order of the frames, with one thread or two. The memory of each
+//! stage is bounded by [`crate::limits`] and by constants next to the buffers.
 //!
 //! ```text
 //! Frame ─▶ filter ─▶ decode ─┬─▶ defragment ─▶ reassemble ─▶ dissect ─▶ search ─▶ render

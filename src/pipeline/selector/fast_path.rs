@@ -1,7 +1,7 @@
 //! The fast path: skips complete messages that cannot match, if no option needs non-matching
 //! messages.
 //!
-//! A skipped message costs one prefilter scan; counters and numbers stay the same.
+//! A skipped message costs at most one prefilter scan; counters and numbers stay the same.
 
 use crate::capture::savefile::Sought;
 use crate::flow::{Direction, Flow};
