@@ -1,55 +1,56 @@
-//! The *exchange*: a question and its answer, with its number and its times.
+//! The *exchange*: a request and its response, with its number and its times.
+//!
+//! All types here are small values without heap memory.
 
 use crate::flow::{Direction, TcpAnalysis};
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 use crate::stream::PacketInfo;
 
-/// What is remembered of an exchange while it is open. A small value without heap memory: there may
-/// be one for each request in flight.
+/// An open exchange. A small value without heap memory, because there is one per request in flight.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
     /// Its number in the run, shown as `#N`.
     pub number: u64,
-    /// Its place in its flow ([`crate::message::Start::exchange`]).
+    /// Its ordinal within its flow ([`crate::message::Start::exchange`]).
     pub ordinal: u64,
-    /// The question in a few words.
+    /// The request in a few words.
     pub title: Title,
-    /// The direction of the question.
+    /// The direction of the request.
     pub request_dir: Direction,
-    /// First byte of the question.
+    /// Time of the request's first byte.
     pub asked: Timestamp,
-    /// Last byte of the question; `None` while it is still being sent.
+    /// Time of the request's last byte; `None` while the request is incomplete.
     pub request_end: Option<Timestamp>,
-    /// TCP flags of the question's last packet.
+    /// TCP flags of the request's last packet.
     pub request_flags: TcpFlags,
-    /// Where in its direction the question ends: at most at this offset.
+    /// Upper bound of the offset, in its direction, at which the request ends.
     pub request_end_offset: u64,
-    /// The answerer acknowledged that.
+    /// When the server acknowledged the whole request.
     pub acknowledged: Option<Timestamp>,
-    /// First byte of the (final) answer.
+    /// Time of the first byte of the (final) response.
     pub answered: Option<Timestamp>,
-    /// How many bytes of the other direction the asker had acknowledged by then, and how much of it
-    /// was missed by the capture.
-    pub heard: Heard,
-    /// Bytes of the question, its head as sent and its body decoded.
+    /// The state of the response direction when the request began: a later change means that bytes
+    /// of a response were missed.
+    pub progress: ResponseProgress,
+    /// Bytes of the request: its head as sent, its body decoded.
     pub sent: u64,
-    /// What had gone wrong in the flow when the question began.
+    /// The flow's counts of TCP problems when the request began.
     pub tcp_analysis: TcpAnalysis,
-    /// What is known of the conditions on it.
+    /// What is known about the user's conditions on the exchange.
     pub evidence: Evidence,
-    /// Bytes that the other side had sent when the question began.
+    /// Offset that the response direction had reached when the request began.
     pub reached: u64,
-    /// The question was shown.
+    /// The request was shown.
     pub shown: bool,
-    /// It was told that there is no answer, as it stood then.
+    /// A failure record for the missing response was shown, as it stood at that time.
     pub failed: bool,
-    /// The question would be shown if the conditions held, or in views of exchanges: it is a match.
+    /// The request matches: it is shown once the conditions hold, and in views of exchanges.
     pub matched: bool,
 }
 
 impl Exchange {
-    /// An exchange whose question begins with `by`.
+    /// An exchange whose request begins in packet `by`.
     #[must_use]
     pub fn new(
         number: u64,
@@ -69,7 +70,7 @@ impl Exchange {
             request_end_offset: 0,
             acknowledged: None,
             answered: None,
-            heard: Heard::default(),
+            progress: ResponseProgress::default(),
             sent: 0,
             tcp_analysis,
             evidence: Evidence::default(),
@@ -81,58 +82,58 @@ impl Exchange {
     }
 }
 
-/// What is known of the direction of the responses at some moment.
+/// The state of the response direction at some moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Heard {
-    /// Bytes that their receiver acknowledged.
+pub struct ResponseProgress {
+    /// Bytes that the receiver acknowledged.
     pub acknowledged: u64,
-    /// Holes, bytes that nobody understands, and responses whose request is not certain.
+    /// Gaps, bytes that no dissector understood, and responses whose request is not certain.
     pub missed: u32,
 }
 
-/// What is known of a final response that did not come.
+/// Why a final response may be missing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Silence {
-    /// There was none, as far as the capture goes.
+    /// There was none, as far as the capture shows.
     #[default]
     None,
-    /// Bytes of that direction were lost or not understood, or a response came whose request is not
-    /// certain: it may be among them.
+    /// Unknown: bytes of that direction were lost or not understood, or a response came whose
+    /// request is not certain. The response may be among them.
     Unknown,
     /// No packet of that direction was captured.
     Unseen,
 }
 
-/// What is known of the conditions on an exchange.
+/// What is known about the user's conditions on an exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Evidence {
-    /// Whether the conditions on the question's facts hold, once its head is known.
+    /// Whether the conditions on the request hold; `None` until its head is known.
     pub asked: Option<bool>,
-    /// The same of the answer's.
+    /// Whether the conditions on the response hold; `None` until its head is known.
     pub answered: Option<bool>,
-    /// Which of the wanted fields were seen in either: a bit each.
+    /// Bit set of the required header fields that were seen in either message.
     pub fields: u32,
-    /// Whether the answer was waited for long enough, once that is known.
+    /// Whether the wait for the response was long enough (`--slow`); `None` until known.
     pub slow: Option<bool>,
 }
 
-/// A few words of wire text, held without heap memory; what does not fit is cut.
+/// A few words of wire text in a fixed array. Text over the capacity is cut.
 #[derive(Clone, Copy)]
 pub struct Title {
     len: u8,
     cut: bool,
-    bytes: [u8; Title::ROOM],
+    bytes: [u8; Title::CAPACITY],
 }
 
 impl Title {
-    /// How many bytes fit.
-    pub const ROOM: usize = 160;
+    /// Capacity in bytes.
+    pub const CAPACITY: usize = 160;
 
-    /// The first [`Self::ROOM`] bytes of `text`.
+    /// The first [`Self::CAPACITY`] bytes of `text`.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
-        let mut bytes = [0; Self::ROOM];
-        let len = text.len().min(Self::ROOM);
+        let mut bytes = [0; Self::CAPACITY];
+        let len = text.len().min(Self::CAPACITY);
         if let (Some(to), Some(from)) = (bytes.get_mut(..len), text.get(..len)) {
             to.copy_from_slice(from);
         }
@@ -143,13 +144,13 @@ impl Title {
         }
     }
 
-    /// The bytes that fitted.
+    /// The stored bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// Whether there was more.
+    /// Whether the text was longer than the capacity.
     #[must_use]
     pub const fn is_cut(&self) -> bool {
         self.cut

@@ -1,74 +1,75 @@
-//! The *failure*: a connection that was refused or not answered, or that ended before an answer was
-//! whole.
+//! The *failure*: a connection that was refused or got no reply, or that ended before a response
+//! was complete.
+//!
+//! Plain data: the selector fills it in, the renderers format it.
 
 use crate::flow::Endpoint;
 use crate::hit::Heading;
 
-/// What failed, as far as the packets show it.
+/// A failure, as far as the packets show it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failed {
-    /// What happened.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// Nanoseconds between what was asked (the first SYN, the last byte of the request) and that.
+    /// Nanoseconds from the first SYN, or from the request's last byte, to the failure.
     pub after: i64,
 }
 
-/// What happened to a connection or a request.
+/// The kinds of failure of a connection or a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FailureKind {
-    /// A RST came in response to the SYN (RFC 9293 section 3.5.2).
+    /// A RST answered the SYN (RFC 9293 section 3.5.2).
     Refused,
-    /// Nothing came in response to so many SYNs.
+    /// Nothing answered the SYNs.
     Silent {
-        /// How many.
+        /// The number of SYNs.
         syns: u32,
-        /// It was waited for long enough; else the capture ended.
+        /// The wait was long enough to be sure. False if the capture ended first.
         over: bool,
     },
-    /// One side ended the connection before a byte of the answer came.
+    /// One side ended the connection before the first byte of the response.
     Unanswered(End),
-    /// One side ended the connection in the middle of the answer.
+    /// One side ended the connection inside the response.
     BrokenOff(End),
 }
 
-/// How a connection was ended, and by whom.
+/// How a connection ended, and who ended it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct End {
-    /// The server; else the client.
+    /// True: the server ended it. False: the client.
     pub by_server: bool,
-    /// By a RST; else by a FIN.
+    /// True: by a RST. False: by a FIN.
     pub reset: bool,
 }
 
-/// A failure to be shown as a record of its own.
+/// A failure that is shown as a record of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'a> {
-    /// `#N` of the request that has no answer; 0 for a connection.
+    /// `#N` of the request without a response; 0 for a failed connection.
     pub number: u64,
-    /// Why it is shown: it is asked for, or belongs to a request that is.
+    /// True if failures are requested themselves; false if it accompanies a request that was shown.
     pub asked_for: bool,
-    /// From whom to whom: from the client to the server for a connection, the other way round for a
-    /// request.
+    /// Client to server for a connection; server to client for a request.
     pub heading: Heading,
-    /// What failed.
+    /// The failure.
     pub failed: Failed,
-    /// The frames that show it: the SYN, the RST or the FIN.
+    /// The frames that show it: the SYN, and the RST or FIN.
     pub frames: &'a [u64],
-    /// Another address of the server, tried by the client at the same time, that failed in the same
-    /// way.
+    /// Another address of the server that the client tried at the same time and that failed in the
+    /// same way.
     pub other: Option<Endpoint>,
-    /// So many more connections failed in the same way and are not shown one by one.
+    /// Further connections that failed in the same way and are not shown one by one.
     pub more: Option<More>,
 }
 
-/// Failures that are counted and not shown one by one.
+/// Failures that are counted instead of being shown one by one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct More {
     /// How many.
     pub count: u64,
-    /// They have different clients; different servers.
+    /// Their clients differ.
     pub clients: bool,
-    /// See there.
+    /// Their servers differ.
     pub servers: bool,
     /// The lowest and the highest port of the servers.
     pub ports: (u16, u16),

@@ -1,4 +1,6 @@
-//! The *flow*: a conversation between two endpoints, both ways.
+//! The *flow*: a conversation between two endpoints, in both directions.
+//!
+//! Plain data: the reassembler owns and updates a flow, all later stages read it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -26,7 +28,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Which way something goes. The client is who sent the SYN.
+/// The direction of a packet or stream. The client is the sender of the SYN.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Direction {
     /// From the client to the server.
@@ -37,7 +39,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other one.
+    /// The opposite direction.
     #[must_use]
     pub const fn reverse(self) -> Self {
         match self {
@@ -56,12 +58,12 @@ impl Direction {
     }
 }
 
-/// How the roles of client and server were found.
+/// How the roles of client and server were determined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Roles {
     /// From the handshake.
     Seen,
-    /// From the ports or the first sender: the capture joined in the middle, or the protocol has no
+    /// From the ports or the first sender: the capture joined midstream, or the protocol has no
     /// handshake.
     Guessed,
 }
@@ -71,44 +73,44 @@ pub enum Roles {
 pub struct Flow {
     /// Unique within the run, in order of first packets.
     pub id: u64,
-    /// Where the reassembler keeps it; a later flow may have the same.
+    /// Its slot in the reassembler's table. Slots are reused: a later flow may have the same.
     pub slot: u32,
     /// IP protocol number.
     pub protocol: u8,
-    /// Who began.
+    /// The endpoint that opened the flow.
     pub client: Endpoint,
-    /// Who was spoken to.
+    /// The other endpoint.
     pub server: Endpoint,
     /// As [`crate::packet::Packet::path`].
     pub path: u32,
-    /// How sure the roles are.
+    /// Whether the roles are certain.
     pub roles: Roles,
-    /// The frame of its first packet.
+    /// Frame number of its first packet.
     pub opened: u64,
-    /// How it began.
+    /// The times of its TCP handshake.
     pub handshake: Handshake,
-    /// The RST that ends it, as far as it is known to be one.
+    /// The RST that ends it, unless a later packet contradicted the RST.
     pub reset: Option<Reset>,
-    /// What went wrong in it so far.
+    /// TCP problems so far.
     pub tcp_analysis: TcpAnalysis,
-    /// How often what is known of it has changed.
+    /// The number of changes to this value; a copy with the same number is up to date.
     pub changes: u32,
 }
 
-/// The moments of a TCP handshake (RFC 9293 section 3.5), as far as they were seen.
+/// The times of a TCP handshake (RFC 9293 section 3.5), as far as it was captured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Handshake {
     /// The client's first SYN.
     pub syn: Option<Timestamp>,
     /// The server's first SYN with ACK.
     pub answered: Option<Timestamp>,
-    /// The client's first ACK behind it.
+    /// The client's first ACK after it.
     pub done: Option<Timestamp>,
-    /// How often the client sent its SYN again.
+    /// How often the client retransmitted its SYN.
     pub repeats: u8,
 }
 
-/// A RST that nothing has contradicted so far.
+/// A RST that no later packet has contradicted.
 #[derive(Clone, Copy, Debug)]
 pub struct Reset {
     /// Who sent it.
@@ -117,17 +119,17 @@ pub struct Reset {
     pub by: PacketInfo,
 }
 
-/// What slows a connection down, counted.
+/// Counts of what slows a connection down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TcpAnalysis {
-    /// Segments sent again, of both directions.
+    /// Retransmitted segments, of both directions.
     pub repeated: u32,
-    /// How often the client announced that it has no room (a window of 0).
+    /// How often the client advertised a zero window.
     pub stalled: u32,
 }
 
 impl TcpAnalysis {
-    /// What was added since `earlier`.
+    /// The counts since `earlier`.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
         Self {
@@ -138,7 +140,7 @@ impl TcpAnalysis {
 }
 
 impl Flow {
-    /// Of two endpoints, of which nothing more is known than that `client` spoke first.
+    /// A flow between two endpoints of which only the first sender, `client`, is known.
     #[must_use]
     pub fn new(id: u64, protocol: u8, client: Endpoint, server: Endpoint) -> Self {
         Self {
@@ -157,7 +159,7 @@ impl Flow {
         }
     }
 
-    /// Who sends in direction `dir`.
+    /// The sender of direction `dir`.
     #[must_use]
     pub const fn source(&self, dir: Direction) -> Endpoint {
         match dir {
@@ -166,14 +168,13 @@ impl Flow {
         }
     }
 
-    /// Who receives in direction `dir`.
+    /// The receiver of direction `dir`.
     #[must_use]
     pub const fn destination(&self, dir: Direction) -> Endpoint {
         self.source(dir.reverse())
     }
 
-    /// Whether the protocol has ports, and they are known: of a header that was cut they may not
-    /// be.
+    /// Whether the protocol has ports and they are known. They are not known if the header was cut.
     #[must_use]
     pub const fn has_ports(&self) -> bool {
         matches!(self.protocol, protocol::TCP | protocol::UDP)

@@ -1,46 +1,48 @@
-//! *Foreign* frames: what a frame carries that is no IP, by name; and counts of such kinds.
+//! *Foreign* frames: names for what a non-IP frame carries, and counters per kind.
+//!
+//! The counters have a fixed size ([`Kinds`]); further kinds share one counter.
 
 use std::fmt;
 
-/// What a frame carries that is no IP.
+/// What a non-IP frame carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Foreign {
     /// An `EtherType` (IEEE 802 numbers).
     EtherType(u16),
-    /// A destination service access point of IEEE 802.2.
+    /// A destination service access point (IEEE 802.2).
     Lsap(u8),
-    /// An organisation and its protocol (SNAP, IEEE 802).
+    /// An organisation and its protocol number (SNAP, IEEE 802).
     Snap(u32, u16),
-    /// A network layer protocol identifier (ISO/IEC TR 9577), as frame relay has them.
+    /// A network layer protocol identifier (ISO/IEC TR 9577), used by frame relay.
     Nlpid(u8),
-    /// A protocol number of PPP (RFC 1661 section 2).
+    /// A PPP protocol number (RFC 1661 section 2).
     Ppp(u16),
-    /// An address family of a loopback header.
+    /// An address family in a loopback header.
     Family(u32),
-    /// A wireless frame.
+    /// An IEEE 802.11 frame.
     Wireless(Wireless),
-    /// A capture's own header, and no packet behind it.
+    /// A capture header with no packet after it.
     Nothing,
 }
 
-/// Wireless frames (IEEE 802.11) that carry no packet that can be read.
+/// IEEE 802.11 frames without a readable packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wireless {
     /// Management: beacons, probes, associations.
     Management,
     /// Control: acknowledgements, requests to send.
     Control,
-    /// Data without content.
+    /// Data frame without payload.
     Empty,
     /// Encrypted data.
     Encrypted,
-    /// Several packets in one frame.
+    /// Several packets in one frame (A-MSDU).
     Aggregate,
-    /// A header of the receiver that is not known, or a reserved type.
+    /// An unknown receiver header, or a reserved type.
     Unknown,
 }
 
-/// `EtherType`s that networks are full of.
+/// Common `EtherType`s.
 const ETHER_TYPES: [(u16, &str); 45] = [
     (0x0806, "ARP"),
     (0x0842, "Wake-on-LAN"),
@@ -89,7 +91,7 @@ const ETHER_TYPES: [(u16, &str); 45] = [
     (0x9000, "Ethernet loopback"),
 ];
 
-/// Service access points of IEEE 802.2.
+/// IEEE 802.2 service access points.
 const LSAPS: [(u8, &str); 5] = [
     (0x42, "STP"),
     (0xe0, "IPX over 802.2"),
@@ -98,7 +100,7 @@ const LSAPS: [(u8, &str); 5] = [
     (0xff, "IPX over raw 802.3"),
 ];
 
-/// Organisations and their protocols.
+/// Organisations and their protocol numbers (SNAP).
 const SNAPS: [(u32, u16, &str); 7] = [
     (0x00_000c, 0x010b, "PVST+"),
     (0x00_000c, 0x0111, "UDLD"),
@@ -109,7 +111,7 @@ const SNAPS: [(u32, u16, &str); 7] = [
     (0x08_0007, 0x809b, "AppleTalk"),
 ];
 
-/// Protocols of PPP beside IP: those of links that come up.
+/// PPP protocols other than IP, mostly those of link setup.
 const PPPS: [(u16, &str); 12] = [
     (0x003d, "PPP multilink"),
     (0x0053, "PPP encryption"),
@@ -126,7 +128,7 @@ const PPPS: [(u16, &str); 12] = [
 ];
 
 impl Foreign {
-    /// What people call it.
+    /// The common name of the protocol.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         fn of<K: PartialEq>(table: &[(K, &'static str)], key: &K) -> Option<&'static str> {
@@ -155,7 +157,7 @@ impl Foreign {
     }
 }
 
-/// Its name where it has one, else what its number is: `ARP`, `EtherType 0x8926`.
+/// The common name, else the kind of number and its value: `ARP`, `EtherType 0x8926`.
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = self.name() {
@@ -170,16 +172,16 @@ impl fmt::Display for Foreign {
             Self::Nlpid(number) => write!(f, "NLPID 0x{number:02x}"),
             Self::Ppp(number) => write!(f, "PPP protocol 0x{number:04x}"),
             Self::Family(number) => write!(f, "address family {number}"),
-            // All of these have names.
+            // Unreachable: all of these have names.
             Self::Wireless(_) | Self::Nothing => Ok(()),
         }
     }
 }
 
-/// Kinds that are counted one by one; more of them are counted together.
+/// The number of kinds with a counter of their own. Further kinds share one counter.
 const KINDS: usize = 24;
 
-/// How many there were of each kind.
+/// Counters per kind; `K` is the kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Kinds<K> {
     kinds: [Option<(K, u64)>; KINDS],
@@ -196,7 +198,7 @@ impl<K: Copy> Default for Kinds<K> {
 }
 
 impl<K: Copy + PartialEq> Kinds<K> {
-    /// Count one of a kind.
+    /// Counts one item of a kind.
     pub fn count(&mut self, kind: K) {
         for place in &mut self.kinds {
             match place {
@@ -208,18 +210,18 @@ impl<K: Copy + PartialEq> Kinds<K> {
         self.others += 1;
     }
 
-    /// How many there were, of all kinds together.
+    /// The total of all kinds.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.iter().map(|(_, many)| many).sum::<u64>() + self.others
     }
 
-    /// The kinds in the order in which they came, and how many there were of each.
+    /// The kinds in order of first occurrence, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (K, u64)> {
         self.kinds.iter().copied().flatten()
     }
 
-    /// How many there were of kinds that are not counted one by one.
+    /// The count of the kinds without a counter of their own.
     #[must_use]
     pub fn others(&self) -> u64 {
         self.others

@@ -1,23 +1,22 @@
-//! The *frame*: link-layer bytes as they were captured, and when.
+//! The *frame*: link-layer bytes as captured, with their time.
 //!
-//! Nothing here knows what is inside the bytes; that is [`crate::packet`].
+//! Nothing here interprets the bytes; [`crate::decode`] does.
 
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// A moment of capture time, in nanoseconds since 1970-01-01 UTC.
+/// A capture time in nanoseconds since 1970-01-01 UTC.
 ///
-/// All clocks of the program are made of these: no stage behind the source asks the operating
-/// system for the time.
+/// It is the program's only clock: no stage after the source asks the operating system for the
+/// time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(
-    /// The nanoseconds, counted from the earliest moment and never 0: so none at all, in an
-    /// `Option`, needs no room of its own.
+    /// Stored with an offset so that 0 is never used: `Option<Timestamp>` is 8 bytes.
     NonZeroU64,
 );
 
 impl Timestamp {
-    /// From nanoseconds since 1970. `i64::MIN` is taken for the moment behind it.
+    /// From nanoseconds since 1970. `i64::MIN` becomes `i64::MIN + 1`.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         match NonZeroU64::new(nanos.cast_unsigned() ^ SIGN) {
@@ -26,15 +25,14 @@ impl Timestamp {
         }
     }
 
-    /// From seconds and nanoseconds since 1970; what does not fit is held at the end of the range.
+    /// From seconds and nanoseconds since 1970, clamped to the range of `i64` nanoseconds.
     #[must_use]
     pub const fn new(seconds: i64, nanos: i64) -> Self {
         Self::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
-    /// From nanoseconds since 1970, of any size; what lies outside of what is told apart
-    /// ([`EARLIEST`](Self::EARLIEST) to [`LATEST`](Self::LATEST)) is held at its end, and the
-    /// answer says so.
+    /// From nanoseconds since 1970 of any size, clamped to [`EARLIEST`](Self::EARLIEST) and
+    /// [`LATEST`](Self::LATEST). Returns whether the value was clamped.
     #[must_use]
     pub const fn held(nanos: i128) -> (Self, bool) {
         if nanos < Self::EARLIEST.nanos() as i128 {
@@ -46,8 +44,8 @@ impl Timestamp {
         }
     }
 
-    /// The earliest moment that a capture has, in 1678, and the latest, in 2261. To both ends of
-    /// the range there are months, so that nothing which is waited for lies beyond them.
+    /// The earliest time that a capture can have, in 1678; the latest is in 2261. Both are months
+    /// away from the ends of the range, so that adding a timeout does not overflow.
     pub const EARLIEST: Self = Self::new(-9_214_646_400, 0);
     /// See [`EARLIEST`](Self::EARLIEST).
     pub const LATEST: Self = Self::new(9_214_646_400, 0);
@@ -64,19 +62,19 @@ impl Timestamp {
         self.nanos().div_euclid(1_000_000_000)
     }
 
-    /// The nanoseconds behind [`Self::seconds`], 0 to 999,999,999.
+    /// The nanoseconds after [`Self::seconds`], 0 to 999,999,999.
     #[must_use]
     pub const fn subsec_nanos(self) -> u32 {
         self.nanos().rem_euclid(1_000_000_000) as u32
     }
 
-    /// Nanoseconds from `earlier` to `self`; negative when the capture's clock went back.
+    /// Nanoseconds from `earlier` to `self`; negative if the clock of the capture went back.
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
         self.nanos().saturating_sub(earlier.nanos())
     }
 
-    /// The moment `nanos` from this one. None: it is beyond the range, so it never comes.
+    /// The time `nanos` after this one; `None` if it is outside the range, so that it never comes.
     #[must_use]
     pub const fn after(self, nanos: i64) -> Option<Self> {
         match self.nanos().checked_add(nanos) {
@@ -85,14 +83,14 @@ impl Timestamp {
         }
     }
 
-    /// This moment and `nanos` more, held at the end of the range.
+    /// The time `nanos` after this one, clamped to the range.
     #[must_use]
     pub const fn plus(self, nanos: i64) -> Self {
         Self::from_nanos(self.nanos().saturating_add(nanos))
     }
 }
 
-/// The bit by which signed numbers become unsigned ones in the same order.
+/// The bit whose flip maps signed numbers to unsigned ones in the same order.
 const SIGN: u64 = 1 << 63;
 
 /// 1970-01-01.
@@ -154,8 +152,8 @@ impl LinkType {
 }
 
 impl LinkType {
-    /// Those that packets are taken out of: the ones above, raw IP's older numbers, two of Wi-Fi
-    /// (Prism, AVS), and the one that PKTAP had where it was new.
+    /// The supported link types: the ones above, the older numbers of raw IP, two of Wi-Fi (Prism,
+    /// AVS), and the provisional number of PKTAP.
     pub const KNOWN: [Self; 41] = [
         Self::NULL,
         Self::ETHERNET,
@@ -207,26 +205,26 @@ impl fmt::Display for LinkType {
     }
 }
 
-/// One captured frame, lent by the source until the next one is asked for.
+/// One captured frame, borrowed from the source until the next frame is requested.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// Its place in the run, from 1, counted over all inputs before any filter: Wireshark's frame
+    /// Its number in the run, from 1, counted over all inputs before any filter: Wireshark's frame
     /// number.
     pub number: u64,
     /// When it was captured.
     pub ts: Timestamp,
-    /// Which of the source's interfaces it came from (0 when there is one).
+    /// The index of its interface within the source (0 if there is only one).
     pub interface: u32,
-    /// What its first bytes are.
+    /// Its link type: the kind of header at its start.
     pub link: LinkType,
-    /// Its length on the wire; more than `bytes.len()` when the snap length cut it.
+    /// Its length on the wire; more than `bytes.len()` if the snap length cut it.
     pub wire_len: u32,
-    /// What was captured of it.
+    /// The captured bytes.
     pub bytes: &'a [u8],
 }
 
 impl Frame<'_> {
-    /// Bytes at its end that the snap length cut.
+    /// Bytes at its end that the snap length cut off.
     #[must_use]
     pub const fn missing(&self) -> usize {
         (self.wire_len as usize).saturating_sub(self.bytes.len())

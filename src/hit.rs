@@ -1,4 +1,6 @@
-//! The *hit*: a message that is shown, with everything a renderer needs and nothing else.
+//! The *hit*: a message to be shown, with everything that a renderer needs and nothing else.
+//!
+//! A hit borrows all its data for the duration of a call. Its ranges are sorted and do not overlap.
 
 use std::ops::Range;
 
@@ -11,97 +13,100 @@ use crate::packet::TcpFlags;
 use crate::stream::{GapReason, OutOfStreamReason};
 use crate::times::Times;
 
-/// A message (with `--ngrep` a packet) to be shown.
+/// A message (with `--ngrep`, a packet) to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Hit<'a> {
-    /// `#N`: the number of its exchange, burst or datagram; with `--ngrep` of its frame behind the
-    /// filter.
+    /// `#N`: the number of its exchange, burst or datagram. With `--ngrep`: the number of its frame
+    /// among those that passed the filter.
     pub number: u64,
     /// Why it is shown.
     pub why: Why,
-    /// Who said it to whom, and when.
+    /// Sender, receiver, and time.
     pub heading: Heading,
-    /// What it is.
+    /// The kind of the message.
     pub kind: Kind,
     /// Which portion of the message this is.
     pub portion: Portion,
-    /// Its text, as far as it was kept; of a portion what no earlier one has.
+    /// Its text as far as it was kept. In a portion: the text that no earlier portion contained.
     pub text: Text<'a>,
-    /// Bytes of the body before that: earlier portions have shown them, or passed over them.
+    /// Bytes of the body before this text. Earlier portions showed or skipped them.
     pub start: u64,
-    /// What of earlier portions still matters to this one.
+    /// What this portion needs to know of earlier ones.
     pub carried: Carried,
-    /// How many bytes at the start of `text.bytes` are the message's head; only its first portion
-    /// has it.
+    /// The number of bytes at the start of `text.bytes` that are the message's head. Only the first
+    /// portion has any.
     pub head: usize,
     /// When its first byte was captured.
     pub began: Timestamp,
-    /// Facts that every message has.
+    /// Facts that are recorded for every message.
     pub brief: Summary,
-    /// The frames that brought it, as far as they are noted ([`crate::render::Wants::frames`]).
+    /// The frames that carried it, if they are recorded ([`crate::render::Wants::frames`]).
     pub frames: &'a [u64],
     /// Where the pattern matches: ranges into `text.bytes`, sorted, not overlapping, none empty.
     pub matches: &'a [Range<usize>],
-    /// What parts of the head are: ranges into `text.bytes`, sorted, not overlapping.
+    /// The styles of parts of the head: ranges into `text.bytes`, sorted, not overlapping.
     pub styles: &'a [(Range<usize>, HeadStyle)],
-    /// The head's fields in order: where name and value are in `text.bytes`, without the space
-    /// around them.
+    /// The head's fields in order: the ranges of name and value in `text.bytes`, without
+    /// surrounding whitespace.
     pub fields: &'a [(Range<usize>, Range<usize>)],
     /// Facts by name.
     pub facts: &'a [Fact],
-    /// The body's media type, when the body is not for reading.
+    /// The body's media type if the body is not readable text.
     pub opaque: Option<&'a str>,
     /// Bytes of the whole decoded body.
     pub body_size: u64,
-    /// How that relates to what was sent.
+    /// How the decoded body relates to the bytes on the wire.
     pub body: BodyFacts,
-    /// For an answer whose question was captured: the times of the exchange.
+    /// The times of the exchange, for a response whose request was captured.
     pub times: Option<Times>,
-    /// It did not end by its own framing: the stream broke, ended or was given up in it.
+    /// The message did not end by its own framing: the stream broke or ended inside it, or was
+    /// given up there.
     pub incomplete: bool,
-    /// What ended its connection in the middle of it, where that was seen.
+    /// What ended the connection inside the message, if that was captured.
     pub failed: Option<Failed>,
-    /// The bytes have no place in their stream; this is why.
+    /// Why the bytes have no place in their stream, if they have none.
     pub aside: Option<OutOfStreamReason>,
-    /// The capture joined its flow in the middle, and this is the flow's first message.
+    /// The capture joined the flow midstream, and this is the flow's first message.
     pub midstream: bool,
-    /// It is a question that waits for its answer to this day: the flow or the capture ended.
+    /// A request whose response is still missing when the flow or the capture ends.
     pub pending: bool,
 }
 
-/// An exchange as one: a question and its answer, as far as they were captured.
+/// An exchange shown as one record: a request and its response, as far as they were captured.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'a> {
     /// `#N`.
     pub number: u64,
-    /// The question; `None` when it was not captured, or there was no room to keep it.
+    /// The request; `None` if it was not captured, or did not fit into the memory for kept
+    /// requests.
     pub request: Option<&'a Hit<'a>>,
-    /// The final answer; `None` when there is none (yet).
+    /// The final response; `None` if there is none (yet).
     pub response: Option<&'a Hit<'a>>,
-    /// The question in a few words, as far as it is known: `GET host/path`.
+    /// The request in a few words, as far as it is known: `GET host/path`.
     pub title: &'a [u8],
-    /// When what happened. Without a question `asked` is the answer's first byte.
+    /// The times of the exchange. Without a request, `asked` is the time of the response's first
+    /// byte.
     pub times: Times,
-    /// Without an answer: what is known of that.
+    /// Without a response: what is known about its absence.
     pub silence: Silence,
-    /// Why there is no answer, where that was seen.
+    /// Why there is no response, if the packets show it.
     pub failed: Option<Failed>,
 }
 
 /// Why something is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Why {
-    /// It was asked for: it matches, or with `-v` does not.
+    /// It matches; with `-v`, it does not.
     Match,
-    /// It is a neighbour of a match, or with `--pair` the other half of its exchange.
+    /// Context of a match (`-A`, `-B`), or with `--pair` the other message of its exchange.
     Context,
-    /// It has no payload, and `-e` asks for those.
+    /// It has no payload, and `-e` shows such packets.
     Empty,
 }
 
-/// A portion of a message. Most messages come whole. One that takes its time live, or has more
-/// matches than are held at once, comes in several: their texts, one after the other, are the text
-/// that would have come whole.
+/// A portion of a message. Most messages are shown whole. A message that takes long in a live
+/// capture, or has more matches than are kept at once, is shown in several portions. The
+/// concatenated texts of the portions equal the text of the whole message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Portion {
     /// All of it.
@@ -114,45 +119,45 @@ pub enum Portion {
     Last,
 }
 
-/// What of earlier portions of a message still matters to a portion.
+/// State that carries over from earlier portions of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Carried {
-    /// Bytes at the start of [`Text::bytes`] that an earlier portion has shown and no piece covers:
-    /// a match may begin in them.
+    /// Bytes at the start of [`Text::bytes`] that an earlier portion showed and no piece covers: a
+    /// match may begin in them.
     pub len: usize,
-    /// How many of those belong to the head.
+    /// The number of those bytes that belong to the head.
     pub head: usize,
-    /// The place of the first of them: in the head when some belong to it, else in the body.
+    /// The offset of the first of those bytes: in the head if `head` is not 0, else in the body.
     pub at: u64,
-    /// How many of the last matches reach the end of this portion and may become longer: they come
-    /// again with the next portion.
+    /// The number of last matches that reach the end of this portion and may still grow. They are
+    /// repeated in the next portion.
     pub unsettled: usize,
-    /// Bytes at the end of this portion in which a match may have begun that ends in a later one.
+    /// Bytes at the end of this portion in which a match may have begun that ends in a later
+    /// portion.
     pub open: usize,
-    /// Earlier portions have passed over bytes of the body.
+    /// Earlier portions skipped bytes of the body.
     pub skipped: bool,
 }
 
 impl Hit<'_> {
-    /// The matches that will not change any more: all of them, but in a portion behind which more
-    /// comes.
+    /// The final matches: all of them, except those that a later portion may still extend.
     #[must_use]
     pub fn settled(&self) -> &[Range<usize>] {
         let settled = self.matches.len().saturating_sub(self.carried.unsettled);
         self.matches.get(..settled).unwrap_or_default()
     }
 
-    /// Whether no portion of the message comes after this one.
+    /// Whether this is the last portion of the message.
     #[must_use]
     pub const fn is_end(&self) -> bool {
         matches!(self.portion, Portion::Whole | Portion::Last)
     }
 }
 
-/// The kept text of a message: `bytes`, and how the pieces of it lie in the message.
+/// The kept text of a message: its bytes, and the pieces that map them to the message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text<'a> {
-    /// All kept bytes, piece behind piece.
+    /// All kept bytes, the pieces concatenated.
     pub bytes: &'a [u8],
     /// The pieces, in order; their ranges cover `bytes` from [`Carried::len`] on.
     pub pieces: &'a [Piece],
@@ -169,24 +174,24 @@ pub enum Piece {
     Missing(u64, GapReason),
 }
 
-/// The facts of ngrep's header line.
+/// The fields of ngrep's header line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Heading {
     /// IP protocol number.
     pub protocol: u8,
-    /// The moment the message was complete (with `--ngrep`: the packet's).
+    /// The time of the message's last byte; with `--ngrep`, of the packet.
     pub ts: Timestamp,
     /// Sender.
     pub src: Endpoint,
     /// Receiver.
     pub dst: Endpoint,
-    /// Whether the ports mean anything.
+    /// Whether the protocol has ports and they are known.
     pub ports: bool,
     /// TCP flags of the message's last packet.
     pub flags: TcpFlags,
     /// Type and code, for ICMP and IGMP.
     pub icmp: Option<(u8, u8)>,
-    /// With `--ngrep`: a fragment's place.
+    /// With `--ngrep`: the position of a fragment.
     pub fragment: Option<FragmentMark>,
 }
 
@@ -195,7 +200,7 @@ pub struct Heading {
 pub struct FragmentMark {
     /// Identification.
     pub id: u32,
-    /// Offset in bytes.
+    /// Offset of the fragment in its datagram, in bytes.
     pub offset: u32,
     /// Payload bytes shown.
     pub len: usize,
@@ -203,22 +208,23 @@ pub struct FragmentMark {
     pub later: bool,
 }
 
-/// The other half of an exchange whose one half was shown: one line, no text.
+/// The other message of an exchange of which one message was shown. It is shown as one line,
+/// without its text.
 #[derive(Clone, Copy, Debug)]
 pub struct Companion<'a> {
     /// Number of the exchange.
     pub number: u64,
-    /// Who said it to whom, and when.
+    /// Sender, receiver, and time.
     pub heading: Heading,
-    /// What it is.
+    /// The kind of the message.
     pub kind: Kind,
-    /// The message in a few words: from its facts for an answer, its title for a question.
+    /// The message in a few words: a response's facts, a request's title.
     pub title: &'a [u8],
     /// Whether the title was cut.
     pub title_cut: bool,
-    /// Facts by name (none for a question).
+    /// Facts by name; empty for a request.
     pub facts: &'a [Fact],
-    /// What the status in the title says, for its colour.
+    /// The class of the status in the title, for its colour.
     pub role: Option<HeadStyle>,
     /// Bytes of the decoded body.
     pub body_size: u64,

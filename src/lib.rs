@@ -1,17 +1,20 @@
-//! spygrep shows what programs say over the network.
+//! spygrep shows what programs send over the network.
 //!
-//! # The spine
+//! # Stages
 //!
 //! ```text
-//! capture ─Frame─▶ decode ─Packet─▶ reassemble ─StreamEvent─▶ dissect ─Said─▶ search ─Hit─▶ render
-//!  (pull)          (pure)           (keeps order)            (meaning)       (pure)     (writes)
+//! capture ─Frame─▶ decode ─Packet─▶ reassemble ─StreamEvent─▶ dissect ─MessageEvent─▶ search
+//!  (pull)          (pure)            (ordered)                (protocols)             (pure)
+//!
+//! search ─Hit─▶ render
+//!               (writes)
 //! ```
 //!
-//! *Nouns are files, verbs are folders.* A verb imports nouns, never another verb; [`pipeline`]
-//! knows all the verbs and joins them. What is lost anywhere is counted in [`stats`], and every
-//! buffer has its bound in [`limits`].
+//! Data types are files, stages are folders. A stage imports data types, never another stage;
+//! [`pipeline`] depends on all stages and joins them. Everything that is lost is counted in
+//! [`stats`], and every buffer is bounded in [`limits`].
 //!
-//! Each verb can be used alone. Which packets of a capture hold a text:
+//! Each stage can be used alone. This finds the packets of a capture that contain a text:
 //!
 //! ```
 //! use spygrep::capture::{Next, Source as _, savefile::Savefiles};
@@ -34,7 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-// -- nouns --
+// -- data types --
 pub mod exchange;
 pub mod failure;
 pub mod flow;
@@ -52,7 +55,7 @@ pub mod stream;
 pub mod times;
 pub mod unwritten;
 
-// -- verbs --
+// -- stages --
 pub mod capture;
 pub mod decode;
 pub mod dissect;

@@ -1,58 +1,56 @@
-//! Every bound of the program. Each has a counter in [`crate::stats`] for when it bites.
+//! Every bound of the program. Each has a counter in [`crate::stats`] of how often it was reached.
 //!
-//! The reasons for the numbers are those of the tools that met real traffic before: Suricata, Zeek,
-//! Snort and Linux.
+//! The values follow tools that are proven on real traffic: Suricata, Zeek, Snort and Linux.
 
-/// Interfaces that capture files may describe, of one section and of all files together.
+/// Interfaces that capture files may describe, per section and for all files together.
 pub const INTERFACES: usize = 65_536;
-/// The largest record that a capture file may hold: libpcap's own bound is 256 KiB, Wireshark's 256
-/// MiB for odd links.
+/// Bytes of the largest record in a capture file. libpcap's bound is 256 KiB, Wireshark's 256 MiB
+/// for unusual link types.
 pub const RECORD_BYTES: usize = 16 << 20;
 
-/// Tunnels inside of each other that are taken off.
+/// Nested tunnels that are decapsulated.
 pub const TUNNELS: u8 = 4;
 
-/// Codings of one body that lie on top of each other and are undone; with more it is told as sent.
+/// Content codings of one body that are decoded. A body with more is emitted as sent.
 pub const CODINGS: usize = 8;
-/// Readings of one body that are searched beside the one that is shown, where it is doubtful how it
-/// is framed or coded.
+/// Alternative readings of one body that are searched besides the one shown, if its framing or
+/// coding is doubtful.
 pub const READINGS: usize = 4;
-/// Bytes of each of them that are kept to be shown, and what it is charged with among
-/// [`Limits::decoders`].
+/// Bytes of each reading that are kept for output; also the amount charged to [`Limits::decoders`].
 pub const READING_KEPT: usize = 16 << 10;
-/// How many times its coded bytes a body may be beyond [`Limits::decoded`]. Logs and tables shrink
-/// to a tenth, the most monotonous dump to a hundredth; deflate cannot do more than 1032, which is
-/// what a bomb of zeros has, and brotli and zstd know no bound.
+/// The largest expansion ratio, decoded to coded bytes, of a body over [`Limits::decoded`]. Logs
+/// and tables compress by 10, the most monotonous dump by 100. Deflate reaches at most 1032, which
+/// a bomb of zeros has; brotli and zstd have no bound.
 pub const SWELL: u64 = 256;
-/// The largest window of a zstd body: what RFC 8878 section 3.1.1.1.2 wants decoders to have, and
-/// RFC 9659 allows HTTP.
+/// The largest window of a zstd body: the minimum that RFC 8878 section 3.1.1.1.2 recommends for
+/// decoders, and the maximum that RFC 9659 allows in HTTP.
 pub const ZSTD_WINDOW: u64 = 8 << 20;
 
-/// Bytes of the states that an automaton keeps which is made as texts ask for it, for each pattern.
+/// Bytes of the cached states of a lazy DFA, per pattern.
 pub const AUTOMATON: usize = 8 << 20;
-/// Bytes, for each pattern, of what open messages hold of matches that are begun in them, beyond
-/// that: some 100,000 messages that differ. One more message forgets its begun match.
+/// Bytes, per pattern, of partial matches in open messages, beyond the automaton: some 100,000
+/// messages in distinct states. Over the bound, one more message loses its partial match.
 pub const BEGUN_MATCHES: usize = 16 << 20;
 
-/// The bounds that a user may move.
+/// The bounds that the user may set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of all flows together (`--mem`): half of them for segments that wait for others
     /// ([`Self::queued`]), half for open messages and exchanges ([`Self::held`]).
     pub memory: usize,
-    /// Flows remembered at once (`--max-flows`), [closed](Self::closed) ones among them; the
-    /// longest quiet one goes first, those first that are closed.
+    /// Flows tracked at once (`--max-flows`), including [closed](Self::closed) ones. The least
+    /// recently active flow is evicted first, closed flows before others.
     pub flows: usize,
-    /// Connections of which only a SYN was seen.
+    /// Connections of which only a SYN was seen (embryonic).
     pub embryos: usize,
-    /// Connections that are over, remembered for what may come late ([`time::LINGER`]): as many as
-    /// end meanwhile where 3000 a second do. With an older one only the knowledge goes that what
-    /// still comes is late; it is counted if it waited for anything else.
+    /// Closed connections that are kept for late packets ([`time::LINGER`]): enough for 3000 closes
+    /// per second. Evicting one only loses the knowledge that its later packets are late; the
+    /// eviction is counted only if the connection was still waiting for something.
     pub closed: usize,
-    /// Bytes that wait behind a hole, for each direction, with what it costs to keep each segment:
-    /// some 7000 tiny ones.
+    /// Bytes queued after a gap, per direction, including the overhead per segment: some 7000 tiny
+    /// segments.
     pub reorder_bytes: usize,
-    /// Delivered bytes of all streams that are kept to compare later copies with them.
+    /// Delivered bytes of all streams that are kept to compare later copies with.
     pub tails: usize,
     /// Bytes of all incomplete fragmented datagrams together.
     pub fragment_bytes: usize,
@@ -64,17 +62,17 @@ pub struct Limits {
     pub head: usize,
     /// Bytes of a burst.
     pub burst: usize,
-    /// Bytes of a message's text that are kept to be shown in full (`--max-body`).
+    /// Bytes of a message's text that are kept to show it in full (`--max-body`).
     pub body: usize,
-    /// Exchanges of one flow that are open at once; the oldest is forgotten first.
+    /// Open exchanges per flow; the oldest is dropped first.
     pub exchanges: usize,
-    /// Bytes that the decoders of all open bodies allocate together; further bodies are told as
-    /// sent.
+    /// Bytes that the decoders of all open bodies may allocate. Over the bound, further bodies are
+    /// emitted as sent.
     pub decoders: usize,
-    /// Decoded bytes of a body that are believed whatever they were decoded from: hardly a page is
-    /// larger, and no bomb has done harm by then. Beyond it [`SWELL`] holds.
+    /// Decoded bytes of a body that are accepted at any expansion ratio: few pages are larger, and
+    /// a bomb has done no harm by then. Beyond it [`SWELL`] applies.
     pub decoded: u64,
-    /// Bytes of packets remembered for `-O`, of all flows together.
+    /// Bytes of packets remembered for `-O`, over all flows.
     pub recorder: usize,
 }
 
@@ -115,49 +113,50 @@ impl Default for Limits {
     }
 }
 
-/// Nanoseconds of capture time.
+/// Durations in nanoseconds of capture time.
 pub mod time {
-    /// A raw burst ends after this pause.
+    /// A raw burst ends after a pause of this length.
     pub const BURST_PAUSE: i64 = 100_000_000;
-    /// A live burst with an undecided match is held this long: what it shows is to be there after
-    /// 200 ms.
+    /// How long a live burst with an undecided match is held: a match must be visible within 200
+    /// ms.
     pub const CANDIDATE_HOLD: i64 = 150_000_000;
-    /// What has come of a live message is shown after a pause of [`BURST_PAUSE`], and after this
-    /// where there is none.
+    /// The received part of a live message is shown after a pause of [`BURST_PAUSE`], or after this
+    /// time if there is no pause.
     pub const PORTION: i64 = 300_000_000;
-    /// A live message that is not over is looked at again after this.
+    /// An open live message is reviewed at this interval.
     pub const REVIEW: i64 = 50_000_000;
-    /// How long a hole that the receiver acknowledged may still be filled by a reordering tap.
+    /// How long a gap that the receiver acknowledged may still be filled by a reordering tap.
     pub const GAP_GRACE: i64 = 50_000_000;
-    /// Packets of the flow after which such a hole is given up as well.
+    /// Packets of the flow after which such a gap is given up as well.
     pub const GAP_GRACE_PACKETS: u32 = 3;
-    /// The same, at most, where holes that were given up are filled later: the capture's packets
-    /// are not in their order.
+    /// The upper bound of [`GAP_GRACE_PACKETS`]. It grows when gaps that were given up are filled
+    /// later: the capture reorders packets.
     pub const GAP_GRACE_PACKETS_MOST: u32 = 64;
-    /// How long a hole that nobody acknowledged is waited for.
+    /// How long an unacknowledged gap may stay open.
     pub const GAP_TIMEOUT: i64 = 10_000_000_000;
-    /// The same when only one direction is captured.
+    /// The same if only one direction is captured.
     pub const GAP_TIMEOUT_ONE_SIDED: i64 = 2_000_000_000;
-    /// How long a segment with a wrong checksum waits for a better copy of its bytes, while nobody
-    /// acknowledges them.
+    /// How long a segment with a wrong checksum is held for a better copy of its bytes, while
+    /// nobody acknowledges them.
     pub const DAMAGED: i64 = 1_000_000_000;
-    /// Packets of the flow after which one that is acknowledged waits no longer (or [`GAP_GRACE`]).
+    /// Packets of the flow after which an acknowledged damaged segment is no longer held (or after
+    /// [`GAP_GRACE`]).
     pub const DAMAGED_PACKETS: u32 = 16;
-    /// A FIN that nobody acknowledges, and a RST, are believed when nothing contradicts them for so
-    /// long.
+    /// A FIN that nobody acknowledges, and a RST, are accepted after this time without
+    /// contradiction.
     pub const CLOSE_GRACE: i64 = 1_000_000_000;
-    /// An unanswered SYN is forgotten.
+    /// An unanswered SYN is dropped after this time.
     pub const EMBRYO: i64 = 10_000_000_000;
-    /// A longer pause between two packets of a capture counts as this, where flows age and holes
-    /// are waited for: it may be a clock that was set. Shorter than [`GAP_TIMEOUT`], so that no
-    /// jump gives up what nobody has acknowledged.
+    /// A longer pause between two packets of a capture counts as this long for flow ageing and gap
+    /// timeouts, because the clock may have been set. Shorter than [`GAP_TIMEOUT`], so that no
+    /// clock jump gives up an unacknowledged gap.
     pub const PAUSE: i64 = 5_000_000_000;
-    /// A closed connection still absorbs its late packets.
+    /// How long a closed connection absorbs its late packets.
     pub const LINGER: i64 = 5_000_000_000;
-    /// A quiet flow is forgotten, live.
+    /// An idle flow is removed after this time, live.
     pub const IDLE_LIVE: i64 = 600_000_000_000;
-    /// A quiet flow is forgotten, in a file.
+    /// An idle flow is removed after this time, in a file.
     pub const IDLE_FILE: i64 = 3_600_000_000_000;
-    /// An incomplete fragmented datagram is given up (RFC 791 says 15 s, Linux takes 30).
+    /// An incomplete fragmented datagram is given up after this time (RFC 791: 15 s; Linux: 30 s).
     pub const FRAGMENT: i64 = 30_000_000_000;
 }

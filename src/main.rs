@@ -1,4 +1,4 @@
-//! The program: parse, run, exit status.
+//! The program: parses the arguments, runs, and sets the exit status.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Matched) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
         Err(problem) => {
-            // One write: another program may write to the same terminal.
+            // One write, because another program may write to the same terminal.
             let _ = std::io::stderr().write_all(format!("{problem}\n").as_bytes());
             ExitCode::from(2)
         }
@@ -34,32 +34,32 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
     privileges::refuse_set_id().map_err(|error| Problem::capture(&error))?;
-    let say = |text: &str| match std::io::stdout().write_all(text.as_bytes()) {
+    let print = |text: &str| match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(Outcome::Matched),
-        // A pager that was left.
+        // The pager was closed.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Outcome::Matched),
         Err(error) => Err(Problem::output(&error)),
     };
     if args.short_help {
-        return say(help::SHORT);
+        return print(help::SHORT);
     }
     if let Some(topic) = &args.help {
         return match topic.as_str() {
-            "" => say(&help::all()),
-            topic => say(help::topic(topic)?),
+            "" => print(&help::all()),
+            topic => print(help::topic(topic)?),
         };
     }
     if args.short_version {
-        return say(&version::short());
+        return print(&version::short());
     }
     if args.version {
-        return say(&version::long());
+        return print(&version::long());
     }
     if args.selftest.is_some() {
         return run::selftest(args);
     }
     if let Some(what) = args.generate {
-        return say(&generate::generate(what));
+        return print(&generate::generate(what));
     }
     if args.list_interfaces {
         if as_ngrep || args.ngrep {
@@ -67,10 +67,10 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
                 "-L is no option of ngrep here; spygrep -L lists the interfaces",
             ));
         }
-        return say(&interfaces::list()?);
+        return print(&interfaces::list()?);
     }
     if args.explain {
-        return say(&explain::explain(args, as_ngrep)?);
+        return print(&explain::explain(args, as_ngrep)?);
     }
     run::run(config::configure(args, as_ngrep)?)
 }

@@ -1,33 +1,33 @@
-//! The *message*: what a person would call one thing that was said. A request, an answer, a burst,
-//! a datagram.
+//! The *message*: one request, response, burst or datagram.
 //!
-//! A message is told in pieces ([`MessageEvent`]), so that one of any size is searched to its last
-//! byte in constant memory; one that lies in one piece is told at once.
+//! A message is emitted in pieces ([`MessageEvent`]), so a message of any size is searched to its
+//! last byte in constant memory. One that lies in one buffer is emitted as a single event.
 
 use std::ops::Range;
 
 use crate::flow::Direction;
 use crate::stream::{GapReason, PacketInfo};
 
-/// What sort of message it is.
+/// The kind of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Kind {
     /// Its name in machine-readable output: `http.request`, `tcp.burst`, `udp.datagram`.
     pub name: &'static str,
-    /// Its part in an exchange.
+    /// Its role in an exchange.
     pub side: Role,
-    /// The size of its body is worth a word. Not that of a DNS response, whose text is its head.
+    /// Whether the size of its body is worth showing. False for a DNS response: its text is all
+    /// head.
     pub sized: bool,
 }
 
-/// The part of a message in an exchange.
+/// The role of a message in an exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
 pub enum Role {
-    /// It asks; an answer may follow.
+    /// A request; a response may follow.
     Request,
-    /// It answers.
+    /// A response.
     Response,
-    /// It is an exchange of its own: a burst, a datagram.
+    /// An exchange of its own: a burst or a datagram.
     #[default]
     Single,
 }
@@ -57,71 +57,70 @@ impl From<Direction> for MessageId {
 /// it at once: `Complete`.
 #[derive(Clone, Copy, Debug)]
 pub enum MessageEvent<'a> {
-    /// A message begins. Said at its first byte, so that its number and time are those of that
+    /// A message begins. Emitted at its first byte, so that its number and time are those of that
     /// byte.
     Start(Start),
-    /// The next bytes of its text, decoded; lent for the call, never empty.
+    /// The next bytes of its text, decoded. Borrowed for the call, never empty.
     Data {
         /// Which part of the message they are.
         part: Part,
         /// The bytes.
         bytes: &'a [u8],
     },
-    /// What is known of the message now that its head was read. At most once, behind the head's
-    /// text.
+    /// Emitted at most once, after the text of the head, when the head was parsed.
     Summary {
-        /// The facts that every message is asked for.
+        /// The facts that are recorded for every message.
         brief: Summary,
-        /// The message in a few words, as sent: `GET /path`, `200 OK`.
+        /// The message in a few words, as on the wire: `GET /path`, `200 OK`.
         title: &'a [u8],
     },
-    /// Bytes of the message that were not captured. No match crosses them.
+    /// Bytes of the message that were not captured. No match spans them.
     Gap {
         /// How many (on the wire, undecoded).
         len: u64,
         /// Why.
         reason: GapReason,
     },
-    /// The body may be read in another way than the one that is told as `Text`: by this name, from
-    /// here on. The text of that reading is all that was told so far, then its
-    /// [`MessageEvent::Reading`]. At most [`crate::limits::READINGS`] a message, numbered from 0.
+    /// The body may also be read in the way called `name`, from here on. The text of that reading
+    /// is all text emitted so far, followed by its [`MessageEvent::Reading`] bytes. At most
+    /// [`crate::limits::READINGS`] per message, numbered from 0.
     Fork {
-        /// Its number in the message.
+        /// The number of the reading in its message.
         reading: u8,
-        /// What the bytes are taken for: `gzip`, `sent` for no coding and no framing.
+        /// What the bytes are taken for: `gzip`; `sent` means no coding and no framing.
         name: &'static str,
     },
-    /// The next bytes of another reading; lent for the call, never empty. They are searched, and
-    /// not shown unless they match where the message's own text does not.
+    /// The next bytes of another reading. Borrowed for the call, never empty. They are searched,
+    /// and shown only if they match and the message's own text does not.
     Reading {
-        /// Its number.
+        /// The number of the reading.
         reading: u8,
         /// The bytes.
         bytes: &'a [u8],
     },
-    /// What became of the body. At most once, right before `End`, and only when bytes of a body
-    /// were captured.
+    /// How the body was decoded. Emitted at most once, right before `End`, and only if bytes of a
+    /// body were captured.
     Body(BodyFacts),
-    /// The message is over.
+    /// The message ends.
     End {
-        /// It was seen to its end by its own framing. False when the stream ended, broke or was
-        /// given up in it.
+        /// The message ended by its own framing. False if the stream ended or broke inside the
+        /// message, or was given up there.
         complete: bool,
     },
-    /// A message, from its first byte to its last.
+    /// A whole message, from its first byte to its last.
     Complete(Complete<'a>),
 }
 
-/// A message that lies in one piece, and whose body is told as it was sent.
+/// A message that lies in one buffer and whose body needed no decoding.
 #[derive(Clone, Copy, Debug)]
 pub struct Complete<'a> {
-    /// How it begins.
+    /// How the message begins.
     pub begin: Start,
     /// The packet of its first byte.
     pub first: &'a PacketInfo,
-    /// All of its text, of which the first `head` bytes are its head.
+    /// The text of the message; the first `head` bytes are its head.
     pub text: &'a [u8],
-    /// See there.
+    /// The length of the head in bytes.
     pub head: usize,
     /// As in [`MessageEvent::Summary`].
     pub brief: Summary,
@@ -130,31 +129,32 @@ pub struct Complete<'a> {
 }
 
 impl Complete<'_> {
-    /// The same in pieces, each with its packet; the message's last byte came with `by`.
-    pub fn in_pieces(&self, by: &PacketInfo, mut say: impl FnMut(&PacketInfo, MessageEvent<'_>)) {
+    /// Emits the message piece by piece, each piece with its packet. `by` is the packet of the
+    /// message's last byte.
+    pub fn in_pieces(&self, by: &PacketInfo, mut emit: impl FnMut(&PacketInfo, MessageEvent<'_>)) {
         let (head, body) = self
             .text
             .split_at_checked(self.head)
             .unwrap_or((self.text, &[]));
         let (brief, title) = (self.brief, self.title);
-        say(self.first, MessageEvent::Start(self.begin));
-        say(
+        emit(self.first, MessageEvent::Start(self.begin));
+        emit(
             by,
             MessageEvent::Data {
                 part: Part::Head,
                 bytes: head,
             },
         );
-        say(by, MessageEvent::Summary { brief, title });
+        emit(by, MessageEvent::Summary { brief, title });
         if !body.is_empty() {
-            say(
+            emit(
                 by,
                 MessageEvent::Data {
                     part: Part::Body,
                     bytes: body,
                 },
             );
-            say(
+            emit(
                 by,
                 MessageEvent::Body(BodyFacts {
                     wire: body.len() as u64,
@@ -162,94 +162,93 @@ impl Complete<'_> {
                 }),
             );
         }
-        say(by, MessageEvent::End { complete: true });
+        emit(by, MessageEvent::End { complete: true });
     }
 }
 
 /// How a message begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
-    /// What it is.
+    /// The kind of the message.
     pub kind: Kind,
-    /// Which exchange of its flow it belongs to, counted from 0; an answer has its question's.
-    /// `None`: an answer whose question was not captured.
+    /// The number of its exchange within the flow, from 0; a response has the number of its
+    /// request. `None` for a response whose request was not captured.
     pub exchange: Option<u64>,
-    /// It goes on where the direction's last message ended: matches cross from that one into this
-    /// one.
+    /// The message continues the direction's previous one: a match may span both.
     pub continues: bool,
 }
 
 /// A part of a message's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Part {
-    /// Start line and header fields, with the empty line behind them, as sent.
+    /// Start line and header fields with the empty line after them, as sent.
     Head,
     /// Body, decoded; all of a burst or a datagram.
     Body,
-    /// Fields behind a chunked body, as sent.
+    /// Fields after a chunked body, as sent.
     Trailer,
 }
 
-/// Small facts of a message that are wanted for each one, shown or not.
+/// Small facts that are recorded for each message, shown or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Summary {
-    /// The status of an answer, 0 for none.
+    /// The status of a response; 0 for none.
     pub status: u16,
-    /// An answer before the answer (1xx): the exchange stays open.
+    /// An interim response (1xx): the exchange stays open.
     pub interim: bool,
-    /// The message breaks this rule of its protocol, and was read all the same.
+    /// The protocol rule that the message breaks. The message was parsed nevertheless.
     pub odd: Option<&'static str>,
-    /// An answer to one of several questions, and which one is not certain: packets were lost, or
-    /// the capture began in the middle.
+    /// A response to one of several requests, and it is not certain to which: packets were lost, or
+    /// the capture began midstream.
     pub unpaired: bool,
     /// An answer whose exchange is likely, and not certain: where it was counted from, the client
     /// looked as if it waited for each answer.
     pub likely: bool,
 }
 
-/// How the text of a message's body relates to the bytes that were sent.
+/// How the text of a message's body relates to the bytes on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BodyFacts {
-    /// Captured bytes of the body as it was sent: without its framing (chunk sizes), before
-    /// anything was decoded.
+    /// Captured bytes of the body as sent, before decoding and without framing (chunk sizes).
     pub wire: u64,
-    /// What was done to them.
+    /// How the bytes were decoded.
     pub state: Decoding,
-    /// What they were taken for, where that is not what the head says: `gzip`, `chunked`; `sent`
-    /// for neither coding nor framing.
+    /// What the bytes were taken for, if that differs from what the head declares: `gzip`,
+    /// `chunked`; `sent` for neither coding nor framing.
     pub reading: Option<&'static str>,
-    /// Events of an event stream; `None` for any other body.
+    /// The number of events of an event stream; `None` for any other body.
     pub events: Option<u64>,
 }
 
-/// What was done to a body's bytes to make them text.
+/// How the bytes of a body became text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Decoding {
-    /// Nothing: they carry no coding, or one that is not known.
+    /// Not at all: the body has no coding, or an unknown one.
     #[default]
     AsSent,
-    /// All were decoded: decompressed, or turned into UTF-8, or both.
+    /// All bytes were decoded: decompressed, converted to UTF-8, or both.
     Decoded,
-    /// Decoding failed, at the first byte or later: from there on they were told as sent.
+    /// Decoding failed, at the first byte or later. From there on the bytes are as sent.
     Broken,
-    /// They swell like a bomb: decoding was stopped, and the rest is not told but counted
-    /// ([`crate::stats::DissectStats::undecoded_bytes`]).
+    /// Decoding stopped because the body expands like a decompression bomb. The remaining bytes are
+    /// not emitted but counted ([`crate::stats::DissectStats::undecoded_bytes`]).
     Cut,
-    /// There was no memory left for its decoder: from there on, mostly the first byte, they were
-    /// told as sent.
+    /// The decoder memory was used up. From there on, mostly from the first byte, the bytes are as
+    /// sent.
     NoRoom,
 }
 
-/// What a message is, in detail: asked for only when it is shown, read from its kept head.
+/// The details of a message. Computed from its kept head, and only if the message is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Description {
     /// Facts by name, in order.
     pub facts: Vec<Fact>,
-    /// What parts of the head are, for colours: ranges into the head, sorted, not overlapping.
+    /// The styles of parts of the head: ranges into the head, sorted, not overlapping.
     pub styles: Vec<(Range<usize>, HeadStyle)>,
-    /// The fields of the head in order: where name and value are, without the space around them.
+    /// The fields of the head in order: the ranges of name and value, without surrounding
+    /// whitespace.
     pub fields: Vec<(Range<usize>, Range<usize>)>,
-    /// The media type when the body is not for reading (an image, an archive).
+    /// The media type if the body is not readable text (an image, an archive).
     pub opaque: Option<String>,
 }
 
@@ -258,17 +257,17 @@ pub struct Description {
 pub struct Fact {
     /// Its name: `http.status`.
     pub name: &'static str,
-    /// Its value as text; it came off the wire, so it goes to a terminal only through
+    /// Its value as text. It comes from the wire, so it reaches a terminal only through
     /// `render/escape`.
     pub value: String,
-    /// It belongs into the message's one-line summary.
+    /// Whether it is part of the message's one-line summary.
     pub summary: bool,
-    /// There may be any number of facts with this name: they are a list in machine-readable output.
+    /// Several facts may have this name: machine-readable output makes them a list.
     pub many: bool,
 }
 
 impl HeadStyle {
-    /// Whether it is an answer's status.
+    /// Whether this is the status of a response.
     #[must_use]
     pub const fn is_status(self) -> bool {
         matches!(
@@ -278,23 +277,23 @@ impl HeadStyle {
     }
 }
 
-/// What a part of a head is.
+/// The style of a part of a head.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum HeadStyle {
-    /// What is asked: a method.
+    /// A request method.
     Method,
-    /// An answer's status: all went well (2xx).
+    /// Response status 2xx (RFC 9110 section 15.3).
     Success,
-    /// An answer's status: look elsewhere (3xx).
+    /// Response status 3xx (RFC 9110 section 15.4).
     Redirect,
-    /// An answer's status: the asker is at fault (4xx).
+    /// Response status 4xx (RFC 9110 section 15.5).
     ClientError,
-    /// An answer's status: the answerer is at fault (5xx).
+    /// Response status 5xx (RFC 9110 section 15.6).
     ServerError,
     /// The name of a field.
     Name,
-    /// The name of a field that stands out: negotiation, identity, or asked for by the user.
+    /// The name of an emphasised field: negotiation, identity, or named by the user.
     KeyName,
-    /// The value of a field that stands out.
+    /// The value of an emphasised field.
     KeyValue,
 }

@@ -1,6 +1,6 @@
-//! The *packet*: what [`crate::decode`] understood of a frame.
+//! The *packet*: the result of decoding a frame ([`crate::decode`]).
 //!
-//! A packet is always IP; a frame without IP is no packet but an [`Undecoded`].
+//! A packet is always IP. A frame without IP yields an [`Undecoded`] instead.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -31,17 +31,17 @@ pub mod protocol {
     }
 }
 
-/// The [path](Packet::path) of a packet with this VLAN tag alone.
+/// The [path](Packet::path) of a packet whose only encapsulation is this VLAN tag.
 #[must_use]
 pub const fn path_of(vlan: u16) -> u32 {
     (vlan as u32 + 1).wrapping_mul(0x9e37_79b1)
 }
 
-/// The VLAN of a path that is of one tag alone. (A mix of several tags or tunnels is one in a
-/// million times taken for that.)
+/// The VLAN of a path that consists of one tag. A path of several tags or tunnels is mistaken for
+/// one in about one case in a million.
 #[must_use]
 pub fn vlan_of(path: u32) -> Option<u16> {
-    /// By which a tag's number is had back, modulo 2 to the 32.
+    /// The inverse of the multiplier in [`path_of`], modulo 2^32.
     const INVERSE: u32 = 0x0e8b_2f51;
     let tag = path.wrapping_mul(INVERSE).checked_sub(1)?;
     u16::try_from(tag)
@@ -56,36 +56,35 @@ pub struct Packet<'a> {
     pub frame: u64,
     /// When that frame was captured.
     pub ts: Timestamp,
-    /// What is wrapped around it: a number made of the VLAN tags and tunnel identifiers outside of
-    /// this IP header, 0 for none. Equal addresses on different paths are different flows.
+    /// A hash of the VLAN tags and tunnel identifiers outside of this IP header; 0 for none. Equal
+    /// addresses on different paths are different flows.
     pub path: u32,
-    /// Tunnels that were taken off; one more than [`crate::limits::TUNNELS`] when another is left
-    /// on.
+    /// Tunnels that were decapsulated; [`crate::limits::TUNNELS`] + 1 if one more was left on.
     pub tunnels: u8,
-    /// It was taken out of a datagram that may be none of a tunnel's: neither its port nor what is
-    /// inside of it is proof enough. What lies around the packet in that datagram is searched as
+    /// The packet was decapsulated from a datagram that may not belong to a tunnel: neither its
+    /// port nor its content proves it. The bytes around the packet in that datagram are searched as
     /// well (`decode::around`).
     pub doubtful: bool,
     /// The (innermost) IP header.
     pub ip: Ip,
-    /// Its bytes, of an IPv4 header: `[]` for IPv6, whose header has no checksum, and for what was
-    /// put together from fragments.
+    /// The bytes of an IPv4 header. `[]` for IPv6, whose header has no checksum, and for a
+    /// reassembled datagram.
     pub ip_header: &'a [u8],
-    /// The header behind it. [`Transport::Other`] for a later fragment and for what is cut inside
-    /// that header.
+    /// The transport header. [`Transport::Other`] for a later fragment and for a header that was
+    /// cut.
     pub transport: Transport,
-    /// All bytes behind the IP headers, as far as the IP header's length goes and they were
-    /// captured. The defragmenter and checksums work on these.
+    /// All captured bytes after the IP headers, within the length that the IP header declares. The
+    /// defragmenter and the checksums use these.
     pub ip_payload: &'a [u8],
-    /// The bytes behind the transport header: the tail of `ip_payload`. For ICMP and IGMP, behind
-    /// the first four bytes.
+    /// The bytes after the transport header, the tail of `ip_payload`. For ICMP and IGMP: after the
+    /// first four bytes.
     pub payload: &'a [u8],
-    /// Payload bytes that the headers announce and the capture does not have (snap length).
+    /// Payload bytes that the headers declare and the snap length cut off.
     pub cut: u32,
 }
 
 impl Packet<'_> {
-    /// The ports; 0 for what has none.
+    /// The ports; 0 for a protocol without ports.
     #[must_use]
     #[inline]
     pub fn ports(&self) -> Ports {
@@ -97,7 +96,7 @@ impl Packet<'_> {
         }
     }
 
-    /// Sender and receiver; port 0 for what has no ports.
+    /// Sender and receiver; port 0 for a protocol without ports.
     #[must_use]
     pub fn ends(&self) -> (Endpoint, Endpoint) {
         let ports = self.ports();
@@ -105,10 +104,10 @@ impl Packet<'_> {
         (end(self.ip.src, ports.src), end(self.ip.dst, ports.dst))
     }
 
-    /// Whether it is a TCP segment whose checksum, or that of its IPv4 header, is wrong.
+    /// Whether it is a TCP segment with a wrong checksum, its own or that of its IPv4 header.
     ///
-    /// A header whose field is 0 was not summed yet: the sender leaves that to its network card
-    /// (RFC 791 section 3.1).
+    /// A header checksum of 0 was not computed yet: the sender leaves it to its network card (RFC
+    /// 791 section 3.1).
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         let header = self
@@ -120,9 +119,9 @@ impl Packet<'_> {
 
     /// Whether it is a TCP segment whose checksum (RFC 9293 section 3.1) is wrong.
     ///
-    /// A field that holds the sum of the pseudo-header alone is right: the sender leaves the rest
-    /// to its network card, and the capture sees the segment before that. What is not captured
-    /// whole cannot be told to be wrong.
+    /// A field that holds the sum of the pseudo-header alone is accepted: the sender leaves the
+    /// rest to its network card, and the capture sees the segment before it. A segment that was cut
+    /// cannot be verified and is accepted.
     #[must_use]
     pub fn has_wrong_sum(&self) -> bool {
         let (Transport::Tcp(_), Some(field), 0) =
@@ -138,19 +137,19 @@ impl Packet<'_> {
             };
         }
         let whole = pseudo + u64::from((self.ip_payload.len() as u32).to_be());
-        // The field is one of the summed words: of a right segment the sum is all ones.
+        // The checksum field is part of the sum, so a correct segment sums to all ones.
         if fold(whole + sum(self.ip_payload)) == 0xffff {
             return false;
         }
-        // Segments that the card will cut as well are summed without their length.
+        // The pseudo-header sum of a segment that the card will split (TSO) excludes the length.
         let field = fold(sum(field));
         field != fold(whole) && field != fold(pseudo)
     }
 }
 
-/// The sum of 16-bit words as they lie in memory, an odd last byte in front of a zero: taken four
-/// words at a time, which makes the same sum when its carries are added back in. In either byte
-/// order it is the same but for the order of its own bytes (RFC 1071 section 2).
+/// The sum of native-endian 16-bit words, with an odd last byte padded by a zero. Four words are
+/// added at a time, which gives the same sum once the carries are folded in. The byte order only
+/// swaps the bytes of the sum (RFC 1071 section 2).
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
     let (fours, rest) = bytes.as_chunks::<8>();
     let (twos, rest) = rest.as_chunks::<4>();
@@ -164,7 +163,7 @@ pub(crate) fn sum(bytes: &[u8]) -> u64 {
     for two in twos {
         sum += u128::from(u32::from_ne_bytes(*two));
     }
-    // In one chain of additions: most segments are too short for more to be worth its beginning.
+    // One chain of additions: most segments are too short to profit from several.
     for four in fours {
         sum += u128::from(u64::from_ne_bytes(*four));
     }
@@ -172,7 +171,7 @@ pub(crate) fn sum(bytes: &[u8]) -> u64 {
     (words & 0xffff_ffff) + (words >> 32) + (sum >> 64) as u64
 }
 
-/// Carries added back in, to 16 bits.
+/// Folds the carries into 16 bits (RFC 1071 section 4.1).
 pub(crate) fn fold(sum: u64) -> u64 {
     let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -180,23 +179,23 @@ pub(crate) fn fold(sum: u64) -> u64 {
     (sum & 0xffff) + (sum >> 16)
 }
 
-/// The facts of an IPv4 header, or of an IPv6 header with its extension headers.
+/// The fields of an IPv4 header, or of an IPv6 header with its extension headers.
 #[derive(Clone, Copy, Debug)]
 pub struct Ip {
     /// Source address.
     pub src: IpAddr,
     /// Destination address.
     pub dst: IpAddr,
-    /// Protocol number behind the last IP (extension) header that was understood.
+    /// Protocol number of the header after the last IP (extension) header that was parsed.
     pub protocol: u8,
     /// Time to live, or hop limit.
     pub ttl: u8,
-    /// Set when this is a piece of a fragmented datagram.
+    /// Set if this is a fragment of a datagram.
     pub fragment: Option<Fragment>,
 }
 
-/// Where a fragment belongs (RFC 791 section 3.2, RFC 8200 section 4.5). An IPv6 atomic fragment is
-/// none.
+/// The position of a fragment (RFC 791 section 3.2, RFC 8200 section 4.5). An IPv6 atomic fragment
+/// is treated as unfragmented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fragment {
     /// Identification: 16 bits for IPv4, 32 for IPv6.
@@ -216,7 +215,7 @@ pub enum Transport {
     Udp(Ports),
     /// ICMP or `ICMPv6`: type and code.
     Icmp(u8, u8),
-    /// IGMP: type and the byte behind it.
+    /// IGMP: type and the byte after it.
     Igmp(u8, u8),
     /// Anything else.
     Other,
@@ -231,12 +230,12 @@ pub struct Ports {
     pub dst: u16,
 }
 
-/// The facts of a TCP header.
+/// The fields of a TCP header.
 #[derive(Clone, Copy, Debug)]
 pub struct Tcp {
     /// Ports.
     pub ports: Ports,
-    /// Sequence number of the first payload byte (of the SYN, if it is set).
+    /// Sequence number of the first payload byte, or of the SYN if it is set.
     pub seq: u32,
     /// Acknowledgement number; meaningless without [`TcpFlags::ACK`].
     pub ack: u32,
@@ -244,7 +243,7 @@ pub struct Tcp {
     pub flags: TcpFlags,
     /// Window as sent, unscaled.
     pub window: u16,
-    /// Window scale option (RFC 7323), only ever on a SYN.
+    /// Window scale option (RFC 7323); only on a SYN.
     pub window_scale: Option<u8>,
     /// Urgent pointer; meaningless without [`TcpFlags::URG`].
     pub urgent: u16,
@@ -278,7 +277,7 @@ impl TcpFlags {
     }
 }
 
-/// ngrep's letters in ngrep's order, `ASRFUPEC`; nothing when no flag is set.
+/// ngrep's letters in ngrep's order, `ASRFUPEC`; empty if no flag is set.
 impl fmt::Display for TcpFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LETTERS: [(TcpFlags, &str); 8] = [
@@ -300,15 +299,15 @@ impl fmt::Display for TcpFlags {
     }
 }
 
-/// Why a frame gave no packet, by name; each is counted in [`crate::stats::DecodeStats`].
+/// Why a frame yields no packet; each reason is counted in [`crate::stats::DecodeStats`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Undecoded {
-    /// It carries something that is not IP: ARP, LLDP, ...
+    /// It carries a protocol other than IP: ARP, LLDP, ...
     NotIp(Foreign),
-    /// A link type this program does not read.
+    /// An unsupported link type.
     LinkType(u32),
     /// Cut before the end of the link-layer or IP header.
     Cut,
-    /// An IP header that contradicts itself: wrong version, length below its minimum.
+    /// An inconsistent IP header: wrong version, or a length below the minimum.
     Malformed,
 }

@@ -1,18 +1,26 @@
-//! The one file that knows all the verbs, and joins them.
+//! The pipeline: the only module that depends on all stages, and joins them.
+//!
+//! Events reach the selector in the order of the frames, with one thread or two. The memory of each
+//! stage is bounded by [`crate::limits`] and by constants next to the buffers.
 //!
 //! ```text
 //! Frame ─▶ filter ─▶ decode ─┬─▶ defragment ─▶ reassemble ─▶ dissect ─▶ search ─▶ render
 //!                            └─▶ search ─▶ render   (--ngrep: packets, not messages)
 //! ```
 //!
-//! Its rooms: `front` (from a frame to what is said of streams), `selector` (from there to what is
-//! shown), `flow_state` (what is remembered of a flow), `hit_builder` (how a message becomes a
-//! hit), `packets` (ngrep's way), `copies` (a packet on several interfaces), `recorder` (the
-//! packets for `-O`), `streams` (the files of `--streams`).
+//! | module | task |
+//! | --- | --- |
+//! | `ingest` | from frames to stream events |
+//! | `dedup` | drops duplicates of a packet captured on several interfaces |
+//! | `consumer` | passes stream events to the selector, with the `flow_state` of their flow |
+//! | `selector` | from message events to hits |
+//! | `hit_builder` | builds a hit from a message |
+//! | `outputs` | the renderer, the `recorder` (`-O`) and `streams` (`--streams`) |
+//! | `packets` | packet mode (`--ngrep`) |
+//! | `reader_thread` | runs ingest of files in a thread of its own |
+//! | `batch`, `replay` | carry the events of that thread to the consumer, in order |
 //!
-//! Of files, the front may have a thread of its own: `ahead`. What it tells goes to the desk in
-//! batches (`batch`), and `behind` gives them to it in their order: what comes out is the same to
-//! the byte.
+//! The output of a run with a reader thread is byte for byte the same as without one.
 
 mod account;
 mod batch;
@@ -57,47 +65,47 @@ pub use selector::PendingRequest;
 use selector::{SelectOptions, Selector};
 pub use streams::Streams;
 
-/// What a run is to do with frames.
+/// The settings of a run.
 pub struct Settings {
-    /// Packets, as ngrep, instead of messages.
+    /// Packet mode, like ngrep: packets instead of messages.
     pub packets: bool,
-    /// The user's capture filter, unless the kernel applies it exactly.
+    /// The user's capture filter; `None` if the kernel applies it exactly.
     pub filter: Option<Filter>,
-    /// What is looked for.
+    /// The pattern.
     pub query: Query,
-    /// What exchanges must be like.
+    /// Conditions on exchanges.
     pub conditions: Conditions,
     /// Show what does not match.
     pub invert: bool,
-    /// Also show what has no payload.
+    /// Also show packets without payload.
     pub show_empty: bool,
-    /// No more hits after this many.
+    /// Stop showing hits after this many.
     pub max_count: Option<u64>,
     /// Search and show only this many bytes of each message.
     pub search_first: Option<usize>,
-    /// Bytes as they were sent: nothing is dissected.
+    /// Search bytes as sent, without dissecting them.
     pub wire: bool,
-    /// Neighbours in front of a hit, in the same conversation.
+    /// Context messages before a hit, of the same flow.
     pub before: usize,
-    /// Neighbours behind a hit, in the same conversation (with `packets`: any packets).
+    /// Context messages after a hit, of the same flow (with `packets`: packets of any flow).
     pub after: usize,
-    /// Both halves of an exchange in full when one is a hit.
+    /// Show both messages of an exchange in full when one is a hit.
     pub pair: bool,
-    /// Names of header fields that stand out as well.
+    /// Further header fields to emphasise.
     pub stand_out: Vec<String>,
-    /// Packets are captured now, not read from a file.
+    /// Packets are captured live, not read from a file.
     pub live: bool,
-    /// Bounds.
+    /// The bounds of all buffers.
     pub limits: Limits,
-    /// Decisions.
+    /// The user's decisions on ambiguous traffic.
     pub policy: Policy,
-    /// Nanoseconds after which a quiet flow is forgotten.
+    /// Nanoseconds after which an idle flow is removed.
     pub idle: i64,
-    /// What takes long inside of the pipeline ends when this is set.
+    /// Long-running stages stop when this is set.
     pub stop: Stop,
 }
 
-/// The spine, from a frame to what is shown of it.
+/// All stages from a frame to the outputs.
 pub struct Pipeline {
     captured: CaptureStats,
     ending: Ending,
@@ -106,32 +114,32 @@ pub struct Pipeline {
 
 /// How packets become hits.
 enum Mode {
-    /// Through streams and messages.
+    /// By streams and messages, in one thread.
     Messages(Box<MessageMode>),
-    /// The same, while another thread reads ahead.
+    /// By streams and messages, with a reader thread.
     Batches(Box<BatchReplay>),
-    /// One by one, as ngrep.
+    /// One by one, like ngrep.
     Packets(Box<PacketMode>),
 }
 
-/// The verbs between a frame and what is shown of messages.
+/// The stages from a frame to shown messages.
 struct MessageMode {
     ingest: Ingest,
     consumer: Consumer,
 }
 
-/// The verbs between a frame and what is shown of packets.
+/// The stages from a frame to shown packets.
 struct PacketMode {
     filter: Option<Filter>,
-    /// Of the frame in hand, behind the filter.
+    /// The number of the current frame among those that passed the filter.
     number: u64,
     decoded: DecodeStats,
     packets: Packets,
 }
 
 impl Pipeline {
-    /// A pipeline that shows hits through `renderer`, saves their packets in `recorder`, all bytes
-    /// in `streams`, and asks `pace` before each record.
+    /// A pipeline that shows hits with `renderer`, saves their packets with `recorder`, saves all
+    /// bytes with `streams`, and calls `pace` before each record.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -202,41 +210,41 @@ impl Pipeline {
         }
     }
 
-    /// Take a frame through the spine. (While another thread reads ahead, none is taken.)
+    /// Processes a frame. Ignored while a reader thread supplies the frames.
     pub fn frame(&mut self, frame: &Frame<'_>) {
         match &mut self.mode {
             Mode::Messages(messages) => messages.ingest.frame(&[], frame, &mut messages.consumer),
             Mode::Batches(_) => {}
-            Mode::Packets(singles) => singles.frame(frame),
+            Mode::Packets(packet_mode) => packet_mode.frame(frame),
         }
     }
 
-    /// Note that it is `now`: live, when nothing comes.
+    /// Advances the clock to `now`. For a live capture without packets.
     pub fn tick(&mut self, now: Timestamp) {
         if let Mode::Messages(messages) = &mut self.mode {
             messages.ingest.tick(&[], now, &mut messages.consumer);
         }
     }
 
-    /// Note what the source counted, and why it is not asked any more: the outputs tell it when
-    /// they [finish](Self::finish).
+    /// Records the source's counters and the reason of its end, which the outputs report in
+    /// [`finish`](Self::finish).
     pub fn ended(&mut self, captured: CaptureStats, why: Ending) {
         (self.captured, self.ending) = (captured, why);
     }
 
-    /// The capture is over: everything that waits is said and shown.
+    /// The capture ended: processes and shows everything that is buffered.
     pub fn finish(&mut self) {
         match &mut self.mode {
             Mode::Messages(messages) => {
                 messages.ingest.finish(&mut messages.consumer);
                 messages.consumer.selector.finish_failures();
             }
-            Mode::Batches(behind) => behind.consumer.selector.finish_failures(),
+            Mode::Batches(replay) => replay.consumer.selector.finish_failures(),
             Mode::Packets(_) => {}
         }
         let stats = self.stats();
         let ending = std::mem::take(&mut self.ending);
-        let outputs = self.show();
+        let outputs = self.outputs();
         let result = outputs.renderer.end(&ending);
         outputs.note(result);
         let result = outputs.renderer.finish(&stats);
@@ -251,7 +259,7 @@ impl Pipeline {
         }
     }
 
-    /// The oldest question that was shown and has no answer.
+    /// The oldest request that was shown and has no response.
     pub fn waits_for(&mut self) -> Option<PendingRequest> {
         let (number, flow) = self.selector()?.oldest()?;
         let mut found = None;
@@ -260,29 +268,29 @@ impl Pipeline {
         };
         match &mut self.mode {
             Mode::Messages(messages) => messages.consumer.visit(flow, look),
-            Mode::Batches(behind) => behind.consumer.visit(flow, look),
+            Mode::Batches(replay) => replay.consumer.visit(flow, look),
             Mode::Packets(_) => {}
         }
         found
     }
 
-    /// Questions that were shown, and whose answers the end of the capture cut off: how many, and
-    /// the first of them.
+    /// The number of shown requests whose responses the end of the capture cut off, and the first
+    /// of them.
     #[must_use]
     pub fn left_waiting(&self) -> (u64, &[PendingRequest]) {
         self.selector().map_or((0, &[]), Selector::left)
     }
 
-    /// The latest moment of capture time.
+    /// The latest capture time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.selector()
             .map_or_else(Timestamp::default, |selector| selector.now)
     }
 
-    /// Write what is gathered.
+    /// Flushes the outputs.
     pub fn flush(&mut self) {
-        let outputs = self.show();
+        let outputs = self.outputs();
         let result = outputs.renderer.flush();
         outputs.note(result);
         if let Some(recorder) = &mut outputs.recorder {
@@ -291,34 +299,36 @@ impl Pipeline {
         }
     }
 
-    /// Nothing more can be shown.
+    /// Whether nothing more can be shown.
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.mode {
-            Mode::Packets(singles) => singles.packets.is_done(),
+            Mode::Packets(packet_mode) => packet_mode.packets.is_done(),
             _ => self
                 .selector()
                 .is_some_and(|selector| selector.is_done() || selector.outputs.renderer.is_done()),
         }
     }
 
-    /// The write that failed, if one has: the run is to end.
+    /// The first write error, if there was one. It ends the run.
     pub fn failure(&mut self) -> Option<io::Error> {
-        self.show().failure()
+        self.outputs().failure()
     }
 
-    /// Whether anything was shown (with `--ngrep`, or matched what is not shown).
+    /// Whether anything was shown; with `--ngrep`, or matched without being shown.
     #[must_use]
     pub fn has_matched(&self) -> bool {
         match &self.mode {
-            Mode::Packets(singles) => singles.packets.output.matched + singles.packets.shown > 0,
+            Mode::Packets(packet_mode) => {
+                packet_mode.packets.output.matched + packet_mode.packets.shown > 0
+            }
             _ => self
                 .selector()
                 .is_some_and(|selector| selector.output.matched > 0),
         }
     }
 
-    /// The counters; the source's are those of [`Self::ended`].
+    /// All counters; those of the source come from [`Self::ended`].
     #[must_use]
     pub fn stats(&self) -> Stats {
         let (ingest, output) = match &self.mode {
@@ -326,17 +336,17 @@ impl Pipeline {
                 messages.ingest.stats(),
                 messages.consumer.selector.counted(),
             ),
-            Mode::Batches(behind) => (behind.stats, behind.consumer.selector.counted()),
-            Mode::Packets(singles) => (
+            Mode::Batches(replay) => (replay.stats, replay.consumer.selector.counted()),
+            Mode::Packets(packet_mode) => (
                 Stats {
-                    decode: singles.decoded,
+                    decode: packet_mode.decoded,
                     ..Stats::default()
                 },
-                singles.packets.output,
+                packet_mode.packets.output,
             ),
         };
         let capture = match &self.mode {
-            Mode::Batches(behind) if self.captured.frames == 0 => behind.stats.capture,
+            Mode::Batches(replay) if self.captured.frames == 0 => replay.stats.capture,
             _ => self.captured,
         };
         Stats {
@@ -347,23 +357,23 @@ impl Pipeline {
         }
     }
 
-    /// The renderer, to begin with.
+    /// The renderer.
     pub fn renderer(&mut self) -> &mut dyn Renderer {
-        &mut *self.show().renderer
+        &mut *self.outputs().renderer
     }
 
-    fn show(&mut self) -> &mut Outputs {
+    fn outputs(&mut self) -> &mut Outputs {
         match &mut self.mode {
             Mode::Messages(messages) => &mut messages.consumer.selector.outputs,
-            Mode::Batches(behind) => &mut behind.consumer.selector.outputs,
-            Mode::Packets(singles) => &mut singles.packets.outputs,
+            Mode::Batches(replay) => &mut replay.consumer.selector.outputs,
+            Mode::Packets(packet_mode) => &mut packet_mode.packets.outputs,
         }
     }
 
     fn selector(&self) -> Option<&Selector> {
         match &self.mode {
             Mode::Messages(messages) => Some(&messages.consumer.selector),
-            Mode::Batches(behind) => Some(&behind.consumer.selector),
+            Mode::Batches(replay) => Some(&replay.consumer.selector),
             Mode::Packets(_) => None,
         }
     }

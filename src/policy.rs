@@ -1,31 +1,33 @@
-//! The *policy*: what the user decides where a passive listener cannot know what the receiver did.
+//! The *policy*: the user's decisions where a passive listener cannot know what the receiver did.
+//!
+//! Plain options; [`crate::reassemble`] applies them.
 
-/// Which copy of a byte is taken when copies differ and none is delivered yet (`--overlap`).
+/// Which copy of a byte is used if copies differ and none is delivered yet (`--overlap`).
 ///
 /// No choice is right for all receivers: PYROLYSE (2025) found 14 to 20 behaviours among 23 stacks.
-/// So the copy that is not taken is searched as well, by itself.
+/// So the copy that is not used is searched as well, out of stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Overlap {
-    /// The first one that came (RFC 9293 section 3.10.7.4 trims later ones).
+    /// The copy that came first (RFC 9293 section 3.10.7.4 trims later ones).
     #[default]
     First,
-    /// The last one that came.
+    /// The copy that came last.
     Last,
-    /// The first, but a segment that begins further to the left wins (4.4BSD).
+    /// The first copy, but a segment that begins at a lower sequence number wins (4.4BSD).
     Bsd,
-    /// As `Bsd`, and a segment that begins at the same place and goes further wins (Linux).
+    /// As `Bsd`, and a segment with the same start that is longer wins (Linux).
     Linux,
 }
 
-/// When TCP checksums are looked at (`--checksum`).
+/// When TCP checksums are verified (`--checksum`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Checksum {
-    /// When something hangs on it: a RST, a FIN, copies that differ; and, so that a damaged copy
-    /// that comes first is not passed on, of the first segments of a run, after copies that differ,
-    /// and now and then.
+    /// When the result matters: for a RST, a FIN, and copies that differ. Also for the first
+    /// segments of a run, after copies that differed, and by sampling, so that a damaged copy that
+    /// comes first is not delivered.
     #[default]
     Auto,
-    /// Always: a segment with a wrong one is searched by itself.
+    /// Always: a segment with a wrong checksum is searched out of stream.
     On,
     /// Never.
     Off,
@@ -34,8 +36,8 @@ pub enum Checksum {
 /// The decisions of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
-    /// Copies that differ.
+    /// How differing copies are resolved.
     pub overlap: Overlap,
-    /// Checksums.
+    /// When checksums are verified.
     pub checksum: Checksum,
 }

@@ -1,19 +1,20 @@
-//! *Recent* packets: which one was used already, from another place.
+//! *Recent* packets: detects copies of a packet captured in several places.
+//!
+//! A direct-mapped table of fixed size; a look-up costs one slot and never fails.
 
-/// Packets remembered. A newer one takes the place of an older one: then its copies are used as
-/// well, as if sent again.
+/// Slots. A newer packet overwrites an older one with the same slot; copies of the older one then
+/// count as retransmissions.
 const SLOTS: usize = 8192;
-/// Places that one packet is known from.
+/// Capture places remembered per packet.
 const PLACES: usize = 4;
 
-/// The packets of the last moments, each by a hash of what it is, and the places where they were
-/// seen.
+/// Recently captured packets, by a hash of their content, with the places that captured them.
 ///
-/// The same packet from the same place was sent again; so one is a copy as long as its place has
-/// seen it less often than another one has.
+/// The same packet from the same place is a retransmission. So a packet is a copy as long as its
+/// place has captured it less often than another place has.
 #[derive(Default)]
 pub struct Recent {
-    /// Made with the first packet.
+    /// Allocated with the first packet.
     slots: Vec<Slot>,
 }
 
@@ -21,14 +22,14 @@ pub struct Recent {
 struct Slot {
     hash: u64,
     ts: i64,
-    /// Where it was seen, and how often; 0 for a free place.
+    /// The places and how often each captured the packet; a count of 0 marks a free entry.
     places: [(u64, u32); PLACES],
 }
 
 impl Recent {
-    /// Note a packet that was seen at `place` at the moment `now`. Whether it is a copy of one that
-    /// was seen elsewhere, at the most `apart` nanoseconds before or behind; if it is `unique`,
-    /// whoever sends it again makes another one of it, and each equal one is a copy.
+    /// Records a packet captured at `place` at time `now`. Returns whether it is a copy of a packet
+    /// that another place captured within `apart` nanoseconds before or after. `unique`: the sender
+    /// gives each retransmission a new identity, so every equal packet is a copy.
     pub fn is_copy(&mut self, hash: u64, place: u64, now: i64, apart: i64, unique: bool) -> bool {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, Slot::default());
@@ -49,7 +50,7 @@ impl Recent {
         let most = slot.places.iter().map(|(_, seen)| *seen).max();
         let mut places = slot.places.iter_mut();
         let Some(own) = places.find(|(one, seen)| *one == place || *seen == 0) else {
-            // Of one more place: what is sent again is told by the first ones.
+            // More places than entries: the known places detect retransmissions.
             return true;
         };
         *own = (place, own.1.saturating_add(1));

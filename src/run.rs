@@ -1,5 +1,7 @@
-//! A run: everything is prepared, rights are given up, frames are [driven](drive) through the
-//! pipeline, and its end is told. With its rooms the only place that asks the clock.
+//! A run: opens everything, drops privileges, [drives](drive) frames through the pipeline, and
+//! reports the end.
+//!
+//! Only this module and its submodules read the system clock.
 
 mod diagnose;
 mod drive;
@@ -25,24 +27,24 @@ use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
 use losses::Losses;
 use notes::Notes;
-use progress::Gauge;
+use progress::ProgressLine;
 pub use rights::selftest;
 use signals::Signals;
-use status::{Above, StatusLine, Watch};
+use status::{StatusAwareWriter, StatusLine, Watch};
 
-/// How a run ended that was no error.
+/// The successful outcomes of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Something matched.
+    /// At least one match.
     Matched,
-    /// Nothing did.
+    /// No match.
     Nothing,
 }
 
-/// Do what was meant, until it is done.
+/// Performs a run to its end.
 ///
 /// # Errors
-/// In the user's words; what was complete before has been written.
+/// Errors for the user. Records that were complete before have been written.
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
     let Config {
@@ -66,7 +68,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         color: io::stderr().is_terminal(),
         line: line.clone(),
     };
-    // What follows can no longer be asked without root.
+    // After this, root rights are gone.
     let schedule = match &input {
         Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => {
             Some(Schedule::begin(
@@ -78,7 +80,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         }
         _ => None,
     };
-    // Before the pager is started, which lets its user run programs.
+    // Before the pager starts, because a pager lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
@@ -93,27 +95,28 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     } else {
         Box::new(io::stdout())
     };
-    // Live, what was gathered is written as soon as nothing more is there. Who watches a file being
-    // read, or replays it at its own speed, waits for each record.
+    // Live output is flushed as soon as no further packet is ready. A user who watches a file being
+    // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
     let gather = live || !(config.realtime || watched);
-    // With `-O -` ngrep's way is a filter: nothing but packets comes out.
+    // With `-O -` in packet mode the program is a filter: it writes nothing but packets.
     let mute = records_to_stderr && render.packets;
     let writer = if mute { Box::new(io::sink()) } else { writer };
-    let writer = Box::new(Above {
+    let writer = Box::new(StatusAwareWriter {
         writer,
         line: line.clone(),
     });
-    // A pager has the terminal to itself. Where the output goes is asked of the system, so now.
-    let gauge = match live || pager.is_some() {
+    // A pager owns the terminal. Querying the terminal needs system calls that the sandbox forbids,
+    // so query it now.
+    let progress_line = match live || pager.is_some() {
         true => None,
-        false => Gauge::new(line.clone(), notes.quiet),
+        false => ProgressLine::new(line.clone(), notes.quiet),
     };
-    // With it comes the time zone, from a file.
+    // This also reads the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     let mut reader_thread = None;
     rights::enclose(config.layers, &input, streams.as_ref(), || {
-        // Where no thread can be started, this one does it all.
+        // If no thread can be started, this thread does all the work.
         reader_thread = config
             .reader_thread
             .then(ReaderThread::start)
@@ -123,7 +126,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mut drive = Drive {
         live,
         watch: Watch::new(line.clone(), live, notes.quiet),
-        gauge,
+        progress_line,
         notes: notes.clone(),
         signals,
         clock: Clock::default(),
@@ -145,7 +148,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Ok(()) => match (&mut input, reader_thread) {
             (Input::Files(files, _), Some(reader_thread)) => {
                 pipeline = pipeline.read_ahead(&reader_thread, files);
-                drive.behind(files, &mut pipeline)
+                drive.batches(files, &mut pipeline)
             }
             (input, _) => drive.frames(input, &mut pipeline),
         },
@@ -198,7 +201,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         notes.remark(&remark);
     }
     let outcome = outcome.unwrap_or_else(|| Ok(pipeline.has_matched()));
-    // The pager's input ends with it.
+    // Closes the pager's input.
     drop(pipeline);
     if let Some(mut child) = pager {
         let _ = child.wait();
@@ -217,15 +220,15 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
 }
 
-/// Sleep between records as long as the wire did, at most a minute, never for a clock that went
-/// back, and no longer when the run is to end.
+/// Sleeps between records as long as their timestamps differ: at most a minute, not at all if the
+/// clock went back, and not when the run should end.
 fn pace(signals: &Signals) -> Pace {
     let signals = signals.clone();
     let mut last: Option<Timestamp> = None;
     Box::new(move |ts| {
         if let Some(gap) = last.and_then(|last| u64::try_from(ts.since(last)).ok()) {
             let until = Instant::now() + Duration::from_nanos(gap).min(Duration::from_mins(1));
-            // A sleep goes on after a signal: many short ones do not.
+            // A signal does not cut a sleep short, so this sleeps in short steps.
             while !signals.stop()
                 && let Some(rest) = until.checked_duration_since(Instant::now())
             {
@@ -236,10 +239,10 @@ fn pace(signals: &Signals) -> Pace {
     })
 }
 
-/// How long a pause is slept through at once.
+/// The length of one sleep.
 const NAP: Duration = Duration::from_millis(50);
 
-/// Start the pager.
+/// Starts the pager.
 fn page() -> Result<(Child, std::process::ChildStdin), Problem> {
     let pager = std::env::var("PAGER")
         .ok()

@@ -1,7 +1,7 @@
-//! The counters. What is lost anywhere is counted here, and the closing summary says it.
+//! The counters of a run. Everything that is lost is counted here and reported in the summary.
 //!
-//! Each verb owns its part and is the only one to write it; [`Stats`] is a copy of all, taken when
-//! they are shown.
+//! Each stage owns its part and is the only writer; [`Stats`] is a copy of all parts, taken for
+//! output.
 
 use std::borrow::Cow;
 
@@ -11,66 +11,65 @@ use crate::packet::Undecoded;
 /// All counters of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stats {
-    /// Of the source.
+    /// Counters of the source.
     pub capture: CaptureStats,
-    /// Of the decoder.
+    /// Counters of the decoder.
     pub decode: DecodeStats,
-    /// Of the reassembler and the defragmenter.
+    /// Counters of the reassembler and the defragmenter.
     pub reassembly: ReassemblyStats,
-    /// Of the dissectors.
+    /// Counters of the dissectors.
     pub dissect: DissectStats,
-    /// Of search and output.
+    /// Counters of search and output.
     pub output: OutputStats,
 }
 
-/// What the source counts.
+/// Counters of the source.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CaptureStats {
-    /// Frames handed over.
+    /// Frames that the source returned.
     pub frames: u64,
-    /// Frames the kernel dropped because the program was too slow.
+    /// Frames that the kernel dropped because the program was too slow.
     pub dropped: u64,
-    /// The kernel counts some of those twice, and does not say which: it is so for `any`, where
-    /// each frame of `lo` is one that goes out and one that comes in. (Of `lo` alone the source
-    /// halves the number.)
+    /// `dropped` is an upper bound, because the kernel counts some frames twice: on `any`, each
+    /// frame of `lo` is both outgoing and incoming. (On `lo` alone the source halves the number.)
     pub dropped_at_most: bool,
-    /// Frames the interface or its driver dropped.
+    /// Frames that the interface or its driver dropped.
     pub interface_dropped: u64,
     /// Capture files that ended in the middle of a record.
     pub cut_files: u64,
     /// pcapng blocks that could not be read.
     pub bad_blocks: u64,
-    /// Frames of a pcapng file whose time no clock can have shown. They have the nearest one.
+    /// Frames of a pcapng file with an impossible time. They get the nearest possible one.
     pub bad_times: u64,
 }
 
-/// What the decoder counts. Each frame is in exactly one of the counters of frames, from `packets`
-/// to `copies`.
+/// Counters of the decoder. Each frame is in exactly one of the counters from `packets` to
+/// `copies`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecodeStats {
-    /// Frames that passed the capture filter, and are used.
+    /// Frames that passed the capture filter and were processed.
     pub packets: u64,
-    /// Frames that did not pass it.
+    /// Frames that the capture filter rejected.
     pub filtered: u64,
     /// Frames that are not IP, by kind.
     pub not_ip: Kinds<Foreign>,
-    /// Frames of a link type that is not read, by its number.
+    /// Frames of an unsupported link type, by its number.
     pub link_type: Kinds<u32>,
     /// Frames cut before the end of their link or IP header.
     pub cut: u64,
     /// Frames with an impossible IP header.
     pub malformed: u64,
-    /// Copies of packets, from another interface or with another tag, that were not used again.
-    /// Nothing is lost with them.
+    /// Duplicate packets, from another interface or with another tag, that were discarded. They are
+    /// not a loss.
     pub copies: u64,
-    /// Packets in more tunnels than are taken off.
+    /// Packets nested in more tunnels than are decapsulated.
     pub too_deep: u64,
     /// Payload bytes that the snap length cut off.
     pub snaplen_bytes: u64,
 }
 
 impl DecodeStats {
-    /// Count a frame that gave no packet.
+    /// Counts a frame without a packet.
     pub fn count(&mut self, why: Undecoded) {
         match why {
             Undecoded::NotIp(kind) => self.not_ip.count(kind),
@@ -80,8 +79,8 @@ impl DecodeStats {
         }
     }
 
-    /// Frames that are no IP, by the name of what they are, most of them first; those of kinds that
-    /// were counted together have none.
+    /// Non-IP frames by protocol name, most frequent first. The name is `None` for the kinds that
+    /// share a counter.
     #[must_use]
     pub fn foreign(&self) -> Vec<(Option<String>, u64)> {
         let mut all: Vec<(Option<String>, u64)> = Vec::new();
@@ -99,119 +98,119 @@ impl DecodeStats {
     }
 }
 
-/// What the reassembler and the defragmenter count.
+/// Counters of the reassembler and the defragmenter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReassemblyStats {
     /// Flows opened.
     pub flows: u64,
-    /// Segments whose bytes were all seen before.
+    /// Segments whose bytes were all received before.
     pub retransmitted: u64,
-    /// Segments that had to wait for an earlier one.
+    /// Segments that were queued until an earlier one came.
     pub out_of_order: u64,
-    /// Holes given up.
+    /// Gaps given up.
     pub gaps: u64,
-    /// Bytes in those holes.
+    /// Bytes in those gaps.
     pub gap_bytes: u64,
-    /// Segments that differ from bytes already taken for the same place.
+    /// Segments that differ from bytes already accepted at the same offsets.
     pub conflicts: u64,
-    /// Those of them that were only counted, because their direction had too many.
+    /// Of those, segments that were counted but not searched, because their direction had too many.
     pub conflicts_unsearched: u64,
-    /// Bytes sent again that could not be compared with those delivered.
+    /// Retransmitted bytes that could not be compared with the delivered ones.
     pub uncompared_bytes: u64,
     /// Keep-alive probes, which repeat a byte.
     pub keep_alives: u64,
-    /// Acknowledgements of more than can have been sent.
+    /// Acknowledgements of more bytes than can have been sent.
     pub acks_ignored: u64,
-    /// FINs that contradict the stream.
+    /// FINs ignored because they contradict the stream.
     pub fins_ignored: u64,
-    /// Segments with a wrong checksum, where checksums are looked at always.
+    /// Segments with a wrong checksum, counted if all checksums are verified.
     pub bad_checksums: u64,
     /// Segments searched alone because they have no place in their stream.
     pub asides: u64,
-    /// Resets that were not believed.
+    /// RSTs ignored because later packets contradict them.
     pub resets_ignored: u64,
-    /// SYNs inside a live connection that nobody answered.
+    /// SYNs inside a live connection that were ignored because nobody answered them.
     pub resyncs_ignored: u64,
-    /// Flows forgotten because there were too many or they held too much.
+    /// Flows evicted because there were too many or they held too much memory.
     pub evicted_flows: u64,
-    /// Unanswered SYNs forgotten because there were too many.
+    /// Unanswered SYNs evicted because there were too many.
     pub evicted_embryos: u64,
-    /// Datagrams put together from fragments.
+    /// Datagrams reassembled from fragments.
     pub defragmented: u64,
     /// Fragmented datagrams given up incomplete.
     pub fragments_lost: u64,
-    /// Their payload bytes that were searched alone or dropped.
+    /// Payload bytes of those datagrams that were searched alone or dropped.
     pub fragment_bytes_lost: u64,
     /// Fragments that contradict another one.
     pub fragment_conflicts: u64,
 }
 
-/// What the dissectors count.
+/// Counters of the dissectors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DissectStats {
     /// Requests.
     pub requests: u64,
-    /// Final answers.
+    /// Final responses.
     pub responses: u64,
-    /// Requests without a (final) answer at the end.
+    /// Requests without a (final) response at the end.
     pub unanswered: u64,
-    /// Messages that broke their protocol and were taken as raw bytes from there on.
+    /// Messages that violated their protocol; the rest of them was treated as raw bytes.
     pub malformed: u64,
-    /// Messages read although they break a rule.
+    /// Messages that break a rule and were parsed nevertheless.
     pub odd: u64,
-    /// Bytes that frame text (chunk sizes, empty lines between messages) and are not said. With the
-    /// text as it was sent these are all bytes.
+    /// Framing bytes (chunk sizes, empty lines between messages), which are not emitted. Together
+    /// with the text as sent they account for all bytes.
     pub framing_bytes: u64,
-    /// Bodies of which the rest was not decoded because they swell like a bomb.
+    /// Bodies whose decoding stopped because they expand like a decompression bomb.
     pub bombs: u64,
-    /// Their bytes as sent, from there on, that were not searched.
+    /// Coded bytes of those bodies that were not decoded and not searched.
     pub undecoded_bytes: u64,
-    /// Bodies told as sent because the decoders of others had all the memory.
+    /// Bodies emitted as sent because other decoders used up the memory.
     pub undecoded_bodies: u64,
-    /// Bodies that could not be decoded, and were told as sent from there on.
+    /// Bodies that could not be decoded, emitted as sent from the error on.
     pub broken_bodies: u64,
 }
 
-/// What search and output count.
+/// Counters of search and output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutputStats {
-    /// Messages searched (bursts, datagrams, requests, answers; packets with `--ngrep`).
+    /// Messages searched (bursts, datagrams, requests, responses; packets with `--ngrep`).
     pub messages: u64,
-    /// Messages shown because they match (with `-v`, do not).
+    /// Messages shown because they match (with `-v`: because they do not).
     pub matched: u64,
-    /// Open exchanges forgotten because a flow had too many.
+    /// Open exchanges dropped because a flow had too many.
     pub exchanges_forgotten: u64,
     /// Times that all open messages of a flow were ended before they were over, to bound memory.
     pub flows_shed: u64,
-    /// Messages whose begun matches were forgotten, because too many were begun in others.
+    /// Messages whose partial matches were dropped because too many were open in others.
     pub matches_forgotten: u64,
-    /// Questions that there was no room to keep until their answers came.
+    /// Requests that did not fit into the memory for requests awaiting a response.
     pub requests_not_kept: u64,
-    /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
+    /// Requests shown, or to be shown, whose response the end of the capture cut off.
     pub pending: u64,
-    /// Messages that are TLS: bursts of a flow in which a record of it was seen.
+    /// Messages that are TLS: bursts of a flow in which a TLS record was seen.
     pub tls: u64,
-    /// The server's port of the last of them.
+    /// The server port of the last TLS message.
     pub tls_port: u16,
-    /// Hellos of TLS that were shown.
+    /// TLS hellos that were shown.
     pub tls_shown: u64,
-    /// Packets of a match that `-O` could not write, because they no longer were remembered.
+    /// Packets of matches that `-O` could not write because they were no longer remembered.
     pub packets_forgotten: u64,
 }
 
-/// Something that was lost.
+/// One kind of loss.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Loss {
-    /// Its counter's name, for machines: it stays what it is.
+    /// The name of its counter, for machine-readable output. Stable.
     pub name: &'static str,
-    /// How many.
+    /// The number of lost items.
     pub count: u64,
-    /// Of what, for people.
+    /// What was lost, in words for the user.
     pub words: Cow<'static, str>,
 }
 
 impl Stats {
-    /// What was lost; only what is not zero.
+    /// The losses whose count is not zero.
     #[must_use]
     pub fn losses(&self) -> Vec<Loss> {
         let mut losses = self.counted();
@@ -219,7 +218,7 @@ impl Stats {
         losses
     }
 
-    /// All that may be lost.
+    /// All loss counters, zero or not.
     fn counted(&self) -> Vec<Loss> {
         let all = [
             (
@@ -400,7 +399,7 @@ impl Stats {
         all.into_iter().map(loss).collect()
     }
 
-    /// With the numbers of the link types.
+    /// Adds the numbers of the link types.
     fn unknown_links(&self, words: &'static str) -> Cow<'static, str> {
         let numbers = self.decode.link_type.iter();
         let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
@@ -430,12 +429,15 @@ mod tests {
             Some("frames of an unknown link type (147, 9999)")
         );
         stats.decode.link_type = Kinds::default();
-        let told: Vec<_> = stats
+        let reported: Vec<_> = stats
             .losses()
             .iter()
             .map(|loss| (loss.name, loss.count))
             .collect();
-        assert_eq!(told, [("malformed_frames", 1), ("malformed_messages", 2)]);
+        assert_eq!(
+            reported,
+            [("malformed_frames", 1), ("malformed_messages", 2)]
+        );
         stats.decode.count(Undecoded::NotIp(Foreign::Lsap(0x42)));
         for _ in 0..2 {
             stats

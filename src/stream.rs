@@ -1,59 +1,57 @@
-//! The *stream*: one direction of a flow, in order; and what can be said about it.
+//! The *stream*: the ordered bytes of one direction of a flow, and the events about them.
 //!
-//! These events are the whole truth about a tapped conversation: bytes, a hole of a known size,
-//! bytes that belong nowhere, an end. [`crate::reassemble`] gives them, [`crate::dissect`] takes
-//! them.
+//! [`crate::reassemble`] emits these events and [`crate::dissect`] consumes them. They account for
+//! every captured byte: in order, as a gap of known size, or out of stream.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::packet::TcpFlags;
 
-/// The packet that brought something (or, for a timer's event, the latest one).
+/// The packet that carried something; for an event of a timer, the flow's latest packet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PacketInfo {
     /// Number of its frame.
     pub frame: u64,
     /// When it was captured.
     pub ts: Timestamp,
-    /// Its TCP flags, none for other protocols.
+    /// Its TCP flags; none for other protocols.
     pub flags: TcpFlags,
     /// Type and code, for ICMP and IGMP.
     pub icmp: Option<(u8, u8)>,
-    /// Its TCP acknowledgement number as sent, which means something with the ACK flag only
-    /// ([`Self::acked`]).
+    /// Its TCP acknowledgement number as sent. Meaningful only with the ACK flag ([`Self::acked`]).
     pub ack: u32,
 }
 
 impl PacketInfo {
-    /// The sequence number of the next byte that the sender expects of the other direction; `None`
-    /// for what is no TCP segment, or has no ACK flag.
+    /// The sequence number of the next byte that the sender expects from the other direction.
+    /// `None` unless this is a TCP segment with the ACK flag.
     #[must_use]
     pub fn acked(&self) -> Option<u32> {
         self.flags.has(TcpFlags::ACK).then_some(self.ack)
     }
 }
 
-/// What the reassembler says of a flow, one call each, in causal order.
+/// An event of a flow. The reassembler emits one call per event, in causal order.
 ///
-/// `offset` counts the bytes of one direction from its first byte (the one behind the SYN), 0
-/// upwards, in 64 bits; the bytes are lent for the call, and so is their packet.
+/// `offset` is a 64-bit count of the bytes of one direction, 0 for its first byte (the one after
+/// the SYN). Bytes and packet are borrowed for the call.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<B, C> {
-    /// The next bytes of a direction, in order, each exactly once. `by.flags` has PSH when the
-    /// segment that ends here had it.
+    /// The next bytes of a direction, in order, each exactly once. `by.flags` has PSH if the
+    /// segment that ends with these bytes had it.
     Data {
         /// Direction.
         dir: Direction,
         /// Offset of the first of `bytes`.
         offset: u64,
-        /// The sequence number of the first of `bytes`: what an acknowledgement number of the other
-        /// direction is compared with.
+        /// The sequence number of the first of `bytes`, to compare acknowledgement numbers of the
+        /// other direction with.
         seq: u32,
-        /// Where the stream begins was not seen: offset 0 is the first byte that was captured.
+        /// The beginning of the stream was not captured: offset 0 is the first captured byte.
         midstream: bool,
         /// The bytes, never empty.
         bytes: B,
-        /// The segment that brought them (queued segments keep their own).
+        /// The segment that carried them. A queued segment keeps its own.
         by: C,
     },
     /// The payload of a datagram, never empty.
@@ -62,7 +60,7 @@ pub enum Event<B, C> {
         dir: Direction,
         /// Payload.
         bytes: B,
-        /// Bytes behind these that the snap length cut off.
+        /// Bytes after these that the snap length cut off.
         cut: u64,
         /// Its packet.
         by: C,
@@ -74,51 +72,50 @@ pub enum Event<B, C> {
         /// The packet.
         by: C,
     },
-    /// Bytes of a direction that will not come: the next [`Self::Data`] starts `len` further on.
+    /// Bytes of a direction that will not come: the next [`Self::Data`] begins `len` bytes later.
     Gap {
         /// Direction.
         dir: Direction,
         /// Offset of the first missing byte.
         offset: u64,
-        /// How many are missing.
+        /// The number of missing bytes.
         len: u64,
         /// Why they are given up.
         reason: GapReason,
-        /// The packet whose bytes were cut off; or the latest one of the flow, at the moment when
-        /// the bytes were acknowledged if they were.
+        /// The packet whose bytes were cut off, or else the flow's latest packet. For acknowledged
+        /// bytes: the latest when they were acknowledged.
         by: C,
     },
-    /// Bytes that have no place in the stream. They are searched alone, so that nothing is missed.
+    /// Bytes that have no place in the stream. They are searched alone, so that no match is missed.
     OutOfStream {
         /// Direction.
         dir: Direction,
-        /// Where they claim to belong.
+        /// The offset that their segment claims.
         offset: u64,
-        /// The bytes, with the stream's around them where there are some.
+        /// The bytes, surrounded by bytes of the stream where those are known.
         bytes: B,
-        /// How many of `bytes` are the stream's, in front: only a match that reaches beyond them is
-        /// new.
+        /// The number of leading bytes that belong to the stream: only a match that reaches past
+        /// them is new.
         context: usize,
-        /// How many of `bytes` are the stream's, behind.
+        /// The number of trailing bytes that belong to the stream.
         after: usize,
-        /// Why they have no place.
+        /// Why they have no place in the stream.
         why: OutOfStreamReason,
         /// Their segment.
         by: C,
     },
-    /// The receiver of `dir` has acknowledged all bytes below `offset` (said when that grows). Of a
-    /// direction of which no packet was captured, `offset` counts from the first acknowledgement
+    /// The receiver of `dir` has acknowledged all bytes below `offset`. Emitted when `offset`
+    /// grows. If no packet of `dir` was captured, `offset` counts from the first acknowledgement
     /// on.
     Acked {
         /// Direction of the acknowledged bytes.
         dir: Direction,
-        /// First offset that is not acknowledged.
+        /// The first offset that is not acknowledged.
         offset: u64,
         /// The packet with the acknowledgement.
         by: C,
     },
-    /// Nothing more comes in this direction. Said once for each direction that ever was said to
-    /// have anything.
+    /// Nothing more comes in this direction. Emitted once for each direction that had any event.
     End {
         /// Direction.
         dir: Direction,
@@ -127,8 +124,7 @@ pub enum Event<B, C> {
         /// The latest packet of the flow.
         by: C,
     },
-    /// The flow is forgotten: this is the last that is said of it. Said once for each flow, TCP or
-    /// not.
+    /// The flow is removed: its last event. Emitted once for each flow, TCP or not.
     Closed {
         /// Why.
         how: Ending,
@@ -137,11 +133,11 @@ pub enum Event<B, C> {
     },
 }
 
-/// As it is told.
+/// The form in which events are emitted: bytes and packet are borrowed.
 pub type StreamEvent<'a> = Event<&'a [u8], &'a PacketInfo>;
 
 impl StreamEvent<'_> {
-    /// The bytes it lends; `[]` for what has none.
+    /// The borrowed bytes; `[]` for an event that has none.
     #[must_use]
     pub const fn bytes(&self) -> &[u8] {
         match *self {
@@ -158,7 +154,7 @@ impl StreamEvent<'_> {
 }
 
 impl<B, C> Event<B, C> {
-    /// The packet that brought it.
+    /// The packet that caused the event.
     pub const fn by(&self) -> &C {
         match self {
             Self::Data { by, .. }
@@ -172,7 +168,7 @@ impl<B, C> Event<B, C> {
         }
     }
 
-    /// The same with other bytes in place of its own, if it has any, and with another packet.
+    /// The same event with `bytes` in place of its own, if it has any, and with the packet `by`.
     #[inline]
     pub fn with<Bytes, By>(&self, bytes: Bytes, by: By) -> Event<Bytes, By> {
         match *self {
@@ -233,14 +229,14 @@ impl<B, C> Event<B, C> {
     }
 }
 
-/// Why bytes are given up.
+/// Why missing bytes are given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum GapReason {
-    /// The receiver acknowledged them, so they were sent and the capture missed them.
+    /// The receiver acknowledged them: they were sent, and the capture missed them.
     Acked,
-    /// Too much waits behind them ([`crate::limits::Limits::reorder_bytes`]).
+    /// Too many bytes are queued after them ([`crate::limits::Limits::reorder_bytes`]).
     Overflow,
-    /// They were waited for too long.
+    /// They did not come before the timeout.
     Timeout,
     /// The stream or the capture ended.
     End,
@@ -268,32 +264,33 @@ impl GapReason {
 /// Why bytes have no place in their stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum OutOfStreamReason {
-    /// They fill a gap that was already given up, or come before the first byte of a stream joined
-    /// in the middle.
+    /// They fill a gap that was already given up, or come before the first byte of a midstream
+    /// flow.
     Late,
     /// They differ from bytes delivered or queued for the same place.
     Conflict,
     /// Their segment had no ACK flag: a receiver drops it (RFC 9293 section 3.10.7.4).
     NoAck,
-    /// They are what a program reads that takes the urgent byte out of its stream.
+    /// They are what an application reads that takes the urgent byte out of its stream (no
+    /// `SO_OOBINLINE`).
     Urgent,
     /// Their segment's checksum is wrong.
     BadChecksum,
     /// Their segment has flags that exclude each other.
     BadFlags,
-    /// They lie behind the FIN.
+    /// They come after the FIN.
     AfterFin,
     /// They came in a RST segment.
     WithRst,
     /// They are too far from the stream's position to belong to it.
     OutOfWindow,
-    /// They lie around a packet that was taken out of their datagram, which may be none of a
+    /// They surround a packet that was decapsulated from their datagram, which may not be a
     /// tunnel's.
     Around,
 }
 
 impl OutOfStreamReason {
-    /// Its name, as its label has it; machine-readable output has `_` for `-`.
+    /// Its name, as in the label. Machine-readable output replaces `-` by `_`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -314,11 +311,11 @@ impl OutOfStreamReason {
 /// How a direction ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Ending {
-    /// By FIN, all bytes delivered: a true end of the text.
+    /// By FIN, with all bytes delivered: the true end of the text.
     Fin,
     /// By a RST.
     Reset,
-    /// Nothing was heard for too long, or its place was needed, or a new connection took its ports.
+    /// The flow was idle for too long, or was evicted, or a new connection reused its ports.
     Abandoned,
     /// The capture ended.
     Capture,

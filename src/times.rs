@@ -1,104 +1,105 @@
-//! The *times* of an exchange: where the time went between the first byte of a question and the
-//! last of its answer.
+//! The *times* of an exchange: where the time went between the first byte of a request and the last
+//! byte of its response.
 //!
-//! All moments are those at which the capture saw a packet, so a listener beside the client sees
-//! the way to the server as part of the wait, and one beside the server does not. The handshake
-//! tells how long that way is.
+//! All times are capture times of packets. So a capture beside the client counts the network path
+//! to the server as part of the wait, and one beside the server does not; the handshake gives the
+//! length of that path.
 
 use crate::flow::{Handshake, TcpAnalysis};
 use crate::frame::Timestamp;
 
-/// The moments of an exchange; what has not happened (yet) is `None`.
+/// The times of an exchange; `None` for an event that has not happened (yet).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Times {
     /// The handshake of the connection.
     pub handshake: Handshake,
-    /// The exchange is the connection's first, so that it had to wait for the handshake.
+    /// The exchange is the first of its connection, so it had to wait for the handshake.
     pub first: bool,
-    /// First byte of the question.
+    /// First byte of the request.
     pub asked: Timestamp,
-    /// Last byte of the question.
+    /// Last byte of the request.
     pub request_end: Option<Timestamp>,
-    /// The answerer acknowledged the last byte of the question.
+    /// When the server acknowledged the last byte of the request.
     pub acknowledged: Option<Timestamp>,
-    /// First byte of the final answer.
+    /// First byte of the final response.
     pub answered: Option<Timestamp>,
-    /// Last byte of the final answer.
+    /// Last byte of the final response.
     pub response_end: Option<Timestamp>,
-    /// Bytes of the question, its head as sent and its body decoded.
+    /// Bytes of the request: its head as sent, its body decoded.
     pub sent: u64,
-    /// Bytes of the answer, likewise.
+    /// Bytes of the response, likewise.
     pub received: u64,
-    /// Nanoseconds of the answer's pauses: times of [`crate::limits::time::BURST_PAUSE`] or more in
-    /// which nothing of it came.
+    /// Nanoseconds of pauses in the response: intervals of [`crate::limits::time::BURST_PAUSE`] or
+    /// more without a byte of it.
     pub paused: i64,
-    /// What went wrong in the connection while the exchange lasted.
+    /// TCP problems of the connection during the exchange.
     pub tcp_analysis: TcpAnalysis,
 }
 
-/// Who took the time.
+/// What took most of the time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bottleneck {
-    /// It had the whole question and thought.
+    /// The server: it had the whole request and had not begun to respond.
     Server,
-    /// Packets were sent again, or the way is long.
+    /// The network: packets were retransmitted, or the round trip is long.
     Network,
-    /// It asked late, sent slowly, or did not read.
+    /// The client: it sent its request late or slowly, or did not read the response.
     Client,
-    /// The connection took long to come about.
+    /// The handshake.
     Connecting,
-    /// There was much to send.
+    /// The response was large.
     BigAnswer,
-    /// There was little to send, or long pauses were in it.
+    /// The response was small but slow, or had long pauses.
     SlowAnswer,
 }
 
-/// Bytes in a second: no network of today is that slow.
+/// Bytes per second. A slower response is limited by its sender: no present-day network is that
+/// slow.
 const SLOW_RATE: f64 = 2048.0;
 
 impl Times {
-    /// Nanoseconds of the handshake that the exchange had to wait for: from the first SYN to the
-    /// last part.
+    /// Nanoseconds of the handshake, if the exchange had to wait for it: from the first SYN to the
+    /// final ACK.
     #[must_use]
     pub fn connect(&self) -> Option<i64> {
         let Handshake { syn, done, .. } = self.handshake;
         Some(done?.since(syn?)).filter(|nanos| self.first && *nanos >= 0)
     }
 
-    /// Nanoseconds between the handshake and the first byte of the connection's first question.
+    /// Nanoseconds between the handshake and the first byte of the connection's first request.
     #[must_use]
     pub fn idle(&self) -> Option<i64> {
         let idle = self.asked.since(self.handshake.done?);
         (self.first && idle >= 0).then_some(idle)
     }
 
-    /// Nanoseconds from the question's first byte to its last.
+    /// Nanoseconds from the request's first byte to its last.
     #[must_use]
     pub fn send(&self) -> Option<i64> {
         Some(self.request_end?.since(self.asked))
     }
 
-    /// Nanoseconds from the question's last byte to the answer's first; negative when the answer
-    /// did not wait for it.
+    /// Nanoseconds from the request's last byte to the response's first; negative if the response
+    /// began before the request ended.
     #[must_use]
     pub fn wait(&self) -> Option<i64> {
         Some(self.answered?.since(self.request_end?))
     }
 
-    /// Nanoseconds from the answer's first byte to its last.
+    /// Nanoseconds from the response's first byte to its last.
     #[must_use]
     pub fn receive(&self) -> Option<i64> {
         Some(self.response_end?.since(self.answered?))
     }
 
-    /// Nanoseconds from the question's first byte to the answer's last.
+    /// Nanoseconds from the request's first byte to the response's last.
     #[must_use]
     pub fn total(&self) -> Option<i64> {
         Some(self.response_end?.since(self.asked))
     }
 
-    /// The part of the wait that is the way to the server and back, in nanoseconds: what the answer
-    /// to the SYN took. A SYN that was sent again does not tell it.
+    /// The network's part of the wait, in nanoseconds: the round trip from SYN to SYN-ACK. `None`
+    /// if the SYN was retransmitted, since the round trip is then ambiguous.
     #[must_use]
     pub fn network(&self) -> Option<i64> {
         let Handshake {
@@ -115,14 +116,14 @@ impl Times {
         (way >= 0 && wait >= 0).then(|| way.min(wait))
     }
 
-    /// Whether an answer took its time without being big: most of that are pauses, or hardly
-    /// anything came of it in a second.
+    /// Whether a response took long without being large: at least half of the time was pauses, or
+    /// its rate was below [`SLOW_RATE`].
     fn is_sent_slowly(&self, receive: i64) -> bool {
         let seconds = receive as f64 / 1e9;
         self.paused >= receive / 2 || (self.received as f64) < SLOW_RATE * seconds
     }
 
-    /// Who took most of the time of a finished exchange.
+    /// What took most of the time of a finished exchange.
     #[must_use]
     pub fn bottleneck(&self) -> Option<Bottleneck> {
         let part = |nanos: Option<i64>| nanos.unwrap_or(0).max(0);
@@ -137,7 +138,7 @@ impl Times {
             let late = self
                 .acknowledged
                 .zip(self.request_end)
-                .is_some_and(|(heard, asked)| heard.since(asked) > wait / 2)
+                .is_some_and(|(acknowledged, sent)| acknowledged.since(sent) > wait / 2)
                 && repeated > 0;
             if late || part(self.network()) > wait / 2 {
                 Bottleneck::Network
@@ -165,8 +166,8 @@ impl Times {
 mod tests {
     use super::*;
 
-    /// Milliseconds: SYN at 0, answered and done as said, then asked, asked whole, answered,
-    /// answered whole.
+    /// Times in milliseconds from the SYN at 0: `done` ends the handshake; then request start,
+    /// request end, response start and response end.
     fn times(done: i64, [asked, whole, answered, end]: [i64; 4]) -> Times {
         let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
         Times {
@@ -186,7 +187,7 @@ mod tests {
         }
     }
 
-    /// With an answer of a megabyte.
+    /// With a response of one megabyte.
     fn big(times: Times) -> Times {
         Times {
             received: 1 << 20,
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn who_took_most_of_the_time_is_told() {
+    fn the_bottleneck_is_found() {
         let repeated = TcpAnalysis {
             repeated: 2,
             ..TcpAnalysis::default()

@@ -1,21 +1,23 @@
-//! A file that cannot be written: its name goes along with the error, up to who tells a person.
+//! An error of writing to a file, with the name of the file.
+//!
+//! The name travels inside the `io::Error` to the place that reports it.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The name of a file, in an error of writing to it.
+/// An I/O error of writing, with the path of the file.
 #[derive(Debug)]
 pub struct Unwritten {
-    /// Which file.
+    /// The path.
     pub path: PathBuf,
-    /// Why not.
+    /// The error.
     pub source: io::Error,
 }
 
 impl Unwritten {
-    /// The error with the name in it, unless it has one; its kind stays.
+    /// Wraps an error with the path, unless it already has one. The error kind stays.
     #[must_use]
     pub fn wrap(path: &Path, source: io::Error) -> io::Error {
         if Self::of(&source).is_some() {
@@ -25,7 +27,7 @@ impl Unwritten {
         io::Error::new(source.kind(), Self { path, source })
     }
 
-    /// What was wrapped; `None` for another error.
+    /// The wrapped error; `None` if `error` was not wrapped.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
@@ -44,11 +46,11 @@ impl Error for Unwritten {
     }
 }
 
-/// A writer whose errors have a name.
+/// A writer that adds its path to all errors.
 pub struct Named<W> {
-    /// Where it is written to.
+    /// The inner writer.
     pub writer: W,
-    /// Its name.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -56,7 +58,7 @@ impl<W: io::Write> io::Write for Named<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = self.writer.write(bytes);
         result.map_err(|error| match error.kind() {
-            // Not the end: it is tried again.
+            // Not an error: the caller retries.
             io::ErrorKind::Interrupted => error,
             _ => Unwritten::wrap(&self.path, error),
         })
@@ -82,7 +84,7 @@ mod tests {
             path: path.clone(),
         };
         let error = named.write_all(b"two").unwrap_err();
-        // The slice takes no more, and says so with a length: that is no error of the writer.
+        // A full slice returns a length of 0, which is not an error of the writer.
         assert!(Unwritten::of(&error).is_none());
         let error = Unwritten::wrap(&path, io::ErrorKind::StorageFull.into());
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);

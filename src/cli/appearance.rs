@@ -1,4 +1,6 @@
-//! How hits are to look: the view, its width, colours and characters.
+//! Output settings: the view, its width, colours and characters.
+//!
+//! Derived from the options and the terminal; nothing is written here.
 
 use std::io::{self, IsTerminal as _};
 
@@ -43,7 +45,7 @@ pub(super) fn render(
     if ngrep {
         only_messages(args, what, view)?;
     }
-    // ngrep asks standard input for its width.
+    // ngrep takes the width from standard input.
     let size = if ngrep {
         terminal_size::terminal_size_of(io::stdin())
     } else {
@@ -109,7 +111,7 @@ pub(super) fn render(
     })
 }
 
-/// What is shown: at most one of the options that say so may be given.
+/// The kind of output. At most one of the options that select it may be given.
 fn what(args: &Args) -> Result<OutputKind, Problem> {
     let exchanges = &args.exchanges;
     let all = [
@@ -154,7 +156,7 @@ fn what(args: &Args) -> Result<OutputKind, Problem> {
     }
 }
 
-/// ngrep knows packets only.
+/// Rejects options for messages with `--ngrep`, which handles packets only.
 fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Problem> {
     let exchanges = &args.exchanges;
     let of_messages = view == View::Log
@@ -175,7 +177,7 @@ fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Proble
     }
 }
 
-/// What is passed on to others has no secrets in it unless that is wanted.
+/// Whether secrets are masked: output meant for others has none unless requested.
 fn redact(args: &Args, what: OutputKind) -> bool {
     let passed_on = matches!(
         what,
@@ -184,7 +186,7 @@ fn redact(args: &Args, what: OutputKind) -> bool {
     args.exchanges.redact || (passed_on && !args.exchanges.show_secrets)
 }
 
-/// `--color`, then `CLICOLOR_FORCE` and `NO_COLOR`, then whether there is a terminal to see it.
+/// `--color`, then `CLICOLOR_FORCE` and `NO_COLOR`, then whether the output is a terminal.
 fn color(args: &Args, ngrep: bool) -> bool {
     let set =
         |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");

@@ -1,7 +1,7 @@
-//! What was typed: the one table of options. The parser and the help texts are made from it.
+//! The table of options. The parser and the help texts are generated from it.
 //!
-//! Nothing is opened, compiled or looked up here; [`super::config`] does that. A letter that ngrep
-//! defines means what it means in ngrep; grep's letters fill the free ones.
+//! Nothing is opened, compiled or looked up here; [`super::config`] does that. Every option letter
+//! of ngrep keeps its meaning; letters that ngrep does not use follow grep.
 
 mod exchanges;
 mod names;
@@ -397,10 +397,11 @@ pub struct Args {
 }
 
 impl Args {
-    /// Read what was typed: as [`Self::try_parse`], but `--diff 1,2` is `--diff=1,2`.
+    /// Parses the command line: like [`Self::try_parse`], but accepts `--diff 1,2` for
+    /// `--diff=1,2`.
     ///
     /// # Errors
-    /// What clap says of it; also when help was asked for.
+    /// clap's error; also for a request for help.
     pub fn read(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = Vec::new();
         let mut over = false;

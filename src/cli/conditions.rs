@@ -1,4 +1,6 @@
-//! Conditions on exchanges, from the options that name HTTP's facts.
+//! Conditions on exchanges, from the options about HTTP.
+//!
+//! Patterns are compiled here, so that errors come before anything is opened.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -8,10 +10,10 @@ use crate::search::{Conditions, FIELDS, FactIs, FieldIs, Test};
 use super::args::{ExchangeArgs, OnlyName, Statuses};
 use super::problem::Problem;
 
-/// What `args` ask of exchanges.
+/// The conditions in `args`.
 ///
 /// # Errors
-/// A pattern that is none, in the user's words.
+/// An invalid pattern, as an error for the user.
 pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
     let mut facts = Vec::new();
     let mut fact = |side: Role, name: &'static str, test: Test| {
@@ -75,7 +77,7 @@ fn field(text: &str) -> Result<FieldIs, Problem> {
     })
 }
 
-/// `*` stands for anything, `?` for one character; case does not matter.
+/// A glob: `*` matches any characters, `?` one. Case is ignored.
 fn glob(text: &str) -> Result<Regex, Problem> {
     let mut pattern = String::from("^");
     for c in text.chars() {

@@ -1,4 +1,6 @@
-//! What was meant: from options to built things. The sources are opened here, the rest is plain
+//! Turns options into a [`Config`] with everything that a run needs.
+//!
+//! Sources and output files are opened here, before privileges are dropped; the rest is plain
 //! values.
 
 use std::io::Write;
@@ -23,85 +25,85 @@ use super::{appearance, opened, words};
 
 /// Everything a run needs.
 pub struct Config {
-    /// A run before this one, to be compared with it.
+    /// A run before this one, to compare with it.
     pub first: Option<Box<First>>,
-    /// Where frames come from.
+    /// The source of frames.
     pub input: Input,
-    /// What is done with them.
+    /// The settings of the pipeline.
     pub pipeline: pipeline::Settings,
-    /// How hits are shown.
+    /// The settings of the output.
     pub render: render::Settings,
-    /// The file for `-O`, open.
+    /// The opened file of `-O`.
     pub recorder: Option<Recorder>,
     /// The files of `--streams`.
     pub streams: Option<Streams>,
-    /// The file of `--har`, open.
+    /// The opened file of `--har`.
     pub archive: Option<Box<dyn Write>>,
-    /// Records go to standard error, since standard output is `-O`'s.
+    /// Records go to standard error, because `-O -` uses standard output.
     pub records_to_stderr: bool,
-    /// What is known at the start.
+    /// The contents of the banner.
     pub banner: Banner,
-    /// The pattern as typed, for messages; empty when there is none.
+    /// The pattern as typed, for messages; empty without one.
     pub pattern: String,
     /// The capture filter as typed.
     pub filter: Option<String>,
-    /// No words on standard error but warnings and errors.
+    /// Only warnings and errors on standard error.
     pub quiet: bool,
-    /// Replay a file at its own speed.
+    /// Replay a file at its original speed.
     pub realtime: bool,
     /// Files are read by a thread of their own.
     pub reader_thread: bool,
     /// Page the output.
     pub pager: bool,
-    /// Keep root.
+    /// Keep root rights.
     pub keep_root: bool,
     /// The layers of the sandbox.
     pub layers: Layers,
-    /// Whom to become.
+    /// The user to become.
     pub user: Option<String>,
     /// Input of the diagnosis of a run without output.
     pub about: About,
-    /// Things the user may want to know, at most once.
+    /// Hints for the user; each is shown at most once.
     pub hints: Vec<String>,
 }
 
-/// The first of two runs that are compared.
+/// The first of two compared runs.
 pub struct First {
-    /// Where its frames come from.
+    /// The source of its frames.
     pub input: Input,
-    /// What is done with them.
+    /// The settings of its pipeline.
     pub pipeline: pipeline::Settings,
-    /// What is known at its start.
+    /// The contents of its banner.
     pub banner: Banner,
 }
 
-/// What is to be known of a run to say why it shows nothing.
+/// Input of the diagnosis: facts about a run that explain missing output.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// The words behind the program's name, quoted for a shell.
+    /// The program's arguments, quoted for a shell.
     pub line: String,
     /// Case matters.
     pub case_sensitive: bool,
     /// Exchanges must meet conditions.
     pub conditions: bool,
-    /// What does not match is looked for.
+    /// Matches are inverted.
     pub invert: bool,
     /// Packets without content are shown.
     pub show_empty: bool,
-    /// Bytes of the kernel's buffer.
+    /// Size of the kernel's buffer in bytes.
     pub buffer: usize,
 }
 
-/// Where frames come from.
+/// The source of frames.
 pub enum Input {
-    /// Interfaces.
+    /// Interfaces, with their names.
     Live(Box<Live>, Vec<String>),
-    /// Files.
+    /// Files, with their paths.
     Files(Box<Savefiles>, Vec<PathBuf>),
 }
 
 impl Input {
-    /// It as what the loop reads from.
+    /// The input as a [`Source`].
     pub fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Live(live, _) => &mut **live,
@@ -109,17 +111,17 @@ impl Input {
         }
     }
 
-    /// Whether packets are captured now.
+    /// Whether packets are captured live.
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self, Self::Live(..))
     }
 }
 
-/// Work out what `args` mean.
+/// Builds the configuration that `args` describe.
 ///
 /// # Errors
-/// In the user's words.
+/// Errors for the user.
 pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
     let meant = meant(args, ngrep)?;
@@ -145,7 +147,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     }
 }
 
-/// What is saved of a run is not saved of two.
+/// Rejects saving options for two compared runs.
 fn nothing_saved(args: &Args) -> Result<(), Problem> {
     let options = [
         (args.write.is_some(), "-O"),
@@ -159,7 +161,7 @@ fn nothing_saved(args: &Args) -> Result<(), Problem> {
     }
 }
 
-/// What `args` mean for one run, over these files or live.
+/// The configuration of one run, over these files or live.
 fn configure_run(
     args: &Args,
     ngrep: bool,
@@ -177,7 +179,7 @@ fn configure_run(
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
     let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
-    // Before anything is opened: what does not go together is wrong with any rights.
+    // Before anything is opened: a contradiction between options does not depend on rights.
     let mut render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
@@ -238,7 +240,7 @@ fn configure_run(
         show_empty: args.show_empty,
         buffer: args.buffer_size.unwrap_or(opened::BUFFER),
     };
-    // What these ask for needs no pattern, and who reads files is past the first steps.
+    // These options need no pattern, and a user who reads files needs no first hint.
     let asks = &args.exchanges;
     let outputs = asks.diff.is_some()
         || asks.curl.is_some()
@@ -315,8 +317,8 @@ pub fn layers(args: &Args) -> Layers {
     }
 }
 
-/// Whether two threads work on files. What ends a run before its files end, ends the one that reads
-/// them as well.
+/// Whether to use two threads for files. A run that may end before its files do uses one, so that
+/// the reader stops as well.
 fn two_threads(args: &Args) -> bool {
     let early = args.max_count.is_some()
         || args.exists

@@ -1,5 +1,6 @@
-//! `--explain`: what a command line would do, without doing it. Needs no rights: it says whether
-//! they suffice.
+//! `--explain`: what a command line would do, without doing it.
+//!
+//! Needs no rights: it reports whether they suffice.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ use super::problem::Problem;
 use super::words::Words;
 use super::{appearance, hints, interfaces, opened, summary};
 
-/// Names of the kinds of frames that are met most.
+/// Names of the most common link types.
 const LINKS: [(LinkType, &str); 6] = [
     (LinkType::ETHERNET, "Ethernet"),
     (LinkType::LINUX_SLL, "Linux cooked"),
@@ -27,10 +28,10 @@ const LINKS: [(LinkType, &str); 6] = [
     (LinkType::PPP, "PPP"),
 ];
 
-/// Say it, a line for each thing there is to say.
+/// The explanation, one line per fact.
 ///
 /// # Errors
-/// What the run itself would stop at, but for missing rights.
+/// The errors of a run, except for missing rights.
 pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
     let ngrep = as_ngrep || args.ngrep;
     let Meant { words, asked, .. } = meant::meant(args, ngrep)?;
@@ -68,7 +69,7 @@ pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
     Ok(out)
 }
 
-/// What the words were taken for.
+/// How the words were interpreted.
 fn taken_for(words: &Words) -> String {
     let files: Vec<String> = words
         .files
@@ -89,14 +90,14 @@ fn taken_for(words: &Words) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// The interfaces, what their frames start with, and why they cannot be opened if that is for want
-/// of rights.
+/// The interfaces with their link types, and the reason if they cannot be opened for lack of
+/// rights.
 fn listen(
     args: &Args,
     rows: &mut Vec<(&'static str, String)>,
 ) -> Result<(LinkType, Option<Problem>), Problem> {
     let mut settings = opened::settings(args)?;
-    // Opened to see whether it can be; nothing about the interface changes by that.
+    // Opened only to test whether that is possible; this changes nothing on the interface.
     settings.promiscuous = false;
     let known = devices::list().unwrap_or_default();
     for name in &settings.devices {
@@ -119,7 +120,7 @@ fn listen(
     }
 }
 
-/// The files, with their sizes.
+/// The files with their sizes.
 fn read(paths: &[PathBuf], rows: &mut Vec<(&'static str, String)>) -> Result<LinkType, Problem> {
     let files = Savefiles::open(paths).map_err(|error| Problem::capture(&error))?;
     for path in paths {
@@ -143,7 +144,7 @@ fn first_link(interfaces: &[crate::capture::Interface]) -> LinkType {
         .map_or(LinkType::ETHERNET, |interface| interface.link)
 }
 
-/// The filter as typed, and what becomes of it.
+/// The filter as typed, and how it is applied.
 fn filter(typed: Option<&str>, link: LinkType, ngrep: bool, live: bool) -> Result<String, Problem> {
     let frames = LINKS.iter().find(|(known, _)| *known == link).map_or_else(
         || format!("link type {link}"),
@@ -168,7 +169,7 @@ fn filter(typed: Option<&str>, link: LinkType, ngrep: bool, live: bool) -> Resul
     Ok(text)
 }
 
-/// Who we are, and whether that is enough.
+/// The current user, and whether its rights suffice.
 fn who(live: bool, refused: Option<&Problem>) -> String {
     let held = privileges::describe_process();
     match (live, refused) {
@@ -178,7 +179,7 @@ fn who(live: bool, refused: Option<&Problem>) -> String {
     }
 }
 
-/// Whom it becomes, where it starts as root.
+/// The user to become, if the program starts as root.
 fn becomes(args: &Args) -> Result<Option<String>, Problem> {
     if args.keep_root {
         return Ok(Some("nobody else: -R keeps root's rights".to_owned()));
@@ -188,7 +189,7 @@ fn becomes(args: &Args) -> Result<Option<String>, Problem> {
     Ok(target_user.map(|name| format!("{name}, once everything is open")))
 }
 
-/// Names of files and interfaces are others' words.
+/// Names of files and interfaces come from outside and may contain control characters.
 fn clean(line: &str) -> String {
     let escape = Escape {
         utf8: true,

@@ -1,5 +1,7 @@
-//! What is made from the one table of options: the man page, the completions of shells, the
-//! table of `docs/options.md`.
+//! Texts generated from the table of options: the man page, shell completions, and the table of
+//! `docs/options.md`.
+//!
+//! Deterministic: the same table gives the same text.
 
 mod man;
 
@@ -31,7 +33,7 @@ pub fn table() -> String {
         for option in options {
             let names = names(option).join(", ");
             let row = format!("`{names}` | {}", about(option)).replace('|', "\\|");
-            // The one bar that parts the columns.
+            // The one unescaped bar, which separates the columns.
             let row = row.replacen("` \\| ", "` | ", 1);
             table.push_str(&format!("| {row} |\n"));
         }
@@ -39,7 +41,7 @@ pub fn table() -> String {
     table
 }
 
-/// The options that are shown, under their headings, in order.
+/// The visible options under their headings, in order.
 fn groups(command: &clap::Command) -> Vec<(&str, Vec<&Arg>)> {
     let mut groups: Vec<(&str, Vec<&Arg>)> = Vec::new();
     for option in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
@@ -52,7 +54,7 @@ fn groups(command: &clap::Command) -> Vec<(&str, Vec<&Arg>)> {
     groups
 }
 
-/// `-d IF`, `--device IF`: the names of an option with its value, as they are typed.
+/// `-d IF`, `--device IF`: the names of an option with its value.
 fn names(option: &Arg) -> Vec<String> {
     let value = match option.get_value_names() {
         Some(names) if option.get_action().takes_values() => names.first().map(ToString::to_string),
@@ -74,7 +76,7 @@ fn names(option: &Arg) -> Vec<String> {
     short.into_iter().chain(long).collect()
 }
 
-/// What it does, in one line.
+/// The help of an option in one line.
 fn about(option: &Arg) -> String {
     option
         .get_help()

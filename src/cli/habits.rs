@@ -1,16 +1,17 @@
-//! Habits of tcpdump and grep that are valid here and mean something else: a hint each, never a
-//! silent change.
+//! Habits of tcpdump and grep users that are valid here with another meaning.
+//!
+//! Each gives a hint and never changes the behaviour.
 
 use super::args::Args;
 use super::words::Words;
 
-/// Lines narrower than this are rarely wanted, and counts smaller than it often are.
+/// A line width below this is rarely intended; it is more likely a count.
 const NARROW: u16 = 40;
-/// More neighbours than anybody looks at: a size, as of tcpdump's buffer.
+/// A context above this is rarely intended; it is more likely a size, as of tcpdump's buffer.
 const MANY: usize = 500;
 
-/// The hints for a command line: what was typed, how its words were taken, and the names of this
-/// machine's interfaces.
+/// The hints for a command line, from its options, the interpretation of its words, and the names
+/// of the machine's interfaces.
 #[must_use]
 pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<String> {
     let first = args
@@ -100,8 +101,8 @@ pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<S
     hints
 }
 
-/// What to do instead when the words make no sense: they may be what another tool takes with a
-/// letter of ours.
+/// Advice for words that make no sense: they may be the value that another tool takes with one of
+/// our option letters.
 #[must_use]
 pub(super) fn instead(args: &Args) -> Option<String> {
     let first = args
@@ -140,7 +141,8 @@ mod tests {
         Args::read(words.map(OsString::from)).expect(line)
     }
 
-    /// Words as ngrep's algorithm takes them, near enough: the last is a file if it looks like one.
+    /// The words as ngrep's algorithm takes them, approximately: the last is a file if it looks
+    /// like one.
     fn words(args: &Args) -> Words {
         let all: Vec<String> = args
             .words

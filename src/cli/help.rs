@@ -1,5 +1,6 @@
-//! Help: `-h` is one screen, `--help` the whole table of options, `--help TOPIC` a page on one
-//! thing.
+//! Help: `-h` is one screen, `--help` lists all options, `--help TOPIC` shows a page on one topic.
+//!
+//! All texts are static or generated from the table of options.
 
 use clap::CommandFactory as _;
 
@@ -8,7 +9,7 @@ use super::problem::Problem;
 
 /// `-h`: at most 24 lines of at most 80 columns, examples first.
 pub const SHORT: &str = include_str!("help/short.txt");
-/// What follows the options in `--help`.
+/// The text after the options in `--help`.
 const LONG: &str = include_str!("help/long.txt");
 /// The pages, by name.
 pub const TOPICS: [(&str, &str); 8] = [
@@ -21,7 +22,7 @@ pub const TOPICS: [(&str, &str); 8] = [
     ("permissions", include_str!("help/permissions.txt")),
     ("ngrep", include_str!("help/ngrep.txt")),
 ];
-/// Other words for some of them.
+/// Aliases of topics.
 const ALSO: [(&str, &str); 6] = [
     ("regex", "patterns"),
     ("filter", "filters"),
@@ -38,8 +39,8 @@ pub fn all() -> String {
     format!("{}\n{LONG}", command.render_help())
 }
 
-/// The sections behind the options: their headings, and their lines without the indent; not the
-/// list of topics.
+/// The sections after the options: their headings, and their lines without indentation. Excludes
+/// the list of topics.
 pub(super) fn sections() -> Vec<(&'static str, String)> {
     let mut sections: Vec<(&str, String)> = Vec::new();
     for line in LONG.lines() {
@@ -59,7 +60,7 @@ pub(super) fn sections() -> Vec<(&'static str, String)> {
 /// `--help TOPIC`.
 ///
 /// # Errors
-/// There is no such page; says which there are.
+/// If there is no such page; the error lists the topics.
 pub fn topic(name: &str) -> Result<&'static str, Problem> {
     let name = name.to_ascii_lowercase();
     let name = ALSO
@@ -79,7 +80,7 @@ pub fn topic(name: &str) -> Result<&'static str, Problem> {
 mod tests {
     use super::*;
 
-    /// The options a text names: `-i`, `--and`, `-qqq` as `-q`.
+    /// The options named in a text: `-i`, `--and`, `-qqq` as `-q`.
     fn named(text: &str) -> Vec<String> {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
         words
@@ -107,12 +108,12 @@ mod tests {
                 short.chain(long).collect::<Vec<_>>()
             })
             .collect();
-        // Of tcpdump and nsenter, in examples.
+        // Options of tcpdump and nsenter, in examples.
         let others = ["-U", "--target", "--net"];
         let pages = TOPICS.iter().map(|(_, text)| *text);
         for page in pages.chain([SHORT, LONG]) {
             for option in named(page) {
-                // jq's and sort's raw letters are theirs.
+                // `-r` in an example is an option of jq or sort.
                 let theirs = others.contains(&option.as_str());
                 assert!(theirs || known.contains(&option), "{option} in:\n{page}");
             }

@@ -1,4 +1,6 @@
 //! Hints: what the user may have meant instead.
+//!
+//! Pure functions of the words; they never change the behaviour.
 
 use std::path::Path;
 
@@ -35,7 +37,7 @@ pub fn pattern(words: &Words, pattern: &str, ngrep: bool) -> Option<String> {
     })
 }
 
-/// Nothing is asked for: how to.
+/// The usage hint if nothing is requested.
 #[must_use]
 pub fn nothing_asked(words: &Words, pattern: &str, otherwise: bool) -> Option<String> {
     let nothing = pattern.is_empty()
@@ -48,7 +50,7 @@ pub fn nothing_asked(words: &Words, pattern: &str, otherwise: bool) -> Option<St
     })
 }
 
-/// A filter that does not compile, with the word that is wrong underlined where it can be found.
+/// The error for a filter that does not compile, with the wrong word underlined if it can be found.
 #[must_use]
 pub fn filter_problem(filter: &str, detail: &str) -> Problem {
     let mut problem = Problem::new(format!("the capture filter is not valid: \"{filter}\""));
@@ -71,8 +73,8 @@ pub fn filter_problem(filter: &str, detail: &str) -> Problem {
     problem.advise("filters are tcpdump's: port 5000, host 10.0.0.1, tcp and not port 22")
 }
 
-/// A word that was meant as a file and is no capture, or is not there, or stands in front of the
-/// filter.
+/// The error for a word that was meant as a file: it is no capture, does not exist, or comes before
+/// the filter.
 #[must_use]
 pub fn file_problem(filter: &str) -> Option<Problem> {
     if let Some((word, rest)) = filter.split_once(char::is_whitespace)
@@ -102,8 +104,8 @@ pub fn file_problem(filter: &str) -> Option<Problem> {
     })
 }
 
-/// The first word without which the words in front of it make a filter: libpcap itself gives no
-/// place.
+/// The first word at which the filter breaks: the words before it form a filter. libpcap gives no
+/// position.
 fn bottleneck(filter: &str) -> Option<(usize, &str)> {
     let unknown = |word: &str| {
         word.bytes().all(|byte| byte.is_ascii_alphabetic())
@@ -117,7 +119,7 @@ fn bottleneck(filter: &str) -> Option<(usize, &str)> {
         .map(|word| (filter.find(word).unwrap_or(0), word))
 }
 
-/// The keyword that differs in one letter, or in the order of two.
+/// The keyword that differs in one letter, or by a swap of two.
 fn closest(word: &str) -> Option<&'static str> {
     const KNOWN: [&str; 12] = [
         "port",
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_looks_like_a_filter_is_told() {
+    fn a_pattern_that_looks_like_a_filter_gives_a_hint() {
         let words = |pattern: &str, filter: Option<&str>| Words {
             pattern: Some(pattern.into()),
             filter: filter.map(str::to_owned),

@@ -1,4 +1,6 @@
-//! `-L`: the interfaces with their state, how busy they are, and their addresses.
+//! `-L`: the interfaces with their state, packet rates and addresses.
+//!
+//! Takes `WAIT` to measure the rates.
 
 use std::time::Duration;
 
@@ -10,10 +12,10 @@ use super::problem::Problem;
 /// How long packets are counted.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// The list: a heading and a line each, columns aligned, `any` first.
+/// The list: a heading and one line per interface in aligned columns, `any` first.
 ///
 /// # Errors
-/// When libpcap cannot list them.
+/// If libpcap cannot list them.
 pub fn list() -> Result<String, Problem> {
     let devices = devices::list().map_err(|error| Problem::new(error.to_string()))?;
     if devices.is_empty() {
@@ -54,7 +56,7 @@ fn table(mut devices: Vec<Device>, rate: impl Fn(&Device) -> Option<f64>) -> Str
     rows.iter().map(line).collect()
 }
 
-/// Its state in a word: `running` has a link, `up` has none.
+/// The state of an interface in one word: `running` has a link, `up` has none.
 pub(super) fn state(device: &Device) -> &'static str {
     match (device.up, device.running) {
         (true, true) => "running",
@@ -63,7 +65,7 @@ pub(super) fn state(device: &Device) -> &'static str {
     }
 }
 
-/// Its addresses, or what the system says it is.
+/// The addresses of an interface, or the system's description of it.
 pub(super) fn about(device: &Device) -> String {
     let addresses: Vec<String> = device
         .addresses

@@ -1,5 +1,6 @@
-//! What is looked for: the words and options about patterns, filters and conditions, told apart and
-//! compiled.
+//! Interprets the words and options for patterns, filters and conditions, and compiles them.
+//!
+//! Opens nothing but pattern files.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -15,16 +16,16 @@ use super::problem::Problem;
 use super::words::{self, Names, Words, WordsError};
 use super::{conditions, habits};
 
-/// What is looked for.
+/// The interpretation of a command line.
 pub(super) struct Meant {
     pub(super) words: Words,
     pub(super) asked: QuerySpec,
     pub(super) conditions: Conditions,
-    /// What the user may have meant instead.
+    /// Hints on what the user may have meant instead.
     pub(super) hints: Vec<String>,
 }
 
-/// Work out what `args` look for. Nothing is opened but the files with patterns.
+/// Interprets `args`. Opens nothing but pattern files.
 pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     if args.kill.is_some() {
         return Err(Problem::new(
@@ -43,8 +44,8 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
     let hints = habits::habits(args, &words, &interfaces);
     let asked = asked(args, &words, patterns, ngrep)?;
-    // Tried here, so that a pattern that is none is told before anything is opened; each run has
-    // its own.
+    // Compiled here so that an invalid pattern is reported before anything is opened. Each run
+    // compiles its own.
     Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
     let conditions = conditions::conditions(&args.exchanges)?;
     if (ngrep || args.wire) && !conditions.is_empty() {
@@ -60,7 +61,7 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     })
 }
 
-/// What the words mean, and the patterns that were given otherwise.
+/// The interpretation of the words, and the patterns given by options.
 fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
     let mut patterns = args.regexp.clone();
     for path in &args.pattern_files {
@@ -79,8 +80,8 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         Named::Other(Some(FormatError::Empty)) => Names::Empty,
         Named::Other(_) => Names::Nothing,
     };
-    // The words are judged as on Ethernet: whether they are a filter hardly depends on the link,
-    // and none is open yet.
+    // The words are compiled for Ethernet: whether they are a filter hardly depends on the link
+    // type, and no source is open yet.
     let mut compiles = |text: &str| {
         if args.filter_file.is_some() {
             return Ok(());
@@ -128,7 +129,7 @@ fn asked(
     };
     patterns.retain(|pattern| !pattern.is_empty());
     if ngrep && args.word {
-        // What ngrep makes of -w, with the group around the pattern that it forgets.
+        // Like ngrep's -w, with the group around the pattern that ngrep omits.
         patterns = patterns
             .iter()
             .map(|word| format!(r"((^(?:{word})\W)|(\W(?:{word})$)|(\W(?:{word})\W))"))

@@ -1,6 +1,7 @@
-//! The command line: what was typed ([`args`]), what the words mean ([`words`]), what was meant by
-//! all of it ([`config`]), and what is said to the user ([`problem`], [`hints`], [`help`],
-//! [`explain`]).
+//! The command line: options ([`args`]), interpretation of the words ([`words`]), configuration
+//! ([`config`]), and texts for the user ([`problem`], [`hints`], [`help`], [`explain`]).
+//!
+//! Everything that can fail on the user's input fails here, before privileges are dropped.
 
 mod appearance;
 pub mod args;

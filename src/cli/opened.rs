@@ -1,5 +1,7 @@
-//! What a run opens: interfaces or files, the capture filter, the file for `-O`. All of it before
-//! root is given up.
+//! Opens the inputs and outputs of a run: interfaces or files, the capture filter, the file of
+//! `-O`.
+//!
+//! Everything is opened before privileges are dropped.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,9 +22,9 @@ use super::config::Input;
 use super::problem::Problem;
 use super::words::Words;
 
-/// ngrep's filter for IP, tagged or not; and for link types that have no tags.
+/// ngrep's filter for IP, tagged or not; and the one for link types without tags.
 const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || ip6)"];
-/// The kernel's buffer for each interface.
+/// Default size of the kernel's buffer per interface, in bytes.
 pub(super) const BUFFER: usize = 16 << 20;
 
 /// The files to read, in order.
@@ -30,21 +32,22 @@ pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
     args.read.iter().chain(&words.files).cloned().collect()
 }
 
-/// Open these files, or interfaces if there are none.
+/// Opens these files, or interfaces if there are none.
 pub(super) fn open(args: &Args, paths: &[PathBuf], ngrep: bool) -> Result<Input, Problem> {
     if !paths.is_empty() {
         if !args.devices.is_empty() {
             return Err(both());
         }
         let mut files = Savefiles::open(paths).map_err(|error| Problem::capture(&error))?;
-        // A written file says its link type before its packets; ngrep's filter depends on it.
+        // A saved file declares its link type before its packets, and ngrep's filter depends on the
+        // link type.
         if ngrep || args.write.is_some() {
             files.wait_for_an_interface();
         }
         return Ok(Input::Files(Box::new(files), paths.to_vec()));
     }
     let settings = LiveSettings {
-        // What ngrep writes with -O is the older kind.
+        // With -O, ngrep writes the older format.
         per_packet_interface: !ngrep,
         ..settings(args)?
     };
@@ -56,7 +59,7 @@ pub(super) fn both() -> Problem {
     Problem::new("either an interface (-d) or files are read, not both")
 }
 
-/// How interfaces are captured from, and which.
+/// The settings of the live capture, and its interfaces.
 pub(super) fn settings(args: &Args) -> Result<LiveSettings, Problem> {
     let names = if args.devices.is_empty() {
         vec![devices::default_name().map_err(|error| Problem::capture(&error))?]
@@ -79,14 +82,14 @@ pub(super) fn settings(args: &Args) -> Result<LiveSettings, Problem> {
     })
 }
 
-/// A size as libpcap takes it.
+/// A size within libpcap's range.
 fn bounded(size: usize) -> u32 {
     i32::try_from(size).unwrap_or(i32::MAX).cast_unsigned()
 }
 
-/// The filter to run, as the user typed it, and as ngrep's banner tells it.
+/// The filter to run, the filter as typed, and the filter as in ngrep's banner.
 ///
-/// It is compiled now for every link type that may come: of devices those are known, a file may
+/// It is compiled now for every link type that may come: for interfaces these are known, a file may
 /// have any.
 pub(super) fn filter(
     args: &Args,
@@ -118,7 +121,7 @@ fn chosen(
         let whole = with_template(text.as_deref(), link);
         Filter::check(&whole, link)
             .map_err(|error| wrong(text.as_deref().unwrap_or(""), &error.detail))?;
-        // Live, the kernel applies it as it is.
+        // Live, the kernel applies the filter unchanged.
         let filter = match input {
             Input::Live(live, _) => {
                 live.set_filter(KernelFilter::Exact(&whole))
@@ -146,7 +149,7 @@ fn chosen(
     Ok((Some(filter), Some(text.clone()), text))
 }
 
-/// ngrep's filter: the user's, and IP.
+/// ngrep's filter: the user's, combined with IP.
 pub(super) fn with_template(text: Option<&str>, link: LinkType) -> String {
     let template = TEMPLATES
         .into_iter()
@@ -158,7 +161,7 @@ pub(super) fn with_template(text: Option<&str>, link: LinkType) -> String {
     )
 }
 
-/// The filter as the user typed it.
+/// The filter as typed.
 pub(super) fn filter_text(
     args: &Args,
     words: &Words,
@@ -170,7 +173,7 @@ pub(super) fn filter_text(
     }
 }
 
-/// A filter from a file: comments and line ends are blanks. (ngrep takes the first line only.)
+/// A filter from a file: comments and line ends become blanks. (ngrep takes the first line only.)
 fn filter_file(path: &Path, ngrep: bool) -> Result<String, Problem> {
     let cannot = |why: String| {
         Problem::new(format!(
@@ -222,7 +225,7 @@ pub(super) fn recorder(
         Flush::Buffered
     };
     let to_stdout = path == Path::new("-");
-    // ngrep writes over a file without asking.
+    // ngrep overwrites a file without asking.
     let dump = writer::create(path, true)
         .and_then(|out| CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN))
         .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
@@ -234,7 +237,7 @@ pub(super) fn recorder(
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
 }
 
-/// The file of `--har`; none when that is standard output.
+/// The file of `--har`; `None` if that is standard output.
 pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
     let Some(path) = args
         .exchanges
@@ -249,7 +252,7 @@ pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
         .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))
 }
 
-/// The folder for `--streams`, which is to be whose we become.
+/// The folder of `--streams`, owned by the user that the run becomes.
 pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Problem> {
     let Some(folder) = &args.streams else {
         return match args.fill_gaps {

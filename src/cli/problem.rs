@@ -1,7 +1,7 @@
-//! What is wrong, in the user's words, and what to do: the texts of all errors and hints.
+//! Errors for the user: what is wrong, and what to do.
 //!
-//! First line what is wrong, then what to do, ready to paste; never an errno alone, never more than
-//! six lines.
+//! The first line states the error, the next lines give advice that can be pasted. Never an errno
+//! alone, never more than six lines.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// What is wrong.
+    /// An error that states what is wrong.
     pub fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -30,7 +30,7 @@ impl Problem {
         }
     }
 
-    /// And a line of what to do.
+    /// Adds a line of advice.
     #[must_use]
     pub fn advise(mut self, line: impl Into<String>) -> Self {
         self.advice.push(line.into());
@@ -39,13 +39,13 @@ impl Problem {
 }
 
 impl Problem {
-    /// What is wrong, without what to do.
+    /// The statement of the error, without advice.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What to do, line by line.
+    /// The advice, line by line.
     pub fn advice(&self) -> impl Iterator<Item = &str> {
         self.advice.iter().map(String::as_str)
     }
@@ -62,7 +62,7 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    /// A pattern that is none, with the place underlined.
+    /// An invalid pattern, with the position underlined.
     #[must_use]
     pub fn pattern(error: &PatternError) -> Self {
         let mut problem = Self::new(match error.is_large {
@@ -99,7 +99,7 @@ impl Problem {
         }
     }
 
-    /// An output that cannot be written: standard output, if the error names no file.
+    /// An output that cannot be written: standard output, unless the error names a file.
     #[must_use]
     pub fn output(error: &std::io::Error) -> Self {
         Self::new(match Unwritten::of(error) {
@@ -114,7 +114,7 @@ impl Problem {
         })
     }
 
-    /// A source that cannot be opened or read on.
+    /// A source that cannot be opened or read.
     #[must_use]
     pub fn capture(error: &CaptureError) -> Self {
         let problem = Self::new(error.to_string());
@@ -124,7 +124,8 @@ impl Problem {
                 Self::no_such_device(name, &devices)
             }
             CaptureError::NoRights { device, .. } => {
-                // Without rights nothing can be opened, not even what is not there.
+                // Without rights, opening any name fails the same way, even if no such interface
+                // exists.
                 let devices = crate::capture::devices::list().unwrap_or_default();
                 let known = |name: &str| devices.iter().any(|one| one.name == name);
                 if !devices.is_empty() && device != "any" && !known(device) {
@@ -170,7 +171,7 @@ impl Problem {
         }
     }
 
-    /// A file that can be read and is no capture.
+    /// A readable file that is not a capture.
     #[must_use]
     pub fn no_capture(path: &Path, what: FormatError) -> Self {
         let problem = Self::new(format!("{} is no capture file: {what}", path.display()))
@@ -186,14 +187,15 @@ impl Problem {
         }
     }
 
-    /// An interface that is not there: what was meant, and what is.
+    /// An unknown interface: suggests similar names and lists the interfaces.
     fn no_such_device(name: &str, devices: &[Device]) -> Self {
         let mut known = devices.iter();
         let meant = known
             .find(|device| words::is_close(&device.name, name))
             .map(|device| format!("; did you mean {}?", device.name))
             .unwrap_or_default();
-        // Without an address are those that libpcap adds for other things than networks.
+        // Interfaces without an address are those that libpcap adds for purposes other than
+        // networks.
         let up: Vec<String> = devices
             .iter()
             .filter(|device| device.up)
@@ -213,7 +215,7 @@ impl Problem {
         .advise("all:  -d any   (the default)")
     }
 
-    /// Capturing is not allowed.
+    /// Missing rights for capturing.
     fn no_rights(rights: &Rights<'_>) -> Self {
         let Rights {
             device,
@@ -252,25 +254,25 @@ impl Problem {
     }
 }
 
-/// `EMFILE`: a process has as many open files as it may.
+/// `EMFILE`: the process has reached its limit of open files.
 const TOO_MANY: i32 = 24;
 
-/// Interfaces of which it is said that they are up.
+/// The number of running interfaces that are listed.
 const UP: usize = 6;
 
-/// What is known when capturing is not allowed.
+/// Facts for the error about missing rights.
 struct Rights<'a> {
     device: &'a str,
     user: &'a str,
-    /// The words behind the program's name.
+    /// The program's arguments.
     line: &'a str,
-    /// Where the program lies.
+    /// The path of the program.
     program: &'a str,
-    /// It runs in a container.
+    /// The program runs in a container.
     container: bool,
 }
 
-/// A pattern of any length, without what is far behind the place of its fault.
+/// A pattern without its text far after the position of the error.
 fn shortened(pattern: &str, at: Option<(usize, usize)>) -> String {
     let shown = at.map_or(0, |(_, to)| to) + SHOWN;
     match pattern.char_indices().find(|(place, _)| *place >= shown) {
@@ -279,10 +281,10 @@ fn shortened(pattern: &str, at: Option<(usize, usize)>) -> String {
     }
 }
 
-/// Bytes of a pattern that are shown in any case.
+/// Bytes of a pattern that are always shown.
 const SHOWN: usize = 200;
 
-/// The system's words without its number.
+/// The system's error text without its number.
 fn plain(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     if matches!(
@@ -304,15 +306,15 @@ mod tests {
     use crate::capture::devices::Address;
 
     #[test]
-    fn an_output_is_named_and_a_full_disk_is_said_in_words() {
+    fn an_output_is_named_and_a_full_disk_is_described_in_words() {
         use std::io::{Error, ErrorKind};
         let full = || Error::from(ErrorKind::StorageFull);
         let file = Unwritten::wrap(std::path::Path::new("/tmp/a.pcap"), full());
-        let said = |error: &Error| Problem::output(error).what().to_owned();
-        assert_eq!(said(&file), "cannot write /tmp/a.pcap: the disk is full");
-        assert_eq!(said(&full()), "cannot write the output: the disk is full");
+        let text = |error: &Error| Problem::output(error).what().to_owned();
+        assert_eq!(text(&file), "cannot write /tmp/a.pcap: the disk is full");
+        assert_eq!(text(&full()), "cannot write the output: the disk is full");
         let other = Error::from_raw_os_error(5);
-        assert_eq!(said(&other), "cannot write the output: input/output error");
+        assert_eq!(text(&other), "cannot write the output: input/output error");
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! The options of a command line in words, for `--explain`: what is looked for, and what comes out.
+//! Describes the options of a command line in words, for `--explain`: the search and the output.
+//!
+//! Pure functions of the options.
 
 use crate::render;
 use crate::search::QuerySpec;
 
 use super::args::{Args, OnlyName, ViewName};
 
-/// Patterns, how they are read, and conditions: a row each.
+/// Patterns, their syntax, and conditions: one row each.
 pub(super) fn looked_for(args: &Args, asked: &QuerySpec) -> Vec<(&'static str, String)> {
     let mut rows = vec![("pattern", patterns(args, asked))];
     rows.extend(asked.and.iter().map(|text| ("and", text.clone())));
@@ -73,7 +75,7 @@ fn conditions(args: &Args) -> Vec<String> {
     all
 }
 
-/// What comes out, and where it goes.
+/// The output and its destination.
 pub(super) fn output(args: &Args, ngrep: bool) -> String {
     let exchanges = &args.exchanges;
     let view = match args.view {
@@ -138,7 +140,7 @@ mod tests {
     use std::ffi::OsString;
 
     #[test]
-    fn options_are_said_in_words() {
+    fn options_are_described_in_words() {
         let table = [
             ("GET", "pattern none: everything with content", "-W spy"),
             (

@@ -1,14 +1,16 @@
-//! Numbers as people type them: `4k`, `1M`, `500ms`, `5xx,404`.
+//! Parses numbers as users type them: `4k`, `1M`, `500ms`, `5xx,404`.
+//!
+//! Rejects values out of range instead of clamping them.
 
 use std::ops::RangeInclusive;
 
 use super::args::Statuses;
 
-/// Parse a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case,
-/// an optional `B` behind).
+/// Parses a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case),
+/// optionally followed by `B`.
 ///
 /// # Errors
-/// In the user's words, when it is no such number or too large.
+/// Not a number of this form, or too large; as a text for the user.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let wrong = || format!("\"{text}\" is no size; write a number of bytes, or 4k, 16M, 1G");
     let digits = text
@@ -31,11 +33,11 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
-/// Parse a duration into nanoseconds: a number with `us`, `ms`, `s` or `m`; the number may have a
-/// fraction.
+/// Parses a duration into nanoseconds: a number, with an optional fraction, and `us`, `ms`, `s` or
+/// `m`.
 ///
 /// # Errors
-/// In the user's words, when it is no such duration.
+/// Not a duration of this form; as a text for the user.
 pub fn nanos(text: &str) -> Result<i64, String> {
     let wrong = || format!("\"{text}\" is no duration; write 500ms, 2s or 1m");
     let digits = text
@@ -51,7 +53,7 @@ pub fn nanos(text: &str) -> Result<i64, String> {
         _ => return Err(wrong()),
     };
     let nanos = number * scale;
-    // Beyond 2^53 a float counts no nanoseconds; that is a hundred days.
+    // Over 2^53 (a hundred days) a float does not represent every nanosecond.
     if nanos.is_finite() && nanos < 9e15 {
         Ok(nanos as i64)
     } else {
@@ -59,10 +61,10 @@ pub fn nanos(text: &str) -> Result<i64, String> {
     }
 }
 
-/// Parse a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
+/// Parses a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
 ///
 /// # Errors
-/// In the user's words, when it is no such list.
+/// Not a list of this form; as a text for the user.
 pub fn statuses(text: &str) -> Result<Statuses, String> {
     let one = |item: &str| -> Option<RangeInclusive<u64>> {
         let number = |text: &str| -> Option<u64> {
@@ -88,10 +90,10 @@ pub fn statuses(text: &str) -> Result<Statuses, String> {
     })
 }
 
-/// Parse two numbers with a comma between: `1,2`.
+/// Parses two numbers separated by a comma: `1,2`.
 ///
 /// # Errors
-/// In the user's words, when they are not.
+/// Not two numbers of this form; as a text for the user.
 pub fn pair(text: &str) -> Result<(u64, u64), String> {
     let wrong = || format!("\"{text}\" is not two numbers of exchanges; write --diff 1,2");
     let (one, other) = text.split_once(',').ok_or_else(wrong)?;

@@ -1,4 +1,6 @@
-//! What clap says of a command line, in our words: what is wrong, and what may have been meant.
+//! Rewrites clap's errors: what is wrong, and what may have been meant.
+//!
+//! An error has at most four lines.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -9,8 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::Args;
 use super::problem::Problem;
 
-/// An option without its number, or that is not there, out of another tool's habit; and what to do
-/// here.
+/// Options of other tools that are used without their number or do not exist here, with advice.
 const HABITS: &[(&str, &str)] = &[
     (
         "-n",
@@ -57,7 +58,7 @@ const HABITS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The error, with the advice that fits; `typed` is the command line.
+/// The error with matching advice; `typed` is the command line.
 #[must_use]
 pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
     let text = |kind: ContextKind| match error.get(kind) {
@@ -65,7 +66,7 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
         _ => None,
     };
     let shown = text(ContextKind::InvalidArg).unwrap_or_default();
-    // clap shows an option by its long name, and with its value: `--max-count <NUM>`.
+    // clap gives an option by its long name and with its value: `--max-count <NUM>`.
     let name = shown.split([' ', '=', '[', '<']).next().unwrap_or_default();
     let option = Known::find(name);
     let name = option.as_typed(name, typed);
@@ -80,27 +81,30 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
             }
         }
         ErrorKind::InvalidValue if value.is_empty() => {
-            Problem::new(format!("{name} wants {}", option.wants()))
+            Problem::new(format!("{name} wants {}", option.value_text()))
         }
         ErrorKind::InvalidValue => {
             let valid = match error.get(ContextKind::ValidValue) {
                 Some(ContextValue::Strings(all)) => all.join(", "),
-                _ => option.wants(),
+                _ => option.value_text(),
             };
             Problem::new(format!("{name} wants {valid}; \"{value}\" is none of them"))
         }
         ErrorKind::ValueValidation => match error.source().map(ToString::to_string) {
-            Some(said) if said.starts_with('"') => Problem::new(format!("{name}: {said}")),
-            _ => Problem::new(format!("{name} wants {}, not \"{value}\"", option.wants())),
+            Some(reason) if reason.starts_with('"') => Problem::new(format!("{name}: {reason}")),
+            _ => Problem::new(format!(
+                "{name} wants {}, not \"{value}\"",
+                option.value_text()
+            )),
         },
         ErrorKind::TooManyValues => {
             Problem::new(format!("{name} takes no value; \"{value}\" is one"))
         }
         ErrorKind::InvalidUtf8 => Problem::new("what was typed is not UTF-8"),
         _ => {
-            let said = error.to_string();
-            let said = said.lines().next().unwrap_or_default();
-            Problem::new(said.trim_start_matches("error: "))
+            let text = error.to_string();
+            let text = text.lines().next().unwrap_or_default();
+            Problem::new(text.trim_start_matches("error: "))
         }
     };
     let letter = option.letter();
@@ -121,7 +125,7 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
     problem
 }
 
-/// What clap would have taken for it.
+/// clap's suggestion.
 fn suggested(error: &clap::Error) -> Option<String> {
     match error.get(ContextKind::SuggestedArg)? {
         ContextValue::String(meant) => Some(meant.clone()),
@@ -129,7 +133,7 @@ fn suggested(error: &clap::Error) -> Option<String> {
     }
 }
 
-/// An option out of the table.
+/// An option of the table.
 struct Known(Option<clap::Arg>);
 
 impl Known {
@@ -145,8 +149,8 @@ impl Known {
         Self(found)
     }
 
-    /// What value it wants.
-    fn wants(&self) -> String {
+    /// The value that the option needs.
+    fn value_text(&self) -> String {
         let names = self.0.as_ref().and_then(clap::Arg::get_value_names);
         let value = names
             .and_then(|names| names.first())
@@ -161,7 +165,7 @@ impl Known {
             "IF" => "the name of an interface".into(),
             "PATTERN" | "REGEX" => "a pattern".into(),
             "" => "a value".into(),
-            // `in|out`: the values themselves.
+            // `in|out`: the possible values themselves.
             other => other.replace('|', ", "),
         }
     }
@@ -171,7 +175,7 @@ impl Known {
         Some(format!("-{letter}"))
     }
 
-    /// By its letter, unless the long name was typed.
+    /// The option by its letter, unless the long name was typed.
     fn as_typed(&self, long: &str, typed: &[OsString]) -> String {
         let is_long = |word: &OsString| word.to_str().is_some_and(|word| word.starts_with(long));
         match self.letter() {
@@ -185,7 +189,7 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn said(line: &str) -> String {
+    fn message(line: &str) -> String {
         let words = ["spygrep"].into_iter().chain(line.split(' '));
         let typed: Vec<OsString> = words.map(OsString::from).collect();
         let error = Args::read(typed.clone()).expect_err(line);
@@ -274,13 +278,13 @@ mod tests {
             ("x -I", "-I wants the name of a file", ""),
         ];
         for (line, what, advice) in table {
-            let said = said(line);
+            let text = message(line);
             assert!(
-                said.starts_with(&format!("spygrep: error: {what}")),
-                "{line}: {said}"
+                text.starts_with(&format!("spygrep: error: {what}")),
+                "{line}: {text}"
             );
-            assert!(said.contains(advice), "{line}: {said}");
-            assert!(said.lines().count() <= 4, "{line}: {said}");
+            assert!(text.contains(advice), "{line}: {text}");
+            assert!(text.lines().count() <= 4, "{line}: {text}");
         }
     }
 }

@@ -1,4 +1,6 @@
 //! `-V` and `--version`.
+//!
+//! Needs no privileges.
 
 /// `-V`: one line.
 #[must_use]
@@ -6,7 +8,7 @@ pub fn short() -> String {
     format!("spygrep {}\n", env!("CARGO_PKG_VERSION"))
 }
 
-/// `--version`: also what a report of a bug should say.
+/// `--version`: includes what a bug report should contain.
 #[must_use]
 pub fn long() -> String {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -20,8 +22,8 @@ pub fn long() -> String {
     )
 }
 
-/// The version of the libpcap that is loaded, from its file's name in the text of
-/// `/proc/self/maps`; `None` when it is linked in, or its name has none.
+/// The version of the loaded libpcap, from its file name in the text of `/proc/self/maps`. `None`
+/// if it is linked statically, or its name has no version.
 fn libpcap(maps: &str) -> Option<&str> {
     let is_digit = |c: char| c.is_ascii_digit() || c == '.';
     maps.lines()

@@ -1,10 +1,12 @@
-//! Which of the words is a pattern, which a capture filter, which a file: ngrep's algorithm, and
-//! grep's files.
+//! Splits the words into pattern, capture filter and files: ngrep's algorithm, extended by grep's
+//! files.
+//!
+//! The decision is pure except for two callbacks: one compiles a filter, one looks at a file.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// What the words mean.
+/// The interpretation of the words.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Words {
     /// The pattern, if there is one.
@@ -15,16 +17,16 @@ pub struct Words {
     pub files: Vec<PathBuf>,
 }
 
-/// Why the words mean nothing.
+/// Why the words have no interpretation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum WordsError {
-    /// A word is not UTF-8 and no file.
+    /// A word is not UTF-8 and not a file.
     NotText(OsString),
-    /// The words behind the pattern are no filter; this is what the compiler says of them.
+    /// The words after the pattern are not a filter.
     Filter {
         /// The words.
         filter: String,
-        /// libpcap's words.
+        /// The compiler's error text.
         detail: String,
     },
 }
@@ -34,20 +36,20 @@ pub enum WordsError {
 pub enum Names {
     /// No file to read.
     Nothing,
-    /// An empty file: a capture that has just been begun, by its name or beside others.
+    /// An empty file: judged by its name, or by the other files, a capture that has just begun.
     Empty,
     /// A capture.
     Capture,
 }
 
-/// Decide what `words` mean.
+/// Decides what `words` mean.
 ///
-/// One word is always a pattern (unless `has_pattern`: patterns were given otherwise). When the
-/// words behind the first are no filter and all of them together are, there is no pattern: `port
-/// 80`. Trailing words that name captures are files; so is `-` behind another word.
+/// One word is always a pattern, unless `has_pattern`: patterns were given by options. If the words
+/// after the first are not a filter and all words together are one, there is no pattern: `port 80`.
+/// Trailing words that name captures are files; so is `-` after another word.
 ///
 /// # Errors
-/// When neither reading makes a filter.
+/// If neither interpretation gives a filter.
 pub fn decide(
     words: &[OsString],
     has_pattern: bool,
@@ -124,7 +126,7 @@ pub fn decide(
                 filter: Some(all),
                 files,
             }),
-            // The first attempt's error: it is about what the user meant as the filter.
+            // The error of the first attempt, which concerns what the user meant as the filter.
             Err(_) => Err(WordsError::Filter {
                 filter: rest,
                 detail,
@@ -133,8 +135,7 @@ pub fn decide(
     }
 }
 
-/// Whether a file's name is a capture's, as programs name them: `x.pcap`, `x.pcap12`,
-/// `x.pcapng.gz`.
+/// Whether a file name is one that programs give to captures: `x.pcap`, `x.pcap12`, `x.pcapng.gz`.
 #[must_use]
 pub fn is_capture_name(name: &OsStr) -> bool {
     let extension = Path::new(name).extension().and_then(OsStr::to_str);
@@ -143,7 +144,7 @@ pub fn is_capture_name(name: &OsStr) -> bool {
     })
 }
 
-/// Whether a pattern looks like the beginning of a filter: it was perhaps meant as one.
+/// Whether a pattern looks like the beginning of a filter and may have been meant as one.
 #[must_use]
 pub fn is_filter_keyword(pattern: &str) -> bool {
     const KEYWORDS: [&str; 24] = [
@@ -175,8 +176,8 @@ pub fn is_filter_keyword(pattern: &str) -> bool {
     KEYWORDS.contains(&pattern)
 }
 
-/// Whether two words differ in one letter, or only in the order of their letters: one was perhaps
-/// meant for the other.
+/// Whether two words differ in one letter, or only in the order of their letters, so that one may
+/// be a typo of the other.
 #[must_use]
 pub fn is_close(known: &str, typed: &str) -> bool {
     let sorted = |text: &str| {
@@ -189,7 +190,7 @@ pub fn is_close(known: &str, typed: &str) -> bool {
     known.len() == typed.len() && (differ == 1 || sorted(known) == sorted(typed))
 }
 
-/// The words behind the program's name, as they are typed into a shell.
+/// The program's arguments, quoted for a shell.
 #[must_use]
 pub fn line() -> String {
     quoted(
@@ -199,7 +200,7 @@ pub fn line() -> String {
     )
 }
 
-/// Words as they are typed into a shell.
+/// Words quoted for a shell.
 pub fn quoted(words: impl Iterator<Item = String>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
     let words: Vec<String> = words
@@ -215,7 +216,7 @@ pub fn quoted(words: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
 
-    /// Stands for libpcap: knows a few words.
+    /// Replaces libpcap: accepts a few words.
     fn compiles(filter: &str) -> Result<(), String> {
         let valid = [
             "port 80",
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_is_none_is_an_error_about_the_words_behind_the_pattern() {
+    fn an_invalid_filter_is_an_error_about_the_words_after_the_pattern() {
         let wrong = Err(WordsError::Filter {
             filter: "prot 80".into(),
             detail: "syntax error".into(),

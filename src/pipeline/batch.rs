@@ -1,7 +1,7 @@
-//! The *batch*: what the front told of some frames, with the bytes, on its way from one thread to
-//! another.
+//! The *batch*: the stream events of some frames, with their bytes, on the way from the reader
+//! thread to the consumer.
 //!
-//! Bytes of frames are not copied: the block of the file that the frames lie in goes along.
+//! Bytes of frames are not copied: the file block that contains the frames travels with the batch.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,82 +17,84 @@ use super::ingest::StreamSink;
 use super::recorder::{Pair, Scope};
 use super::selector::Interest;
 
-/// What is told of some frames, in order.
+/// The events of some frames, in order.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    /// Moments at which nothing was told, in the order of the records that come behind them.
-    pub(super) quiet: Vec<Timestamp>,
-    /// What became known of flows, in the order of the records that say so.
+    /// Clock ticks without an event, before the records that count them
+    /// ([`Record::ticks_before`]).
+    pub(super) ticks: Vec<Timestamp>,
+    /// Updates of flows, in the order of the records with [`Record::flow_updated`].
     pub(super) flows: Vec<Flow>,
-    /// Frames from which something was put together, in the order of the records that say of how
-    /// many.
+    /// Frames that datagrams were reassembled from, in the order of the [`RecordKind::Fragments`],
+    /// which give their number.
     pub(super) fragments: Vec<u64>,
-    /// The packets, where they are told, in the order of the records that follow one.
+    /// The packets, if packets are recorded, in the order of the records with [`Record::packet`].
     pub(super) packets: Vec<PacketRef>,
-    /// The part of the file that the frames lie in.
+    /// The block of the file that contains the frames.
     pub(super) block: Arc<Vec<u8>>,
-    /// What is sought is certainly not in there.
+    /// The prefilter found no match candidate in the block.
     pub(super) lacks: bool,
-    /// Bytes that lie in no frame of the block: they had to wait, or were put together.
+    /// Bytes that lie in no frame of the block: they were queued, or reassembled from fragments.
     pub(super) copies: Vec<u8>,
-    /// The front's counters by now, and the source's.
+    /// The counters of ingest and of the source, up to here.
     pub(super) stats: Stats,
     pub(super) progress: Option<Progress>,
     pub(super) warnings: Vec<Warning>,
 }
 
-/// One thing that is told. It owns nothing, so that thousands are forgotten at once.
+/// One event. Holds no heap data, so clearing a batch is O(1).
 pub(super) struct Record {
-    /// What it is by then.
+    /// The current time.
     pub(super) now: Timestamp,
     /// The packet of an event.
     pub(super) by: PacketInfo,
-    /// Where its bytes are, if it has any.
+    /// The bytes of the event, if it has any.
     pub(super) place: BytesRef,
-    /// So many of the batch's quiet moments passed before.
-    pub(super) quiet: u32,
-    /// It has just become that.
-    pub(super) ticks: bool,
-    /// Of what time alone ends, the streams' part was told: now the listener's own.
-    pub(super) due: bool,
-    /// The next of the batch's flows is what is known of this flow from now on.
+    /// Number of [`Batch::ticks`] consumed before this record.
+    pub(super) ticks_before: u32,
+    /// The clock advanced to `now` with this record.
+    pub(super) advances: bool,
+    /// Run the consumer's timers now; the reassembler's have fired.
+    pub(super) timers_due: bool,
+    /// The next of [`Batch::flows`] replaces the consumer's copy of this flow.
     pub(super) flow_updated: bool,
-    /// The next of the batch's packets was seen behind the time and before the rest.
+    /// The next of [`Batch::packets`] comes after the clock tick and before the event.
     pub(super) packet: bool,
     pub(super) what: RecordKind,
 }
 
-/// A packet, for the recorder.
+/// A captured packet, for the recorder.
 pub(super) struct PacketRef {
-    /// Its frame, without the bytes, and where those are.
+    /// Its frame, with `bytes` empty; `place` refers to the bytes.
     pub(super) frame: Frame<'static>,
     pub(super) place: BytesRef,
     pub(super) pair: Option<Pair>,
 }
 
 pub(super) enum RecordKind {
-    /// Nothing but the time.
+    /// No event: only the clock or a packet.
     Time,
-    /// What follows was put together from so many of the batch's next fragments.
+    /// The following events come from a datagram reassembled from this many of
+    /// [`Batch::fragments`].
     Fragments(usize),
     /// An event of the flow in this slot.
     Event(u32, Event<(), ()>),
 }
 
-/// Where bytes are.
+/// A reference to bytes of a batch.
 #[derive(Clone, Copy, Default)]
 pub(super) struct BytesRef {
-    /// Of the first of them: its place in the copies, or its address in the block, which stays the
-    /// same when the block goes to another thread.
+    /// The start: an index into the copies, or an address in the block. The address stays valid
+    /// when the block moves to another thread.
     pub(super) at: usize,
     pub(super) len: usize,
-    /// They are in the block.
+    /// The bytes are in the block, not in the copies.
     pub(super) in_block: bool,
 }
 
 impl Batch {
-    /// The bytes of a place.
+    /// The bytes of a reference.
     pub(super) fn bytes(&self, place: BytesRef) -> &[u8] {
         let (part, start) = match place.in_block {
             true => (&*self.block, self.offset(place.at)),
@@ -104,20 +106,20 @@ impl Batch {
         bytes.unwrap_or_default()
     }
 
-    /// Where in the block an address is.
+    /// The index in the block of an address.
     pub(super) fn offset(&self, at: usize) -> usize {
         at.wrapping_sub(self.block.as_ptr().addr())
     }
 
-    /// Bytes of the block that are frames of the packets. None: some lie elsewhere.
-    pub(super) fn told(&self) -> Option<usize> {
+    /// The total length of the packets' frames if all lie in the block; `None` if some do not.
+    pub(super) fn frame_bytes(&self) -> Option<usize> {
         let places = self.packets.iter().map(|seen| seen.place);
         places
             .map(|place| place.in_block.then_some(place.len))
             .sum()
     }
 
-    /// Addresses of the bytes in which what is sought certainly is not.
+    /// The addresses of bytes that certainly contain no match.
     pub(super) fn no_match_in(&self) -> Range<usize> {
         match self.lacks {
             true => {
@@ -128,20 +130,20 @@ impl Batch {
         }
     }
 
-    /// Whether it is time to send it: there is much in it. (Of quiet moments there are no more than
-    /// frames in a block.)
+    /// Whether the batch is large enough to send. Ticks are not counted: there are no more of them
+    /// than frames in a block.
     pub(super) fn is_full(&self) -> bool {
         self.records.len() >= RECORDS || self.copies.len() >= COPIES
     }
 
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.quiet.is_empty() && self.warnings.is_empty()
+        self.records.is_empty() && self.ticks.is_empty() && self.warnings.is_empty()
     }
 
-    /// Make it ready to be filled again.
+    /// Empties the batch for reuse.
     pub(super) fn clear(&mut self) {
         self.records.clear();
-        self.quiet.clear();
+        self.ticks.clear();
         self.flows.clear();
         self.fragments.clear();
         self.packets.clear();
@@ -151,46 +153,46 @@ impl Batch {
     }
 }
 
-/// Records that are sent together, unless they come from one frame.
+/// Records per batch, unless one frame causes more.
 const RECORDS: usize = 8192;
-/// Bytes that are copied for one batch, unless they come from one frame.
+/// Copied bytes per batch, unless one frame causes more.
 const COPIES: usize = 256 << 10;
 
-/// The version of a flow that was sent last: its id (0 for none), and its changes until then.
+/// The version of a flow last sent to the consumer: its id (0 before the first) and its changes.
 type SentVersion = (u64, u32);
 
-/// Listens to the ingest, and gathers what it tells.
+/// The sink of ingest that collects events into batches.
 pub(super) struct BatchWriter<F> {
     pub(super) batch: Batch,
-    /// Takes a batch, gives an empty one.
+    /// Sends a batch and returns an empty one.
     send: F,
     now: Timestamp,
-    /// Quiet moments since the last record.
-    quiet: u32,
-    ticks: bool,
-    due: bool,
-    /// Addresses of the frame that lies in the block, which may have no bytes. None: there is no
-    /// block, and all bytes are copied.
+    /// Ticks since the last record.
+    ticks_before: u32,
+    advances: bool,
+    timers_due: bool,
+    /// Addresses of the current frame within the block; may be empty. `None`: there is no block,
+    /// and all bytes are copied.
     frame: Option<Range<usize>>,
     interest: Interest,
-    /// By the flows' slots.
+    /// The versions sent, by flow slot.
     sent: Vec<SentVersion>,
     /// What is recorded, if anything is.
     recorded: Option<Scope>,
-    /// A packet was seen.
+    /// A packet came since the last record.
     packet: bool,
 }
 
 impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
-    /// Sends the events that are of interest, and all packets where they are recorded.
+    /// A writer that sends the events in `interest`, and all packets if they are recorded.
     pub(super) fn new(interest: Interest, recorded: Option<Scope>, send: F) -> Self {
         Self {
             batch: Batch::default(),
             send,
             now: Timestamp::default(),
-            quiet: 0,
-            ticks: false,
-            due: false,
+            ticks_before: 0,
+            advances: false,
+            timers_due: false,
             frame: None,
             interest,
             sent: Vec::new(),
@@ -199,53 +201,54 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         }
     }
 
-    /// What is told from here on is told of this frame.
+    /// The following events come from this frame.
     pub(super) fn at(&mut self, frame: &Frame<'_>) {
         let start = frame.bytes.as_ptr().addr();
         self.frame = Some(start..start.saturating_add(frame.bytes.len()));
     }
 
-    /// What is told from here on lies in no block. All that was told of one must be sent.
-    pub(super) fn apart(&mut self) {
+    /// The following events belong to no block. The events of the previous block must have been
+    /// sent.
+    pub(super) fn without_block(&mut self) {
         self.frame = None;
     }
 
-    /// Whether that is so.
-    pub(super) fn is_apart(&self) -> bool {
+    /// Whether there is no block.
+    pub(super) fn is_without_block(&self) -> bool {
         self.frame.is_none()
     }
 
-    /// The memory of a block that was sent before, to be used again.
+    /// The buffer of a block that was sent before, for reuse.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        // Where it is kept by someone it is not to be had.
+        // If the recorder still holds the block, its buffer cannot be reused.
         Arc::try_unwrap(std::mem::take(&mut self.batch.block)).unwrap_or_default()
     }
 
-    /// Send what there is, with the block that its frames lie in, and whether that certainly lacks
-    /// what is sought.
+    /// Sends the batch with the block that its frames lie in. `lacks`: the block certainly contains
+    /// no match.
     pub(super) fn send(&mut self, block: Vec<u8>, lacks: bool) {
-        self.settle();
-        // What is behind the last record needs none.
-        self.quiet = 0;
+        self.record_pending();
+        // The ticks after the last record are not counted in any record.
+        self.ticks_before = 0;
         self.batch.block = Arc::new(block);
         self.batch.lacks = lacks;
         if !self.batch.is_empty() {
             let sent = std::mem::take(&mut self.batch);
             let (stats, progress) = (sent.stats, sent.progress);
             self.batch = (self.send)(sent);
-            // As long as nobody says more.
+            // Valid until they are next updated.
             (self.batch.stats, self.batch.progress) = (stats, progress);
         }
     }
 
-    /// Time that nothing was told of is told now, and a packet that brought nothing.
+    /// Records pending ticks, and a pending packet without events.
     #[inline]
-    fn settle(&mut self) {
-        if self.ticks && self.due && !self.packet {
-            (self.ticks, self.due) = (false, false);
-            self.batch.quiet.push(self.now);
-            self.quiet += 1;
-        } else if self.ticks || self.due || self.packet {
+    fn record_pending(&mut self) {
+        if self.advances && self.timers_due && !self.packet {
+            (self.advances, self.timers_due) = (false, false);
+            self.batch.ticks.push(self.now);
+            self.ticks_before += 1;
+        } else if self.advances || self.timers_due || self.packet {
             self.record(
                 &PacketInfo::default(),
                 BytesRef::default(),
@@ -255,9 +258,9 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         }
     }
 
-    /// Tell an event, and what became known of its flow.
+    /// Records an event, preceded by the update of its flow if that changed.
     #[inline(never)]
-    fn tell(&mut self, flow: &Flow, flow_updated: bool, event: &StreamEvent<'_>) {
+    fn record_event(&mut self, flow: &Flow, flow_updated: bool, event: &StreamEvent<'_>) {
         if flow_updated {
             self.batch.flows.push(*flow);
             self.note_sent(flow.slot, (flow.id, flow.changes));
@@ -268,8 +271,8 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
         let place = self.place(event.bytes());
         let what = RecordKind::Event(flow.slot, event.with((), ()));
         self.record(event.by(), place, flow_updated, what);
-        // What is let go at once may be large: event by event it is sent, where no block has to
-        // wait for its frames.
+        // A flush can deliver megabytes at once. Without a block to keep alive, send every full
+        // batch immediately.
         if self.frame.is_none() && self.batch.is_full() {
             let spare = self.spare();
             self.send(spare, false);
@@ -291,9 +294,9 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
             now: self.now,
             by: *by,
             place,
-            quiet: std::mem::take(&mut self.quiet),
-            ticks: std::mem::take(&mut self.ticks),
-            due: std::mem::take(&mut self.due),
+            ticks_before: std::mem::take(&mut self.ticks_before),
+            advances: std::mem::take(&mut self.advances),
+            timers_due: std::mem::take(&mut self.timers_due),
             flow_updated,
             packet: std::mem::take(&mut self.packet),
             what,
@@ -324,12 +327,12 @@ impl<F: FnMut(Batch) -> Batch> BatchWriter<F> {
 
 impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
     fn time(&mut self, now: Timestamp) {
-        self.settle();
-        (self.now, self.ticks) = (now, true);
+        self.record_pending();
+        (self.now, self.advances) = (now, true);
     }
 
     fn run_timers(&mut self, _now: Timestamp) {
-        self.due = true;
+        self.timers_due = true;
     }
 
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
@@ -354,7 +357,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
 
     #[allow(
         clippy::inline_always,
-        reason = "most of it is not told, which is seen where it is made: then it need not be"
+        reason = "most events are dropped here; inlined, the caller need not construct them"
     )]
     #[inline(always)]
     fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
@@ -362,7 +365,7 @@ impl<F: FnMut(Batch) -> Batch> StreamSink for BatchWriter<F> {
         let (id, changes) = sent.copied().unwrap_or_default();
         let known = id == flow.id;
         if self.interest.includes(flow, self.now, event, known) {
-            self.tell(flow, !known || changes != flow.changes, event);
+            self.record_event(flow, !known || changes != flow.changes, event);
         }
     }
 }
@@ -384,7 +387,7 @@ mod tests {
         PacketRef { frame, place, pair }
     }
 
-    /// Those that are copied would come to lie behind the block, and in front of its other frames.
+    /// Copied packets would be ordered after the block, but before its remaining frames.
     #[test]
     fn a_block_of_a_batch_with_copied_packets_is_not_to_be_kept() {
         let place = |len, in_block| BytesRef {
@@ -396,8 +399,8 @@ mod tests {
         batch
             .packets
             .extend([60, 40].map(|len| seen(place(len, true))));
-        assert_eq!(batch.told(), Some(100));
+        assert_eq!(batch.frame_bytes(), Some(100));
         batch.packets.push(seen(place(10, false)));
-        assert_eq!(batch.told(), None);
+        assert_eq!(batch.frame_bytes(), None);
     }
 }

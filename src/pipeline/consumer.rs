@@ -1,8 +1,8 @@
-//! The consumer of stream events: the selector, and what it keeps of each flow.
+//! The consumer of stream events: the selector, and its state of each flow.
 //!
-//! It is the same with one thread and with two: the ingest calls it directly, or a batch is
-//! replayed into it. A flow's state is found by [`Flow::slot`] and belongs to the flow only if
-//! [`Flow::id`] is the same, so the reassembler carries nobody's state.
+//! It is the same with one thread and with two: ingest calls it directly, or a batch is replayed
+//! into it. A state is found by [`Flow::slot`] and valid only for the same [`Flow::id`], so the
+//! reassembler carries no state of its consumers.
 
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
@@ -14,16 +14,16 @@ use super::flow_state::FlowState;
 use super::ingest::StreamSink;
 use super::selector::Selector;
 
-/// The selector and its flows.
+/// The selector and the flows that it tracks.
 pub(super) struct Consumer {
     pub(super) selector: Selector,
-    /// By the flows' slots; there are as many as the reassembler has at once.
+    /// By flow slot. As many as the reassembler tracks at once.
     flows: Vec<Option<FlowEntry>>,
     /// What they hold.
     account: Account,
 }
 
-/// A flow of which an event was taken.
+/// A flow with at least one consumed event.
 struct FlowEntry {
     flow: Flow,
     flow_state: FlowState,
@@ -80,14 +80,14 @@ impl Consumer {
         }
     }
 
-    /// Calls `look` with the flow of this slot and id, if it is still there.
+    /// Calls `look` with the flow of this slot and id, if it is tracked.
     pub(super) fn visit(&mut self, of: (u32, u64), look: impl FnOnce(&Flow, &mut FlowState)) {
         if let Some(entry) = entry(&mut self.flows, of) {
             look(&entry.flow, &mut entry.flow_state);
         }
     }
 
-    /// Records a flow, or what has changed of it. A flow with another id takes the slot over.
+    /// Inserts or updates a flow. A flow with another id replaces the one in its slot.
     pub(super) fn update(&mut self, flow: &Flow) {
         let slot = flow.slot as usize;
         if self.flows.len() <= slot {
@@ -108,7 +108,7 @@ impl Consumer {
         }
     }
 
-    /// Takes the first event of a flow, if it is needed.
+    /// Consumes the first event of a flow, if the selector needs it.
     #[cold]
     fn first_event(&mut self, flow: &Flow, event: &StreamEvent<'_>) {
         if self
@@ -121,7 +121,7 @@ impl Consumer {
         }
     }
 
-    /// Takes an event of the flow in this slot, which [`Self::update`] has recorded.
+    /// Consumes an event of the flow in this slot, which [`Self::update`] inserted.
     pub(super) fn take(&mut self, slot: u32, event: &StreamEvent<'_>) {
         if let Some(place) = self.flows.get_mut(slot as usize)
             && let Some(entry) = place
@@ -138,7 +138,7 @@ impl Consumer {
     }
 }
 
-/// The flow of this slot and id, if it is still there.
+/// The flow of this slot and id, if it is tracked.
 fn entry(flows: &mut [Option<FlowEntry>], (slot, id): (u32, u64)) -> Option<&mut FlowEntry> {
     let entry = flows.get_mut(slot as usize)?.as_mut();
     entry.filter(|entry| entry.flow.id == id)

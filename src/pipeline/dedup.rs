@@ -1,5 +1,7 @@
-//! One packet that was captured on several interfaces is used once: `any` sees what crosses a
-//! bridge two or three times.
+//! Discards duplicates of a packet that was captured on several interfaces: `any` captures a packet
+//! that crosses a bridge two or three times.
+//!
+//! The memory is fixed ([`Recent`]); a missed duplicate counts as a retransmission.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
@@ -9,26 +11,25 @@ use crate::frame::{Frame, LinkType};
 use crate::packet::Packet;
 use crate::recent::Recent;
 
-/// Nanoseconds between the first and the last copy of a packet.
+/// The largest time between two copies of a packet, in nanoseconds.
 const APART: i64 = 20_000_000;
 
-/// The packets of the last moments.
+/// Detects copies by where they were captured ([`Recent`]).
 ///
-/// Packets are told by where they were seen ([`Recent`]). A frame of `any` says its interface
-/// (Linux cooked 2). The older cooked header says only a hardware address, which a bridge shares
-/// with its ports: there, IPv4 packets with equal identifications are copies, since whoever sends
-/// again counts on.
+/// A frame of `any` names its interface (Linux cooked capture v2). The v1 header has only a
+/// hardware address, which a bridge shares with its ports. There, IPv4 packets with equal
+/// identifications are copies, because a sender increments the identification when it retransmits.
 pub(super) struct Dedup {
     live: bool,
-    /// Live, frames came from more than one interface.
+    /// Live: frames came from more than one interface.
     several: bool,
     hasher: RandomState,
     recent: Recent,
 }
 
 impl Dedup {
-    /// Of a run that is live or not: the interfaces of files are told apart by their frames'
-    /// headers alone, since two files may have the same packets.
+    /// `live`: of a live capture. Interfaces of files are distinguished only by the frames'
+    /// headers, because two files may contain the same packets.
     pub(super) fn new(live: bool) -> Self {
         Self {
             live,
@@ -38,15 +39,15 @@ impl Dedup {
         }
     }
 
-    /// Whether the packet was used already, from another interface.
+    /// Whether another interface has already captured the packet.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
-        reason = "of most runs no packet is looked up, which is to be seen without a call"
+        reason = "most runs look up no packet; inlined, they decide that without a call"
     )]
     pub(super) fn is_copy(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
         let cooked = matches!(frame.link, LinkType::LINUX_SLL | LinkType::LINUX_SLL2);
-        // Nothing else tells where a file's frame was seen.
+        // In a file, only the cooked header identifies the interface.
         (self.live || cooked) && self.was_used(frame, packet)
     }
 
@@ -63,7 +64,7 @@ impl Dedup {
         self.recent.is_copy(hash, place, now, APART, id.is_some())
     }
 
-    /// All that makes a packet what it is, but for what changes on its way (hops, checksums of IP).
+    /// A hash of the packet without the fields that change on its way (hops, checksums of IP).
     fn hash(&self, packet: &Packet<'_>, id: Option<u16>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         id.hash(&mut hasher);
@@ -81,16 +82,15 @@ impl Dedup {
     }
 }
 
-/// The interface of a frame, as far as its link header tells: that of Linux' `any`.
+/// The interface of a frame of Linux' `any`, from its link header.
 fn place(frame: &Frame<'_>) -> Option<u64> {
-    // The number of the interface (SLL2), or the way, the type of the hardware and its address
-    // (SLL).
+    // The interface index (SLL2); or packet type, hardware type and address (SLL).
     let bytes = match frame.link {
         LinkType::LINUX_SLL2 => frame.bytes.get(4..8)?,
         LinkType::LINUX_SLL => frame.bytes.get(..14)?,
         _ => return None,
     };
-    // FNV-1a: good enough to tell a handful of interfaces.
+    // FNV-1a: sufficient to distinguish a handful of interfaces.
     let mut place = 0xcbf2_9ce4_8422_2325_u64;
     for byte in bytes {
         place = (place ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
@@ -98,8 +98,8 @@ fn place(frame: &Frame<'_>) -> Option<u64> {
     Some(place)
 }
 
-/// The identification of the outermost IPv4 header of a frame of `any`, where it tells packets
-/// apart: none is zero.
+/// The identification of the outermost IPv4 header of a frame of `any`. Zero does not identify a
+/// packet.
 fn identification(frame: &Frame<'_>) -> Option<u16> {
     let header = match frame.link {
         LinkType::LINUX_SLL => frame.bytes.get(14..)?,
@@ -118,7 +118,8 @@ mod tests {
     use crate::decode;
     use crate::frame::Timestamp;
 
-    /// A datagram on `any`: which way it passes an interface whose hardware address ends in `last`.
+    /// A datagram on `any`, of packet type `way`, on an interface whose hardware address ends in
+    /// `last`.
     fn sll(way: u8, last: u8, id: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, way, 0, 1, 0, 6, 2, 0, 0, 0, 0, last, 0, 0, 8, 0];
         bytes.extend([0x45, 0, 0, 28 + payload.len() as u8, 0, id, 0x40, 0]);
@@ -135,7 +136,7 @@ mod tests {
             (0, 4, 1, 0, b"one", false),
             (0, 0, 2, 0, b"one", true),
             (1, 0, 3, 0, b"one", true),
-            // Sent again: once more on each.
+            // Retransmitted: once more on each interface.
             (2, 4, 1, 0, b"one", false),
             (3, 0, 2, 0, b"one", true),
             (4, 0, 2, 0, b"one", false),
@@ -145,7 +146,7 @@ mod tests {
             (27, 0, 3, 0, b"two", false),
             (300, 0, 3, 0, b"one", false),
             (300, 4, 3, 0, b"one", true),
-            // A bridge and its port, which have one hardware address.
+            // A bridge and its port, which share a hardware address.
             (400, 4, 1, 7, b"one", false),
             (400, 4, 1, 7, b"one", true),
             (401, 4, 1, 8, b"one", false),
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_identification_the_interfaces_number_tells_copies() {
+    fn without_an_identification_copies_are_found_by_interface_number() {
         // IPv6 and IPv4 without an identification: (milliseconds, interface, is a copy)
         let table = [
             (0, 3, false),
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_that_are_captured_apart_are_told_by_their_number() {
+    fn separately_captured_interfaces_are_identified_by_number() {
         let bytes = sll(0, 1, 0, b"x")[16..].to_vec();
         let mut copies = Dedup::new(true);
         let mut is_copy = |interface| {
@@ -227,7 +228,7 @@ mod tests {
             let packet = decode::frame(&frame).unwrap();
             copies.is_copy(&frame, &packet)
         };
-        // As long as there is one interface, nothing is remembered.
+        // With a single interface, nothing is remembered.
         assert!(!is_copy(0) && !is_copy(0));
         assert!(!is_copy(1));
         assert!(is_copy(0));

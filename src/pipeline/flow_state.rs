@@ -1,11 +1,13 @@
-//! What is remembered of a flow between its packets: it rides along with the flow in the
-//! reassembler's table.
+//! The state of a flow between its packets.
+//!
+//! The consumer keeps one per flow ([`super::consumer`]). It is small while nothing is open,
+//! because there may be hundreds of thousands.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::dissect::FlowDissector;
-use crate::exchange::{Evidence, Exchange, Heard, Silence};
+use crate::exchange::{Evidence, Exchange, ResponseProgress, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
@@ -16,7 +18,7 @@ use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::owned_hit::OwnedHit;
 
-/// The memory of one flow. Small while nothing is open: there may be hundreds of thousands.
+/// The state of one flow.
 #[derive(Default)]
 pub(super) struct FlowState {
     pub(super) conversation: FlowDissector,
@@ -30,70 +32,70 @@ impl FlowState {
     }
 }
 
-/// The part of a flow's memory that is the desk's.
+/// The selector's part of a flow's state.
 #[derive(Default)]
 pub(super) struct Tracking {
     /// The open (or held) message of each direction that has number 0.
     open: [Option<Box<OpenMessage>>; 2],
     /// Those with other numbers. An entry without a message is free.
     others: Vec<(MessageId, Option<Box<OpenMessage>>)>,
-    /// How far each direction's text was searched, where it goes on over messages.
+    /// The scan state of each direction whose text continues across messages.
     marks: [ScanState; 2],
-    /// Bytes are missing where each direction's mark is.
+    /// There is a gap at the scan state of each direction.
     pub(super) holed: [bool; 2],
-    /// Which directions have said all that they will.
+    /// The directions that have ended.
     pub(super) ended: [bool; 2],
-    /// Where the bytes end that each direction has said so far.
+    /// The offset after the last byte of each direction.
     pub(super) reached: [u64; 2],
-    /// Up to where the receiver acknowledged each direction's bytes, and when it last did.
+    /// The acknowledged offset of each direction, and the time of its last acknowledgement.
     pub(super) acked: [(u64, Timestamp); 2],
-    /// Holes and raw bursts of each direction, and answers in it whose question is not known.
+    /// Gaps and raw bursts of each direction, and responses in it whose request is not known.
     pub(super) missed: [u32; 2],
-    /// Exchanges whose final answer is not over.
+    /// Exchanges whose final response is incomplete.
     pub(super) exchanges: VecDeque<Exchange>,
     /// Messages that may be shown because of others.
     pub(super) neighbours: Option<Box<Kept>>,
-    /// Frames of each direction with bytes of which nothing was told yet, where they are wanted.
+    /// Frames of each direction with bytes not emitted yet, if frames are recorded.
     pub(super) pending_frames: Option<Box<[Vec<u64>; 2]>>,
-    /// The flow's first message was begun.
+    /// The flow's first message has begun.
     pub(super) begun: bool,
-    /// A burst of the flow began as a record of TLS.
+    /// A burst of the flow began with a TLS record.
     pub(super) tls: bool,
-    /// The flow stands in the desk's list of timers.
+    /// The flow is in the selector's timer list.
     pub(super) timed: bool,
-    /// A question was asked in it: its failures are those of its exchanges.
-    pub(super) asks: bool,
-    /// Its failure was told.
+    /// The flow had a request: its failures are those of its exchanges.
+    pub(super) has_requests: bool,
+    /// Its failure was recorded.
     pub(super) failed: bool,
     /// What was held of the flow was given up: each direction goes on as if it was joined in the
     /// middle.
     pub(super) shed: [bool; 2],
-    /// What each direction had said when it last closed an answer.
+    /// The offset that each direction had reached when its last response ended.
     pub(super) answered: [u64; 2],
-    /// When bytes of each direction were last lost, or had no place in it.
+    /// When bytes of each direction were last lost or out of stream.
     pub(super) lost: [Option<Timestamp>; 2],
-    /// When the client's last bytes came.
-    pub(super) spoke: Timestamp,
-    /// The FINs of both directions, where something was still waited for.
+    /// Time of the client's last bytes.
+    pub(super) client_data_at: Timestamp,
+    /// The FINs of both directions, if a response was still expected.
     pub(super) fins: Option<Box<[Option<PacketInfo>; 2]>>,
 }
 
-/// What is kept of a flow's messages because others may want to be shown with them.
+/// Messages that are kept because others may cause them to be shown.
 #[derive(Default)]
 pub(super) struct Kept {
-    /// For `-A` and `-B`.
+    /// The context for `-A` and `-B`.
     pub(super) context: Context<Rc<OwnedHit>>,
-    /// Questions that wait for their answer, to be shown with it, or if its facts are those that
-    /// are asked for.
+    /// Requests that are kept until their response: to be shown with it, or if its facts meet the
+    /// conditions.
     pub(super) requests: VecDeque<Rc<OwnedHit>>,
 }
 
-/// An open message: said in part.
+/// An open message.
 #[derive(Default)]
 pub(super) struct OpenMessage {
     pub(super) unit: MessageBuffer,
-    /// Other readings of it, as they are numbered.
-    pub(super) readings: Vec<Reading>,
+    /// Alternative readings, by their number.
+    pub(super) readings: Vec<AltReading>,
     pub(super) begin: Start,
     pub(super) id: MessageId,
     pub(super) number: u64,
@@ -102,39 +104,38 @@ pub(super) struct OpenMessage {
     /// The packet of its last byte so far.
     pub(super) last: LastPacket,
     pub(super) brief: Summary,
-    /// How its body became text; known when it is over.
+    /// How its body was decoded; set at the end.
     pub(super) body: BodyFacts,
-    /// Its head is known.
+    /// Its head was parsed.
     pub(super) briefed: bool,
-    /// It ended with a match undecided and waits for the next burst.
+    /// It ended with an undecided match and is held until the next burst.
     pub(super) held: bool,
-    /// As long as nothing comes, no time changes that.
+    /// Time alone does not end the hold; only further data does.
     pub(super) waits: bool,
-    /// It is the flow's first message and the flow was joined in the middle.
+    /// It is the flow's first message, and the flow was joined midstream.
     pub(super) midstream: bool,
-    /// A portion of it was shown; this is what its head says.
+    /// A portion of it was shown; this describes its head.
     pub(super) portions: Option<Description>,
-    /// A portion was a match, and not only shown with its question.
+    /// A portion was a match, not only shown with its request.
     pub(super) counted: bool,
-    /// When the first text came since it was last shown.
+    /// Time of the first text since it was last shown.
     pub(super) fresh: Option<Timestamp>,
     /// Nanoseconds of the pauses between its bytes.
     pub(super) paused: i64,
-    /// Where the bytes begin, in its direction, that its first one was said with.
+    /// The stream offset of the data that its first byte came with.
     pub(super) from: u64,
-    /// It has no place in its stream; or, of one that has, another copy of some bytes of it came
-    /// with other content.
+    /// It has no place in its stream; or it has, and a conflicting copy of some of its bytes came.
     pub(super) aside: Option<OutOfStreamReason>,
-    /// What is known of the conditions on an answer whose question was not captured.
+    /// What is known of the conditions on a response whose request was not captured.
     pub(super) evidence: Evidence,
-    /// Frames that brought it, for `-O`.
+    /// Frames that carried it, for `-O`.
     pub(super) frames: Vec<u64>,
     /// How many of them were saved with its portions.
     pub(super) saved: usize,
 }
 
-/// Another reading of an open message.
-pub(super) struct Reading {
+/// An alternative reading of an open message.
+pub(super) struct AltReading {
     /// What the bytes are taken for.
     pub(super) name: &'static str,
     pub(super) unit: Box<MessageBuffer>,
@@ -148,11 +149,11 @@ pub(super) struct LastPacket {
     pub(super) icmp: Option<(u8, u8)>,
 }
 
-/// Frames of one message that are noted.
+/// Frames that are recorded per message.
 pub(super) const FRAMES: usize = 65_536;
 
 impl OpenMessage {
-    /// Begin to be another message; the unit is begun by the caller.
+    /// Becomes the state of a new message. The caller starts the message buffer.
     pub(super) fn start(&mut self, begin: Start, number: u64, id: MessageId, by: &PacketInfo) {
         self.readings.clear();
         self.begin = begin;
@@ -176,8 +177,8 @@ impl OpenMessage {
         self.saved = 0;
     }
 
-    /// Whether there is something new of it that could be shown although it is not over. A body
-    /// that is not for reading is shown, or named, when it is over.
+    /// Whether it has new text that could be shown while it is open. A body that is not readable
+    /// text is shown, or named, when the message ends.
     pub(super) fn is_new(&self) -> bool {
         let named = self.portions.as_ref();
         self.fresh.is_some()
@@ -197,9 +198,9 @@ impl OpenMessage {
         self.fresh.get_or_insert(by.ts);
     }
 
-    /// Note frames that brought bytes: those of the list that are not noted yet.
+    /// Records frames that carried it: those of the list after the last recorded one.
     pub(super) fn note_frames(&mut self, frames: &[u64]) {
-        // Looked for only where it is near the end: what was noted before is.
+        // Searched from the end: the last recorded frame is near it.
         if self.frames.len() >= FRAMES {
             return;
         }
@@ -208,8 +209,8 @@ impl OpenMessage {
         let new = frames
             .get(noted.map_or(0, |at| at + 1)..)
             .unwrap_or_default();
-        let room = FRAMES.saturating_sub(self.frames.len()).min(new.len());
-        self.frames.extend_from_slice(&new[..room]);
+        let count = FRAMES.saturating_sub(self.frames.len()).min(new.len());
+        self.frames.extend_from_slice(&new[..count]);
     }
 }
 
@@ -333,8 +334,8 @@ impl Tracking {
         Some(event)
     }
 
-    /// Another copy came of a byte of a direction, which is no longer certain: the open message
-    /// says so, if it is one of its own.
+    /// Marks the open message as contested: a differing copy of a byte at `offset` came. Has no
+    /// effect if the byte is before the message.
     pub(super) fn contest(&mut self, dir: Direction, offset: u64) {
         let of_dir = self.opened_mut().filter(|open| open.id.dir == dir);
         for open in of_dir.filter(|open| offset >= open.from) {
@@ -346,32 +347,32 @@ impl Tracking {
         &mut self.marks[dir.index()]
     }
 
-    /// Whether something waits for time alone, live: a held burst, or an open message that could be
-    /// shown by now; with `pair` because its question was.
+    /// Whether a timer is needed, live: for a held burst, or an open message that can be shown,
+    /// with `pair` because its request was.
     pub(super) fn is_due(&self, query: &Query, pair: bool) -> bool {
         let mut opened = self.opened();
         opened.any(|open| (open.held && !open.waits) || self.is_due_of(open, query, pair))
     }
 
-    /// Whether an open message could be shown by now.
+    /// Whether an open message can be shown now.
     pub(super) fn is_due_of(&self, open: &OpenMessage, query: &Query, pair: bool) -> bool {
         open.is_new() && (open.unit.holds(query) || (pair && self.is_asked_for(open)))
     }
 
-    /// Whether the question of an answer was shown.
+    /// Whether the request of a response was shown.
     pub(super) fn is_asked_for(&self, open: &OpenMessage) -> bool {
         let mut exchanges = self.exchanges.iter();
         exchanges.any(|exchange| Some(exchange.ordinal) == open.begin.exchange && exchange.shown)
     }
 
-    /// The question of this number, while it is said.
+    /// The open request of this number.
     pub(super) fn request_dir(&mut self, dir: Direction, number: u64) -> Option<&mut OpenMessage> {
         self.opened_mut().find(|open| {
             open.id.dir == dir && open.begin.kind.side == Role::Request && open.number == number
         })
     }
 
-    /// Take out the kept question of this number.
+    /// Removes and returns the kept request of this number.
     pub(super) fn request(&mut self, number: u64) -> Option<Rc<OwnedHit>> {
         let requests = &mut self.neighbours.as_mut()?.requests;
         let at = requests.iter().position(|kept| kept.number == number)?;
@@ -385,16 +386,16 @@ impl Tracking {
             .find(|exchange| exchange.ordinal == ordinal)
     }
 
-    /// What is known of a direction by now.
-    pub(super) fn heard(&self, dir: Direction) -> Heard {
-        Heard {
+    /// The state of a response direction.
+    pub(super) fn progress(&self, dir: Direction) -> ResponseProgress {
+        ResponseProgress {
             acknowledged: self.acked[dir.index()].0,
             missed: self.missed[dir.index()],
         }
     }
 
-    /// Whether a packet of a direction was captured: it brought bytes, or acknowledged some, or was
-    /// the answer to a SYN.
+    /// Whether a packet of a direction was captured: it carried or acknowledged bytes, or was the
+    /// SYN or its reply.
     pub(super) fn is_seen(&self, flow: &Flow, dir: Direction) -> bool {
         let other = dir.reverse().index();
         let begun = match dir {
@@ -404,20 +405,20 @@ impl Tracking {
         begun || self.reached[dir.index()] > 0 || self.acked[other].0 > 0
     }
 
-    /// What is known of the answer to a question that has none.
+    /// Why the response to a request is missing.
     pub(super) fn silence(&self, flow: &Flow, exchange: &Exchange) -> Silence {
         let dir = exchange.request_dir.reverse();
         if !self.is_seen(flow, dir) {
             Silence::Unseen
-        } else if self.missed[dir.index()] != exchange.heard.missed {
+        } else if self.missed[dir.index()] != exchange.progress.missed {
             Silence::Unknown
         } else {
             Silence::None
         }
     }
 
-    /// The question of an exchange is whole: its last packet, and how many bytes it has.
-    pub(super) fn asked(
+    /// The request of an exchange is complete: `last` is its last packet, `sent` its size in bytes.
+    pub(super) fn request_ended(
         &mut self,
         ordinal: Option<u64>,
         dir: Direction,
@@ -425,7 +426,7 @@ impl Tracking {
         sent: u64,
     ) {
         let reached = self.reached[dir.index()];
-        let (acked, heard) = self.acked[dir.index()];
+        let (acked, acked_at) = self.acked[dir.index()];
         let Some(exchange) = self.exchange(ordinal) else {
             return;
         };
@@ -433,13 +434,13 @@ impl Tracking {
         exchange.request_flags = last.flags;
         exchange.request_end_offset = reached;
         if acked >= reached {
-            // Before the question was whole: the capture saw that late.
-            exchange.acknowledged.get_or_insert(heard.max(last.ts));
+            // The capture recorded the acknowledgement before the end of the request.
+            exchange.acknowledged.get_or_insert(acked_at.max(last.ts));
         }
         exchange.sent = sent;
     }
 
-    /// Forget an exchange; says what it was.
+    /// Removes and returns an exchange.
     pub(super) fn close(&mut self, ordinal: Option<u64>) -> Option<Exchange> {
         let ordinal = ordinal?;
         let at = self
@@ -447,7 +448,7 @@ impl Tracking {
             .iter()
             .position(|exchange| exchange.ordinal == ordinal)?;
         match at {
-            // Mostly; and it is cheaper.
+            // The usual case, and cheaper than `remove`.
             0 => self.exchanges.pop_front(),
             at => self.exchanges.remove(at),
         }

@@ -1,5 +1,7 @@
-//! How a message becomes a hit: its text from the unit, its facts from the dissector that knows its
-//! kind.
+//! Builds a hit from an open message: its text from the message buffer, its facts from the
+//! dissector of its kind.
+//!
+//! Hits are borrowed, so that building one copies no text.
 
 use crate::dissect;
 use crate::exchange::Exchange;
@@ -35,12 +37,13 @@ impl HitMeta {
     };
 }
 
-/// What a message is, in detail, by its kept head; what has no head is told by its first bytes.
+/// The description of a message, from its kept head. A message without a head is described by its
+/// first bytes.
 pub(super) fn described(open: &OpenMessage) -> Description {
     dissect::describe(open.begin.kind, open.unit.head(), &[])
 }
 
-/// Lend a message as a hit.
+/// Calls a function with a message as a hit.
 pub(super) fn with_hit(
     query: &Query,
     stand_out: &[String],
@@ -58,7 +61,7 @@ pub(super) fn with_hit(
     let described = open.portions.as_ref().filter(|_| later);
     let begins = || {
         let head = match shown.text.pieces {
-            // What has no head is told by its first bytes.
+            // A message without a head is described by its first bytes.
             [Piece::Kept(range), ..]
                 if open.begin.kind.side == Role::Single && shown.start == 0 =>
             {
@@ -99,7 +102,7 @@ pub(super) fn with_hit(
     });
 }
 
-/// What a head says of a message when it is gone, and with it where its parts are.
+/// A description without ranges, for the portions after the one that contained the head.
 fn without_places(described: &Description) -> Description {
     let roles = described.styles.iter().map(|(_, role)| *role);
     Description {
@@ -113,7 +116,7 @@ fn without_places(described: &Description) -> Description {
     }
 }
 
-/// Lend an answer as the companion of its question.
+/// Calls a function with a response as the companion of its request.
 pub(super) fn with_response(
     query: &Query,
     flow: &Flow,
@@ -150,7 +153,7 @@ pub(super) fn with_response(
     });
 }
 
-/// A question as the companion of its answer.
+/// A request as the companion of its response.
 pub(super) fn request<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -> Companion<'a> {
     let ts = exchange.request_end.unwrap_or(exchange.asked);
     Companion {
@@ -181,7 +184,7 @@ pub(super) fn request<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -
     }
 }
 
-/// The times of an exchange; with its answer, when that is over.
+/// The times of an exchange, including those of its response once that has ended.
 pub(super) fn times(flow: &Flow, exchange: &Exchange, response: Option<&OpenMessage>) -> Times {
     Times {
         handshake: flow.handshake,

@@ -1,8 +1,8 @@
-//! The *front*: from a frame to what is said of streams. Filter, decoder, copies, fragments,
-//! reassembly.
+//! *Ingest*: from frames to stream events. Filters, decodes, removes duplicates, defragments and
+//! reassembles.
 //!
-//! It knows nothing of what becomes of the events: who listens may search them at once, or carry
-//! them to another thread.
+//! It does not depend on the use of the events: the sink may search them at once, or send them to
+//! another thread.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::stream::{OutOfStreamReason, StreamEvent};
 
 use super::dedup::Dedup;
 
-/// The verbs between a frame and a stream.
+/// The stages from a frame to stream events.
 pub(super) struct Ingest {
     filter: Option<Filter>,
     scratch: Vec<u8>,
@@ -28,10 +28,10 @@ pub(super) struct Ingest {
     reassembler: Reassembler,
 }
 
-/// Receives what becomes of frames. For each frame the calls come in the order of these methods,
-/// and all of them before the next frame is taken.
+/// Receives the results of ingest. For each frame the calls come in the order of these methods, all
+/// before the next frame is processed.
 pub(super) trait StreamSink {
-    /// It is `now`. The events of streams that time alone ends follow.
+    /// The clock advances to `now`. The events of streams that end by timeout follow.
     fn time(&mut self, now: Timestamp);
     /// The reassembler's timers for `now` have fired: the sink runs its own.
     fn run_timers(&mut self, now: Timestamp);
@@ -61,22 +61,22 @@ impl Ingest {
         }
     }
 
-    /// Whether all packets are taken: there is no filter.
+    /// Whether there is no filter, so that all packets are processed.
     pub(super) fn takes_all(&self) -> bool {
         self.filter.is_none()
     }
 
-    /// Take a frame. It may lie in a `block` that stays until [`Self::settle`].
+    /// Processes a frame. It may lie in a `block` that stays valid until [`Self::release_block`].
     pub(super) fn frame(&mut self, block: &[u8], frame: &Frame<'_>, sink: &mut impl StreamSink) {
         self.tick(block, frame.ts, sink);
-        // Looked at where it was made: a packet is large.
+        // Matched by reference, because a packet is large to move.
         let decoded = decode::frame(frame);
         let packet = match &decoded {
             Ok(packet) => packet,
             Err(why) => return self.decoded.count(*why),
         };
-        // A later fragment has no ports to be filtered by: it is judged with the first one's
-        // datagram.
+        // A later fragment has no ports to filter by. The decision on the datagram's first fragment
+        // covers it.
         let later = packet
             .ip
             .fragment
@@ -145,7 +145,7 @@ impl Ingest {
         }
     }
 
-    /// Note that it is `now`.
+    /// Advances the clock to `now`.
     pub(super) fn tick(&mut self, block: &[u8], now: Timestamp, sink: &mut impl StreamSink) {
         let Self {
             defragmenter,
@@ -160,12 +160,12 @@ impl Ingest {
         sink.run_timers(now);
     }
 
-    /// The block goes that frames were taken from.
-    pub(super) fn settle(&mut self, block: &[u8]) {
+    /// Call before the block of the processed frames is freed or reused.
+    pub(super) fn release_block(&mut self, block: &[u8]) {
         self.reassembler.settle(block);
     }
 
-    /// The capture is over: everything that waits is told.
+    /// The capture ended: delivers all queued data.
     pub(super) fn finish(&mut self, sink: &mut impl StreamSink) {
         let Self {
             defragmenter,
@@ -176,12 +176,12 @@ impl Ingest {
         reassembler.finish(|flow, event| sink.event(flow, event));
     }
 
-    /// Bytes that wait, and may all be told at the next frame.
+    /// Queued bytes, which the next frame may release all at once.
     pub(super) fn waiting(&self) -> usize {
         self.reassembler.waiting()
     }
 
-    /// The counters of this part.
+    /// The counters of the ingest stages.
     pub(super) fn stats(&self) -> Stats {
         let fragments = self.defragmenter.stats();
         Stats {
@@ -207,8 +207,8 @@ fn push(
     reassembler.push_from(block, packet, |flow, event| sink.event(flow, event))
 }
 
-/// What lies around a packet in a datagram that may be none of a tunnel's: searched alone, with the
-/// packet beside it.
+/// Searches the bytes around a packet that was decapsulated from a datagram which may not be a
+/// tunnel's. They are out of stream, with the packet as their context.
 fn around(
     reassembler: &mut Reassembler,
     block: &[u8],
@@ -219,7 +219,7 @@ fn around(
     reassembler.push_from(block, datagram, |flow, event| match *event {
         StreamEvent::Datagram { dir, bytes, by, .. } => {
             let len = bytes.len();
-            // In front of the packet, and behind it.
+            // The bytes before the packet, and those after it.
             for (context, after) in [(0, len - inner.start.min(len)), (inner.end.min(len), 0)] {
                 let event = StreamEvent::OutOfStream {
                     dir,
@@ -239,7 +239,7 @@ fn around(
     });
 }
 
-/// A fragment that has no datagram is searched alone, as one of its two ends' other messages.
+/// Searches a fragment without a datagram alone, as part of the flow between its two addresses.
 fn apart(
     reassembler: &mut Reassembler,
     block: &[u8],

@@ -1,5 +1,6 @@
-//! Where hits go: to the renderer, and their packets to the recorder; and all streams, to files.
-//! The first write that fails is kept, and ends the run.
+//! The outputs: hits go to the renderer, their packets to the recorder, and all streams to files.
+//!
+//! The first write error is stored and ends the run.
 
 use std::io;
 
@@ -14,10 +15,10 @@ use super::recorder::{self, Recorder, Scope};
 use super::streams::Streams;
 use super::{Mode, Pipeline};
 
-/// Called before each record with its time, to replay a file at its own speed.
+/// Called before each record with its time, to replay a file at its original speed.
 pub type Pace = Box<dyn FnMut(Timestamp)>;
 
-/// The output.
+/// All outputs of a run.
 pub(super) struct Outputs {
     pub(super) renderer: Box<dyn Renderer>,
     pub(super) recorder: Option<Recorder>,
@@ -71,12 +72,12 @@ impl Outputs {
         self.note(result);
     }
 
-    /// What is saved of a match, if its packets are.
+    /// Which packets of a match are saved, if any are.
     pub(super) fn recorded(&self) -> Option<Scope> {
         self.recorder.as_ref().map(Recorder::scope)
     }
 
-    /// A packet may turn out to be one of a match's.
+    /// Remembers a packet that may turn out to belong to a match.
     pub(super) fn remember(&mut self, frame: &Frame<'_>, pair: Option<recorder::Pair>) {
         if let Some(recorder) = &mut self.recorder {
             let result = recorder.remember(frame, pair);
@@ -84,14 +85,14 @@ impl Outputs {
         }
     }
 
-    /// Keep the block of a batch, if most of it is packets that are to be remembered; gives its
-    /// number with the recorder.
+    /// Keeps the block of a batch if most of it is packets to remember; returns its number in the
+    /// recorder.
     pub(super) fn keep(&mut self, batch: &Batch) -> Option<u64> {
         let recorder = self.recorder.as_mut()?;
-        recorder.keep(&batch.block, batch.told()?)
+        recorder.keep(&batch.block, batch.frame_bytes()?)
     }
 
-    /// The same for a packet of a batch, whose block was kept or not.
+    /// Remembers a packet of a batch. `kept` is the number of its block, if that was kept.
     pub(super) fn remember_seen(&mut self, seen: &PacketRef, batch: &Batch, kept: Option<u64>) {
         let Some(recorder) = &mut self.recorder else {
             return;
@@ -109,7 +110,7 @@ impl Outputs {
         self.note(result);
     }
 
-    /// The memory of a block that was kept and is not any more, if there is one.
+    /// The buffer of a block that was kept and then freed, if there is one.
     pub(super) fn spare(&mut self) -> Vec<u8> {
         let recorder = self.recorder.as_mut();
         recorder.map_or_else(Vec::new, Recorder::spare)
@@ -122,7 +123,7 @@ impl Outputs {
         }
     }
 
-    /// Keep the first error.
+    /// Stores the first error.
     pub(super) fn note(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.failed.get_or_insert(error);
@@ -136,13 +137,13 @@ impl Outputs {
 }
 
 impl Pipeline {
-    /// The renderer, to go on with in another run.
+    /// The renderer, for reuse in another run.
     #[must_use]
     pub fn into_renderer(self) -> Box<dyn Renderer> {
         match self.mode {
             Mode::Messages(messages) => messages.consumer.selector.outputs.renderer,
-            Mode::Batches(behind) => behind.consumer.selector.outputs.renderer,
-            Mode::Packets(singles) => singles.packets.outputs.renderer,
+            Mode::Batches(replay) => replay.consumer.selector.outputs.renderer,
+            Mode::Packets(packet_mode) => packet_mode.packets.outputs.renderer,
         }
     }
 }

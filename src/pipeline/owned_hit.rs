@@ -1,5 +1,7 @@
-//! A message kept whole, because another one may want it to be shown: a neighbour, or the other
-//! half of an exchange.
+//! An owned copy of a hit: a message that another one may cause to be shown, as its context or as
+//! its exchange partner.
+//!
+//! Its memory is charged by [`OwnedHit::size`].
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -36,16 +38,16 @@ pub(super) struct OwnedHit {
     failed: Option<Failed>,
     midstream: bool,
     pending: bool,
-    /// It was shown, which it is once.
+    /// Whether it was shown. It is shown at most once.
     shown: Cell<bool>,
 }
 
-/// What a kept message costs beside its text: itself, and small pieces of memory.
+/// Overhead in bytes of a kept message besides its text: the struct and its small allocations.
 const OVERHEAD: usize = 1024;
 
 impl OwnedHit {
-    /// A message, with the reason for which it may be shown one day; `frames` are those that
-    /// brought it.
+    /// A copy of a message, with the reason for which it may be shown. `frames` are those that
+    /// carried it.
     pub(super) fn new(hit: &Hit<'_>, frames: &[u64]) -> Self {
         Self {
             number: hit.number,
@@ -76,23 +78,23 @@ impl OwnedHit {
         }
     }
 
-    /// Whether it is a question of this number.
-    pub(super) fn asks(&self, number: u64) -> bool {
+    /// Whether it is a request of this number.
+    pub(super) fn is_request(&self, number: u64) -> bool {
         self.kind.side == Role::Request && self.number == number
     }
 
-    /// Whether it is still to be shown. From now on it is not.
+    /// Marks it as shown. Returns whether it was not shown before.
     pub(super) fn is_to_be_shown(&self) -> bool {
         !self.shown.replace(true)
     }
 
-    /// Bytes of memory that it takes, about.
+    /// Approximate size in bytes.
     pub(super) fn size(&self) -> usize {
         let fields = self.fields.len() + self.styles.len() + self.matches.len();
         OVERHEAD + self.bytes.len() + 8 * self.frames.len() + 32 * fields
     }
 
-    /// It as a hit.
+    /// A borrowed hit.
     pub(super) fn hit(&self) -> Hit<'_> {
         Hit {
             number: self.number,

@@ -1,4 +1,6 @@
-//! ngrep's way: each packet is a message, searched alone.
+//! Packet mode (`--ngrep`): each packet is a message and is searched alone.
+//!
+//! No state is kept between packets except the counters.
 
 use std::ops::Range;
 
@@ -12,14 +14,14 @@ use crate::stats::{DecodeStats, OutputStats};
 
 use super::outputs::Outputs;
 
-/// What is to be done with packets, and what is remembered between them.
+/// Options and counters of packet mode.
 pub(super) struct Packets {
     pub(super) query: Query,
     pub(super) invert: bool,
     pub(super) show_empty: bool,
     pub(super) max_count: Option<u64>,
     pub(super) search_first: Option<usize>,
-    /// Packets to show behind a match, of any flow.
+    /// Packets to show after a match, of any flow.
     pub(super) after: u64,
     pub(super) outputs: Outputs,
     pub(super) output: OutputStats,
@@ -53,7 +55,7 @@ impl Packets {
             .is_some_and(|most| self.output.matched >= most)
     }
 
-    /// Take the frame that is the `number`th behind the filter.
+    /// Processes the frame that is the `number`th to pass the filter.
     pub(super) fn frame(&mut self, frame: &Frame<'_>, number: u64, decoded: &mut DecodeStats) {
         let packet = match decode::outermost(frame) {
             Ok(packet) => packet,
@@ -82,7 +84,7 @@ impl Packets {
         } else {
             self.output.messages += 1;
             let holds = self.query.holds_in(payload, &mut self.matches);
-            // ngrep counts what matches, also where it shows what does not.
+            // Like ngrep, counts the matches, even if it shows the others (`-v`).
             self.output.matched += u64::from(holds);
             if holds != self.invert {
                 shown = Some(Why::Match);

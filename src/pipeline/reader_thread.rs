@@ -1,8 +1,8 @@
-//! *Ahead*: a thread that reads capture files and puts their packets into order, while the one that
-//! started it searches and shows.
+//! The *reader thread*: reads capture files and reassembles their streams while the thread that
+//! started it searches and renders.
 //!
-//! It runs some blocks ahead and no further. Whatever ends the run, what was read is told to its
-//! end.
+//! It runs at most [`WAITING`] blocks ahead. However the run ends, all events of the frames read so
+//! far are delivered, in order.
 
 use std::hint;
 use std::io;
@@ -28,25 +28,25 @@ use super::replay::BatchReplay;
 use super::selector::Interest;
 use super::{MessageMode, Mode, Pipeline};
 
-/// Batches that wait at most, each with a block of the file.
+/// Batches in the queue; each holds a block of the file.
 const WAITING: usize = 3;
-/// Looks for the next batch, some tens of nanoseconds each: less than a tenth of a millisecond.
+/// Polls of the queue before blocking. One takes some tens of nanoseconds: less than 0.1 ms in all.
 const LOOKS: u32 = 2000;
-/// When more bytes of streams wait, what a frame lets go may be too much for one batch.
+/// If more bytes of streams are queued, one frame may release too much for one batch.
 const MUCH: usize = 1 << 20;
 
-/// The thread: started once, before the sandbox is closed, it reads whatever is to be read.
+/// The thread. It is started once, before the sandbox is entered, and runs all reading jobs.
 pub struct ReaderThread {
     tasks: Sender<Job>,
 }
 
-/// Files to be read.
+/// Files to read.
 struct Job {
     files: Box<Savefiles>,
     ingest: Ingest,
-    /// Packets without payload are to be told as well.
+    /// Which events the consumer needs.
     interest: Interest,
-    /// What is recorded: then all packets are told.
+    /// What is recorded. If anything is, all packets are sent.
     recorded: Option<Scope>,
     full: SyncSender<Batch>,
     empty: Receiver<Batch>,
@@ -54,46 +54,46 @@ struct Job {
     stop: Arc<AtomicBool>,
 }
 
-/// What is left when they are.
+/// The end of a job: its files, for their counters, and its result.
 struct Finished {
     files: Box<Savefiles>,
     ingest: Ingest,
     result: Result<(), CaptureError>,
 }
 
-/// Files that are being read.
+/// The consumer's handle to the job in progress.
 pub(super) struct ReaderHandle {
     full: Receiver<Batch>,
     pub(super) empty: Sender<Batch>,
     end: Receiver<Finished>,
     stop: Arc<AtomicBool>,
-    /// What this thread may read of the files.
+    /// Chunks of the file that this thread may read as well.
     stretches: Arc<Stretches>,
-    /// How often the next batch is looked for before it is waited for.
+    /// Polls of the queue before blocking; adapted by [`Self::receive`].
     looks: u32,
 }
 
-/// What the other thread has to say.
+/// An event from the reader thread.
 pub enum ReaderEvent {
-    /// It read on: how far it is, and what a person should be told.
+    /// A batch was consumed: the progress of reading, and warnings for the user.
     Read(Option<Progress>, Vec<Warning>),
-    /// Nothing new yet.
+    /// No batch came in time.
     Silence,
-    /// All is told: the files, for what they counted, and why they could not be read to their end.
+    /// All events are consumed: the files, for their counters, and the result of reading.
     Finished(Box<Savefiles>, Result<(), CaptureError>),
 }
 
 impl ReaderThread {
-    /// Start the thread, and wait until it runs: what it asks of the system to begin with is not
-    /// asked later.
+    /// Starts the thread and waits until it runs, so that its start-up system calls happen before
+    /// the sandbox is entered.
     ///
     /// # Errors
-    /// There can be none.
+    /// Fails if the thread cannot be spawned.
     pub fn start() -> io::Result<Self> {
         let (tasks, given) = channel::<Job>();
         let (ready, runs) = channel();
         Builder::new().name("ahead".into()).spawn(move || {
-            // Who waits for it is there.
+            // The receiver outlives this send.
             let _ = ready.send(());
             given.into_iter().for_each(Job::perform);
         })?;
@@ -115,7 +115,7 @@ impl Job {
             stop,
         } = self;
         let mut gone = false;
-        let mut courier = BatchWriter::new(interest, recorded, |batch| {
+        let mut writer = BatchWriter::new(interest, recorded, |batch| {
             gone |= full.send(batch).is_err();
             let mut batch = empty.try_recv().unwrap_or_default();
             batch.clear();
@@ -125,23 +125,23 @@ impl Job {
             match files.next_kept() {
                 Ok((Next::Frame(frame), block)) => {
                     if ingest.waiting() <= MUCH {
-                        courier.at(&frame);
-                        ingest.frame(block, &frame, &mut courier);
-                    } else if courier.is_apart() {
-                        ingest.frame(&[], &frame, &mut courier);
+                        writer.at(&frame);
+                        ingest.frame(block, &frame, &mut writer);
+                    } else if writer.is_without_block() {
+                        ingest.frame(&[], &frame, &mut writer);
                     } else {
-                        // What was told of the block goes first: then batches are sent while the
-                        // frame is at hand.
+                        // Sends the events of the block first. After that, batches can be sent
+                        // while this frame is being processed.
                         let bytes = frame.bytes.to_vec();
                         let frame = Frame {
                             bytes: &bytes,
                             ..frame
                         };
-                        send(&mut files, &mut ingest, &mut courier);
-                        courier.apart();
-                        ingest.frame(&[], &frame, &mut courier);
+                        send(&mut files, &mut ingest, &mut writer);
+                        writer.without_block();
+                        ingest.frame(&[], &frame, &mut writer);
                     }
-                    if !courier.batch.is_full() {
+                    if !writer.batch.is_full() {
                         continue;
                     }
                 }
@@ -149,19 +149,19 @@ impl Job {
                 Ok((Next::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            send(&mut files, &mut ingest, &mut courier);
-            // Not for each frame: the other thread writes near it.
+            send(&mut files, &mut ingest, &mut writer);
+            // Not per frame: the other thread writes to the same cache line.
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
         };
-        send(&mut files, &mut ingest, &mut courier);
-        courier.apart();
-        ingest.finish(&mut courier);
-        send(&mut files, &mut ingest, &mut courier);
-        drop(courier);
+        send(&mut files, &mut ingest, &mut writer);
+        writer.without_block();
+        ingest.finish(&mut writer);
+        send(&mut files, &mut ingest, &mut writer);
+        drop(writer);
         drop(full);
-        // Nobody waits for it when the run has failed.
+        // The receiver is gone if the run has failed.
         let _ = end.send(Finished {
             files,
             ingest,
@@ -170,29 +170,29 @@ impl Job {
     }
 }
 
-/// Send what was told of the frames since the last time.
+/// Sends the events since the last call.
 fn send<F: FnMut(Batch) -> Batch>(
     files: &mut Savefiles,
     ingest: &mut Ingest,
-    courier: &mut BatchWriter<F>,
+    writer: &mut BatchWriter<F>,
 ) {
-    courier.batch.stats = Stats {
+    writer.batch.stats = Stats {
         capture: files.stats(),
         ..ingest.stats()
     };
-    courier.batch.progress = files.progress();
-    courier.batch.warnings.extend(files.take_warnings());
-    ingest.settle(files.kept());
+    writer.batch.progress = files.progress();
+    writer.batch.warnings.extend(files.take_warnings());
+    ingest.release_block(files.kept());
     let lacks = files.lacks();
-    let block = files.exchange(courier.spare());
-    courier.send(block, lacks);
+    let block = files.exchange(writer.spare());
+    writer.send(block, lacks);
 }
 
 impl Pipeline {
-    /// Let the other thread read these files for this pipeline, which has taken no frame yet.
-    /// [`Self::read_on`] tells of it.
+    /// Moves the files to the reader thread, for this pipeline, which must not have taken a frame
+    /// yet. [`Self::read_on`] returns the results.
     #[must_use]
-    pub fn read_ahead(mut self, ahead: &ReaderThread, files: &mut Savefiles) -> Self {
+    pub fn read_ahead(mut self, thread: &ReaderThread, files: &mut Savefiles) -> Self {
         if let Mode::Messages(messages) = self.mode {
             let MessageMode { ingest, consumer } = *messages;
             let (full, batches) = sync_channel(WAITING);
@@ -210,8 +210,8 @@ impl Pipeline {
                 end,
                 stop: Arc::clone(&stop),
             };
-            // Where there is no thread to take it, reading on says so.
-            let _ = ahead.tasks.send(task);
+            // If the thread is gone, `read_on` reports it.
+            let _ = thread.tasks.send(task);
             let reading = ReaderHandle {
                 full: batches,
                 empty: taken,
@@ -225,52 +225,52 @@ impl Pipeline {
         self
     }
 
-    /// Take what the other thread has told; waits for `patience` at most.
+    /// Takes the next batch from the reader thread; waits at most `patience`.
     ///
     /// # Panics
-    /// When the other thread has.
+    /// If the reader thread panicked.
     pub fn read_on(&mut self, patience: Duration) -> ReaderEvent {
-        let Mode::Batches(behind) = &mut self.mode else {
+        let Mode::Batches(replay) = &mut self.mode else {
             return ReaderEvent::Silence;
         };
-        match behind.reading.receive(patience) {
+        match replay.reading.receive(patience) {
             Ok(batch) => {
-                let (progress, warnings) = behind.take(batch);
+                let (progress, warnings) = replay.take(batch);
                 ReaderEvent::Read(progress, warnings)
             }
             Err(RecvTimeoutError::Timeout) => ReaderEvent::Silence,
-            Err(RecvTimeoutError::Disconnected) => match behind.reading.end.recv() {
+            Err(RecvTimeoutError::Disconnected) => match replay.reading.end.recv() {
                 Ok(Finished {
                     mut files,
                     ingest,
                     result,
                 }) => {
-                    behind.stats = Stats {
+                    replay.stats = Stats {
                         capture: files.stats(),
                         ..ingest.stats()
                     };
                     ReaderEvent::Finished(files, result)
                 }
-                // It has said why.
+                // The thread has already printed its panic message.
                 Err(_) => panic::resume_unwind(Box::new("the thread that reads ahead is gone")),
             },
         }
     }
 
-    /// The other thread is to read no further. What it has read is still told.
+    /// Stops the reader thread. The events of what it has read are still delivered.
     pub fn stop_reading(&mut self) {
-        if let Mode::Batches(behind) = &mut self.mode {
-            behind.reading.stop.store(true, Ordering::Relaxed);
+        if let Mode::Batches(replay) = &mut self.mode {
+            replay.reading.stop.store(true, Ordering::Relaxed);
         }
     }
 }
 
 impl ReaderHandle {
-    /// The next batch; waits for `patience` at most.
+    /// The next batch; waits at most `patience`.
     fn receive(&mut self, patience: Duration) -> Result<Batch, RecvTimeoutError> {
-        // A thread that sleeps has to be woken by the one that reads, each time. One that found a
-        // batch while it was awake stays awake for a moment; where that was in vain, blocks take
-        // longer than that, and it sleeps at once until it is late again.
+        // Waking a sleeping thread costs the reader a system call. So this spins adaptively: after
+        // a batch that came while spinning, it spins up to `LOOKS` times before it blocks. After a
+        // vain spin it blocks at once, until a batch is ready again without waiting.
         let mut looks = if patience.is_zero() { 1 } else { self.looks };
         loop {
             match self.full.try_recv() {
@@ -296,7 +296,7 @@ impl ReaderHandle {
 }
 
 impl Drop for ReaderHandle {
-    /// A run that failed does not wait for the other thread.
+    /// Stops the reader thread without waiting for it.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,6 @@
 //! Replays the batches of the reader thread into the consumer, in the order of their events.
+//!
+//! The calls are the same as those of [`super::ingest`] in a run with one thread.
 
 use crate::capture::{Progress, Warning};
 use crate::frame::Timestamp;
@@ -12,7 +14,7 @@ use super::reader_thread::ReaderHandle;
 pub(super) struct BatchReplay {
     pub(super) consumer: Consumer,
     pub(super) reading: ReaderHandle,
-    /// The other thread's counters, when it last told.
+    /// The reader thread's counters, as of its last batch.
     pub(super) stats: Stats,
 }
 
@@ -25,21 +27,21 @@ impl BatchReplay {
         }
     }
 
-    /// Take all that a batch tells.
+    /// Consumes a batch.
     pub(super) fn take(&mut self, mut batch: Batch) -> (Option<Progress>, Vec<Warning>) {
         self.stats = batch.stats;
         let kept = self.consumer.selector.outputs.keep(&batch);
         self.consumer.selector.no_match_in = batch.no_match_in();
         let (mut flows, mut packets) = (batch.flows.iter(), batch.packets.iter());
-        let (mut quiet, mut fragments) = (batch.quiet.iter(), batch.fragments.iter());
+        let (mut ticks, mut fragments) = (batch.ticks.iter(), batch.fragments.iter());
         for record in &batch.records {
-            for now in quiet.by_ref().take(record.quiet as usize) {
-                self.quiet(*now);
+            for now in ticks.by_ref().take(record.ticks_before as usize) {
+                self.tick(*now);
             }
-            if record.ticks {
+            if record.advances {
                 self.consumer.time(record.now);
             }
-            if record.due {
+            if record.timers_due {
                 self.consumer.run_timers(record.now);
             }
             if record.packet
@@ -68,22 +70,22 @@ impl BatchReplay {
                 }
             }
         }
-        for now in quiet {
-            self.quiet(*now);
+        for now in ticks {
+            self.tick(*now);
         }
-        // The memory is used again.
+        // The block's memory will be reused.
         self.consumer.selector.no_match_in = 0..0;
         let news = (batch.progress, std::mem::take(&mut batch.warnings));
         if kept.is_some() {
             batch.block = self.consumer.selector.outputs.spare().into();
         }
-        // Where the other thread is gone nobody wants it.
+        // The receiver is gone if the reader thread has ended.
         let _ = self.reading.empty.send(batch);
         news
     }
 
-    /// A moment at which nothing was told.
-    fn quiet(&mut self, now: Timestamp) {
+    /// A clock tick without an event.
+    fn tick(&mut self, now: Timestamp) {
         self.consumer.time(now);
         self.consumer.run_timers(now);
     }

@@ -1,5 +1,7 @@
-//! From what is said to what is shown: numbers, searches, pairs questions with answers, and calls
-//! the renderer.
+//! The *selector*: turns message events into hits. It numbers messages, matches them, pairs
+//! requests with responses, and calls the outputs.
+//!
+//! Its pools and byte counts are bounded by the constants here and in [`crate::limits`].
 
 mod decide;
 mod exchanges;
@@ -37,64 +39,64 @@ pub(super) use options::SelectOptions;
 use pending::Pending;
 pub use pending::PendingRequest;
 
-/// The place where messages come in and hits go out.
+/// Consumes message events and emits hits.
 pub(super) struct Selector {
     options: SelectOptions,
     pub(super) outputs: Outputs,
-    /// Lent to the flow in hand. In one piece, since that happens for each event.
+    /// Lent to the flow in process. Boxed, because this happens for each event.
     dissecting: Option<Box<Dissecting>>,
     pub(super) output: OutputStats,
     last_number: u64,
-    /// Open messages that are not used now, with their buffers.
+    /// A pool of open messages with their buffers.
     #[allow(clippy::vec_box, reason = "the boxes move between here and the flows")]
-    spare: Vec<Box<OpenMessage>>,
-    /// Conversations of flows that are over, as new.
-    quiet: Vec<FlowDissector>,
-    /// Room for open exchanges that no flow needs now.
-    rooms: Vec<VecDeque<Exchange>>,
-    /// Flows with something that time alone ends, in the order of their moments.
+    message_pool: Vec<Box<OpenMessage>>,
+    /// A pool of flow dissectors, reset.
+    dissector_pool: Vec<FlowDissector>,
+    /// A pool of buffers for open exchanges.
+    exchange_pool: Vec<VecDeque<Exchange>>,
+    /// Flows with a timer, in the order of their due times.
     timers: VecDeque<(Timestamp, (u32, u64))>,
-    /// Bytes of bursts that wait for a match to be decided.
-    held: usize,
-    /// Answers still to come to questions that were shown.
+    /// Bytes of bursts held until a match is decided.
+    held_bytes: usize,
+    /// Responses still expected for requests that were shown.
     responses_expected: u64,
-    /// Neighbours still to come behind the last hits.
+    /// Context messages still to be shown after the last hits.
     after_context_left: u64,
-    /// Bytes of kept questions.
-    kept: usize,
-    /// Questions without an answer, by number, for those who ask what is waited for.
+    /// Bytes of kept requests.
+    kept_bytes: usize,
+    /// Shown requests without a response, by number, for reports of what is awaited.
     waiting: Pending,
     /// Failures of connections are records.
     pub(super) wants_failures: bool,
-    /// Failures that are to be shown.
+    /// Failures to be shown.
     failures: Failures,
-    /// What ends the direction in hand.
+    /// What ended the direction in process.
     cause: Option<Cause>,
-    /// Bytes of a server were seen: who answers is captured as well.
-    hears_servers: bool,
-    /// The latest moment.
+    /// Bytes of a server were captured: so the responding side is part of the capture.
+    server_captured: bool,
+    /// The latest capture time.
     pub(super) now: Timestamp,
-    /// The renderer wants to know it.
+    /// The renderer needs clock ticks.
     pub(super) wants_ticks: bool,
-    /// Frames of the fragments that the datagram in hand was put together from.
+    /// Frames of the fragments that the current datagram was reassembled from; empty for a packet.
     pub(super) fragments: Vec<u64>,
-    /// Where the bytes in hand begin in their stream.
+    /// The stream offset of the current bytes.
     at: u64,
-    /// Addresses of bytes in which no match begins: another thread has looked at them.
+    /// Addresses of bytes in which no match begins, as found by the reader thread.
     pub(super) no_match_in: Range<usize>,
 }
 
-/// Which events without bytes are needed; those with bytes always are.
+/// Which events without bytes are needed. Events with bytes always are.
 #[derive(Clone, Copy)]
 pub(super) struct Interest {
     /// Packets without payload.
     no_payload: bool,
-    /// The ends of connections that failed before a byte was sent.
+    /// The ends of connections that failed before any bytes were sent.
     failures: bool,
 }
 
 impl Interest {
-    /// Whether an event is needed. The end of a flow of which nothing was needed is not missed: a
+    /// Whether an event is needed. The end of a flow is not needed if none of its events was, so a
     /// flood of SYNs costs the consumer nothing.
     pub(super) fn includes(
         self,
@@ -113,7 +115,7 @@ impl Interest {
     }
 }
 
-/// Whether a flow may have failed of which nothing but its SYN was seen, and a RST.
+/// Whether a flow with nothing but its SYN, and perhaps a RST, may have failed.
 fn may_have_failed(flow: &Flow, now: Timestamp) -> bool {
     unanswered_syn(flow).is_some_and(|syn| flow.reset.is_some() || may_be_silent(flow, syn, now))
 }
@@ -124,25 +126,26 @@ fn unanswered_syn(flow: &Flow) -> Option<Timestamp> {
     syn.filter(|_| answered.is_none())
 }
 
-/// Whether the answer to a SYN was waited for: the SYN was sent again, or it is long ago.
+/// Whether the wait for a SYN-ACK was long enough: the SYN was retransmitted, or is long ago.
 fn may_be_silent(flow: &Flow, syn: Timestamp, now: Timestamp) -> bool {
     flow.handshake.repeats > 0 || now.since(syn) >= time::EMBRYO
 }
 
-/// What the dissectors of all flows share.
+/// State that the dissectors of all flows share.
 #[derive(Default)]
 struct Dissecting {
     stats: DissectStats,
-    /// What their decoders hold.
+    /// The memory of their decoders.
     decoders: Budget,
     /// Those of [`SelectOptions::limits`]: here they are lent, which a copy for each event is not
     /// worth.
     limits: Limits,
 }
 
-/// Bytes that the search learns from, at least: in less the time for them is not in the search.
+/// The least number of bytes that the query's statistics learn from: with fewer, the search is not
+/// where the time goes.
 const LESSON: usize = 64;
-/// Open messages, and rooms for exchanges, kept for use again.
+/// The size of each pool of reusable objects.
 const SPARE: usize = 64;
 
 impl Selector {
@@ -159,18 +162,18 @@ impl Selector {
             dissecting: Some(dissecting),
             output: OutputStats::default(),
             last_number: 0,
-            spare: Vec::new(),
-            quiet: Vec::new(),
-            rooms: Vec::new(),
+            message_pool: Vec::new(),
+            dissector_pool: Vec::new(),
+            exchange_pool: Vec::new(),
             timers: VecDeque::new(),
-            held: 0,
+            held_bytes: 0,
             responses_expected: 0,
             after_context_left: 0,
-            kept: 0,
+            kept_bytes: 0,
             waiting: Pending::default(),
             failures: Failures::default(),
             cause: None,
-            hears_servers: false,
+            server_captured: false,
             now: Timestamp::default(),
             wants_ticks,
             fragments: Vec::new(),
@@ -179,13 +182,13 @@ impl Selector {
         }
     }
 
-    /// What the dissectors counted.
+    /// The counters of the dissectors.
     pub(super) fn dissected(&self) -> DissectStats {
         let counted = self.dissecting.as_ref();
         counted.map_or_else(DissectStats::default, |dissecting| dissecting.stats)
     }
 
-    /// What was shown, and what was not.
+    /// The counters of search and output.
     pub(super) fn counted(&self) -> OutputStats {
         OutputStats {
             pending: self.left().0,
@@ -199,7 +202,7 @@ impl Selector {
         }
     }
 
-    /// What the selector needs of events that bring no bytes.
+    /// Which events without bytes the selector needs.
     pub(super) fn interest(&self) -> Interest {
         Interest {
             no_payload: self.options.show_empty,
@@ -212,7 +215,7 @@ impl Selector {
         self.options.show_empty
     }
 
-    /// It is `now`.
+    /// Advances the clock to `now`.
     pub(super) fn at(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         if self.wants_ticks {
@@ -224,12 +227,12 @@ impl Selector {
         }
     }
 
-    /// Nothing more can be shown: `max_count` is reached, and no companion or neighbour is awaited.
+    /// Nothing more can be shown: `max_count` is reached, and no companion or context is awaited.
     pub(super) fn is_done(&self) -> bool {
         !self.is_taking() && self.responses_expected == 0 && self.after_context_left == 0
     }
 
-    /// Take what the reassembler says of a flow.
+    /// Consumes a stream event.
     pub(super) fn event(
         &mut self,
         flow: &Flow,
@@ -284,8 +287,8 @@ impl Selector {
                 self.at = offset;
                 tracking.reached[dir.index()] = offset + bytes.len() as u64;
                 match dir {
-                    Direction::ToServer => tracking.spoke = by.ts,
-                    Direction::ToClient => self.hears_servers = true,
+                    Direction::ToServer => tracking.client_data_at = by.ts,
+                    Direction::ToClient => self.server_captured = true,
                 }
                 by.ts
             }
@@ -296,7 +299,7 @@ impl Selector {
                 conversation.skip();
                 return self.skip_datagram(tracking);
             }
-            // Nothing was said that could end. (What ends by a FIN or a RST may be a failure.)
+            // Nothing open that could end. (A FIN or a RST may be a failure.)
             StreamEvent::End {
                 how: Ending::Abandoned | Ending::Capture,
                 ..
@@ -318,7 +321,7 @@ impl Selector {
         } = &mut *dissecting;
         if matches!(event, StreamEvent::Data { .. })
             && conversation.is_new()
-            && let Some(other) = self.quiet.pop()
+            && let Some(other) = self.dissector_pool.pop()
         {
             *conversation = other;
         }
@@ -328,13 +331,20 @@ impl Selector {
         let resumed = tracking.resumed(event);
         let event = resumed.as_ref().unwrap_or(event);
         if let StreamEvent::Data { dir, by, .. } = *event
-            && self.wants_frames()
+            && self.records_frames()
         {
-            self.bring(tracking, dir, by);
+            self.note_pending(tracking, dir, by);
         }
-        conversation.on_event(limits, decoders, stats, flow, event, &mut |id, by, said| {
-            self.said(flow, tracking, id, by, said);
-        });
+        conversation.on_event(
+            limits,
+            decoders,
+            stats,
+            flow,
+            event,
+            &mut |id, by, event| {
+                self.message_event(flow, tracking, id, by, event);
+            },
+        );
         self.dissecting = Some(dissecting);
         keep_pending_frames(tracking, conversation);
         if let StreamEvent::Gap { dir, .. } = *event {
@@ -349,8 +359,7 @@ impl Selector {
             let other = tracking.ended[dir.reverse().index()];
             tracking.ended[dir.index()] = true;
             if other {
-                // The flow is remembered for a while, for what comes late; what was said in it is
-                // not.
+                // The flow is kept for late packets for a while, but its messages have ended.
                 tracking.pending_frames = None;
                 return self.retire(conversation);
             }
@@ -388,25 +397,25 @@ impl Selector {
         tracking.shed = [true; 2];
     }
 
-    /// Nothing more is said in a conversation: the next flow may have it.
+    /// Takes back a flow dissector, for reuse by another flow.
     fn retire(&mut self, conversation: &mut FlowDissector) {
         if conversation.is_new() {
             return;
         }
         let mut old = std::mem::take(conversation);
-        if self.quiet.len() < SPARE {
+        if self.dissector_pool.len() < SPARE {
             old.reset();
-            self.quiet.push(old);
+            self.dissector_pool.push(old);
         }
     }
 
-    /// Number, and slot and id of the flow, of the oldest question that was shown and has no
-    /// answer.
+    /// The oldest request that was shown and has no response: its number, and slot and id of its
+    /// flow.
     pub(super) fn oldest(&self) -> Option<(u64, (u32, u64))> {
         self.waiting.oldest()
     }
 
-    /// Questions that were shown and are left without an answer: how many, and the first of them.
+    /// The number of requests that were shown and got no response, and the first of them.
     pub(super) fn left(&self) -> (u64, &[PendingRequest]) {
         self.waiting.left()
     }
@@ -422,7 +431,7 @@ impl Selector {
         self.last_number
     }
 
-    /// A direction ended: a match at the very end of its text is decided now.
+    /// A direction ended: decides a match at the very end of its text.
     fn end_of(
         &mut self,
         flow: &Flow,
@@ -443,7 +452,7 @@ impl Selector {
         }
     }
 
-    /// The flow is forgotten.
+    /// The flow is removed.
     fn over(&mut self, flow: &Flow, tracking: &mut Tracking, how: Ending) {
         if let Some(syn) = unanswered_syn(flow)
             && may_be_silent(flow, syn, self.now)
@@ -454,10 +463,10 @@ impl Selector {
         if let Some(neighbours) = &mut tracking.neighbours {
             self.after_context_left -= neighbours.context.give_up() as u64;
             let requests = neighbours.requests.iter();
-            self.kept -= requests
+            self.kept_bytes -= requests
                 .map(|kept| kept.size())
                 .sum::<usize>()
-                .min(self.kept);
+                .min(self.kept_bytes);
         }
     }
 }

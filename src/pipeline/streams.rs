@@ -1,10 +1,10 @@
-//! `--streams DIR`: each direction of each TCP connection as a file of its bytes, and a list of the
-//! holes in them.
+//! `--streams DIR`: one file of bytes per direction of each TCP connection, and an index of the
+//! gaps in them.
 //!
-//! Files are named as tcpflow 1.6 names them: source address and port, destination address and
-//! port; IPv4 addresses and ports are padded with zeros, IPv6 addresses are short. Behind that
-//! stand `--` and the number of the VLAN, if there is one, and when the same name is used again,
-//! `c1`, `c2` and so on. A file is never written over.
+//! The files are named like those of tcpflow 1.6: source address and port, destination address and
+//! port. IPv4 addresses and ports are zero-padded, IPv6 addresses are short. Then come `--` and the
+//! VLAN number, if there is one, and, if the name is already used, `c1`, `c2` and so on. Existing
+//! files are never overwritten.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -27,40 +27,40 @@ use crate::unwritten::Unwritten;
 
 /// The folder that streams are written to.
 pub struct Streams {
-    /// Its name, for errors.
+    /// Its path, for errors.
     path: PathBuf,
-    /// Where files are made: the opened folder, whatever becomes of its path and of our rights. The
-    /// sandbox allows opening below it and nowhere else.
+    /// The opened folder. It stays valid if its path or the process's rights change. The sandbox
+    /// allows opening files below it and nowhere else.
     folder: File,
     index: BufWriter<File>,
     fill_gaps: bool,
     files: HashMap<(u64, Direction), Stream>,
-    /// Streams whose file is open, those used longest ago first; one may stand here more than once.
+    /// Streams with an open file, least recently used first. A stream may occur more than once.
     open: VecDeque<(u64, Direction)>,
     opened: usize,
 }
 
-/// One direction.
+/// One direction of a connection.
 struct Stream {
     name: String,
     file: Option<BufWriter<File>>,
-    /// Bytes that lie in front of the next one, holes included.
+    /// The offset of the next byte, gaps included.
     at: u64,
-    /// The file ends in a hole.
+    /// The file ends in a gap.
     hollow: bool,
 }
 
-/// Files that are open at once.
+/// The number of files that are open at once.
 const OPEN: usize = 128;
-/// Bytes gathered for each of them.
+/// The write buffer per open file, in bytes.
 const GATHERED: usize = 16 << 10;
 
 impl Streams {
-    /// Make the folder if it is not there, and begin its index. All that is made is shown to `own`,
-    /// who may give it away.
+    /// Creates the folder if it is missing, and its index. `own` is called with each new file and
+    /// may change its owner.
     ///
     /// # Errors
-    /// Those of making files; one is that the folder has an index.
+    /// Errors of creating files. One is that the folder already has an index.
     pub fn create(
         folder: &Path,
         fill_gaps: bool,
@@ -83,19 +83,19 @@ impl Streams {
         })
     }
 
-    /// The folder in which files will be made.
+    /// The folder in which the files are created.
     #[must_use]
     pub fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
 
-    /// Take what is said of a flow.
+    /// Writes an event of a flow.
     pub(super) fn event(&mut self, flow: &Flow, event: &StreamEvent<'_>) -> io::Result<()> {
         let result = self.take(flow, event);
         result.map_err(|error| Unwritten::wrap(&self.path, error))
     }
 
-    /// Write what is gathered.
+    /// Writes all buffered data.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let result = self.close();
         result.map_err(|error| Unwritten::wrap(&self.path, error))
@@ -125,7 +125,8 @@ impl Streams {
                 let fill = self.fill_gaps;
                 let stream = self.ready(flow, dir)?;
                 if let (true, Some(file)) = (fill, &mut stream.file) {
-                    // Not written: the file system keeps a hole, of whatever size.
+                    // Seeks instead of writing, so that the file system stores a sparse hole of any
+                    // size.
                     io::Seek::seek(file, io::SeekFrom::Current(i64::try_from(len).unwrap_or(0)))?;
                     stream.at += len;
                     stream.hollow = true;
@@ -159,7 +160,7 @@ impl Streams {
             .get(&key)
             .is_none_or(|stream| stream.file.is_none())
         {
-            self.make_room()?;
+            self.close_oldest()?;
             let stream = match self.files.remove(&key) {
                 Some(stream) => Stream {
                     file: Some(again(&self.folder, &stream.name)?),
@@ -176,8 +177,8 @@ impl Streams {
             .ok_or_else(|| io::Error::other("the stream's file is gone"))
     }
 
-    /// Close files until there is room for one more.
-    fn make_room(&mut self) -> io::Result<()> {
+    /// Closes files until one more may be opened.
+    fn close_oldest(&mut self) -> io::Result<()> {
         while self.opened >= OPEN || self.open.len() > 2 * OPEN {
             let Some(oldest) = self.open.pop_front() else {
                 break;
@@ -192,14 +193,14 @@ impl Streams {
         Ok(())
     }
 
-    /// A file with a name that is free.
+    /// Creates a file under the first free name.
     fn begin(&self, flow: &Flow, dir: Direction) -> io::Result<Stream> {
         let pair = name(flow.source(dir), flow.destination(dir), flow.path);
         let numbered = |number: u64| match number {
             0 => pair.clone(),
             number => format!("{pair}c{number}"),
         };
-        // Numbers are given in their order, so the first free one is found by halving.
+        // Numbers are assigned in order, so the first free one is found by binary search.
         let taken = |number: u64| {
             let name = numbered(number);
             fstatat(&self.folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
@@ -241,7 +242,8 @@ impl Stream {
     }
 }
 
-/// A new file. Like [`again`] it follows no link and opens only to write: the sandbox wants it so.
+/// Creates a file. Like [`again`], it follows no link and opens for writing only, as the sandbox
+/// requires.
 fn fresh(folder: &File, name: &str) -> io::Result<File> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -249,7 +251,7 @@ fn fresh(folder: &File, name: &str) -> io::Result<File> {
     Ok(File::from(openat(folder, name, flags, mode)?))
 }
 
-/// A file of ours, to go on at its end.
+/// Reopens one of our files for appending.
 fn again(folder: &File, name: &str) -> io::Result<BufWriter<File>> {
     let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = File::from(openat(folder, name, flags, Mode::empty())?);
@@ -257,8 +259,8 @@ fn again(folder: &File, name: &str) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(GATHERED, file))
 }
 
-/// The folder, opened; it and the folders above it are made where they are missing. It is no
-/// symbolic link: the place may be somebody else's, and we may be root.
+/// Opens the folder; creates it and its parents if they are missing. A symbolic link is rejected,
+/// because the location may belong to another user while this process is root.
 fn place(path: &Path, own: &dyn Fn(&File) -> io::Result<()>) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let missing = match openat(AT_FDCWD, path, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
@@ -288,7 +290,7 @@ fn place(path: &Path, own: &dyn Fn(&File) -> io::Result<()>) -> io::Result<File>
         flags | OFlag::O_NOFOLLOW,
         Mode::empty(),
     )?);
-    // Only what was just made is given away, not what somebody has put into its place.
+    // Only the directory just made changes its owner, not one that somebody put in its place.
     let mut entries = Dir::openat(&made, ".", flags, Mode::empty())?;
     if entries.iter().count() > 2 {
         return Err(io::ErrorKind::AlreadyExists.into());
@@ -309,7 +311,7 @@ fn name(src: Endpoint, dst: Endpoint, path: u32) -> String {
     format!("{}-{}{vlan}", end(src), end(dst))
 }
 
-/// As `inet_ntop` writes it: also what lies in `::/96` ends as an IPv4 address does.
+/// The form of `inet_ntop`: addresses in `::/96` end like an IPv4 address.
 fn short(addr: Ipv6Addr) -> String {
     match addr.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {

@@ -37,7 +37,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Parses `GET host/path`, which is cut after [`Title::ROOM`] bytes.
+    /// Of `GET host/path`, which is cut after [`Title::CAPACITY`] bytes.
     fn of_title(title: &'a [u8]) -> Option<Self> {
         let text = title.utf8_chunks().next()?.valid();
         let (method, place) = text.split_once(' ')?;
@@ -47,7 +47,7 @@ impl<'a> Request<'a> {
         };
         let (host, target) = place.split_at_checked(path)?;
         let mut target = Cow::Borrowed(target);
-        if title.len() >= Title::ROOM || text.len() < title.len() {
+        if title.len() >= Title::CAPACITY || text.len() < title.len() {
             target.to_mut().push_str("...");
         }
         Some(Self {

@@ -76,8 +76,8 @@ fn service_hints(input: &NoTraffic<'_>, terms: &FilterTerms, lines: &mut Vec<Str
         }
         return;
     };
-    // An IPv6-only service listens on one of its IPv6 addresses; one on `::` usually serves IPv4
-    // too.
+    // A service that listens only on IPv6 addresses. A listener on `::` usually serves IPv4 as
+    // well.
     let six = |listener: &&&ListeningSocket| listener.address.is_ipv6();
     if terms.only_ipv4
         && let Some(listener) = here.iter().find(six)

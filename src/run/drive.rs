@@ -1,5 +1,7 @@
-//! The loops: from a source into the pipeline, frame by frame or behind another thread, until
-//! something ends it.
+//! The loops that move frames from a source into the pipeline, or batches from the reader thread.
+//!
+//! A loop ends at the end of the source, on a signal, on an error, or when nothing more can be
+//! shown.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -15,18 +17,18 @@ use crate::render::{Ending, Renderer};
 use super::diagnose::Schedule;
 use super::losses::Losses;
 use super::notes::Notes;
-use super::progress::Gauge;
+use super::progress::ProgressLine;
 use super::signals::Signals;
 use super::status::Watch;
 
-/// How often what was gathered is written, and losses are looked for.
+/// Interval for flushing the output and checking for losses.
 const FLUSH: Duration = Duration::from_millis(50);
 const LOSSES: Duration = Duration::from_secs(2);
-/// How long another thread is waited for, between two looks at signals.
+/// Time to wait for the reader thread between two checks for signals.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// How long the other thread, which is to end, is waited for when it tells nothing.
+/// Time to wait for a reader thread that should stop and sends nothing.
 const LOST: Duration = Duration::from_secs(2);
-/// Frames between two looks at the clock, in a file.
+/// Frames between two clock readings, in a file.
 const FRAMES: u32 = 4096;
 
 /// Why a run ended early.
@@ -35,23 +37,23 @@ pub(super) enum Ended {
     Output(io::Error),
 }
 
-/// What drives frames from a source through a pipeline, and looks after everything else meanwhile.
+/// Drives frames from a source through a pipeline, with all periodic tasks.
 pub(super) struct Drive {
     pub(super) live: bool,
-    /// Shows what is waited for.
+    /// The status line of awaited responses.
     pub(super) watch: Option<Watch>,
-    /// Shows how far a file is.
-    pub(super) gauge: Option<Gauge>,
+    /// The progress line of a file.
+    pub(super) progress_line: Option<ProgressLine>,
     pub(super) notes: Notes,
     pub(super) signals: Signals,
     pub(super) clock: Clock,
-    /// Says why nothing is shown, where somebody reads it.
+    /// The diagnosis of runs without output, on a terminal.
     pub(super) schedule: Option<Schedule>,
     pub(super) losses: Losses,
 }
 
 impl Drive {
-    /// The first of two runs that are compared, both told to one renderer.
+    /// Drives the first of two compared runs. Both use the same renderer.
     pub(super) fn first(
         &mut self,
         first: First,
@@ -85,8 +87,8 @@ impl Drive {
         }
     }
 
-    /// Take what another thread tells of files.
-    pub(super) fn behind(
+    /// Consumes the batches of the reader thread.
+    pub(super) fn batches(
         &mut self,
         files: &mut Savefiles,
         pipeline: &mut Pipeline,
@@ -94,27 +96,27 @@ impl Drive {
         let mut flushed = Instant::now();
         let mut ending = Ending::Source;
         let mut dry = false;
-        let mut told = Instant::now();
+        let mut received = Instant::now();
         loop {
             if self.signals.stop() {
                 self.notes.interrupted(&self.signals);
                 pipeline.stop_reading();
                 ending = Ending::Stopped;
-                // It tells what it has read, unless it is lost in something.
-                if dry && told.elapsed() >= LOST {
+                // The reader thread delivers what it has read, unless it is stuck.
+                if dry && received.elapsed() >= LOST {
                     return Ok(ending);
                 }
             }
-            // What was gathered is written before anything is waited for.
+            // Pending output is flushed before waiting.
             match pipeline.read_on(if dry { PATIENCE } else { Duration::ZERO }) {
                 ReaderEvent::Read(progress, warnings) => {
                     dry = false;
-                    told = Instant::now();
-                    if let Some(gauge) = &mut self.gauge {
-                        gauge.look(progress);
+                    received = Instant::now();
+                    if let Some(progress_line) = &mut self.progress_line {
+                        progress_line.look(progress);
                     }
                     if !warnings.is_empty() {
-                        // It is about what came behind what was told.
+                        // The warning concerns later input: flush pending output first.
                         pipeline.flush();
                     }
                     for warning in warnings {
@@ -207,8 +209,8 @@ impl Drive {
                 flushed = Instant::now();
                 pipeline.flush();
             }
-            if let Some(gauge) = &mut self.gauge {
-                gauge.look(input.source().progress());
+            if let Some(progress_line) = &mut self.progress_line {
+                progress_line.look(input.source().progress());
             }
             if self.live && looked.elapsed() >= LOSSES {
                 looked = Instant::now();
@@ -223,7 +225,7 @@ impl Drive {
     }
 }
 
-/// Capture time while nothing is captured: the last packet's, and what has passed since.
+/// Capture time while no packet comes: the time of the last packet plus the time since.
 #[derive(Default)]
 pub(super) struct Clock(Option<(Timestamp, Instant)>);
 

@@ -1,4 +1,6 @@
-//! Lost packets, told while they are lost.
+//! Reports lost packets during a live run.
+//!
+//! Reports only new losses, with the rate since the last check.
 
 use std::time::Instant;
 
@@ -6,37 +8,37 @@ use crate::stats::CaptureStats;
 
 use super::diagnose::{PacketLoss, packet_loss};
 
-/// Tells of lost packets, whenever there are more.
+/// Reports lost packets whenever there are more.
 pub(super) struct Losses {
     filter: Option<String>,
-    /// Bytes of the kernel's buffer.
+    /// Size of the kernel's buffer in bytes.
     buffer: usize,
-    told: u64,
-    /// Packets that had come when it was last looked, and when that was.
-    came: (u64, Instant),
+    reported: u64,
+    /// Packet count at the last check, and its time.
+    arrived: (u64, Instant),
 }
 
 impl Losses {
-    /// Nothing was told yet.
+    /// The state before any report.
     pub(super) fn new(filter: Option<String>, buffer: usize) -> Self {
         Self {
             filter,
             buffer,
-            told: 0,
-            came: (0, Instant::now()),
+            reported: 0,
+            arrived: (0, Instant::now()),
         }
     }
 
-    /// What there is to say now.
+    /// The report that is due now, if any.
     pub(super) fn look(&mut self, now: &CaptureStats) -> Option<Vec<String>> {
-        let came = now.frames.saturating_add(now.dropped);
-        let (before, at) = std::mem::replace(&mut self.came, (came, Instant::now()));
+        let arrived = now.frames.saturating_add(now.dropped);
+        let (before, at) = std::mem::replace(&mut self.arrived, (arrived, Instant::now()));
         let seconds = at.elapsed().as_secs_f64().max(0.001);
-        let rate = came.saturating_sub(before) as f64 / seconds;
-        if now.dropped <= self.told {
+        let rate = arrived.saturating_sub(before) as f64 / seconds;
+        if now.dropped <= self.reported {
             return None;
         }
-        self.told = now.dropped;
+        self.reported = now.dropped;
         Some(packet_loss(&PacketLoss {
             dropped: now.dropped,
             captured: now.frames,

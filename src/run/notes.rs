@@ -1,5 +1,6 @@
-//! What is said on standard error: banner, hints, warnings, what is waited for, the closing
-//! summary.
+//! Messages on standard error: banner, hints, warnings, awaited responses, and the closing summary.
+//!
+//! Each message is one write, so that messages of other programs do not split it.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -14,24 +15,24 @@ use super::diagnose;
 use super::signals::Signals;
 use super::status::StatusLine;
 
-/// What is said on standard error.
+/// The writer of messages on standard error.
 #[derive(Clone)]
 pub(super) struct Notes {
     pub(super) quiet: bool,
     pub(super) color: bool,
     pub(super) line: StatusLine,
-    /// Secrets are hidden in what is said of messages.
+    /// Secrets are masked in the titles of messages.
     pub(super) redact: bool,
 }
 
 impl Notes {
-    fn say(&self, kind: &str, color: u8, text: &str) {
-        self.say_all(kind, color, text, &[]);
+    fn write_line(&self, kind: &str, color: u8, text: &str) {
+        self.write_lines(kind, color, text, &[]);
     }
 
-    /// A message of several lines. Each message is one write: what another program writes to the
-    /// same terminal stands before it or after it.
-    fn say_all(&self, kind: &str, color: u8, first: &str, more: &[String]) {
+    /// A message of several lines, in one write: output of another program on the same terminal
+    /// comes before or after it, not inside.
+    fn write_lines(&self, kind: &str, color: u8, first: &str, more: &[String]) {
         let kind = match (kind.is_empty(), self.color) {
             (true, _) => String::new(),
             (_, true) => format!("\x1b[{color}m{kind}:\x1b[0m "),
@@ -45,7 +46,7 @@ impl Notes {
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// A signal ends the run: what the terminal shows of the key stands in a line of its own.
+    /// A signal ends the run: the terminal's echo of the key gets a line of its own.
     #[cold]
     pub(super) fn interrupted(&self, signals: &Signals) {
         if signals.key() && io::stderr().is_terminal() && !self.line.clear() {
@@ -65,20 +66,20 @@ impl Notes {
             parts.push("every message with content".into());
         }
         parts.push("Ctrl-C stops".into());
-        self.say("", 0, &parts.join(" · "));
+        self.write_line("", 0, &parts.join(" · "));
     }
 
-    /// Hints are for people: only on a terminal.
+    /// A hint: written only to a terminal.
     pub(super) fn hint(&self, text: &str) {
         if !self.quiet && io::stderr().is_terminal() {
-            self.say("hint", 36, text);
+            self.write_line("hint", 36, text);
         }
     }
 
-    /// What comes of waiting; what the output is, or is not.
+    /// A remark on the output or the wait.
     pub(super) fn remark(&self, text: &str) {
         if !self.quiet {
-            self.say("", 0, text);
+            self.write_line("", 0, text);
         }
     }
 
@@ -88,18 +89,18 @@ impl Notes {
             && !self.quiet
             && io::stderr().is_terminal()
         {
-            self.say_all("hint", 36, first, more);
+            self.write_lines("hint", 36, first, more);
         }
     }
 
     pub(super) fn warn(&self, text: &str) {
-        self.say("warning", 33, text);
+        self.write_line("warning", 33, text);
     }
 
     /// A warning of several lines.
     pub(super) fn warn_lines(&self, lines: &[String]) {
         if let Some((first, more)) = lines.split_first() {
-            self.say_all("warning", 33, first, more);
+            self.write_lines("warning", 33, first, more);
         }
     }
 
@@ -123,10 +124,10 @@ impl Notes {
         line.push_str(&losses(stats));
         let copies = diagnose::duplicates(stats.decode.copies);
         line.extend(copies.map(|text| format!(" · {text}")));
-        self.say("", 0, &line);
+        self.write_line("", 0, &line);
     }
 
-    /// Questions that the end cut off from their answers.
+    /// Lists requests whose responses the end of the capture cut off.
     pub(super) fn left_waiting(&self, many: u64, first: &[PendingRequest], now: Timestamp) {
         if self.quiet || many == 0 {
             return;
@@ -143,7 +144,7 @@ impl Notes {
                 true => render::redacted(&request.title),
                 false => (&request.title[..]).into(),
             };
-            // Of what was not captured nobody knows how long it took.
+            // If the response was not captured, the waiting time is unknown.
             let waited = match unseen(request) {
                 true => String::new(),
                 false => format!("   {} so far", render::duration(now.since(request.since))),
@@ -165,7 +166,7 @@ impl Notes {
         if rest > 0 {
             lines.push(format!("and {rest} more"));
         }
-        self.say_all("", 0, &format!("{requests} {what}:"), &lines);
+        self.write_lines("", 0, &format!("{requests} {what}:"), &lines);
     }
 
     pub(super) fn counters(&self, stats: &Stats) {
@@ -177,11 +178,11 @@ impl Notes {
             stats.output.matched,
             losses(stats)
         );
-        self.say("", 0, &text);
+        self.write_line("", 0, &text);
     }
 }
 
-/// All that was lost, in the words of a line's parts.
+/// All losses, separated for one line.
 fn losses(stats: &Stats) -> String {
     let losses = stats.losses().into_iter();
     losses
@@ -189,14 +190,14 @@ fn losses(stats: &Stats) -> String {
         .collect()
 }
 
-/// What is known of a question that has no answer, and no more than that.
+/// What is known of a request without a response.
 fn silence(request: &PendingRequest) -> String {
-    let heard = match (request.acknowledged, request.silence) {
+    let acknowledgement = match (request.acknowledged, request.silence) {
         (true, _) => " and acknowledged",
         (false, Silence::Unseen) => "",
         (false, _) => ", not acknowledged",
     };
-    let silent = match (request.begun, request.silence, request.received) {
+    let response = match (request.begun, request.silence, request.received) {
         (true, ..) => "the answer has begun and is not over",
         (_, Silence::None, _) => "the server has not sent a byte back",
         (_, Silence::Unknown, _) => {
@@ -205,10 +206,10 @@ fn silence(request: &PendingRequest) -> String {
         (_, Silence::Unseen, false) => "no packet of the server was captured",
         (_, Silence::Unseen, true) => "an answer came, which was not captured",
     };
-    format!("{heard}; {silent}")
+    format!("{acknowledgement}; {response}")
 }
 
-/// File names, interfaces' names and titles are others' words, too.
+/// File names, interface names and titles come from outside and may contain control characters.
 pub(super) fn clean(text: &str) -> String {
     let mut out = Vec::new();
     render::Escape {
@@ -220,8 +221,7 @@ pub(super) fn clean(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// How many frames there were, and what those were that are no IP; nothing where all gave a packet
-/// that could be used or filtered.
+/// The number of frames, and the kinds of non-IP frames. `None` if every frame yielded a packet.
 fn frames(stats: &Stats) -> Option<String> {
     let decode = &stats.decode;
     let foreign = decode.foreign();
@@ -247,7 +247,7 @@ fn frames(stats: &Stats) -> Option<String> {
     Some(text)
 }
 
-/// How many packets the kernel dropped, as far as that can be known.
+/// The number of packets dropped by the kernel, possibly as an upper bound.
 fn lost(stats: &Stats) -> String {
     let most = match stats.capture.dropped_at_most {
         true => "up to ",
@@ -267,7 +267,7 @@ mod tests {
     use crate::packet::Undecoded;
 
     #[test]
-    fn frames_without_ip_are_told_by_name() {
+    fn frames_without_ip_are_listed_by_name() {
         let mut stats = Stats::default();
         stats.capture.frames = 20;
         stats.decode.packets = 5;

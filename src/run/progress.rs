@@ -1,5 +1,6 @@
-//! How far a long file is: a line on a terminal, which stands below the records and goes when one
-//! comes.
+//! The progress line of a long file, on a terminal: below the records, removed before each record.
+//!
+//! Drawn at most every [`EVERY`].
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::FileTypeExt as _;
@@ -10,25 +11,25 @@ use crate::render;
 
 use super::status::{StatusLine, columns, cut};
 
-/// Bytes on the disk that are worth a line from the start.
+/// File size in bytes from which the line is shown at once.
 const LARGE: u64 = 50 << 20;
-/// Other runs have one from here on.
+/// Running time after which it is shown for smaller files.
 const LONG: Duration = Duration::from_secs(1);
-/// How often it is drawn.
+/// Interval of drawing.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Draws the line while files are read.
-pub(super) struct Gauge {
+/// Draws the progress line while files are read.
+pub(super) struct ProgressLine {
     line: StatusLine,
     begun: Instant,
     drawn: Instant,
     columns: usize,
 }
 
-impl Gauge {
-    /// A gauge for files, where there is a person to see it. Who reads our output from a pipe may
-    /// write to the same terminal whenever it likes, and the line would stand in the middle of
-    /// that: so there is none then.
+impl ProgressLine {
+    /// The progress line for files. `None` if standard error is no terminal, or standard output is
+    /// a pipe: a program that reads our output from a pipe may write to the same terminal at any
+    /// time, even inside the line.
     pub(super) fn new(line: StatusLine, quiet: bool) -> Option<Self> {
         let now = Instant::now();
         let piped = std::fs::metadata("/dev/stdout").is_ok_and(|it| it.file_type().is_fifo());
@@ -40,7 +41,7 @@ impl Gauge {
         })
     }
 
-    /// Draw it anew when it is time to.
+    /// Draws the line if it is due.
     pub(super) fn look(&mut self, progress: Option<Progress>) {
         if self.drawn.elapsed() < EVERY {
             return;
@@ -57,7 +58,7 @@ fn is_worth(progress: &Progress, passed: Duration) -> bool {
     passed >= LONG || progress.total.is_some_and(|total| total >= LARGE)
 }
 
-/// `12 % · 312 MiB of 2.5 GiB · 410 MiB/s · 5 s left`; what is not known is left out.
+/// `12 % · 312 MiB of 2.5 GiB · 410 MiB/s · 5 s left`; unknown parts are omitted.
 fn text(progress: Progress, passed: Duration) -> String {
     let read = progress.read;
     let seconds = passed.as_secs_f64();
@@ -69,7 +70,7 @@ fn text(progress: Progress, passed: Duration) -> String {
     let mut parts = Vec::new();
     match progress.total.filter(|total| *total > 0) {
         Some(total) => {
-            // A file that grows while it is read.
+            // The file may grow while it is read.
             let percent = (read.saturating_mul(100) / total).min(100);
             parts.push(format!("{percent} %"));
             parts.push(format!("{} of {}", render::size(read), render::size(total)));
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_how_far_how_fast_and_how_long() {
+    fn it_shows_progress_rate_and_time_left() {
         const MIB: u64 = 1 << 20;
         let table = [
             (

@@ -1,4 +1,6 @@
-//! Into the sandbox: what a run takes with it, and the proof that it holds.
+//! Enters the sandbox with what a run needs, and tests that the sandbox holds.
+//!
+//! The state that [`sandbox::enter`] returns names the layers in force.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -33,11 +35,11 @@ fn sockets(live: &Live) -> Vec<i32> {
     sockets.iter().map(AsRawFd::as_raw_fd).collect()
 }
 
-/// `--sandbox-selftest`: give up rights as a run does (with a device, where we may open `lo`), and
-/// show what is refused then. It "matches" when everything is.
+/// `--sandbox-selftest`: drops privileges as a run does (with a device, if `lo` may be opened) and
+/// prints what is refused then. Returns [`Outcome::Matched`] if everything is.
 ///
 /// # Errors
-/// Rights could not be given up, or the table not be written.
+/// If privileges cannot be dropped, or the table cannot be written.
 pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
     let cannot = |error: io::Error| Problem::new(format!("the self-test cannot start: {error}"));
     let settings = LiveSettings {
@@ -55,16 +57,16 @@ pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
     };
     let state = sandbox::enter(layers, &needs, || {});
     let mut out = io::stdout();
-    let told = io::Write::write_all(
+    let written = io::Write::write_all(
         &mut out,
         format!("user: {outcome}\nsandbox: {state}\n").as_bytes(),
     );
-    // Outside of the sandbox the tries would work, and nothing is to be sent.
+    // Outside of the sandbox the attempts would succeed, and nothing may be sent.
     let devices = match (&live, layers) {
         (Ok(live), Layers::All | Layers::Seccomp) => live.sockets(),
         _ => Vec::new(),
     };
-    let held = told.and_then(|()| selftest::run(&descriptors, &devices, &mut out));
+    let held = written.and_then(|()| selftest::run(&descriptors, &devices, &mut out));
     match held {
         Ok(true) => Ok(Outcome::Matched),
         Ok(false) => Ok(Outcome::Nothing),

@@ -1,4 +1,6 @@
-//! The signals that end a run, or ask how it goes.
+//! The signals that end a run or request its status.
+//!
+//! A handler sets a flag; a second SIGINT or SIGTERM exits at once.
 
 use std::io;
 use std::sync::Arc;
@@ -10,12 +12,12 @@ use signal_hook::flag;
 use crate::cli::problem::Problem;
 use crate::stop::Stop;
 
-/// Signals, as flags. The first of those that end is a normal end; a SIGINT or SIGTERM behind it
-/// leaves at once.
+/// Signals as flags. The first ending signal ends the run normally; a SIGINT or SIGTERM after it
+/// exits at once.
 #[derive(Clone)]
 pub(super) struct Signals {
     stop: Stop,
-    /// By a key, which the terminal shows.
+    /// The signal came from a key, which the terminal echoes.
     key: Arc<AtomicBool>,
     report: Arc<AtomicBool>,
 }
@@ -46,12 +48,12 @@ impl Signals {
         self.stop.is_set()
     }
 
-    /// The flag of those that end, for all parts of a run.
+    /// The flag that ends a run, for all of its parts.
     pub(super) fn stops(&self) -> Stop {
         self.stop.clone()
     }
 
-    /// Whether a key has ended the run since it was last asked.
+    /// Whether a key has ended the run since the last call.
     pub(super) fn key(&self) -> bool {
         self.key.swap(false, Ordering::Relaxed)
     }

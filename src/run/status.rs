@@ -1,5 +1,7 @@
-//! The status line: what is waited for, live, on a terminal. It stands below the records and goes
-//! when one comes.
+//! The status line of a live run on a terminal: what it waits for. It is below the records and
+//! removed before each record.
+//!
+//! Drawn at most every [`EVERY`].
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write};
@@ -13,19 +15,19 @@ use crate::render;
 
 use super::notes::clean;
 
-/// Nanoseconds of waiting that are worth a line.
+/// Waiting time in nanoseconds from which a request is shown.
 const WORTH: i64 = 500_000_000;
-/// How often it is drawn.
+/// Interval of drawing.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// The line. Those that write to the terminal share it, and take it away first.
+/// The line. Shared by all writers to the terminal, which remove it first.
 #[derive(Clone, Default)]
 pub(super) struct StatusLine {
     stands: Rc<Cell<bool>>,
 }
 
 impl StatusLine {
-    /// Take it away, if it stands; says whether it did.
+    /// Removes the line if it is drawn; returns whether it was.
     pub(super) fn clear(&self) -> bool {
         let stood = self.stands.take();
         if stood {
@@ -40,13 +42,13 @@ impl StatusLine {
     }
 }
 
-/// A writer that takes the line away before it writes.
-pub(super) struct Above<W> {
+/// A writer that removes the line before it writes.
+pub(super) struct StatusAwareWriter<W> {
     pub(super) writer: W,
     pub(super) line: StatusLine,
 }
 
-impl<W: Write> Write for Above<W> {
+impl<W: Write> Write for StatusAwareWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.line.clear();
         self.writer.write(bytes)
@@ -57,7 +59,7 @@ impl<W: Write> Write for Above<W> {
     }
 }
 
-/// Draws the line while something is waited for.
+/// Draws the line while a response is awaited.
 pub(super) struct Watch {
     line: StatusLine,
     drawn: Instant,
@@ -65,7 +67,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A watch, where there is a person to see the line.
+    /// The watch; `None` if nobody sees the line.
     pub(super) fn new(line: StatusLine, live: bool, quiet: bool) -> Option<Self> {
         (live && !quiet && io::stderr().is_terminal()).then(|| Self {
             line,
@@ -74,7 +76,7 @@ impl Watch {
         })
     }
 
-    /// Draw it anew when it is time to; `idle` while nothing is waited for.
+    /// Draws the line if it is due. `idle` is shown while no response is awaited.
     pub(super) fn look(&mut self, pipeline: &mut Pipeline, idle: Option<&str>) {
         if self.drawn.elapsed() < EVERY {
             return;
@@ -99,27 +101,27 @@ impl Watch {
 }
 
 fn text(request: &PendingRequest, now: Timestamp) -> String {
-    let heard = match (request.begun, request.acknowledged) {
+    let state = match (request.begun, request.acknowledged) {
         (true, _) => "the answer has begun",
         (_, true) => "request acknowledged",
         _ if request.silence == Silence::Unseen => "no packet of the server was captured",
         _ => "request not acknowledged",
     };
     format!(
-        "... #{} waiting for {} · {heard} · {}",
+        "... #{} waiting for {} · {state} · {}",
         request.number,
         request.server,
         render::duration(now.since(request.since))
     )
 }
 
-/// The width of the terminal.
+/// The width of the terminal in columns.
 pub(super) fn columns() -> usize {
     let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |size| size.0.0);
     usize::from(columns)
 }
 
-/// A line that wraps could not be taken away.
+/// Cuts the text to one row, because a line that wraps could not be removed.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     text.chars().take(columns.saturating_sub(1)).collect()
 }
@@ -131,7 +133,7 @@ mod tests {
     use std::net::IpAddr;
 
     #[test]
-    fn it_says_what_is_waited_for_and_for_how_long() {
+    fn it_shows_the_awaited_request_and_its_age() {
         let end = |port: u16| Endpoint {
             addr: IpAddr::from([127, 0, 0, 1]),
             port,
@@ -167,7 +169,7 @@ mod tests {
     fn what_is_written_takes_it_away() {
         let line = StatusLine::default();
         line.stands.set(true);
-        let mut above = Above {
+        let mut above = StatusAwareWriter {
             writer: Vec::new(),
             line: line.clone(),
         };

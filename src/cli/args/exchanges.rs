@@ -1,4 +1,6 @@
-//! Options about exchanges: which, and the outputs that are made of them.
+//! Options about exchanges: conditions, and the outputs made from them.
+//!
+//! The doc comments of the fields are the help texts.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

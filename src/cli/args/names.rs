@@ -1,4 +1,6 @@
-//! The words that options take.
+//! The value names of options.
+//!
+//! The doc comments of the values are help texts.
 
 use clap::ValueEnum;
 

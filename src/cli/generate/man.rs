@@ -1,4 +1,6 @@
-//! The man page: the table of options, then what `--help` and its topics say.
+//! The man page: the table of options, then the texts of `--help` and its topics.
+//!
+//! Generated, so that it cannot differ from the help.
 
 use clap::CommandFactory as _;
 
@@ -19,7 +21,7 @@ pub(super) fn page() -> String {
     let command = Args::command();
     let man = clap_mangen::Man::new(command.clone());
     let mut out = Vec::new();
-    // Writing to a vector does not fail.
+    // Writing to a vector cannot fail.
     let _ = man.render_title(&mut out);
     let _ = man.render_name_section(&mut out);
     let mut page = String::from_utf8_lossy(&out).into_owned();
@@ -67,7 +69,7 @@ fn section(page: &mut String, name: &str, text: &str) {
     }
 }
 
-/// A section whose lines stand as they are.
+/// A section with its lines unchanged.
 fn as_typed(page: &mut String, name: &str, text: &str) {
     page.push_str(&format!(".SH {}\n.nf\n", escaped(&name.to_uppercase())));
     for line in text.lines() {
@@ -76,7 +78,7 @@ fn as_typed(page: &mut String, name: &str, text: &str) {
     page.push_str(".fi\n");
 }
 
-/// Text that roff takes as it is: no line is a request, a dash is a dash.
+/// Escapes text for roff: no line becomes a request, and a dash stays a dash.
 fn escaped(line: &str) -> String {
     let text = line.replace('\\', "\\e").replace('-', "\\-");
     let text = text

@@ -1,41 +1,42 @@
-//! The blocks of memory that remembered frames lie in: those of a file, kept as they were read, and
-//! own ones, which frames that lie elsewhere are copied into. A block goes when no frame in it is
-//! remembered.
+//! The blocks of memory that hold remembered frames: blocks of a file, kept as read, and own
+//! blocks, into which other frames are copied.
+//!
+//! A block is freed when none of its frames is remembered.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-/// Bytes of an own block.
-const ROOM: usize = 256 << 10;
+/// Capacity of an own block in bytes.
+const CAPACITY: usize = 256 << 10;
 
-/// Where a frame's bytes are.
+/// The position of a frame's bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     /// Number of the block.
     pub(super) block: u64,
-    /// Small numbers, as no block is as large as the largest record and a read buffer: many places
-    /// are remembered.
+    /// 32 bits suffice, since a block is at most the largest record plus a read buffer. Compact,
+    /// because many positions are kept.
     pub(super) start: u32,
     pub(super) len: u32,
 }
 
-/// The blocks, in the order of their numbers.
+/// The blocks in the order of their numbers.
 #[derive(Default)]
 pub(super) struct Blocks {
     full: VecDeque<Arc<Vec<u8>>>,
-    /// Number of the first of them.
+    /// The number of the first block.
     first: u64,
-    /// The own one that is being filled; its number is the one behind the last of the full ones.
+    /// The own block being filled. Its number follows that of the last full block.
     open: Vec<u8>,
-    /// One that went, to be used again.
+    /// A freed block, for reuse.
     spare: Vec<u8>,
 }
 
 impl Blocks {
-    /// Copy a frame.
+    /// Copies a frame into the open block.
     pub(super) fn copy(&mut self, bytes: &[u8]) -> Place {
-        if self.open.len() + bytes.len() > ROOM {
+        if self.open.len() + bytes.len() > CAPACITY {
             self.seal();
         }
         let (start, len) = (self.open.len() as u32, bytes.len() as u32);
@@ -44,14 +45,14 @@ impl Blocks {
         Place { block, start, len }
     }
 
-    /// Keep a block; gives its number.
+    /// Keeps a block and returns its number.
     pub(super) fn keep(&mut self, block: Arc<Vec<u8>>) -> u64 {
         self.seal();
         self.full.push_back(block);
         self.first + self.full.len() as u64 - 1
     }
 
-    /// The bytes of a place in a block that is still there.
+    /// The bytes at a position in a block that is still kept.
     pub(super) fn bytes(&self, place: Place) -> &[u8] {
         let (start, len) = (place.start as usize, place.len as usize);
         let at = place.block.checked_sub(self.first);
@@ -64,24 +65,24 @@ impl Blocks {
         bytes.unwrap_or_default()
     }
 
-    /// Let the blocks in front of the one with this number go, in which the oldest frame is: later
-    /// ones are in no earlier block.
+    /// Frees the blocks before block `number`, which contains the oldest remembered frame. Later
+    /// frames are in no earlier block.
     pub(super) fn forget_before(&mut self, number: u64) {
         while self.first < number
             && let Some(block) = self.full.pop_front()
         {
             self.first += 1;
-            if let Ok(flow_state) = Arc::try_unwrap(block) {
-                self.spare = flow_state;
+            if let Ok(buffer) = Arc::try_unwrap(block) {
+                self.spare = buffer;
             }
         }
     }
 
-    /// The memory of a block that went, if there is one and it is no larger than usual.
+    /// A freed buffer for reuse; empty if there is none or it is unusually large.
     pub(super) fn spare(&mut self) -> Vec<u8> {
-        let flow_state = mem::take(&mut self.spare);
-        match flow_state.capacity() <= 2 * ROOM {
-            true => flow_state,
+        let buffer = mem::take(&mut self.spare);
+        match buffer.capacity() <= 2 * CAPACITY {
+            true => buffer,
             false => Vec::new(),
         }
     }
@@ -91,16 +92,16 @@ impl Blocks {
         self.full.len()
     }
 
-    /// Nothing more is copied into the open block: another one is opened.
+    /// Closes the open block and opens another one.
     fn seal(&mut self) {
         if self.open.is_empty() {
             return;
         }
-        let mut flow_state = self.spare();
-        flow_state.clear();
-        flow_state.reserve(ROOM);
-        let mut full = mem::replace(&mut self.open, flow_state);
-        // Not where it is nearly full: it is moved for that.
+        let mut buffer = self.spare();
+        buffer.clear();
+        buffer.reserve(CAPACITY);
+        let mut full = mem::replace(&mut self.open, buffer);
+        // Not if it is nearly full, because shrinking copies it.
         if full.len() < full.capacity() / 4 * 3 {
             full.shrink_to_fit();
         }

@@ -1,8 +1,8 @@
-//! The packets for `-O`: the one thing that runs backwards along the spine.
+//! Saves the packets of matches (`-O`).
 //!
 //! A match is known only packets later, so recent frames are remembered, up to
-//! [`crate::limits::Limits::recorder`] bytes over all flows; what fell out of that before it was
-//! wanted is counted.
+//! [`crate::limits::Limits::recorder`] bytes over all flows. A frame that was evicted before its
+//! match is counted.
 
 mod blocks;
 
@@ -18,7 +18,7 @@ use crate::packet::Packet;
 
 use blocks::{Blocks, Place};
 
-/// How much of a match is saved.
+/// Which packets of a match are saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
     /// The packets of the message.
@@ -28,36 +28,36 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The flow of a packet, where that is to be known.
+    /// The flow of a packet, if the scope needs it.
     pub(super) fn pair(self, packet: &Packet<'_>) -> Option<Pair> {
         (self == Self::Flow).then(|| Pair::of_packet(packet))
     }
 }
 
-/// Remembers frames and writes those that are wanted.
+/// Remembers frames and writes those of matches.
 pub struct Recorder {
     dump: CaptureWriter<Box<dyn Write + Send>>,
     scope: Scope,
-    room: usize,
+    capacity: usize,
     recent: VecDeque<Remembered>,
-    /// How many bytes they have.
+    /// The total of their bytes.
     size: usize,
-    /// Where those are.
+    /// Their bytes.
     blocks: Blocks,
     /// Their flows, with [`Scope::Flow`].
     pairs: VecDeque<Pair>,
-    /// Flows with a match, of which all further packets are wanted.
+    /// Flows with a match: all their further packets are written.
     wanted: HashSet<Pair>,
-    /// The same, from the one that was wanted first: it goes when there are too many.
+    /// The same flows, oldest first: the oldest is evicted if there are too many.
     order: VecDeque<Pair>,
     forgotten: u64,
 }
 
-/// Flows whose further packets are wanted, at most. What would be saved of one that has to go is
-/// not known: it counts as one packet.
+/// Maximum number of flows whose later packets are still to be recorded. Each evicted flow counts
+/// as one lost packet, because the true number is not known.
 const WANTED: usize = 1 << 17;
 
-/// A frame; it is kept small, since there are as many as fit with their bytes.
+/// A remembered frame. Compact, because there are very many.
 struct Remembered {
     number: u64,
     ts: Timestamp,
@@ -68,7 +68,7 @@ struct Remembered {
     written: bool,
 }
 
-/// The two ends of a flow, in an order that does not depend on the direction.
+/// The two endpoints of a flow, in an order that does not depend on the direction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Pair(u8, Endpoint, Endpoint);
 
@@ -92,13 +92,13 @@ impl Pair {
 }
 
 impl Recorder {
-    /// Writes to `dump`, and remembers `room` bytes of frames.
+    /// Writes to `dump`, and remembers up to `capacity` bytes of frames.
     #[must_use]
-    pub fn new(dump: CaptureWriter<Box<dyn Write + Send>>, scope: Scope, room: usize) -> Self {
+    pub fn new(dump: CaptureWriter<Box<dyn Write + Send>>, scope: Scope, capacity: usize) -> Self {
         Self {
             dump,
             scope,
-            room,
+            capacity,
             recent: VecDeque::new(),
             size: 0,
             blocks: Blocks::default(),
@@ -109,24 +109,24 @@ impl Recorder {
         }
     }
 
-    /// What it saves of a match.
+    /// Which packets of a match are saved.
     pub(super) fn scope(&self) -> Scope {
         self.scope
     }
 
-    /// Remember a frame, which may turn out to be wanted; write it at once when its flow already
-    /// is. `pair` is [`Scope::pair`]'s.
+    /// Remembers a frame, or writes it at once if its flow already had a match. `pair` is the
+    /// result of [`Scope::pair`].
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub(super) fn remember(&mut self, frame: &Frame<'_>, pair: Option<Pair>) -> io::Result<()> {
         self.note(frame, pair, None)
     }
 
-    /// The same for a frame that lies in a [kept](Self::keep) block, from `start` on.
+    /// The same for a frame in a [kept](Self::keep) block, at the given start.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub(super) fn remember_kept(
         &mut self,
         frame: &Frame<'_>,
@@ -136,17 +136,18 @@ impl Recorder {
         self.note(frame, None, Some(Place { block, start, len }))
     }
 
-    /// Keep a block of which so many bytes are frames to be remembered; gives its number. None:
-    /// they are too few, and are to be copied, so that all blocks together are not much larger than
-    /// what is remembered.
+    /// Keeps a block, of which `frames` bytes are frames to remember, and returns its number.
+    /// `None`: the share is too small and the frames are to be copied, so that the blocks do not
+    /// occupy much more than the frames they hold.
     pub(super) fn keep(&mut self, block: &Arc<Vec<u8>>, frames: usize) -> Option<u64> {
-        // A block of the file has a margin in front, and may have room behind. (Of flows that are
-        // wanted nothing is remembered: of their blocks next to nothing may be.)
+        // A file block has a margin at its start and may have unused capacity at its end. With
+        // [`Scope::Flow`], frames of flows with a match are not remembered, so a block may hold
+        // next to nothing.
         let most = self.scope == Scope::Message && frames > block.capacity() / 5 * 3;
         most.then(|| self.blocks.keep(Arc::clone(block)))
     }
 
-    /// The memory of a block that is needed no more, if there is one.
+    /// A freed buffer for reuse, if there is one.
     pub(super) fn spare(&mut self) -> Vec<u8> {
         self.blocks.spare()
     }
@@ -176,7 +177,7 @@ impl Recorder {
             written: false,
         });
         self.size += frame.bytes.len();
-        while self.size > self.room
+        while self.size > self.capacity
             && self.recent.len() > 1
             && let Some(oldest) = self.recent.pop_front()
         {
@@ -189,10 +190,10 @@ impl Recorder {
         Ok(())
     }
 
-    /// Write the packets of a match: the frames numbered `frames`, or all of `flow`.
+    /// Writes the packets of a match: the frames numbered `frames`, or all of `flow`.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If they cannot be written.
     pub(super) fn save(&mut self, flow: &Flow, frames: &[u64]) -> io::Result<()> {
         match self.scope {
             Scope::Message => self.save_frames(frames)?,
@@ -230,23 +231,23 @@ impl Recorder {
         Ok(())
     }
 
-    /// Write one frame that is at hand.
+    /// Writes the current frame.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub(super) fn save_now(&mut self, frame: &Frame<'_>) -> io::Result<()> {
         put(&mut self.dump, frame)
     }
 
-    /// Write what the writer holds back.
+    /// Flushes the writer.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it fails.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.dump.flush()
     }
 
-    /// Packets that were wanted and no longer remembered, or could not stand in the file.
+    /// Packets of matches that were no longer remembered, or that the file format cannot hold.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten + self.dump.refused()
     }
@@ -270,8 +271,8 @@ impl Recorder {
     }
 }
 
-/// Write a frame. What the file says of its interface is its link type: that is all a frame knows
-/// of it.
+/// Writes a frame. The file describes its interface only by link type, the only property that a
+/// frame has of it.
 fn put(dump: &mut CaptureWriter<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<()> {
     let interface = Interface {
         source: String::new(),
@@ -290,7 +291,7 @@ mod tests {
 
     use super::*;
 
-    /// A file that can be looked at while it is written.
+    /// A file whose content can be read while it is written.
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -305,7 +306,7 @@ mod tests {
         }
     }
 
-    /// Each of the frames is these many times its own number.
+    /// The frame's number, repeated that many times.
     fn bytes(number: u64) -> Vec<u8> {
         vec![number as u8; 60 + number as usize % 50]
     }
@@ -321,23 +322,23 @@ mod tests {
         }
     }
 
-    fn recorder(room: usize) -> (Recorder, Shared) {
+    fn recorder(capacity: usize) -> (Recorder, Shared) {
         let file = Shared::default();
         let out: Box<dyn Write + Send> = Box::new(file.clone());
         let (format, link) = (FileFormat::Pcap, LinkType::ETHERNET);
         let dump = CaptureWriter::new(out, format, Flush::Buffered, link, MAX_SNAPLEN).unwrap();
-        (Recorder::new(dump, Scope::Message, room), file)
+        (Recorder::new(dump, Scope::Message, capacity), file)
     }
 
-    /// The frames in a file, one behind the other.
+    /// The frame bytes in a file, concatenated.
     fn written(file: &Shared) -> Vec<u8> {
         let file = file.0.lock().unwrap();
         let mut written = Vec::new();
         let mut rest = &file[24..];
-        while let Some((header, behind)) = rest.split_at_checked(16) {
+        while let Some((header, body)) = rest.split_at_checked(16) {
             let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
-            written.extend_from_slice(&behind[..len]);
-            rest = &behind[len..];
+            written.extend_from_slice(&body[..len]);
+            rest = &body[len..];
         }
         written
     }
@@ -349,7 +350,7 @@ mod tests {
         for kept in [false, true] {
             let (mut recorder, file) = recorder(1000);
             let mut expected = Vec::new();
-            // Every other block is kept, the others' frames are copied.
+            // Every other block is kept; the frames of the others are copied.
             for first in (1..=last).step_by(7) {
                 let numbers = first..(first + 7).min(last + 1);
                 let frames: Vec<Vec<u8>> = numbers.clone().map(bytes).collect();
@@ -367,7 +368,7 @@ mod tests {
                     .unwrap();
                     start += bytes.len();
                     if one % 3 == 0 {
-                        // The second time it is written already.
+                        // The second occurrence is already written.
                         recorder.save_frames(&[one - 2, one, one]).unwrap();
                         expected.extend([one - 2, one].map(self::bytes).concat());
                     }
@@ -389,9 +390,9 @@ mod tests {
         assert_eq!(recorder.keep(&block, 0), None);
         assert_eq!(recorder.keep(&block, 600), None);
         assert_eq!(recorder.keep(&block, 700), Some(0));
-        let mut roomy = Vec::with_capacity(2000);
-        roomy.resize(1000, 0);
-        assert_eq!(recorder.keep(&Arc::new(roomy), 1000), None);
+        let mut oversized = Vec::with_capacity(2000);
+        oversized.resize(1000, 0);
+        assert_eq!(recorder.keep(&Arc::new(oversized), 1000), None);
         let (mut of_flows, _) = self::recorder(1000);
         of_flows.scope = Scope::Flow;
         assert_eq!(of_flows.keep(&block, 1000), None);

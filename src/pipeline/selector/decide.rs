@@ -1,4 +1,7 @@
-//! What becomes of a message: shown, told in one line, kept for others, or forgotten.
+//! Decides at the end of a message whether it is shown, shown in one line, kept for others, or
+//! dropped.
+//!
+//! Portions of long live messages are decided here as well.
 
 use std::rc::Rc;
 
@@ -14,8 +17,8 @@ use crate::search::{Extent, Outcome};
 use super::{SPARE, Selector};
 
 impl Selector {
-    /// Show what has come of a message, and go on: it takes its time; or `full`: more lines around
-    /// matches are kept than may wait.
+    /// Shows the text so far of an open message. `full`: the buffer of context lines around matches
+    /// is full; else the message takes long.
     pub(super) fn portion(
         &mut self,
         flow: &Flow,
@@ -46,11 +49,11 @@ impl Selector {
             && self.outcome(exchange.as_ref(), open) == Outcome::Holds;
         let decided = wanted && query.stays() && !self.options.invert;
         let found = decided && open.unit.holds(query);
-        // With its question it is shown whatever is in it.
+        // Together with its request it is shown whatever it contains.
         let with = decided && self.options.pair && tracking.is_asked_for(open);
         if !(found && (open.counted || self.is_taking()) || with) {
-            // What may yet turn out not to be wanted is not shown: it waits, and no more is kept
-            // than may wait.
+            // A message that may still turn out not to match is not shown. It stays buffered, and
+            // the buffer grows no further.
             if full {
                 open.unit.pause_excerpts();
             }
@@ -105,17 +108,17 @@ impl Selector {
             why,
             ..HitMeta::MATCH
         };
-        self.tell(flow, open, &meta);
+        self.show(flow, open, &meta);
         open.unit.forget();
     }
 
-    /// Save the packets that came since the last portion.
+    /// Saves the packets since the last portion.
     fn save_rest(&mut self, flow: &Flow, open: &OpenMessage) {
         let rest = open.frames.get(open.saved..).unwrap_or_default();
         self.outputs.save(flow, rest);
     }
 
-    /// A message is over: decide, show, forget.
+    /// The message ends: decides, shows or keeps it, and frees it.
     pub(super) fn close(
         &mut self,
         flow: &Flow,
@@ -131,18 +134,18 @@ impl Selector {
         self.count_message(flow, tracking);
         match side {
             Role::Single => open.unit.mark(tracking.mark(dir)),
-            Role::Request => tracking.asked(ordinal, dir, open.last, open.unit.received()),
+            Role::Request => tracking.request_ended(ordinal, dir, open.last, open.unit.received()),
             Role::Response => {}
         }
         let exchange = match side {
-            // Looked at only where its standing matters.
+            // Looked up only if its outcome matters.
             Role::Request if self.options.conditions.is_empty() => None,
             Role::Request => tracking.exchange(ordinal).copied(),
             Role::Response if open.brief.interim => tracking.exchange(ordinal).copied(),
             Role::Response => tracking.close(ordinal),
             Role::Single => None,
         };
-        self.give_back_room(tracking);
+        self.recycle_exchanges(tracking);
         let over = side == Role::Response && !open.brief.interim;
         let shown = |exchange: &Exchange| exchange.shown;
         let request_shown = over && exchange.as_ref().is_some_and(shown);
@@ -160,7 +163,7 @@ impl Selector {
         if let Some(exchange) = answered.filter(|_| over) {
             self.waiting.done(exchange.number);
         }
-        // Made where it is wanted: of most messages nothing is told.
+        // A closure, because most messages are not shown.
         let meta = |open: &OpenMessage| HitMeta {
             complete,
             times: answered.map(|exchange| hit_builder::times(flow, exchange, Some(open))),
@@ -195,7 +198,7 @@ impl Selector {
                 },
                 ..meta(&open)
             };
-            self.tell(flow, &mut open, &meta);
+            self.show(flow, &mut open, &meta);
         } else if holds && self.is_taking() {
             let asked = self.count_hit(flow, tracking, &open.frames, open.number);
             self.expect_response(flow, tracking, &open);
@@ -204,15 +207,15 @@ impl Selector {
                     self.request(flow, tracking, dir.reverse(), exchange, open.brief.interim);
                 }
                 if let Some(exchange) = tracking.exchange(ordinal) {
-                    // An interim answer told it; the final one need not again.
+                    // Shown with an interim response: the final one need not repeat it.
                     exchange.shown = true;
                     self.responses_expected += 1;
                 }
             }
             let meta = meta(&open);
-            self.tell(flow, &mut open, &meta);
+            self.show(flow, &mut open, &meta);
         } else if found && side == Role::Request && outcome == Outcome::Open && self.is_taking() {
-            // It is shown when the conditions on its answer are known to hold.
+            // The request is shown once the conditions on its response hold.
             if let Some(exchange) = tracking.exchange(ordinal) {
                 exchange.matched = true;
             }
@@ -220,7 +223,7 @@ impl Selector {
             self.keep_request(flow, tracking, &mut open, &meta);
         } else if self.passes(tracking) || request_shown && self.options.pair {
             let context = context(&open);
-            self.tell(flow, &mut open, &context);
+            self.show(flow, &mut open, &context);
         } else {
             if request_shown && self.options.companions {
                 let meta = meta(&open);
@@ -231,8 +234,8 @@ impl Selector {
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
         }
-        if self.spare.len() < SPARE {
-            self.spare.push(open);
+        if self.message_pool.len() < SPARE {
+            self.message_pool.push(open);
         }
     }
 
@@ -244,7 +247,7 @@ impl Selector {
         }
     }
 
-    /// A message is over whose exchange is shown as one.
+    /// A message ends whose exchange is shown as one record.
     fn close_in_pair(
         &mut self,
         flow: &Flow,
@@ -261,8 +264,8 @@ impl Selector {
                 if outcome == Outcome::Fails {
                     return;
                 }
-                // Without it the answer was over before, and was shown with what there was of the
-                // question.
+                // Without the exchange, an earlier response has ended it and was shown with the
+                // request as received so far.
                 let Some(exchange) = tracking.exchange(ordinal) else {
                     return;
                 };
@@ -276,7 +279,9 @@ impl Selector {
                 }
             }
             Role::Response if outcome == Outcome::Holds => {
-                let mut exchange = exchange.copied().unwrap_or_else(|| alone(open));
+                let mut exchange = exchange
+                    .copied()
+                    .unwrap_or_else(|| unmatched_response(open));
                 let request_dir = dir.reverse();
                 let matched =
                     exchange.matched || self.is_matched(tracking, request_dir, exchange.number);
@@ -296,7 +301,7 @@ impl Selector {
         }
     }
 
-    /// A question is shown: its answer is to be shown with it.
+    /// A request is shown: marks that its response is to be shown with it.
     fn expect_response(&mut self, flow: &Flow, tracking: &mut Tracking, open: &OpenMessage) {
         if open.begin.kind.side == Role::Request
             && let Some(exchange) = tracking.exchange(open.begin.exchange)
@@ -310,7 +315,7 @@ impl Selector {
         }
     }
 
-    /// Whether a message is shown because it comes behind a hit.
+    /// Whether a message is shown as context after a hit.
     fn passes(&mut self, tracking: &mut Tracking) -> bool {
         let neighbours = tracking.neighbours.as_mut();
         let passes = neighbours.is_some_and(|neighbours| neighbours.context.passes());
@@ -318,8 +323,8 @@ impl Selector {
         passes
     }
 
-    /// A hit is about to be shown: count it, save its packets, and show what belongs in front of
-    /// it. Says whether the question of that `number` was among it.
+    /// Before a hit is shown: counts it, saves its packets, and shows the context before it.
+    /// Returns whether request `number` was part of that context.
     pub(super) fn count_hit(
         &mut self,
         flow: &Flow,
@@ -334,7 +339,7 @@ impl Selector {
             let neighbours = tracking.neighbours.get_or_insert_default();
             let outputs = &mut self.outputs;
             let more = neighbours.context.hit(self.options.after, |kept| {
-                asked |= kept.asks(number);
+                asked |= kept.is_request(number);
                 if kept.is_to_be_shown() {
                     outputs.hit(&kept.hit());
                 }
@@ -344,7 +349,7 @@ impl Selector {
         asked
     }
 
-    pub(super) fn tell(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
+    pub(super) fn show(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
         let (outputs, tls) = (&mut self.outputs, &mut self.output.tls_shown);
         self.options.lend(flow, open, meta, |hit| {
             *tls += u64::from(hit.facts.iter().any(|fact| fact.name == "tls.hello"));
@@ -352,10 +357,11 @@ impl Selector {
         });
     }
 
-    /// Show the question of a hit that is an answer: in full, or in one line.
-    /// A question that is not over is shown as far as it came. It is told in one line if it will be
-    /// shown by itself: it matches, or `interim`: the answer is no final one, so the rest is to
-    /// come.
+    /// Shows the request of a response that is a hit, in full or in one line.
+    ///
+    /// An incomplete request is shown as far as it was received. It is shown in one line if it will
+    /// be shown itself: because it matches, or because of `interim`, an interim response before the
+    /// rest of the request.
     fn request(
         &mut self,
         flow: &Flow,
@@ -382,7 +388,7 @@ impl Selector {
         }
     }
 
-    /// Show the answer to a question that was shown, in one line.
+    /// Shows the response to a request that was shown, in one line.
     fn response(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
         let outputs = &mut self.outputs;
         hit_builder::with_response(&self.options.query, flow, open, meta, |companion| {
@@ -390,7 +396,7 @@ impl Selector {
         });
     }
 
-    /// Keep a message that is not shown for those that may want it.
+    /// Keeps a message that is not shown, for context or for its response.
     fn remember(
         &mut self,
         flow: &Flow,
@@ -411,7 +417,7 @@ impl Selector {
                 return;
             }
         }
-        // For `-O` alone they are noted, but a neighbour's packets are not saved.
+        // For `-O` alone, frames are recorded, but packets of context are not saved.
         let asked = self.options.frames;
         if kept.is_none() {
             self.options.lend(flow, open, meta, |hit| {
@@ -426,8 +432,8 @@ impl Selector {
     }
 }
 
-/// The exchange of an answer whose question was not captured.
-fn alone(open: &OpenMessage) -> Exchange {
+/// A placeholder exchange for a response whose request was not captured.
+fn unmatched_response(open: &OpenMessage) -> Exchange {
     Exchange {
         answered: Some(open.first.ts),
         evidence: open.evidence,

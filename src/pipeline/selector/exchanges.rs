@@ -1,5 +1,8 @@
-//! Exchanges while they are open: what is learnt of them, what waits for their answers, what
-//! becomes of them without one.
+//! Open exchanges: their facts, the requests kept for their responses, and their end without a
+//! response.
+//!
+//! Kept requests are bounded by [`KEPT`], exchanges per flow by
+//! [`crate::limits::Limits::exchanges`].
 
 use std::rc::Rc;
 
@@ -19,10 +22,10 @@ use crate::stream::{Ending, PacketInfo};
 use super::failures::why_unanswered;
 use super::{SPARE, Selector};
 
-/// Bytes of all kept questions together; what is over is not kept, and shown in one line.
+/// Total bytes of requests kept for their responses. Requests over the limit are shown in one line.
 const KEPT: usize = 16 << 20;
 
-/// The receiver of `dir` has acknowledged what lies in front of `offset`.
+/// The receiver of `dir` has acknowledged the bytes before `offset`.
 pub(super) fn acknowledged(tracking: &mut Tracking, dir: Direction, offset: u64, ts: Timestamp) {
     tracking.acked[dir.index()] = (offset, ts);
     for exchange in &mut tracking.exchanges {
@@ -36,7 +39,7 @@ pub(super) fn acknowledged(tracking: &mut Tracking, dir: Direction, offset: u64,
 }
 
 impl Selector {
-    /// A question begins. Its title may not be known yet.
+    /// A request begins. Its title may not be known yet.
     #[allow(
         clippy::too_many_arguments,
         reason = "what is known of a question, each from another place"
@@ -58,30 +61,31 @@ impl Selector {
             self.unanswered(flow, tracking, &forgotten, false);
         }
         if tracking.exchanges.capacity() == 0 {
-            // Most flows have one at a time, and there may be very many flows.
-            tracking.exchanges = self.rooms.pop().unwrap_or_default();
+            // Most flows have one exchange at a time, and there may be very many flows.
+            tracking.exchanges = self.exchange_pool.pop().unwrap_or_default();
             tracking.exchanges.reserve_exact(1);
         }
-        tracking.asks = true;
+        tracking.has_requests = true;
         tracking.exchanges.push_back(Exchange {
             title: Title::new(title),
-            heard: tracking.heard(dir.reverse()),
+            progress: tracking.progress(dir.reverse()),
             reached: tracking.reached[dir.reverse().index()],
             ..Exchange::new(number, ordinal, dir, by, flow.tcp_analysis)
         });
     }
 
-    /// A quiet flow keeps no room for its next exchange: there may be very many.
-    pub(super) fn give_back_room(&mut self, tracking: &mut Tracking) {
+    /// Returns the buffer of a flow without open exchanges to the pool: there may be very many
+    /// flows.
+    pub(super) fn recycle_exchanges(&mut self, tracking: &mut Tracking) {
         if tracking.exchanges.is_empty() && tracking.exchanges.capacity() > 0 {
-            let room = std::mem::take(&mut tracking.exchanges);
-            if self.rooms.len() < SPARE {
-                self.rooms.push(room);
+            let buffer = std::mem::take(&mut tracking.exchanges);
+            if self.exchange_pool.len() < SPARE {
+                self.exchange_pool.push(buffer);
             }
         }
     }
 
-    /// The head of the open message is known.
+    /// The head of the open message was parsed.
     pub(super) fn briefed(
         &mut self,
         flow: &Flow,
@@ -116,7 +120,7 @@ impl Selector {
         }
     }
 
-    /// Learn from the head of the open message what the conditions are on.
+    /// Evaluates the conditions on the head of the open message.
     fn learn(&mut self, tracking: &mut Tracking, id: MessageId) {
         let Some(mut open) = tracking.open(id).take() else {
             return;
@@ -131,7 +135,7 @@ impl Selector {
         *tracking.open(id) = Some(open);
     }
 
-    /// How the exchange of a message stands.
+    /// The outcome of the conditions for the exchange of a message.
     pub(super) fn outcome(&self, exchange: Option<&Exchange>, open: &OpenMessage) -> Outcome {
         if self.options.conditions.is_empty() {
             return Outcome::Holds;
@@ -143,8 +147,7 @@ impl Selector {
         }
     }
 
-    /// Something was learnt of an exchange: its question may be shown now, or need not be kept any
-    /// longer.
+    /// After new evidence on an exchange: shows its request, or drops the kept request, if decided.
     pub(super) fn decide(&mut self, flow: &Flow, tracking: &mut Tracking, ordinal: Option<u64>) {
         let Some(exchange) = tracking.exchange(ordinal) else {
             return;
@@ -171,7 +174,7 @@ impl Selector {
         }
     }
 
-    /// Show a question that was held until its conditions were decided.
+    /// Shows a request that was held until its conditions were decided.
     fn show_held(
         &mut self,
         flow: &Flow,
@@ -192,13 +195,13 @@ impl Selector {
                 ..kept.hit()
             });
         } else {
-            // There was no room to keep it.
+            // The request exceeded the limit for kept requests.
             let companion = hit_builder::request(flow, exchange.request_dir, exchange);
             self.outputs.companion(&companion);
         }
     }
 
-    /// Live: a question that was waited for long enough need not wait for its answer to be shown.
+    /// Live: a request that has waited long enough is shown without waiting for its response.
     pub(super) fn slow(&mut self, now: Timestamp, flow: &Flow, tracking: &mut Tracking) {
         if !self.is_slow(tracking) {
             return;
@@ -221,7 +224,7 @@ impl Selector {
         }
     }
 
-    /// Whether a question of the flow waits to be slow enough.
+    /// Whether a request of the flow is held by the condition `--slow`.
     pub(super) fn is_slow(&self, tracking: &Tracking) -> bool {
         self.options.conditions.slow.is_some()
             && tracking
@@ -230,14 +233,14 @@ impl Selector {
                 .any(|exchange| exchange.matched && exchange.evidence.slow.is_none())
     }
 
-    /// No more answers come in this flow.
+    /// No more responses come in this flow.
     pub(super) fn answered_all(&mut self, flow: &Flow, tracking: &mut Tracking, how: Ending) {
         while let Some(exchange) = tracking.exchanges.pop_front() {
             self.unanswered(flow, tracking, &exchange, how == Ending::Capture);
         }
     }
 
-    /// An exchange is forgotten that has no final answer; `left`: because the capture ended.
+    /// Drops an exchange without a final response. `left`: because the capture ended.
     pub(super) fn unanswered(
         &mut self,
         flow: &Flow,
@@ -248,7 +251,8 @@ impl Selector {
         self.waiting.done(exchange.number);
         self.responses_expected -= u64::from(exchange.shown && !exchange.failed);
         let why = why_unanswered(flow, tracking, exchange);
-        if let Some(why) = why.filter(|_| !self.options.pairs && self.tells_unanswered(exchange)) {
+        if let Some(why) = why.filter(|_| !self.options.pairs && self.reports_unanswered(exchange))
+        {
             self.show_unanswered(flow, exchange, &why);
         }
         let since = exchange.request_end.unwrap_or(exchange.asked);
@@ -273,7 +277,7 @@ impl Selector {
         }
     }
 
-    /// Show an exchange as one.
+    /// Shows an exchange as one record.
     pub(super) fn pair(
         &mut self,
         flow: &Flow,
@@ -318,7 +322,7 @@ impl Selector {
         });
     }
 
-    /// Keep a question until more is known, if there is room.
+    /// Keeps a request until more is known, within the memory limit.
     pub(super) fn keep_request(
         &mut self,
         flow: &Flow,
@@ -326,29 +330,28 @@ impl Selector {
         open: &mut OpenMessage,
         meta: &HitMeta,
     ) -> Option<Rc<OwnedHit>> {
-        let room = self.options.limits.exchanges;
+        let most = self.options.limits.exchanges;
         let mut kept = None;
         self.options.lend(flow, open, meta, |hit| {
             kept = Some(Rc::new(OwnedHit::new(hit, hit.frames)));
         });
         let kept = kept?;
-        if self.kept + kept.size() > KEPT {
+        if self.kept_bytes + kept.size() > KEPT {
             self.output.requests_not_kept += 1;
             return None;
         }
-        self.kept += kept.size();
+        self.kept_bytes += kept.size();
         let requests = &mut tracking.neighbours.get_or_insert_default().requests;
-        if requests.len() >= room
+        if requests.len() >= most
             && let Some(oldest) = requests.pop_front()
         {
-            self.kept -= oldest.size();
+            self.kept_bytes -= oldest.size();
         }
         requests.push_back(Rc::clone(&kept));
         Some(kept)
     }
 
-    /// Take the question of this number: the kept one, or as much as has come of one that is not
-    /// over.
+    /// The request of this number: the kept one, or an incomplete one as far as it was received.
     pub(super) fn request_of(
         &mut self,
         flow: &Flow,
@@ -373,7 +376,7 @@ impl Selector {
         kept
     }
 
-    /// Whether a question of this number that is not over matches by now.
+    /// Whether an incomplete request of this number matches so far.
     pub(super) fn is_matched(&self, tracking: &mut Tracking, dir: Direction, number: u64) -> bool {
         let options = &self.options;
         options.conditions.admits(Role::Request)
@@ -388,7 +391,7 @@ impl Selector {
         number: u64,
     ) -> Option<Rc<OwnedHit>> {
         let kept = tracking.request(number)?;
-        self.kept -= kept.size();
+        self.kept_bytes -= kept.size();
         Some(kept)
     }
 

@@ -1,5 +1,7 @@
-//! Failed connections on their way to be shown: both addresses of one server are one, and of a
-//! flood most are counted.
+//! The queue of failed connections. Merges the failures of both addresses of one server, and counts
+//! most failures of a flood instead of showing them.
+//!
+//! Few kinds of failure and few recent connections are stored, so the memory is small.
 
 use std::collections::VecDeque;
 
@@ -7,29 +9,29 @@ use crate::failure::{Failed, FailureKind, More};
 use crate::flow::{Endpoint, Flow};
 use crate::frame::Timestamp;
 
-/// Failures of connections that are shown one by one in each [`WINDOW`].
+/// Connection failures that are shown one by one per [`WINDOW`].
 const SHOWN: u32 = 10;
-/// Nanoseconds in which more than that are counted together.
+/// The window in nanoseconds. Further failures within it are counted.
 const WINDOW: i64 = 1_000_000_000;
-/// Nanoseconds within which a client tries both addresses of a server (RFC 8305).
+/// A client tries the second address of a server within this time, in nanoseconds (RFC 8305).
 const EYEBALLS: i64 = 250_000_000;
-/// Connections that are remembered to have come about.
+/// Recently established connections that are remembered.
 const OPENED: usize = 64;
-/// When nothing is to be shown.
+/// The due time if nothing is queued.
 const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 
-/// Failures of connections that are to be shown.
+/// Connection failures to be shown.
 pub(super) struct Failures {
-    /// When the next one is to be shown.
+    /// The time at which the next one is due.
     pub(super) due: Timestamp,
-    /// Those that may yet get the other address of their server.
+    /// Failures held for a matching failure of the server's other address.
     held: VecDeque<Held>,
-    /// Since when failures are counted, and how many of them were shown.
+    /// The start of the current window, and how many failures were shown in it.
     window: Timestamp,
     shown: u32,
-    /// The others, by what happened.
+    /// The counted failures, by kind.
     more: Vec<Group>,
-    /// The last connections that came about.
+    /// The last established connections.
     opened: VecDeque<Opened>,
 }
 
@@ -37,22 +39,21 @@ pub(super) struct Failures {
 pub(super) struct Held {
     pub(super) flow: Flow,
     pub(super) failed: Failed,
-    /// When it was known to have failed.
+    /// When the failure was detected.
     pub(super) known: Timestamp,
-    /// When that happened.
+    /// When the failure happened.
     pub(super) ts: Timestamp,
     pub(super) frames: [u64; 2],
     pub(super) other: Option<Endpoint>,
 }
 
-/// Failures that are not shown one by one.
+/// Counted failures of one kind.
 struct Group {
     first: Held,
     more: More,
 }
 
-/// A connection that came about: the port and the kind of address of its server, and when its SYN
-/// was sent.
+/// An established connection: port and address family of its server, and the time of its SYN.
 #[derive(Clone, Copy)]
 struct Opened {
     port: u16,
@@ -74,7 +75,7 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// Note when the next of them is to be shown.
+    /// Updates `due`.
     fn set_due(&mut self) {
         let held = self.held.front().map(|held| held.known.plus(EYEBALLS));
         let counted = (!self.more.is_empty()).then(|| self.window.plus(WINDOW));
@@ -82,7 +83,7 @@ impl Failures {
         self.due = soonest.unwrap_or(NEVER);
     }
 
-    /// A connection came about.
+    /// Records an established connection.
     pub(super) fn opened(&mut self, flow: &Flow) {
         let Some(syn) = flow.handshake.syn else {
             return;
@@ -97,7 +98,7 @@ impl Failures {
         });
     }
 
-    /// Whether the client had what it wanted from the other address of its server.
+    /// Whether the client reached the other address of the same server.
     fn came_about_elsewhere(&self, held: &Held) -> bool {
         let Flow {
             server, handshake, ..
@@ -110,7 +111,8 @@ impl Failures {
         })
     }
 
-    /// One more. False: it is none, since the client has its connection.
+    /// Queues a failure. Returns false if it is none, because the client is connected to the
+    /// server's other address.
     pub(super) fn add(&mut self, held: Held) -> bool {
         if held.failed.kind == FailureKind::Refused && self.came_about_elsewhere(&held) {
             return false;
@@ -149,7 +151,7 @@ impl Failures {
                 let (low, high) = more.ports;
                 more.ports = (low.min(server.port), high.max(server.port));
             }
-            // There are few kinds.
+            // The list is searched linearly, because there are few kinds.
             None => self.more.push(Group {
                 more: More {
                     count: 1,
@@ -162,7 +164,7 @@ impl Failures {
         }
     }
 
-    /// The next one that waits for nothing more by `now`.
+    /// The next failure that is due by `now`.
     pub(super) fn next(&mut self, now: Timestamp) -> Option<Held> {
         let next = self
             .held
@@ -171,7 +173,7 @@ impl Failures {
         next
     }
 
-    /// Those that were counted together in a window that is over by `now`.
+    /// The counted failures of a window that ended by `now`.
     pub(super) fn next_counted(&mut self, now: Timestamp) -> Vec<(Held, Option<More>)> {
         if now.since(self.window) < WINDOW {
             return Vec::new();
@@ -184,13 +186,13 @@ impl Failures {
             .collect()
     }
 
-    /// A moment by which nothing has to wait any more.
+    /// A time by which every queued failure is due.
     pub(super) fn end(&self, now: Timestamp) -> Timestamp {
         now.plus(EYEBALLS).max(self.window.plus(WINDOW))
     }
 }
 
-/// What is counted together.
+/// The kind by which failures are counted.
 fn kind(failed: &Failed) -> u8 {
     match failed.kind {
         FailureKind::Refused => 0,

@@ -1,9 +1,9 @@
-//! What fails: connections that are refused or not answered, and requests whose connection ends
-//! before their answer does.
+//! Failures: connections that are refused or not answered, and requests whose connection ends
+//! before their response does.
 //!
-//! Told is what the packets show and nothing else: nothing where bytes of the other side were lost,
-//! or that side was never captured, and nothing because the capture ended. A flood of failures is a
-//! few lines and a count.
+//! Only what the packets show is reported. Nothing is reported if bytes of the other side were
+//! lost, if that side was never captured, or because the capture ended. A flood of failures becomes
+//! a few records and a count.
 
 use crate::exchange::{Exchange, Silence};
 use crate::failure::{End, Failed, Failure, FailureKind, More};
@@ -18,13 +18,14 @@ use crate::stream::{Ending, PacketInfo};
 use super::Selector;
 use super::failed::Held;
 
-/// A client that ends its side so many nanoseconds behind its request, or later, has not only said
-/// all that it had to say: it has waited, and gives up.
+/// A client that ends its side this long after its request, or later, gives up waiting (in
+/// nanoseconds). An earlier FIN only means that it has sent everything.
 const GIVES_UP: i64 = 100_000_000;
-/// One that does sooner is not who ended the exchange, when the server ends its side later.
+/// A client FIN within this time of the request did not end the exchange if the server's FIN comes
+/// later (in nanoseconds).
 const HALF_CLOSE: i64 = 10_000_000;
 
-/// What ends a direction.
+/// What ended a direction.
 #[derive(Clone, Copy)]
 pub(super) struct Cause {
     pub(super) dir: Direction,
@@ -32,17 +33,17 @@ pub(super) struct Cause {
     pub(super) ts: Timestamp,
 }
 
-/// Why a request has no answer.
+/// Why a request has no response.
 #[derive(Clone, Copy)]
 pub(super) struct Why {
     pub(super) failed: Failed,
-    /// The packet that shows it, and who sent it.
+    /// The packet that shows it, and its direction.
     by: PacketInfo,
     dir: Direction,
 }
 
 impl Selector {
-    /// A direction has ended: what may have failed by that.
+    /// A direction ended: detects the failures that this reveals.
     pub(super) fn ended(
         &mut self,
         flow: &Flow,
@@ -69,7 +70,7 @@ impl Selector {
         }
     }
 
-    /// A flow is forgotten whose first SYN was not answered: its SYNs may have been all there was.
+    /// A flow ends without a reply to its first SYN: the SYNs may be all its packets.
     #[cold]
     pub(super) fn silent(
         &mut self,
@@ -84,10 +85,10 @@ impl Selector {
         let syns = u32::from(flow.handshake.repeats) + 1;
         let waited = self.now.since(syn);
         let given_up = how == Ending::Abandoned && waited >= time::EMBRYO;
-        // Who sends its SYN again has no answer to the one before. One alone may be all that the
-        // filter lets through.
+        // A client that retransmits its SYN got no reply. A single SYN may be all that the filter
+        // passes.
         let known = match syns {
-            1 => given_up && self.hears_servers,
+            1 => given_up && self.server_captured,
             _ => given_up || how == Ending::Capture,
         };
         if known {
@@ -108,7 +109,7 @@ impl Selector {
         }
     }
 
-    /// A connection failed as `by` shows.
+    /// Records the failure of a connection that packet `by` shows.
     fn connection_failed(
         &mut self,
         flow: &Flow,
@@ -136,7 +137,7 @@ impl Selector {
         }
     }
 
-    /// Show the failures that wait for nothing more by `now`.
+    /// Shows the failures that are due by `now`.
     #[cold]
     pub(in crate::pipeline) fn show_failures(&mut self, now: Timestamp) {
         while let Some(held) = self.failures.next(now) {
@@ -147,7 +148,7 @@ impl Selector {
         }
     }
 
-    /// The capture is over: show all failures.
+    /// The capture ended: shows all failures.
     pub(in crate::pipeline) fn finish_failures(&mut self) {
         self.show_failures(self.failures.end(self.now));
     }
@@ -173,19 +174,19 @@ impl Selector {
         });
     }
 
-    /// Whether it is told that a request has no answer: since all is told, or the request was.
-    pub(super) fn tells_unanswered(&self, exchange: &Exchange) -> bool {
+    /// Whether a missing response is reported: failures are requested, or the request was shown.
+    pub(super) fn reports_unanswered(&self, exchange: &Exchange) -> bool {
         let asked_for = self.wants_failures && self.is_taking();
         !exchange.failed && (exchange.shown || asked_for)
     }
 
-    /// A request has no answer.
+    /// Shows the failure of a request without a response.
     pub(super) fn show_unanswered(&mut self, flow: &Flow, exchange: &Exchange, why: &Why) {
         let asked_for = self.wants_failures && self.is_taking();
         self.output.matched += u64::from(asked_for);
         self.outputs.save(flow, &[why.by.frame]);
         let dir = exchange.request_dir.reverse();
-        // Of a packet that went the other way.
+        // The flags of a packet in the other direction do not fit the record's direction.
         let flags = match why.dir == dir {
             true => why.by.flags,
             false => TcpFlags::default(),
@@ -201,8 +202,8 @@ impl Selector {
         });
     }
 
-    /// The client ended its side. If it has waited for a while it gives up, though the server may
-    /// not know.
+    /// The client ended its side. If it has waited for a while, it gives up, although the server
+    /// may not notice.
     fn given_up(&mut self, flow: &Flow, tracking: &mut Tracking, by: &PacketInfo) {
         if self.options.pairs {
             return;
@@ -210,7 +211,7 @@ impl Selector {
         let known: Vec<u64> = tracking
             .exchanges
             .iter()
-            .filter(|exchange| self.tells_unanswered(exchange) && exchange.answered.is_none())
+            .filter(|exchange| self.reports_unanswered(exchange) && exchange.answered.is_none())
             .filter(|exchange| {
                 let asked = exchange
                     .request_end
@@ -233,7 +234,7 @@ impl Selector {
         }
     }
 
-    /// What ended the connection in the middle of an answer.
+    /// What ended the connection inside a response.
     pub(super) fn broken_off(
         &self,
         flow: &Flow,
@@ -260,17 +261,18 @@ impl Selector {
     }
 }
 
-/// Why a request has no answer, as far as it was seen; it had its chance to come.
+/// Why a request has no response, if the packets show it. `None` if a response may have come.
 pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Option<Why> {
     let answering = exchange.request_dir.reverse();
     let [asking_at, answering_at] = [exchange.request_dir.index(), answering.index()];
     let lost = tracking.lost[answering_at].is_some_and(|lost| lost >= exchange.asked);
-    // Bytes that came since, and were no answer.
-    let heard =
+    // Bytes that came since and were not a response.
+    let received =
         tracking.reached[answering_at] > exchange.reached.max(tracking.answered[answering_at]);
-    // What was not captured may have been the answer.
+    // Bytes that were not captured may have been the response.
     let unknown = tracking.silence(flow, exchange) == Silence::Unknown;
-    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || heard || unknown {
+    if flow.protocol != protocol::TCP || exchange.answered.is_some() || lost || received || unknown
+    {
         return None;
     }
     let fins = tracking.fins.as_deref().copied().unwrap_or_default();
@@ -286,7 +288,7 @@ pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchan
         || tracking.acked[asking_at].0 > 0
         || tracking.reached[answering_at] > 0;
     let (by, reset, dir) = match (end(exchange.request_dir), end(answering)) {
-        // Who says nothing more may still listen.
+        // A client that has sent everything may still receive.
         (Some((client, false)), Some((server, reset)))
             if client.ts <= server.ts && client.ts.since(asked) < HALF_CLOSE =>
         {
@@ -312,7 +314,7 @@ pub(super) fn why_unanswered(flow: &Flow, tracking: &Tracking, exchange: &Exchan
     })
 }
 
-/// What failed of a connection by the end of a direction, and the packet that shows it.
+/// The failure of a connection at the end of a direction, and the packet that shows it.
 fn failed(
     flow: &Flow,
     tracking: &Tracking,
@@ -333,11 +335,11 @@ fn failed(
         let kind = FailureKind::Refused;
         return Some((Failed { kind, after }, reset.by));
     }
-    // Of a text that nobody understands: the server, which has not said a byte, ends what the
-    // client has begun.
+    // For an unknown protocol: the client sent bytes, and the server ended the connection without
+    // sending any.
     let client_ended = tracking.fins.as_ref().is_some_and(|fins| fins[0].is_some());
     let whole = flow.handshake.answered.is_some() && tracking.lost[1].is_none();
-    if asked == 0 || answered > 0 || !whole || tracking.asks || client_ended {
+    if asked == 0 || answered > 0 || !whole || tracking.has_requests || client_ended {
         return None;
     }
     let (by, reset) = match (how, dir, flow.reset) {
@@ -351,12 +353,12 @@ fn failed(
     };
     let failed = Failed {
         kind: FailureKind::Unanswered(end),
-        after: by.ts.since(tracking.spoke),
+        after: by.ts.since(tracking.client_data_at),
     };
     Some((failed, by))
 }
 
-/// The first and the last frame, if they are two.
+/// The first and the last frame, once if they are the same.
 fn frames_of(frames: &[u64; 2]) -> &[u64] {
     match frames {
         [first, last] if first == last => &frames[..1],

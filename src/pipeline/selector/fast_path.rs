@@ -1,5 +1,7 @@
-//! What is passed over at a glance: it lies in one piece, has certainly no match, and nobody wants
-//! what has none.
+//! The fast path: skips complete messages that cannot match, if no option needs non-matching
+//! messages.
+//!
+//! A skipped message costs at most one prefilter scan; counters and numbers stay the same.
 
 use crate::capture::savefile::Sought;
 use crate::flow::Flow;
@@ -10,7 +12,7 @@ use crate::stream::PacketInfo;
 use super::Selector;
 
 impl Selector {
-    /// What may be looked for in whole blocks of a file.
+    /// The prefilter for whole blocks of a file.
     pub(in crate::pipeline) fn sought(&self) -> Option<Sought> {
         let glance = self.options.query.glance()?;
         Some(Sought {
@@ -19,7 +21,7 @@ impl Selector {
         })
     }
 
-    /// Whether a text can be passed over that has no part in an exchange: a datagram.
+    /// Whether a text outside of exchanges, such as a datagram, can be skipped.
     pub(super) fn can_skip(&self, tracking: &Tracking, text: &[u8]) -> bool {
         let options = &self.options;
         !options.invert
@@ -28,21 +30,21 @@ impl Selector {
             && (self.lacks(text) || options.query.misses(text))
     }
 
-    /// Whether it is known that no match begins in these bytes.
+    /// Whether certainly no match begins in these bytes.
     pub(super) fn lacks(&self, bytes: &[u8]) -> bool {
         let addresses = bytes.as_ptr_range();
         let (start, end) = (addresses.start.addr(), addresses.end.addr());
         self.no_match_in.start <= start && end <= self.no_match_in.end
     }
 
-    /// Of a datagram that is passed over nothing stays but its number.
+    /// Skips a datagram: only its number remains.
     pub(super) fn skip_datagram(&mut self, tracking: &mut Tracking) {
         self.next_number();
         self.output.messages += 1;
         tracking.begun = true;
     }
 
-    /// Whether a message can be passed over: it is not wanted because of another one either.
+    /// Whether a message can be skipped: it cannot match, and its exchange does not need it.
     pub(super) fn passes_over_message(
         &self,
         tracking: &mut Tracking,
@@ -58,7 +60,7 @@ impl Selector {
             && self.can_skip(tracking, whole.text)
     }
 
-    /// Of a message that is passed over only what its answer needs stays.
+    /// Skips a message: only what its response needs remains.
     pub(super) fn pass_over_message(
         &mut self,
         flow: &Flow,
@@ -88,7 +90,7 @@ impl Selector {
                         whole.title,
                     );
                 }
-                tracking.asked(ordinal, dir, by.into(), whole.text.len() as u64);
+                tracking.request_ended(ordinal, dir, by.into(), whole.text.len() as u64);
             }
             Role::Response if !whole.brief.interim => {
                 tracking.missed[dir.index()] += u32::from(whole.brief.unpaired);
@@ -101,6 +103,6 @@ impl Selector {
         if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
-        self.give_back_room(tracking);
+        self.recycle_exchanges(tracking);
     }
 }

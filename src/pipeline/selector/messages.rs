@@ -1,4 +1,6 @@
-//! Messages while they are open: begun, fed, and over.
+//! Open messages: start, text, end.
+//!
+//! A message costs its buffer ([`crate::search`]); held bursts are bounded by [`HELD`].
 
 use crate::dissect::is_tls;
 use crate::flow::{Direction, Flow, Roles};
@@ -9,20 +11,20 @@ use crate::stream::{GapReason, PacketInfo};
 
 use super::Selector;
 
-/// Bytes of all held bursts together.
+/// Total bytes of held bursts.
 const HELD: usize = 16 << 20;
 
 impl Selector {
-    /// A dissector tells of a message; `by` is the packet.
-    pub(super) fn said(
+    /// Consumes a message event of a message; `by` is its packet.
+    pub(super) fn message_event(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
         id: MessageId,
         by: &PacketInfo,
-        said: MessageEvent<'_>,
+        event: MessageEvent<'_>,
     ) {
-        match said {
+        match event {
             MessageEvent::Start(begin) => self.begin(flow, tracking, id, by, begin),
             MessageEvent::Data { part, bytes } => {
                 let lacks = self.lacks(bytes);
@@ -36,7 +38,7 @@ impl Selector {
                     .feed(query, &self.options.keep, part, bytes, lacks);
                 let full = open.unit.is_full();
                 tracking.tls |= tls;
-                if self.wants_frames() {
+                if self.records_frames() {
                     self.note_frames(tracking, id, by);
                 }
                 if full {
@@ -58,7 +60,7 @@ impl Selector {
                 };
                 open.missing(&self.options.query, len, reason);
                 if matches!(reason, GapReason::Acked | GapReason::Snaplen) {
-                    // They were there by then.
+                    // The bytes had been sent by then.
                     open.last.ts = open.last.ts.max(by.ts);
                 }
             }
@@ -83,7 +85,9 @@ impl Selector {
                 self.pass_over_message(flow, tracking, id, by, &whole);
             }
             MessageEvent::Complete(whole) => {
-                whole.in_pieces(by, |by, said| self.said(flow, tracking, id, by, said));
+                whole.in_pieces(by, |by, event| {
+                    self.message_event(flow, tracking, id, by, event);
+                });
             }
         }
     }
@@ -101,9 +105,9 @@ impl Selector {
             && let Some(open) = tracking.open(id).as_deref_mut()
             && open.held
         {
-            // The match that is undecided may end in this burst: the two are one record.
+            // The undecided match may end in this burst: both bursts are one record.
             (open.held, open.waits) = (false, false);
-            self.held = self.held.saturating_sub(open.unit.size());
+            self.held_bytes = self.held_bytes.saturating_sub(open.unit.size());
             return;
         }
         self.release(flow, tracking, id.dir, true);
@@ -113,7 +117,7 @@ impl Selector {
             self.ask(flow, tracking, ordinal, number, id.dir, by, b"");
         }
         if is_burst(begin.kind) {
-            // It may be an answer that nobody understands.
+            // It may be a response that no dissector understands.
             let missed = &mut tracking.missed[id.dir.index()];
             *missed = missed.saturating_add(1);
         }
@@ -121,11 +125,11 @@ impl Selector {
         if first && self.wants_failures && flow.handshake.answered.is_some() {
             self.failures.opened(flow);
         }
-        let mut open = self.spare.pop().unwrap_or_default();
+        let mut open = self.message_pool.pop().unwrap_or_default();
         open.start(begin, number, id, by);
         open.from = self.at;
         open.midstream = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
-        // Behind a hole a burst goes on with a text whose middle is missing.
+        // After a gap, a burst continues a text whose middle is missing.
         let holed = id.number == 0
             && std::mem::take(&mut tracking.holed[id.dir.index()])
             && is_burst(begin.kind);
@@ -137,10 +141,10 @@ impl Selector {
         *tracking.open(id) = Some(open);
     }
 
-    /// The number of a message that begins: an answer has its question's.
+    /// The number of a message that begins: a response has that of its request.
     pub(super) fn number(&mut self, tracking: &mut Tracking, begin: &Start) -> u64 {
         let asked = match begin.kind.side {
-            // What is single may be a request sent again.
+            // A single message may be a retransmitted request.
             Role::Response | Role::Single => tracking.exchange(begin.exchange),
             Role::Request => None,
         };
@@ -167,9 +171,10 @@ impl Selector {
         let query = &self.options.query;
         if is_burst(open.begin.kind) {
             let undecided = !open.unit.holds(query) && open.unit.is_open(query);
-            if undecided && self.held < HELD && open.unit.size() <= self.options.limits.burst {
+            if undecided && self.held_bytes < HELD && open.unit.size() <= self.options.limits.burst
+            {
                 open.held = true;
-                self.held += open.unit.size();
+                self.held_bytes += open.unit.size();
                 return;
             }
         } else {
@@ -178,7 +183,7 @@ impl Selector {
         self.close(flow, tracking, id, complete);
     }
 
-    /// A held burst waits no longer: its text ends here, truly or not.
+    /// Ends the hold of a burst: its text ends here. `truly`: the stream ends here as well.
     pub(super) fn release(
         &mut self,
         flow: &Flow,
@@ -189,14 +194,14 @@ impl Selector {
         if let Some(open) = tracking.open(dir)
             && std::mem::take(&mut open.held)
         {
-            self.held = self.held.saturating_sub(open.unit.size());
+            self.held_bytes = self.held_bytes.saturating_sub(open.unit.size());
             open.unit.end(&self.options.query, truly);
             self.close(flow, tracking, dir.into(), true);
         }
     }
 }
 
-/// Whether a message's text goes on in the next one of its direction.
+/// Whether a message's text continues in the next message of its direction.
 pub(super) fn is_burst(kind: Kind) -> bool {
     kind.name == "tcp.burst"
 }

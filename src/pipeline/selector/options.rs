@@ -1,4 +1,6 @@
-//! What the desk is to do, and how a message is lent as a hit by it.
+//! The options of the selector, and the construction of hits from them.
+//!
+//! Plain data, fixed for a run.
 
 use crate::flow::Flow;
 use crate::hit::Hit;
@@ -7,7 +9,7 @@ use crate::pipeline::flow_state::OpenMessage;
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::search::{Conditions, KeepLimits, Query};
 
-/// What the desk is to do.
+/// The options of the selector.
 pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) query: Query,
     pub(in crate::pipeline) conditions: Conditions,
@@ -20,11 +22,11 @@ pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) after: usize,
     pub(in crate::pipeline) pair: bool,
     pub(in crate::pipeline) companions: bool,
-    /// Exchanges are shown as one.
+    /// Exchanges are shown as one record.
     pub(in crate::pipeline) pairs: bool,
-    /// Secrets are masked in what is shown: no portion ends in the middle of one.
+    /// Secrets are masked in the output: no portion ends in the middle of one.
     pub(in crate::pipeline) masked: bool,
-    /// The frames of messages are asked for.
+    /// Frames of messages are recorded.
     pub(in crate::pipeline) frames: bool,
     pub(in crate::pipeline) stand_out: Vec<String>,
     pub(in crate::pipeline) live: bool,
@@ -32,12 +34,12 @@ pub(in crate::pipeline) struct SelectOptions {
 }
 
 impl SelectOptions {
-    /// Whether failures of connections are records: everything is asked for.
+    /// Whether connection failures are records: true if nothing restricts the output.
     pub(super) fn want_failures(&self) -> bool {
         self.query.is_empty() && self.conditions.is_empty() && !self.invert
     }
 
-    /// Lend a message as a hit.
+    /// Calls a function with a message as a hit.
     pub(super) fn lend(
         &self,
         flow: &Flow,

@@ -1,4 +1,6 @@
-//! What belongs to no message: bytes without a place in their stream, packets without payload.
+//! Input outside of messages: out-of-stream bytes, and packets without payload.
+//!
+//! Both are handled at once; nothing is kept of them.
 
 use std::ops::Range;
 
@@ -11,7 +13,7 @@ use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
 use super::Selector;
 
 impl Selector {
-    /// Bytes that have no place in their stream are searched by themselves.
+    /// Searches bytes that have no place in their stream, alone.
     pub(super) fn aside(&mut self, flow: &Flow, event: &StreamEvent<'_>, by: &PacketInfo) {
         let StreamEvent::OutOfStream {
             dir,
@@ -27,16 +29,16 @@ impl Selector {
         if why == OutOfStreamReason::Around
             && (self.options.query.is_empty() || self.options.invert)
         {
-            // Headers, most probably: worth to be searched, and nothing that anybody said.
+            // Most likely headers: worth searching, but not a message.
             return;
         }
         let own = context..bytes.len().saturating_sub(after);
         let bytes = match self.around(bytes, own.clone()) {
             Some(range) => bytes.get(range).unwrap_or_default(),
-            // A match in the stream's own bytes alone was found in the stream.
+            // A match within the stream's own bytes was found in the stream.
             None => bytes.get(own).unwrap_or_default(),
         };
-        let mut open = self.spare.pop().unwrap_or_default();
+        let mut open = self.message_pool.pop().unwrap_or_default();
         open.start(ASIDE, self.next_number(), dir.into(), by);
         open.aside = Some(why);
         if self.options.frames {
@@ -51,12 +53,13 @@ impl Selector {
         if open.unit.holds(&self.options.query) != self.options.invert && self.is_taking() {
             self.output.matched += 1;
             self.outputs.save(flow, &[by.frame]);
-            self.tell(flow, &mut open, &HitMeta::MATCH);
+            self.show(flow, &mut open, &HitMeta::MATCH);
         }
-        self.spare.push(open);
+        self.message_pool.push(open);
     }
 
-    /// `own` and the matches that reach into it.
+    /// The smallest range that contains `own` and the matches that overlap it; `None` without a
+    /// match.
     fn around(&self, bytes: &[u8], own: Range<usize>) -> Option<Range<usize>> {
         if own.len() == bytes.len() {
             return Some(own);
@@ -68,16 +71,16 @@ impl Selector {
         Some(own.start.min(first.start)..own.end.max(last.end))
     }
 
-    /// A packet without payload, for `-e`.
+    /// Shows a packet without payload, for `-e`.
     pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &PacketInfo) {
         if self.options.show_empty && self.is_taking() {
-            let mut open = self.spare.pop().unwrap_or_default();
+            let mut open = self.message_pool.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir.into(), by);
             if self.options.frames {
                 open.note_frames(&[by.frame]);
             }
             open.unit.begin(&self.options.query, None, true);
-            self.tell(
+            self.show(
                 flow,
                 &mut open,
                 &HitMeta {
@@ -85,12 +88,12 @@ impl Selector {
                     ..HitMeta::MATCH
                 },
             );
-            self.spare.push(open);
+            self.message_pool.push(open);
         }
     }
 }
 
-/// What has no place in a stream.
+/// A message that has no place in its stream.
 const ASIDE: Start = Start {
     kind: Kind {
         name: "tcp.aside",

@@ -1,4 +1,6 @@
-//! What is waited for: the questions that have no answer yet, of all flows.
+//! Pending requests: the shown requests of all flows that have no response yet.
+//!
+//! At most [`REMEMBERED`] are tracked, the oldest first.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +9,33 @@ use crate::flow::{Endpoint, Flow};
 use crate::frame::Timestamp;
 use crate::pipeline::flow_state::{FlowState, Tracking};
 
-/// A question without an answer.
+/// A request without a response.
 #[derive(Clone, Debug)]
 pub struct PendingRequest {
     /// `#N`.
     pub number: u64,
-    /// The question in a few words, as sent.
+    /// The request in a few words, as sent.
     pub title: Vec<u8>,
-    /// Who asks.
+    /// The sender of the request.
     pub client: Endpoint,
-    /// Who is asked.
+    /// The receiver of the request.
     pub server: Endpoint,
-    /// Bytes of the question.
+    /// Bytes of the request.
     pub sent: u64,
-    /// They were acknowledged.
+    /// The whole request was acknowledged.
     pub acknowledged: bool,
-    /// The last byte of the question.
+    /// Time of the request's last byte.
     pub since: Timestamp,
-    /// The answer has begun and is not over.
+    /// The response has begun and is incomplete.
     pub begun: bool,
-    /// What is known of it, if it has not.
+    /// Why the response may be missing, if it has not begun.
     pub silence: Silence,
-    /// The client acknowledged bytes of the server since, of which none were captured.
+    /// The client acknowledged bytes of the server since, none of which were captured.
     pub received: bool,
 }
 
 impl PendingRequest {
-    /// The question of this number that a flow waits with.
+    /// The pending request of this number in a flow.
     pub(in crate::pipeline) fn of(
         flow: &Flow,
         flow_state: &FlowState,
@@ -47,8 +49,10 @@ impl PendingRequest {
 
     fn new(flow: &Flow, tracking: &Tracking, exchange: &Exchange) -> Self {
         let silence = tracking.silence(flow, exchange);
-        let acknowledged = tracking.heard(exchange.request_dir.reverse()).acknowledged;
-        let received = acknowledged.saturating_sub(exchange.heard.acknowledged);
+        let acknowledged = tracking
+            .progress(exchange.request_dir.reverse())
+            .acknowledged;
+        let received = acknowledged.saturating_sub(exchange.progress.acknowledged);
         Self {
             number: exchange.number,
             title: exchange.title.bytes().to_vec(),
@@ -59,60 +63,60 @@ impl PendingRequest {
             since: exchange.request_end.unwrap_or(exchange.asked),
             begun: exchange.answered.is_some(),
             silence,
-            // A FIN has a number, too.
+            // More than one, because a FIN takes a sequence number, too.
             received: silence == Silence::Unseen && received > 1,
         }
     }
 }
 
-/// The oldest questions that were shown and have no answer.
+/// The oldest requests that were shown and have no response.
 #[derive(Default)]
 pub(super) struct Pending {
     asked: BTreeMap<u64, (u32, u64)>,
-    /// Those that the end of the capture left without one.
+    /// Those whose response the end of the capture cut off.
     left: Vec<PendingRequest>,
-    /// How many there were of those.
+    /// The number of those.
     many: u64,
 }
 
-/// Questions remembered: a person looks at the oldest.
+/// Requests that are tracked; the oldest ones are of interest.
 const REMEMBERED: usize = 256;
-/// Questions told at the end.
-const TOLD: usize = 8;
+/// Requests that are listed at the end.
+const LISTED: usize = 8;
 
 impl Pending {
-    /// A question was shown and has no answer yet.
+    /// A request was shown and has no response yet.
     pub(super) fn ask(&mut self, flow: &Flow, number: u64) {
         if self.asked.len() < REMEMBERED {
             self.asked.insert(number, (flow.slot, flow.id));
         }
     }
 
-    /// It has one now, or never will.
+    /// The request got its response, or never will.
     pub(super) fn done(&mut self, number: u64) {
         self.asked.remove(&number);
     }
 
-    /// The oldest: its number, and slot and id of its flow.
+    /// The oldest request: its number, and slot and id of its flow.
     pub(super) fn oldest(&self) -> Option<(u64, (u32, u64))> {
         let (number, flow) = self.asked.first_key_value()?;
         Some((*number, *flow))
     }
 
-    /// The capture ended in front of an answer.
+    /// The capture ended before the response.
     pub(super) fn leave(&mut self, flow: &Flow, tracking: &Tracking, exchange: &Exchange) {
         self.many += 1;
         let at = self
             .left
             .partition_point(|left| left.number < exchange.number);
-        if at < TOLD {
+        if at < LISTED {
             self.left
                 .insert(at, PendingRequest::new(flow, tracking, exchange));
-            self.left.truncate(TOLD);
+            self.left.truncate(LISTED);
         }
     }
 
-    /// How many were left without an answer, and the first of them.
+    /// The number of requests left without a response, and the first of them.
     pub(super) fn left(&self) -> (u64, &[PendingRequest]) {
         (self.many, &self.left)
     }

@@ -1,16 +1,18 @@
-//! Other readings of an open message: each is searched as a text of its own, and shown where it
+//! Alternative readings of an open message: each is searched as a text of its own, and shown if it
 //! alone matches.
+//!
+//! At most [`crate::limits::READINGS`] per message.
 
 use crate::limits::READING_KEPT;
 use crate::message::{BodyFacts, Decoding, MessageId, Part};
-use crate::pipeline::flow_state::{OpenMessage, Reading, Tracking};
+use crate::pipeline::flow_state::{AltReading, OpenMessage, Tracking};
 use crate::search::{KeepLimits, Query};
 use crate::stream::GapReason;
 
 use super::Selector;
 
 impl Selector {
-    /// The next bytes of such a reading.
+    /// Text of an alternative reading.
     #[cold]
     pub(super) fn reading(
         &mut self,
@@ -22,12 +24,12 @@ impl Selector {
         let Some(open) = tracking.open(id).as_deref_mut() else {
             return;
         };
-        let Some(Reading { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
+        let Some(AltReading { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
             return;
         };
         let keep = KeepLimits {
             body: self.options.keep.body.min(READING_KEPT),
-            // What is kept already is enough to show.
+            // The text kept so far is enough to show.
             around: self.options.keep.around && !unit.is_full(),
             ..self.options.keep
         };
@@ -36,14 +38,14 @@ impl Selector {
 }
 
 impl OpenMessage {
-    /// The message has another reading, which has its text so far in common with it.
+    /// Adds an alternative reading, which shares the message's text so far.
     #[cold]
     pub(super) fn fork(&mut self, name: &'static str) {
         let unit = Box::new(self.unit.clone());
-        self.readings.push(Reading { name, unit });
+        self.readings.push(AltReading { name, unit });
     }
 
-    /// Bytes are missing, in each reading.
+    /// Records a gap in each reading.
     pub(super) fn missing(&mut self, query: &Query, len: u64, reason: GapReason) {
         self.unit.missing(query, len, reason);
         for reading in &mut self.readings {
@@ -51,8 +53,8 @@ impl OpenMessage {
         }
     }
 
-    /// The message is over, with its text's true end or cut off, in each reading. The first one
-    /// that matches is what is shown if the message as it was told does not.
+    /// Ends the text of each reading; `truly`: it was not cut off. If the message's own text does
+    /// not match, the first reading that does replaces it.
     pub(super) fn end(&mut self, query: &Query, truly: bool) {
         self.unit.end(query, truly);
         if self.readings.is_empty() {
@@ -61,15 +63,16 @@ impl OpenMessage {
         for reading in &mut self.readings {
             reading.unit.end(query, truly);
         }
-        // Of a message that was shown in part the rest follows.
+        // A message that was shown in part continues with its own text.
         if self.portions.is_some() || self.unit.holds(query) || self.unit.is_refused(query) {
             return;
         }
         let mut readings = std::mem::take(&mut self.readings).into_iter();
-        if let Some(Reading { name, unit }) = readings.find(|reading| reading.unit.holds(query)) {
+        if let Some(AltReading { name, unit }) = readings.find(|reading| reading.unit.holds(query))
+        {
             self.unit = *unit;
             self.body = match name {
-                // It has the size that it was sent with.
+                // The body has the size as sent.
                 "sent" => BodyFacts::default(),
                 _ => BodyFacts {
                     state: Decoding::Decoded,

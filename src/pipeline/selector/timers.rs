@@ -1,4 +1,6 @@
 //! Timers: the flows in which something ends, or is to be shown, by time alone.
+//!
+//! A flow has at most one timer; inserting one is O(1) while the clock advances.
 
 use crate::dissect::FlowDissector;
 use crate::flow::Flow;
@@ -10,8 +12,8 @@ use super::frame_log::keep_pending_frames;
 use super::{Dissecting, Selector};
 
 impl Selector {
-    /// Look at the flow again when time alone ends something in it: a raw burst, or by `review`
-    /// what is shown live.
+    /// Sets a timer for the flow if it has an open raw burst; or, by `review`, if it has live text
+    /// to show.
     pub(super) fn set_timer(
         &mut self,
         flow: &Flow,
@@ -29,10 +31,10 @@ impl Selector {
             }
             None => return,
         };
-        // A moment beyond the range never comes.
+        // A time outside the range never comes.
         let Some(moment) = moment else { return };
         tracking.timed = true;
-        // Mostly it is the latest; not where the clock went back.
+        // Usually appended; not if the clock went back.
         let at = match self.timers.back() {
             Some((latest, _)) if *latest > moment => {
                 self.timers.partition_point(|(other, _)| *other <= moment)
@@ -42,13 +44,13 @@ impl Selector {
         self.timers.insert(at, (moment, (flow.slot, flow.id)));
     }
 
-    /// Slot and id of the next flow whose moment has come by `now`.
+    /// Slot and id of the next flow whose timer is due by `now`.
     pub(in crate::pipeline) fn due(&mut self, now: Timestamp) -> Option<(u32, u64)> {
         let (_, flow) = self.timers.pop_front_if(|(moment, _)| *moment <= now)?;
         Some(flow)
     }
 
-    /// Take note that time has passed for a flow that [`Self::due`] named.
+    /// Runs the timer of a flow that [`Self::due`] returned.
     pub(in crate::pipeline) fn idle(
         &mut self,
         now: Timestamp,
@@ -66,8 +68,8 @@ impl Selector {
             decoders,
             limits,
         } = &mut *dissecting;
-        conversation.idle(now, flow, limits, decoders, stats, &mut |id, by, said| {
-            self.said(flow, tracking, id, by, said);
+        conversation.idle(now, flow, limits, decoders, stats, &mut |id, by, event| {
+            self.message_event(flow, tracking, id, by, event);
         });
         self.dissecting = Some(dissecting);
         keep_pending_frames(tracking, conversation);
@@ -84,8 +86,8 @@ impl Selector {
                     && tracking.is_due_of(&open, query, self.options.pair);
                 let mut ends = false;
                 if open.held && quiet >= time::CANDIDATE_HOLD {
-                    // A text that would match if it ended here is not waited for. What would not is
-                    // one record with what comes.
+                    // A text that matches if it ends here is not held longer. Any other text forms
+                    // one record with the text after it.
                     ends = self.options.invert || open.unit.would_hold(query);
                     open.waits = !ends;
                 }
@@ -93,7 +95,7 @@ impl Selector {
                 if ends {
                     self.release(flow, tracking, id.dir, true);
                 } else if is_due {
-                    // An answer that goes on and on is shown while it does.
+                    // A long response is shown while it is received.
                     self.portion(flow, tracking, id, false);
                 }
             }
