@@ -348,10 +348,7 @@ impl Selector {
         self.dissecting = Some(dissecting);
         keep_pending_frames(tracking, conversation);
         if let StreamEvent::Gap { dir, .. } = *event {
-            self.options.query.mark_gap(tracking.mark(dir));
-            tracking.holed[dir.index()] = true;
-            let missed = &mut tracking.missed[dir.index()];
-            *missed = missed.saturating_add(1);
+            self.note_gap(tracking, dir);
         }
         if let StreamEvent::End { dir, how, by } = *event {
             self.end_of(flow, tracking, dir, how, by);
@@ -367,6 +364,14 @@ impl Selector {
         if !tracking.timed {
             self.set_timer(flow, conversation, tracking, now.after(time::BURST_PAUSE));
         }
+    }
+
+    /// Bytes of a direction are missing: no match crosses them, and a message may be among them.
+    fn note_gap(&self, tracking: &mut Tracking, dir: Direction) {
+        self.options.query.mark_gap(tracking.mark(dir));
+        tracking.holed[dir.index()] = true;
+        let missed = &mut tracking.missed[dir.index()];
+        *missed = missed.saturating_add(1);
     }
 
     /// Gives up what is held of a flow, to bound memory: its open messages end here, incomplete,
