@@ -17,6 +17,7 @@ mod dns;
 mod driver;
 mod flow_dissector;
 mod http1;
+mod http2;
 mod output;
 mod preamble;
 mod raw;
