@@ -11,7 +11,7 @@ use spygrep::dissect::{self, Budget, FlowDissector};
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{Decoding, Kind, MessageEvent, Part, Role};
+use spygrep::message::{Decoding, Kind, MessageEvent, MessageId, Part, Role};
 use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
@@ -428,9 +428,11 @@ fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
     let (mut conversation, mut stats) = (FlowDissector::default(), DissectStats::default());
     let mut record = Record::default();
     let mut on_event = |event: StreamEvent<'_>| {
-        let mut tell = |dir: Direction, by: &PacketInfo, what: MessageEvent<'_>| match what {
-            MessageEvent::Complete(whole) => whole.in_pieces(by, |_, what| record.add(dir, what)),
-            piece => record.add(dir, piece),
+        let mut tell = |id: MessageId, by: &PacketInfo, what: MessageEvent<'_>| match what {
+            MessageEvent::Complete(whole) => {
+                whole.in_pieces(by, |_, what| record.add(id.dir, what));
+            }
+            piece => record.add(id.dir, piece),
         };
         conversation.on_event(&limits, &decoders, &mut stats, &flow, &event, &mut tell);
     };

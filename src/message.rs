@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::flow::Direction;
 use crate::stream::{GapReason, PacketInfo};
 
 /// What sort of message it is.
@@ -31,9 +32,29 @@ pub enum Role {
     Single,
 }
 
+/// Which open message of a flow an event belongs to: its direction, and a number in it.
+///
+/// Any number of messages may be open in a direction; their events interleave freely. Number 0 is
+/// the direction itself: where a protocol sends one message after the other, all have it. A
+/// protocol with several messages in flight gives each a number of its own, a stream's say. A
+/// number is free for another message after [`MessageEvent::End`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub struct MessageId {
+    /// The direction of its bytes.
+    pub dir: Direction,
+    /// Which of the direction's open messages it is.
+    pub number: u32,
+}
+
+impl From<Direction> for MessageId {
+    /// The message of a direction that has one at a time.
+    fn from(dir: Direction) -> Self {
+        Self { dir, number: 0 }
+    }
+}
+
 /// A piece of a message, in this order: one `Start`; any number of the others; one `End`. Or all of
-/// it at once: `Complete`. One direction of a flow has at most one open message; the two directions
-/// interleave freely.
+/// it at once: `Complete`.
 #[derive(Clone, Copy, Debug)]
 pub enum MessageEvent<'a> {
     /// A message begins. Said at its first byte, so that its number and time are those of that

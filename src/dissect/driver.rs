@@ -522,7 +522,7 @@ mod tests {
     use super::*;
     use crate::dissect::{AfterGap, Progress};
     use crate::limits::Limits;
-    use crate::message::{Kind, MessageEvent, Part, Role};
+    use crate::message::{Kind, MessageEvent, MessageId, Part, Role};
     use crate::stats::DissectStats;
 
     /// A made-up protocol: `b3abc` is a message with a body of 3, `s3abc` is framing, `n` hands
@@ -625,7 +625,7 @@ mod tests {
         driver.directions.to_server.mode = Mode::Need(1);
         let (limits, mut stats, mut exchanges) = (Limits::default(), DissectStats::default(), 0);
         let mut heard = String::new();
-        let mut listener = |_: Direction, _: &PacketInfo, said: MessageEvent<'_>| match said {
+        let mut listener = |_: MessageId, _: &PacketInfo, said: MessageEvent<'_>| match said {
             MessageEvent::Start(begin) => heard.push_str(if begin.kind == TOY { "(" } else { "[" }),
             MessageEvent::Data { bytes, .. } => heard.push_str(&bytes.escape_ascii().to_string()),
             MessageEvent::Gap { len, .. } => heard.extend(["?", &len.to_string()]),

@@ -10,7 +10,7 @@ use super::{Claim, Dissector, datagram_protocol};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::message::MessageEvent;
+use crate::message::{MessageEvent, MessageId};
 use crate::stats::DissectStats;
 use crate::stream::{PacketInfo, StreamEvent};
 
@@ -67,7 +67,7 @@ impl FlowDissector {
         stats: &mut DissectStats,
         flow: &Flow,
         event: &StreamEvent<'_>,
-        say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
+        say: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
     ) {
         let mut out = Output {
             flow,
@@ -147,7 +147,7 @@ impl FlowDissector {
         limits: &Limits,
         decoders: &Budget,
         stats: &mut DissectStats,
-        say: &mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
+        say: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
     ) {
         let Some(driver) = &mut self.driver else {
             return;

@@ -2,9 +2,9 @@
 //! exchanges, and carries the limits and counters along. It keeps nothing.
 
 use super::budget::Budget;
-use crate::flow::{Direction, Flow};
+use crate::flow::Flow;
 use crate::limits::Limits;
-use crate::message::{Kind, MessageEvent, Part, Start};
+use crate::message::{Kind, MessageEvent, MessageId, Part, Start};
 use crate::stats::DissectStats;
 use crate::stream::PacketInfo;
 
@@ -25,31 +25,36 @@ pub(super) struct Output<'v> {
     /// How many exchanges the flow has had.
     pub(super) exchanges: &'v mut u64,
     /// Who listens.
-    pub(super) listener: &'v mut dyn FnMut(Direction, &PacketInfo, MessageEvent<'_>),
+    pub(super) listener: &'v mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
 }
 
 impl Output<'_> {
     /// Says something that the packet at hand brought.
-    pub(super) fn say(&mut self, dir: Direction, said: MessageEvent<'_>) {
-        (self.listener)(dir, &self.by, said);
+    pub(super) fn say(&mut self, id: impl Into<MessageId>, said: MessageEvent<'_>) {
+        (self.listener)(id.into(), &self.by, said);
     }
 
     /// Says something that another packet brought.
-    pub(super) fn say_by(&mut self, dir: Direction, by: &PacketInfo, said: MessageEvent<'_>) {
-        (self.listener)(dir, by, said);
+    pub(super) fn say_by(
+        &mut self,
+        id: impl Into<MessageId>,
+        by: &PacketInfo,
+        said: MessageEvent<'_>,
+    ) {
+        (self.listener)(id.into(), by, said);
     }
 
     /// Begins a message whose first byte came with `first`.
     pub(super) fn begin(
         &mut self,
-        dir: Direction,
+        id: impl Into<MessageId>,
         first: &PacketInfo,
         kind: Kind,
         exchange: Option<u64>,
         continues: bool,
     ) {
         self.say_by(
-            dir,
+            id,
             first,
             MessageEvent::Start(Start {
                 kind,
@@ -60,21 +65,21 @@ impl Output<'_> {
     }
 
     /// Says text, if there is any.
-    pub(super) fn text(&mut self, dir: Direction, part: Part, bytes: &[u8]) {
+    pub(super) fn text(&mut self, id: impl Into<MessageId>, part: Part, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(dir, MessageEvent::Data { part, bytes });
+            self.say(id, MessageEvent::Data { part, bytes });
         }
     }
 
     /// Begins another reading of the open message, the `reading`th.
-    pub(super) fn fork(&mut self, dir: Direction, reading: u8, name: &'static str) {
-        self.say(dir, MessageEvent::Fork { reading, name });
+    pub(super) fn fork(&mut self, id: impl Into<MessageId>, reading: u8, name: &'static str) {
+        self.say(id, MessageEvent::Fork { reading, name });
     }
 
     /// Says text of another reading, if there is any.
-    pub(super) fn reading(&mut self, dir: Direction, reading: u8, bytes: &[u8]) {
+    pub(super) fn reading(&mut self, id: impl Into<MessageId>, reading: u8, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.say(dir, MessageEvent::Reading { reading, bytes });
+            self.say(id, MessageEvent::Reading { reading, bytes });
         }
     }
 

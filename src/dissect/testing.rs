@@ -15,7 +15,7 @@ use super::{Budget, FlowDissector};
 use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::message::{BodyFacts, MessageEvent, Part};
+use crate::message::{BodyFacts, MessageEvent, MessageId, Part};
 use crate::packet::{TcpFlags, protocol};
 use crate::stats::DissectStats;
 use crate::stream::{Ending, GapReason, PacketInfo, StreamEvent};
@@ -193,7 +193,7 @@ impl Play {
             chart,
             ..
         } = self;
-        let say = &mut |dir, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(dir, by, &said);
+        let say = &mut |id, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(id, by, &said);
         conversation.on_event(limits, decoders, stats, flow, event, say);
     }
 
@@ -214,7 +214,7 @@ impl Play {
                 limits,
                 decoders,
                 stats,
-                &mut |dir, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(dir, by, &said),
+                &mut |id, by: &PacketInfo, said: MessageEvent<'_>| chart.hear(id, by, &said),
             );
         }
     }
@@ -224,9 +224,10 @@ impl Play {
 #[derive(Default)]
 pub(super) struct Chart {
     lines: Vec<String>,
-    /// Direction and part of the text in the last line.
-    text: Option<(Direction, Part)>,
-    open: [bool; 2],
+    /// Message and part of the text in the last line.
+    text: Option<(MessageId, Part)>,
+    /// The open messages.
+    open: Vec<MessageId>,
     /// Bytes of text.
     pub(super) bytes: u64,
     /// All text of each direction.
@@ -244,14 +245,17 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    fn hear(&mut self, dir: Direction, by: &PacketInfo, said: &MessageEvent<'_>) {
+    fn hear(&mut self, id: MessageId, by: &PacketInfo, said: &MessageEvent<'_>) {
         if let MessageEvent::Complete(whole) = said {
-            return whole.in_pieces(by, |by, said| self.hear(dir, by, &said));
+            return whole.in_pieces(by, |by, said| self.hear(id, by, &said));
         }
-        let arrow = ['>', '<'][dir.index()];
-        let open = &mut self.open[dir.index()];
+        let dir = id.dir;
+        let mut arrow = [">", "<"][dir.index()].to_owned();
+        if id.number > 0 {
+            let _ = write!(arrow, "{}", id.number);
+        }
         assert_eq!(
-            *open,
+            self.open.contains(&id),
             !matches!(said, MessageEvent::Start(_)),
             "{arrow} {said:?} {:#?}",
             self.lines
@@ -276,7 +280,7 @@ impl Chart {
                 return;
             }
             MessageEvent::Start(begin) => {
-                *open = true;
+                self.open.push(id);
                 self.places[dir.index()].clear();
                 self.frames.push(by.frame);
                 let exchange = begin
@@ -293,7 +297,7 @@ impl Chart {
                 assert!(!bytes.is_empty());
                 self.bytes += bytes.len() as u64;
                 self.texts[dir.index()].extend_from_slice(bytes);
-                self.text = Some((dir, part));
+                self.text = Some((id, part));
                 if text == self.text {
                     let last = self.lines.last_mut().expect("text was said before");
                     last.pop();
@@ -326,7 +330,7 @@ impl Chart {
                 return;
             }
             MessageEvent::End { complete } => {
-                *open = false;
+                self.open.retain(|open| *open != id);
                 self.frames.push(by.frame);
                 line.push_str(if complete { "end" } else { "end incomplete" });
             }
@@ -335,7 +339,7 @@ impl Chart {
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.open == [false; 2]
+        self.open.is_empty()
     }
 
     pub(super) fn lines(&self) -> &[String] {

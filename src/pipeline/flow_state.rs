@@ -9,7 +9,7 @@ use crate::exchange::{Evidence, Exchange, Heard, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::time;
-use crate::message::{BodyFacts, Description, Role, Start, Summary};
+use crate::message::{BodyFacts, Description, MessageId, Role, Start, Summary};
 use crate::packet::TcpFlags;
 use crate::search::{Context, MessageBuffer, Query, ScanState};
 use crate::stream::{OutOfStreamReason, PacketInfo};
@@ -26,8 +26,10 @@ pub(super) struct FlowState {
 /// The part of a flow's memory that is the desk's.
 #[derive(Default)]
 pub(super) struct Tracking {
-    /// The open (or held) message of each direction.
-    pub(super) open: [Option<Box<OpenMessage>>; 2],
+    /// The open (or held) message of each direction that has number 0.
+    open: [Option<Box<OpenMessage>>; 2],
+    /// Those with other numbers. An entry without a message is free.
+    others: Vec<(MessageId, Option<Box<OpenMessage>>)>,
     /// How far each direction's text was searched, where it goes on over messages.
     marks: [ScanState; 2],
     /// Bytes are missing where each direction's mark is.
@@ -81,9 +83,9 @@ pub(super) struct Kept {
 pub(super) struct OpenMessage {
     pub(super) unit: MessageBuffer,
     /// Other readings of it, as they are numbered.
-    pub(super) readings: Vec<ReaderHandle>,
+    pub(super) readings: Vec<Reading>,
     pub(super) begin: Start,
-    pub(super) dir: Direction,
+    pub(super) id: MessageId,
     pub(super) number: u64,
     /// The packet of its first byte.
     pub(super) first: PacketInfo,
@@ -122,7 +124,7 @@ pub(super) struct OpenMessage {
 }
 
 /// Another reading of an open message.
-pub(super) struct ReaderHandle {
+pub(super) struct Reading {
     /// What the bytes are taken for.
     pub(super) name: &'static str,
     pub(super) unit: Box<MessageBuffer>,
@@ -141,10 +143,10 @@ pub(super) const FRAMES: usize = 65_536;
 
 impl OpenMessage {
     /// Begin to be another message; the unit is begun by the caller.
-    pub(super) fn start(&mut self, begin: Start, number: u64, dir: Direction, by: &PacketInfo) {
+    pub(super) fn start(&mut self, begin: Start, number: u64, id: MessageId, by: &PacketInfo) {
         self.readings.clear();
         self.begin = begin;
-        self.dir = dir;
+        self.id = id;
         self.number = number;
         self.first = *by;
         self.last = by.into();
@@ -212,16 +214,71 @@ impl From<&PacketInfo> for LastPacket {
 }
 
 impl Tracking {
-    pub(super) fn open(&mut self, dir: Direction) -> &mut Option<Box<OpenMessage>> {
-        &mut self.open[dir.index()]
+    /// The open message with this id, if there is one.
+    pub(super) fn open(&mut self, id: impl Into<MessageId>) -> &mut Option<Box<OpenMessage>> {
+        let id = id.into();
+        match id.number {
+            0 => &mut self.open[id.dir.index()],
+            _ => self.other(id),
+        }
+    }
+
+    /// The same of one whose number is not 0. A flow has few of them: they are found by a walk.
+    #[cold]
+    fn other(&mut self, id: MessageId) -> &mut Option<Box<OpenMessage>> {
+        let others = &mut self.others;
+        let at = others
+            .iter()
+            .position(|(other, open)| *other == id && open.is_some())
+            .or_else(|| others.iter().position(|(_, open)| open.is_none()));
+        let at = at.unwrap_or_else(|| {
+            others.push((id, None));
+            others.len() - 1
+        });
+        let (other, open) = &mut others[at];
+        *other = id;
+        open
+    }
+
+    /// The open message with this id, and the frames of its direction of which nothing was emitted
+    /// yet.
+    pub(super) fn open_with_frames(
+        &mut self,
+        id: MessageId,
+    ) -> Option<(&mut OpenMessage, Option<&[u64]>)> {
+        let frames = self.pending_frames.as_deref();
+        let frames = frames.map(|frames| &*frames[id.dir.index()]);
+        let open = match id.number {
+            0 => &mut self.open[id.dir.index()],
+            _ => &mut self.others.iter_mut().find(|(other, _)| *other == id)?.1,
+        };
+        Some((open.as_deref_mut()?, frames))
+    }
+
+    /// The ids of the open messages.
+    pub(super) fn ids(&self) -> Vec<MessageId> {
+        self.opened().map(|open| open.id).collect()
+    }
+
+    /// The open messages.
+    pub(super) fn opened(&self) -> impl Iterator<Item = &OpenMessage> {
+        let others = self.others.iter().filter_map(|(_, open)| open.as_deref());
+        self.open.iter().flatten().map(|open| &**open).chain(others)
+    }
+
+    /// The same, to be changed.
+    fn opened_mut(&mut self) -> impl Iterator<Item = &mut OpenMessage> {
+        let others = self.others.iter_mut();
+        let others = others.filter_map(|(_, open)| open.as_deref_mut());
+        let own = self.open.iter_mut().flatten();
+        own.map(|open| &mut **open).chain(others)
     }
 
     /// Another copy came of a byte of a direction, which is no longer certain: the open message
     /// says so, if it is one of its own.
     pub(super) fn contest(&mut self, dir: Direction, offset: u64) {
-        if let Some(open) = self.open(dir)
-            && offset >= open.from
-        {
+        let of_dir = self.opened_mut().filter(|open| open.id.dir == dir);
+        for open in of_dir.filter(|open| offset >= open.from) {
             open.aside.get_or_insert(OutOfStreamReason::Conflict);
         }
     }
@@ -233,8 +290,8 @@ impl Tracking {
     /// Whether something waits for time alone, live: a held burst, or an open message that could be
     /// shown by now; with `pair` because its question was.
     pub(super) fn is_due(&self, query: &Query, pair: bool) -> bool {
-        let mut open = self.open.iter().flatten();
-        open.any(|open| (open.held && !open.waits) || self.is_due_of(open, query, pair))
+        let mut opened = self.opened();
+        opened.any(|open| (open.held && !open.waits) || self.is_due_of(open, query, pair))
     }
 
     /// Whether an open message could be shown by now.
@@ -250,8 +307,9 @@ impl Tracking {
 
     /// The question of this number, while it is said.
     pub(super) fn request_dir(&mut self, dir: Direction, number: u64) -> Option<&mut OpenMessage> {
-        let open = self.open(dir).as_deref_mut();
-        open.filter(|open| open.begin.kind.side == Role::Request && open.number == number)
+        self.opened_mut().find(|open| {
+            open.id.dir == dir && open.begin.kind.side == Role::Request && open.number == number
+        })
     }
 
     /// Take out the kept question of this number.

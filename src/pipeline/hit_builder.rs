@@ -49,7 +49,7 @@ pub(super) fn with_hit(
     meta: &HitMeta,
     then: impl FnOnce(&Hit<'_>),
 ) {
-    let heading = heading(flow, open.dir, open.last);
+    let heading = heading(flow, open.id.dir, open.last);
     let shown = match meta.portion {
         Portion::First | Portion::Next => open.unit.show_portion(query),
         Portion::Whole | Portion::Last => open.unit.show(query),
@@ -121,7 +121,7 @@ pub(super) fn with_response(
     meta: &HitMeta,
     then: impl FnOnce(&Companion<'_>),
 ) {
-    let heading = heading(flow, open.dir, open.last);
+    let heading = heading(flow, open.id.dir, open.last);
     let shown = open.unit.show(query);
     let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
     let description = dissect::describe(open.begin.kind, head, &[]);

@@ -326,8 +326,8 @@ impl Selector {
             stats,
             flow,
             event,
-            &mut |dir, by, said| {
-                self.said(flow, tracking, dir, by, said);
+            &mut |id, by, said| {
+                self.said(flow, tracking, id, by, said);
             },
         );
         self.dissecting = Some(dissecting);

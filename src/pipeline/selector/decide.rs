@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, TcpAnalysis};
 use crate::hit::{Portion, Why};
-use crate::message::Role;
+use crate::message::{MessageId, Role};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
@@ -20,21 +20,20 @@ impl Selector {
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         full: bool,
     ) {
-        let Some(mut open) = tracking.open(dir).take() else {
+        let Some(mut open) = tracking.open(id).take() else {
             return;
         };
-        self.show_portion(flow, tracking, dir, &mut open, full);
-        *tracking.open(dir) = Some(open);
+        self.show_portion(flow, tracking, &mut open, full);
+        *tracking.open(id) = Some(open);
     }
 
     fn show_portion(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
         open: &mut OpenMessage,
         full: bool,
     ) {
@@ -82,7 +81,13 @@ impl Selector {
                 let exchange = *exchange;
                 self.responses_expected += 1;
                 if !asked {
-                    self.request(flow, tracking, dir.reverse(), &exchange, open.brief.interim);
+                    self.request(
+                        flow,
+                        tracking,
+                        open.id.dir.reverse(),
+                        &exchange,
+                        open.brief.interim,
+                    );
                 }
             }
         } else if open.counted {
@@ -115,12 +120,13 @@ impl Selector {
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         complete: bool,
     ) {
-        let Some(mut open) = tracking.open(dir).take() else {
+        let Some(mut open) = tracking.open(id).take() else {
             return;
         };
+        let dir = id.dir;
         let (side, ordinal) = (open.begin.kind.side, open.begin.exchange);
         self.count_message(flow, tracking);
         match side {
@@ -249,7 +255,7 @@ impl Selector {
         outcome: Outcome,
     ) {
         let found = meta.why == Why::Match;
-        let (ordinal, dir) = (open.begin.exchange, open.dir);
+        let (ordinal, dir) = (open.begin.exchange, open.id.dir);
         match open.begin.kind.side {
             Role::Request => {
                 if outcome == Outcome::Fails {
@@ -428,7 +434,7 @@ fn alone(open: &OpenMessage) -> Exchange {
         ..Exchange::new(
             open.number,
             u64::MAX,
-            open.dir.reverse(),
+            open.id.dir.reverse(),
             &open.first,
             TcpAnalysis::default(),
         )

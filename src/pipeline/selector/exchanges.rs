@@ -9,7 +9,7 @@ use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
-use crate::message::Role;
+use crate::message::{MessageId, Role};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
@@ -86,17 +86,17 @@ impl Selector {
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         title: &[u8],
     ) {
-        let Some(open) = tracking.open(dir).as_deref() else {
+        let Some(open) = tracking.open(id).as_deref() else {
             return;
         };
         let (ordinal, brief) = (open.begin.exchange, open.brief);
         let (side, began) = (open.begin.kind.side, open.first.ts);
         let asks = !self.options.conditions.is_empty() && !brief.interim;
         if asks {
-            self.learn(tracking, dir);
+            self.learn(tracking, id);
         }
         let Some(exchange) = tracking.exchange(ordinal) else {
             return;
@@ -117,8 +117,8 @@ impl Selector {
     }
 
     /// Learn from the head of the open message what the conditions are on.
-    fn learn(&mut self, tracking: &mut Tracking, dir: Direction) {
-        let Some(mut open) = tracking.open(dir).take() else {
+    fn learn(&mut self, tracking: &mut Tracking, id: MessageId) {
+        let Some(mut open) = tracking.open(id).take() else {
             return;
         };
         let exchange = tracking.exchange(open.begin.exchange);
@@ -128,7 +128,7 @@ impl Selector {
         self.options
             .conditions
             .learn(known, kind.side, head, &about);
-        *tracking.open(dir) = Some(open);
+        *tracking.open(id) = Some(open);
     }
 
     /// How the exchange of a message stands.

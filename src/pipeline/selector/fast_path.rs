@@ -2,8 +2,8 @@
 //! what has none.
 
 use crate::capture::savefile::Sought;
-use crate::flow::{Direction, Flow};
-use crate::message::{Complete, Role};
+use crate::flow::Flow;
+use crate::message::{Complete, MessageId, Role};
 use crate::pipeline::flow_state::Tracking;
 use crate::stream::PacketInfo;
 
@@ -63,14 +63,15 @@ impl Selector {
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         by: &PacketInfo,
         whole: &Complete<'_>,
     ) {
+        let dir = id.dir;
         self.release(flow, tracking, dir, true);
         tracking.begun = true;
         tracking.holed[dir.index()] = false;
-        self.end_frames(tracking, dir);
+        self.end_frames(tracking, id);
         self.count_message(flow, tracking);
         let number = self.number(tracking, &whole.begin);
         let ordinal = whole.begin.exchange;

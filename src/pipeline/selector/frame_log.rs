@@ -3,6 +3,7 @@
 
 use crate::dissect::FlowDissector;
 use crate::flow::Direction;
+use crate::message::MessageId;
 use crate::pipeline::flow_state::{FRAMES, Tracking};
 use crate::stream::PacketInfo;
 
@@ -27,12 +28,12 @@ impl Selector {
     }
 
     /// Text was told of the open message of a direction.
-    pub(super) fn note_frames(&self, tracking: &mut Tracking, dir: Direction, by: &PacketInfo) {
-        let Some(open) = &mut tracking.open[dir.index()] else {
+    pub(super) fn note_frames(&self, tracking: &mut Tracking, id: MessageId, by: &PacketInfo) {
+        let Some((open, pending_frames)) = tracking.open_with_frames(id) else {
             return;
         };
-        match &tracking.pending_frames {
-            Some(pending_frames) => open.note_frames(&pending_frames[dir.index()]),
+        match pending_frames {
+            Some(pending_frames) => open.note_frames(pending_frames),
             // A datagram, which never waits.
             None => open.note_frames(self.frames_of(&[by.frame])),
         }
@@ -40,10 +41,10 @@ impl Selector {
 
     /// The open message of a direction is over: what the packet in hand has behind it belongs to
     /// the next one.
-    pub(super) fn end_frames(&self, tracking: &mut Tracking, dir: Direction) {
-        note_framing(tracking, dir);
+    pub(super) fn end_frames(&self, tracking: &mut Tracking, id: MessageId) {
+        note_framing(tracking, id);
         if let Some(pending_frames) = &mut tracking.pending_frames {
-            let pending_frames = &mut pending_frames[dir.index()];
+            let pending_frames = &mut pending_frames[id.dir.index()];
             let earlier = pending_frames
                 .len()
                 .saturating_sub(self.frames_of(&[0]).len());
@@ -63,7 +64,7 @@ impl Selector {
 /// All that could be told by now was; what is left waits.
 pub(super) fn keep_pending_frames(tracking: &mut Tracking, conversation: &FlowDissector) {
     for dir in [Direction::ToServer, Direction::ToClient] {
-        note_framing(tracking, dir);
+        note_framing(tracking, dir.into());
         let Some(pending_frames) = &mut tracking.pending_frames else {
             return;
         };
@@ -82,11 +83,10 @@ pub(super) fn keep_pending_frames(tracking: &mut Tracking, conversation: &FlowDi
 
 /// A message's bytes may have been nothing but framing, or wait behind its beginning. (A burst has
 /// none of which no text is told, and what waits behind it may be something else.)
-fn note_framing(tracking: &mut Tracking, dir: Direction) {
-    if let (Some(open), Some(pending_frames)) =
-        (&mut tracking.open[dir.index()], &tracking.pending_frames)
+fn note_framing(tracking: &mut Tracking, id: MessageId) {
+    if let Some((open, Some(pending_frames))) = tracking.open_with_frames(id)
         && !is_burst(open.begin.kind)
     {
-        open.note_frames(&pending_frames[dir.index()]);
+        open.note_frames(pending_frames);
     }
 }

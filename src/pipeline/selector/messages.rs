@@ -2,7 +2,7 @@
 
 use crate::dissect::is_tls;
 use crate::flow::{Direction, Flow, Roles};
-use crate::message::{Kind, MessageEvent, Role, Start};
+use crate::message::{Kind, MessageEvent, MessageId, Role, Start};
 use crate::packet::protocol;
 use crate::pipeline::flow_state::{LastPacket, Tracking};
 use crate::stream::{GapReason, PacketInfo};
@@ -13,20 +13,20 @@ use super::Selector;
 const HELD: usize = 16 << 20;
 
 impl Selector {
-    /// A dissector tells of a direction; `by` is the packet.
+    /// A dissector tells of a message; `by` is the packet.
     pub(super) fn said(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         by: &PacketInfo,
         said: MessageEvent<'_>,
     ) {
         match said {
-            MessageEvent::Start(begin) => self.begin(flow, tracking, dir, by, begin),
+            MessageEvent::Start(begin) => self.begin(flow, tracking, id, by, begin),
             MessageEvent::Data { part, bytes } => {
                 let lacks = self.lacks(bytes);
-                let Some(open) = tracking.open(dir) else {
+                let Some(open) = tracking.open(id) else {
                     return;
                 };
                 open.comes(by);
@@ -37,23 +37,23 @@ impl Selector {
                 let full = open.unit.is_full();
                 tracking.tls |= tls;
                 if self.wants_frames() {
-                    self.note_frames(tracking, dir, by);
+                    self.note_frames(tracking, id, by);
                 }
                 if full {
-                    self.portion(flow, tracking, dir, true);
+                    self.portion(flow, tracking, id, true);
                 }
             }
             MessageEvent::Summary { brief, title } => {
-                let Some(open) = tracking.open(dir) else {
+                let Some(open) = tracking.open(id) else {
                     return;
                 };
                 open.brief = brief;
                 open.briefed = true;
-                tracking.missed[dir.index()] += u32::from(brief.unpaired);
-                self.briefed(flow, tracking, dir, title);
+                tracking.missed[id.dir.index()] += u32::from(brief.unpaired);
+                self.briefed(flow, tracking, id, title);
             }
             MessageEvent::Gap { len, reason } => {
-                let Some(open) = tracking.open(dir) else {
+                let Some(open) = tracking.open(id) else {
                     return;
                 };
                 open.missing(&self.options.query, len, reason);
@@ -63,27 +63,27 @@ impl Selector {
                 }
             }
             MessageEvent::Fork { name, .. } => {
-                let Some(open) = tracking.open(dir) else {
+                let Some(open) = tracking.open(id) else {
                     return;
                 };
                 open.fork(name);
             }
-            MessageEvent::Reading { reading, bytes } => self.reading(tracking, dir, reading, bytes),
+            MessageEvent::Reading { reading, bytes } => self.reading(tracking, id, reading, bytes),
             MessageEvent::Body(facts) => {
-                let Some(open) = tracking.open(dir) else {
+                let Some(open) = tracking.open(id) else {
                     return;
                 };
                 open.body = facts;
             }
             MessageEvent::End { complete } => {
-                self.end_frames(tracking, dir);
-                self.end(flow, tracking, dir, by, complete);
+                self.end_frames(tracking, id);
+                self.end(flow, tracking, id, by, complete);
             }
             MessageEvent::Complete(whole) if self.passes_over_message(tracking, &whole) => {
-                self.pass_over_message(flow, tracking, dir, by, &whole);
+                self.pass_over_message(flow, tracking, id, by, &whole);
             }
             MessageEvent::Complete(whole) => {
-                whole.in_pieces(by, |by, said| self.said(flow, tracking, dir, by, said));
+                whole.in_pieces(by, |by, said| self.said(flow, tracking, id, by, said));
             }
         }
     }
@@ -92,13 +92,13 @@ impl Selector {
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         by: &PacketInfo,
         begin: Start,
     ) {
         let number = self.number(tracking, &begin);
         if begin.continues
-            && let Some(open) = tracking.open(dir).as_deref_mut()
+            && let Some(open) = tracking.open(id).as_deref_mut()
             && open.held
         {
             // The match that is undecided may end in this burst: the two are one record.
@@ -106,15 +106,15 @@ impl Selector {
             self.held = self.held.saturating_sub(open.unit.size());
             return;
         }
-        self.release(flow, tracking, dir, true);
+        self.release(flow, tracking, id.dir, true);
         if begin.kind.side == Role::Request
             && let Some(ordinal) = begin.exchange
         {
-            self.ask(flow, tracking, ordinal, number, dir, by, b"");
+            self.ask(flow, tracking, ordinal, number, id.dir, by, b"");
         }
         if is_burst(begin.kind) {
             // It may be an answer that nobody understands.
-            let missed = &mut tracking.missed[dir.index()];
+            let missed = &mut tracking.missed[id.dir.index()];
             *missed = missed.saturating_add(1);
         }
         let first = !std::mem::replace(&mut tracking.begun, true);
@@ -122,17 +122,19 @@ impl Selector {
             self.failures.opened(flow);
         }
         let mut open = self.spare.pop().unwrap_or_default();
-        open.start(begin, number, dir, by);
+        open.start(begin, number, id, by);
         open.from = self.at;
         open.midstream = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
         // Behind a hole a burst goes on with a text whose middle is missing.
-        let holed = std::mem::take(&mut tracking.holed[dir.index()]) && is_burst(begin.kind);
+        let holed = id.number == 0
+            && std::mem::take(&mut tracking.holed[id.dir.index()])
+            && is_burst(begin.kind);
         open.unit.begin(
             &self.options.query,
-            (begin.continues || holed).then(|| &*tracking.mark(dir)),
+            (begin.continues || holed).then(|| &*tracking.mark(id.dir)),
             begin.kind.side == Role::Single,
         );
-        *tracking.open(dir) = Some(open);
+        *tracking.open(id) = Some(open);
     }
 
     /// The number of a message that begins: an answer has its question's.
@@ -149,11 +151,11 @@ impl Selector {
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         by: &PacketInfo,
         complete: bool,
     ) {
-        let Some(open) = tracking.open(dir) else {
+        let Some(open) = tracking.open(id) else {
             return;
         };
         if complete {
@@ -173,7 +175,7 @@ impl Selector {
         } else {
             open.end(query, complete);
         }
-        self.close(flow, tracking, dir, complete);
+        self.close(flow, tracking, id, complete);
     }
 
     /// A held burst waits no longer: its text ends here, truly or not.
@@ -189,7 +191,7 @@ impl Selector {
         {
             self.held = self.held.saturating_sub(open.unit.size());
             open.unit.end(&self.options.query, truly);
-            self.close(flow, tracking, dir, true);
+            self.close(flow, tracking, dir.into(), true);
         }
     }
 }

@@ -37,7 +37,7 @@ impl Selector {
             None => bytes.get(own).unwrap_or_default(),
         };
         let mut open = self.spare.pop().unwrap_or_default();
-        open.start(ASIDE, self.next_number(), dir, by);
+        open.start(ASIDE, self.next_number(), dir.into(), by);
         open.aside = Some(why);
         if self.options.frames {
             open.note_frames(self.frames_of(&[by.frame]));
@@ -72,7 +72,7 @@ impl Selector {
     pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &PacketInfo) {
         if self.options.show_empty && self.is_taking() {
             let mut open = self.spare.pop().unwrap_or_default();
-            open.start(ASIDE, 0, dir, by);
+            open.start(ASIDE, 0, dir.into(), by);
             if self.options.frames {
                 open.note_frames(&[by.frame]);
             }

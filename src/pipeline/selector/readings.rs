@@ -1,10 +1,9 @@
 //! Other readings of an open message: each is searched as a text of its own, and shown where it
 //! alone matches.
 
-use crate::flow::Direction;
 use crate::limits::READING_KEPT;
-use crate::message::{BodyFacts, Decoding, Part};
-use crate::pipeline::flow_state::{OpenMessage, ReaderHandle, Tracking};
+use crate::message::{BodyFacts, Decoding, MessageId, Part};
+use crate::pipeline::flow_state::{OpenMessage, Reading, Tracking};
 use crate::search::{KeepLimits, Query};
 use crate::stream::GapReason;
 
@@ -16,14 +15,14 @@ impl Selector {
     pub(super) fn reading(
         &mut self,
         tracking: &mut Tracking,
-        dir: Direction,
+        id: MessageId,
         reading: u8,
         bytes: &[u8],
     ) {
-        let Some(open) = tracking.open(dir).as_deref_mut() else {
+        let Some(open) = tracking.open(id).as_deref_mut() else {
             return;
         };
-        let Some(ReaderHandle { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
+        let Some(Reading { unit, .. }) = open.readings.get_mut(usize::from(reading)) else {
             return;
         };
         let keep = KeepLimits {
@@ -41,7 +40,7 @@ impl OpenMessage {
     #[cold]
     pub(super) fn fork(&mut self, name: &'static str) {
         let unit = Box::new(self.unit.clone());
-        self.readings.push(ReaderHandle { name, unit });
+        self.readings.push(Reading { name, unit });
     }
 
     /// Bytes are missing, in each reading.
@@ -67,7 +66,7 @@ impl OpenMessage {
             return;
         }
         let mut readings = std::mem::take(&mut self.readings).into_iter();
-        if let Some(ReaderHandle { name, unit }) =
+        if let Some(Reading { name, unit }) =
             readings.find(|reading| reading.unit.holds(query))
         {
             self.unit = *unit;

@@ -1,7 +1,7 @@
 //! Timers: the flows in which something ends, or is to be shown, by time alone.
 
 use crate::dissect::FlowDissector;
-use crate::flow::{Direction, Flow};
+use crate::flow::Flow;
 use crate::frame::Timestamp;
 use crate::limits::time;
 use crate::pipeline::flow_state::{FlowState, Tracking};
@@ -63,15 +63,15 @@ impl Selector {
         let limits = self.options.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
         let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, flow, &limits, decoders, stats, &mut |dir, by, said| {
-            self.said(flow, tracking, dir, by, said);
+        conversation.idle(now, flow, &limits, decoders, stats, &mut |id, by, said| {
+            self.said(flow, tracking, id, by, said);
         });
         self.dissecting = Some(dissecting);
         keep_pending_frames(tracking, conversation);
         if self.options.live {
             self.slow(now, flow, tracking);
-            for dir in [Direction::ToServer, Direction::ToClient] {
-                let Some(mut open) = tracking.open(dir).take() else {
+            for id in tracking.ids() {
+                let Some(mut open) = tracking.open(id).take() else {
                     continue;
                 };
                 let quiet = now.since(open.last.ts);
@@ -86,12 +86,12 @@ impl Selector {
                     ends = self.options.invert || open.unit.would_hold(query);
                     open.waits = !ends;
                 }
-                *tracking.open(dir) = Some(open);
+                *tracking.open(id) = Some(open);
                 if ends {
-                    self.release(flow, tracking, dir, true);
+                    self.release(flow, tracking, id.dir, true);
                 } else if is_due {
                     // An answer that goes on and on is shown while it does.
-                    self.portion(flow, tracking, dir, false);
+                    self.portion(flow, tracking, id, false);
                 }
             }
         }
