@@ -28,6 +28,12 @@ pub const SWELL: u64 = 256;
 /// RFC 9659 allows HTTP.
 pub const ZSTD_WINDOW: u64 = 8 << 20;
 
+/// Streams of one multiplexed connection that are open at once; the oldest is forgotten first.
+pub const STREAMS: usize = 1024;
+/// Open messages of one flow, beyond one for each direction, of which text is kept to be shown; of
+/// others only the matches are found.
+pub const OPEN_MESSAGES: usize = 256;
+
 /// Bytes of the states that an automaton keeps which is made as texts ask for it, for each pattern.
 pub const AUTOMATON: usize = 8 << 20;
 /// Bytes, for each pattern, of what open messages hold of matches that are begun in them, beyond

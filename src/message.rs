@@ -100,7 +100,7 @@ pub enum MessageEvent<'a> {
         bytes: &'a [u8],
     },
     /// What became of the body. At most once, right before `End`, and only when bytes of a body
-    /// were captured.
+    /// were captured or the message was broken off.
     Body(BodyFacts),
     /// The message is over.
     End {
@@ -202,6 +202,8 @@ pub struct Summary {
     /// An answer to one of several questions, and which one is not certain: packets were lost, or
     /// the capture began in the middle.
     pub unpaired: bool,
+    /// A request that its server made in the client's place, to push the response.
+    pub pushed: bool,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.
@@ -217,6 +219,9 @@ pub struct BodyFacts {
     pub reading: Option<&'static str>,
     /// Events of an event stream; `None` for any other body.
     pub events: Option<u64>,
+    /// Why one of the two sides broke the message off, by the protocol's name for that:
+    /// `INTERNAL_ERROR`.
+    pub reset: Option<&'static str>,
 }
 
 /// What was done to a body's bytes to make them text.

@@ -170,6 +170,12 @@ pub struct DissectStats {
     pub undecoded_bodies: u64,
     /// Bodies that could not be decoded, and were told as sent from there on.
     pub broken_bodies: u64,
+    /// Messages with header fields that refer to what was not captured.
+    pub unknown_fields: u64,
+    /// Heads of which the rest was not kept because their fields swell like a bomb.
+    pub header_bombs: u64,
+    /// Streams of multiplexed connections that were forgotten because they were too many.
+    pub streams_forgotten: u64,
 }
 
 /// What search and output count.
@@ -360,6 +366,21 @@ impl Stats {
                 "broken_bodies",
                 self.dissect.broken_bodies,
                 "bodies that could not be decoded, searched as sent",
+            ),
+            (
+                "unknown_fields",
+                self.dissect.unknown_fields,
+                "messages with headers that refer to what was not captured",
+            ),
+            (
+                "header_bombs",
+                self.dissect.header_bombs,
+                "heads not read to their end, they swell like a bomb",
+            ),
+            (
+                "streams_forgotten",
+                self.dissect.streams_forgotten,
+                "open HTTP/2 streams forgotten",
             ),
             (
                 "exchanges_forgotten",

@@ -6,8 +6,8 @@
 use super::direction::{DirectionBuffer, Mode, less, share};
 use super::output::Output;
 use super::{
-    Dissector, Gap, Input, Malformed, Missed, PerDirection, Place, ProbeResult, Protocol, Then,
-    recognise,
+    Dissector, Gap, Input, Malformed, Missed, PROTOCOLS, PerDirection, Place, ProbeResult,
+    Protocol, Then, recognise,
 };
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -164,7 +164,7 @@ impl StreamDriver {
                 (out.by, used == held && fresh)
             };
             let done = match half.mode {
-                Mode::Raw => match self.raw(dir, rest, first, out) {
+                Mode::Raw => match self.raw(dir, rest, first, at_segment_start, out) {
                     Raw::Told => return bytes.len(),
                     Raw::Part(len) => len,
                     Raw::Waits => return used,
@@ -255,6 +255,25 @@ impl StreamDriver {
                 self.directions.of_mut(dir.reverse()).mode = Mode::Need(1);
                 Mode::Need(1)
             }
+            Then::Upgrade(upgrade) => {
+                let known = PROTOCOLS.iter();
+                let mut known = known.filter(|protocol| protocol.name == upgrade.protocol);
+                match known.next() {
+                    Some(protocol) => {
+                        let mut next = (protocol.start)();
+                        next.succeed(&upgrade);
+                        self.dissector = Some((protocol.name, next));
+                        let other = self.directions.of_mut(dir.reverse());
+                        other.burst.finish(dir.reverse(), out);
+                        other.mode = Mode::Need(1);
+                        Mode::Need(1)
+                    }
+                    None => {
+                        self.directions.of_mut(dir).burst.enter(true, false);
+                        Mode::Raw
+                    }
+                }
+            }
         };
         self.directions.of_mut(dir).mode = mode;
     }
@@ -272,6 +291,7 @@ impl StreamDriver {
         dir: Direction,
         bytes: &[u8],
         first: PacketInfo,
+        at_segment_start: bool,
         out: &mut Output<'_>,
     ) -> Raw {
         if bytes.is_empty() {
@@ -279,6 +299,15 @@ impl StreamDriver {
         }
         let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
         let half = self.directions.of_mut(dir);
+        if at_segment_start
+            && !out.wire
+            && let Some((_, dissector)) = &self.dissector
+            && dissector.resumes(dir, bytes)
+        {
+            half.burst.finish(dir, out);
+            half.mode = Mode::Need(1);
+            return Raw::Recognised;
+        }
         if half.burst.at_boundary() {
             let (probed, protocol) = if out.wire {
                 (ProbeResult::NotForUs, None)

@@ -16,6 +16,7 @@ mod direction;
 mod dns;
 mod driver;
 mod flow_dissector;
+mod http;
 mod http1;
 mod http2;
 mod output;
@@ -39,7 +40,7 @@ use crate::message::{Description, Kind, MessageEvent, Part};
 use crate::stream::{Ending, GapReason, PacketInfo};
 
 /// What can be dissected: one line for each protocol, in probe order.
-static PROTOCOLS: [Protocol; 2] = [http1::PROTOCOL, dns::PROTOCOL];
+static PROTOCOLS: [Protocol; 3] = [http1::PROTOCOL, http2::PROTOCOL, dns::PROTOCOL];
 
 /// Whether the datagrams of a flow may be dissected, so that their text is not their bytes.
 #[must_use]
@@ -192,6 +193,14 @@ trait Dissector: Send {
         Seek::Nowhere
     }
 
+    /// Whether bytes with which a segment of a raw direction begins are its own again.
+    fn resumes(&self, _dir: Direction, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    /// Takes the connection over from a dissector that named it in [`Then::Upgrade`].
+    fn succeed(&mut self, _upgrade: &Upgrade) {}
+
     /// Forgets everything, to be as new for another flow.
     fn reset(&mut self);
 }
@@ -261,13 +270,6 @@ enum Then {
     /// until the end.
     Body(u64),
     /// Drop this many, which are framing, then ask again at once.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "part of the contract; HTTP/1 looks at all of its framing"
-        )
-    )]
     Skip(u64),
     /// The direction is no longer this protocol's: raw bursts, until something is recognised at the
     /// beginning of one. The bytes in hand are one, which the protocol's probe must not be certain
@@ -282,6 +284,16 @@ enum Then {
         )
     )]
     Become(Box<dyn Dissector>),
+    /// Both directions belong to another protocol from here on. Neither has an open message.
+    Upgrade(Upgrade),
+}
+
+/// How a connection goes on in another protocol.
+struct Upgrade {
+    /// Its name in [`PROTOCOLS`].
+    protocol: &'static str,
+    /// The exchange of that request, which the other protocol responds to.
+    exchange: Option<u64>,
 }
 
 /// The bytes cannot be what the dissector understands.

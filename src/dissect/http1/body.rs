@@ -154,7 +154,7 @@ impl Coding {
 ///
 /// `httparse::parse_chunk_size` takes an empty line for size 0 and refuses what many servers send
 /// (a bare line feed).
-pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
+pub(in crate::dissect) fn chunk_size(line: &[u8]) -> Option<u64> {
     let (digits, rest) = split_digits(line);
     believed(digits, rest.trim_ascii())
 }
@@ -193,7 +193,7 @@ const fn without_0x(number: &[u8]) -> &[u8] {
 
 /// The same of a line of which a number is read by whoever takes what is behind it for nothing, in
 /// 32 bits. Any text may begin like that: what comes behind such a chunk has to be one.
-pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
+pub(in crate::dissect) fn any_chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.get(blank(line)..)?;
     let line = line.strip_prefix(b"+").unwrap_or(line);
     let (digits, _) = split_digits(without_0x(line));

@@ -2,10 +2,12 @@
 //! its pair are known.
 
 use super::super::output::Output;
-use super::super::{Input, Malformed, ProbeResult, Progress, Then};
+use super::super::{Input, Malformed, ProbeResult, Progress, Then, Upgrade};
 use super::body::{Framing, Perhaps, looks_chunked};
-use super::decoded::{Hints, Plan};
-use super::head::{EndSearch, Fields, Head, has_bare_line_end};
+use std::ops::Range;
+
+use super::super::http::decoded::{Hints, Plan};
+use super::head::{EndSearch, FieldLines, Fields, Head, has_bare_line_end};
 use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_response, probe};
 use super::{DirectionState, Http1, REQUEST, RESPONSE, Stage, describe};
@@ -104,6 +106,9 @@ impl Http1 {
             out.text(dir, Part::Head, head);
             return Err(self.give_up(dir, end, out));
         };
+        if let StartLine::Answer(StatusLine { status: 101, .. }) = line {
+            self.directions.of_mut(dir).successor = successor(head);
+        }
         let mut room = [0; describe::TITLE];
         let (brief, title) = self.brief(dir, &line, &fields, bare, &mut room, out);
         let framing = match line {
@@ -162,7 +167,22 @@ impl Http1 {
         match framing {
             Framing::None => self.over(dir, end, out),
             Framing::Tunnel => {
+                let DirectionState {
+                    successor, request, ..
+                } = *self.directions.of(dir);
                 self.over(dir, end, out);
+                let other = self.directions.of(dir.reverse());
+                if let Some(protocol) = successor
+                    && matches!(other.stage, Stage::Start)
+                {
+                    return Progress {
+                        consumed: end,
+                        then: Then::Upgrade(Upgrade {
+                            protocol,
+                            exchange: request.map(|request| request.exchange),
+                        }),
+                    };
+                }
                 self.directions.of_mut(dir.reverse()).tunnel = true;
                 // What is spoken in it is another conversation, in which the server may be the one
                 // who asks.
@@ -250,7 +270,7 @@ impl Http1 {
         match looks_chunked(input.bytes) {
             Some(true) => {
                 // Who does not know that they are there takes the chunks' sizes for text.
-                body.search_as_sent(dir, out);
+                body.search_as_sent(dir.into(), out);
                 if !said {
                     body.read_as("chunked");
                 }
@@ -326,7 +346,8 @@ impl Http1 {
         odd: Option<&'static str>,
         out: &mut Output<'_>,
     ) -> Summary {
-        let interim = matches!(line.status, 100 | 102..=199);
+        let interim =
+            matches!(line.status, 100 | 102..=199) || self.directions.of(dir).successor.is_some();
         self.directions.of_mut(dir.reverse()).wanted |= line.status == 100;
         let half = self.directions.of(dir);
         let odd = half
@@ -349,8 +370,22 @@ impl Http1 {
             interim,
             odd,
             unpaired: half.unpaired,
+            pushed: false,
         }
     }
+}
+
+/// The protocol that a response with status 101 says the connection is from here on, if it is one
+/// that responds to the request as well.
+fn successor(head: &[u8]) -> Option<&'static str> {
+    let text = |range: Range<usize>| head.get(range).unwrap_or_default().trim_ascii();
+    let upgrade = FieldLines::of(head).find(|line| {
+        let name = text(line.name.clone());
+        name.eq_ignore_ascii_case(b"upgrade")
+    })?;
+    text(upgrade.value)
+        .eq_ignore_ascii_case(b"h2c")
+        .then_some("http2")
 }
 
 /// The text of a message with a head of `end` bytes, if all of it is in `bytes`.

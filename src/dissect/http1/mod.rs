@@ -6,9 +6,8 @@
 //! roles may have been guessed. What cannot be framed with certainty is left to raw bursts, and
 //! read again from the next start line on.
 
-mod body;
+pub(super) mod body;
 mod chunks;
-mod decoded;
 mod describe;
 mod head;
 mod long_head;
@@ -23,30 +22,20 @@ mod unasked;
 use self::start_line::{is_cut, probe};
 
 use self::body::{Framing, Perhaps};
-use self::decoded::Body;
 use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{OpenRequest, Pairing};
 use self::start_line::StartLine;
+use super::http::decoded::Body;
+use super::http::{REQUEST, RESPONSE};
 use super::output::Output;
 use super::{
     AfterGap, Dissector, Gap, Input, Malformed, Missed, PerDirection, ProbeResult, Progress,
     Protocol, Seek, Then,
 };
 use crate::flow::Direction;
-use crate::message::{Kind, MessageEvent, Part, Role};
+use crate::message::{MessageEvent, Part};
 use crate::stream::{Ending, GapReason};
-
-const REQUEST: Kind = Kind {
-    name: "http.request",
-    side: Role::Request,
-    sized: true,
-};
-const RESPONSE: Kind = Kind {
-    name: "http.response",
-    side: Role::Response,
-    sized: true,
-};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "http",
@@ -90,6 +79,8 @@ struct DirectionState {
     tunnel: bool,
     /// The request was told to go on, so that its body comes.
     wanted: bool,
+    /// The protocol that the response says comes next, in which the request is responded to.
+    successor: Option<&'static str>,
 }
 
 impl DirectionState {
@@ -148,11 +139,11 @@ impl Dissector for Http1 {
     }
 
     fn body(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
-        self.bodies.of_mut(dir).push(dir, bytes, out);
+        self.bodies.of_mut(dir).push(dir.into(), bytes, out);
     }
 
     fn missing(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
-        self.bodies.of_mut(dir).hole(dir, out);
+        self.bodies.of_mut(dir).hole(dir.into(), out);
         out.say(dir, MessageEvent::Gap { len, reason });
     }
 
@@ -189,7 +180,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Body => {
-                self.bodies.of_mut(dir).hole(dir, out);
+                self.bodies.of_mut(dir).hole(dir.into(), out);
                 missing(gap.body, out);
                 self.over(dir, 0, out);
                 AfterGap {
@@ -206,10 +197,12 @@ impl Dissector for Http1 {
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
                 match half.stage {
-                    Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, out),
-                    _ => body.framing(dir, gap.waiting, out),
+                    Stage::Unasked(_) | Stage::Perhaps(_) => {
+                        body.push(dir.into(), gap.waiting, out)
+                    }
+                    _ => body.framing(dir.into(), gap.waiting, out),
                 }
-                body.give_up(dir, out);
+                body.give_up(dir.into(), out);
                 missing(len, out);
                 half.stage = Stage::Lost;
                 AfterGap {
@@ -219,7 +212,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Lost => {
-                self.bodies.of_mut(dir).push(dir, gap.waiting, out);
+                self.bodies.of_mut(dir).push(dir.into(), gap.waiting, out);
                 missing(len, out);
                 AfterGap {
                     told: len,
@@ -244,14 +237,14 @@ impl Dissector for Http1 {
             Stage::LongHead => out.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => out.text(dir, Part::Trailer, waiting),
             Stage::Unasked(_) | Stage::Expected(_) | Stage::Perhaps(_) | Stage::Lost => {
-                self.bodies.of_mut(dir).push(dir, waiting, out);
+                self.bodies.of_mut(dir).push(dir.into(), waiting, out);
             }
             Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
                 // It may be all of a body that comes in no chunks.
-                self.bodies.of_mut(dir).push(dir, waiting, out);
+                self.bodies.of_mut(dir).push(dir.into(), waiting, out);
             }
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => {
-                self.bodies.of(dir).framing(dir, waiting, out);
+                self.bodies.of(dir).framing(dir.into(), waiting, out);
             }
         }
         if half.until_close && how == Ending::Fin {
@@ -397,7 +390,7 @@ impl Http1 {
             self.bodies.of_mut(dir).begin(&fields.plan(), out);
         }
         if !body.is_empty() {
-            self.bodies.of_mut(dir).push(dir, body, out);
+            self.bodies.of_mut(dir).push(dir.into(), body, out);
         }
     }
 
@@ -417,7 +410,7 @@ impl Http1 {
     /// Says what is left to say of the message.
     fn end_message(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         let body = self.bodies.of_mut(dir);
-        body.finish(dir, complete, out);
+        body.finish(dir.into(), complete, out);
         if let Some(facts) = body.facts(out) {
             out.say(dir, MessageEvent::Body(facts));
         }

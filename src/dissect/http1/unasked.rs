@@ -58,9 +58,9 @@ impl Http1 {
         let Progress { then, .. } = self.body_begins(dir, 0, framing);
         let body = self.bodies.of_mut(dir);
         if !gap.waiting.is_empty() {
-            body.push(dir, gap.waiting, out);
+            body.push(dir.into(), gap.waiting, out);
         }
-        body.hole(dir, out);
+        body.hole(dir.into(), out);
         out.say(dir, MessageEvent::Gap { len, reason });
         Some(AfterGap {
             told: len,

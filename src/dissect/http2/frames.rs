@@ -104,9 +104,7 @@ impl Header {
     pub(super) const fn is_plausible(&self) -> bool {
         let known = match self.kind {
             Type::Data => flag::END_STREAM | flag::PADDED,
-            Type::Headers => {
-                flag::END_STREAM | flag::END_HEADERS | flag::PADDED | flag::PRIORITY
-            }
+            Type::Headers => flag::END_STREAM | flag::END_HEADERS | flag::PADDED | flag::PRIORITY,
             Type::PushPromise => flag::END_HEADERS | flag::PADDED,
             Type::Continuation => flag::END_HEADERS,
             Type::Settings | Type::Ping => flag::ACK,
@@ -183,7 +181,9 @@ impl<'p> Goaway<'p> {
 
 /// The code that a RST_STREAM frame gives.
 pub(super) fn reset_code(payload: &[u8]) -> Option<u32> {
-    payload.first_chunk::<4>().map(|code| u32::from_be_bytes(*code))
+    payload
+        .first_chunk::<4>()
+        .map(|code| u32::from_be_bytes(*code))
 }
 
 /// The name of an error (RFC 9113 section 7).
@@ -266,7 +266,10 @@ mod tests {
         assert_eq!(padded.fragment(b"\x03ab"), None);
         assert_eq!(padded.fragment(b""), None);
         let promise = header("000006 05 0c 00000001");
-        assert_eq!(promise.promise(b"\x01\x80\0\0\x02ab!"), Some((2, &b"ab"[..])));
+        assert_eq!(
+            promise.promise(b"\x01\x80\0\0\x02ab!"),
+            Some((2, &b"ab"[..]))
+        );
         assert_eq!(promise.promise(b"\x01\0\0\x02!"), None);
     }
 

@@ -90,7 +90,13 @@ impl<'b> Pseudo<'b> {
     }
 
     fn sort(&self) -> Sort {
-        let asks = [self.method, self.path, self.authority, self.scheme, self.protocol];
+        let asks = [
+            self.method,
+            self.path,
+            self.authority,
+            self.scheme,
+            self.protocol,
+        ];
         if self.status.is_some() {
             Sort::Response
         } else if asks.iter().any(Option::is_some) {
@@ -149,14 +155,14 @@ impl Head {
         } else {
             self.request_line(&pseudo);
         }
-        self.fields(block, &pseudo);
+        self.fields(block, Some(&pseudo));
     }
 
     /// Writes fields alone.
     pub(super) fn write_trailer(&mut self, block: &Block) {
         let pseudo = Pseudo::of(block);
         self.begin(block, &pseudo, None);
-        self.fields(block, &Pseudo::default());
+        self.fields(block, None);
     }
 
     fn begin(&mut self, block: &Block, pseudo: &Pseudo<'_>, odd: Option<&'static str>) {
@@ -164,7 +170,9 @@ impl Head {
         self.title.clear();
         self.status = 0;
         self.unknown = pseudo.unknown.is_some();
-        let unknown = pseudo.unknown.map(|_| "headers that refer to what was not captured");
+        let unknown = pseudo
+            .unknown
+            .map(|_| "headers that refer to what was not captured");
         self.odd = block.flaw.map(|flaw| flaw.words()).or(odd).or(unknown);
     }
 
@@ -207,14 +215,15 @@ impl Head {
         self.title.extend(status.iter().take(TITLE));
     }
 
-    /// The fields that are not in the start line, and the empty line.
-    fn fields(&mut self, block: &Block, pseudo: &Pseudo<'_>) {
+    /// The fields that are not in the start line, if there is one, and the empty line.
+    fn fields(&mut self, block: &Block, start: Option<&Pseudo<'_>>) {
+        let authority = start.and_then(|pseudo| pseudo.authority);
         for (name, value, known) in block.fields() {
             match known {
-                Known::All if name.first() == Some(&b':') => {}
-                Known::All if name == b"host" && pseudo.authority == Some(value) => {}
+                Known::All if start.is_some() && name.first() == Some(&b':') => {}
+                Known::All if name == b"host" && authority == Some(value) => {}
                 Known::All => {
-                    self.look(name, value, pseudo);
+                    self.look(name, value, authority);
                     self.line(name, value);
                 }
                 Known::Value(index, _) => {
@@ -231,7 +240,7 @@ impl Head {
     }
 
     /// Looks whether a field breaks a rule (RFC 9113 section 8.2).
-    fn look(&mut self, name: &[u8], value: &[u8], pseudo: &Pseudo<'_>) {
+    fn look(&mut self, name: &[u8], value: &[u8], authority: Option<&[u8]>) {
         let of_connection = match name {
             b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding"
             | b"upgrade" => true,
@@ -242,9 +251,12 @@ impl Head {
             self.note("a header of HTTP/1 connections");
         } else if name.iter().any(u8::is_ascii_uppercase) {
             self.note("a header name in upper case");
-        } else if name == b"host" && pseudo.authority.is_some() {
+        } else if name == b"host" && authority.is_some() {
             self.note("a host that is not the :authority");
-        } else if name.is_empty() || name.iter().any(|byte| !byte.is_ascii_graphic() || *byte == b':')
+        } else if name.is_empty()
+            || name
+                .iter()
+                .any(|byte| !byte.is_ascii_graphic() || *byte == b':')
         {
             self.note("characters that do not belong in a header");
         }
@@ -325,7 +337,14 @@ mod tests {
     fn heads_are_written_as_a_person_would() {
         let table: &[(&[(&str, &str)], &str, &str, Option<&str>)] = &[
             (
-                &[GET[0], GET[1], GET[2], GET[3], ("accept-language", "de"), ("host", "h:1")],
+                &[
+                    GET[0],
+                    GET[1],
+                    GET[2],
+                    GET[3],
+                    ("accept-language", "de"),
+                    ("host", "h:1"),
+                ],
                 "GET /a HTTP/2\r\nhost: h:1\r\naccept-language: de\r\n\r\n",
                 "GET h:1/a",
                 None,
@@ -343,7 +362,13 @@ mod tests {
                 None,
             ),
             (
-                &[(":method", "CONNECT"), (":protocol", "websocket"), GET[1], GET[2], GET[3]],
+                &[
+                    (":method", "CONNECT"),
+                    (":protocol", "websocket"),
+                    GET[1],
+                    GET[2],
+                    GET[3],
+                ],
                 "CONNECT /a HTTP/2\r\nhost: h:1\r\n:protocol: websocket\r\n\r\n",
                 "CONNECT h:1/a",
                 None,
@@ -412,7 +437,10 @@ mod tests {
         ];
         for (fields, text, title, odd) in table {
             let head = head(fields);
-            assert_eq!(head.text.escape_ascii().to_string(), text.as_bytes().escape_ascii().to_string());
+            assert_eq!(
+                head.text.escape_ascii().to_string(),
+                text.as_bytes().escape_ascii().to_string()
+            );
             assert_eq!(head.title.escape_ascii().to_string(), *title);
             assert_eq!(head.odd, *odd, "{text}");
         }

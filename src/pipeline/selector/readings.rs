@@ -66,9 +66,7 @@ impl OpenMessage {
             return;
         }
         let mut readings = std::mem::take(&mut self.readings).into_iter();
-        if let Some(Reading { name, unit }) =
-            readings.find(|reading| reading.unit.holds(query))
-        {
+        if let Some(Reading { name, unit }) = readings.find(|reading| reading.unit.holds(query)) {
             self.unit = *unit;
             self.body = match name {
                 // It has the size that it was sent with.

@@ -1,10 +1,10 @@
 //! Tests of bodies that are not framed, coded or written as their heads say, and of heads that are
 //! broken so that nobody knows what they say. Each is an answer that some receiver reads `TEXT` in.
 
+use super::super::super::http::decoded::tests::{deflate, gzip, zlib, zstd};
 use super::super::super::testing::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
 };
-use super::super::decoded::tests::{deflate, gzip, zlib, zstd};
 use super::{GET, OK};
 
 const TEXT: &[u8] = b"a text with a NEEDLE in it";

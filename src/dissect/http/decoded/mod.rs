@@ -19,13 +19,13 @@ mod gzip;
 mod look;
 mod stage;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::dissect) mod tests;
 mod text;
 mod zstd;
 
-pub(super) use self::charset::{charset_of, parameter as charset_parameter};
-pub(super) use self::codings::{Codings, Hints};
-pub(super) use self::events::is_event_stream;
+pub(in crate::dissect) use self::charset::{charset_of, parameter as charset_parameter};
+pub(in crate::dissect) use self::codings::{Codings, Hints};
+pub(in crate::dissect) use self::events::is_event_stream;
 
 use encoding_rs::Encoding;
 
@@ -36,30 +36,29 @@ use self::stage::{Bounds, ExpansionLimit, Stage};
 use self::text::Listener;
 use super::super::budget::Reservation;
 use super::super::output::Output;
-use crate::flow::Direction;
 use crate::limits::{READING_KEPT, READINGS};
-use crate::message::{BodyFacts, Decoding, Part};
+use crate::message::{BodyFacts, Decoding, MessageId, Part};
 
 /// A character set that is none of UTF-8's.
-pub(super) type Charset = &'static Encoding;
+pub(in crate::dissect) type Charset = &'static Encoding;
 
 /// What is to be undone to a body, as its head says.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Plan<'h> {
+pub(in crate::dissect) struct Plan<'h> {
     /// The codings, in the order they were applied.
-    pub(super) codings: Codings,
+    pub(in crate::dissect) codings: Codings,
     /// What its characters are encoded in, if that is not UTF-8.
-    pub(super) charset: Option<Charset>,
+    pub(in crate::dissect) charset: Option<Charset>,
     /// The same by a second `Content-Type`.
-    pub(super) other_charset: Option<Charset>,
+    pub(in crate::dissect) other_charset: Option<Charset>,
     /// Its `Content-Type`.
-    pub(super) media: Option<&'h [u8]>,
+    pub(in crate::dissect) media: Option<&'h [u8]>,
     /// That says what its characters are encoded in.
-    pub(super) labelled: bool,
+    pub(in crate::dissect) labelled: bool,
     /// What a head that breaks the rules may mean beside that.
-    pub(super) hints: Hints,
+    pub(in crate::dissect) hints: Hints,
     /// Its text is a stream of events, which are counted.
-    pub(super) events: bool,
+    pub(in crate::dissect) events: bool,
 }
 
 impl Plan<'_> {
@@ -78,15 +77,15 @@ impl Plan<'_> {
     }
 
     /// Nothing is to this body, all of which is there: it is told as it was sent.
-    pub(super) fn leaves(&self, body: &[u8]) -> bool {
+    pub(in crate::dissect) fn leaves(&self, body: &[u8]) -> bool {
         self.is_none() && !is_doubtful(body, true, || self.media())
     }
 }
 
-/// The body of a direction's open message. Its calls: [`Self::begin`] behind the head, any number
+/// The body of an open message. Its calls: [`Self::begin`] behind the head, any number
 /// of the others, [`Self::finish`] behind the last byte, and [`Self::facts`] when the message ends.
 #[derive(Default)]
-pub(super) struct Body {
+pub(in crate::dissect) struct Body {
     /// Bytes so far, as sent.
     wire: u64,
     /// What was done to them; what the chain says is not in it yet.
@@ -107,7 +106,7 @@ pub(super) struct Body {
 
 /// Tells the text of a body and of its readings.
 struct Teller<'t, 'v> {
-    dir: Direction,
+    id: MessageId,
     out: &'t mut Output<'v>,
     readings: &'t mut Vec<Reservation>,
     events: &'t mut Option<Events>,
@@ -115,12 +114,12 @@ struct Teller<'t, 'v> {
 
 impl<'t, 'v> Teller<'t, 'v> {
     const fn new(
-        dir: Direction,
+        id: MessageId,
         out: &'t mut Output<'v>,
         (readings, events): (&'t mut Vec<Reservation>, &'t mut Option<Events>),
     ) -> Self {
         Self {
-            dir,
+            id,
             out,
             readings,
             events,
@@ -135,9 +134,9 @@ impl Listener for Teller<'_, '_> {
                 if let Some(events) = self.events {
                     events.push(bytes);
                 }
-                self.out.text(self.dir, Part::Body, bytes);
+                self.out.text(self.id, Part::Body, bytes);
             }
-            Some(reading) => self.out.reading(self.dir, reading, bytes),
+            Some(reading) => self.out.reading(self.id, reading, bytes),
         }
     }
 
@@ -153,7 +152,7 @@ impl Listener for Teller<'_, '_> {
             return None;
         };
         self.readings.push(charge);
-        self.out.fork(self.dir, number, name);
+        self.out.fork(self.id, number, name);
         Some(number)
     }
 
@@ -165,7 +164,7 @@ impl Listener for Teller<'_, '_> {
 
 impl Body {
     /// A body begins.
-    pub(super) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
+    pub(in crate::dissect) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
         debug_assert!(
             self.chain.is_none() && self.readings.is_empty(),
             "the last one is over"
@@ -189,7 +188,7 @@ impl Body {
     }
 
     /// Forgets all, for another flow. Mostly there is nothing: the last one is over.
-    pub(super) fn reset(&mut self) {
+    pub(in crate::dissect) fn reset(&mut self) {
         let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
         if open || self.state != Decoding::AsSent || !self.readings.is_empty() {
             *self = Self::default();
@@ -197,18 +196,18 @@ impl Body {
     }
 
     /// All bytes from here on are another reading, with what is taken for framing.
-    pub(super) fn search_as_sent(&mut self, dir: Direction, out: &mut Output<'_>) {
-        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
+    pub(in crate::dissect) fn search_as_sent(&mut self, id: MessageId, out: &mut Output<'_>) {
+        let mut teller = Teller::new(id, out, (&mut self.readings, &mut self.events));
         self.sent = teller.fork("sent");
     }
 
     /// It is read in this way, which is not what its head says.
-    pub(super) const fn read_as(&mut self, name: &'static str) {
+    pub(in crate::dissect) const fn read_as(&mut self, name: &'static str) {
         self.reading = Some(name);
     }
 
     /// It is read as sent, although it was said to come in chunks.
-    pub(super) fn read_without_chunks(&mut self) {
+    pub(in crate::dissect) fn read_without_chunks(&mut self) {
         self.reading = Some("sent");
         if let Some(chain) = &mut self.chain {
             chain.doubt_chunks();
@@ -216,24 +215,24 @@ impl Body {
     }
 
     /// No byte of it came yet.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::dissect) const fn is_empty(&self) -> bool {
         self.wire == 0
     }
 
     /// Bytes that frame it.
-    pub(super) fn framing(&self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+    pub(in crate::dissect) fn framing(&self, id: MessageId, bytes: &[u8], out: &mut Output<'_>) {
         out.framing(bytes.len());
         if let Some(reading) = self.sent {
-            out.reading(dir, reading, bytes);
+            out.reading(id, reading, bytes);
         }
     }
 
     /// Its next bytes.
-    pub(super) fn push(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+    pub(in crate::dissect) fn push(&mut self, id: MessageId, bytes: &[u8], out: &mut Output<'_>) {
         let len = bytes.len() as u64;
         self.wire = self.wire.saturating_add(len);
         if let Some(reading) = self.sent {
-            out.reading(dir, reading, bytes);
+            out.reading(id, reading, bytes);
         }
         if let Some(media) = self.fresh.take()
             && (self.reading.is_some() || is_doubtful(bytes, false, || media))
@@ -249,7 +248,7 @@ impl Body {
         }
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
+            let mut teller = Teller::new(id, out, (&mut self.readings, &mut self.events));
             if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut teller) {
                 self.cut(bytes.len().saturating_sub(at), out);
             }
@@ -259,29 +258,29 @@ impl Body {
             if let Some(events) = &mut self.events {
                 events.push(bytes);
             }
-            out.text(dir, Part::Body, bytes);
+            out.text(id, Part::Body, bytes);
         }
     }
 
     /// Bytes are missing behind those. No coding can be undone behind a hole; characters can.
-    pub(super) fn hole(&mut self, dir: Direction, out: &mut Output<'_>) {
+    pub(in crate::dissect) fn hole(&mut self, id: MessageId, out: &mut Output<'_>) {
         // What is behind a hole is not the first of it.
         self.fresh = None;
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
+            let mut teller = Teller::new(id, out, (&mut self.readings, &mut self.events));
             if chain.hole(bounds, &mut teller) {
                 return;
             }
         }
-        self.give_up(dir, out);
+        self.give_up(id, out);
     }
 
     /// Nothing can be decoded any more: what is held, and all that follows, is told as sent.
-    pub(super) fn give_up(&mut self, dir: Direction, out: &mut Output<'_>) {
+    pub(in crate::dissect) fn give_up(&mut self, id: MessageId, out: &mut Output<'_>) {
         self.fresh = None;
         if self.chain.is_some() {
-            self.settle(dir, false, out);
+            self.settle(id, false, out);
             if self.state == Decoding::Decoded {
                 self.state = Decoding::Broken;
             }
@@ -289,9 +288,9 @@ impl Body {
     }
 
     /// It is over; `whole`: by its own framing. What is held is told.
-    pub(super) fn finish(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+    pub(in crate::dissect) fn finish(&mut self, id: MessageId, whole: bool, out: &mut Output<'_>) {
         if self.chain.is_some() {
-            self.settle(dir, whole, out);
+            self.settle(id, whole, out);
         }
     }
 
@@ -304,7 +303,7 @@ impl Body {
     }
 
     /// What became of it, unless it had no bytes. It is counted, and forgotten.
-    pub(super) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
+    pub(in crate::dissect) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
         let wire = std::mem::take(&mut self.wire);
         let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
         let events = self.events.take();
@@ -328,16 +327,17 @@ impl Body {
             state,
             reading,
             events: events.as_ref().map(Events::count),
+            reset: None,
         })
     }
 
     /// Ends the chain, and takes note of how it went.
-    fn settle(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+    fn settle(&mut self, id: MessageId, whole: bool, out: &mut Output<'_>) {
         let bounds = self.bounds(out);
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let mut teller = Teller::new(dir, out, (&mut self.readings, &mut self.events));
+        let mut teller = Teller::new(id, out, (&mut self.readings, &mut self.events));
         match chain.finish(whole, bounds, &mut teller) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;

@@ -19,7 +19,7 @@ const TRIED: usize = 512;
 
 /// What a body is for, by its `Content-Type`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(in crate::dissect::http1) enum Media {
+pub(in crate::dissect) enum Media {
     /// It does not say.
     #[default]
     Unknown,
@@ -33,7 +33,7 @@ pub(in crate::dissect::http1) enum Media {
 
 impl Media {
     /// Of a `Content-Type`. Asked of most messages: it allocates nothing.
-    pub(in crate::dissect::http1) fn of(content_type: &[u8]) -> Self {
+    pub(in crate::dissect) fn of(content_type: &[u8]) -> Self {
         let media = content_type.split(|byte| *byte == b';').next();
         let media = media.unwrap_or_default().trim_ascii();
         let is = |part: &[u8], name: &str| part.eq_ignore_ascii_case(name.as_bytes());
@@ -72,7 +72,7 @@ impl Media {
 
 /// Whether a body that carries no coding by its head, and these first bytes, is to be looked at
 /// closely. Most are not, which is told in a few instructions. `all`: there are no more bytes.
-pub(in crate::dissect::http1) fn is_doubtful(
+pub(in crate::dissect) fn is_doubtful(
     first: &[u8],
     all: bool,
     media: impl FnOnce() -> Media,

@@ -1,0 +1,1 @@
+//! HTTP/2 as charts, whole and byte by byte.
