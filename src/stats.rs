@@ -191,6 +191,8 @@ pub struct OutputStats {
     pub matches_forgotten: u64,
     /// Questions that there was no room to keep until their answers came.
     pub requests_not_kept: u64,
+    /// Messages of which no body was kept to be shown, because their flow had too many at once.
+    pub messages_not_kept: u64,
     /// Questions shown, or to be shown, that the end of the capture cut off from their answers.
     pub pending: u64,
     /// Messages that are TLS: bursts of a flow in which a record of it was seen.
@@ -396,6 +398,11 @@ impl Stats {
                 "questions_not_kept",
                 self.output.requests_not_kept,
                 "questions not kept until their answers",
+            ),
+            (
+                "messages_not_kept",
+                self.output.messages_not_kept,
+                "messages searched and not kept, a flow had too many at once",
             ),
             (
                 "packets_forgotten",

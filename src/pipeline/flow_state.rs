@@ -8,7 +8,7 @@ use crate::dissect::FlowDissector;
 use crate::exchange::{Evidence, Exchange, Heard, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::limits::time;
+use crate::limits::{OPEN_MESSAGES, time};
 use crate::message::{BodyFacts, Description, MessageId, Role, Start, Summary};
 use crate::packet::TcpFlags;
 use crate::search::{Context, MessageBuffer, Query, ScanState};
@@ -102,6 +102,8 @@ pub(super) struct OpenMessage {
     pub(super) waits: bool,
     /// It is the flow's first message and the flow was joined in the middle.
     pub(super) midstream: bool,
+    /// Its flow has too many that are open: only the beginning of its head is kept.
+    pub(super) unkept: bool,
     /// A portion of it was shown; this is what its head says.
     pub(super) portions: Option<Description>,
     /// A portion was a match, and not only shown with its question.
@@ -156,6 +158,7 @@ impl OpenMessage {
         self.held = false;
         self.waits = false;
         self.midstream = false;
+        self.unkept = false;
         self.portions = None;
         self.counted = false;
         self.fresh = None;
@@ -214,6 +217,17 @@ impl From<&PacketInfo> for LastPacket {
 }
 
 impl Tracking {
+    /// Whether the flow has too many open messages for another one to be kept.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.others.len() >= OPEN_MESSAGES
+            && self
+                .others
+                .iter()
+                .filter(|(_, open)| open.is_some())
+                .count()
+                >= OPEN_MESSAGES
+    }
+
     /// The open message with this id, if there is one.
     pub(super) fn open(&mut self, id: impl Into<MessageId>) -> &mut Option<Box<OpenMessage>> {
         let id = id.into();

@@ -31,7 +31,7 @@ pub(super) fn describe(kind: Kind, head: &[u8], _: &[String]) -> Description {
     description.facts.push(Fact {
         name: "http2.title",
         value: text.trim_end_matches(" · ").to_owned(),
-        summary: true,
+        summary: false,
         many: false,
     });
     description.facts.extend(words.nth(1).map(|code| Fact {

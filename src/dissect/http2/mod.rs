@@ -84,6 +84,8 @@ struct DirectionState {
     gathered: Option<Gathered>,
     /// The stream whose block was given up: the rest of it is passed over.
     overflown: Option<u32>,
+    /// The last stream, error and size of the last GOAWAY frame. Many programs send the same twice.
+    goaway: Option<(u32, u32, usize)>,
 }
 
 /// A DATA frame.
@@ -283,7 +285,14 @@ impl Http2 {
                 self.reset_frame((dir, stream), code, &input.first, out);
             }
             Type::Goaway => {
-                if let Some(said) = Goaway::read(payload) {
+                let Some(said) = Goaway::read(payload) else {
+                    return Ok(Progress::need(whole, HEADER));
+                };
+                let now = Some((said.last, said.code, payload.len()));
+                let before = std::mem::replace(&mut self.directions.of_mut(dir).goaway, now);
+                if before == now {
+                    out.framing(payload.len());
+                } else {
                     goaway(dir, &said, &input.first, out);
                 }
             }
@@ -352,15 +361,18 @@ impl Http2 {
         first: &PacketInfo,
         out: &mut Output<'_>,
     ) {
-        let Some(stream) = self.streams.get(number) else {
-            return;
-        };
-        let is_open = |dir| stream.halves.of(dir).open.is_some();
-        let open = [is_open(Direction::ToServer), is_open(Direction::ToClient)];
-        let (exchange, answered) = (stream.exchange, stream.answered);
-        if open == [false; 2] && !answered {
-            let text = describe::reset(number, code);
-            single(dir, RESET, exchange, (&text, b""), first, out);
+        let open = self.streams.get(number).map_or([false; 2], |stream| {
+            let is_open = |dir| stream.halves.of(dir).open.is_some();
+            [is_open(Direction::ToServer), is_open(Direction::ToClient)]
+        });
+        if open == [false; 2] {
+            let waits = self.streams.get(number).map(|stream| stream.exchange);
+            // Behind a whole response it is worth a word only if something went wrong.
+            if waits.is_some() || code != 0 {
+                let exchange = waits.flatten().unwrap_or_else(|| out.next_exchange());
+                let text = describe::reset(number, code);
+                single(dir, RESET, Some(exchange), (&text, b""), first, out);
+            }
         }
         for (dir, open) in [Direction::ToServer, Direction::ToClient]
             .into_iter()

@@ -181,6 +181,7 @@ fn behind_a_hole_nothing_is_decoded_and_nothing_is_lost() {
                     state: Decoding::Broken,
                     reading: None,
                     events: None,
+                    reset: None,
                 }]
             );
         }
