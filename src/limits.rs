@@ -43,7 +43,8 @@ pub const BEGUN_MATCHES: usize = 16 << 20;
 /// The bounds that a user may move.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of all streams together: queued, held, open messages (`--mem`).
+    /// Bytes of all flows together (`--mem`): half of them for segments that wait for others
+    /// ([`Self::queued`]), half for open messages and exchanges ([`Self::held`]).
     pub memory: usize,
     /// Flows remembered at once (`--max-flows`), [closed](Self::closed) ones among them; the
     /// longest quiet one goes first, those first that are closed.
@@ -81,6 +82,20 @@ pub struct Limits {
     pub decoded: u64,
     /// Bytes of packets remembered for `-O`, of all flows together.
     pub recorder: usize,
+}
+
+impl Limits {
+    /// Bytes of segments of all streams that wait for others.
+    #[must_use]
+    pub const fn queued(&self) -> usize {
+        self.memory / 2
+    }
+
+    /// Bytes of all flows' open messages, exchanges and what is kept for them.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.memory / 2
+    }
 }
 
 impl Default for Limits {

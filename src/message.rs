@@ -204,6 +204,9 @@ pub struct Summary {
     pub unpaired: bool,
     /// A request that its server made in the client's place, to push the response.
     pub pushed: bool,
+    /// An answer whose exchange is likely, and not certain: where it was counted from, the client
+    /// looked as if it waited for each answer.
+    pub likely: bool,
 }
 
 /// How the text of a message's body relates to the bytes that were sent.

@@ -14,6 +14,7 @@
 //! batches (`batch`), and `behind` gives them to it in their order: what comes out is the same to
 //! the byte.
 
+mod account;
 mod batch;
 mod consumer;
 mod dedup;
@@ -191,7 +192,7 @@ impl Pipeline {
                 Reassembler::new(limits, settings.policy, settings.idle).until(settings.stop);
             Mode::Messages(Box::new(MessageMode {
                 ingest: Ingest::new(filter, Dedup::new(settings.live), defragmenter, reassembler),
-                consumer: Consumer::new(Selector::new(options, outputs)),
+                consumer: Consumer::new(Selector::new(options, outputs), limits.held()),
             }))
         };
         Self {

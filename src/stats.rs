@@ -187,6 +187,8 @@ pub struct OutputStats {
     pub matched: u64,
     /// Open exchanges forgotten because a flow had too many.
     pub exchanges_forgotten: u64,
+    /// Times that all open messages of a flow were ended before they were over, to bound memory.
+    pub flows_shed: u64,
     /// Messages whose begun matches were forgotten, because too many were begun in others.
     pub matches_forgotten: u64,
     /// Questions that there was no room to keep until their answers came.
@@ -383,6 +385,11 @@ impl Stats {
                 "streams_forgotten",
                 self.dissect.streams_forgotten,
                 "open HTTP/2 streams forgotten",
+            ),
+            (
+                "flows_shed",
+                self.output.flows_shed,
+                "times that open messages of a flow were cut short to bound memory (--mem)",
             ),
             (
                 "exchanges_forgotten",

@@ -610,3 +610,35 @@ fn a_request_that_is_refused_before_its_end_is_kept_as_far_as_it_came() {
     let shown = text(&output.stdout);
     assert_eq!(shown.matches("POST /up HTTP/1.1").count(), 1, "{shown}");
 }
+
+#[test]
+fn a_pair_of_a_connection_that_was_joined_in_the_middle_is_marked_as_likely() {
+    let folder = scratch("pairing-likely");
+    for midstream in [true, false] {
+        let path = folder.join(format!("{midstream}.pcap"));
+        let mut line = match midstream {
+            true => Line::midstream(40_000, 0),
+            false => Line::new(40_000, 0),
+        };
+        for _ in 0..2 {
+            line.client(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                .response(200);
+        }
+        line.write(&path);
+        let shown = |arguments: &str| {
+            let command = format!("-q {arguments} {}", path.display());
+            text(&run(&command).stdout)
+        };
+        let responses = if midstream { 2 } else { 0 };
+        for (arguments, mark) in [
+            ("--json ''", r#""marks":["likely_pair"]"#),
+            ("''", "[its request is likely]"),
+            ("-W log", "[its request is likely]"),
+            ("--har -", "its request is likely, and not certain"),
+        ] {
+            let shown = shown(arguments);
+            let marks = shown.matches(mark).count();
+            assert_eq!(marks, responses, "joined {midstream}: {arguments}\n{shown}");
+        }
+    }
+}

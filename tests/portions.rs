@@ -222,6 +222,11 @@ fn records(printed: &str) -> BTreeMap<String, Value> {
         join("submatches", &mut data);
         join("gaps", &mut data);
         join("marks", &mut data);
+        if let Some(marks) = data["marks"].as_array_mut() {
+            // Each portion has them all.
+            marks.sort_by_key(Value::to_string);
+            marks.dedup();
+        }
         let mut whole = Vec::new();
         if let Some(earlier) = &earlier {
             whole = serde_json::from_value(earlier["text"].clone()).expect("bytes");

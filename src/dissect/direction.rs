@@ -7,9 +7,9 @@ use super::{Dissector, Missed, Seek, preamble};
 use crate::flow::Direction;
 use crate::stream::PacketInfo;
 
-/// A waiting buffer that grew beyond this is given back when it is empty; up to this it is kept and
-/// used again.
-const KEPT: usize = 16 << 10;
+/// The largest buffer that a direction keeps for use again while it is empty. There may be very
+/// many idle connections: a larger buffer is freed.
+const KEPT: usize = 512;
 /// Where a byte stands in its direction: as an offset, and as it was numbered.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Place {

@@ -53,10 +53,15 @@ impl StreamDriver {
         (!half.waiting.is_empty()).then_some(&half.first)
     }
 
-    /// Bytes of memory held for bytes that wait.
+    /// Bytes of memory that this value has allocated.
     pub(super) fn held(&self) -> usize {
         let of = |half: &DirectionBuffer| half.waiting.capacity();
-        of(&self.directions.to_server).saturating_add(of(&self.directions.to_client))
+        let waiting = of(&self.directions.to_server).saturating_add(of(&self.directions.to_client));
+        let dissectors = [&self.dissector, &self.spare];
+        let dissectors = dissectors.into_iter().flatten();
+        dissectors
+            .map(|(_, dissector)| dissector.held())
+            .fold(waiting, usize::saturating_add)
     }
 
     /// Takes note that a direction was joined in the middle, if nothing of it was seen before.
@@ -619,6 +624,10 @@ mod tests {
 
         fn missed(&mut self, _: Direction, _: Missed) {}
 
+        fn held(&self) -> usize {
+            0
+        }
+
         fn reset(&mut self) {
             *self = Self::default();
         }
@@ -641,6 +650,10 @@ mod tests {
         }
 
         fn missed(&mut self, _: Direction, _: Missed) {}
+
+        fn held(&self) -> usize {
+            0
+        }
 
         fn reset(&mut self) {}
     }

@@ -180,9 +180,13 @@ impl FlowDissector {
         self.driver.as_ref()?.waits_since(dir)
     }
 
-    /// Bytes of memory held for bytes that wait.
+    /// Bytes of memory that this value has allocated, about, without what the decoders' [`Budget`]
+    /// counts.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.driver.as_ref().map_or(0, |driver| driver.held())
+        let driver = self.driver.as_ref();
+        let driver = driver.map_or(0, |driver| size_of_val(&**driver) + driver.held());
+        let datagrams = self.datagrams.as_ref();
+        driver + datagrams.map_or(0, |dissector| dissector.held())
     }
 }

@@ -203,6 +203,9 @@ trait Dissector: Send {
 
     /// Forgets everything, to be as new for another flow.
     fn reset(&mut self);
+
+    /// Bytes of memory that it takes, about, without what [`Budget`] counts.
+    fn held(&self) -> usize;
 }
 
 /// What a dissector makes of a datagram.

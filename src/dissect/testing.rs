@@ -319,6 +319,7 @@ impl Chart {
                 let _ = write!(line, "\"{}\"", title.escape_ascii());
                 line.push_str(if brief.interim { " interim" } else { "" });
                 line.push_str(if brief.odd.is_some() { " odd" } else { "" });
+                line.push_str(if brief.likely { " likely" } else { "" });
                 self.oddities.extend(brief.odd);
             }
             MessageEvent::Gap { len, .. } => {

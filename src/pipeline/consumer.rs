@@ -9,6 +9,7 @@ use crate::frame::{Frame, Timestamp};
 use crate::packet::Packet;
 use crate::stream::StreamEvent;
 
+use super::account::Account;
 use super::flow_state::FlowState;
 use super::ingest::StreamSink;
 use super::selector::Selector;
@@ -18,19 +19,64 @@ pub(super) struct Consumer {
     pub(super) selector: Selector,
     /// By the flows' slots; there are as many as the reassembler has at once.
     flows: Vec<Option<FlowEntry>>,
+    /// What they hold.
+    account: Account,
 }
 
 /// A flow of which an event was taken.
 struct FlowEntry {
     flow: Flow,
     flow_state: FlowState,
+    /// Bytes that it held when that was last looked at.
+    held: usize,
+    /// It is to be looked at.
+    touched: bool,
 }
 
 impl Consumer {
-    pub(super) fn new(selector: Selector) -> Self {
+    /// A consumer whose flows hold `memory` bytes at most.
+    pub(super) fn new(selector: Selector, memory: usize) -> Self {
         Self {
             selector,
             flows: Vec::new(),
+            account: Account::new(memory),
+        }
+    }
+
+    /// Looks at what the flows hold that had events since the last time. If all together hold too
+    /// much, those that hold most are shed.
+    #[cold]
+    fn settle_account(&mut self) {
+        let Self {
+            selector,
+            flows,
+            account,
+        } = self;
+        while let Some(slot) = account.next_touched() {
+            if let Some(Some(entry)) = flows.get_mut(slot as usize) {
+                let held = entry.flow_state.held();
+                account.change(std::mem::replace(&mut entry.held, held), held);
+                entry.touched = false;
+            }
+        }
+        if !account.is_exceeded() {
+            return;
+        }
+        let mut largest: Vec<(usize, usize)> = flows
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, entry)| Some((entry.as_ref()?.held, slot)))
+            .filter(|(held, _)| *held > 0)
+            .collect();
+        largest.sort_unstable();
+        while !account.is_relieved()
+            && let Some((_, slot)) = largest.pop()
+        {
+            if let Some(Some(entry)) = flows.get_mut(slot) {
+                selector.shed(&entry.flow, &mut entry.flow_state);
+                let held = entry.flow_state.held();
+                account.change(std::mem::replace(&mut entry.held, held), held);
+            }
         }
     }
 
@@ -50,10 +96,13 @@ impl Consumer {
         match self.flows.get_mut(slot) {
             Some(Some(entry)) if entry.flow.id == flow.id => entry.flow = *flow,
             Some(entry) => {
-                *entry = Some(FlowEntry {
+                let before = entry.replace(FlowEntry {
                     flow: *flow,
                     flow_state: FlowState::default(),
+                    held: 0,
+                    touched: false,
                 });
+                self.account.change(before.map_or(0, |entry| entry.held), 0);
             }
             None => {}
         }
@@ -80,7 +129,10 @@ impl Consumer {
             self.selector
                 .event(&entry.flow, &mut entry.flow_state, event);
             if matches!(event, StreamEvent::Closed { .. }) {
+                self.account.change(entry.held, 0);
                 *place = None;
+            } else if self.account.touch(&mut entry.touched, slot) {
+                self.settle_account();
             }
         }
     }
@@ -99,7 +151,9 @@ impl StreamSink for Consumer {
 
     #[inline]
     fn run_timers(&mut self, now: Timestamp) {
-        let Self { selector, flows } = self;
+        let Self {
+            selector, flows, ..
+        } = self;
         while let Some(of) = selector.due(now) {
             if let Some(entry) = entry(flows, of) {
                 selector.idle(now, &entry.flow, &mut entry.flow_state);
@@ -138,7 +192,10 @@ impl StreamSink for Consumer {
             }
             self.selector.event(flow, &mut entry.flow_state, event);
             if let StreamEvent::Closed { .. } = event {
+                self.account.change(entry.held, 0);
                 *place = None;
+            } else if self.account.touch(&mut entry.touched, flow.slot) {
+                self.settle_account();
             }
         } else {
             self.first_event(flow, event);

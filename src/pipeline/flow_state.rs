@@ -12,7 +12,7 @@ use crate::limits::{OPEN_MESSAGES, time};
 use crate::message::{BodyFacts, Description, MessageId, Role, Start, Summary};
 use crate::packet::TcpFlags;
 use crate::search::{Context, MessageBuffer, Query, ScanState};
-use crate::stream::{OutOfStreamReason, PacketInfo};
+use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
 
 use super::owned_hit::OwnedHit;
 
@@ -21,6 +21,13 @@ use super::owned_hit::OwnedHit;
 pub(super) struct FlowState {
     pub(super) conversation: FlowDissector,
     pub(super) tracking: Tracking,
+}
+
+impl FlowState {
+    /// Bytes of memory that it has allocated, about.
+    pub(super) fn held(&self) -> usize {
+        self.conversation.held() + self.tracking.held()
+    }
 }
 
 /// The part of a flow's memory that is the desk's.
@@ -58,6 +65,9 @@ pub(super) struct Tracking {
     pub(super) asks: bool,
     /// Its failure was told.
     pub(super) failed: bool,
+    /// What was held of the flow was given up: each direction goes on as if it was joined in the
+    /// middle.
+    pub(super) shed: [bool; 2],
     /// What each direction had said when it last closed an answer.
     pub(super) answered: [u64; 2],
     /// When bytes of each direction were last lost, or had no place in it.
@@ -216,6 +226,30 @@ impl From<&PacketInfo> for LastPacket {
     }
 }
 
+/// Bytes of the description of a message that was shown in part, about.
+const DESCRIPTION: usize = 1024;
+
+impl OpenMessage {
+    /// Bytes of memory that it takes, about.
+    fn held(&self) -> usize {
+        let readings = self.readings.iter();
+        let readings = readings.map(|reading| size_of::<MessageBuffer>() + reading.unit.held());
+        size_of::<Self>()
+            + self.unit.held()
+            + readings.sum::<usize>()
+            + self.frames.capacity() * size_of::<u64>()
+            + usize::from(self.portions.is_some()) * DESCRIPTION
+    }
+}
+
+impl Kept {
+    /// Bytes of memory that it takes, about. A message that is in both lists counts twice.
+    fn held(&self) -> usize {
+        let kept = self.context.before().chain(&self.requests);
+        size_of::<Self>() + kept.map(|kept| kept.size()).sum::<usize>()
+    }
+}
+
 impl Tracking {
     /// Whether the flow has too many open messages for another one to be kept.
     pub(super) fn is_crowded(&self) -> bool {
@@ -226,6 +260,16 @@ impl Tracking {
                 .filter(|(_, open)| open.is_some())
                 .count()
                 >= OPEN_MESSAGES
+    }
+
+    /// Bytes of memory that it has allocated, about.
+    fn held(&self) -> usize {
+        let frames = self.pending_frames.iter().flat_map(|frames| frames.iter());
+        let frames = frames.map(|frames| frames.capacity() * size_of::<u64>());
+        self.opened().map(OpenMessage::held).sum::<usize>()
+            + self.exchanges.capacity() * size_of::<Exchange>()
+            + self.neighbours.as_ref().map_or(0, |kept| kept.held())
+            + frames.sum::<usize>()
     }
 
     /// The open message with this id, if there is one.
@@ -286,6 +330,21 @@ impl Tracking {
         let others = others.filter_map(|(_, open)| open.as_deref_mut());
         let own = self.open.iter_mut().flatten();
         own.map(|open| &mut **open).chain(others)
+    }
+
+    /// The event as the dissector is to take it, where that is not as it is: the first bytes of a
+    /// direction since what was held of the flow was given up are those of one that is joined in
+    /// the middle.
+    #[inline]
+    pub(super) fn resumed<'e>(&mut self, event: &StreamEvent<'e>) -> Option<StreamEvent<'e>> {
+        if self.shed == [false; 2] {
+            return None;
+        }
+        let mut event = *event;
+        if let StreamEvent::Data { dir, midstream, .. } = &mut event {
+            *midstream |= std::mem::take(&mut self.shed[dir.index()]);
+        }
+        Some(event)
     }
 
     /// Another copy came of a byte of a direction, which is no longer certain: the open message

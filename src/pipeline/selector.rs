@@ -21,7 +21,7 @@ use crate::dissect::{self, Budget, FlowDissector};
 use crate::exchange::Exchange;
 use crate::flow::{Direction, Flow, Handshake};
 use crate::frame::Timestamp;
-use crate::limits::time;
+use crate::limits::{Limits, time};
 
 use crate::stats::{DissectStats, OutputStats};
 use crate::stream::{Ending, OutOfStreamReason, PacketInfo, StreamEvent};
@@ -135,6 +135,9 @@ struct Dissecting {
     stats: DissectStats,
     /// What their decoders hold.
     decoders: Budget,
+    /// Those of [`SelectOptions::limits`]: here they are lent, which a copy for each event is not
+    /// worth.
+    limits: Limits,
 }
 
 /// Bytes that the search learns from, at least: in less the time for them is not in the search.
@@ -145,11 +148,15 @@ const SPARE: usize = 64;
 impl Selector {
     pub(super) fn new(options: SelectOptions, outputs: Outputs) -> Self {
         let wants_ticks = outputs.renderer.wants().ticks;
+        let dissecting = Box::new(Dissecting {
+            limits: options.limits,
+            ..Dissecting::default()
+        });
         Self {
             wants_failures: options.want_failures(),
             options,
             outputs,
-            dissecting: Some(Box::default()),
+            dissecting: Some(dissecting),
             output: OutputStats::default(),
             last_number: 0,
             spare: Vec::new(),
@@ -303,9 +310,12 @@ impl Selector {
             }
             StreamEvent::Datagram { by, .. } => by.ts,
         };
-        let limits = self.options.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
-        let Dissecting { stats, decoders } = &mut *dissecting;
+        let Dissecting {
+            stats,
+            decoders,
+            limits,
+        } = &mut *dissecting;
         if matches!(event, StreamEvent::Data { .. })
             && conversation.is_new()
             && let Some(other) = self.quiet.pop()
@@ -315,21 +325,16 @@ impl Selector {
         if self.options.wire {
             conversation.stay_raw();
         }
+        let resumed = tracking.resumed(event);
+        let event = resumed.as_ref().unwrap_or(event);
         if let StreamEvent::Data { dir, by, .. } = *event
             && self.wants_frames()
         {
             self.bring(tracking, dir, by);
         }
-        conversation.on_event(
-            &limits,
-            decoders,
-            stats,
-            flow,
-            event,
-            &mut |id, by, said| {
-                self.said(flow, tracking, id, by, said);
-            },
-        );
+        conversation.on_event(limits, decoders, stats, flow, event, &mut |id, by, said| {
+            self.said(flow, tracking, id, by, said);
+        });
         self.dissecting = Some(dissecting);
         keep_pending_frames(tracking, conversation);
         if let StreamEvent::Gap { dir, .. } = *event {
@@ -355,10 +360,41 @@ impl Selector {
         }
     }
 
+    /// Gives up what is held of a flow, to bound memory: its open messages end here, incomplete,
+    /// and are searched and shown as far as they came; its open exchanges stay without a response.
+    /// The flow goes on as one that is joined in the middle.
+    #[cold]
+    pub(super) fn shed(&mut self, flow: &Flow, flow_state: &mut FlowState) {
+        self.output.flows_shed += 1;
+        let by = &PacketInfo {
+            ts: self.now,
+            ..PacketInfo::default()
+        };
+        let how = Ending::Abandoned;
+        let ended = flow_state.tracking.ended;
+        for dir in [Direction::ToServer, Direction::ToClient] {
+            self.event(flow, flow_state, &StreamEvent::End { dir, how, by });
+        }
+        self.over(flow, &mut flow_state.tracking, how);
+        let FlowState {
+            conversation,
+            tracking,
+        } = flow_state;
+        self.retire(conversation);
+        tracking.neighbours = None;
+        tracking.pending_frames = None;
+        tracking.exchanges = VecDeque::new();
+        tracking.ended = ended;
+        tracking.shed = [true; 2];
+    }
+
     /// Nothing more is said in a conversation: the next flow may have it.
     fn retire(&mut self, conversation: &mut FlowDissector) {
+        if conversation.is_new() {
+            return;
+        }
         let mut old = std::mem::take(conversation);
-        if self.quiet.len() < SPARE && !old.is_new() {
+        if self.quiet.len() < SPARE {
             old.reset();
             self.quiet.push(old);
         }

@@ -51,7 +51,7 @@ impl Reassembler {
             self.settle(block);
         }
         self.limit_tails();
-        if self.shared.queued > self.shared.limits.memory {
+        if self.shared.queued > self.shared.limits.queued() {
             self.shed_queues(block, deliver);
         }
     }
@@ -97,7 +97,7 @@ impl Reassembler {
         }
         holders.sort_unstable_by(|one, other| other.cmp(one));
         for (_, slot) in holders {
-            if self.shared.queued <= self.shared.limits.memory / 8 * 7 {
+            if self.shared.queued <= self.shared.limits.queued() / 8 * 7 {
                 break;
             }
             self.shared.stats.evicted_flows += 1;

@@ -403,6 +403,9 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     if hit.brief.unpaired && begins {
         labels.push("[its request is not certain]".into());
     }
+    if hit.brief.likely && begins {
+        labels.push("[its request is likely]".into());
+    }
     let reading = hit.body.reading.filter(|_| hit.is_end());
     labels.extend(reading.map(|name| format!("[read as {name}]").into()));
     if hit.pending {

@@ -47,6 +47,11 @@ impl<T> Context<T> {
         }
     }
 
+    /// The messages that are remembered.
+    pub fn before(&self) -> impl Iterator<Item = &T> {
+        self.before.iter()
+    }
+
     /// Ask for no more; says how many were still asked for.
     pub fn give_up(&mut self) -> usize {
         std::mem::take(&mut self.after)

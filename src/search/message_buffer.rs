@@ -246,6 +246,16 @@ impl MessageBuffer {
         &self.bytes[..self.head]
     }
 
+    /// Bytes of memory that it has allocated.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bytes.capacity()
+            + self.tail.capacity()
+            + self.pieces.capacity() * size_of::<Piece>()
+            + self.matches.capacity() * size_of::<Range<usize>>()
+            + self.progress.capacity() * size_of::<Progress>()
+    }
+
     /// Bytes that are kept.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -4,22 +4,27 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use simple_dns::rdata::{RData, SVCB, SVCParam};
+use memchr::memchr2;
+use simple_dns::rdata::{CNAME, NS, PTR, RData, SVCB, SVCParam};
 use simple_dns::{
     CLASS, CharacterString, Name, OPCODE, Packet, QCLASS, QTYPE, RCODE, ResourceRecord, TYPE,
 };
 
 use crate::message::{Description, Fact, HeadStyle, Kind, Role};
 
+/// Bytes that the text of most questions, and of most messages, does not exceed.
+const QUESTION: usize = 96;
+const MESSAGE: usize = 512;
+
 /// The questions of a message: `A www.example.test`, several joined by a comma.
 pub(super) fn question(packet: &Packet<'_>) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(QUESTION);
     for question in &packet.questions {
         if !text.is_empty() {
             text.push_str(", ");
         }
         match question.qtype {
-            QTYPE::TYPE(kind) => text.push_str(&type_name(kind)),
+            QTYPE::TYPE(kind) => push_type(kind, &mut text),
             QTYPE::ANY => text.push_str("ANY"),
             QTYPE::AXFR => text.push_str("AXFR"),
             QTYPE::IXFR => text.push_str("IXFR"),
@@ -34,21 +39,24 @@ pub(super) fn question(packet: &Packet<'_>) -> String {
             QCLASS::ANY => text.push_str(" ANY"),
         }
         text.push(' ');
-        text.push_str(&name(&question.qname));
+        push_name(&question.qname, &mut text);
     }
     text
 }
 
 /// The text of a query: `A? www.example.test`, and any records that it carries.
 pub(super) fn query(packet: &Packet<'_>, question: &str) -> String {
-    let mut text = match packet.opcode() {
-        OPCODE::StandardQuery => question.replacen(' ', "? ", 1),
-        OPCODE::InverseQuery => format!("IQUERY {question}"),
-        OPCODE::ServerStatusRequest => format!("STATUS {question}"),
-        OPCODE::Notify => format!("NOTIFY {question}"),
-        OPCODE::Update => format!("UPDATE {question}"),
-        OPCODE::Reserved => format!("OPCODE? {question}"),
-    };
+    let mut text = String::with_capacity(MESSAGE);
+    let (before, after) = question.split_once(' ').unwrap_or((question, ""));
+    match packet.opcode() {
+        OPCODE::StandardQuery if before.len() == question.len() => text.push_str(question),
+        OPCODE::StandardQuery => text.extend([before, "? ", after]),
+        OPCODE::InverseQuery => text.extend(["IQUERY ", question]),
+        OPCODE::ServerStatusRequest => text.extend(["STATUS ", question]),
+        OPCODE::Notify => text.extend(["NOTIFY ", question]),
+        OPCODE::Update => text.extend(["UPDATE ", question]),
+        OPCODE::Reserved => text.extend(["OPCODE? ", question]),
+    }
     text.push('\n');
     records(packet, &mut text);
     text
@@ -56,7 +64,8 @@ pub(super) fn query(packet: &Packet<'_>, question: &str) -> String {
 
 /// The text of a response: `NOERROR A www.example.test`, and its records.
 pub(super) fn response(packet: &Packet<'_>, question: &str) -> String {
-    let mut text = rcode_name(packet.rcode()).to_owned();
+    let mut text = String::with_capacity(MESSAGE);
+    text.push_str(rcode_name(packet.rcode()));
     if !question.is_empty() {
         text.push(' ');
         text.push_str(question);
@@ -84,20 +93,22 @@ fn records(packet: &Packet<'_>, text: &mut String) {
 }
 
 fn append(record: &ResourceRecord<'_>, text: &mut String) {
-    let _ = write!(text, "{} {} ", name(&record.name), record.ttl);
+    let start = text.len();
+    push_name(&record.name, text);
+    let _ = write!(text, " {} ", record.ttl);
     if record.class != CLASS::IN {
         let _ = write!(text, "{} ", class_name(record.class));
     }
-    let _ = write!(text, "{} ", type_name(record.rdata.type_code()));
+    push_type(record.rdata.type_code(), text);
+    text.push(' ');
     data(record, text);
     // A record is one line, whatever its strings hold.
-    let start = text.rfind('\n').map_or(0, |at| at.saturating_add(1));
     if let Some(line) = text.get(start..)
-        && line.contains('\r')
+        && memchr2(b'\r', b'\n', line.as_bytes()).is_some()
     {
-        let line = line.replace('\r', "\\013");
+        let line = line.to_owned();
         text.truncate(start);
-        text.push_str(&line);
+        push_line(&line, text);
     }
     text.push('\n');
 }
@@ -107,9 +118,10 @@ fn data(record: &ResourceRecord<'_>, text: &mut String) {
     let _ = match &record.rdata {
         RData::A(a) => write!(text, "{}", Ipv4Addr::from_bits(a.address)),
         RData::AAAA(a) => write!(text, "{}", Ipv6Addr::from_bits(a.address)),
-        RData::NS(to) => write!(text, "{}", name(&to.0)),
-        RData::CNAME(to) => write!(text, "{}", name(&to.0)),
-        RData::PTR(to) => write!(text, "{}", name(&to.0)),
+        RData::NS(NS(to)) | RData::CNAME(CNAME(to)) | RData::PTR(PTR(to)) => {
+            push_name(to, text);
+            Ok(())
+        }
         RData::MX(mx) => write!(text, "{} {}", mx.preference, name(&mx.exchange)),
         RData::SRV(srv) => write!(
             text,
@@ -228,12 +240,45 @@ fn binding(service: &SVCB<'_>) -> String {
 
 /// A name as people write it; the root is a dot.
 fn name(name: &Name<'_>) -> String {
-    let text = name.to_string();
-    match text.is_empty() {
-        true => ".".to_owned(),
-        // A label may hold any byte: a line end in it would look like the next record.
-        false if text.contains(['\n', '\r']) => text.replace('\n', "\\010").replace('\r', "\\013"),
-        false => text,
+    let mut text = String::new();
+    push_name(name, &mut text);
+    text
+}
+
+/// Appends a name, as [`Name`] is displayed: a dot or a backslash in a label has a backslash before
+/// it, and bytes that are no UTF-8 become U+FFFD. Labels of letters and digits, which nearly all
+/// are, are copied as they are: to display them character by character took half of the time that a
+/// DNS message takes.
+fn push_name(name: &Name<'_>, text: &mut String) {
+    let labels = name.get_labels();
+    if labels.is_empty() {
+        text.push('.');
+    }
+    for (at, label) in labels.iter().enumerate() {
+        if at > 0 {
+            text.push('.');
+        }
+        let is_plain = |byte: &u8| matches!(byte, b'!'..=b'-' | b'/'..=b'[' | b']'..=b'~');
+        let bytes: &[u8] = label.as_ref();
+        // Of all bytes, which is faster than to stop.
+        let all_plain = bytes.iter().fold(true, |all, byte| all & is_plain(byte));
+        match str::from_utf8(bytes) {
+            Ok(plain) if all_plain => text.push_str(plain),
+            _ => push_line(&label.to_string(), text),
+        }
+    }
+}
+
+/// Appends text with its line ends escaped: labels and strings may hold any byte, and a line end in
+/// one would look like the next record.
+#[cold]
+fn push_line(line: &str, text: &mut String) {
+    for character in line.chars() {
+        match character {
+            '\n' => text.push_str("\\010"),
+            '\r' => text.push_str("\\013"),
+            other => text.push(other),
+        }
     }
 }
 
@@ -266,11 +311,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn type_name(kind: TYPE) -> String {
-    match kind {
-        TYPE::Unknown(number) => format!("TYPE{number}"),
-        known => format!("{known:?}"),
-    }
+fn push_type(kind: TYPE, text: &mut String) {
+    let _ = match kind {
+        TYPE::Unknown(number) => write!(text, "TYPE{number}"),
+        known => write!(text, "{known:?}"),
+    };
 }
 
 const fn class_name(class: CLASS) -> &'static str {
@@ -358,4 +403,57 @@ pub(super) fn describe(kind: Kind, head: &[u8], _stand_out: &[String]) -> Descri
         fact("dns.records", &count, true, false);
     }
     description
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use simple_dns::Label;
+
+    #[test]
+    fn a_name_is_written_on_one_line_with_its_labels_told_apart() {
+        let table: &[(&[&[u8]], &str)] = &[
+            (&[], "."),
+            (&[b"www", b"example", b"test"], "www.example.test"),
+            (&[b"_http", b"_tcp", b"a-1"], "_http._tcp.a-1"),
+            (&[b"a.b", b"c\\d"], "a\\.b.c\\\\d"),
+            (&[b"My Printer", b"local"], "My Printer.local"),
+            (&["b\u{fc}cher".as_bytes(), b"test"], "b\u{fc}cher.test"),
+            (&[b"a\xffb"], "a\u{fffd}b"),
+            (&[b"a\nb", b"c\rd"], "a\\010b.c\\013d"),
+            (&[b"\0\x7f~!"], "\0\x7f~!"),
+        ];
+        for (labels, text) in table {
+            let labels: Vec<Label<'_>> = (labels.iter())
+                .map(|label| Label::new_unchecked(*label))
+                .collect();
+            let written = Name::new_with_labels(&labels);
+            assert_eq!(name(&written), *text);
+            let displayed = written.to_string();
+            let one_line = displayed.replace('\n', "\\010").replace('\r', "\\013");
+            assert_eq!(
+                one_line,
+                text.strip_prefix('.').unwrap_or(text),
+                "as displayed"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_its_strings_hold() {
+        let tag = CharacterString::new(b"is\rsue\n").expect("it is short");
+        let record = ResourceRecord::new(
+            Name::new_unchecked("a.test"),
+            CLASS::IN,
+            60,
+            RData::CAA(simple_dns::rdata::CAA {
+                flag: 0,
+                tag,
+                value: b"ca.test"[..].into(),
+            }),
+        );
+        let mut text = String::new();
+        append(&record, &mut text);
+        assert_eq!(text, "a.test 60 CAA 0 is\\013sue\\010 \"ca.test\"\n");
+    }
 }

@@ -251,9 +251,16 @@ impl<'h> Fields<'h> {
         self.note(name, value);
     }
 
+    /// Takes a field. Most have a length that none of those has which matter.
+    #[inline]
     fn note(&mut self, name: &[u8], value: &'h [u8]) {
+        if matches!(name.len(), 4 | 6 | 12 | 14 | 16 | 17) {
+            self.note_by_name(name, value);
+        }
+    }
+
+    fn note_by_name(&mut self, name: &[u8], value: &'h [u8]) {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        // Most fields have a length that none of these has.
         match name.len() {
             4 if is(b"host") => self.host = self.host.or(Some(value)),
             6 if is(b"expect") => self.expects = true,

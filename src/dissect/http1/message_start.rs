@@ -41,6 +41,7 @@ impl Http1 {
                 self.pairing.request(&stand)
             };
             half.unpaired = !half.roles_swapped && self.pairing.is_unsure();
+            half.likely = half.request.is_some() && self.pairing.is_likely();
             half.request.map(|request| request.exchange)
         } else {
             half.exchange = out.next_exchange();
@@ -78,14 +79,16 @@ impl Http1 {
             response, request, ..
         } = self.directions.of(dir);
         let at_once = begin.and_then(|_| Head::at_once(window, response));
-        let (head, bare) = if let Some(head) = at_once {
+        // Looked at where it was read: it is large.
+        let late;
+        let (read, bare) = if let Some(head) = &at_once {
             let bare = has_bare_line_end(window.get(..head.len).unwrap_or_default());
             debug_assert_eq!(search.end(window), Some(head.len), "heads end alike");
             debug_assert_eq!(search.bare, bare, "their line ends are alike");
             (head, bare)
         } else if let Some(end) = search.end(window) {
-            let head = window.get(..end).unwrap_or(window);
-            (Head::of(head, response), search.bare)
+            late = Head::of(window.get(..end).unwrap_or(window), response);
+            (&late, search.bare)
         } else {
             tell_begin(out);
             if window.len() < limit {
@@ -94,14 +97,10 @@ impl Http1 {
             }
             return self.begin_long_head(input, window, out);
         };
-        let Head {
-            len: end,
-            line,
-            fields,
-        } = head;
+        let (end, fields) = (read.len, &read.fields);
         let head = window.get(..end).unwrap_or(window);
         let bare = bare.then_some("lines that end without CR");
-        let Some(line) = line else {
+        let Some(line) = &read.line else {
             tell_begin(out);
             out.text(dir, Part::Head, head);
             return Err(self.give_up(dir, end, out));
@@ -110,12 +109,12 @@ impl Http1 {
             self.directions.of_mut(dir).successor = successor(head);
         }
         let mut room = [0; describe::TITLE];
-        let (brief, title) = self.brief(dir, &line, &fields, bare, &mut room, out);
+        let (brief, title) = self.brief(dir, line, fields, bare, &mut room, out);
         let framing = match line {
-            StartLine::Request(_) => Framing::of_request(&fields),
+            StartLine::Request(_) => Framing::of_request(fields),
             StartLine::Answer(line) => {
                 let method = request.map_or(Method::Other, |request| request.method);
-                Framing::of_response(&fields, line.status, method)
+                Framing::of_response(fields, line.status, method)
             }
         };
         let (mut framing, mut plan) = (framing, Plan::default());
@@ -123,7 +122,7 @@ impl Http1 {
             plan = fields.plan();
             if !fields.are_clear(brief.odd.is_some()) {
                 plan.hints = Hints::of(head);
-                framing = framing.in_doubt(&fields, plan.hints.chunked);
+                framing = framing.in_doubt(fields, plan.hints.chunked);
             }
         }
         if let Some(begin) = begin
@@ -371,6 +370,7 @@ impl Http1 {
             odd,
             unpaired: half.unpaired,
             pushed: false,
+            likely: half.likely,
         }
     }
 }

@@ -73,6 +73,8 @@ struct DirectionState {
     request: Option<OpenRequest>,
     /// It is one of several, and which is not certain.
     unpaired: bool,
+    /// It is likely the response to `request`, and not certain.
+    likely: bool,
     /// The body ends with the stream.
     until_close: bool,
     /// HTTP may be over: what is no message is no mistake.
@@ -295,6 +297,16 @@ impl Dissector for Http1 {
         *asker = None;
         *left = false;
         pairing.reset();
+    }
+
+    fn held(&self) -> usize {
+        let bodies = &self.bodies;
+        let bodies = bodies
+            .to_server
+            .held()
+            .saturating_add(bodies.to_client.held());
+        let own = size_of::<Self>().saturating_add(self.pairing.held());
+        own.saturating_add(bodies)
     }
 }
 

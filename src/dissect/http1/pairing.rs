@@ -13,6 +13,11 @@
 //! response of that index is the one. Behind lost responses the count has bounds, which often meet.
 //! Behind lost requests it has none, and the next request is paired by its acknowledgement number,
 //! as far as the client's [`Habit`] allows. Where nothing decides, nothing is paired.
+//!
+//! Whether a client waits, no single number shows: one that always keeps some requests open sends
+//! each one exactly where a response begins. So a pair by number is certain only behind a row of
+//! exchanges that were counted from the start of the connection, each of which did wait. Otherwise
+//! that pair, and those counted from it, are likely and carry a mark.
 
 use std::collections::VecDeque;
 
@@ -149,6 +154,8 @@ const SHORTEST: u64 = 18;
 /// No final response is as short as an interim one may be: `HTTP/1.1 100 Continue` with two line
 /// ends, and some more.
 const INTERIM: u64 = 32;
+/// So many counted exchanges, each of which waited for the one before it, are a habit.
+const HABIT: u8 = 2;
 
 /// The requests of a flow that wait for their responses.
 #[derive(Debug)]
@@ -166,6 +173,10 @@ pub(super) struct Pairing {
     /// that nothing was open then.
     assumed: Option<u64>,
     habit: Habit,
+    /// Requests that waited for all earlier responses, as a certain count shows; at most [`HABIT`].
+    waited: u8,
+    /// The count began at a point that is certain.
+    certain: bool,
     /// Some of `open` have [`Seen::Raw`].
     unplaced: bool,
     /// Requests may have been missed behind the last one.
@@ -201,6 +212,8 @@ impl Default for Pairing {
             exact: true,
             assumed: None,
             habit: Habit::Waits,
+            waited: 0,
+            certain: true,
             unplaced: false,
             missed: None,
             last: None,
@@ -217,6 +230,11 @@ impl Default for Pairing {
 }
 
 impl Pairing {
+    /// Bytes of memory that the open requests take.
+    pub(super) fn held(&self) -> usize {
+        self.open.capacity().saturating_mul(size_of::<Open>())
+    }
+
     /// Forgets everything, and keeps the room of a few requests.
     pub(super) fn reset(&mut self) {
         let mut open = std::mem::take(&mut self.open);
@@ -308,16 +326,26 @@ impl Pairing {
         }
         let (at, received) = (stand.place.offset.cast_signed(), stand.received());
         self.latest = stand.acks.map(|acks| (at, acks));
+        if self.open.len() > 1 {
+            self.look_after(at);
+        }
         if self.exact
             && let Some(first) = self.open.front()
             && (first.index, first.run) == (self.begun, self.counted)
             && first.is_possible(at, received)
         {
-            let request = first.request;
-            // An interim response may stand in front of it.
-            let waited = first.seen.at().is_none_or(|seen| seen == at) || self.interims;
-            if !waited && !first.with_last {
-                self.habit = Habit::Slides;
+            let (request, waited) = (first.request, first.seen.at().map(|seen| seen == at));
+            if !first.with_last {
+                match waited {
+                    Some(true) if self.certain => {
+                        let one = u8::from(first.index > 0);
+                        self.waited = self.waited.saturating_add(one).min(HABIT);
+                    }
+                    Some(true) => self.certain = self.has_habit(first),
+                    // An interim response may stand in front of it.
+                    Some(false) if !self.interims => self.habit = Habit::Slides,
+                    _ => {}
+                }
             }
             return Some(request);
         }
@@ -330,6 +358,11 @@ impl Pairing {
     /// certain.
     pub(super) fn is_unsure(&self) -> bool {
         self.unsure
+    }
+
+    /// Whether the pair of the response that began last is likely, and not certain.
+    pub(super) fn is_likely(&self) -> bool {
+        !self.certain
     }
 
     /// The final response to the request `request` (or to one that is not known) has begun.
@@ -444,6 +477,20 @@ impl Pairing {
         }
     }
 
+    /// A response begins at `at`: whether the request after the one that is its by the count was
+    /// sent without waiting for it.
+    fn look_after(&mut self, at: i64) {
+        if self.exact
+            && self.habit != Habit::Slides
+            && let Some(next) = self.open.get(1)
+            && (next.index, next.run) == (self.begun.saturating_add(1), self.counted)
+            && !next.with_last
+            && next.seen.at().is_some_and(|seen| seen <= at)
+        {
+            self.slides();
+        }
+    }
+
     /// The client does not wait for all responses.
     fn slides(&mut self) {
         self.habit = Habit::Slides;
@@ -520,6 +567,18 @@ impl Pairing {
         self.by_number(at, received)
     }
 
+    /// Whether it is certain that a request waited for the responses that its client had received,
+    /// and nothing was open then.
+    fn has_habit(&self, open: &Open) -> bool {
+        let waits = match self.habit {
+            Habit::Waits => true,
+            // The first ones of its batch may be lost.
+            Habit::Batches => !open.first,
+            Habit::Slides => false,
+        };
+        waits && self.waited >= HABIT
+    }
+
     /// Whether a response may be that of an open request.
     fn may_response(&self, at: i64, received: Option<i64>) -> bool {
         let over = |open: &Open| open.run == self.counted && open.index < self.begun;
@@ -536,6 +595,10 @@ impl Pairing {
         if self.exact && open.index > self.begun {
             // More requests came before it than responses.
             self.habit = self.habit.max(Habit::Batches);
+            return None;
+        }
+        if open.first && self.exact && self.begun == 0 {
+            // It is the first one of all, and to a request that was sent before this one.
             return None;
         }
         if !open.is_possible(at, received) {
@@ -562,6 +625,7 @@ impl Pairing {
         }
         (self.begun, self.counted, self.exact) = (open.index, open.run, true);
         self.counts = true;
+        self.certain = self.has_habit(&open);
         Some(open.request)
     }
 }

@@ -99,11 +99,11 @@ pub(crate) fn is_cut(bytes: &[u8]) -> bool {
 
 /// How many of the first bytes are line ends.
 fn empty_lines(bytes: &[u8]) -> usize {
-    bytes
+    let window = bytes.get(..EMPTY).unwrap_or(bytes);
+    let line = window
         .iter()
-        .take(EMPTY)
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-        .count()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'));
+    line.unwrap_or(window.len())
 }
 
 /// Whether bytes that [`probe`] is certain of begin an answer.
@@ -126,6 +126,9 @@ fn start_line(line: &[u8]) -> ProbeResult {
 
 /// What bytes are that may begin a status line; `None` when they do not.
 fn status_line(line: &[u8]) -> Option<ProbeResult> {
+    if is_common_status_line(line) {
+        return Some(ProbeResult::Certain);
+    }
     let need = line.len().saturating_add(1);
     match (shape(line, b"HTTP/1.0 000$"), shape(line, b"ICY 000$")) {
         (Some(true), _) | (_, Some(true)) => Some(ProbeResult::Certain),
@@ -137,6 +140,16 @@ fn status_line(line: &[u8]) -> Option<ProbeResult> {
             false => Some(ProbeResult::Unsure { need }),
         },
     }
+}
+
+/// Whether `line` has the first of the shapes of [`status_line`], which nearly all have: a few
+/// comparisons instead of the walk along both shapes.
+fn is_common_status_line(line: &[u8]) -> bool {
+    let rest = line.strip_prefix(b"HTTP/1.").unwrap_or_default();
+    let [b'0'..=b'9', b' ', code @ .., end] = rest.get(..6).unwrap_or_default() else {
+        return false;
+    };
+    code.iter().all(u8::is_ascii_digit) && matches!(end, b' ' | b'\r' | b'\n')
 }
 
 /// Whether `line` begins like `shape`, in which `0` is any digit and `$` the end of a word: yes, so

@@ -39,6 +39,13 @@ pub(super) struct Gathered {
     bytes: Vec<u8>,
 }
 
+impl Gathered {
+    /// Bytes of memory that it takes, about.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
 impl Http2 {
     /// The first part of a block.
     pub(super) fn fragment(
@@ -194,6 +201,11 @@ impl Http2 {
     ) {
         self.head.write_trailer(&self.block);
         self.data_of(dir, stream, first, out);
+        if let Some(open) = self.streams.get(stream) {
+            // Its first bytes may wait to be looked at.
+            let body = &mut open.halves.of_mut(dir).body;
+            body.finish(id(dir, stream), ends, out);
+        }
         out.text(id(dir, stream), Part::Trailer, &self.head.text);
         if ends {
             self.end_message(dir, stream, true, None, out);

@@ -210,6 +210,25 @@ impl Dissector for Http2 {
         stream.exchange = upgrade.exchange;
     }
 
+    fn held(&self) -> usize {
+        let of = |state: &DirectionState| {
+            let gathered = state.gathered.as_ref().map_or(0, Gathered::held);
+            state.hpack.held().saturating_add(gathered)
+        };
+        let Self {
+            directions,
+            streams,
+            block,
+            head,
+        } = self;
+        of(&directions.to_server)
+            .saturating_add(of(&directions.to_client))
+            .saturating_add(streams.held())
+            .saturating_add(block.held())
+            .saturating_add(head.text.capacity())
+            .saturating_add(head.title.capacity())
+    }
+
     fn reset(&mut self) {
         let Self {
             directions,

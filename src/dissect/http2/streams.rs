@@ -84,6 +84,17 @@ impl Streams {
         }
     }
 
+    /// Bytes of memory that they take, about.
+    pub(super) fn held(&self) -> usize {
+        let bodies = self.open.values().map(|stream| {
+            let halves = &stream.halves;
+            let bodies = halves.to_server.body.held();
+            bodies.saturating_add(halves.to_client.body.held())
+        });
+        let own = self.open.len().saturating_mul(size_of::<Stream>());
+        bodies.fold(own, usize::saturating_add)
+    }
+
     /// Those with an open message in a direction.
     pub(super) fn open_in(&self, dir: Direction) -> Vec<u32> {
         let open = self.open.iter();

@@ -92,13 +92,12 @@ fn requests_and_responses_of_many_streams_are_paired() {
             "<3 http.response #1",
             "<3 head \"HTTP/2 200\\r\\n\\r\\n\"",
             "<3 brief 200 \"200\"",
-            "<3 body \"bb\"",
             "<1 http.response #0",
             "<1 head \"HTTP/2 200\\r\\n\\r\\n\"",
             "<1 brief 200 \"200\"",
-            "<3 body \"BB\"",
             "<1 body \"a\"",
             "<1 end",
+            "<3 body \"bbBB\"",
             "<3 end",
         ],
     );
@@ -144,12 +143,13 @@ fn heads_come_in_parts_and_with_padding() {
 #[test]
 fn interim_responses_trailers_and_uploads_are_told() {
     let post = block(&[(":method", "POST"), (":path", "/up")]);
+    let typed = block(&[(":status", "200"), ("content-type", "application/grpc")]);
     expect(
         &[
             begin(&[frame(1, END_HEADERS, 1, &post)]),
             answer(&[frame(1, END_HEADERS, 1, &block(&[(":status", "100")]))]),
             client(&data(1, 0, b"body")),
-            again(&[response(1, END_HEADERS), data(1, 0, b"ok")]),
+            again(&[frame(1, END_HEADERS, 1, &typed), data(1, 0, b"ok")]),
             client(&data(1, END_STREAM, b"!")),
             again(&[frame(1, WHOLE, 1, &block(&[("grpc-status", "0")]))]),
         ],
@@ -163,7 +163,7 @@ fn interim_responses_trailers_and_uploads_are_told() {
             "<1 end",
             ">1 body \"body\"",
             "<1 http.response #0",
-            "<1 head \"HTTP/2 200\\r\\n\\r\\n\"",
+            "<1 head \"HTTP/2 200\\r\\ncontent-type: application/grpc\\r\\n\\r\\n\"",
             "<1 brief 200 \"200\"",
             "<1 body \"ok\"",
             ">1 body \"!\"",
@@ -427,11 +427,14 @@ fn behind_a_hole_frames_are_read_again_and_nothing_is_wrong() {
     );
     let outline = play.chart.outline();
     assert_eq!(
-        outline[outline.len() - 9..],
+        outline[outline.len() - 12..],
         [
             "<7 http.response #?",
             "<7 brief 200 \"200\"",
             "<7 end",
+            "> tcp.burst #5",
+            "> missing 100",
+            "> end incomplete",
             ">9 http.request #6",
             ">9 brief \"GET h/d\"",
             ">9 end",

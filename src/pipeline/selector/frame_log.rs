@@ -62,7 +62,14 @@ impl Selector {
 }
 
 /// All that could be told by now was; what is left waits.
+#[inline]
 pub(super) fn keep_pending_frames(tracking: &mut Tracking, conversation: &FlowDissector) {
+    if tracking.pending_frames.is_some() {
+        keep_frames(tracking, conversation);
+    }
+}
+
+fn keep_frames(tracking: &mut Tracking, conversation: &FlowDissector) {
     for dir in [Direction::ToServer, Direction::ToClient] {
         note_framing(tracking, dir.into());
         let Some(pending_frames) = &mut tracking.pending_frames else {

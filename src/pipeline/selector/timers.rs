@@ -60,10 +60,13 @@ impl Selector {
             tracking,
         } = flow_state;
         tracking.timed = false;
-        let limits = self.options.limits;
         let mut dissecting = self.dissecting.take().unwrap_or_default();
-        let Dissecting { stats, decoders } = &mut *dissecting;
-        conversation.idle(now, flow, &limits, decoders, stats, &mut |id, by, said| {
+        let Dissecting {
+            stats,
+            decoders,
+            limits,
+        } = &mut *dissecting;
+        conversation.idle(now, flow, limits, decoders, stats, &mut |id, by, said| {
             self.said(flow, tracking, id, by, said);
         });
         self.dissecting = Some(dissecting);

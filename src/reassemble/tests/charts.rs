@@ -368,6 +368,18 @@ fn gaps() {
             FOUR,
         ),
         (
+            "tail_missing_acked",
+            "hs; C+0 AAAA; S a8",
+            "C data AAAA; C gap 4 Acked",
+            FOUR,
+        ),
+        (
+            "tail_missing_acked_fin",
+            "hs; C+0 AAAA; C:FA:9:5001; S a9",
+            "C data AAAA; C gap 4 Acked; C end Fin",
+            FOUR,
+        ),
+        (
             "first_bytes_missing",
             "hs; C+100 AAAA; S a104; wait 60",
             "C gap 100 Acked; C data AAAA",
@@ -482,6 +494,18 @@ fn jumps_of_the_clock() {
 #[test]
 fn start_end_and_reuse() {
     check(&[
+        (
+            "syn_missing",
+            "S:SA:5000:1; C+4 BBBB; C+0 AAAA; C+8 CC",
+            "C data AAAABBBBCC",
+            WHOLE,
+        ),
+        (
+            "syn_and_first_bytes_missing",
+            "S:SA:5000:1; C+4 BBBB; S a8; wait 60",
+            "C gap 4 Acked; C data BBBB",
+            WHOLE,
+        ),
         (
             "midstream",
             "C+100 AAAA; C+104 BBBB",

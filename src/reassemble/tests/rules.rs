@@ -400,7 +400,7 @@ fn connections_that_are_over_are_bounded() {
 #[test]
 fn too_much_that_waits_is_given_up_where_most_waits() {
     let limits = Limits {
-        memory: 100_000,
+        memory: 200_000,
         ..Limits::default()
     };
     let mut reassembler: Reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
@@ -537,7 +537,7 @@ proptest! {
         acks in prop::collection::vec(0..80_u32, 60),
         overlap in prop::sample::select(vec![Overlap::First, Overlap::Last, Overlap::Bsd, Overlap::Linux]),
     ) {
-        let limits = Limits { memory: 8 << 10, tails: 4 << 10, ..Limits::default() };
+        let limits = Limits { memory: 16 << 10, tails: 4 << 10, ..Limits::default() };
         let mut player = Player::new(Form::AsIs, super::overlap(overlap), limits);
         player.play("hs");
         let mut sent = HashSet::new();

@@ -149,6 +149,8 @@ pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
     parts.extend((skipped > 0).then(|| format!("{skipped} bytes were not kept (--max-body)")));
     parts.extend((missing > 0).then(|| format!("{missing} bytes were not captured")));
     parts.extend(hit.incomplete.then(|| "it is incomplete".to_owned()));
+    let likely = hit.brief.likely;
+    parts.extend(likely.then(|| "its request is likely, and not certain".to_owned()));
     parts.extend(match hit.body.state {
         Decoding::AsSent | Decoding::Decoded => None,
         Decoding::Broken => Some("it could not be decoded to its end".to_owned()),

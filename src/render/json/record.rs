@@ -234,6 +234,7 @@ impl Record<'_> {
                 (hit.brief.unpaired, "unpaired"),
                 (hit.brief.pushed, "pushed"),
                 (hit.body.reset.is_some(), "reset"),
+                (hit.brief.likely, "likely_pair"),
                 (hit.pending, "pending"),
                 (is_http(hit) && layout.head_is_cut(), "head_cut"),
                 (!self.kept, "not_kept"),

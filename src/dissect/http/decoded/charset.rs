@@ -16,34 +16,41 @@ pub(crate) fn charset_of(content_type: &[u8]) -> (bool, Option<Charset>) {
     let Some(label) = parameter(content_type) else {
         return (false, None);
     };
-    // Most of those that say it.
-    let text = content_type.get(..5);
-    let is_text = text.is_some_and(|start| start.eq_ignore_ascii_case(b"text/"))
-        || matches!(Media::of(content_type), Media::Text | Media::Markup);
-    let charset = named(label).filter(|found| is_text && *found != UTF_8);
+    let is_text = || matches!(Media::of(content_type), Media::Text | Media::Markup);
+    let charset = named(label).filter(|found| *found != UTF_8 && is_text());
     (true, charset)
 }
 
 /// The `charset` of a `Content-Type`, as it was sent.
 pub(crate) fn parameter(content_type: &[u8]) -> Option<&[u8]> {
-    content_type
-        .split(|byte| *byte == b';')
-        .skip(1)
-        .find_map(|parameter| {
-            let equals = parameter.iter().position(|byte| *byte == b'=')?;
-            let (name, value) = parameter.split_at_checked(equals)?;
-            let value = value.strip_prefix(b"=")?.trim_ascii();
+    const NAME: &[u8] = b"charset";
+    let semicolon = |text: &[u8]| text.iter().position(|byte| *byte == b';');
+    let mut rest = content_type;
+    loop {
+        rest = rest.get(semicolon(rest)?.saturating_add(1)..)?;
+        let (name, value) = rest.trim_ascii_start().split_at_checked(NAME.len())?;
+        if name.eq_ignore_ascii_case(NAME)
+            && let Some(value) = value.trim_ascii_start().strip_prefix(b"=")
+        {
+            let end = semicolon(value).unwrap_or(value.len());
+            let value = value.get(..end)?.trim_ascii();
             let quoted = value
                 .strip_prefix(b"\"")
                 .and_then(|value| value.strip_suffix(b"\""));
             let value = quoted.unwrap_or(value);
-            (name.trim_ascii().eq_ignore_ascii_case(b"charset") && !value.is_empty())
-                .then_some(value)
-        })
+            if !value.is_empty() {
+                return Some(value);
+            }
+        }
+    }
 }
 
 /// The encoding that a name means; ASCII is UTF-8. `None` for a name that is not known.
 fn named(label: &[u8]) -> Option<Charset> {
+    // Nearly always: the search through the table of all names is 1 % of short connections.
+    if label.eq_ignore_ascii_case(b"utf-8") {
+        return Some(UTF_8);
+    }
     let is_ascii = ASCII
         .iter()
         .any(|name| label.eq_ignore_ascii_case(name.as_bytes()));
@@ -233,6 +240,19 @@ mod tests {
             ("text/html; charset=none", None),
             ("text/html; charset=iso-2022-kr", None),
             ("text/html; charset=", None),
+            (
+                "text/html; charset=; Charset = latin1 ",
+                Some("windows-1252"),
+            ),
+            (
+                "text/html;charset=latin1;charset=big5",
+                Some("windows-1252"),
+            ),
+            ("text/html; x=charset=latin1", None),
+            ("text/html; charset", None),
+            ("text/html; charset; q=1", None),
+            ("text/html; charsets=latin1", None),
+            ("charset=latin1", None),
             ("text/html", None),
             ("image/png; charset=latin1", None),
             ("application/octet-stream; charset=latin1", None),

@@ -162,7 +162,16 @@ impl Listener for Teller<'_, '_> {
     }
 }
 
+/// Bytes that a chain holds beside what its decoders are charged with: the first bytes of a body
+/// that are looked at, and its outputs. About.
+const CHAIN: usize = 2 << 10;
+
 impl Body {
+    /// Bytes of memory that it has allocated, about, without what the decoders' budget counts.
+    pub(in crate::dissect) fn held(&self) -> usize {
+        usize::from(self.chain.is_some()) * CHAIN
+    }
+
     /// A body begins.
     pub(in crate::dissect) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
         debug_assert!(

@@ -394,3 +394,74 @@ fn a_request_that_is_sent_with_the_end_of_another_did_not_wait() {
     line.response();
     line.pairs();
 }
+
+#[test]
+fn a_pair_by_number_is_certain_behind_a_row_of_exchanges_that_waited() {
+    for (waited, certain) in [(0, false), (1, false), (2, true)] {
+        let mut line = Line::new();
+        for _ in 0..=waited {
+            line.pairs();
+        }
+        line.lose_requests(200);
+        assert_eq!(line.response(), None);
+        for _ in 0..3 {
+            line.pairs();
+            assert_eq!(line.pairing.is_likely(), !certain, "behind {waited}");
+        }
+    }
+}
+
+#[test]
+fn pairs_of_a_connection_that_was_joined_in_the_middle_are_likely() {
+    let mut line = Line::midstream();
+    for _ in 0..10 {
+        line.pairs();
+        assert!(line.pairing.is_likely(), "others may always be open");
+    }
+}
+
+#[test]
+fn a_client_that_sends_some_at_once_is_certain_again_with_the_next_ones() {
+    let mut line = Line::new();
+    for _ in 0..3 {
+        line.pairs();
+    }
+    let received = line.responses;
+    let request = [0; 2].map(|_| line.ask_having(received));
+    assert_eq!(request.map(|_| line.response()), request.map(Some));
+    // The end of a request is missing, and whatever came behind it.
+    let range = Some((line.requests, line.requests + 300));
+    line.requests += 300;
+    line.seen[0] = line.seen[0].map(|place| place.plus(300));
+    let boundary = false;
+    line.pairing.lose_requests(Missed { range, boundary });
+    line.pairs();
+    assert!(line.pairing.is_likely(), "one before it may be missing");
+    line.pairs();
+    assert!(!line.pairing.is_likely(), "this one waited");
+}
+
+#[test]
+fn the_first_response_of_all_is_not_to_a_request_behind_unseen_ones() {
+    // The stream of requests was joined by one that overtook those before it and the SYN.
+    let mut line = Line::new();
+    line.pairing.lose_requests(Missed::UNREAD);
+    line.requests = 100;
+    line.ask();
+    assert_eq!(line.response(), None);
+    line.pairs();
+}
+
+#[test]
+fn a_client_that_slides_shows_it_also_where_all_requests_are_delivered_first() {
+    let mut line = Line::new();
+    // Two at once; each of the others when one response more is there.
+    for received in [0, 0, 200] {
+        line.ask_having(received);
+    }
+    line.lose_request();
+    line.ask_having(600);
+    assert_eq!([0; 2].map(|_| line.response()), [Some(0), Some(1)]);
+    line.lose_response();
+    assert_eq!(line.response(), None, "it is to the one that was lost");
+}

@@ -114,6 +114,12 @@ impl Block {
         fields.map(move |field| (text(&field.name), text(&field.value), field.known))
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn held(&self) -> usize {
+        let fields = self.fields.capacity().saturating_mul(size_of::<Field>());
+        self.text.capacity().saturating_add(fields)
+    }
+
     fn clear(&mut self) {
         self.text.clear();
         self.fields.clear();
@@ -170,6 +176,11 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
+    /// Bytes of memory that it takes, about.
+    pub(super) fn held(&self) -> usize {
+        self.table.held()
+    }
+
     /// Fields of the direction were not seen, or not understood.
     pub(super) fn forget(&mut self, why: Why) {
         self.table.forget(why);

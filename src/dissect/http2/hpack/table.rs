@@ -136,6 +136,12 @@ impl Table {
         self.lacks = Some(why);
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn held(&self) -> usize {
+        let spare = self.entries.capacity().saturating_mul(size_of::<Entry>());
+        self.size.saturating_add(spare)
+    }
+
     /// Bytes that are kept. As long as the table lacks entries, how much room the encoder has is not
     /// known either.
     fn bound(&self) -> usize {
