@@ -261,22 +261,19 @@ impl StreamDriver {
                 Mode::Need(1)
             }
             Then::Upgrade(upgrade) => {
-                let known = PROTOCOLS.iter();
-                let mut known = known.filter(|protocol| protocol.name == upgrade.protocol);
-                match known.next() {
-                    Some(protocol) => {
-                        let mut next = (protocol.start)();
-                        next.succeed(&upgrade);
-                        self.dissector = Some((protocol.name, next));
-                        let other = self.directions.of_mut(dir.reverse());
-                        other.burst.finish(dir.reverse(), out);
-                        other.mode = Mode::Need(1);
-                        Mode::Need(1)
-                    }
-                    None => {
-                        self.directions.of_mut(dir).burst.enter(true, false);
-                        Mode::Raw
-                    }
+                let mut known = PROTOCOLS.iter();
+                let known = known.find(|protocol| protocol.name == upgrade.protocol);
+                if let Some(protocol) = known {
+                    let mut next = (protocol.start)();
+                    next.succeed(&upgrade);
+                    self.dissector = Some((protocol.name, next));
+                    let other = self.directions.of_mut(dir.reverse());
+                    other.burst.finish(dir.reverse(), out);
+                    other.mode = Mode::Need(1);
+                    Mode::Need(1)
+                } else {
+                    self.directions.of_mut(dir).burst.enter(true, false);
+                    Mode::Raw
                 }
             }
         };

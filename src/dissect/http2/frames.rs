@@ -148,7 +148,7 @@ impl Header {
         }
     }
 
-    /// The stream that a PUSH_PROMISE frame promises, and the part of a block that it has.
+    /// The stream that a `PUSH_PROMISE` frame promises, and the part of a block that it has.
     pub(super) fn promise<'p>(&self, payload: &'p [u8]) -> Option<(u32, &'p [u8])> {
         let (stream, fragment) = self.unpadded(payload)?.split_first_chunk::<4>()?;
         Some((u32::from_be_bytes(*stream) & 0x7fff_ffff, fragment))
@@ -179,7 +179,7 @@ impl<'p> Goaway<'p> {
     }
 }
 
-/// The code that a RST_STREAM frame gives.
+/// The code that a `RST_STREAM` frame gives.
 pub(super) fn reset_code(payload: &[u8]) -> Option<u32> {
     payload
         .first_chunk::<4>()

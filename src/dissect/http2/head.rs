@@ -11,7 +11,7 @@
 
 use memchr::memchr2;
 
-use super::hpack::{Block, Known, Why};
+use super::hpack::{Block, Flaw, Known, Why};
 
 /// Bytes of a title; what does not fit is cut.
 const TITLE: usize = 512;
@@ -173,7 +173,7 @@ impl Head {
         let unknown = pseudo
             .unknown
             .map(|_| "headers that refer to what was not captured");
-        self.odd = block.flaw.map(|flaw| flaw.words()).or(odd).or(unknown);
+        self.odd = block.flaw.map(Flaw::words).or(odd).or(unknown);
     }
 
     fn request_line(&mut self, pseudo: &Pseudo<'_>) {

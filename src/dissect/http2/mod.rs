@@ -143,7 +143,7 @@ impl Dissector for Http2 {
             self.give_up_block(dir, out);
             odd(out);
         }
-        self.frame(input, &header, out)
+        Ok(self.frame(input, &header, out))
     }
 
     fn body(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
@@ -243,24 +243,19 @@ impl Dissector for Http2 {
 
 impl Http2 {
     /// Reads a frame, of which the header is there.
-    fn frame(
-        &mut self,
-        input: &Input<'_>,
-        header: &Header,
-        out: &mut Output<'_>,
-    ) -> Result<Progress, Malformed> {
+    fn frame(&mut self, input: &Input<'_>, header: &Header, out: &mut Output<'_>) -> Progress {
         let (dir, whole) = (input.dir, header.whole());
         let skip = Progress {
             consumed: 0,
             then: Then::Skip(whole as u64),
         };
         match header.kind {
-            Type::Data => return Ok(self.data_frame(input, header, out)),
+            Type::Data => return self.data_frame(input, header, out),
             Type::Priority | Type::Settings | Type::Ping | Type::WindowUpdate | Type::Other(_) => {
                 if !header.is_by_the_rules() {
                     odd(out);
                 }
-                return Ok(skip);
+                return skip;
             }
             _ => {}
         }
@@ -268,15 +263,15 @@ impl Http2 {
             // Larger than what is kept of a block.
             out.stats.malformed = out.stats.malformed.saturating_add(1);
             self.forget_block(dir, header);
-            return Ok(skip);
+            return skip;
         }
         let Some(payload) = input.bytes.get(HEADER..whole) else {
-            return Ok(Progress::need(0, whole));
+            return Progress::need(0, whole);
         };
         if !header.is_by_the_rules() {
             odd(out);
             self.forget_block(dir, header);
-            return Ok(skip);
+            return skip;
         }
         out.framing(HEADER);
         let stream = header.stream;
@@ -305,7 +300,7 @@ impl Http2 {
             }
             Type::Goaway => {
                 let Some(said) = Goaway::read(payload) else {
-                    return Ok(Progress::need(whole, HEADER));
+                    return Progress::need(whole, HEADER);
                 };
                 let now = Some((said.last, said.code, payload.len()));
                 let before = std::mem::replace(&mut self.directions.of_mut(dir).goaway, now);
@@ -317,7 +312,7 @@ impl Http2 {
             }
             _ => {}
         }
-        Ok(Progress::need(whole, HEADER))
+        Progress::need(whole, HEADER)
     }
 
     /// A DATA frame: its bytes are told as they come.
