@@ -215,7 +215,8 @@ impl Head {
         self.title.extend(status.iter().take(TITLE));
     }
 
-    /// The fields that are not in the start line, if there is one, and the empty line.
+    /// The fields that are not in the start line, and the empty line; without a start line only
+    /// the fields.
     fn fields(&mut self, block: &Block, start: Option<&Pseudo<'_>>) {
         let authority = start.and_then(|pseudo| pseudo.authority);
         for (name, value, known) in block.fields() {
@@ -236,7 +237,9 @@ impl Head {
                 }
             }
         }
-        self.text.extend_from_slice(b"\r\n");
+        if start.is_some() {
+            self.text.extend_from_slice(b"\r\n");
+        }
     }
 
     /// Looks whether a field breaks a rule (RFC 9113 section 8.2).
@@ -373,7 +376,7 @@ mod tests {
                 "CONNECT h:1/a",
                 None,
             ),
-            (&[("grpc-status", "0")], "grpc-status: 0\r\n\r\n", "", None),
+            (&[("grpc-status", "0")], "grpc-status: 0\r\n", "", None),
             (
                 &[("", "62"), (":path", "/a")],
                 "? /a HTTP/2\r\n(header 62): (sent before the capture began)\r\n\r\n",

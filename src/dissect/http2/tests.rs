@@ -144,7 +144,7 @@ fn heads_come_in_parts_and_with_padding() {
 fn interim_responses_trailers_and_uploads_are_told() {
     let post = block(&[(":method", "POST"), (":path", "/up")]);
     let typed = block(&[(":status", "200"), ("content-type", "application/grpc")]);
-    expect(
+    let play = Play::of(
         &[
             begin(&[frame(1, END_HEADERS, 1, &post)]),
             answer(&[frame(1, END_HEADERS, 1, &block(&[(":status", "100")]))]),
@@ -153,7 +153,11 @@ fn interim_responses_trailers_and_uploads_are_told() {
             client(&data(1, END_STREAM, b"!")),
             again(&[frame(1, WHOLE, 1, &block(&[("grpc-status", "0")]))]),
         ],
-        &[
+        &Cut::Whole,
+    );
+    assert_eq!(
+        play.chart.lines(),
+        [
             ">1 http.request #0",
             ">1 head \"POST /up HTTP/2\\r\\n\\r\\n\"",
             ">1 brief \"POST /up\"",
@@ -168,9 +172,9 @@ fn interim_responses_trailers_and_uploads_are_told() {
             "<1 body \"ok\"",
             ">1 body \"!\"",
             ">1 end",
-            "<1 trailer \"grpc-status: 0\\r\\n\\r\\n\"",
+            "<1 trailer \"grpc-status: 0\\r\\n\"",
             "<1 end",
-        ],
+        ]
     );
 }
 

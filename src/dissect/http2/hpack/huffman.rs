@@ -102,9 +102,9 @@ const QUICK: [(u8, u8); 1 << SHORT] = {
     quick
 };
 
-/// Appends the text of `coded` to `text`; false if it breaks the code's rules, where what it says up
-/// to there was appended: EOS in it, or a padding that is not the beginning of EOS, or of more than 7
-/// bits.
+/// Appends the text of `coded` to `text`; false if it breaks the code's rules, where what it says
+/// up to there was appended: EOS in it, or a padding that is not the beginning of EOS, or of more
+/// than 7 bits.
 pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> bool {
     // The next bits, the first of them the highest; `have` of them are there.
     let (mut bits, mut have) = (0_u64, 0_u32);

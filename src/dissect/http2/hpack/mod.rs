@@ -248,8 +248,8 @@ impl Decoder {
         block.keep(start, Field { name, value, known });
     }
 
-    /// A field with a value of its own, and a name of its own or that of an entry. `put`: it becomes
-    /// an entry.
+    /// A field with a value of its own, and a name of its own or that of an entry. `put`: it
+    /// becomes an entry.
     fn literal(
         &mut self,
         bytes: &[u8],
