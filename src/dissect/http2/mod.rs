@@ -5,8 +5,8 @@
 //! (`head`), the bytes of DATA frames are told where they lie, and responses are paired with their
 //! requests by the number of their stream. All other frames frame text: they are counted.
 //!
-//! It is lenient: a frame that breaks the rules is passed over, and the next one read. Behind a hole
-//! frames are read again from the first segment on that begins with one (`joined`).
+//! It is lenient: a frame that breaks the rules is passed over, and the next one read. Behind a
+//! hole frames are read again from the first segment on that begins with one (`joined`).
 
 mod blocks;
 mod describe;

@@ -64,8 +64,8 @@ pub(super) enum Found<'t> {
 /// The entries that are known, the newest first.
 ///
 /// An entry's index is its distance from the newest one. Each one that was put in since the table
-/// was last [forgotten](Self::forget) is there, so an index that is found means that entry. One that
-/// the encoder has put out by now may still be there: it is not referred to.
+/// was last [forgotten](Self::forget) is there, so an index that is found means that entry. One
+/// that the encoder has put out by now may still be there: it is not referred to.
 #[derive(Debug)]
 pub(super) struct Table {
     entries: VecDeque<Entry>,
@@ -142,8 +142,8 @@ impl Table {
         self.size.saturating_add(spare)
     }
 
-    /// Bytes that are kept. As long as the table lacks entries, how much room the encoder has is not
-    /// known either.
+    /// Bytes that are kept. As long as the table lacks entries, how much room the encoder has is
+    /// not known either.
     fn bound(&self) -> usize {
         match self.lacks {
             Some(_) => KEPT,
