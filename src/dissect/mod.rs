@@ -283,7 +283,7 @@ enum Then {
         not(test),
         expect(
             dead_code,
-            reason = "part of the contract; HTTP/1 has no successor but raw bursts"
+            reason = "part of the contract; HTTP/1 names its successor"
         )
     )]
     Become(Box<dyn Dissector>),

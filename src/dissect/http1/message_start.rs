@@ -106,7 +106,7 @@ impl Http1 {
             return Err(self.give_up(dir, end, out));
         };
         if let StartLine::Answer(StatusLine { status: 101, .. }) = line {
-            self.directions.of_mut(dir).successor = successor(head);
+            self.directions.of_mut(dir).upgrades = upgrades(head);
         }
         let mut room = [0; describe::TITLE];
         let (brief, title) = self.brief(dir, line, fields, bare, &mut room, out);
@@ -167,17 +167,15 @@ impl Http1 {
             Framing::None => self.over(dir, end, out),
             Framing::Tunnel => {
                 let DirectionState {
-                    successor, request, ..
+                    upgrades, request, ..
                 } = *self.directions.of(dir);
                 self.over(dir, end, out);
                 let other = self.directions.of(dir.reverse());
-                if let Some(protocol) = successor
-                    && matches!(other.stage, Stage::Start)
-                {
+                if upgrades && matches!(other.stage, Stage::Start) {
                     return Progress {
                         consumed: end,
                         then: Then::Upgrade(Upgrade {
-                            protocol,
+                            protocol: "http2",
                             exchange: request.map(|request| request.exchange),
                         }),
                     };
@@ -345,8 +343,7 @@ impl Http1 {
         odd: Option<&'static str>,
         out: &mut Output<'_>,
     ) -> Summary {
-        let interim =
-            matches!(line.status, 100 | 102..=199) || self.directions.of(dir).successor.is_some();
+        let interim = matches!(line.status, 100 | 102..=199) || self.directions.of(dir).upgrades;
         self.directions.of_mut(dir.reverse()).wanted |= line.status == 100;
         let half = self.directions.of(dir);
         let odd = half
@@ -375,17 +372,13 @@ impl Http1 {
     }
 }
 
-/// The protocol that a response with status 101 says the connection is from here on, if it is one
-/// that responds to the request as well.
-fn successor(head: &[u8]) -> Option<&'static str> {
+/// Whether a response with status 101 says that HTTP/2 comes next (RFC 7540 section 3.2), in which
+/// the request is responded to as well.
+fn upgrades(head: &[u8]) -> bool {
     let text = |range: Range<usize>| head.get(range).unwrap_or_default().trim_ascii();
-    let upgrade = FieldLines::of(head).find(|line| {
-        let name = text(line.name.clone());
-        name.eq_ignore_ascii_case(b"upgrade")
-    })?;
-    text(upgrade.value)
-        .eq_ignore_ascii_case(b"h2c")
-        .then_some("http2")
+    let upgrade =
+        FieldLines::of(head).find(|line| text(line.name.clone()).eq_ignore_ascii_case(b"upgrade"));
+    upgrade.is_some_and(|line| text(line.value).eq_ignore_ascii_case(b"h2c"))
 }
 
 /// The text of a message with a head of `end` bytes, if all of it is in `bytes`.

@@ -81,8 +81,8 @@ struct DirectionState {
     tunnel: bool,
     /// The request was told to go on, so that its body comes.
     wanted: bool,
-    /// The protocol that the response says comes next, in which the request is responded to.
-    successor: Option<&'static str>,
+    /// The response says that HTTP/2 comes next, in which the request is responded to.
+    upgrades: bool,
 }
 
 impl DirectionState {
