@@ -281,10 +281,7 @@ enum Then {
     /// Both directions belong to another dissector. Neither has an open message.
     #[cfg_attr(
         not(test),
-        expect(
-            dead_code,
-            reason = "part of the contract; HTTP/1 names its successor"
-        )
+        expect(dead_code, reason = "part of the contract; HTTP/1 names its successor")
     )]
     Become(Box<dyn Dissector>),
     /// Both directions belong to another protocol from here on. Neither has an open message.
