@@ -26,6 +26,12 @@ pub const SWELL: u64 = 256;
 /// decoders, and the maximum that RFC 9659 allows in HTTP.
 pub const ZSTD_WINDOW: u64 = 8 << 20;
 
+/// Streams of one multiplexed connection that are open at once; the oldest is forgotten first.
+pub const STREAMS: usize = 1024;
+/// Open messages of one flow, beyond one for each direction, of which text is kept to be shown; of
+/// others only the matches are found.
+pub const OPEN_MESSAGES: usize = 256;
+
 /// Bytes of the cached states of a lazy DFA, per pattern.
 pub const AUTOMATON: usize = 8 << 20;
 /// Bytes, per pattern, of partial matches in open messages, beyond the automaton: some 100,000

@@ -99,7 +99,7 @@ pub enum MessageEvent<'a> {
         bytes: &'a [u8],
     },
     /// How the body was decoded. Emitted at most once, right before `End`, and only if bytes of a
-    /// body were captured.
+    /// body were captured or the message was broken off.
     Body(BodyFacts),
     /// The message ends.
     End {
@@ -201,6 +201,8 @@ pub struct Summary {
     /// A response to one of several requests, and it is not certain to which: packets were lost, or
     /// the capture began midstream.
     pub unpaired: bool,
+    /// A request that its server made in the client's place, to push the response.
+    pub pushed: bool,
     /// An answer whose exchange is likely, and not certain: where it was counted from, the client
     /// looked as if it waited for each answer.
     pub likely: bool,
@@ -218,6 +220,9 @@ pub struct BodyFacts {
     pub reading: Option<&'static str>,
     /// The number of events of an event stream; `None` for any other body.
     pub events: Option<u64>,
+    /// Why one of the two sides broke the message off, by the protocol's name for that:
+    /// `INTERNAL_ERROR`.
+    pub reset: Option<&'static str>,
 }
 
 /// How the bytes of a body became text.

@@ -169,6 +169,12 @@ pub struct DissectStats {
     pub undecoded_bodies: u64,
     /// Bodies that could not be decoded, emitted as sent from the error on.
     pub broken_bodies: u64,
+    /// Messages with header fields that refer to what was not captured.
+    pub unknown_fields: u64,
+    /// Heads of which the rest was not kept because their fields swell like a bomb.
+    pub header_bombs: u64,
+    /// Streams of multiplexed connections that were forgotten because they were too many.
+    pub streams_forgotten: u64,
 }
 
 /// Counters of search and output.
@@ -186,6 +192,8 @@ pub struct OutputStats {
     pub matches_forgotten: u64,
     /// Requests that did not fit into the memory for requests awaiting a response.
     pub requests_not_kept: u64,
+    /// Messages of which no body was kept to be shown, because their flow had too many at once.
+    pub messages_not_kept: u64,
     /// Requests shown, or to be shown, whose response the end of the capture cut off.
     pub pending: u64,
     /// Messages that are TLS: bursts of a flow in which a TLS record was seen.
@@ -363,6 +371,21 @@ impl Stats {
                 "bodies that could not be decoded, searched as sent",
             ),
             (
+                "unknown_fields",
+                self.dissect.unknown_fields,
+                "messages with headers that refer to what was not captured",
+            ),
+            (
+                "header_bombs",
+                self.dissect.header_bombs,
+                "heads not read to their end, they swell like a bomb",
+            ),
+            (
+                "streams_forgotten",
+                self.dissect.streams_forgotten,
+                "open HTTP/2 streams forgotten",
+            ),
+            (
                 "flows_shed",
                 self.output.flows_shed,
                 "times that open messages of a flow were cut short to bound memory (--mem)",
@@ -381,6 +404,11 @@ impl Stats {
                 "questions_not_kept",
                 self.output.requests_not_kept,
                 "questions not kept until their answers",
+            ),
+            (
+                "messages_not_kept",
+                self.output.messages_not_kept,
+                "messages searched and not kept, a flow had too many at once",
             ),
             (
                 "packets_forgotten",

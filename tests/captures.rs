@@ -268,3 +268,59 @@ fn every_needle_of_the_evader_is_found_in_one_message() {
     assert!(missed.is_empty(), "{missed:#?}");
     assert!(rows.len() >= 84);
 }
+
+/// What is said of HTTP/2 in a capture: requests and the statuses of their responses.
+fn requests_and_statuses(name: &str, capture: &Path) -> (Vec<String>, Vec<String>) {
+    let output = spygrep()
+        .args(["-R", "-q", "--json", "", "-I"])
+        .arg(capture)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{name}");
+    let (mut requests, mut statuses) = (Vec::new(), Vec::new());
+    let mut asked = std::collections::BTreeSet::new();
+    for line in text(&output.stdout).lines() {
+        let line: Value = serde_json::from_str(line).expect("each line is JSON");
+        let data = &line["data"];
+        let http = &data["http"];
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if data["kind"] == "http.request" {
+            asked.insert(data["id"].as_u64());
+            requests.push(format!(
+                "{} {}",
+                word(&http["method"]),
+                word(&http["target"])
+            ));
+        } else if data["kind"] == "http.response" {
+            assert!(asked.contains(&data["id"].as_u64()), "{name}: {data}");
+            statuses.push(http["status"].to_string());
+        }
+    }
+    (requests, statuses)
+}
+
+#[test]
+#[ignore = "needs captures outside of the repository: SPYGREP_CAPTURES"]
+fn http2_in_cleartext_is_read_as_its_index_says() {
+    let folder = outside().join("encrypted");
+    let mut count = 0;
+    for line in fs::read_to_string(folder.join("INDEX.tsv"))
+        .expect("an index")
+        .lines()
+    {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let name = columns[0];
+        if !name.starts_with("h2c-") {
+            continue;
+        }
+        let (mut requests, mut statuses) = requests_and_statuses(name, &folder.join(name));
+        let mut expected: Vec<String> = columns[7].split("; ").map(ToOwned::to_owned).collect();
+        let mut told: Vec<String> = columns[8].split(' ').map(ToOwned::to_owned).collect();
+        for list in [&mut requests, &mut statuses, &mut expected, &mut told] {
+            list.sort();
+        }
+        assert_eq!((requests, statuses), (expected, told), "{name}");
+        count += 1;
+    }
+    assert!(count >= 8);
+}

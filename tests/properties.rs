@@ -13,7 +13,7 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 11] = [
+const PROPERTIES: [(&str, Property); 12] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
@@ -21,6 +21,7 @@ const PROPERTIES: [(&str, Property); 11] = [
     ("savefile", held::savefile),
     ("hello", held::hello),
     ("http", held::http),
+    ("http2", held::http2),
     ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),

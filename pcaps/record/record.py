@@ -2,7 +2,7 @@
 """Record the captures of real programs: run as root, from this folder's parent.
 
 Needs tcpdump, curl, chromium, ping, ip, dnsmasq, dig (Debian: tcpdump curl chromium iputils-ping
-iproute2 dnsmasq-base bind9-dnsutils), and for the site
+iproute2 dnsmasq-base bind9-dnsutils), for HTTP/2 nginx and node, and for the site
 Python's brotli and zstandard. All traffic stays on loopback, or
 in a network namespace that is made here and removed again.
 """
@@ -138,6 +138,54 @@ def resolver(traffic):
     return run
 
 
+def nginx(traffic):
+    """nginx with HTTP/2 in cleartext on port 5003."""
+    def run():
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "hello.txt").write_text("hello from nginx\n")
+            Path(folder, "nginx.conf").write_text(f"""
+                daemon off; pid {folder}/pid; error_log /dev/null; events {{}}
+                http {{
+                    access_log off; client_body_temp_path {folder}/body; types {{ text/plain txt; }}
+                    server {{ listen 127.0.0.1:5003 http2; root {folder}; }}
+                }}
+            """)
+            os.chmod(folder, 0o755)
+            server = subprocess.Popen(["nginx", "-c", f"{folder}/nginx.conf"], stderr=subprocess.DEVNULL)
+            time.sleep(0.5)
+            try:
+                traffic()
+            finally:
+                server.terminate()
+                server.wait()
+    return run
+
+
+def node(port):
+    """All that h2.js does, as a server and as a client."""
+    def run():
+        program = str(here / "h2.js")
+        server = subprocess.Popen(["node", program, "server", str(port)])
+        time.sleep(0.7)
+        try:
+            shell(["node", program, "client", str(port)], timeout=30)
+        finally:
+            server.terminate()
+            server.wait()
+    return run
+
+
+def h2(*arguments):
+    return curl("--http2-prior-knowledge", *arguments)
+
+
+def record_http2():
+    text = "http://127.0.0.1:5003/hello.txt"
+    record("http2-curl.pcap", "tcp port 5003", nginx(lambda: [h2(*asked)() for asked in (
+        ["-H", "Accept-Language: de", text], ["-I", text], ["http://127.0.0.1:5003/none"])]))
+    record("http2-streams.pcap", "tcp port 5004", node(5004))
+
+
 def main():
     server = subprocess.Popen([sys.executable, here / "site.py", "5000"])
     server6 = subprocess.Popen([sys.executable, here / "site.py", "5006", "::1"])
@@ -200,4 +248,6 @@ def main():
         shell(["ip", "netns", "del", namespace])
 
 
-main()
+if __name__ == "__main__":
+    main()
+    record_http2()

@@ -6,8 +6,8 @@
 use super::direction::{DirectionBuffer, Mode, less, share};
 use super::output::Output;
 use super::{
-    Dissector, Gap, Input, Malformed, Missed, PerDirection, Place, ProbeResult, Protocol, Then,
-    recognise,
+    Dissector, Gap, Input, Malformed, Missed, PROTOCOLS, PerDirection, Place, ProbeResult,
+    Protocol, Then, recognise,
 };
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -174,7 +174,7 @@ impl StreamDriver {
                 (out.by, used == held && fresh)
             };
             let done = match buffer.mode {
-                Mode::Raw => match self.raw(dir, rest, first, out) {
+                Mode::Raw => match self.raw(dir, rest, first, at_segment_start, out) {
                     Raw::Emitted => return bytes.len(),
                     Raw::Part(len) => len,
                     Raw::NeedMore => return used,
@@ -265,6 +265,22 @@ impl StreamDriver {
                 self.directions.of_mut(dir.reverse()).mode = Mode::Need(1);
                 Mode::Need(1)
             }
+            Then::Upgrade(upgrade) => {
+                let mut known = PROTOCOLS.iter();
+                let known = known.find(|protocol| protocol.name == upgrade.protocol);
+                if let Some(protocol) = known {
+                    let mut next = (protocol.start)();
+                    next.succeed(&upgrade);
+                    self.dissector = Some((protocol.name, next));
+                    let other = self.directions.of_mut(dir.reverse());
+                    other.burst.finish(dir.reverse(), out);
+                    other.mode = Mode::Need(1);
+                    Mode::Need(1)
+                } else {
+                    self.directions.of_mut(dir).burst.enter(true, false);
+                    Mode::Raw
+                }
+            }
         };
         self.directions.of_mut(dir).mode = mode;
     }
@@ -282,6 +298,7 @@ impl StreamDriver {
         dir: Direction,
         bytes: &[u8],
         first: PacketInfo,
+        at_segment_start: bool,
         out: &mut Output<'_>,
     ) -> Raw {
         if bytes.is_empty() {
@@ -289,6 +306,15 @@ impl StreamDriver {
         }
         let taken = self.directions.of(dir.reverse()).mode != Mode::Raw;
         let buffer = self.directions.of_mut(dir);
+        if at_segment_start
+            && !out.raw_only
+            && let Some((_, dissector)) = &self.dissector
+            && dissector.resumes(dir, bytes)
+        {
+            buffer.burst.finish(dir, out);
+            buffer.mode = Mode::Need(1);
+            return Raw::Recognised;
+        }
         if buffer.burst.at_boundary() {
             let (probed, protocol) = if out.raw_only {
                 (ProbeResult::NotForUs, None)

@@ -18,7 +18,9 @@ mod direction;
 mod dns;
 mod driver;
 mod flow_dissector;
+mod http;
 mod http1;
+mod http2;
 mod output;
 mod preamble;
 mod raw;
@@ -40,7 +42,7 @@ use crate::message::{Description, Kind, MessageEvent, Part};
 use crate::stream::{Ending, GapReason, PacketInfo};
 
 /// The protocols that can be dissected, in probe order.
-static PROTOCOLS: [Protocol; 2] = [http1::PROTOCOL, dns::PROTOCOL];
+static PROTOCOLS: [Protocol; 3] = [http1::PROTOCOL, http2::PROTOCOL, dns::PROTOCOL];
 
 /// Returns whether the datagrams of a flow may be dissected: the text of their messages may then
 /// differ from their bytes.
@@ -198,6 +200,14 @@ trait Dissector: Send {
         Seek::Nowhere
     }
 
+    /// Whether bytes with which a segment of a raw direction begins are its own again.
+    fn resumes(&self, _dir: Direction, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    /// Takes the connection over from a dissector that named it in [`Then::Upgrade`].
+    fn succeed(&mut self, _upgrade: &Upgrade) {}
+
     /// Resets to the initial state, for use with another flow.
     fn reset(&mut self);
 
@@ -270,13 +280,6 @@ enum Then {
     /// again at once. `u64::MAX` means all bytes until the end of the direction.
     Body(u64),
     /// Drop this many bytes, which are framing, then call [`Dissector::data`] again at once.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "part of the contract; HTTP/1 looks at all of its framing"
-        )
-    )]
     Skip(u64),
     /// The direction leaves this protocol and is emitted as raw bursts, until a probe recognises
     /// the start of one. The unconsumed bytes start such a burst; the protocol's own probe must not
@@ -285,12 +288,19 @@ enum Then {
     /// Another dissector takes over both directions. Neither may have an open message.
     #[cfg_attr(
         not(test),
-        expect(
-            dead_code,
-            reason = "part of the contract; HTTP/1 has no successor but raw bursts"
-        )
+        expect(dead_code, reason = "part of the contract; HTTP/1 names its successor")
     )]
     Become(Box<dyn Dissector>),
+    /// Both directions belong to another protocol from here on. Neither has an open message.
+    Upgrade(Upgrade),
+}
+
+/// How a connection goes on in another protocol.
+struct Upgrade {
+    /// Its name in [`PROTOCOLS`].
+    protocol: &'static str,
+    /// The exchange of that request, which the other protocol responds to.
+    exchange: Option<u64>,
 }
 
 /// The bytes violate the protocol.

@@ -352,7 +352,10 @@ impl Chart {
     /// The lines that are not text.
     pub(super) fn outline(&self) -> Vec<&str> {
         let text = ["head", "body", "trailer"];
-        let is_text = |line: &str| text.iter().any(|part| line[2..].starts_with(part));
+        let is_text = |line: &str| {
+            let said = line.split(' ').nth(1).unwrap_or_default();
+            text.contains(&said)
+        };
         self.lines
             .iter()
             .map(String::as_str)

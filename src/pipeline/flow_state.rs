@@ -10,7 +10,7 @@ use crate::dissect::FlowDissector;
 use crate::exchange::{Evidence, Exchange, ResponseProgress, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
-use crate::limits::time;
+use crate::limits::{OPEN_MESSAGES, time};
 use crate::message::{BodyFacts, Description, MessageId, Role, Start, Summary};
 use crate::packet::TcpFlags;
 use crate::search::{Context, MessageBuffer, Query, ScanState};
@@ -114,6 +114,8 @@ pub(super) struct OpenMessage {
     pub(super) waits: bool,
     /// It is the flow's first message, and the flow was joined midstream.
     pub(super) midstream: bool,
+    /// Its flow has too many that are open: only the beginning of its head is kept.
+    pub(super) unkept: bool,
     /// A portion of it was shown; this describes its head.
     pub(super) portions: Option<Description>,
     /// A portion was a match, not only shown with its request.
@@ -167,6 +169,7 @@ impl OpenMessage {
         self.held = false;
         self.waits = false;
         self.midstream = false;
+        self.unkept = false;
         self.portions = None;
         self.counted = false;
         self.fresh = None;
@@ -249,6 +252,17 @@ impl Kept {
 }
 
 impl Tracking {
+    /// Whether the flow has too many open messages for another one to be kept.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.others.len() >= OPEN_MESSAGES
+            && self
+                .others
+                .iter()
+                .filter(|(_, open)| open.is_some())
+                .count()
+                >= OPEN_MESSAGES
+    }
+
     /// Bytes of memory that it has allocated, about.
     fn held(&self) -> usize {
         let frames = self.pending_frames.iter().flat_map(|frames| frames.iter());

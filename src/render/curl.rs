@@ -85,6 +85,7 @@ impl Curl {
         match fact(request, "http.version") {
             Some("1.1") => {}
             Some("1.0") => words.push("--http1.0".to_owned()),
+            Some("2") => words.push("--http2-prior-knowledge".to_owned()),
             _ => return Err("curl does not support its version of HTTP"),
         }
         destination.write(&mut words, escape);

@@ -391,10 +391,15 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     if hit.incomplete {
         labels.push("incomplete".into());
     }
+    let reset = hit.body.reset.filter(|_| hit.is_end());
+    labels.extend(reset.map(|why| format!("[reset: {why}]").into()));
     let ended = hit.failed.as_ref().and_then(failed::broken_off);
     labels.extend(ended.map(Cow::Owned));
     let odd = hit.brief.odd.filter(|_| begins);
     labels.extend(odd.map(|why| format!("[irregular: {why}]").into()));
+    if hit.brief.pushed && begins {
+        labels.push("pushed".into());
+    }
     if hit.brief.unpaired && begins {
         labels.push("[its request is not certain]".into());
     }

@@ -156,7 +156,7 @@ impl Coding {
 ///
 /// `httparse::parse_chunk_size` is not used: it takes an empty line for size 0, and rejects the
 /// bare line feeds that many servers send.
-pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
+pub(in crate::dissect) fn chunk_size(line: &[u8]) -> Option<u64> {
     let (digits, rest) = split_digits(line);
     believed(digits, rest.trim_ascii())
 }
@@ -196,7 +196,7 @@ const fn without_0x(number: &[u8]) -> &[u8] {
 /// Parses the size as the most lenient receivers do: the rest of the line is ignored, and the
 /// number is taken modulo 2^32. Any text may start like that, so the caller must check that another
 /// chunk follows.
-pub(super) fn any_chunk_size(line: &[u8]) -> Option<u64> {
+pub(in crate::dissect) fn any_chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.get(blank(line)..)?;
     let line = line.strip_prefix(b"+").unwrap_or(line);
     let (digits, _) = split_digits(without_0x(line));

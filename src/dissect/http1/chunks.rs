@@ -38,13 +38,13 @@ impl Http1 {
             Some(size) => {
                 if body.is_empty() && !line.ends_with(b"\r") {
                     // The first line of a text may be a number on its own.
-                    body.search_as_sent(dir, out);
+                    body.search_as_sent(dir.into(), out);
                 }
                 size
             }
             None if line.iter().all(|byte| *byte <= b' ') => {
                 body.read_as("chunked");
-                body.framing(dir, framing, out);
+                body.framing(dir.into(), framing, out);
                 self.directions.of_mut(dir).stage = Stage::ChunkSize(0);
                 return Progress::need(consumed, 1);
             }
@@ -53,15 +53,15 @@ impl Http1 {
                     return self.no_chunk(input, out);
                 };
                 if body.is_empty() {
-                    body.search_as_sent(dir, out);
+                    body.search_as_sent(dir.into(), out);
                 }
                 body.read_as("chunked");
                 size
             }
         };
-        body.framing(dir, framing, out);
+        body.framing(dir.into(), framing, out);
         if size == 0 {
-            body.finish(dir, true, out);
+            body.finish(dir.into(), true, out);
             self.directions.of_mut(dir).stage = Stage::Trailer {
                 looked: 0,
                 any: false,
@@ -91,7 +91,7 @@ impl Http1 {
         out.stats.malformed = out.stats.malformed.saturating_add(1);
         let body = self.bodies.of_mut(dir);
         body.read_without_chunks();
-        body.push(dir, input.bytes, out);
+        body.push(dir.into(), input.bytes, out);
         self.directions.of_mut(dir).stage = Stage::Lost;
         Progress::need(input.bytes.len(), 1)
     }
@@ -106,7 +106,9 @@ impl Http1 {
             _ => return self.no_chunk(input, out),
         };
         let framing = input.bytes.get(..consumed).unwrap_or_default();
-        self.bodies.of(input.dir).framing(input.dir, framing, out);
+        self.bodies
+            .of(input.dir)
+            .framing(input.dir.into(), framing, out);
         self.directions.of_mut(input.dir).stage = Stage::ChunkSize(0);
         Progress::need(consumed, 1)
     }
@@ -132,7 +134,9 @@ impl Http1 {
         let last = matches!(line, [] | [b'\r']);
         if last && !any {
             let framing = input.bytes.get(..consumed).unwrap_or_default();
-            self.bodies.of(input.dir).framing(input.dir, framing, out);
+            self.bodies
+                .of(input.dir)
+                .framing(input.dir.into(), framing, out);
         } else {
             out.text(
                 input.dir,
@@ -167,7 +171,7 @@ impl Http1 {
             ProbeResult::Unsure { .. } | ProbeResult::NotForUs => {
                 self.bodies
                     .of_mut(input.dir)
-                    .push(input.dir, input.bytes, out);
+                    .push(input.dir.into(), input.bytes, out);
                 Progress::need(input.bytes.len(), 1)
             }
         }

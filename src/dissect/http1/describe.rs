@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::decoded::{Codings, charset_parameter};
+use super::super::http::decoded::{Codings, charset_parameter};
 use super::head::{FieldLine, FieldLines, first_line};
 use super::start_line::{RequestLine, StatusLine};
 use crate::message::{Description, Fact, HeadStyle, Kind, Role};

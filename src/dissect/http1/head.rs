@@ -11,8 +11,8 @@ use std::ops::Range;
 use httparse::{ParserConfig, Request, Response};
 use memchr::{memchr, memchr_iter};
 
+use super::super::http::decoded::{Charset, Codings, Hints, Plan, charset_of, is_event_stream};
 use super::body::{Coding, Length};
-use super::decoded::{Charset, Codings, Hints, Plan, charset_of, is_event_stream};
 use super::start_line::{RequestLine, StartLine, StatusLine};
 
 /// A resumable search for the end of a head.

@@ -3,10 +3,10 @@
 
 use memchr::memchr_iter;
 
+use super::super::http::decoded::{Charset, Plan};
 use super::super::output::Output;
 use super::super::{Input, Malformed, Progress};
 use super::body::Framing;
-use super::decoded::{Charset, Plan};
 use super::head::{Fields, first_line};
 use super::pairing::Method;
 use super::start_line::StartLine;

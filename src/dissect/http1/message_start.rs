@@ -3,10 +3,12 @@
 //! one event, without a copy.
 
 use super::super::output::Output;
-use super::super::{Input, Malformed, ProbeResult, Progress, Then};
+use super::super::{Input, Malformed, ProbeResult, Progress, Then, Upgrade};
 use super::body::{Framing, Perhaps, looks_chunked};
-use super::decoded::{Hints, Plan};
-use super::head::{EndSearch, Fields, Head, has_bare_line_end};
+use std::ops::Range;
+
+use super::super::http::decoded::{Hints, Plan};
+use super::head::{EndSearch, FieldLines, Fields, Head, has_bare_line_end};
 use super::pairing::{Method, Stand};
 use super::start_line::{RequestLine, StartLine, StatusLine, is_response, probe};
 use super::{DirectionState, Http1, REQUEST, RESPONSE, Stage, describe};
@@ -105,6 +107,9 @@ impl Http1 {
             out.text(dir, Part::Head, head);
             return Err(self.give_up(dir, end, out));
         };
+        if let StartLine::Response(StatusLine { status: 101, .. }) = line {
+            self.directions.of_mut(dir).upgrades = upgrades(head);
+        }
         let mut buffer = [0; describe::TITLE];
         let (brief, title) = self.brief(dir, line, fields, bare, &mut buffer, out);
         let framing = match line {
@@ -163,7 +168,20 @@ impl Http1 {
         match framing {
             Framing::None => self.over(dir, end, out),
             Framing::Tunnel => {
+                let DirectionState {
+                    upgrades, request, ..
+                } = *self.directions.of(dir);
                 self.over(dir, end, out);
+                let other = self.directions.of(dir.reverse());
+                if upgrades && matches!(other.stage, Stage::Start) {
+                    return Progress {
+                        consumed: end,
+                        then: Then::Upgrade(Upgrade {
+                            protocol: "http2",
+                            exchange: request.map(|request| request.exchange),
+                        }),
+                    };
+                }
                 self.directions.of_mut(dir.reverse()).tunnel = true;
                 // The tunnel contains another connection, in which the server may send the
                 // requests.
@@ -251,7 +269,7 @@ impl Http1 {
         match looks_chunked(input.bytes) {
             Some(true) => {
                 // A receiver that does not see the chunked framing takes the chunk sizes for text.
-                body.search_as_sent(dir, out);
+                body.search_as_sent(dir.into(), out);
                 if !declared {
                     body.read_as("chunked");
                 }
@@ -327,7 +345,7 @@ impl Http1 {
         odd: Option<&'static str>,
         out: &mut Output<'_>,
     ) -> Summary {
-        let interim = matches!(line.status, 100 | 102..=199);
+        let interim = matches!(line.status, 100 | 102..=199) || self.directions.of(dir).upgrades;
         self.directions.of_mut(dir.reverse()).continue_seen |= line.status == 100;
         let state = self.directions.of(dir);
         let odd = state
@@ -350,9 +368,19 @@ impl Http1 {
             interim,
             odd,
             unpaired: state.unpaired,
+            pushed: false,
             likely: state.likely,
         }
     }
+}
+
+/// Whether a response with status 101 says that HTTP/2 comes next (RFC 7540 section 3.2), in which
+/// the request is responded to as well.
+fn upgrades(head: &[u8]) -> bool {
+    let text = |range: Range<usize>| head.get(range).unwrap_or_default().trim_ascii();
+    let upgrade =
+        FieldLines::of(head).find(|line| text(line.name.clone()).eq_ignore_ascii_case(b"upgrade"));
+    upgrade.is_some_and(|line| text(line.value).eq_ignore_ascii_case(b"h2c"))
 }
 
 /// The text of a message with a head of `end` bytes, if all of it is in `bytes`.

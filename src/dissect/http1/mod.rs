@@ -8,9 +8,8 @@
 //! response; the direction does not, since the roles may have been guessed. What cannot be framed
 //! with certainty is emitted as raw bursts, and HTTP is read again from the next start line on.
 
-mod body;
+pub(super) mod body;
 mod chunks;
-mod decoded;
 mod describe;
 mod head;
 mod long_head;
@@ -25,30 +24,20 @@ mod unasked;
 use self::start_line::{is_cut, probe};
 
 use self::body::{Framing, Perhaps};
-use self::decoded::Body;
 use self::head::{EndSearch, Head};
 use self::long_head::LongHead;
 use self::pairing::{OpenRequest, Pairing};
 use self::start_line::StartLine;
+use super::http::decoded::Body;
+use super::http::{REQUEST, RESPONSE};
 use super::output::Output;
 use super::{
     AfterGap, Dissector, Gap, Input, Malformed, Missed, PerDirection, ProbeResult, Progress,
     Protocol, Seek, Then,
 };
 use crate::flow::Direction;
-use crate::message::{Kind, MessageEvent, Part, Role};
+use crate::message::{MessageEvent, Part};
 use crate::stream::{Ending, GapReason};
-
-const REQUEST: Kind = Kind {
-    name: "http.request",
-    side: Role::Request,
-    sized: true,
-};
-const RESPONSE: Kind = Kind {
-    name: "http.response",
-    side: Role::Response,
-    sized: true,
-};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "http",
@@ -96,6 +85,8 @@ struct DirectionState {
     tunnel: bool,
     /// Whether the server responded 100 (Continue), so that the request's body follows.
     continue_seen: bool,
+    /// The response says that HTTP/2 comes next, in which the request is responded to.
+    upgrades: bool,
 }
 
 impl DirectionState {
@@ -155,11 +146,11 @@ impl Dissector for Http1 {
     }
 
     fn body(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
-        self.bodies.of_mut(dir).push(dir, bytes, out);
+        self.bodies.of_mut(dir).push(dir.into(), bytes, out);
     }
 
     fn body_gap(&mut self, dir: Direction, len: u64, reason: GapReason, out: &mut Output<'_>) {
-        self.bodies.of_mut(dir).gap(dir, out);
+        self.bodies.of_mut(dir).gap(dir.into(), out);
         out.emit(dir, MessageEvent::Gap { len, reason });
     }
 
@@ -196,7 +187,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Body => {
-                self.bodies.of_mut(dir).gap(dir, out);
+                self.bodies.of_mut(dir).gap(dir.into(), out);
                 missing(gap.body, out);
                 self.over(dir, 0, out);
                 AfterGap {
@@ -213,10 +204,12 @@ impl Dissector for Http1 {
             | Stage::Perhaps(_) => {
                 let body = self.bodies.of_mut(dir);
                 match state.stage {
-                    Stage::Unasked(_) | Stage::Perhaps(_) => body.push(dir, gap.waiting, out),
-                    _ => body.framing(dir, gap.waiting, out),
+                    Stage::Unasked(_) | Stage::Perhaps(_) => {
+                        body.push(dir.into(), gap.waiting, out)
+                    }
+                    _ => body.framing(dir.into(), gap.waiting, out),
                 }
-                body.give_up(dir, out);
+                body.give_up(dir.into(), out);
                 missing(len, out);
                 state.stage = Stage::Lost;
                 AfterGap {
@@ -226,7 +219,7 @@ impl Dissector for Http1 {
                 }
             }
             Stage::Lost => {
-                self.bodies.of_mut(dir).push(dir, gap.waiting, out);
+                self.bodies.of_mut(dir).push(dir.into(), gap.waiting, out);
                 missing(len, out);
                 AfterGap {
                     emitted: len,
@@ -251,14 +244,14 @@ impl Dissector for Http1 {
             Stage::LongHead => out.text(dir, Part::Head, waiting),
             Stage::Trailer { .. } => out.text(dir, Part::Trailer, waiting),
             Stage::Unasked(_) | Stage::Expected(_) | Stage::Perhaps(_) | Stage::Lost => {
-                self.bodies.of_mut(dir).push(dir, waiting, out);
+                self.bodies.of_mut(dir).push(dir.into(), waiting, out);
             }
             Stage::ChunkSize(_) if self.bodies.of(dir).is_empty() => {
                 // The bytes may be a whole body that is not chunked.
-                self.bodies.of_mut(dir).push(dir, waiting, out);
+                self.bodies.of_mut(dir).push(dir.into(), waiting, out);
             }
             Stage::Body | Stage::Chunk | Stage::ChunkSize(_) => {
-                self.bodies.of(dir).framing(dir, waiting, out);
+                self.bodies.of(dir).framing(dir.into(), waiting, out);
             }
         }
         if state.until_close && how == Ending::Fin {
@@ -414,7 +407,7 @@ impl Http1 {
             self.bodies.of_mut(dir).begin(&fields.plan(), out);
         }
         if !body.is_empty() {
-            self.bodies.of_mut(dir).push(dir, body, out);
+            self.bodies.of_mut(dir).push(dir.into(), body, out);
         }
     }
 
@@ -434,7 +427,7 @@ impl Http1 {
     /// Emits the facts of the body and the end of the message.
     fn end_message(&mut self, dir: Direction, complete: bool, out: &mut Output<'_>) {
         let body = self.bodies.of_mut(dir);
-        body.finish(dir, complete, out);
+        body.finish(dir.into(), complete, out);
         if let Some(facts) = body.facts(out) {
             out.emit(dir, MessageEvent::Body(facts));
         }

@@ -1060,7 +1060,6 @@ fn a_line_of_no_known_method_needs_the_version_to_be_a_request() {
         (b"BREW http://h/pot HTTP/1.0\n\n", true),
         (b"EHLO h\r\n", false),
         (b"get key\r\n", false),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
         (b"OPTIONS * RTSP/1.0\r\n\r\n", false),
         (b"SSH-2.0-OpenSSH_9\r\n", false),
         (b"HTTP/2.0 200 OK\r\n\r\n", true),

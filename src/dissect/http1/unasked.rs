@@ -59,9 +59,9 @@ impl Http1 {
         let Progress { then, .. } = self.body_begins(dir, 0, framing);
         let body = self.bodies.of_mut(dir);
         if !gap.waiting.is_empty() {
-            body.push(dir, gap.waiting, out);
+            body.push(dir.into(), gap.waiting, out);
         }
-        body.gap(dir, out);
+        body.gap(dir.into(), out);
         out.emit(dir, MessageEvent::Gap { len, reason });
         Some(AfterGap {
             emitted: len,

@@ -7,10 +7,13 @@ use crate::flow::{Direction, Flow, Roles};
 use crate::message::{Kind, MessageEvent, MessageId, Role, Start};
 use crate::packet::protocol;
 use crate::pipeline::flow_state::{LastPacket, Tracking};
+use crate::search::KeepLimits;
 use crate::stream::{GapReason, PacketInfo};
 
 use super::Selector;
 
+/// Bytes of the head of a message that is not kept: enough for what it is.
+const UNKEPT_HEAD: usize = 1024;
 /// Total bytes of held bursts.
 const HELD: usize = 16 << 20;
 
@@ -34,8 +37,17 @@ impl Selector {
                 open.comes(by);
                 let tls = is_burst(open.begin.kind) && open.unit.received() == 0 && is_tls(bytes);
                 let query = &self.options.query;
-                open.unit
-                    .feed(query, &self.options.keep, part, bytes, lacks);
+                let unkept = KeepLimits {
+                    head: UNKEPT_HEAD,
+                    body: 0,
+                    around: false,
+                    ..self.options.keep
+                };
+                let keep = match open.unkept {
+                    true => &unkept,
+                    false => &self.options.keep,
+                };
+                open.unit.feed(query, keep, part, bytes, lacks);
                 let full = open.unit.is_full();
                 tracking.tls |= tls;
                 if self.records_frames() {
@@ -125,9 +137,12 @@ impl Selector {
         if first && self.wants_failures && flow.handshake.answered.is_some() {
             self.failures.opened(flow);
         }
+        let unkept = id.number != 0 && tracking.is_crowded();
+        self.output.messages_not_kept += u64::from(unkept);
         let mut open = self.message_pool.pop().unwrap_or_default();
         open.start(begin, number, id, by);
         open.from = self.at;
+        open.unkept = unkept;
         open.midstream = first && flow.roles == Roles::Guessed && flow.protocol == protocol::TCP;
         // After a gap, a burst continues a text whose middle is missing.
         let holed = id.number == 0

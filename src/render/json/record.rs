@@ -235,6 +235,8 @@ impl Record<'_> {
                 (hit.midstream, "joined"),
                 (hit.brief.odd.is_some(), "odd"),
                 (hit.brief.unpaired, "unpaired"),
+                (hit.brief.pushed, "pushed"),
+                (hit.body.reset.is_some(), "reset"),
                 (hit.brief.likely, "likely_pair"),
                 (hit.pending, "pending"),
                 (is_http(hit) && layout.head_is_cut(), "head_cut"),

@@ -343,6 +343,7 @@ fn a_header_line_says_what_decoding_did() {
             state,
             reading: None,
             events: None,
+            reset: None,
         };
         let facts = std::slice::from_ref(&gzip);
         assert_eq!(size(16, &body, facts), says);
@@ -356,6 +357,7 @@ fn a_header_line_says_what_decoding_did() {
                 state: Decoding::Decoded,
                 reading: None,
                 events: None,
+                reset: None,
             },
             &[]
         ),

@@ -2,10 +2,10 @@
 //! heads that receivers understand differently. Each case is a response in which some receiver
 //! reads `TEXT`, so that a search must find it.
 
+use super::super::super::http::decoded::tests::{deflate, gzip, zlib, zstd};
 use super::super::super::testing::{
     CLIENT_END, Cut, Play, SERVER_END, Step, client, client_gap, server, server_gap,
 };
-use super::super::decoded::tests::{deflate, gzip, zlib, zstd};
 use super::{GET, OK};
 
 const TEXT: &[u8] = b"a text with a NEEDLE in it";

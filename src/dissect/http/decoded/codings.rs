@@ -128,7 +128,7 @@ impl Codings {
     }
 
     /// The codings that are undone; none if one of them is unknown.
-    pub(super) fn undoable(&self) -> &[Option<Coding>] {
+    pub(in crate::dissect) fn undoable(&self) -> &[Option<Coding>] {
         let len = if self.unknown { 0 } else { self.len };
         self.list.get(..len).unwrap_or_default()
     }

@@ -16,25 +16,25 @@ use crate::message::{BodyFacts, Decoding};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-pub(in crate::dissect::http1) fn gzip(text: &[u8]) -> Vec<u8> {
+pub(in crate::dissect) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(in crate::dissect::http1) fn zlib(text: &[u8]) -> Vec<u8> {
+pub(in crate::dissect) fn zlib(text: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(in crate::dissect::http1) fn deflate(text: &[u8]) -> Vec<u8> {
+pub(in crate::dissect) fn deflate(text: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(in crate::dissect::http1) fn zstd(text: &[u8]) -> Vec<u8> {
+pub(in crate::dissect) fn zstd(text: &[u8]) -> Vec<u8> {
     compress_to_vec(text, CompressionLevel::Fastest)
 }
 

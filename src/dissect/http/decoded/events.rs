@@ -63,7 +63,7 @@ impl Events {
 
 /// Whether a `Content-Type` is that of an event stream. Called for every message.
 #[inline]
-pub(in crate::dissect::http1) fn is_event_stream(content_type: &[u8]) -> bool {
+pub(in crate::dissect) fn is_event_stream(content_type: &[u8]) -> bool {
     const MEDIA: &[u8] = b"text/event-stream";
     let media = content_type.get(..MEDIA.len());
     media.is_some_and(|media| media.eq_ignore_ascii_case(MEDIA))

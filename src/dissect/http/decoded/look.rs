@@ -19,7 +19,7 @@ const TRIED: usize = 512;
 
 /// The type of a body, by its `Content-Type`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(in crate::dissect::http1) enum Media {
+pub(in crate::dissect) enum Media {
     /// Not declared.
     #[default]
     Unknown,
@@ -33,7 +33,7 @@ pub(in crate::dissect::http1) enum Media {
 
 impl Media {
     /// Parses a `Content-Type`. Called for most messages; does not allocate.
-    pub(in crate::dissect::http1) fn of(content_type: &[u8]) -> Self {
+    pub(in crate::dissect) fn of(content_type: &[u8]) -> Self {
         let media = content_type.split(|byte| *byte == b';').next();
         let media = media.unwrap_or_default().trim_ascii();
         let is = |part: &[u8], name: &str| part.eq_ignore_ascii_case(name.as_bytes());
@@ -73,7 +73,7 @@ impl Media {
 /// Fast path: whether a body without declared coding must be examined, judged by its first bytes.
 /// For most bodies a few instructions decide that it need not. `all` means that there are no more
 /// bytes.
-pub(in crate::dissect::http1) fn is_doubtful(
+pub(in crate::dissect) fn is_doubtful(
     first: &[u8],
     all: bool,
     media: impl FnOnce() -> Media,

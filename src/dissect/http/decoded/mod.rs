@@ -21,13 +21,13 @@ mod gzip;
 mod look;
 mod stage;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::dissect) mod tests;
 mod text;
 mod zstd;
 
-pub(super) use self::charset::{charset_of, parameter as charset_parameter};
-pub(super) use self::codings::{Codings, Hints};
-pub(super) use self::events::is_event_stream;
+pub(in crate::dissect) use self::charset::{charset_of, parameter as charset_parameter};
+pub(in crate::dissect) use self::codings::{Codings, Hints};
+pub(in crate::dissect) use self::events::is_event_stream;
 
 use encoding_rs::Encoding;
 
@@ -38,30 +38,29 @@ use self::stage::{Bounds, ExpansionLimit, Stage};
 use self::text::TextSink;
 use super::super::budget::Reservation;
 use super::super::output::Output;
-use crate::flow::Direction;
 use crate::limits::{READING_KEPT, READINGS};
-use crate::message::{BodyFacts, Decoding, Part};
+use crate::message::{BodyFacts, Decoding, MessageId, Part};
 
 /// A character set other than UTF-8.
-pub(super) type Charset = &'static Encoding;
+pub(in crate::dissect) type Charset = &'static Encoding;
 
 /// What must be undone to get the text of a body, as declared by its head.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Plan<'h> {
+pub(in crate::dissect) struct Plan<'h> {
     /// The codings, in the order in which they were applied.
-    pub(super) codings: Codings,
+    pub(in crate::dissect) codings: Codings,
     /// The character set, unless it is UTF-8.
-    pub(super) charset: Option<Charset>,
+    pub(in crate::dissect) charset: Option<Charset>,
     /// The character set of a second `Content-Type`.
-    pub(super) other_charset: Option<Charset>,
+    pub(in crate::dissect) other_charset: Option<Charset>,
     /// The value of `Content-Type`.
-    pub(super) media: Option<&'h [u8]>,
+    pub(in crate::dissect) media: Option<&'h [u8]>,
     /// Whether `Content-Type` declares a character set.
-    pub(super) labelled: bool,
+    pub(in crate::dissect) labelled: bool,
     /// What a head that breaks the rules may mean in addition.
-    pub(super) hints: Hints,
+    pub(in crate::dissect) hints: Hints,
     /// Whether the text is an event stream, whose events are counted.
-    pub(super) events: bool,
+    pub(in crate::dissect) events: bool,
 }
 
 impl Plan<'_> {
@@ -80,7 +79,7 @@ impl Plan<'_> {
     }
 
     /// Whether `body`, which is complete, is emitted as sent.
-    pub(super) fn leaves(&self, body: &[u8]) -> bool {
+    pub(in crate::dissect) fn leaves(&self, body: &[u8]) -> bool {
         self.is_none() && !is_doubtful(body, true, || self.media())
     }
 }
@@ -88,7 +87,7 @@ impl Plan<'_> {
 /// The body of a direction's open message. Call [`Self::begin`] after the head, any number of the
 /// others, [`Self::finish`] after the last byte, and [`Self::facts`] when the message ends.
 #[derive(Default)]
-pub(super) struct Body {
+pub(in crate::dissect) struct Body {
     /// Number of bytes so far, as sent.
     wire: u64,
     /// How the bytes were decoded, without the state of the open chain.
@@ -109,7 +108,7 @@ pub(super) struct Body {
 
 /// Emits the text of a body and of its readings.
 struct TextEmitter<'t, 'v> {
-    dir: Direction,
+    id: MessageId,
     out: &'t mut Output<'v>,
     readings: &'t mut Vec<Reservation>,
     events: &'t mut Option<Events>,
@@ -117,12 +116,12 @@ struct TextEmitter<'t, 'v> {
 
 impl<'t, 'v> TextEmitter<'t, 'v> {
     const fn new(
-        dir: Direction,
+        id: MessageId,
         out: &'t mut Output<'v>,
         (readings, events): (&'t mut Vec<Reservation>, &'t mut Option<Events>),
     ) -> Self {
         Self {
-            dir,
+            id,
             out,
             readings,
             events,
@@ -137,9 +136,9 @@ impl TextSink for TextEmitter<'_, '_> {
                 if let Some(events) = self.events {
                     events.push(bytes);
                 }
-                self.out.text(self.dir, Part::Body, bytes);
+                self.out.text(self.id, Part::Body, bytes);
             }
-            Some(reading) => self.out.reading(self.dir, reading, bytes),
+            Some(reading) => self.out.reading(self.id, reading, bytes),
         }
     }
 
@@ -155,7 +154,7 @@ impl TextSink for TextEmitter<'_, '_> {
             return None;
         };
         self.readings.push(reservation);
-        self.out.fork(self.dir, number, name);
+        self.out.fork(self.id, number, name);
         Some(number)
     }
 
@@ -171,12 +170,12 @@ const CHAIN: usize = 2 << 10;
 
 impl Body {
     /// Bytes of memory that it has allocated, about, without what the decoders' budget counts.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::dissect) fn held(&self) -> usize {
         usize::from(self.chain.is_some()) * CHAIN
     }
 
     /// Starts a body.
-    pub(super) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
+    pub(in crate::dissect) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
         debug_assert!(
             self.chain.is_none() && self.readings.is_empty(),
             "the last one is over"
@@ -201,7 +200,7 @@ impl Body {
 
     /// Resets for use with another flow. The test is cheap, since the last body is usually
     /// complete.
-    pub(super) fn reset(&mut self) {
+    pub(in crate::dissect) fn reset(&mut self) {
         let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
         if open || self.state != Decoding::AsSent || !self.readings.is_empty() {
             *self = Self::default();
@@ -209,18 +208,18 @@ impl Body {
     }
 
     /// Starts a reading of all later bytes as sent, including those that are taken for framing.
-    pub(super) fn search_as_sent(&mut self, dir: Direction, out: &mut Output<'_>) {
-        let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+    pub(in crate::dissect) fn search_as_sent(&mut self, id: MessageId, out: &mut Output<'_>) {
+        let mut emitter = TextEmitter::new(id, out, (&mut self.readings, &mut self.events));
         self.sent = emitter.fork("sent");
     }
 
     /// Records the actual form of the body, which differs from what its head declares.
-    pub(super) const fn read_as(&mut self, name: &'static str) {
+    pub(in crate::dissect) const fn read_as(&mut self, name: &'static str) {
         self.reading = Some(name);
     }
 
     /// Records that the body is read as sent, although it was declared to be chunked.
-    pub(super) fn read_without_chunks(&mut self) {
+    pub(in crate::dissect) fn read_without_chunks(&mut self) {
         self.reading = Some("sent");
         if let Some(chain) = &mut self.chain {
             chain.doubt_chunks();
@@ -228,24 +227,24 @@ impl Body {
     }
 
     /// Whether no byte of the body has arrived.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::dissect) const fn is_empty(&self) -> bool {
         self.wire == 0
     }
 
     /// Takes bytes of framing.
-    pub(super) fn framing(&self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+    pub(in crate::dissect) fn framing(&self, id: MessageId, bytes: &[u8], out: &mut Output<'_>) {
         out.framing(bytes.len());
         if let Some(reading) = self.sent {
-            out.reading(dir, reading, bytes);
+            out.reading(id, reading, bytes);
         }
     }
 
     /// Takes the next bytes of the body.
-    pub(super) fn push(&mut self, dir: Direction, bytes: &[u8], out: &mut Output<'_>) {
+    pub(in crate::dissect) fn push(&mut self, id: MessageId, bytes: &[u8], out: &mut Output<'_>) {
         let len = bytes.len() as u64;
         self.wire = self.wire.saturating_add(len);
         if let Some(reading) = self.sent {
-            out.reading(dir, reading, bytes);
+            out.reading(id, reading, bytes);
         }
         if let Some(media) = self.fresh.take()
             && (self.reading.is_some() || is_doubtful(bytes, false, || media))
@@ -261,7 +260,7 @@ impl Body {
         }
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+            let mut emitter = TextEmitter::new(id, out, (&mut self.readings, &mut self.events));
             if let Err(ExpansionLimit { at }) = chain.push(bytes, bounds, &mut emitter) {
                 self.cut(bytes.len().saturating_sub(at), out);
             }
@@ -271,29 +270,29 @@ impl Body {
             if let Some(events) = &mut self.events {
                 events.push(bytes);
             }
-            out.text(dir, Part::Body, bytes);
+            out.text(id, Part::Body, bytes);
         }
     }
 
     /// Handles a gap. A character set can be decoded after a gap, a coding cannot.
-    pub(super) fn gap(&mut self, dir: Direction, out: &mut Output<'_>) {
+    pub(in crate::dissect) fn gap(&mut self, id: MessageId, out: &mut Output<'_>) {
         // The bytes after a gap are not the first of the body.
         self.fresh = None;
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
-            let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+            let mut emitter = TextEmitter::new(id, out, (&mut self.readings, &mut self.events));
             if chain.gap(bounds, &mut emitter) {
                 return;
             }
         }
-        self.give_up(dir, out);
+        self.give_up(id, out);
     }
 
     /// Stops decoding: buffered bytes and all later ones are emitted as sent.
-    pub(super) fn give_up(&mut self, dir: Direction, out: &mut Output<'_>) {
+    pub(in crate::dissect) fn give_up(&mut self, id: MessageId, out: &mut Output<'_>) {
         self.fresh = None;
         if self.chain.is_some() {
-            self.end_chain(dir, false, out);
+            self.end_chain(id, false, out);
             if self.state == Decoding::Decoded {
                 self.state = Decoding::Broken;
             }
@@ -301,9 +300,9 @@ impl Body {
     }
 
     /// Ends the body and emits buffered bytes. `whole` means that its own framing ended it.
-    pub(super) fn finish(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+    pub(in crate::dissect) fn finish(&mut self, id: MessageId, whole: bool, out: &mut Output<'_>) {
         if self.chain.is_some() {
-            self.end_chain(dir, whole, out);
+            self.end_chain(id, whole, out);
         }
     }
 
@@ -316,7 +315,7 @@ impl Body {
     }
 
     /// Returns the facts of the body, unless it was empty; counts its state and resets it.
-    pub(super) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
+    pub(in crate::dissect) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
         let wire = std::mem::take(&mut self.wire);
         let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
         let events = self.events.take();
@@ -340,16 +339,17 @@ impl Body {
             state,
             reading,
             events: events.as_ref().map(Events::count),
+            reset: None,
         })
     }
 
     /// Ends the chain and records its outcome.
-    fn end_chain(&mut self, dir: Direction, whole: bool, out: &mut Output<'_>) {
+    fn end_chain(&mut self, id: MessageId, whole: bool, out: &mut Output<'_>) {
         let bounds = self.bounds(out);
         let Some(mut chain) = self.chain.take() else {
             return;
         };
-        let mut emitter = TextEmitter::new(dir, out, (&mut self.readings, &mut self.events));
+        let mut emitter = TextEmitter::new(id, out, (&mut self.readings, &mut self.events));
         match chain.finish(whole, bounds, &mut emitter) {
             Ok(Outcome { state, reading }) => {
                 self.state = state;
