@@ -106,8 +106,8 @@ fn the_payload_ends_where_the_ip_length_says() {
         (0, b"hi", 0, b"hi", 0),
         (0, b"hi", 5, b"hi", 5),
     ];
-    for (total, behind, more, want, cut) in table {
-        let bytes = v4(total, 0, behind);
+    for (total, captured, more, want, cut) in table {
+        let bytes = v4(total, 0, captured);
         let packet = frame(&raw(&bytes, bytes.len() + more)).unwrap();
         assert_eq!(
             (packet.payload, packet.cut),

@@ -137,6 +137,7 @@ pub trait Renderer {
 
     /// Called when the run is over. With two runs ([`Settings::two_runs`]), begin and finish are
     /// called for each.
+    ///
     /// # Errors
     /// If the output cannot be written.
     fn finish(&mut self, _stats: &Stats) -> io::Result<()> {

@@ -9,7 +9,6 @@
 //! message, with the same matches. Whatever later bytes decide is therefore left to the next
 //! portion: an incomplete character, the number of bytes skipped after the last kept one, and a
 //! match that reaches the end.
-//! are skipped behind the last kept one, and a match that reaches the end.
 
 mod portion;
 
@@ -766,7 +765,7 @@ mod tests {
             "{}",
             &kept[..60]
         );
-        assert!(kept.ends_with('>'), "what is left out is said");
+        assert!(kept.ends_with('>'), "skipped bytes are marked");
     }
 
     #[test]

@@ -86,12 +86,12 @@ impl Buffer {
             next.clear();
             next.extend_from_slice(left);
         } else {
-            let room = left.len().max(LENGTH);
+            let capacity = left.len().max(LENGTH);
             if next.is_empty() {
                 // Fresh zeroed pages are not touched before they are read into.
-                next = vec![0; room];
-            } else if next.len() < room {
-                next.resize(room, 0);
+                next = vec![0; capacity];
+            } else if next.len() < capacity {
+                next.resize(capacity, 0);
             }
             next[..left.len()].copy_from_slice(left);
         }

@@ -72,7 +72,7 @@ impl Input {
             })
         } else {
             Box::new(Counted {
-                reader: Patient { file, dry: false },
+                reader: RetryRead { file, dry: false },
                 counted,
             })
         };
@@ -203,12 +203,12 @@ impl<R: Read> Read for Counted<R> {
 
 /// Reads a pipe, a terminal or a socket. Waits for bytes for at most [`PATIENCE_MS`], and not at
 /// all after a successful read, so that the results so far are shown first.
-struct Patient {
+struct RetryRead {
     file: File,
     dry: bool,
 }
 
-impl Read for Patient {
+impl Read for RetryRead {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
         let patience = if self.dry { PATIENCE_MS } else { 0 };
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packing_is_told_by_the_first_bytes() {
+    fn packing_is_detected_by_the_first_bytes() {
         assert_eq!(Packing::of(&[0x1f, 0x8b, 8, 0]), Some(Packing::Gzip));
         assert_eq!(Packing::of(&[0x28, 0xb5, 0x2f, 0xfd]), Some(Packing::Zstd));
         assert_eq!(Packing::of(&[0x54, 0x2a, 0x4d, 0x18]), Some(Packing::Zstd));
@@ -241,7 +241,7 @@ mod tests {
         use std::os::fd::OwnedFd;
         let (reader, mut writer) = io::pipe().unwrap();
         let file = File::from(OwnedFd::from(reader));
-        let mut patient = Patient { file, dry: false };
+        let mut patient = RetryRead { file, dry: false };
         let mut bytes = [0; 8];
         assert_eq!(
             patient.read(&mut bytes).unwrap_err().kind(),

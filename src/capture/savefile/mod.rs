@@ -63,7 +63,7 @@ impl Savefiles {
     /// # Errors
     /// A file cannot be opened, or is a regular file and not a capture; or all files are empty.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
-        make_room(paths.len());
+        raise_file_limit(paths.len());
         let several = paths.len() > 1;
         let (mut files, mut empty) = (Vec::with_capacity(paths.len()), Vec::new());
         for path in paths {
@@ -401,7 +401,7 @@ pub fn named(path: &Path) -> Named {
 }
 
 /// Raises the limit on open files, because all files are open at once and the default is low.
-fn make_room(files: usize) {
+fn raise_file_limit(files: usize) {
     let wanted = (files as u64).saturating_add(OTHER_FILES);
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && wanted > soft

@@ -105,26 +105,26 @@ impl Reader {
                 _ => return Ok(Step::Damaged(Damage::Section)),
             }
         }
-        let said = self.word(buffer.window(), 4);
-        if said < 12 || !said.is_multiple_of(4) {
-            return Ok(Step::Damaged(Damage::Length(said)));
+        let declared = self.word(buffer.window(), 4);
+        if declared < 12 || !declared.is_multiple_of(4) {
+            return Ok(Step::Damaged(Damage::Length(declared)));
         }
         if !matches!(
             kind,
             SECTION | INTERFACE | PACKET_OBSOLETE | PACKET_SIMPLE | PACKET
         ) {
-            self.skipping = u64::from(said);
+            self.skipping = u64::from(declared);
             return Ok(Step::Again);
         }
-        let length = said as usize;
+        let length = declared as usize;
         if length > LARGEST {
-            return Ok(Step::Damaged(Damage::Length(said)));
+            return Ok(Step::Damaged(Damage::Length(declared)));
         }
         if !buffer.holds(length)? {
             return Ok(Step::Damaged(Damage::Cut));
         }
         let block = &buffer.window()[..length];
-        if self.word(block, length - 4) != said {
+        if self.word(block, length - 4) != declared {
             return Ok(Step::Damaged(Damage::Trailer));
         }
         let body = &block[8..length - 4];

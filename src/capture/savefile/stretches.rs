@@ -21,7 +21,7 @@ pub(super) const MARGIN: usize = LENGTH / 4 + LENGTH / 64;
 /// Maximum number of chunks read or being read ahead.
 const WAITING: usize = 3;
 /// Maximum number of consecutive chunks that are not searched.
-const BLIND: u32 = 31;
+const MAX_BACKOFF: u32 = 31;
 
 /// The sought bytes.
 pub struct Sought {
@@ -59,9 +59,9 @@ struct State {
     short: bool,
     /// Number of next chunks that are not searched, because recent ones all contained the sought
     /// bytes.
-    blind: u32,
+    skip_next: u32,
     /// Length of the last such interval (exponential back-off).
-    been_blind: u32,
+    backoff: u32,
     /// Free memory blocks.
     spare: Vec<Vec<u8>>,
 }
@@ -81,7 +81,7 @@ pub(super) struct Stretch {
 }
 
 /// A chunk to be read.
-struct Claim {
+struct ReadJob {
     file: Arc<File>,
     round: u64,
     /// Index in the round, from 0.
@@ -89,7 +89,7 @@ struct Claim {
     position: u64,
     memory: Vec<u8>,
     /// Whether it is to be searched.
-    look: bool,
+    search: bool,
     early: bool,
 }
 
@@ -106,7 +106,7 @@ impl Stretches {
         let mut state = self.lock();
         state.file = file;
         state.go_on_at(position);
-        self.tell(&state);
+        self.update_wanted(&state);
     }
 
     /// Returns the next chunk, which is empty at the end of the file. Consumed chunks' memory is
@@ -119,7 +119,7 @@ impl Stretches {
         loop {
             if let Some(Some(_)) = state.waiting.front() {
                 let mut stretch = state.take();
-                self.tell(&state);
+                self.update_wanted(&state);
                 match stretch.error.take() {
                     // The file may have grown since then: read again.
                     _ if stretch.length == 0 && stretch.early => state.give_back(stretch.memory),
@@ -127,11 +127,11 @@ impl Stretches {
                     Some(error) if stretch.length == 0 => return Err(error),
                     _ => return Ok(stretch),
                 }
-            } else if let Some(claim) = state.claim() {
+            } else if let Some(job) = state.next_job() {
                 // Read the first chunk, or a later one while the other thread reads the first.
-                self.tell(&state);
+                self.update_wanted(&state);
                 drop(state);
-                self.read(claim);
+                self.read(job);
                 state = self.lock();
             } else if state.waiting.is_empty() {
                 return Ok(Stretch::default());
@@ -148,27 +148,27 @@ impl Stretches {
             return false;
         }
         let mut state = self.lock();
-        let claim = state.claim();
-        self.tell(&state);
+        let job = state.next_job();
+        self.update_wanted(&state);
         drop(state);
-        claim.map(|claim| self.read(claim)).is_some()
+        job.map(|job| self.read(job)).is_some()
     }
 
     /// Whether two consecutive pieces of a file lack what is sought. `known`: whether each piece is
     /// known to lack it.
-    pub(super) fn lack(&self, pieces: [&[u8]; 2], said: [bool; 2]) -> bool {
+    pub(super) fn lack(&self, pieces: [&[u8]; 2], known: [bool; 2]) -> bool {
         let Some(Sought { lacks, reach }) = &self.sought else {
             return false;
         };
-        let [front, behind] = pieces;
+        let [front, back] = pieces;
         let cut = [
             &front[front.len().saturating_sub(*reach)..],
-            &behind[..behind.len().min(*reach)],
+            &back[..back.len().min(*reach)],
         ];
         // A large record arrives in many pieces: do not search those before the last again each
         // time.
-        let front_lacks = || said[0] || (front.len() <= LENGTH && lacks(front));
-        said[1] && front_lacks() && lacks(&cut.concat())
+        let front_lacks = || known[0] || (front.len() <= LENGTH && lacks(front));
+        known[1] && front_lacks() && lacks(&cut.concat())
     }
 
     /// Returns memory for reuse.
@@ -176,10 +176,10 @@ impl Stretches {
         self.lock().give_back(memory);
     }
 
-    fn read(&self, claim: Claim) {
-        let (round, number) = (claim.round, claim.number);
-        let sought = self.sought.as_ref().filter(|_| claim.look);
-        let mut stretch = claim.read();
+    fn read(&self, job: ReadJob) {
+        let (round, number) = (job.round, job.number);
+        let sought = self.sought.as_ref().filter(|_| job.search);
+        let mut stretch = job.read();
         if let Some(sought) = sought {
             stretch.lacks = (sought.lacks)(stretch.bytes());
         }
@@ -198,12 +198,12 @@ impl Stretches {
         } else {
             state.give_back(stretch.memory);
         }
-        self.tell(&state);
+        self.update_wanted(&state);
         drop(state);
         self.read.notify_one();
     }
 
-    fn tell(&self, state: &State) {
+    fn update_wanted(&self, state: &State) {
         self.wanted.store(state.wants(), Ordering::Relaxed);
     }
 
@@ -216,8 +216,8 @@ impl Stretches {
 impl Stretch {
     /// The bytes of the chunk.
     pub(super) fn bytes(&self) -> &[u8] {
-        let behind = self.memory.get(MARGIN..).unwrap_or_default();
-        behind.get(..self.length).unwrap_or_default()
+        let back = self.memory.get(MARGIN..).unwrap_or_default();
+        back.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -250,31 +250,31 @@ impl State {
     }
 
     /// The next chunk that no thread reads yet, to be read by the caller.
-    fn claim(&mut self) -> Option<Claim> {
+    fn next_job(&mut self) -> Option<ReadJob> {
         let file = self.file.as_ref().filter(|_| self.wants())?;
         let ahead = self.waiting.len() as u64;
-        let claim = Claim {
+        let job = ReadJob {
             file: Arc::clone(file),
             round: self.round,
             number: self.taken + ahead,
             // If a previous chunk turns out short, this one is discarded.
             position: self.position + ahead * LENGTH as u64,
             memory: self.spare.pop().unwrap_or_default(),
-            look: self.blind == 0,
+            search: self.skip_next == 0,
             early: ahead > 0,
         };
-        self.blind = self.blind.saturating_sub(1);
+        self.skip_next = self.skip_next.saturating_sub(1);
         self.waiting.push_back(None);
-        Some(claim)
+        Some(job)
     }
 
     /// Updates the back-off after a chunk was searched.
     fn note(&mut self, lacks: bool) {
-        self.been_blind = match lacks {
+        self.backoff = match lacks {
             true => 0,
-            false => (2 * self.been_blind + 1).min(BLIND),
+            false => (2 * self.backoff + 1).min(MAX_BACKOFF),
         };
-        self.blind = self.been_blind;
+        self.skip_next = self.backoff;
     }
 
     fn give_back(&mut self, memory: Vec<u8>) {
@@ -285,7 +285,7 @@ impl State {
     }
 }
 
-impl Claim {
+impl ReadJob {
     fn read(self) -> Stretch {
         let Self {
             file,
@@ -303,12 +303,12 @@ impl Claim {
             early,
             ..Stretch::default()
         };
-        let mut room = &mut stretch.memory[MARGIN..MARGIN + LENGTH];
-        while !room.is_empty() {
-            match file.read_at(room, position + stretch.length as u64) {
+        let mut target = &mut stretch.memory[MARGIN..MARGIN + LENGTH];
+        while !target.is_empty() {
+            match file.read_at(target, position + stretch.length as u64) {
                 Ok(0) => break,
                 Ok(count) => {
-                    room = &mut room[count..];
+                    target = &mut target[count..];
                     stretch.length += count;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -408,7 +408,7 @@ mod tests {
         let (mut written, read) = file("no-end", &[]);
         let stretches = Stretches::default();
         stretches.turn_to(Some(read), 0);
-        let first = stretches.lock().claim().unwrap();
+        let first = stretches.lock().next_job().unwrap();
         assert!(stretches.help(), "the second one, which is not there yet");
         written.write_all(&bytes).unwrap();
         stretches.read(first);
@@ -433,7 +433,7 @@ mod tests {
             lacks: Box::new(|bytes| !bytes.windows(4).any(|bytes| bytes == b"seek")),
             reach: 3,
         }));
-        for (front, behind, said, expected) in [
+        for (front, back, known, expected) in [
             ("hay", "hay", [true, true], true),
             ("hay", "hay", [false, true], true),
             ("hay", "hay", [true, false], false),
@@ -442,8 +442,8 @@ mod tests {
             ("hay see", "k", [true, true], false),
             ("", "eek", [true, true], true),
         ] {
-            let pieces = [front.as_bytes(), behind.as_bytes()];
-            assert_eq!(stretches.lack(pieces, said), expected, "{front}|{behind}");
+            let pieces = [front.as_bytes(), back.as_bytes()];
+            assert_eq!(stretches.lack(pieces, known), expected, "{front}|{back}");
         }
         assert!(!Stretches::default().lack([b"", b""], [true, true]));
         let large = vec![b'x'; LENGTH + 1];
@@ -455,10 +455,10 @@ mod tests {
     fn where_it_is_everywhere_few_are_looked_at() {
         let (_, read) = file("everywhere", &numbers(1000 * LENGTH));
         let looked = Arc::new(AtomicBool::new(false));
-        let look = Arc::clone(&looked);
+        let search = Arc::clone(&looked);
         let stretches = Stretches::new(Some(Sought {
             lacks: Box::new(move |_| {
-                look.store(true, Ordering::Relaxed);
+                search.store(true, Ordering::Relaxed);
                 false
             }),
             reach: 0,

@@ -5,7 +5,6 @@
 //! collected before it is decompressed, so that a pipe may pause within a block without loss. And
 //! for a truncated file, where the crate holds back a window of decompressed bytes, an artificial
 //! empty last block makes it release them, so that everything before the cut is read.
-//! is read.
 
 use std::io::{self, Read};
 

@@ -367,7 +367,7 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
             let own = [&[header, inner].concat()[..]].concat();
             assert_eq!(outer.payload, own);
             assert_eq!(own[range.start], 0x45);
-            assert_eq!(range.len(), core().len(), "without what is behind it");
+            assert_eq!(range.len(), core().len(), "without the bytes after it");
         }
     }
 }

@@ -31,8 +31,8 @@ fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<St
         lacks: Box::new(lacks),
         reach: needle.len() - 1,
     }));
-    let (mut seen, mut told, mut memory) = (Vec::<Seen>::new(), 0, Vec::new());
-    let mut roomy = 0;
+    let (mut seen, mut checked, mut memory) = (Vec::<Seen>::new(), 0, Vec::new());
+    let mut oversized = 0;
     // The thread also ends if an assertion fails here.
     let wanted = Arc::new(());
     let helps = Arc::downgrade(&wanted);
@@ -59,17 +59,17 @@ fn read_together(files: &[Vec<u8>], needle: &'static [u8]) -> (Vec<Seen>, Vec<St
                 (Next::End, _) => break,
             }
             let lacking = source.lacks();
-            assert!(!lacking || seen[told..].iter().all(|frame| lacks(&frame.5)));
-            told = seen.len();
+            assert!(!lacking || seen[checked..].iter().all(|frame| lacks(&frame.5)));
+            checked = seen.len();
             memory = source.exchange(memory);
-            roomy += usize::from(memory.capacity() > 2 * memory.len().max(200));
+            oversized += usize::from(memory.capacity() > 2 * memory.len().max(200));
         }
         drop(wanted);
     });
     let warnings = source.take_warnings();
     assert!(
-        roomy <= warnings.len(),
-        "only of a record that is cut there is room left"
+        oversized <= warnings.len(),
+        "only the memory of a cut record has space left"
     );
     (seen, warnings.iter().map(ToString::to_string).collect())
 }
@@ -202,11 +202,11 @@ proptest! {
         let mut alone = source(files.clone());
         let seen = drain(&mut alone).unwrap();
         let warnings: Vec<_> = alone.take_warnings().iter().map(|warning| warning.text.clone()).collect();
-        let (together, said) = read_together(&files, b"abc");
+        let (together, together_warnings) = read_together(&files, b"abc");
         prop_assert_eq!(together, seen);
-        prop_assert_eq!(said.len(), warnings.len());
-        for (said, warning) in said.iter().zip(&warnings) {
-            prop_assert!(said.ends_with(warning), "{} {}", said, warning);
+        prop_assert_eq!(together_warnings.len(), warnings.len());
+        for (together_warnings, warning) in together_warnings.iter().zip(&warnings) {
+            prop_assert!(together_warnings.ends_with(warning), "{} {}", together_warnings, warning);
         }
     }
 }
