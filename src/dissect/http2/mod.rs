@@ -375,26 +375,32 @@ impl Http2 {
         first: &PacketInfo,
         out: &mut Output<'_>,
     ) {
-        let open = self.streams.get(number).map_or([false; 2], |stream| {
-            let is_open = |dir| stream.halves.of(dir).open.is_some();
-            [is_open(Direction::ToServer), is_open(Direction::ToClient)]
-        });
-        if open == [false; 2] {
-            let waits = self.streams.get(number).map(|stream| stream.exchange);
-            // Behind a whole response it is worth a word only if something went wrong.
-            if waits.is_some() || code != 0 {
-                let exchange = waits.flatten().unwrap_or_else(|| out.next_exchange());
+        let Some(stream) = self.streams.get(number) else {
+            // After a whole response it is worth a word only if something went wrong.
+            if code != 0 {
+                let exchange = out.next_exchange();
                 let text = describe::reset(number, code);
                 single(dir, RESET, Some(exchange), (&text, b""), first, out);
             }
-        }
-        for (dir, open) in [Direction::ToServer, Direction::ToClient]
-            .into_iter()
-            .zip(open)
-        {
-            if open {
-                self.end_message(dir, number, false, Some(error(code)), out);
+            return;
+        };
+        let (exchange, answered) = (stream.exchange, stream.answered);
+        let halves = [Direction::ToServer, Direction::ToClient]
+            .map(|half| (half, stream.halves.of(half).open));
+        // RFC 9113 section 8.1: after a whole response it only means that the rest of the request
+        // is not needed.
+        let reset = (code != 0 || !answered).then(|| error(code));
+        let mut responds = answered;
+        for (half, open) in halves {
+            responds |= matches!(open, Some(Open::Response | Open::Data));
+            if open.is_some() {
+                self.end_message(half, number, false, reset, out);
             }
+        }
+        if !responds {
+            let exchange = exchange.unwrap_or_else(|| out.next_exchange());
+            let text = describe::reset(number, code);
+            single(dir, RESET, Some(exchange), (&text, b""), first, out);
         }
         self.streams.remove(number);
     }

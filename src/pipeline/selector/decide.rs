@@ -231,6 +231,7 @@ impl Selector {
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
         }
+        self.end_exchange(flow, tracking, &open.begin);
         if self.spare.len() < SPARE {
             self.spare.push(open);
         }

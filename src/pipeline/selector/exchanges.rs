@@ -9,7 +9,7 @@ use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
-use crate::message::{MessageId, Role};
+use crate::message::{MessageId, Role, Start};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
@@ -17,6 +17,7 @@ use crate::search::Outcome;
 use crate::stream::{Ending, PacketInfo};
 
 use super::failures::why_unanswered;
+use super::messages::ends_exchange;
 use super::{SPARE, Selector};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
@@ -234,6 +235,16 @@ impl Selector {
     pub(super) fn answered_all(&mut self, flow: &Flow, tracking: &mut Tracking, how: Ending) {
         while let Some(exchange) = tracking.exchanges.pop_front() {
             self.unanswered(flow, tracking, &exchange, how == Ending::Capture);
+        }
+    }
+
+    /// A message is over: if it says that there will be no response, its exchange is over as well.
+    pub(super) fn end_exchange(&mut self, flow: &Flow, tracking: &mut Tracking, begin: &Start) {
+        if ends_exchange(begin.kind)
+            && let Some(exchange) = tracking.close(begin.exchange)
+        {
+            self.unanswered(flow, tracking, &exchange, false);
+            self.give_back_room(tracking);
         }
     }
 

@@ -101,6 +101,7 @@ impl Selector {
         if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
+        self.end_exchange(flow, tracking, &whole.begin);
         self.give_back_room(tracking);
     }
 }
