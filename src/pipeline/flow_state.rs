@@ -253,13 +253,8 @@ impl Kept {
 impl Tracking {
     /// Whether the flow has too many open messages for another one to be kept.
     pub(super) fn is_crowded(&self) -> bool {
-        self.others.len() >= OPEN_MESSAGES
-            && self
-                .others
-                .iter()
-                .filter(|(_, open)| open.is_some())
-                .count()
-                >= OPEN_MESSAGES
+        let mut open = self.others.iter().filter(|(_, open)| open.is_some());
+        self.others.len() >= OPEN_MESSAGES && open.nth(OPEN_MESSAGES - 1).is_some()
     }
 
     /// Bytes of memory that it has allocated, about.
@@ -281,7 +276,9 @@ impl Tracking {
         }
     }
 
-    /// The same of one whose number is not 0. A flow has few of them: they are found by a walk.
+    /// The same of one whose number is not 0. A flow has few of them: they are found by a walk. What
+    /// was found is the first one from then on, since most events are of the same message as the
+    /// one before.
     #[cold]
     fn other(&mut self, id: MessageId) -> &mut Option<Box<OpenMessage>> {
         let others = &mut self.others;
@@ -293,7 +290,8 @@ impl Tracking {
             others.push((id, None));
             others.len() - 1
         });
-        let (other, open) = &mut others[at];
+        others.swap(0, at);
+        let (other, open) = &mut others[0];
         *other = id;
         open
     }
@@ -308,7 +306,11 @@ impl Tracking {
         let frames = frames.map(|frames| &*frames[id.dir.index()]);
         let open = match id.number {
             0 => &mut self.open[id.dir.index()],
-            _ => &mut self.others.iter_mut().find(|(other, _)| *other == id)?.1,
+            _ => {
+                let mut others = self.others.iter_mut();
+                let open = others.find(|(other, open)| *other == id && open.is_some());
+                &mut open?.1
+            }
         };
         Some((open.as_deref_mut()?, frames))
     }
