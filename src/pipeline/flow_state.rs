@@ -276,9 +276,9 @@ impl Tracking {
         }
     }
 
-    /// The same of one whose number is not 0. A flow has few of them: they are found by a walk. What
-    /// was found is the first one from then on, since most events are of the same message as the
-    /// one before.
+    /// The same of one whose number is not 0. A flow has few of them: they are found by a walk.
+    /// What was found is the first one from then on, since most events are of the same message as
+    /// the one before.
     #[cold]
     fn other(&mut self, id: MessageId) -> &mut Option<Box<OpenMessage>> {
         let others = &mut self.others;
@@ -304,13 +304,12 @@ impl Tracking {
     ) -> Option<(&mut OpenMessage, Option<&[u64]>)> {
         let frames = self.pending_frames.as_deref();
         let frames = frames.map(|frames| &*frames[id.dir.index()]);
-        let open = match id.number {
-            0 => &mut self.open[id.dir.index()],
-            _ => {
-                let mut others = self.others.iter_mut();
-                let open = others.find(|(other, open)| *other == id && open.is_some());
-                &mut open?.1
-            }
+        let open = if id.number == 0 {
+            &mut self.open[id.dir.index()]
+        } else {
+            let mut others = self.others.iter_mut();
+            let open = others.find(|(other, open)| *other == id && open.is_some());
+            &mut open?.1
         };
         Some((open.as_deref_mut()?, frames))
     }

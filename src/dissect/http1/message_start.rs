@@ -367,6 +367,7 @@ impl Http1 {
             odd,
             unpaired: half.unpaired,
             pushed: false,
+            ends_exchange: false,
             likely: half.likely,
         }
     }

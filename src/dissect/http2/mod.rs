@@ -380,7 +380,7 @@ impl Http2 {
             if code != 0 {
                 let exchange = out.next_exchange();
                 let text = describe::reset(number, code);
-                single(dir, RESET, Some(exchange), (&text, b""), first, out);
+                single(dir, (RESET, exchange), (&text, b""), first, out);
             }
             return;
         };
@@ -400,7 +400,7 @@ impl Http2 {
         if !responds {
             let exchange = exchange.unwrap_or_else(|| out.next_exchange());
             let text = describe::reset(number, code);
-            single(dir, RESET, Some(exchange), (&text, b""), first, out);
+            single(dir, (RESET, exchange), (&text, b""), first, out);
         }
         self.streams.remove(number);
     }
@@ -481,22 +481,24 @@ fn odd(out: &mut Output<'_>) {
 fn goaway(dir: Direction, said: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
     let text = describe::goaway(said);
     let exchange = out.next_exchange();
-    single(dir, GOAWAY, Some(exchange), (&text, said.debug), first, out);
+    single(dir, (GOAWAY, exchange), (&text, said.debug), first, out);
 }
 
 /// Tells a message that is no request and no response.
 fn single(
     dir: Direction,
-    kind: Kind,
-    exchange: Option<u64>,
+    (kind, exchange): (Kind, u64),
     (head, body): (&str, &[u8]),
     first: &PacketInfo,
     out: &mut Output<'_>,
 ) {
-    out.begin(dir, first, kind, exchange, false);
+    out.begin(dir, first, kind, Some(exchange), false);
     out.text(dir, Part::Head, head.as_bytes());
     let summary = MessageEvent::Summary {
-        brief: Summary::default(),
+        brief: Summary {
+            ends_exchange: kind == RESET,
+            ..Summary::default()
+        },
         title: head.as_bytes(),
     };
     out.say(dir, summary);

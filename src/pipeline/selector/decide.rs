@@ -231,7 +231,7 @@ impl Selector {
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
         }
-        self.end_exchange(flow, tracking, &open.begin);
+        self.end_exchange(flow, tracking, ordinal, &open.brief);
         if self.spare.len() < SPARE {
             self.spare.push(open);
         }

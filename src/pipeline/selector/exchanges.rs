@@ -9,7 +9,7 @@ use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
-use crate::message::{MessageId, Role, Start};
+use crate::message::{MessageId, Role, Summary};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
@@ -17,7 +17,6 @@ use crate::search::Outcome;
 use crate::stream::{Ending, PacketInfo};
 
 use super::failures::why_unanswered;
-use super::messages::ends_exchange;
 use super::{SPARE, Selector};
 
 /// Bytes of all kept questions together; what is over is not kept, and shown in one line.
@@ -238,10 +237,16 @@ impl Selector {
         }
     }
 
-    /// A message is over: if it says that there will be no response, its exchange is over as well.
-    pub(super) fn end_exchange(&mut self, flow: &Flow, tracking: &mut Tracking, begin: &Start) {
-        if ends_exchange(begin.kind)
-            && let Some(exchange) = tracking.close(begin.exchange)
+    /// A message is over: its exchange is as well, if there will be no response.
+    pub(super) fn end_exchange(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        ordinal: Option<u64>,
+        brief: &Summary,
+    ) {
+        if brief.ends_exchange
+            && let Some(exchange) = tracking.close(ordinal)
         {
             self.unanswered(flow, tracking, &exchange, false);
             self.give_back_room(tracking);

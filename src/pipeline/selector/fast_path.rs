@@ -101,7 +101,7 @@ impl Selector {
         if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
-        self.end_exchange(flow, tracking, &whole.begin);
+        self.end_exchange(flow, tracking, ordinal, &whole.brief);
         self.give_back_room(tracking);
     }
 }

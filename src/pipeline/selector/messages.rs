@@ -211,11 +211,6 @@ impl Selector {
     }
 }
 
-/// Whether a message says that there will be no response in its exchange.
-pub(super) fn ends_exchange(kind: Kind) -> bool {
-    kind.name == "http2.reset"
-}
-
 /// Whether a message's text goes on in the next one of its direction.
 pub(super) fn is_burst(kind: Kind) -> bool {
     kind.name == "tcp.burst"
