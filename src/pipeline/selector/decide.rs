@@ -231,7 +231,9 @@ impl Selector {
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
         }
-        self.end_exchange(flow, tracking, ordinal, &open.brief);
+        if open.brief.ends_exchange {
+            self.end_exchange(flow, tracking, ordinal);
+        }
         if self.spare.len() < SPARE {
             self.spare.push(open);
         }

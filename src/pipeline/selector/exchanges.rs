@@ -9,7 +9,7 @@ use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::hit::{Hit, Pair, Why};
-use crate::message::{MessageId, Role, Summary};
+use crate::message::{MessageId, Role};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
 use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
@@ -237,17 +237,15 @@ impl Selector {
         }
     }
 
-    /// A message is over: its exchange is as well, if there will be no response.
+    /// There will be no response in an exchange.
+    #[cold]
     pub(super) fn end_exchange(
         &mut self,
         flow: &Flow,
         tracking: &mut Tracking,
         ordinal: Option<u64>,
-        brief: &Summary,
     ) {
-        if brief.ends_exchange
-            && let Some(exchange) = tracking.close(ordinal)
-        {
+        if let Some(exchange) = tracking.close(ordinal) {
             self.unanswered(flow, tracking, &exchange, false);
             self.give_back_room(tracking);
         }

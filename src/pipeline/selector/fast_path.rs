@@ -101,7 +101,9 @@ impl Selector {
         if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
-        self.end_exchange(flow, tracking, ordinal, &whole.brief);
+        if whole.brief.ends_exchange {
+            self.end_exchange(flow, tracking, ordinal);
+        }
         self.give_back_room(tracking);
     }
 }
