@@ -111,7 +111,7 @@ impl Default for Limits {
             head: 64 << 10,
             burst: 64 << 10,
             body: 1 << 20,
-            exchanges: 256,
+            exchanges: STREAMS,
             decoders: 64 << 20,
             decoded: 64 << 20,
             recorder: 32 << 20,

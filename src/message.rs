@@ -203,6 +203,8 @@ pub struct Summary {
     pub unpaired: bool,
     /// A request that its server made in the client's place, to push the response.
     pub pushed: bool,
+    /// It is the end of its exchange: there will be no response.
+    pub ends_exchange: bool,
     /// An answer whose exchange is likely, and not certain: where it was counted from, the client
     /// looked as if it waited for each answer.
     pub likely: bool,

@@ -557,3 +557,60 @@ fn a_flood_of_failures_is_a_few_lines() {
     let shown = printed("''", &path);
     assert!(shown.lines().count() < 100, "{shown}");
 }
+
+/// HTTP/2: a request that is taken back is over, whatever becomes of its connection; and one that
+/// waits is paired, however many do.
+#[test]
+fn a_stream_that_is_reset_is_over() {
+    const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut bytes = vec![0, 0, u8::try_from(payload.len()).expect("it is short")];
+        bytes.extend([kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    };
+    // `:method: GET`, `:path: /`; `:status: 200`.
+    let get = |stream| frame(1, 5, stream, b"\x82\x84");
+    let ok = |stream| frame(1, 5, stream, b"\x88");
+    let path = scratch("failures").join("streams.pcap");
+    let connection = |asks: &[u8], responses: &[u8]| {
+        let (client, server) = (1000 + asks.len() as u32, 5000 + responses.len() as u32);
+        vec![
+            (0, tcp(true, 40000, SYN, 999, 0, b"")),
+            (1, tcp(false, 40000, SYN | ACK, 4999, 1000, b"")),
+            (2, tcp(true, 40000, PSH | ACK, 1000, 5000, asks)),
+            (3, tcp(false, 40000, PSH | ACK, 5000, client, responses)),
+            (4, tcp(false, 40000, FIN | ACK, server, client, b"")),
+            (5, tcp(true, 40000, FIN | ACK, client, server + 1, b"")),
+            (6, tcp(false, 40000, ACK, server + 1, client + 1, b"")),
+        ]
+    };
+
+    let taken_back = frame(3, 0, 1, &[0, 0, 0, 8]);
+    let asks = [BEGIN, &get(1), &taken_back, &get(3)].concat();
+    capture(&path, connection(&asks, &[SETTINGS, &ok(3)].concat()));
+    let spy = printed("", &path);
+    assert!(
+        spy.contains("#1\nRST_STREAM CANCEL \u{b7} stream 1\n"),
+        "{spy}"
+    );
+    assert!(!spy.contains("no answer"), "{spy}");
+    assert!(spy.contains("#2 <- 200 \u{b7} 0 B \u{b7} 1 ms\n"), "{spy}");
+    let log = printed("-W log", &path);
+    assert_eq!(log.matches("no answer").count(), 1, "{log}");
+
+    let streams = || (0..1000).map(|at| 2 * at + 1);
+    let asks = [BEGIN.to_vec(), streams().flat_map(get).collect()].concat();
+    let responses: Vec<u8> = streams().flat_map(ok).collect();
+    let responses = [SETTINGS, &responses].concat();
+    capture(&path, connection(&asks, &responses));
+    let log = printed("-W log", &path);
+    let paired = |line: &&str| {
+        let behind = line.split_once("GET /").map_or("", |(_, behind)| behind);
+        behind.trim_start().starts_with("200 ")
+    };
+    assert_eq!(log.lines().filter(paired).count(), 1000);
+    assert!(!log.contains("answer"));
+}

@@ -254,13 +254,8 @@ impl Kept {
 impl Tracking {
     /// Whether the flow has too many open messages for another one to be kept.
     pub(super) fn is_crowded(&self) -> bool {
-        self.others.len() >= OPEN_MESSAGES
-            && self
-                .others
-                .iter()
-                .filter(|(_, open)| open.is_some())
-                .count()
-                >= OPEN_MESSAGES
+        let mut open = self.others.iter().filter(|(_, open)| open.is_some());
+        self.others.len() >= OPEN_MESSAGES && open.nth(OPEN_MESSAGES - 1).is_some()
     }
 
     /// Bytes of memory that it has allocated, about.
@@ -283,6 +278,8 @@ impl Tracking {
     }
 
     /// The same of one whose number is not 0. A flow has few of them: they are found by a walk.
+    /// What was found is the first one from then on, since most events are of the same message as
+    /// the one before.
     #[cold]
     fn other(&mut self, id: MessageId) -> &mut Option<Box<OpenMessage>> {
         let others = &mut self.others;
@@ -294,7 +291,8 @@ impl Tracking {
             others.push((id, None));
             others.len() - 1
         });
-        let (other, open) = &mut others[at];
+        others.swap(0, at);
+        let (other, open) = &mut others[0];
         *other = id;
         open
     }
@@ -307,9 +305,12 @@ impl Tracking {
     ) -> Option<(&mut OpenMessage, Option<&[u64]>)> {
         let frames = self.pending_frames.as_deref();
         let frames = frames.map(|frames| &*frames[id.dir.index()]);
-        let open = match id.number {
-            0 => &mut self.open[id.dir.index()],
-            _ => &mut self.others.iter_mut().find(|(other, _)| *other == id)?.1,
+        let open = if id.number == 0 {
+            &mut self.open[id.dir.index()]
+        } else {
+            let mut others = self.others.iter_mut();
+            let open = others.find(|(other, open)| *other == id && open.is_some());
+            &mut open?.1
         };
         Some((open.as_deref_mut()?, frames))
     }

@@ -369,6 +369,7 @@ impl Http1 {
             odd,
             unpaired: state.unpaired,
             pushed: false,
+            ends_exchange: false,
             likely: state.likely,
         }
     }

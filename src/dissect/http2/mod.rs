@@ -375,26 +375,32 @@ impl Http2 {
         first: &PacketInfo,
         out: &mut Output<'_>,
     ) {
-        let open = self.streams.get(number).map_or([false; 2], |stream| {
-            let is_open = |dir| stream.halves.of(dir).open.is_some();
-            [is_open(Direction::ToServer), is_open(Direction::ToClient)]
-        });
-        if open == [false; 2] {
-            let waits = self.streams.get(number).map(|stream| stream.exchange);
-            // Behind a whole response it is worth a word only if something went wrong.
-            if waits.is_some() || code != 0 {
-                let exchange = waits.flatten().unwrap_or_else(|| out.next_exchange());
+        let Some(stream) = self.streams.get(number) else {
+            // After a whole response it is worth a word only if something went wrong.
+            if code != 0 {
+                let exchange = out.next_exchange();
                 let text = describe::reset(number, code);
-                single(dir, RESET, Some(exchange), (&text, b""), first, out);
+                single(dir, (RESET, exchange), (&text, b""), first, out);
+            }
+            return;
+        };
+        let (exchange, answered) = (stream.exchange, stream.answered);
+        let halves = [Direction::ToServer, Direction::ToClient]
+            .map(|half| (half, stream.halves.of(half).open));
+        // RFC 9113 section 8.1: after a whole response it only means that the rest of the request
+        // is not needed.
+        let reset = (code != 0 || !answered).then(|| error(code));
+        let mut responds = answered;
+        for (half, open) in halves {
+            responds |= matches!(open, Some(Open::Response | Open::Data));
+            if open.is_some() {
+                self.end_message(half, number, false, reset, out);
             }
         }
-        for (dir, open) in [Direction::ToServer, Direction::ToClient]
-            .into_iter()
-            .zip(open)
-        {
-            if open {
-                self.end_message(dir, number, false, Some(error(code)), out);
-            }
+        if !responds {
+            let exchange = exchange.unwrap_or_else(|| out.next_exchange());
+            let text = describe::reset(number, code);
+            single(dir, (RESET, exchange), (&text, b""), first, out);
         }
         self.streams.remove(number);
     }
@@ -475,22 +481,24 @@ fn odd(out: &mut Output<'_>) {
 fn goaway(dir: Direction, said: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
     let text = describe::goaway(said);
     let exchange = out.next_exchange();
-    single(dir, GOAWAY, Some(exchange), (&text, said.debug), first, out);
+    single(dir, (GOAWAY, exchange), (&text, said.debug), first, out);
 }
 
 /// Tells a message that is no request and no response.
 fn single(
     dir: Direction,
-    kind: Kind,
-    exchange: Option<u64>,
+    (kind, exchange): (Kind, u64),
     (head, body): (&str, &[u8]),
     first: &PacketInfo,
     out: &mut Output<'_>,
 ) {
-    out.begin(dir, first, kind, exchange, false);
+    out.begin(dir, first, kind, Some(exchange), false);
     out.text(dir, Part::Head, head.as_bytes());
     let summary = MessageEvent::Summary {
-        brief: Summary::default(),
+        brief: Summary {
+            ends_exchange: kind == RESET,
+            ..Summary::default()
+        },
         title: head.as_bytes(),
     };
     out.emit(dir, summary);

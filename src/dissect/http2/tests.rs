@@ -268,6 +268,40 @@ fn streams_and_connections_are_ended_early() {
 }
 
 #[test]
+fn what_a_reset_means_depends_on_the_response() {
+    let post = block(&[(":method", "POST"), (":path", "/up")]);
+    let reset = |stream, code: u32| frame(3, 0, stream, &code.to_be_bytes());
+    let play = Play::of(
+        &[
+            begin(&[
+                frame(1, END_HEADERS, 1, &post),
+                frame(1, END_HEADERS, 3, &post),
+            ]),
+            // The rest of the first upload is not needed, and the second one is not taken.
+            answer(&[response(1, WHOLE), reset(1, 0), reset(3, 0)]),
+        ],
+        &Cut::Whole,
+    );
+    assert_eq!(
+        play.chart.lines()[6..],
+        [
+            "<1 http.response #0",
+            "<1 head \"HTTP/2 200\\r\\n\\r\\n\"",
+            "<1 brief 200 \"200\"",
+            "<1 end",
+            ">1 end incomplete",
+            ">3 end incomplete",
+            "< http2.reset #1",
+            "< head \"RST_STREAM NO_ERROR \\xc2\\xb7 stream 3\"",
+            "< brief \"RST_STREAM NO_ERROR \\xc2\\xb7 stream 3\"",
+            "< end",
+        ]
+    );
+    let resets: Vec<_> = play.chart.bodies.iter().map(|body| body.reset).collect();
+    assert_eq!(resets, [Some("NO_ERROR")]);
+}
+
+#[test]
 fn an_upgraded_request_is_that_of_the_first_stream() {
     expect(
         &[

@@ -234,6 +234,9 @@ impl Selector {
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
         }
+        if open.brief.ends_exchange {
+            self.end_exchange(flow, tracking, ordinal);
+        }
         if self.message_pool.len() < SPARE {
             self.message_pool.push(open);
         }

@@ -240,6 +240,20 @@ impl Selector {
         }
     }
 
+    /// Ends an exchange that will have no response.
+    #[cold]
+    pub(super) fn end_exchange(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        ordinal: Option<u64>,
+    ) {
+        if let Some(exchange) = tracking.close(ordinal) {
+            self.unanswered(flow, tracking, &exchange, false);
+            self.recycle_exchanges(tracking);
+        }
+    }
+
     /// Drops an exchange without a final response. `left`: because the capture ended.
     pub(super) fn unanswered(
         &mut self,

@@ -103,6 +103,9 @@ impl Selector {
         if whole.begin.kind.side == Role::Response {
             tracking.answered[dir.index()] = tracking.reached[dir.index()];
         }
+        if whole.brief.ends_exchange {
+            self.end_exchange(flow, tracking, ordinal);
+        }
         self.recycle_exchanges(tracking);
     }
 }
