@@ -472,15 +472,17 @@ fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
         on_event(StreamEvent::End { dir, how, by });
     }
     // Where a body ends whose head is not clear, the segments tell.
-    let frames = request.starts_with(b"PRI");
-    let clear = (stats.odd == 0 || frames) && stats.malformed == 0;
+    let preface = request.starts_with(b"PRI");
+    let clear = (stats.odd == 0 || preface) && stats.malformed == 0;
     // Of frames a head is longer than what was sent, and has a bound of its own.
-    let heads = if frames { 80 << 10 } else { 1 };
+    let heads = if record.frames { 80 << 10 } else { 1 };
     let sent = request.len() + response.len();
     assert!(record.coded || open || record.bytes <= sent * heads);
     drop(conversation);
     assert_eq!(decoders.held(), 0);
-    let inexact = record.inexact || (open && record.brotli);
+    // Without a preface, frames are recognised by the segments that they begin.
+    let joined = record.frames && !preface;
+    let inexact = record.inexact || joined || (open && record.brotli);
     // Each message by itself: the first bytes of a body may be told late, as few as they are.
     let mut lines = record.lines;
     lines.sort_by_key(|line| line.split(' ').next().unwrap_or_default().to_owned());
@@ -500,6 +502,8 @@ struct Record {
     inexact: bool,
     /// Some text may name brotli.
     brotli: bool,
+    /// There were frames of HTTP/2.
+    frames: bool,
 }
 
 impl Record {
@@ -510,6 +514,7 @@ impl Record {
         };
         match what {
             MessageEvent::Start(begin) => {
+                self.frames |= id.number > 0 || begin.kind.name.starts_with("http2.");
                 // Whether an answer to nothing has a body, the segments tell.
                 let unasked = begin.kind.side == Role::Response && begin.exchange.is_none();
                 self.inexact |= unasked && id.number == 0;
