@@ -205,7 +205,7 @@ impl Dissector for Http1 {
                 let body = self.bodies.of_mut(dir);
                 match state.stage {
                     Stage::Unasked(_) | Stage::Perhaps(_) => {
-                        body.push(dir.into(), gap.waiting, out)
+                        body.push(dir.into(), gap.waiting, out);
                     }
                     _ => body.framing(dir.into(), gap.waiting, out),
                 }
