@@ -81,6 +81,21 @@ fn pour(input: ChildStdin, many: u32, make: fn(u32) -> Vec<u8>) {
     out.flush().expect("it reads on");
 }
 
+/// The most memory that a process had, in KiB, looked at until it is gone.
+fn highest_peak(id: u32) -> u64 {
+    let mut peak = 0;
+    let status = format!("/proc/{id}/status");
+    while let Ok(status) = fs::read_to_string(&status) {
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        // One that is over and not waited for has no memory.
+        let Some(kibibytes) = kibibytes else { break };
+        peak = peak.max(kibibytes);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    peak
+}
+
 #[test]
 fn floods_through_a_pipe_cost_no_more_than_is_promised() {
     for (name, many, make, allowed) in FLOODS {
@@ -90,18 +105,12 @@ fn floods_through_a_pipe_cost_no_more_than_is_promised() {
             .stdout(Stdio::null())
             .spawn()
             .expect("it starts");
-        let status = format!("/proc/{}/status", child.id());
+        // Looked at from the first byte until it is gone: what it does at the end counts as well.
+        let id = child.id();
+        let watch = std::thread::spawn(move || highest_peak(id));
         pour(child.stdin.take().expect("piped"), many, make);
-        // What it does at the end counts as well: it is looked at until it is gone.
-        let mut peak = 0;
-        while child.try_wait().expect("it is ours").is_none() {
-            let status = fs::read_to_string(&status).unwrap_or_default();
-            let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-            let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-            peak = kibibytes.unwrap_or(0_u64).max(peak);
-            std::thread::sleep(Duration::from_millis(1));
-        }
         let code = child.wait().expect("it is over").code();
+        let peak = watch.join().expect("it ends with the process");
         assert_eq!(code, Some(1), "{name}: all was read, and nothing found");
         println!("{name}: {} MiB of {allowed}", peak / 1024);
         assert!(peak > 1024, "{name}: nothing was measured");

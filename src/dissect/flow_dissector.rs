@@ -184,7 +184,7 @@ impl FlowDissector {
     #[must_use]
     pub fn held(&self) -> usize {
         let driver = self.driver.as_ref();
-        let driver = driver.map_or(0, |driver| size_of_val(&**driver) + driver.held());
+        let driver = driver.map_or(0, |driver| driver.held());
         let datagrams = self.datagrams.as_ref();
         driver + datagrams.map_or(0, |dissector| dissector.held())
     }

@@ -1,20 +1,39 @@
 //! The *account* of memory: what the flows of a run hold together, against one bound.
 //!
-//! What a flow holds is counted after some of its events, not after each: between two counts it
-//! grows by what [`EVENTS`] events bring at most.
+//! What a flow holds is counted after every few events, and only if it received enough bytes since
+//! it was last counted: most flows hold nothing, and cost a few instructions for each event.
 
-/// Events after which the flows that had one are looked at.
+/// Events after which the flows that grew are counted.
 const EVENTS: u32 = 256;
+/// Bytes that a flow receives before it is counted again.
+const GROWN: u32 = 1024;
 
-/// The bytes that all flows hold, and the flows that had events since they were last counted.
+/// What the account records of a flow.
+#[derive(Default)]
+pub(super) struct Entry {
+    /// Bytes that the flow held when it was last counted.
+    pub(super) held: usize,
+    /// Bytes received since.
+    grown: u32,
+}
+
+impl Entry {
+    /// The flow holds `held` bytes now. Returns what it held before.
+    pub(super) const fn counted(&mut self, held: usize) -> usize {
+        self.grown = 0;
+        std::mem::replace(&mut self.held, held)
+    }
+}
+
+/// The bytes that all flows hold, and the flows that grew since they were last counted.
 pub(super) struct Account {
     /// Bytes that may be held.
     limit: usize,
-    /// Bytes that were held when the flows were last looked at.
+    /// Bytes that were held when the flows were last counted.
     held: usize,
-    /// Slots of flows that had events since.
+    /// Slots of flows that grew since.
     touched: Vec<u32>,
-    /// Events until they are looked at.
+    /// Events until they are counted.
     left: u32,
 }
 
@@ -29,18 +48,20 @@ impl Account {
         }
     }
 
-    /// Records an event of the flow in this slot; `touched` is the flow's note of that. Returns
-    /// whether it is time to look at the flows.
+    /// Records that the flow in this slot received `bytes`. Returns whether it is time to count the
+    /// flows that grew.
     #[inline]
-    pub(super) fn touch(&mut self, touched: &mut bool, slot: u32) -> bool {
-        if !std::mem::replace(touched, true) {
+    pub(super) fn receive(&mut self, entry: &mut Entry, bytes: usize, slot: u32) -> bool {
+        let before = entry.grown;
+        entry.grown = before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if before < GROWN && entry.grown >= GROWN {
             self.touched.push(slot);
         }
         self.left -= 1;
         self.left == 0
     }
 
-    /// The slot of the next flow that had an event. Each is returned once.
+    /// The slot of the next flow that grew. Each is returned once.
     pub(super) fn next_touched(&mut self) -> Option<u32> {
         self.left = EVENTS;
         self.touched.pop()
@@ -67,18 +88,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flows_are_looked_at_after_some_events() {
+    fn flows_that_grew_are_counted_after_some_events() {
         let mut account = Account::new(100);
-        let mut touched = [false; 2];
+        let (mut small, mut large) = (Entry::default(), Entry::default());
         for event in 1..=EVENTS {
-            let slot = event % 2;
-            let due = account.touch(&mut touched[slot as usize], slot);
+            let due = match event % 2 {
+                0 => account.receive(&mut small, 1, 0),
+                _ => account.receive(&mut large, GROWN as usize, 1),
+            };
             assert_eq!(due, event == EVENTS);
         }
-        assert_eq!(account.next_touched(), Some(0));
         assert_eq!(account.next_touched(), Some(1));
         assert_eq!(account.next_touched(), None);
-        assert!(!account.touch(&mut false, 7));
+        assert_eq!(large.counted(7), 0);
+        assert!(!account.receive(&mut large, GROWN as usize, 1));
+        assert_eq!(account.next_touched(), Some(1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::frame::{Frame, Timestamp};
 use crate::packet::Packet;
 use crate::stream::StreamEvent;
 
-use super::account::Account;
+use super::account::{self, Account};
 use super::flow_state::FlowState;
 use super::ingest::StreamSink;
 use super::selector::Selector;
@@ -27,10 +27,8 @@ pub(super) struct Consumer {
 struct FlowEntry {
     flow: Flow,
     flow_state: FlowState,
-    /// Bytes that it held when that was last looked at.
-    held: usize,
-    /// It is to be looked at.
-    touched: bool,
+    /// What it holds, as far as it was counted.
+    account: account::Entry,
 }
 
 impl Consumer {
@@ -43,7 +41,7 @@ impl Consumer {
         }
     }
 
-    /// Looks at what the flows hold that had events since the last time. If all together hold too
+    /// Counts what the flows hold that grew since the last time. If all together hold too
     /// much, those that hold most are shed.
     #[cold]
     fn settle_account(&mut self) {
@@ -55,8 +53,7 @@ impl Consumer {
         while let Some(slot) = account.next_touched() {
             if let Some(Some(entry)) = flows.get_mut(slot as usize) {
                 let held = entry.flow_state.held();
-                account.change(std::mem::replace(&mut entry.held, held), held);
-                entry.touched = false;
+                account.change(entry.account.counted(held), held);
             }
         }
         if !account.is_exceeded() {
@@ -65,7 +62,7 @@ impl Consumer {
         let mut largest: Vec<(usize, usize)> = flows
             .iter()
             .enumerate()
-            .filter_map(|(slot, entry)| Some((entry.as_ref()?.held, slot)))
+            .filter_map(|(slot, entry)| Some((entry.as_ref()?.account.held, slot)))
             .filter(|(held, _)| *held > 0)
             .collect();
         largest.sort_unstable();
@@ -75,7 +72,7 @@ impl Consumer {
             if let Some(Some(entry)) = flows.get_mut(slot) {
                 selector.shed(&entry.flow, &mut entry.flow_state);
                 let held = entry.flow_state.held();
-                account.change(std::mem::replace(&mut entry.held, held), held);
+                account.change(entry.account.counted(held), held);
             }
         }
     }
@@ -99,10 +96,10 @@ impl Consumer {
                 let before = entry.replace(FlowEntry {
                     flow: *flow,
                     flow_state: FlowState::default(),
-                    held: 0,
-                    touched: false,
+                    account: account::Entry::default(),
                 });
-                self.account.change(before.map_or(0, |entry| entry.held), 0);
+                self.account
+                    .change(before.map_or(0, |entry| entry.account.held), 0);
             }
             None => {}
         }
@@ -129,9 +126,12 @@ impl Consumer {
             self.selector
                 .event(&entry.flow, &mut entry.flow_state, event);
             if matches!(event, StreamEvent::Closed { .. }) {
-                self.account.change(entry.held, 0);
+                self.account.change(entry.account.held, 0);
                 *place = None;
-            } else if self.account.touch(&mut entry.touched, slot) {
+            } else if self
+                .account
+                .receive(&mut entry.account, event.bytes().len(), slot)
+            {
                 self.settle_account();
             }
         }
@@ -192,9 +192,12 @@ impl StreamSink for Consumer {
             }
             self.selector.event(flow, &mut entry.flow_state, event);
             if let StreamEvent::Closed { .. } = event {
-                self.account.change(entry.held, 0);
+                self.account.change(entry.account.held, 0);
                 *place = None;
-            } else if self.account.touch(&mut entry.touched, flow.slot) {
+            } else if self
+                .account
+                .receive(&mut entry.account, event.bytes().len(), flow.slot)
+            {
                 self.settle_account();
             }
         } else {

@@ -232,8 +232,7 @@ impl Dissector for Dns {
     fn held(&self) -> usize {
         let questions = self.open.iter().map(|query| query.question.capacity());
         let open = self.open.capacity().saturating_mul(size_of::<OpenQuery>());
-        let own = size_of::<Self>().saturating_add(open);
-        questions.fold(own, usize::saturating_add)
+        questions.fold(open, usize::saturating_add)
     }
 }
 

@@ -310,8 +310,7 @@ impl Dissector for Http1 {
             .to_server
             .held()
             .saturating_add(bodies.to_client.held());
-        let own = size_of::<Self>().saturating_add(self.pairing.held());
-        own.saturating_add(bodies)
+        self.pairing.held().saturating_add(bodies)
     }
 }
 
