@@ -482,7 +482,9 @@ fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
     assert_eq!(decoders.held(), 0);
     // Without a preface, frames are recognised by the segments that they begin.
     let joined = record.frames && !preface;
-    let inexact = record.inexact || joined || (open && record.brotli);
+    // What cannot be frames is raw, as the segments cut it.
+    let broken = preface && record.bursts;
+    let inexact = record.inexact || joined || broken || (open && record.brotli);
     // Each message by itself: the first bytes of a body may be told late, as few as they are.
     let mut lines = record.lines;
     lines.sort_by_key(|line| line.split(' ').next().unwrap_or_default().to_owned());
@@ -504,6 +506,8 @@ struct Record {
     brotli: bool,
     /// There were frames of HTTP/2.
     frames: bool,
+    /// There were raw bursts.
+    bursts: bool,
 }
 
 impl Record {
@@ -515,6 +519,7 @@ impl Record {
         match what {
             MessageEvent::Start(begin) => {
                 self.frames |= id.number > 0 || begin.kind.name.starts_with("http2.");
+                self.bursts |= begin.kind.name == "tcp.burst";
                 // Whether an answer to nothing has a body, the segments tell.
                 let unasked = begin.kind.side == Role::Response && begin.exchange.is_none();
                 self.inexact |= unasked && id.number == 0;
