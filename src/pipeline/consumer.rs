@@ -31,6 +31,14 @@ struct FlowEntry {
     account: account::Entry,
 }
 
+impl FlowEntry {
+    /// Counts what the flow holds.
+    fn count(&mut self, account: &mut Account) {
+        let held = self.flow_state.held();
+        account.change(self.account.counted(held), held);
+    }
+}
+
 impl Consumer {
     /// A consumer whose flows hold `memory` bytes at most.
     pub(super) fn new(selector: Selector, memory: usize) -> Self {
@@ -52,8 +60,7 @@ impl Consumer {
         } = self;
         while let Some(slot) = account.next_touched() {
             if let Some(Some(entry)) = flows.get_mut(slot as usize) {
-                let held = entry.flow_state.held();
-                account.change(entry.account.counted(held), held);
+                entry.count(account);
             }
         }
         if !account.is_exceeded() {
@@ -71,8 +78,7 @@ impl Consumer {
         {
             if let Some(Some(entry)) = flows.get_mut(slot) {
                 selector.shed(&entry.flow, &mut entry.flow_state);
-                let held = entry.flow_state.held();
-                account.change(entry.account.counted(held), held);
+                entry.count(account);
             }
         }
     }

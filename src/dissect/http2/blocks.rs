@@ -20,7 +20,7 @@ const BLOCK: usize = 64 << 10;
 pub(super) enum What {
     /// The head of a message, or its trailer.
     Head {
-        /// There is nothing behind it.
+        /// Nothing follows it.
         ends: bool,
     },
     /// A request that the server makes in the client's place.
@@ -191,7 +191,7 @@ impl Http2 {
         }
     }
 
-    /// Fields behind a body.
+    /// Fields after a body.
     fn trailer(
         &mut self,
         (dir, stream): (Direction, u32),
@@ -278,7 +278,7 @@ impl Http2 {
         );
     }
 
-    /// Tells the beginning of a message, whose head is written, or all of it.
+    /// Emits the start of a message, whose head is written, or all of it.
     fn message(
         &mut self,
         (dir, number): (Direction, u32),

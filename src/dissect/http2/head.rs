@@ -50,13 +50,13 @@ struct Pseudo<'b> {
 impl<'b> Pseudo<'b> {
     fn of(block: &'b Block) -> Self {
         let mut pseudo = Self::default();
-        let mut behind = false;
+        let mut late = false;
         for (name, value, known) in block.fields() {
             let (Known::Value(_, why) | Known::Nothing(_, why)) = known else {
                 if name.first() == Some(&b':') {
-                    pseudo.note(name, value, behind);
+                    pseudo.note(name, value, late);
                 } else {
-                    behind = true;
+                    late = true;
                 }
                 continue;
             };
@@ -65,8 +65,8 @@ impl<'b> Pseudo<'b> {
         pseudo
     }
 
-    /// Takes a field. `behind`: another field is in front of it.
-    fn note(&mut self, name: &[u8], value: &'b [u8], behind: bool) {
+    /// Takes a field. `late`: a field that is no pseudo-field came before it.
+    fn note(&mut self, name: &[u8], value: &'b [u8], late: bool) {
         let field = match name {
             b":method" => &mut self.method,
             b":scheme" => &mut self.scheme,
@@ -84,7 +84,7 @@ impl<'b> Pseudo<'b> {
             return;
         }
         *field = Some(value);
-        if behind {
+        if late {
             self.odd = Some("a pseudo-header behind a header");
         }
     }
@@ -133,7 +133,7 @@ pub(super) fn sort(block: &Block) -> Sort {
 /// The text of a head. It is made once and written again for each.
 #[derive(Default, Debug)]
 pub(super) struct Head {
-    /// Start line and fields, with the empty line behind them.
+    /// Start line and fields, with the empty line after them.
     pub(super) text: Vec<u8>,
     /// In a few words.
     pub(super) title: Vec<u8>,

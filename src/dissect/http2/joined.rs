@@ -1,5 +1,5 @@
 //! How a connection is recognised, also one that was *joined* in the middle, and where its frames
-//! begin again behind a hole. Pure functions of bytes.
+//! begin again after a gap. Pure functions of bytes.
 
 use super::super::ProbeResult;
 use super::frames::{HEADER, Header, PREFACE, Type, flag};

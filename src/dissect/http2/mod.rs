@@ -2,11 +2,11 @@
 //! its own, as messages of HTTP.
 //!
 //! A direction is a row of frames. Blocks of fields become heads as a person would write them
-//! (`head`), the bytes of DATA frames are told where they lie, and responses are paired with their
-//! requests by the number of their stream. All other frames frame text: they are counted.
+//! (`head`), the bytes of DATA frames are emitted where they lie, and responses are paired with
+//! their requests by the number of their stream. All other frames frame text: they are counted.
 //!
-//! It is lenient: a frame that breaks the rules is passed over, and the next one read. Behind a
-//! hole frames are read again from the first segment on that begins with one (`joined`).
+//! It is lenient: a frame that breaks the rules is passed over, and the next one read. After a
+//! gap frames are read again from the first segment on that begins with one (`joined`).
 
 mod blocks;
 mod describe;
@@ -315,7 +315,7 @@ impl Http2 {
         Progress::need(whole, HEADER)
     }
 
-    /// A DATA frame: its bytes are told as they come.
+    /// A DATA frame: its bytes are emitted as they come.
     fn data_frame(&mut self, input: &Input<'_>, header: &Header, out: &mut Output<'_>) -> Progress {
         let dir = input.dir;
         let (mut before, mut len, mut padding) = (HEADER, header.len, 0);
@@ -378,9 +378,7 @@ impl Http2 {
         let Some(stream) = self.streams.get(number) else {
             // After a whole response it is worth a word only if something went wrong.
             if code != 0 {
-                let exchange = out.next_exchange();
-                let text = describe::reset(number, code);
-                single(dir, (RESET, exchange), (&text, b""), first, out);
+                reset((dir, number), code, None, first, out);
             }
             return;
         };
@@ -389,18 +387,16 @@ impl Http2 {
             .map(|half| (half, stream.halves.of(half).open));
         // RFC 9113 section 8.1: after a whole response it only means that the rest of the request
         // is not needed.
-        let reset = (code != 0 || !answered).then(|| error(code));
+        let mark = (code != 0 || !answered).then(|| error(code));
         let mut responds = answered;
         for (half, open) in halves {
             responds |= matches!(open, Some(Open::Response | Open::Data));
             if open.is_some() {
-                self.end_message(half, number, false, reset, out);
+                self.end_message(half, number, false, mark, out);
             }
         }
         if !responds {
-            let exchange = exchange.unwrap_or_else(|| out.next_exchange());
-            let text = describe::reset(number, code);
-            single(dir, (RESET, exchange), (&text, b""), first, out);
+            reset((dir, number), code, exchange, first, out);
         }
         self.streams.remove(number);
     }
@@ -451,7 +447,7 @@ impl Http2 {
         }
     }
 
-    /// Forgets the oldest stream if there is no room for another one.
+    /// Forgets the oldest stream if there are too many for another one.
     fn make_room(&mut self, stream: u32, out: &mut Output<'_>) {
         let Some(oldest) = self.streams.surplus(stream) else {
             return;
@@ -477,14 +473,28 @@ fn odd(out: &mut Output<'_>) {
     out.stats.odd = out.stats.odd.saturating_add(1);
 }
 
-/// Tells that a side ends the connection.
+/// Emits that a side ends the connection.
 fn goaway(dir: Direction, said: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
     let text = describe::goaway(said);
     let exchange = out.next_exchange();
     single(dir, (GOAWAY, exchange), (&text, said.debug), first, out);
 }
 
-/// Tells a message that is no request and no response.
+/// Emits that a side ends a stream on which no message is open. `exchange` is that of the stream's
+/// request, if that was captured.
+fn reset(
+    (dir, stream): (Direction, u32),
+    code: u32,
+    exchange: Option<u64>,
+    first: &PacketInfo,
+    out: &mut Output<'_>,
+) {
+    let exchange = exchange.unwrap_or_else(|| out.next_exchange());
+    let text = describe::reset(stream, code);
+    single(dir, (RESET, exchange), (&text, b""), first, out);
+}
+
+/// Emits a message that is no request and no response.
 fn single(
     dir: Direction,
     (kind, exchange): (Kind, u64),

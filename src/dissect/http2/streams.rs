@@ -61,7 +61,7 @@ impl Streams {
         self.open.entry(number).or_default()
     }
 
-    /// Which one is to be forgotten in front of a new one with this number, if there are too many.
+    /// Which one is to be forgotten before a new one with this number, if there are too many.
     pub(super) fn surplus(&self, number: u32) -> Option<u32> {
         if self.open.len() < STREAMS || self.open.contains_key(&number) {
             return None;

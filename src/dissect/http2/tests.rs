@@ -365,7 +365,7 @@ fn coded_bodies_are_decoded() {
     }
 }
 
-/// Entries that a header refers to, which come with the response in front of it.
+/// Entries that a header refers to, which come with the response before it.
 fn indexed(stream: u32) -> [Vec<u8>; 2] {
     let put = [unhex("88 40"), b"\x01k\x01v".to_vec()].concat();
     [

@@ -210,7 +210,7 @@ mod tests {
     fn rules_of_the_code_are_looked_after() {
         let table: &[(&[u8], &str, bool)] = &[
             (b"", "", true),
-            // `0` is 00000: three ones behind it, or something else.
+            // `0` is 00000: three ones after it, or something else.
             (&[0b0000_0111], "0", true),
             (&[0b0000_0110], "0", false),
             (&[0b0000_0000], "0", false),

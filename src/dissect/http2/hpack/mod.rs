@@ -80,15 +80,15 @@ pub(super) struct Block {
 /// What is wrong with a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Flaw {
-    /// It ends in a field, or a number in it is too large: what comes behind is not known.
+    /// It ends in a field, or a number in it is too large: what follows is not known.
     Cut,
-    /// Its fields swell like a bomb: those that come behind are not kept.
+    /// Its fields swell like a bomb: those that follow are not kept.
     Bomb,
     /// A string breaks the rules of its coding: it is known as far as that.
     Coding,
     /// A reference to an entry that there is not.
     NoEntry,
-    /// The table's size changes behind a field.
+    /// The table's size changes after a field.
     LateSize,
 }
 
@@ -143,7 +143,7 @@ impl Block {
         start..self.text.len()
     }
 
-    /// The field is all there, in the text from `start` on: it is kept, if there is room.
+    /// The field is all there, in the text from `start` on: it is kept, if it fits.
     fn keep(&mut self, start: usize, field: Field) {
         let held = self.fields.len().saturating_mul(FIELD);
         if self.flaw == Some(Flaw::Bomb) || self.text.len().saturating_add(held) > FIELDS {

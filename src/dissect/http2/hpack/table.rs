@@ -72,7 +72,7 @@ pub(super) struct Table {
     size: usize,
     /// What the encoder may have.
     room: usize,
-    /// Why there may be entries behind those.
+    /// Why there may be entries after those.
     lacks: Option<Why>,
 }
 
@@ -106,7 +106,7 @@ impl Table {
         let size = entry.size();
         self.shrink(self.bound().saturating_sub(size));
         if size > self.bound() {
-            // RFC 7541 section 4.4: that empties the table. But if its room is not known, it may be
+            // RFC 7541 section 4.4: that empties the table. But if its size is not known, it may be
             // in there.
             if self.lacks.is_some() || self.room > KEPT {
                 self.forget(self.lacks.unwrap_or(Why::NotKept));
@@ -117,7 +117,7 @@ impl Table {
         self.entries.push_front(entry);
     }
 
-    /// The encoder has so much room from here on.
+    /// The size of the encoder's table from here on, in bytes.
     pub(super) fn resize(&mut self, room: usize) {
         self.room = room;
         if room == 0 {

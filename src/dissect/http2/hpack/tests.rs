@@ -150,7 +150,7 @@ fn responses_are_those_of_rfc_7541_c_5_and_c_6() {
 fn what_was_not_seen_is_not_known() {
     let mut decoder = Decoder::default();
     decoder.forget(Why::Before);
-    // An entry that is referred to, one whose name is, and both again behind a third.
+    // An entry that is referred to, one whose name is, and both again after a third.
     let (lines, flaw) = decode(&mut decoder, "82 be 7f00 0161 be bf 4001 6201 63 bf");
     assert_eq!(
         lines,
@@ -294,7 +294,7 @@ fn made() -> impl Strategy<Value = Made> {
     ]
 }
 
-/// Blocks, each with a change of the table's size in front of it, or none.
+/// Blocks, each with a change of the table's size before it, or none.
 fn blocks() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let block = (
         prop::option::weighted(0.2, any::<u16>()),
@@ -345,7 +345,7 @@ proptest! {
         }
     }
 
-    /// Whoever joins behind any of the blocks, or misses some, reads the same or nothing.
+    /// Whoever joins after any of the blocks, or misses some, reads the same or nothing.
     #[test]
     fn no_value_is_ever_wrong(blocks in blocks(), missed in vec(any::<bool>(), 12)) {
         let mut decoder = Decoder::default();
