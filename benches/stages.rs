@@ -267,6 +267,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: exchanges.kind,

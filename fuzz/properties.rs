@@ -151,6 +151,7 @@ pub fn defragment(data: &[u8]) {
             ts: Timestamp::from_nanos(number.cast_signed() * i64::from(how) * 10_000_000),
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: ip(17, Some(fragment)),
             ip_header: &[],
@@ -212,7 +213,7 @@ pub fn reassemble(data: &[u8]) {
             context,
             after,
             ..
-        } => assert!(context + after < bytes.len()),
+        } => assert!(context < bytes.len() && after < bytes.len()),
         _ => {}
     };
     let (mut number, mut now) = (0, 0);
@@ -260,6 +261,7 @@ pub fn reassemble(data: &[u8]) {
             ts: Timestamp::from_nanos(now),
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: ip(6, None),
             ip_header: &[],

@@ -94,9 +94,15 @@ fn release_in_causal_order(
     let mut packet = packet;
     loop {
         ctx.dir = dir;
-        one.review(packet, bidirectional, other.reached(), ctx);
+        let needs = (other.reached(), other.waits_for_more(one.reached()));
+        if one.review(packet, bidirectional, needs, ctx) {
+            other.forgo(one.reached());
+        }
         ctx.dir = dir.reverse();
-        other.review(packet, bidirectional, one.reached(), ctx);
+        let needs = (one.reached(), one.waits_for_more(other.reached()));
+        if other.review(packet, bidirectional, needs, ctx) {
+            one.forgo(other.reached());
+        }
         let mut moved = other.advance(one.reached(), ctx);
         ctx.dir = dir;
         moved |= one.advance(other.reached(), ctx);

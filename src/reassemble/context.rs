@@ -3,7 +3,7 @@
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::packet::{Packet, Tcp, TcpFlags, Transport};
+use crate::packet::{Packet, Tcp, TcpFlags, TcpOptions, Transport};
 use crate::policy::{Checksum, Policy};
 use crate::stats::ReassemblyStats;
 use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
@@ -17,8 +17,10 @@ pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) tcp: &'a Tcp,
     pub(super) sender: Sender,
-    /// Its checksum was looked at and is wrong, and that of its direction's first segment was
-    /// right.
+    pub(super) options: TcpOptions,
+    /// Its receiver drops it, as far as can be told: its checksum was looked at and is wrong, and
+    /// that of its direction's first segment was right; or its
+    /// [options](super::table::Entry::is_refused) say so.
     pub(super) damaged: bool,
 }
 
@@ -77,6 +79,31 @@ impl SegmentContext<'_> {
     /// Say bytes that have no place in the stream.
     pub(super) fn aside(&mut self, why: OutOfStreamReason, offset: u64, bytes: &[u8]) {
         self.aside_in_context(why, offset, bytes, 0, 0);
+    }
+
+    /// Say another reading of the stream, in which only what ends behind the first `context` bytes
+    /// and begins before the last `after` ones is new.
+    pub(super) fn seam(
+        &mut self,
+        why: OutOfStreamReason,
+        offset: u64,
+        bytes: &[u8],
+        context: usize,
+        after: usize,
+    ) {
+        if context == 0 || after >= bytes.len() || context >= bytes.len() {
+            return;
+        }
+        self.stats.asides += 1;
+        (self.say)(&StreamEvent::OutOfStream {
+            dir: self.dir,
+            offset,
+            bytes,
+            context,
+            after,
+            why,
+            by: self.by,
+        });
     }
 
     /// Say bytes that have no place in the stream, with `context` bytes of it in front and `after`

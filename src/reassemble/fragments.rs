@@ -11,7 +11,7 @@ use foldhash::quality::RandomState;
 
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
-use crate::packet::{Ip, Packet, Transport};
+use crate::packet::{Ip, Packet, Transport, Tunnel};
 use crate::policy::Overlap;
 use crate::stats::ReassemblyStats;
 use crate::stream::PacketInfo;
@@ -19,6 +19,10 @@ use crate::stream::PacketInfo;
 use super::queue::{Facts, Queue};
 
 /// What became of a fragment.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is looked at where it is returned, and never kept"
+)]
 pub enum Defragmented<'a> {
     /// Others are missing.
     Waiting,
@@ -46,6 +50,8 @@ pub struct Defragmenter {
     /// In the order of their first fragments.
     order: VecDeque<(Timestamp, Key, u64)>,
     bytes: usize,
+    /// A header checksum was right, so that a wrong one means something.
+    valid_checksum_seen: bool,
     serial: u64,
     whole: Vec<u8>,
     frames: Vec<u64>,
@@ -56,6 +62,8 @@ pub struct Defragmenter {
 struct Key {
     src: IpAddr,
     dst: IpAddr,
+    /// Of IPv4 (RFC 791 section 3.2); 0 for IPv6, where that of the first fragment alone counts
+    /// (RFC 8200 section 4.5).
     protocol: u8,
     id: u32,
     path: u32,
@@ -66,7 +74,10 @@ impl Key {
         Some(Self {
             src: packet.ip.src,
             dst: packet.ip.dst,
-            protocol: packet.ip.protocol,
+            protocol: match packet.ip.src {
+                IpAddr::V4(_) => packet.ip.protocol,
+                IpAddr::V6(_) => 0,
+            },
             id: packet.ip.fragment?.id,
             path: packet.path,
         })
@@ -82,10 +93,32 @@ struct Datagram {
     queue: Queue,
     /// Where it ends, once the last fragment was seen.
     end: Option<u64>,
+    /// The checksum of that fragment's header is wrong.
+    end_is_weak: bool,
     ip: Ip,
     path: u32,
+    tunnel: Option<Tunnel>,
     frames: Vec<u64>,
     pieces: usize,
+}
+
+impl Datagram {
+    /// Of which this is the first fragment that came.
+    fn new(serial: u64, packet: &Packet<'_>) -> Self {
+        Self {
+            serial,
+            ignored: false,
+            headed: false,
+            queue: Queue::default(),
+            end: None,
+            end_is_weak: false,
+            ip: packet.ip,
+            path: packet.path,
+            tunnel: packet.tunnel,
+            frames: Vec::new(),
+            pieces: 0,
+        }
+    }
 }
 
 /// The most an IP datagram can carry.
@@ -102,6 +135,7 @@ impl Defragmenter {
             open: HashMap::default(),
             order: VecDeque::new(),
             bytes: 0,
+            valid_checksum_seen: false,
             serial: 0,
             whole: Vec::new(),
             frames: Vec::new(),
@@ -142,25 +176,24 @@ impl Defragmenter {
             };
             self.give_up(&oldest, serial, packet.ts, lost);
         }
+        let weak = packet.has_wrong_header_sum();
+        self.valid_checksum_seen |= !weak && !packet.ip_header.is_empty();
+        if weak && self.valid_checksum_seen {
+            // Every receiver drops it.
+            self.stats.fragment_conflicts += 1;
+            return Defragmented::Apart;
+        }
         let serial = self.serial;
         let datagram = self.open.entry(key).or_insert_with(|| {
             self.serial += 1;
             self.order.push_back((packet.ts, key, serial));
-            let (queue, ip, path) = (Queue::default(), packet.ip, packet.path);
-            Datagram {
-                serial,
-                ignored: false,
-                headed: false,
-                queue,
-                end: None,
-                ip,
-                path,
-                frames: Vec::new(),
-                pieces: 0,
-            }
+            Datagram::new(serial, packet)
         });
         if datagram.ignored {
             return Defragmented::Waiting;
+        }
+        if datagram.end_is_weak && !weak {
+            (datagram.end, datagram.end_is_weak) = (None, false);
         }
         datagram.headed |= offset == 0;
         datagram.pieces += 1;
@@ -179,6 +212,7 @@ impl Defragmenter {
         };
         let known = Facts {
             by,
+            weak,
             ..Facts::default()
         };
         let losers = (!beyond).then(|| {
@@ -193,12 +227,13 @@ impl Defragmenter {
         self.bytes += datagram.queue.size() - before;
         datagram.frames.push(packet.frame);
         if !fragment.more {
-            datagram.end = Some(end);
+            (datagram.end, datagram.end_is_weak) = (Some(end), weak);
         }
         if offset == 0 {
             datagram.ip = packet.ip;
         }
-        if !datagram.end.is_some_and(|end| datagram.queue.covers(end)) {
+        let doubted = self.valid_checksum_seen && datagram.queue.has_weak();
+        if doubted || !datagram.end.is_some_and(|end| datagram.queue.covers(end)) {
             return Defragmented::Waiting;
         }
         let Some(mut datagram) = self.open.remove(&key) else {
@@ -211,7 +246,11 @@ impl Defragmenter {
             self.whole.extend_from_slice(&piece.bytes);
         }
         self.frames = datagram.frames;
-        let first = facts(datagram.ip, datagram.path, packet.frame, packet.ts);
+        let first = Packet {
+            tunnels: u8::from(datagram.tunnel.is_some()),
+            tunnel: datagram.tunnel,
+            ..facts(datagram.ip, datagram.path, packet.frame, packet.ts)
+        };
         Defragmented::Whole {
             first,
             bytes: &self.whole,
@@ -286,6 +325,8 @@ impl Defragmenter {
                 piece.facts.by.ts.max(now),
             );
             lost(&Packet {
+                tunnels: u8::from(datagram.tunnel.is_some()),
+                tunnel: datagram.tunnel,
                 ip_payload: &piece.bytes,
                 payload: &piece.bytes,
                 ..facts
@@ -300,6 +341,7 @@ fn facts(ip: Ip, path: u32, frame: u64, ts: Timestamp) -> Packet<'static> {
         ts,
         path,
         tunnels: 0,
+        tunnel: None,
         doubtful: false,
         ip,
         ip_header: &[],

@@ -10,6 +10,7 @@ mod arrive;
 mod deliver;
 mod end;
 mod gaps;
+mod other;
 mod retransmission;
 mod start;
 
@@ -58,8 +59,14 @@ pub(super) struct HalfStream {
     midstream: bool,
     /// A checksum of it was looked at and is right, so that a wrong one means something.
     valid_checksum_seen: bool,
+    /// Its first segment is signed, so that all are.
+    signed: bool,
     /// [`StreamEvent::End`] was said.
     ended: bool,
+    /// Segments in a row that seem to be too old.
+    stale: u8,
+    /// The latest timestamp of what came in order; 0 for none.
+    stamp: u32,
     /// The last delivered bytes.
     tail: Retained,
     /// What only a direction in trouble needs.
@@ -87,6 +94,12 @@ struct SlowState {
     far: Option<gaps::Far>,
     /// When it sent a RST that is not proven to be real.
     reset: Option<Timestamp>,
+    /// The highest offset that a segment of it has shown to be sent, while more is acknowledged.
+    shown: u64,
+    /// What is read by who takes other bytes than were delivered.
+    other: Option<other::Other>,
+    /// Where urgent bytes stand that were not delivered yet.
+    urgent: Vec<u64>,
     /// Contradicting copies that were said, and their bytes.
     conflicts: u32,
     conflict_bytes: usize,
@@ -102,6 +115,8 @@ impl SlowState {
             && self.reset.is_none()
             && self.refused.is_empty()
             && self.candidates.is_empty()
+            && self.other.is_none()
+            && self.urgent.is_empty()
     }
 }
 
@@ -140,6 +155,9 @@ impl Acked {
     }
 }
 
+/// So many segments in a row that seem to be too old are not: it is the first of them that was
+/// false.
+const STALE: u8 = 8;
 /// Farther away than this, bytes do not belong to the stream: half of what 32 bits can tell.
 const WINDOW: i64 = 1 << 30;
 /// Offset of the first byte of a stream that was joined in the middle. Bytes in front of it are
@@ -284,15 +302,97 @@ impl HalfStream {
         }
     }
 
+    /// Whether a segment of it is dropped for its options.
+    #[inline]
+    pub(super) fn refuses(&self, segment: &Segment<'_>, signed: bool) -> bool {
+        if !self.started || segment.has(TcpFlags::RST) && !segment.options.signed {
+            return false;
+        }
+        let stale = segment.options.stamp.is_some_and(|stamp| {
+            // One tick back is taken (Linux).
+            self.stamp != 0 && stamp.wrapping_sub(self.stamp).cast_signed() < -1
+        });
+        (segment.options.signed != signed || stale) && self.stale < STALE
+    }
+
     /// Note what a segment says of its sender.
     pub(super) fn heard(&mut self, segment: &Segment<'_>) {
         self.window = segment.tcp.window;
+        if let Some(stamp) = segment.options.stamp
+            && (stamp.wrapping_sub(self.stamp).cast_signed() > 0
+                || self.stamp == 0
+                || self.stale > 0)
+            && self
+                .place(segment.tcp.seq)
+                .is_none_or(|place| place <= self.next.cast_signed())
+        {
+            (self.stamp, self.stale) = (stamp, 0);
+        }
+        if self.stale > 0 {
+            (self.signed, self.stale) = (segment.options.signed, 0);
+        }
         if segment.has(TcpFlags::ACK) {
             self.said = segment.tcp.ack;
         }
         if segment.has(TcpFlags::SYN) {
             // Without the option there is no shift.
             self.scale = Some(segment.tcp.window_scale.unwrap_or(0));
+        }
+    }
+
+    /// A segment of it is dropped, as it seems.
+    pub(super) fn note_refused(&mut self) {
+        self.stale = self.stale.saturating_add(1);
+    }
+
+    /// Whether its first segment is signed.
+    pub(super) fn is_signed(&self) -> bool {
+        self.signed
+    }
+
+    /// Note how far a segment shows that its sender has come: who acknowledges more may be wrong.
+    pub(super) fn note_shown(&mut self, segment: &Segment<'_>) {
+        let Some(Ok(place)) = self.place(segment.first()).map(u64::try_from) else {
+            return;
+        };
+        let (claimed, len) = (
+            self.acked_bytes() > self.next,
+            segment.payload().len() as u64,
+        );
+        if claimed && let Some(trouble) = &mut self.trouble {
+            trouble.shown = trouble.shown.max(place.saturating_add(len + segment.cut()));
+        }
+    }
+
+    /// Forget an acknowledgement of more than its sender has shown since to have sent.
+    pub(super) fn dismiss_false(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
+        let next = self.next;
+        let is_false = self.acked_bytes() > next
+            && self.trouble.as_ref().is_some_and(|trouble| {
+                trouble.queue.len() == 0 && trouble.shown == next && next > 0
+            });
+        if is_false {
+            self.acked = next;
+            ctx.stats.acks_ignored += 1;
+            let trouble = self.trouble();
+            (trouble.hole, trouble.shown) = (None, 0);
+        }
+        is_false
+    }
+
+    /// Whether it has bytes that wait for the peer to come farther than `reached`.
+    pub(super) fn waits_for_more(&self, reached: u64) -> bool {
+        let needs = self
+            .trouble
+            .as_ref()
+            .and_then(|trouble| trouble.queue.needs());
+        needs.is_some_and(|needs| needs > reached)
+    }
+
+    /// Nothing of it waits for the peer to come farther than `reached`.
+    pub(super) fn forgo(&mut self, reached: u64) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.queue.forgo(reached);
         }
     }
 
@@ -323,10 +423,13 @@ impl HalfStream {
             return self.far(segment, distance, ctx);
         }
         let len = payload.len() as u64;
-        // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).
+        // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4). As
+        // long as that byte is not acknowledged, it may be the one that the receiver takes.
         if len == 1 && distance == -1 && !segment.has(TcpFlags::FIN) {
             ctx.stats.keep_alives += 1;
-            return;
+            if self.acked >= self.next || self.tail().last() == payload.first() {
+                return;
+            }
         }
         let mut bytes = payload;
         if start < 0 {

@@ -176,6 +176,10 @@ impl Reassembler {
             opened: by.frame,
             ..Flow::new(self.last_id, packet.ip.protocol, ends.0, ends.1)
         };
+        let mut flow = flow;
+        if packet.tunnels > 0 {
+            flow.note_tunnel(sender.direction(client), packet);
+        }
         debug_assert_eq!(
             Key::of_flow(&flow).1,
             client,
@@ -249,6 +253,7 @@ impl Entry {
         let client_sends = !segment.has(TcpFlags::ACK);
         if client_sends != (self.direction(segment.sender) == Direction::ToServer) {
             self.swap_ends();
+            self.flow.tunnels.swap(0, 1);
             self.halves.both().swap(0, 1);
         }
     }

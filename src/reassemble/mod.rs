@@ -180,6 +180,7 @@ impl Reassembler {
                 packet,
                 tcp,
                 sender,
+                options: packet.options(),
                 damaged: false,
             };
             self.push_segment(&key, segment, by, block, &mut deliver)
@@ -210,11 +211,11 @@ impl Reassembler {
             return;
         };
         let dir = entry.direction(segment.sender);
+        if segment.packet.tunnels > 0 {
+            entry.flow.note_tunnel(dir, segment.packet);
+        }
         let payload = segment.payload();
-        // Summed while nothing hangs on it, it may turn out to be one that the receiver drops.
-        let damaged = !payload.is_empty()
-            && self.shared.watch.wants(payload.len())
-            && entry.is_spoilt(segment, dir, self.shared.policy);
+        let damaged = entry.is_dropped(segment, dir, &mut self.shared);
         if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.accept_predicted(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
@@ -223,24 +224,29 @@ impl Reassembler {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
-        let segment = &Segment {
+        // Without bytes it is summed when it acknowledges what was not seen.
+        let damaged = damaged
+            || payload.is_empty()
+                && entry.acks_unseen(segment, dir)
+                && entry.is_spoilt(segment, dir, self.shared.policy);
+        let mut segment = Segment {
             damaged,
             ..*segment
         };
         // What brings no bytes, and lets none go that wait, has nothing to be compared with those
         // that were delivered.
-        if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
+        if !(payload.is_empty() && entry.halves.are_untroubled()) {
             self.settle(block);
         }
         let Some(entry) = self.table.get(slot) else {
             return;
         };
         if segment.has(TcpFlags::SYN) {
-            entry.learn_roles(segment);
+            entry.learn_roles(&segment);
         }
         let dir = entry.direction(segment.sender);
         if entry.flow.handshake.done.is_none() {
-            entry.time_handshake(segment, dir, by);
+            entry.time_handshake(&segment, dir, by);
         }
         let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST) && !damaged;
         let stalled = u32::from(announces && segment.tcp.window == 0);
@@ -270,24 +276,30 @@ impl Reassembler {
         }
         let mut ctx = self.shared.ctx(dir, by, &mut say);
         let (own, peer) = sides(halves.both(), dir);
-        let is_acceptable = is_acceptable(own, segment, &mut ctx);
+        let is_acceptable = is_acceptable(own, &segment, &mut ctx);
         if is_acceptable {
             // What the peer said comes first: this segment may answer it.
             let mut needs = 0;
-            if !damaged {
-                own.heard(segment);
-                own.note_number(segment);
+            if damaged {
+                own.note_refused();
+            } else {
+                own.heard(&segment);
+                own.note_number(&segment);
+                own.note_shown(&segment);
             }
             if segment.has(TcpFlags::ACK) && !damaged {
                 (ctx.dir, ctx.reach) = (dir.reverse(), own.window().saturating_add(REACH));
                 if segment.has(TcpFlags::SYN) {
                     peer.begins_at(segment.tcp.ack);
                 }
-                needs = peer.acknowledged(segment.tcp.ack, &mut ctx);
+                // RFC 9293 section 3.10.7.4: what acknowledges something not yet sent is dropped.
+                let believed;
+                (needs, believed) = peer.acknowledged(segment.tcp.ack, &mut ctx);
+                segment.damaged |= !believed;
                 ctx.dir = dir;
             }
             ctx.reach = peer.window().saturating_add(REACH);
-            if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
+            if !segment.payload().is_empty() && own.is_beyond(&segment) && own.unreset() {
                 ctx.stats.resets_ignored += 1;
                 stage = Stage::Open;
                 known = None;
@@ -296,7 +308,7 @@ impl Reassembler {
                 || segment.has(TcpFlags::SYN)
                 || segment.has(TcpFlags::FIN);
             if carries {
-                own.take(segment, needs, peer.reached(), &mut ctx);
+                own.take(&segment, needs, peer.reached(), &mut ctx);
             }
             if stage == Stage::Embryo
                 && (dir == Direction::ToClient
@@ -305,8 +317,8 @@ impl Reassembler {
                 stage = Stage::Open;
             }
         } else if segment.has(TcpFlags::RST) && !segment.has(TcpFlags::SYN) {
-            let believed = (!own.is_started() || own.is_next(segment.tcp.seq))
-                && !(own.has_sums() && ctx.is_damaged(segment));
+            let refused = segment.damaged || own.has_sums() && ctx.is_damaged(&segment);
+            let believed = !refused && (!own.is_started() || own.is_next(segment.tcp.seq));
             if believed && !own.is_ended() {
                 own.reset(&ctx);
                 known.get_or_insert(Reset { dir, by: *by });

@@ -210,6 +210,9 @@ impl Reassembler {
             let ports = (entry.flow.client.port, entry.flow.server.port);
             let responses = alone
                 && !entry.bidirectional
+                // Addresses and ports are no evidence where one of the two can choose all of them.
+                && packet.tunnels == 0
+                && !entry.flow.is_tunnelled()
                 && entry.direction(sender) == Direction::ToClient
                 && ports.0 >= 1024.max(ports.1)
                 && since <= ANSWER;

@@ -69,6 +69,50 @@ impl Entry {
             && peer.has_no_slow_state()
     }
 
+    /// Whether the receiver drops a segment, as far as that is looked at: summed while nothing
+    /// hangs on it, it may turn out to be one.
+    #[inline]
+    pub(super) fn is_dropped(
+        &self,
+        segment: &Segment<'_>,
+        dir: Direction,
+        shared: &mut Shared,
+    ) -> bool {
+        let payload = segment.payload();
+        self.is_refused(segment, dir)
+            || !payload.is_empty()
+                && shared.watch.wants(payload.len())
+                && self.is_spoilt(segment, dir, shared.policy)
+    }
+
+    /// Whether a segment's options say that its receiver drops it: it is signed (RFC 2385) and the
+    /// connection is not, or the other way round; or it is older than what came (RFC 7323 section
+    /// 5).
+    #[inline]
+    pub(super) fn is_refused(&self, segment: &Segment<'_>, dir: Direction) -> bool {
+        match self.halves.made().get(dir.index()) {
+            Some(half) => {
+                // The connection is signed when both ends do it.
+                let peer = self.halves.made().get(dir.reverse().index());
+                let peer = peer.is_none_or(|peer| !peer.is_started() || peer.is_signed());
+                half.refuses(segment, half.is_signed() && peer)
+            }
+            None => {
+                dir == Direction::ToServer
+                    && self
+                        .halves
+                        .begun()
+                        .is_some_and(|start| start.signed != segment.options.signed)
+            }
+        }
+    }
+
+    /// Whether a segment acknowledges more than was delivered of the other direction.
+    pub(super) fn acks_unseen(&self, segment: &Segment<'_>, dir: Direction) -> bool {
+        let peer = self.halves.made().get(dir.reverse().index());
+        peer.is_some_and(|peer| !peer.has_sent(segment.tcp.ack))
+    }
+
     /// Whether a segment's checksum is wrong, and that says something.
     pub(super) fn is_spoilt(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
         policy.checksum == Checksum::Auto

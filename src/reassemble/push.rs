@@ -148,6 +148,9 @@ impl Reassembler {
         entry.pending = Some(mark(packet));
         let dir = entry.direction(sender);
         entry.bidirectional |= dir == Direction::ToClient;
+        if packet.tunnels > 0 {
+            entry.flow.note_tunnel(dir, packet);
+        }
         let cut = u64::from(packet.cut);
         let event = match packet.payload {
             [] => StreamEvent::NoPayload { dir, by },

@@ -58,6 +58,18 @@ impl Queue {
         self.pieces.values().next().map(|piece| piece.facts.needs)
     }
 
+    /// Whether any piece has a wrong checksum.
+    pub(super) fn has_weak(&self) -> bool {
+        self.pieces.values().any(|piece| piece.facts.weak)
+    }
+
+    /// The peer will not come farther than `reached`: nothing waits for more than that.
+    pub(super) fn forgo(&mut self, reached: u64) {
+        for piece in self.pieces.values_mut() {
+            piece.facts.needs = piece.facts.needs.min(reached);
+        }
+    }
+
     /// Whether the piece that is next at `offset` has a wrong checksum.
     pub(super) fn is_doubted(&self, offset: u64) -> bool {
         let first = self.pieces.first_key_value();
@@ -98,6 +110,8 @@ impl Queue {
             let wins = match (piece.facts.weak, facts.weak) {
                 (true, false) => true,
                 (false, true) => false,
+                // What the older one has seen nobody else has: its acknowledgement may be false.
+                _ if facts.needs < piece.facts.needs => true,
                 _ => match overlap {
                     Overlap::First => false,
                     Overlap::Last => true,

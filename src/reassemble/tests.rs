@@ -4,12 +4,14 @@
 //! offset 4; `C+4a8 BBBB` the same, acknowledging eight bytes of the server; `S a12` a bare
 //! acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a segment with flags, sequence
 //! and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
-//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent. Initial
+//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent, `!md5`
+//! signs it, `!ts7` gives it a timestamp. Initial
 //! sequence numbers are 1000 and 5000; `isn 4294967290` is another one for the client. Behind `via
 //! 10 20` the client's packets have path 10, the server's 20.
 
 mod charts;
 mod deferred;
+mod others;
 mod paths;
 pub(super) mod predicted;
 mod rules;
@@ -53,6 +55,8 @@ struct Player {
     paths: [u32; 2],
     /// The server's packets have the ports at the other addresses.
     turned: bool,
+    /// Other readings, over their seams.
+    seams: Vec<String>,
     /// Packets that were copies, and flows that were spoken of.
     copies: usize,
     flows: BTreeSet<u64>,
@@ -64,6 +68,8 @@ struct Extra {
     bad: bool,
     cut: u32,
     urgent: u16,
+    /// Bytes of options.
+    options: Vec<u8>,
 }
 
 impl Player {
@@ -78,6 +84,7 @@ impl Player {
             clients: Vec::new(),
             paths: [u32::from(form == Form::Vlan); 2],
             turned: false,
+            seams: Vec::new(),
             copies: 0,
             flows: BTreeSet::new(),
         }
@@ -165,6 +172,13 @@ impl Player {
         for word in rest {
             match word.strip_prefix('!') {
                 Some("bad") => extra.bad = true,
+                Some("md5") => {
+                    extra.options = [&[1, 1, 19, 18][..], &[7; 16]].concat();
+                }
+                Some(stamp) if stamp.starts_with("ts") => {
+                    let stamp = number(&stamp[2..]).to_be_bytes();
+                    extra.options = [&[1, 1, 8, 10][..], &stamp, &[0; 4]].concat();
+                }
                 Some(cut) if cut.starts_with("cut") => extra.cut = number(&cut[3..]),
                 Some(urgent) if urgent.starts_with("urg") => {
                     extra.urgent = urgent[3..].parse().unwrap();
@@ -232,8 +246,11 @@ impl Player {
         let mut bytes = vec![0; 20];
         bytes[4..8].copy_from_slice(&seq.to_be_bytes());
         bytes[8..12].copy_from_slice(&ack.to_be_bytes());
+        bytes[12] = ((20 + extra.options.len()) as u8 / 4) << 4;
         bytes[13] = flags.0;
         bytes[16..18].copy_from_slice(&(sum ^ u16::from(extra.bad) << 8).to_be_bytes());
+        bytes.extend(&extra.options);
+        let header = bytes.len();
         bytes.extend(payload);
         let tcp = Tcp {
             ports: Ports {
@@ -252,6 +269,7 @@ impl Player {
             ts: Timestamp::from_nanos(self.now),
             path: self.paths[dir.index()],
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: Ip {
                 src,
@@ -263,13 +281,24 @@ impl Player {
             ip_header: &[],
             transport: Transport::Tcp(tcp),
             ip_payload: &bytes,
-            payload: &bytes[20..],
+            payload: &bytes[header..],
             cut: extra.cut,
         };
         let (said, clients, flows) = (&mut self.said, &mut self.clients, &mut self.flows);
+        let seams = &mut self.seams;
         let used = self.reassembler.push_from(&[], &packet, |flow, event| {
             clients.push(flow.client.port);
             flows.insert(flow.id);
+            if let StreamEvent::OutOfStream {
+                bytes,
+                context,
+                after,
+                ..
+            } = *event
+                && context + after >= bytes.len()
+            {
+                seams.push(String::from_utf8_lossy(bytes).into_owned());
+            }
             tell(event, said);
         });
         self.copies += usize::from(!used);
@@ -310,6 +339,10 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
             after,
             ..
         } => {
+            if context + after >= bytes.len() {
+                // Of a seam nothing is its own.
+                return;
+            }
             let (front, own) = bytes.split_at(context);
             let front = String::from_utf8_lossy(front).into_owned();
             let front = if front.is_empty() {

@@ -3,8 +3,7 @@
 use crate::packet::TcpFlags;
 use crate::reassemble::context::{Segment, SegmentContext};
 use crate::reassemble::queue::Facts;
-use crate::reassemble::retained::CONTEXT;
-use crate::stream::{GapReason, OutOfStreamReason};
+use crate::stream::GapReason;
 
 use super::HalfStream;
 
@@ -23,6 +22,9 @@ impl HalfStream {
             return;
         }
         let end = offset.saturating_add(bytes.len() as u64);
+        if segment.has(TcpFlags::URG) && segment.tcp.urgent > 0 && !facts.weak {
+            self.expect_urgent(offset.saturating_add(u64::from(segment.tcp.urgent) - 1));
+        }
         if offset < self.next {
             self.again(offset, bytes, ctx);
             if end <= self.next {
@@ -46,32 +48,6 @@ impl HalfStream {
         } else {
             self.queue(at, fresh, facts, segment, ctx);
         }
-        if segment.has(TcpFlags::URG) {
-            self.without_urgent(segment, bytes, ctx);
-        }
-    }
-
-    /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what
-    /// it reads then is searched too.
-    fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], ctx: &mut SegmentContext<'_>) {
-        let last = usize::from(segment.tcp.urgent).wrapping_sub(1);
-        let Some((before, [_, after @ ..])) = bytes.split_at_checked(last) else {
-            return;
-        };
-        // The tail ends with this segment's bytes, when they were delivered.
-        let tail = self.tail();
-        let context = tail.strip_suffix(bytes).unwrap_or_default();
-        let context = context
-            .get(context.len().saturating_sub(CONTEXT)..)
-            .unwrap_or_default();
-        let variant = [context, before, after].concat();
-        let offset = self.told(self.next.saturating_sub(bytes.len() as u64));
-        // Only a match over the place of the byte is new.
-        let (context, after) = (
-            context.len() + before.len().saturating_sub(1),
-            after.len().saturating_sub(1),
-        );
-        ctx.aside_in_context(OutOfStreamReason::Urgent, offset, &variant, context, after);
     }
 
     fn queue(

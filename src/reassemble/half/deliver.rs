@@ -69,6 +69,11 @@ impl HalfStream {
             bytes,
             by,
         });
+        if let Some(trouble) = &self.trouble
+            && (trouble.other.is_some() || !trouble.urgent.is_empty())
+        {
+            self.read_otherwise(self.next.saturating_sub(bytes.len() as u64), bytes, ctx);
+        }
     }
 
     /// Delivered bytes that are not acknowledged.

@@ -37,6 +37,7 @@ impl HalfStream {
         {
             self.lose_until(fin, reason, ctx);
         }
+        self.dismiss_false(ctx);
         let acked = self.acked_bytes();
         if acked > self.next {
             self.lose_until(acked, reason, ctx);
@@ -135,7 +136,10 @@ impl HalfStream {
         if self.ended || self.fin.is_some() {
             return;
         }
-        if end < self.next || (self.valid_checksum_seen && ctx.is_damaged(segment)) {
+        if end < self.next
+            || segment.damaged
+            || (self.valid_checksum_seen && ctx.is_damaged(segment))
+        {
             ctx.stats.fins_ignored += 1;
             return;
         }

@@ -65,22 +65,22 @@ impl HalfStream {
         self.await_hole(ctx);
     }
 
-    /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it
-    /// is not believed.
+    /// Hear that the peer acknowledged everything below `ack`: which offset that is, as far as it
+    /// is known, and whether it is believed.
     pub(in crate::reassemble) fn acknowledged(
         &mut self,
         ack: u32,
         ctx: &mut SegmentContext<'_>,
-    ) -> u64 {
+    ) -> (u64, bool) {
         self.choose(ack, ctx);
         self.note_unseen(ack, ctx);
         let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
-            return 0;
+            return (0, true);
         };
         if offset > self.next && offset - self.next > ctx.reach.min(WINDOW.cast_unsigned()) {
             // Nobody can have sent that much: believed, it would make all that comes look old.
             ctx.stats.acks_ignored += 1;
-            return 0;
+            return (0, false);
         }
         if self.trouble.is_some() {
             self.response_syn_data(offset > 0, ctx);
@@ -90,6 +90,11 @@ impl HalfStream {
             offset = offset.min(fin.saturating_add(1));
         }
         let before = self.acked_bytes();
+        if offset > before
+            && let Some(trouble) = &mut self.trouble
+        {
+            trouble.shown = 0;
+        }
         self.acked = self.acked.max(offset);
         self.say_acknowledged(before, ctx);
         let acked = self.acked_bytes();
@@ -104,7 +109,7 @@ impl HalfStream {
                 heard.latest = ctx.by.ts;
             }
         }
-        self.fin.map_or(offset, |fin| offset.min(fin))
+        (self.fin.map_or(offset, |fin| offset.min(fin)), true)
     }
 
     /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
@@ -142,14 +147,25 @@ impl HalfStream {
     }
 
     /// A packet of the flow has passed, or time has: give up what was waited for long enough.
+    /// `wanted`: bytes of the peer wait for what is missing. True:
+    /// an acknowledgement was false, so that nothing comes of what it said.
     pub(in crate::reassemble) fn review(
         &mut self,
         packet: bool,
         bidirectional: bool,
-        reached: u64,
+        (reached, wanted): (u64, bool),
         ctx: &mut SegmentContext<'_>,
-    ) {
+    ) -> bool {
         let patience = self.patience(bidirectional);
+        let waited = self
+            .hole()
+            .and_then(|hole| hole.acked)
+            .is_some_and(|acked| {
+                acked.packets.saturating_add(u32::from(packet)) > *ctx.grace
+                    || ctx.now.since(acked.since) >= time::GAP_GRACE
+            });
+        let dismissed = waited && self.dismiss_false(ctx);
+        let shown = wanted || self.is_shown();
         while let Some(trouble) = &mut self.trouble
             && let Some(hole) = &mut trouble.hole
         {
@@ -163,6 +179,8 @@ impl HalfStream {
                     None => *ctx.grace,
                 };
                 let over = acked.packets > most || now.since(acked.since) >= time::GAP_GRACE;
+                // Nothing but the acknowledgement says that they were sent: it may be false.
+                let over = over && (shown || now.since(acked.since) >= patience);
                 over.then_some(GapReason::Acked)
             } else {
                 let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
@@ -206,6 +224,7 @@ impl HalfStream {
             self.let_go(ctx);
         }
         self.review_end(ctx);
+        dismissed
     }
 
     /// The same for a direction without trouble, in which only the end can be waited for.
@@ -274,6 +293,16 @@ impl HalfStream {
     ) {
         let place = self.place(seq).and_then(|place| u64::try_from(place).ok());
         ctx.aside(why, self.told(place.unwrap_or(0)), bytes);
+    }
+
+    /// Whether something shows that what is acknowledged was sent.
+    fn is_shown(&self) -> bool {
+        let acked = self.acked_bytes();
+        self.fin.is_some_and(|fin| fin >= acked)
+            || self
+                .trouble
+                .as_ref()
+                .is_some_and(|trouble| trouble.queue.len() > 0 || trouble.shown >= acked)
     }
 
     fn patience(&self, bidirectional: bool) -> i64 {

@@ -19,8 +19,8 @@ pub(super) struct GapHistory {
 /// Ranges that are remembered; the oldest is forgotten first.
 const RANGES: usize = 64;
 /// Contradicting copies of a direction that are said one by one, and their bytes; more are counted.
-const CONFLICTS: u32 = 64;
-const CONFLICT_BYTES: usize = 1 << 20;
+const CONFLICTS: u32 = 1024;
+pub(super) const CONFLICT_BYTES: usize = 1 << 20;
 
 impl GapHistory {
     /// Remember a range.
@@ -156,5 +156,7 @@ impl HalfStream {
         let context = text.len();
         text.extend_from_slice(loser);
         ctx.aside_in_context(OutOfStreamReason::Conflict, told, &text, context, after);
+        let before = text.get(..context).unwrap_or_default();
+        self.in_other_reading((from, to), loser, before, ctx);
     }
 }

@@ -17,6 +17,8 @@ pub(in crate::reassemble) struct Start {
     scale: u8,
     /// Its checksum is right.
     pub(in crate::reassemble) valid_checksum_seen: bool,
+    /// It is [signed](crate::packet::TcpOptions::signed).
+    pub(in crate::reassemble) signed: bool,
 }
 
 impl Start {
@@ -28,6 +30,7 @@ impl Start {
             // Without the option there is no shift.
             scale: segment.tcp.window_scale.unwrap_or(0),
             valid_checksum_seen: !segment.packet.has_wrong_sum(),
+            signed: segment.options.signed,
         }
     }
 }
@@ -44,6 +47,7 @@ impl HalfStream {
         self.base = start.base;
         self.said = start.said;
         self.valid_checksum_seen = start.valid_checksum_seen;
+        self.signed = start.signed;
         self.window = start.window;
         self.scale = Some(start.scale);
     }
@@ -58,6 +62,7 @@ impl HalfStream {
         if !self.started {
             self.started = true;
             self.base = first;
+            self.signed = segment.options.signed;
             self.valid_checksum_seen = !segment.packet.has_wrong_sum();
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
@@ -96,6 +101,7 @@ impl HalfStream {
     /// Take the first segment of a stream whose start was not seen.
     pub(super) fn join(&mut self, segment: &Segment<'_>) {
         self.started = true;
+        self.signed = segment.options.signed;
         if let Some(base) = self.begins
             && segment.first().wrapping_sub(base) <= BEGINNING
         {

@@ -170,7 +170,7 @@ fn overlap_with_different_data() {
         (
             "urgent_mid",
             "hs; C+0 SEC; C+3 xRET !urg1",
-            "C data SECxRET; C Urgent <SEC>R",
+            "C data SECxRET",
             WHOLE,
         ),
         (
@@ -422,9 +422,15 @@ fn gaps() {
             FOUR,
         ),
         (
+            "keepalive_acked",
+            "hs; C+0 AAAA; S a4; C+3 \0; C+4 B",
+            "C data AAAAB",
+            WHOLE,
+        ),
+        (
             "keepalive_1",
             "hs; C+0 AAAA; C+3 \0; C+4 B",
-            "C data AAAAB",
+            "C data AAAA; C Conflict <AAA>\0; C data B",
             FOUR,
         ),
         (

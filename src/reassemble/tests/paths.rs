@@ -265,6 +265,7 @@ fn datagrams_on_several_paths_are_one_conversation_when_that_is_certain() {
                 ts: Timestamp::from_nanos(millis * 1_000_000),
                 path: *path,
                 tunnels: 0,
+                tunnel: None,
                 doubtful: false,
                 ip: Ip {
                     src: *src,

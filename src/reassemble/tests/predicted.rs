@@ -145,6 +145,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
             ts,
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: Ip {
                 src: host(ends[own].0),
@@ -246,6 +247,8 @@ fn a_run_far_ahead_of_which_more_is_acknowledged_is_no_end_of_trouble() {
     steps.push(step(S, 0x10, 0, 20_000_000, 0, 65_535, 0));
     steps.push(step(S, 0x10, 0, 0, 0, 1, 0));
     steps.extend((14..18).map(far));
+    // It was sent: so says who sent it.
+    steps.push(step(C, 0x10, 20_000_000, 0, 0, 1, 0));
     steps.push(step(S, 0x10, 0, 0, 0, 1, 60));
     let [long, short] = [false, true].map(|way| {
         SHORT.set(way);

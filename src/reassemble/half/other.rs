@@ -1,0 +1,190 @@
+//! What is read by a receiver that took other bytes than those that were delivered: the copy that
+//! lost, with what came before it in the same reading, and what follows. A match may lie across
+//! the seams of copies, or across the place of an urgent byte.
+
+use crate::reassemble::context::SegmentContext;
+use crate::reassemble::retained::CONTEXT;
+use crate::stream::OutOfStreamReason;
+
+use super::HalfStream;
+use super::retransmission::CONFLICT_BYTES;
+
+/// Another reading of a direction, up to an offset.
+pub(super) struct Other {
+    why: OutOfStreamReason,
+    /// Its last bytes.
+    text: Vec<u8>,
+    /// Where in `text` it is other than the stream for the last time: only a match that begins
+    /// before this place is one of this reading alone.
+    differs: usize,
+    /// The offset behind it.
+    end: u64,
+}
+
+/// Urgent bytes that are waited for.
+const URGENT: usize = 16;
+
+impl Other {
+    /// The bytes of it before an offset, and how many of them are up to where it differs.
+    fn before(&self, offset: u64) -> Option<(&[u8], usize)> {
+        let behind = usize::try_from(self.end.checked_sub(offset)?).ok()?;
+        let len = self.text.len().checked_sub(behind)?;
+        Some((self.text.get(..len)?, self.differs.min(len)))
+    }
+
+    /// Forget what is too far back to be of use.
+    fn trim(&mut self) {
+        let spare = self.text.len().saturating_sub(CONTEXT);
+        self.text.drain(..spare);
+        self.differs = self.differs.saturating_sub(spare);
+    }
+}
+
+impl HalfStream {
+    /// Say a copy that lost, from `from` to `to`, in the context of other copies that lost: only
+    /// what spans the two is new. `context` is the stream before it, if there are no others.
+    pub(super) fn in_other_reading(
+        &mut self,
+        (from, to): (u64, u64),
+        copy: &[u8],
+        context: &[u8],
+        ctx: &mut SegmentContext<'_>,
+    ) {
+        let told = self.told(from);
+        let next = self.next;
+        let trouble = self.trouble.get_or_insert_default();
+        let before = trouble.other.take().and_then(|mut other| {
+            if other.end < from {
+                return None;
+            }
+            let (text, differs) = other.before(from)?;
+            let len = text.len();
+            (other.differs, other.end) = (differs, from);
+            other.text.truncate(len);
+            Some(other)
+        });
+        let mut other = before.unwrap_or_else(|| Other {
+            why: OutOfStreamReason::Conflict,
+            text: context.to_vec(),
+            differs: 0,
+            end: from,
+        });
+        let seam = other.text.len();
+        other.text.extend_from_slice(copy);
+        if other.differs > 0 {
+            trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(other.text.len());
+            if trouble.conflict_bytes <= CONFLICT_BYTES {
+                let after = other.text.len() - other.differs;
+                ctx.seam(other.why, told, &other.text, seam, after);
+            }
+        }
+        let contended = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        other.differs = seam.saturating_add(contended).min(other.text.len());
+        other.end = from.saturating_add(copy.len() as u64);
+        if other.end < next {
+            // What follows was delivered before.
+            let tail = self.tail.bytes(next.saturating_sub(self.acked));
+            let len = usize::try_from(next - other.end).unwrap_or(usize::MAX);
+            let Some(at) = tail.len().checked_sub(len) else {
+                return;
+            };
+            let after = tail.get(at..).unwrap_or_default();
+            other.end = next;
+            other.follow(after, told, &mut trouble.conflict_bytes, ctx);
+        }
+        other.trim();
+        trouble.other = (other.differs > 0).then_some(other);
+    }
+
+    /// Urgent data ends at this offset (RFC 9293 section 3.8.5): its last byte may be taken out of
+    /// the stream when that is delivered.
+    pub(super) fn expect_urgent(&mut self, at: u64) {
+        let next = self.next;
+        let urgent = &mut self.trouble().urgent;
+        if at >= next && urgent.len() < URGENT && !urgent.contains(&at) {
+            urgent.push(at);
+        }
+    }
+
+    /// Bytes are delivered at this offset: they go on with the other reading as well; and where a
+    /// byte of them is urgent, another reading is without it (RFC 6093 section 3).
+    #[cold]
+    pub(super) fn read_otherwise(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        ctx: &mut SegmentContext<'_>,
+    ) {
+        let end = offset.saturating_add(bytes.len() as u64);
+        let told = self.told(offset);
+        let open = self.open();
+        let Some(trouble) = &mut self.trouble else {
+            return;
+        };
+        trouble.urgent.retain(|at| *at >= offset);
+        let mut inside: Vec<u64> = trouble.urgent.extract_if(.., |at| *at < end).collect();
+        inside.sort_unstable();
+        if let Some(mut other) = trouble.other.take()
+            && (offset..end).contains(&other.end)
+            && let Some(new) = usize::try_from(other.end - offset)
+                .ok()
+                .and_then(|from| bytes.get(from..))
+        {
+            other.end = end;
+            other.follow(new, told, &mut trouble.conflict_bytes, ctx);
+            trouble.other = Some(other);
+        }
+        for at in inside.into_iter().rev() {
+            let behind = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let mut other = match trouble.other.take() {
+                Some(other) if other.end == end => other,
+                _ => {
+                    let tail = self.tail.bytes(open);
+                    let from = tail.len().saturating_sub(CONTEXT);
+                    let tail = tail.get(from..).unwrap_or_default();
+                    Other {
+                        why: OutOfStreamReason::Urgent,
+                        text: [tail, bytes].concat(),
+                        differs: 0,
+                        end,
+                    }
+                }
+            };
+            if let Some(place) = other.text.len().checked_sub(behind) {
+                other.text.remove(place);
+                other.why = OutOfStreamReason::Urgent;
+                // Several are taken out from the last one on.
+                other.differs = match other.differs > place {
+                    true => other.differs - 1,
+                    false => place,
+                };
+                trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(other.text.len());
+                if trouble.conflict_bytes <= CONFLICT_BYTES {
+                    let after = other.text.len() - place;
+                    ctx.seam(OutOfStreamReason::Urgent, told, &other.text, place, after);
+                }
+            }
+            trouble.other = Some(other);
+        }
+        if let Some(other) = &mut trouble.other {
+            other.trim();
+        }
+        trouble.other.take_if(|other| other.differs == 0);
+    }
+}
+
+impl Other {
+    /// The stream's next bytes follow: a match may lie across the seam.
+    fn follow(&mut self, bytes: &[u8], told: u64, spent: &mut usize, ctx: &mut SegmentContext<'_>) {
+        let seam = self.text.len();
+        self.text.extend_from_slice(bytes);
+        *spent = spent.saturating_add(seam + bytes.len().min(CONTEXT));
+        if *spent > CONFLICT_BYTES {
+            self.differs = 0;
+            return;
+        }
+        let len = self.text.len().min(seam + CONTEXT);
+        let text = self.text.get(..len).unwrap_or_default();
+        ctx.seam(self.why, told, text, seam, len - self.differs);
+    }
+}
