@@ -6,6 +6,7 @@
 //! `deliver` (bytes that have their turn), `end` (the FIN), `known` (bytes that were seen before,
 //! or are taken for lost), `gaps` (holes, and how long they are waited for).
 
+mod acked_ahead;
 mod arrive;
 mod deliver;
 mod end;
@@ -109,8 +110,12 @@ impl SlowState {
     /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be
     /// decided.
     fn is_over(&self) -> bool {
+        self.hole.is_none() && self.has_at_most_a_gap()
+    }
+
+    /// The same, but for a gap that nothing waits behind.
+    fn has_at_most_a_gap(&self) -> bool {
         self.queue.len() == 0
-            && self.hole.is_none()
             && self.syn_data.is_none()
             && self.reset.is_none()
             && self.refused.is_empty()

@@ -4,6 +4,7 @@
 //! passed on as they lie in the packet; only what is out of order is copied. What the two cannot
 //! place is said too, so that nothing is lost unseen.
 
+mod acked_ahead;
 mod clock;
 mod close;
 mod connection;
@@ -219,6 +220,11 @@ impl Reassembler {
         if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.accept_predicted(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
+        }
+        if !damaged && entry.predicts_acked_ahead(segment, dir, &self.shared) {
+            let shared = (&mut self.shared, &mut self.timers);
+            entry.accept_acked_ahead(segment, dir, by, block, shared, deliver);
+            return self.table.touch(slot, Stage::Open);
         }
         if entry.predicts_response(segment, dir, self.shared.policy) {
             entry.begin(segment, dir, by, deliver);

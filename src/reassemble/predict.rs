@@ -20,7 +20,7 @@ pub(super) const WITHOUT_MEANING: u8 = TcpFlags::PSH.0 | TcpFlags::ECE.0 | TcpFl
 
 impl Segment<'_> {
     /// Whether it has these flags and says nothing else that matters.
-    fn is_in_order(&self, flags: TcpFlags, policy: Policy) -> bool {
+    pub(super) fn is_in_order(&self, flags: TcpFlags, policy: Policy) -> bool {
         fast_path_enabled()
             && self.tcp.flags.0 & !WITHOUT_MEANING == flags.0
             && self.tcp.window > 0

@@ -66,7 +66,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>(),
     ];
     let near = || prop_oneof![30 => Just(0), 2 => -12..12_i32, 1 => Just(-1), 1 => -100_000_000..100_000_000_i32];
-    let place = (any::<bool>(), near(), near(), 0..7_usize, flags);
+    let ack = prop_oneof![10 => near(), 1 => 0..12_i32];
+    let place = (any::<bool>(), near(), ack, 0..7_usize, flags);
     let facts = (
         prop_oneof![9 => Just(1000_u16), 1 => 0..2_u16, 1 => any::<u16>()],
         prop::option::of(0..16_u8),
