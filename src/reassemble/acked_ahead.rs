@@ -43,7 +43,7 @@ impl Entry {
             && peer.is_started()
             && (peer.waits_for_acked() || peer.is_in_order())
             && peer.can_wait_on(shared.grace, shared.now)
-            && !self.is_spoilt(segment, dir, shared.policy)
+            && !self.has_bad_checksum(segment, dir, shared.policy)
     }
 
     /// Takes a segment that was [predicted](Self::predicts_acked_ahead). Its bytes may lie in a
@@ -67,7 +67,7 @@ impl Entry {
             flow,
             halves,
             bidirectional,
-            alarm,
+            timer,
             ..
         } = self;
         let Some(both) = halves.both_made() else {
@@ -76,24 +76,24 @@ impl Entry {
         let (own, peer) = sides(both, dir);
         let id = (flow.slot, flow.id);
         *bidirectional |= peer.is_started();
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
-        own.heard(segment);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
+        own.observe(segment);
         if segment.payload().is_empty() {
-            say(&StreamEvent::NoPayload { dir, by });
-            let mut ctx = shared.ctx(dir.reverse(), by, &mut say);
+            emit(&StreamEvent::NoPayload { dir, by });
+            let mut ctx = shared.ctx(dir.reverse(), by, &mut emit);
             ctx.reach = own.window().saturating_add(REACH);
             peer.acknowledged(segment.tcp.ack, &mut ctx);
             peer.count_wait();
         } else {
             own.note_shown(segment);
-            let mut ctx = shared.ctx(dir.reverse(), by, &mut say);
+            let mut ctx = shared.ctx(dir.reverse(), by, &mut emit);
             peer.note_acknowledged(segment.tcp.ack, &mut ctx);
             ctx.dir = dir;
             own.deliver_from(block, segment.payload(), by, id, &mut ctx);
             own.wait_for_rest(&ctx);
         }
         if let Some(moment) = next_review(own, peer, *bidirectional, shared.now) {
-            timers.set(alarm, moment, flow);
+            timers.set(timer, moment, flow);
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::limits::time;
 /// end of its range.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
-    /// The latest moment that was told.
-    told: i64,
+    /// The latest moment that was last.
+    last: i64,
     now: i64,
 }
 
@@ -21,8 +21,8 @@ impl Clock {
     #[inline]
     pub(super) fn at(&mut self, ts: Timestamp) -> Timestamp {
         // A jump from one end of the range to the other may count as any step.
-        let step = ts.nanos().wrapping_sub(self.told);
-        self.told = ts.nanos();
+        let step = ts.nanos().wrapping_sub(self.last);
+        self.last = ts.nanos();
         self.now = self.now.wrapping_add(step.clamp(-time::PAUSE, time::PAUSE));
         Timestamp::from_nanos(self.now)
     }
@@ -50,9 +50,9 @@ mod tests {
             (i64::MIN + 1, 1 - time::PAUSE),
             (i64::MIN + 1 + SECOND, 1 - time::PAUSE + SECOND),
         ];
-        for (told, now) in table {
-            let since_first = clock.at(Timestamp::from_nanos(told)).nanos() - time::PAUSE;
-            assert_eq!(since_first, now, "{told}");
+        for (last, now) in table {
+            let since_first = clock.at(Timestamp::from_nanos(last)).nanos() - time::PAUSE;
+            assert_eq!(since_first, now, "{last}");
         }
     }
 }

@@ -29,13 +29,13 @@ impl Reassembler {
             .iter()
             .any(|half| half.reset_since().is_some());
         let how = if reset { Ending::Reset } else { how };
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
         if halves.begun().is_some() {
             let dir = Direction::ToServer;
-            say(&StreamEvent::End { dir, how, by });
+            emit(&StreamEvent::End { dir, how, by });
         }
         if let Some([to_server, to_client]) = halves.both_made() {
-            let mut ctx = self.shared.ctx(Direction::ToServer, by, &mut say);
+            let mut ctx = self.shared.ctx(Direction::ToServer, by, &mut emit);
             for (dir, half) in [
                 (Direction::ToServer, to_server),
                 (Direction::ToClient, to_client),
@@ -45,7 +45,7 @@ impl Reassembler {
                 half.release(&mut ctx);
             }
         }
-        say(&StreamEvent::Closed { how, by });
+        emit(&StreamEvent::Closed { how, by });
     }
 
     pub(super) fn forget(

@@ -94,14 +94,14 @@ fn release_in_causal_order(
     let mut packet = packet;
     loop {
         ctx.dir = dir;
-        let needs = (other.reached(), other.waits_for_more(one.reached()));
+        let needs = (other.reached(), other.waits_beyond(one.reached()));
         if one.review(packet, bidirectional, needs, ctx) {
-            other.forgo(one.reached());
+            other.stop_waiting_beyond(one.reached());
         }
         ctx.dir = dir.reverse();
-        let needs = (one.reached(), one.waits_for_more(other.reached()));
+        let needs = (one.reached(), one.waits_beyond(other.reached()));
         if other.review(packet, bidirectional, needs, ctx) {
-            one.forgo(other.reached());
+            one.stop_waiting_beyond(other.reached());
         }
         let mut moved = other.advance(one.reached(), ctx);
         ctx.dir = dir;

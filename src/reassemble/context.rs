@@ -67,7 +67,7 @@ pub(super) struct SegmentContext<'t> {
     pub(super) queued: &'t mut usize,
     /// Delivered bytes that are kept in all flows.
     pub(super) tails: &'t mut Tails,
-    pub(super) say: &'t mut dyn FnMut(&StreamEvent<'_>),
+    pub(super) emit: &'t mut dyn FnMut(&StreamEvent<'_>),
 }
 
 impl SegmentContext<'_> {
@@ -77,13 +77,13 @@ impl SegmentContext<'_> {
     }
 
     /// Say bytes that have no place in the stream.
-    pub(super) fn aside(&mut self, why: OutOfStreamReason, offset: u64, bytes: &[u8]) {
-        self.aside_in_context(why, offset, bytes, 0, 0);
+    pub(super) fn emit_apart(&mut self, why: OutOfStreamReason, offset: u64, bytes: &[u8]) {
+        self.emit_in_context(why, offset, bytes, 0, 0);
     }
 
     /// Say another reading of the stream, in which only what ends behind the first `context` bytes
     /// and begins before the last `after` ones is new.
-    pub(super) fn seam(
+    pub(super) fn emit_seam(
         &mut self,
         why: OutOfStreamReason,
         offset: u64,
@@ -95,7 +95,7 @@ impl SegmentContext<'_> {
             return;
         }
         self.stats.asides += 1;
-        (self.say)(&StreamEvent::OutOfStream {
+        (self.emit)(&StreamEvent::OutOfStream {
             dir: self.dir,
             offset,
             bytes,
@@ -108,7 +108,7 @@ impl SegmentContext<'_> {
 
     /// Say bytes that have no place in the stream, with `context` bytes of it in front and `after`
     /// behind.
-    pub(super) fn aside_in_context(
+    pub(super) fn emit_in_context(
         &mut self,
         why: OutOfStreamReason,
         offset: u64,
@@ -120,7 +120,7 @@ impl SegmentContext<'_> {
             return;
         }
         self.stats.asides += 1;
-        (self.say)(&StreamEvent::OutOfStream {
+        (self.emit)(&StreamEvent::OutOfStream {
             dir: self.dir,
             offset,
             bytes,

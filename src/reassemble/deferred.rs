@@ -17,7 +17,7 @@ impl Reassembler {
     /// The same in front of the end of a flow, if anything of it may be compared with what was
     /// delivered.
     pub(super) fn settle_for(&mut self, slot: usize, block: &[u8]) {
-        let untroubled = |entry: &mut Entry| entry.halves.are_untroubled();
+        let untroubled = |entry: &mut Entry| entry.halves.have_no_slow_state();
         if !self.table.get(slot).is_some_and(untroubled) {
             self.settle(block);
         }

@@ -29,7 +29,7 @@ pub(super) enum Echo {
 
 /// What a segment behind such a SYN is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
+pub(super) enum EchoMatch {
     /// A copy of what came.
     Copy,
     /// One of another connection.
@@ -59,25 +59,25 @@ impl Entry {
     }
 
     /// What a segment is to a connection whose SYN has come once more.
-    pub(super) fn echoes(&mut self, segment: &Segment<'_>, dir: Direction) -> Heard {
+    pub(super) fn echoes(&mut self, segment: &Segment<'_>, dir: Direction) -> EchoMatch {
         let half = self.halves.half(dir);
         if segment.has(TcpFlags::SYN) {
             return match half.is_isn(segment.tcp.seq) {
-                true => Heard::Copy,
-                false => Heard::Another,
+                true => EchoMatch::Copy,
+                false => EchoMatch::Another,
             };
         }
         let payload = segment.payload();
         if self.echo == Echo::Unsure && !payload.is_empty() && half.is_first(segment.first()) {
             if half.mark() != mark(payload) {
-                return Heard::Another;
+                return EchoMatch::Another;
             }
             self.echo = Echo::Sure;
         }
         let known = payload.is_empty() || self.echo == Echo::Sure;
         match known && half.has_passed(segment) {
-            true => Heard::Copy,
-            false => Heard::Other,
+            true => EchoMatch::Copy,
+            false => EchoMatch::Other,
         }
     }
 }

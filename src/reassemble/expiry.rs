@@ -36,9 +36,9 @@ impl Reassembler {
             let slot = slot as usize;
             if let Some(entry) = self.table.get(slot)
                 && entry.flow.id == id
-                && entry.alarm == Some(moment)
+                && entry.timer == Some(moment)
             {
-                entry.alarm = None;
+                entry.timer = None;
                 self.settle(block);
                 self.review(slot, now, &mut deliver);
                 self.limit_tails();
@@ -82,13 +82,13 @@ impl Reassembler {
             flow,
             halves,
             bidirectional,
-            alarm,
+            timer,
             reset,
             odd,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
-        let mut ctx = self.shared.ctx(Direction::ToServer, &by, &mut say);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut ctx = self.shared.ctx(Direction::ToServer, &by, &mut emit);
         let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *bidirectional, &mut ctx);
         let over = |half: &HalfStream| {
@@ -110,7 +110,7 @@ impl Reassembler {
             // It is not looked at again: of a side that said nothing but a RST no end is said.
             self.table.touch(slot, Stage::Closed);
         } else if let Some(moment) = next_review(to_server, to_client, *bidirectional, aged) {
-            self.timers.set(alarm, moment, flow);
+            self.timers.set(timer, moment, flow);
         }
     }
 }

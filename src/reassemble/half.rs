@@ -43,7 +43,7 @@ pub(super) struct HalfStream {
     /// The sequence number of offset 0.
     base: u32,
     /// What it last acknowledged; 0 for nothing, as a number that others are held against.
-    said: u32,
+    last_ack: u32,
     /// Its first bytes in short.
     mark: u64,
     /// The window it last announced, and how many bits that is shifted, once a SYN has told.
@@ -71,7 +71,7 @@ pub(super) struct HalfStream {
     /// The last delivered bytes.
     tail: Retained,
     /// What only a direction in trouble needs.
-    trouble: Option<Box<SlowState>>,
+    slow: Option<Box<SlowState>>,
 }
 
 /// What is out of the ordinary in a direction.
@@ -80,7 +80,7 @@ struct SlowState {
     /// Bytes that wait for their turn.
     queue: Queue,
     /// The hole at `next`.
-    hole: Option<PendingGap>,
+    gap: Option<PendingGap>,
     /// Since when what waits at `next` does so only because it is damaged.
     held: Option<Timestamp>,
     /// Ranges that were given up and did not come since.
@@ -92,7 +92,7 @@ struct SlowState {
     /// Other sequence numbers that offset 0 may have, from more than one SYN.
     candidates: Vec<u32>,
     /// Bytes far ahead that follow each other.
-    far: Option<gaps::Far>,
+    far: Option<gaps::FarRun>,
     /// When it sent a RST that is not proven to be real.
     reset: Option<Timestamp>,
     /// The highest offset that a segment of it has shown to be sent, while more is acknowledged.
@@ -110,7 +110,7 @@ impl SlowState {
     /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be
     /// decided.
     fn is_over(&self) -> bool {
-        self.hole.is_none() && self.has_at_most_a_gap()
+        self.gap.is_none() && self.has_at_most_a_gap()
     }
 
     /// The same, but for a gap that nothing waits behind.
@@ -178,11 +178,7 @@ impl HalfStream {
     /// Whether it goes on in order as far as it says, and nothing is out of the ordinary. (It may
     /// have [ended](Self::is_ended) by what happened to its flow.)
     pub(super) fn is_in_order(&self) -> bool {
-        self.fin.is_none()
-            && self
-                .trouble
-                .as_ref()
-                .is_none_or(|trouble| trouble.is_over())
+        self.fin.is_none() && self.slow.as_ref().is_none_or(|slow| slow.is_over())
     }
 
     /// Whether it is not over, as far as it says, and this is the sequence number of its next byte.
@@ -196,13 +192,13 @@ impl HalfStream {
             .next
             .saturating_add(u64::from(self.fin == Some(self.next)));
         let sent = |place: i64| place <= end.cast_signed();
-        self.place(ack).is_none_or(sent)
+        self.offset_of(ack).is_none_or(sent)
     }
 
     /// Whether a segment brings bytes that were not delivered yet.
     pub(super) fn is_beyond(&self, segment: &Segment<'_>) -> bool {
         let len = i64::try_from(segment.payload().len()).unwrap_or(0);
-        self.place(segment.first())
+        self.offset_of(segment.first())
             .is_some_and(|place| place.saturating_add(len) > self.next.cast_signed())
     }
 
@@ -229,13 +225,13 @@ impl HalfStream {
 
     /// Whether `seq` is exactly the next one expected (RFC 5961 section 3.2).
     pub(super) fn is_next(&self, seq: u32) -> bool {
-        self.place(seq) == Some(self.next.cast_signed())
+        self.offset_of(seq) == Some(self.next.cast_signed())
     }
 
     /// Whether a sequence number lies where one of this direction can, its receiver having
     /// announced `window`. Of a direction that was not seen any does.
     pub(super) fn is_near(&self, seq: u32, window: u64) -> bool {
-        self.place(seq).is_none_or(|place| {
+        self.offset_of(seq).is_none_or(|place| {
             let reach = window.saturating_add(REACH);
             place.abs_diff(self.next.cast_signed()) <= reach
         })
@@ -252,14 +248,12 @@ impl HalfStream {
 
     /// Bytes that wait.
     pub(super) fn queued(&self) -> usize {
-        self.trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.queue.size())
+        self.slow.as_ref().map_or(0, |slow| slow.queue.size())
     }
 
     /// Bytes up to here, since the stream was joined.
     pub(super) fn delivered(&self) -> u64 {
-        self.told(self.next)
+        self.emitted_offset(self.next)
     }
 
     /// Bytes that it allows the other side to send beyond what it acknowledged.
@@ -270,13 +264,13 @@ impl HalfStream {
 
     /// The sequence number of what it sends next, as far as anything of it was heard.
     pub(super) fn expected(&self) -> Option<u32> {
-        let heard = self.started || self.base != 0;
-        heard.then(|| self.base.wrapping_add(self.next as u32))
+        let is_known = self.started || self.base != 0;
+        is_known.then(|| self.base.wrapping_add(self.next as u32))
     }
 
     /// What it last acknowledged.
-    pub(super) fn said(&self) -> Option<u32> {
-        (self.said != 0).then_some(self.said)
+    pub(super) fn last_ack(&self) -> Option<u32> {
+        (self.last_ack != 0).then_some(self.last_ack)
     }
 
     /// Its [first bytes in short](super::echo::mark).
@@ -286,13 +280,13 @@ impl HalfStream {
 
     /// Whether `seq` is the sequence number of its first byte.
     pub(super) fn is_first(&self, seq: u32) -> bool {
-        !self.midstream && self.place(seq) == Some(0)
+        !self.midstream && self.offset_of(seq) == Some(0)
     }
 
     /// Whether all that a segment has is at places that were delivered or given up.
     pub(super) fn has_passed(&self, segment: &Segment<'_>) -> bool {
         let len = i64::try_from(segment.payload().len()).unwrap_or(i64::MAX);
-        let first = self.place(segment.first());
+        let first = self.offset_of(segment.first());
         // The number behind the FIN is the last that it has.
         first.is_some_and(|first| {
             first >= 0 && first.saturating_add(len) <= self.next.cast_signed().saturating_add(1)
@@ -321,14 +315,14 @@ impl HalfStream {
     }
 
     /// Note what a segment says of its sender.
-    pub(super) fn heard(&mut self, segment: &Segment<'_>) {
+    pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         self.window = segment.tcp.window;
         if let Some(stamp) = segment.options.stamp
             && (stamp.wrapping_sub(self.stamp).cast_signed() > 0
                 || self.stamp == 0
                 || self.stale > 0)
             && self
-                .place(segment.tcp.seq)
+                .offset_of(segment.tcp.seq)
                 .is_none_or(|place| place <= self.next.cast_signed())
         {
             (self.stamp, self.stale) = (stamp, 0);
@@ -337,7 +331,7 @@ impl HalfStream {
             (self.signed, self.stale) = (segment.options.signed, 0);
         }
         if segment.has(TcpFlags::ACK) {
-            self.said = segment.tcp.ack;
+            self.last_ack = segment.tcp.ack;
         }
         if segment.has(TcpFlags::SYN) {
             // Without the option there is no shift.
@@ -357,47 +351,45 @@ impl HalfStream {
 
     /// Note how far a segment shows that its sender has come: who acknowledges more may be wrong.
     pub(super) fn note_shown(&mut self, segment: &Segment<'_>) {
-        let Some(Ok(place)) = self.place(segment.first()).map(u64::try_from) else {
+        let Some(Ok(place)) = self.offset_of(segment.first()).map(u64::try_from) else {
             return;
         };
         let (claimed, len) = (
             self.acked_bytes() > self.next,
             segment.payload().len() as u64,
         );
-        if claimed && let Some(trouble) = &mut self.trouble {
-            trouble.shown = trouble.shown.max(place.saturating_add(len + segment.cut()));
+        if claimed && let Some(slow) = &mut self.slow {
+            slow.shown = slow.shown.max(place.saturating_add(len + segment.cut()));
         }
     }
 
     /// Forget an acknowledgement of more than its sender has shown since to have sent.
-    pub(super) fn dismiss_false(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
+    pub(super) fn dismiss_false_ack(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
         let next = self.next;
         let is_false = self.acked_bytes() > next
-            && self.trouble.as_ref().is_some_and(|trouble| {
-                trouble.queue.len() == 0 && trouble.shown == next && next > 0
-            });
+            && self
+                .slow
+                .as_ref()
+                .is_some_and(|slow| slow.queue.len() == 0 && slow.shown == next && next > 0);
         if is_false {
             self.acked = next;
             ctx.stats.acks_ignored += 1;
-            let trouble = self.trouble();
-            (trouble.hole, trouble.shown) = (None, 0);
+            let slow = self.slow_state();
+            (slow.gap, slow.shown) = (None, 0);
         }
         is_false
     }
 
     /// Whether it has bytes that wait for the peer to come farther than `reached`.
-    pub(super) fn waits_for_more(&self, reached: u64) -> bool {
-        let needs = self
-            .trouble
-            .as_ref()
-            .and_then(|trouble| trouble.queue.needs());
+    pub(super) fn waits_beyond(&self, reached: u64) -> bool {
+        let needs = self.slow.as_ref().and_then(|slow| slow.queue.needs());
         needs.is_some_and(|needs| needs > reached)
     }
 
     /// Nothing of it waits for the peer to come farther than `reached`.
-    pub(super) fn forgo(&mut self, reached: u64) {
-        if let Some(trouble) = &mut self.trouble {
-            trouble.queue.forgo(reached);
+    pub(super) fn stop_waiting_beyond(&mut self, reached: u64) {
+        if let Some(slow) = &mut self.slow {
+            slow.queue.stop_waiting_beyond(reached);
         }
     }
 
@@ -417,15 +409,15 @@ impl HalfStream {
         if !self.started {
             self.join(segment);
         }
-        let Some(mut start) = self.place(segment.first()) else {
+        let Some(mut start) = self.offset_of(segment.first()) else {
             return;
         };
         let next = self.next.cast_signed();
         let distance = start.saturating_sub(next);
-        let claimed = self.told(u64::try_from(start).unwrap_or(0));
+        let claimed = self.emitted_offset(u64::try_from(start).unwrap_or(0));
         if !(-WINDOW..WINDOW).contains(&distance) || distance > ctx.reach.cast_signed() {
-            ctx.aside(OutOfStreamReason::OutOfWindow, claimed, payload);
-            return self.far(segment, distance, ctx);
+            ctx.emit_apart(OutOfStreamReason::OutOfWindow, claimed, payload);
+            return self.note_far_segment(segment, distance, ctx);
         }
         let len = payload.len() as u64;
         // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4). As
@@ -443,7 +435,7 @@ impl HalfStream {
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             let (apart, own) = bytes.split_at(before);
-            ctx.aside(OutOfStreamReason::OutOfWindow, 0, apart);
+            ctx.emit_apart(OutOfStreamReason::OutOfWindow, 0, apart);
             (start, bytes) = (start.saturating_add(before as i64).max(0), own);
         }
         let offset = start.cast_unsigned();
@@ -474,7 +466,7 @@ impl HalfStream {
     }
 
     /// Deliver what is there at the next offset, whatever it waits for; says whether anything was.
-    pub(super) fn let_go(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
+    pub(super) fn flush(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
         self.accept_predicted(u64::MAX, true, ctx)
     }
 
@@ -485,30 +477,30 @@ impl HalfStream {
         ctx: &mut SegmentContext<'_>,
     ) -> bool {
         let before = self.next;
-        while let Some(trouble) = &mut self.trouble
-            && trouble.syn_data.is_none()
-            && trouble.queue.needs().is_some_and(|needs| needs <= reached)
+        while let Some(slow) = &mut self.slow
+            && slow.syn_data.is_none()
+            && slow.queue.needs().is_some_and(|needs| needs <= reached)
         {
-            if !at_once && trouble.queue.is_doubted(self.next) {
-                let since = *trouble.held.get_or_insert(ctx.now);
+            if !at_once && slow.queue.is_doubted(self.next) {
+                let since = *slow.held.get_or_insert(ctx.now);
                 if ctx.now.since(since) < time::DAMAGED {
                     break;
                 }
             }
-            let size = trouble.queue.size();
-            let Some((at, piece)) = trouble.queue.take(self.next) else {
+            let size = slow.queue.size();
+            let Some((at, piece)) = slow.queue.take(self.next) else {
                 break;
             };
-            *ctx.queued = ctx.queued.saturating_sub(size - trouble.queue.size());
-            (trouble.hole, trouble.held) = (None, None);
+            *ctx.queued = ctx.queued.saturating_sub(size - slow.queue.size());
+            (slow.gap, slow.held) = (None, None);
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
             self.deliver(fresh, &piece.facts.by, ctx);
             if piece.facts.cut > 0 {
-                self.lose(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, ctx);
+                self.declare_gap(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, ctx);
             }
         }
-        self.await_hole(ctx);
+        self.await_gap(ctx);
         self.note_end(ctx);
         self.next != before
     }
@@ -522,14 +514,14 @@ impl HalfStream {
 
     /// Whether nothing waits or is missing in it.
     pub(super) fn has_no_slow_state(&self) -> bool {
-        self.trouble.is_none()
+        self.slow.is_none()
     }
 
     /// Give back what is held.
     pub(super) fn release(&mut self, ctx: &mut SegmentContext<'_>) {
         self.tail.release(ctx.tails);
-        if let Some(trouble) = self.trouble.take() {
-            *ctx.queued = ctx.queued.saturating_sub(trouble.queue.size());
+        if let Some(slow) = self.slow.take() {
+            *ctx.queued = ctx.queued.saturating_sub(slow.queue.size());
         }
     }
 
@@ -539,7 +531,7 @@ impl HalfStream {
     }
 
     /// Where a sequence number stands; negative in front of offset 0.
-    fn place(&self, seq: u32) -> Option<i64> {
+    fn offset_of(&self, seq: u32) -> Option<i64> {
         if !self.started {
             return None;
         }
@@ -549,16 +541,16 @@ impl HalfStream {
     }
 
     /// An offset as it is told: a stream that was joined in the middle starts at 0 as well.
-    fn told(&self, offset: u64) -> u64 {
+    fn emitted_offset(&self, offset: u64) -> u64 {
         offset.saturating_sub(if self.midstream { JOINED } else { 0 })
     }
 
     fn first_waiting(&self) -> Option<u64> {
-        self.trouble.as_ref()?.queue.first()
+        self.slow.as_ref()?.queue.first()
     }
 
-    fn trouble(&mut self) -> &mut SlowState {
-        self.trouble.get_or_insert_default()
+    fn slow_state(&mut self) -> &mut SlowState {
+        self.slow.get_or_insert_default()
     }
 }
 

@@ -52,7 +52,7 @@ impl HalfStreams {
     }
 
     /// Whether nothing waits or is missing in them.
-    pub(super) fn are_untroubled(&self) -> bool {
+    pub(super) fn have_no_slow_state(&self) -> bool {
         self.made().iter().all(HalfStream::has_no_slow_state)
     }
 

@@ -7,7 +7,7 @@ use crate::stream::PacketInfo;
 use super::Reassembler;
 use super::connection::sides;
 use super::context::Segment;
-use super::echo::{Echo, Heard};
+use super::echo::{Echo, EchoMatch};
 use super::half::HalfStream;
 use super::key::{Key, Sender};
 use super::table::{Entry, KeyHash, Stage};
@@ -50,15 +50,15 @@ impl Reassembler {
         let dir = entry.direction(segment.sender);
         if entry.echo != Echo::None {
             match entry.echoes(segment, dir) {
-                Heard::Copy => return copy,
-                Heard::Another => {
+                EchoMatch::Copy => return copy,
+                EchoMatch::Another => {
                     return PortReuse {
                         anew: true,
                         client: (!segment.has(TcpFlags::SYN)).then_some(entry.flow.client),
                         copy: false,
                     };
                 }
-                Heard::Other => {}
+                EchoMatch::Other => {}
             }
         }
         if segment.has(TcpFlags::RST) {

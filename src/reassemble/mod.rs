@@ -85,7 +85,7 @@ impl Shared {
         &'t mut self,
         dir: Direction,
         by: &'t PacketInfo,
-        say: &'t mut dyn FnMut(&StreamEvent<'_>),
+        emit: &'t mut dyn FnMut(&StreamEvent<'_>),
     ) -> SegmentContext<'t> {
         SegmentContext {
             dir,
@@ -98,7 +98,7 @@ impl Shared {
             grace: &mut self.grace,
             queued: &mut self.queued,
             tails: &mut self.tails,
-            say,
+            emit,
         }
     }
 }
@@ -215,7 +215,6 @@ impl Reassembler {
         if segment.packet.tunnels > 0 {
             entry.flow.note_tunnel(dir, segment.packet);
         }
-        let payload = segment.payload();
         let damaged = entry.is_dropped(segment, dir, &mut self.shared);
         if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.accept_predicted(segment, dir, by, block, &mut self.shared, deliver);
@@ -226,22 +225,40 @@ impl Reassembler {
             entry.accept_acked_ahead(segment, dir, by, block, shared, deliver);
             return self.table.touch(slot, Stage::Open);
         }
-        if entry.predicts_response(segment, dir, self.shared.policy) {
+        if entry.predicts_syn_ack(segment, dir, self.shared.policy) {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
+        self.segment_by_rules(slot, segment, damaged, by, block, deliver);
+    }
+
+    /// Processes a segment that was not predicted, by all rules. `damaged`: its receiver drops it.
+    fn segment_by_rules(
+        &mut self,
+        slot: usize,
+        segment: &Segment<'_>,
+        damaged: bool,
+        by: &PacketInfo,
+        block: &[u8],
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
+    ) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let dir = entry.direction(segment.sender);
+        let payload = segment.payload();
         // Without bytes it is summed when it acknowledges what was not seen.
         let damaged = damaged
             || payload.is_empty()
                 && entry.acks_unseen(segment, dir)
-                && entry.is_spoilt(segment, dir, self.shared.policy);
+                && entry.has_bad_checksum(segment, dir, self.shared.policy);
         let mut segment = Segment {
             damaged,
             ..*segment
         };
         // What brings no bytes, and lets none go that wait, has nothing to be compared with those
         // that were delivered.
-        if !(payload.is_empty() && entry.halves.are_untroubled()) {
+        if !(payload.is_empty() && entry.halves.have_no_slow_state()) {
             self.settle(block);
         }
         let Some(entry) = self.table.get(slot) else {
@@ -272,15 +289,15 @@ impl Reassembler {
             flow,
             halves,
             bidirectional,
-            alarm,
+            timer,
             reset,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
-            say(&StreamEvent::NoPayload { dir, by });
+            emit(&StreamEvent::NoPayload { dir, by });
         }
-        let mut ctx = self.shared.ctx(dir, by, &mut say);
+        let mut ctx = self.shared.ctx(dir, by, &mut emit);
         let (own, peer) = sides(halves.both(), dir);
         let is_acceptable = is_acceptable(own, &segment, &mut ctx);
         if is_acceptable {
@@ -289,7 +306,7 @@ impl Reassembler {
             if damaged {
                 own.note_refused();
             } else {
-                own.heard(&segment);
+                own.observe(&segment);
                 own.note_number(&segment);
                 own.note_shown(&segment);
             }
@@ -345,14 +362,14 @@ impl Reassembler {
             stage = Stage::Open;
         }
         if let Some(moment) = next_review(own, peer, *bidirectional, self.shared.now) {
-            self.timers.set(alarm, moment, flow);
+            self.timers.set(timer, moment, flow);
         }
         if known.is_some() != flow.reset.is_some() {
             flow.reset = known;
             flow.changes = flow.changes.wrapping_add(1);
         }
         if self.shared.stats.conflicts > conflicts {
-            self.shared.watch.rouse();
+            self.shared.watch.restart();
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

@@ -23,7 +23,7 @@ use super::key::{Key, Sender};
 use super::table::{Entry, KeyHash, Stage};
 
 /// Paths of a flow beside its first one.
-const WAYS: usize = 4;
+const OTHER_PATHS: usize = 4;
 /// Nanoseconds between the copies of one packet on several paths.
 const APART: i64 = 50_000_000;
 /// Nanoseconds within which a datagram is answered.
@@ -35,10 +35,10 @@ const CHANCE: u64 = 1 << 30;
 
 /// The paths that packets of a flow take beside its first one, of which there is at least one.
 #[derive(Default)]
-pub(super) struct Paths(Vec<Way>);
+pub(super) struct Paths(Vec<OtherPath>);
 
 /// One of them.
-pub(super) struct Way {
+pub(super) struct OtherPath {
     key: Key,
     /// Its packets have the ports at the other addresses.
     turned: bool,
@@ -57,16 +57,16 @@ impl Paths {
     }
 
     /// One more.
-    pub(super) fn add(&mut self, way: Way) {
+    pub(super) fn add(&mut self, way: OtherPath) {
         self.0.push(way);
     }
 
     fn is_full(&self) -> bool {
-        self.0.len() >= WAYS
+        self.0.len() >= OTHER_PATHS
     }
 }
 
-impl Way {
+impl OtherPath {
     pub(super) fn key(&self) -> &Key {
         &self.key
     }
@@ -87,13 +87,13 @@ impl Crossing {
         // Without a segment's checksum: one of the two may have been seen before the network card
         // made it.
         let (before, rest) = packet.ip_payload.split_at_checked(16).unwrap_or_default();
-        let behind = if before.is_empty() {
+        let tail = if before.is_empty() {
             packet.ip_payload
         } else {
             rest
         };
         hasher.write(before);
-        hasher.write(behind.get(2..).unwrap_or_default());
+        hasher.write(tail.get(2..).unwrap_or_default());
         let (hash, now) = (hasher.finish(), packet.ts.nanos());
         self.recent.is_copy(hash, key.place(), now, APART, false)
     }
@@ -163,7 +163,7 @@ impl Reassembler {
             entry.echo = Echo::Unsure;
         }
         let id = entry.flow.id;
-        let way = Way {
+        let way = OtherPath {
             key: *key,
             turned,
             mirror: fit.mirror,
@@ -218,7 +218,7 @@ impl Reassembler {
                 && since <= ANSWER;
             if copy || responses {
                 let id = entry.flow.id;
-                let way = Way {
+                let way = OtherPath {
                     key: *key,
                     turned: false,
                     mirror: copy,
@@ -269,7 +269,8 @@ impl Reassembler {
         let id = entry.flow.id;
         if let (Some(segment), true) = (segment, mirror) {
             let half = entry.halves.made().get(entry.direction(sender).index());
-            let agrees = half.and_then(|half| half.agrees(segment.first(), segment.payload()));
+            let agrees =
+                half.and_then(|half| half.matches_delivered(segment.first(), segment.payload()));
             let passed = half.is_some_and(|half| half.has_passed(segment));
             if agrees == Some(true) && new && passed {
                 // What it is a copy of came before anybody looked for copies.
@@ -336,7 +337,7 @@ impl Entry {
         let next =
             |half: Option<&HalfStream>, begun: Option<u32>| begun.or_else(|| half?.expected());
         let (own_next, peer_next) = (next(own, own_begun), next(peer, peer_begun));
-        let got = |half: Option<&HalfStream>| half?.said();
+        let got = |half: Option<&HalfStream>| half?.last_ack();
         let (syn, acks) = (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK));
         let seen = own.is_some_and(HalfStream::is_started) || own_begun.is_some();
         if syn && seen {
@@ -367,7 +368,7 @@ impl Entry {
             (Some(0), None) | (None, Some(0)) => CHANCE,
             _ => return None,
         };
-        let repeats = own.and_then(|own| own.agrees(segment.first(), segment.payload()));
+        let repeats = own.and_then(|own| own.matches_delivered(segment.first(), segment.payload()));
         let fits = distance <= CHANCE && repeats != Some(false);
         fits.then_some(Fit {
             distance,

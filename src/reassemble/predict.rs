@@ -81,8 +81,8 @@ impl Entry {
         let payload = segment.payload();
         self.is_refused(segment, dir)
             || !payload.is_empty()
-                && shared.watch.wants(payload.len())
-                && self.is_spoilt(segment, dir, shared.policy)
+                && shared.watch.should_check(payload.len())
+                && self.has_bad_checksum(segment, dir, shared.policy)
     }
 
     /// Whether a segment's options say that its receiver drops it: it is signed (RFC 2385) and the
@@ -114,7 +114,12 @@ impl Entry {
     }
 
     /// Whether a segment's checksum is wrong, and that says something.
-    pub(super) fn is_spoilt(&self, segment: &Segment<'_>, dir: Direction, policy: Policy) -> bool {
+    pub(super) fn has_bad_checksum(
+        &self,
+        segment: &Segment<'_>,
+        dir: Direction,
+        policy: Policy,
+    ) -> bool {
         policy.checksum == Checksum::Auto
             && self.halves.have_sums(dir)
             && segment.packet.is_damaged()
@@ -140,7 +145,7 @@ impl Entry {
 
     /// Whether a segment is the server's answer to the plain SYN that opened the flow:
     /// [`Self::begin`] does with it what all the rules together would.
-    pub(super) fn predicts_response(
+    pub(super) fn predicts_syn_ack(
         &self,
         segment: &Segment<'_>,
         dir: Direction,
@@ -185,12 +190,12 @@ impl Entry {
         let (own, peer) = sides(both, dir);
         let id = (flow.slot, flow.id);
         *bidirectional |= peer.is_started();
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
-            say(&StreamEvent::NoPayload { dir, by });
+            emit(&StreamEvent::NoPayload { dir, by });
         }
-        own.heard(segment);
-        let mut ctx = shared.ctx(dir.reverse(), by, &mut say);
+        own.observe(segment);
+        let mut ctx = shared.ctx(dir.reverse(), by, &mut emit);
         peer.note_acknowledged(segment.tcp.ack, &mut ctx);
         ctx.dir = dir;
         own.deliver_from(block, segment.payload(), by, id, &mut ctx);

@@ -11,7 +11,7 @@ use super::paths::{Crossed, Joined, mark};
 use super::table::Stage;
 
 /// What a segment is to a flow that was found for it.
-enum Closer {
+enum SegmentMatch {
     /// Its own.
     Own,
     /// A copy of one that was used.
@@ -46,10 +46,10 @@ impl Reassembler {
                 .is_some_and(|entry| !entry.is_ordinary(&segment, by, self.idle))
         {
             match self.look_closer(old, key, &mut segment, by, block) {
-                Closer::Copy => return false,
-                Closer::Own => {}
-                Closer::Foreign => found = self.table.find(key),
-                Closer::Anew(known) => {
+                SegmentMatch::Copy => return false,
+                SegmentMatch::Own => {}
+                SegmentMatch::Foreign => found = self.table.find(key),
+                SegmentMatch::Anew(known) => {
                     client = known;
                     let (how, reason) = (Ending::Abandoned, GapReason::End);
                     self.close(old, how, reason, block, deliver);
@@ -92,20 +92,20 @@ impl Reassembler {
         segment: &mut Segment<'_>,
         by: &PacketInfo,
         block: &[u8],
-    ) -> Closer {
+    ) -> SegmentMatch {
         if self.table.paths(slot).is_some() {
             self.settle(block);
             match self.crosses(slot, key, segment.sender, segment.packet, Some(segment)) {
-                Crossed::Copy => return Closer::Copy,
-                Crossed::Foreign => return Closer::Foreign,
+                Crossed::Copy => return SegmentMatch::Copy,
+                Crossed::Foreign => return SegmentMatch::Foreign,
                 Crossed::Own(sender) => segment.sender = sender,
             }
         }
         let again = self.starts_new_connection(slot, segment, by);
         match (again.copy, again.anew) {
-            (true, _) => Closer::Copy,
-            (_, true) => Closer::Anew(again.client),
-            _ => Closer::Own,
+            (true, _) => SegmentMatch::Copy,
+            (_, true) => SegmentMatch::Anew(again.client),
+            _ => SegmentMatch::Own,
         }
     }
 

@@ -64,7 +64,7 @@ impl Queue {
     }
 
     /// The peer will not come farther than `reached`: nothing waits for more than that.
-    pub(super) fn forgo(&mut self, reached: u64) {
+    pub(super) fn stop_waiting_beyond(&mut self, reached: u64) {
         for piece in self.pieces.values_mut() {
             piece.facts.needs = piece.facts.needs.min(reached);
         }

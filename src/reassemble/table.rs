@@ -14,7 +14,7 @@ use super::echo::Echo;
 use super::half::HalfStream;
 use super::half_streams::HalfStreams;
 use super::key::{Key, Sender};
-use super::paths::{Paths, Way};
+use super::paths::{OtherPath, Paths};
 
 /// A flow and what is known of it.
 pub(super) struct Entry {
@@ -41,7 +41,7 @@ pub(super) struct Entry {
     /// Whether a copy of all of it comes behind its end.
     pub(super) echo: Echo,
     /// When it is to be looked at again.
-    pub(super) alarm: Option<Timestamp>,
+    pub(super) timer: Option<Timestamp>,
     /// When it was put into its place in the order.
     linked: Timestamp,
     newer: Option<u32>,
@@ -216,7 +216,7 @@ impl Table {
     }
 
     /// Packets of another key belong to a flow from now on.
-    pub(super) fn found_by(&mut self, slot: usize, way: Way) {
+    pub(super) fn found_by(&mut self, slot: usize, way: OtherPath) {
         let key = *way.key();
         if let Some(entry) = self.get(slot) {
             entry.odd = true;
@@ -271,7 +271,7 @@ impl Table {
                 reset: false,
                 odd: false,
                 echo: Echo::None,
-                alarm: None,
+                timer: None,
                 linked: Timestamp::default(),
                 newer: None,
                 older: None,

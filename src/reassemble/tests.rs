@@ -46,7 +46,7 @@ const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
 struct Player {
     reassembler: Reassembler,
     form: Form,
-    said: Vec<String>,
+    emitted: Vec<String>,
     now: i64,
     frame: u64,
     isn: u32,
@@ -77,7 +77,7 @@ impl Player {
         Self {
             reassembler: Reassembler::new(limits, policy, time::IDLE_FILE),
             form,
-            said: Vec::new(),
+            emitted: Vec::new(),
             now: 0,
             frame: 0,
             isn: 1000,
@@ -113,8 +113,9 @@ impl Player {
             self.now += left.min(1000) * 1_000_000;
             left -= 1000;
             let now = Timestamp::from_nanos(self.now);
-            let said = &mut self.said;
-            self.reassembler.expire(now, |_, event| tell(event, said));
+            let emitted = &mut self.emitted;
+            self.reassembler
+                .expire(now, |_, event| record(event, emitted));
         }
     }
 
@@ -123,19 +124,19 @@ impl Player {
         self.now = self
             .now
             .saturating_add(seconds.saturating_mul(1_000_000_000));
-        let said = &mut self.said;
+        let emitted = &mut self.emitted;
         self.reassembler
             .expire(Timestamp::from_nanos(self.now), |_, event| {
-                tell(event, said);
+                record(event, emitted);
             });
     }
 
     fn finish(mut self) -> String {
-        let said = &mut self.said;
-        self.reassembler.finish(|_, event| tell(event, said));
+        let emitted = &mut self.emitted;
+        self.reassembler.finish(|_, event| record(event, emitted));
         assert_eq!(self.reassembler.held(), 0, "all is given back");
-        self.said.retain(|line| !line.ends_with("end Capture"));
-        self.said.join("; ")
+        self.emitted.retain(|line| !line.ends_with("end Capture"));
+        self.emitted.join("; ")
     }
 
     fn step(&mut self, first: &str, rest: &[&str]) {
@@ -284,7 +285,7 @@ impl Player {
             payload: &bytes[header..],
             cut: extra.cut,
         };
-        let (said, clients, flows) = (&mut self.said, &mut self.clients, &mut self.flows);
+        let (emitted, clients, flows) = (&mut self.emitted, &mut self.clients, &mut self.flows);
         let seams = &mut self.seams;
         let used = self.reassembler.push_from(&[], &packet, |flow, event| {
             clients.push(flow.client.port);
@@ -299,7 +300,7 @@ impl Player {
             {
                 seams.push(String::from_utf8_lossy(bytes).into_owned());
             }
-            tell(event, said);
+            record(event, emitted);
         });
         self.copies += usize::from(!used);
     }
@@ -320,13 +321,13 @@ fn flag(letter: char) -> TcpFlags {
 }
 
 /// An event as a line; what continues the line before is joined to it.
-fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
+fn record(event: &StreamEvent<'_>, emitted: &mut Vec<String>) {
     let name = |dir: Direction| if dir == C { "C" } else { "S" };
     let mut join = |head: String, bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        match said.last_mut().filter(|last| last.starts_with(&head)) {
+        match emitted.last_mut().filter(|last| last.starts_with(&head)) {
             Some(last) => *last += &text,
-            None => said.push(head + &text),
+            None => emitted.push(head + &text),
         }
     };
     match *event {
@@ -356,9 +357,9 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
         StreamEvent::Gap {
             dir, len, reason, ..
         } => {
-            said.push(format!("{} gap {len} {reason:?}", name(dir)));
+            emitted.push(format!("{} gap {len} {reason:?}", name(dir)));
         }
-        StreamEvent::End { dir, how, .. } => said.push(format!("{} end {how:?}", name(dir))),
+        StreamEvent::End { dir, how, .. } => emitted.push(format!("{} end {how:?}", name(dir))),
         StreamEvent::NoPayload { .. }
         | StreamEvent::Acked { .. }
         | StreamEvent::Datagram { .. }
@@ -367,7 +368,7 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
 }
 
 /// What a chart makes to be said, under the usual rules.
-fn said(chart: &str, form: Form) -> String {
+fn emitted(chart: &str, form: Form) -> String {
     said_by(chart, form, Policy::default())
 }
 

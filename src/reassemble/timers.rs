@@ -15,27 +15,27 @@ pub(super) const SPARE: usize = 1024;
 /// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it
 /// is until there are many.
 #[derive(Default)]
-pub(super) struct TimerQueue(BinaryHeap<Reverse<Alarm>>);
+pub(super) struct TimerQueue(BinaryHeap<Reverse<Timer>>);
 
-type Alarm = (Timestamp, u32, u64);
+type Timer = (Timestamp, u32, u64);
 
 impl TimerQueue {
     /// Have a flow looked at at `moment`, unless `alarm`, the one of it that counts, is sooner.
-    pub(super) fn set(&mut self, alarm: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
-        if alarm.is_none_or(|alarm| moment < alarm) {
-            *alarm = Some(moment);
+    pub(super) fn set(&mut self, timer: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
+        if timer.is_none_or(|timer| moment < timer) {
+            *timer = Some(moment);
             self.0.push(Reverse((moment, flow.slot, flow.id)));
         }
     }
 
     /// The next one whose moment has come by `now`.
     #[inline]
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<Alarm> {
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Timer> {
         let Reverse((moment, ..)) = *self.0.peek()?;
         if moment > now {
             return None;
         }
-        self.0.pop().map(|Reverse(alarm)| alarm)
+        self.0.pop().map(|Reverse(timer)| timer)
     }
 
     /// Drop what stands for nothing, when there is much of it beside what the flows need.
@@ -50,7 +50,7 @@ impl TimerQueue {
             self.0.retain(|Reverse((moment, slot, id))| {
                 table
                     .get(*slot as usize)
-                    .is_some_and(|entry| entry.flow.id == *id && entry.alarm == Some(*moment))
+                    .is_some_and(|entry| entry.flow.id == *id && entry.timer == Some(*moment))
             });
         }
     }

@@ -26,7 +26,7 @@ impl Default for Watch {
 impl Watch {
     /// Whether the checksum of a segment with so many bytes is to be looked at.
     #[inline]
-    pub(super) fn wants(&mut self, len: usize) -> bool {
+    pub(super) fn should_check(&mut self, len: usize) -> bool {
         self.left = self.left.wrapping_sub(len as i64);
         self.left > 0 || self.left < -SOME && self.rest()
     }
@@ -38,7 +38,7 @@ impl Watch {
     }
 
     /// Copies contradict each other: look at what comes next.
-    pub(super) fn rouse(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.left = ALL;
     }
 }
@@ -49,12 +49,13 @@ mod tests {
 
     #[test]
     fn all_segments_are_looked_at_for_a_while_and_then_some() {
-        let looked_at = |watch: &mut Watch| (0..100_000).filter(|_| watch.wants(1000)).count();
+        let looked_at =
+            |watch: &mut Watch| (0..100_000).filter(|_| watch.should_check(1000)).count();
         let mut watch = Watch::default();
         // 2 MiB of them, and then one in 33.
         assert_eq!(looked_at(&mut watch), 2097 + (100_000 - 2097) / 33);
         assert!(looked_at(&mut watch) < 3100);
-        watch.rouse();
+        watch.restart();
         assert!(looked_at(&mut watch) > 2097 + 2900);
     }
 }

@@ -26,24 +26,24 @@ impl HalfStream {
             self.expect_urgent(offset.saturating_add(u64::from(segment.tcp.urgent) - 1));
         }
         if offset < self.next {
-            self.again(offset, bytes, ctx);
+            self.retransmitted(offset, bytes, ctx);
             if end <= self.next {
                 return;
             }
         }
         let seen = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (at, fresh) = (offset.max(self.next), bytes.get(seen..).unwrap_or_default());
-        let clear = self.trouble.as_ref().is_none_or(|trouble| {
-            trouble.syn_data.is_none() && trouble.queue.first().is_none_or(|first| first >= end)
+        let clear = self.slow.as_ref().is_none_or(|slow| {
+            slow.syn_data.is_none() && slow.queue.first().is_none_or(|first| first >= end)
         });
         if at == self.next && clear && facts.needs <= reached && !facts.weak {
             // In order, and nothing of it waits: passed on as it lies.
-            if let Some(trouble) = &mut self.trouble {
-                trouble.hole = None;
+            if let Some(slow) = &mut self.slow {
+                slow.gap = None;
             }
             self.deliver(fresh, &facts.by, ctx);
             if facts.cut > 0 {
-                self.lose(facts.cut, GapReason::Snaplen, &facts.by, ctx);
+                self.declare_gap(facts.cut, GapReason::Snaplen, &facts.by, ctx);
             }
         } else {
             self.queue(at, fresh, facts, segment, ctx);
@@ -63,16 +63,16 @@ impl HalfStream {
         }
         facts.weak |= self.valid_checksum_seen && ctx.is_damaged(segment);
         let overlap = ctx.policy.overlap;
-        let trouble = self.trouble.get_or_insert_default();
-        let size = trouble.queue.size();
-        let losers = trouble.queue.insert(at, fresh, facts, overlap);
-        *ctx.queued = (*ctx.queued + trouble.queue.size()).saturating_sub(size);
+        let slow = self.slow.get_or_insert_default();
+        let size = slow.queue.size();
+        let losers = slow.queue.insert(at, fresh, facts, overlap);
+        *ctx.queued = (*ctx.queued + slow.queue.size()).saturating_sub(size);
         if let Some(contended) = losers.new {
             self.conflict(contended, fresh, at, ctx);
         }
         for (low, old) in losers.old {
             self.conflict((low, low + old.len() as u64), &old, low, ctx);
         }
-        self.await_hole(ctx);
+        self.await_gap(ctx);
     }
 }

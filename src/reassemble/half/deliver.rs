@@ -14,7 +14,7 @@ impl HalfStream {
         if bytes.is_empty() {
             return;
         }
-        self.tell(bytes, by, ctx);
+        self.emit_data(bytes, by, ctx);
         // Copied last: a load that has to wait for stores would wait for all of these.
         self.tail.push(bytes, self.open(), ctx.tails);
     }
@@ -33,7 +33,7 @@ impl HalfStream {
             return self.deliver(bytes, by, ctx);
         };
         if !bytes.is_empty() {
-            self.tell(bytes, by, ctx);
+            self.emit_data(bytes, by, ctx);
             self.tail.defer_copy(bytes.len());
             let dir = ctx.dir;
             ctx.tails.fresh.push(Fresh { flow, dir, at });
@@ -51,17 +51,17 @@ impl HalfStream {
         self.mark = mark(bytes);
     }
 
-    fn tell(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
+    fn emit_data(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
         debug_assert!(!self.ended, "nothing comes behind the end");
         let (offset, seq) = (
-            self.told(self.next),
+            self.emitted_offset(self.next),
             self.base.wrapping_add(self.next as u32),
         );
         if offset == 0 {
             self.note_first(bytes);
         }
         self.next = self.next.saturating_add(bytes.len() as u64);
-        (ctx.say)(&StreamEvent::Data {
+        (ctx.emit)(&StreamEvent::Data {
             dir: ctx.dir,
             offset,
             seq,
@@ -69,8 +69,8 @@ impl HalfStream {
             bytes,
             by,
         });
-        if let Some(trouble) = &self.trouble
-            && (trouble.other.is_some() || !trouble.urgent.is_empty())
+        if let Some(slow) = &self.slow
+            && (slow.other.is_some() || !slow.urgent.is_empty())
         {
             self.read_otherwise(self.next.saturating_sub(bytes.len() as u64), bytes, ctx);
         }

@@ -14,7 +14,7 @@ const ONE_SIDED_BYTES: u64 = 16 << 10;
 
 /// A run of segments far ahead of the stream.
 #[derive(Clone, Copy)]
-pub(super) struct Far {
+pub(super) struct FarRun {
     /// The sequence number of the latest one, and of what would follow it.
     first: u32,
     next: u32,
@@ -27,7 +27,7 @@ const RUN: u8 = 16;
 
 impl HalfStream {
     /// A segment lies farther ahead than the receiver would have allowed, and was said apart.
-    pub(super) fn far(
+    pub(super) fn note_far_segment(
         &mut self,
         segment: &Segment<'_>,
         distance: i64,
@@ -40,29 +40,29 @@ impl HalfStream {
         if self.ended {
             return;
         }
-        let trouble = self.trouble();
+        let slow = self.slow_state();
         let next = first.wrapping_add(len as u32);
-        let run = match trouble.far {
+        let run = match slow.far {
             // The same frame once more.
             Some(far) if far.first == first => far.run,
             Some(far) if far.next == first => far.run.saturating_add(1),
             _ => 1,
         };
-        trouble.far = (len > 0).then_some(Far { first, next, run });
+        slow.far = (len > 0).then_some(FarRun { first, next, run });
         if run < RUN || ahead >= WINDOW.cast_unsigned() {
             return;
         }
-        trouble.far = None;
+        slow.far = None;
         while let Some(waiting) = self.first_waiting() {
             let len = waiting.saturating_sub(self.next);
-            self.lose(len, GapReason::Overflow, ctx.by, ctx);
-            self.let_go(ctx);
+            self.declare_gap(len, GapReason::Overflow, ctx.by, ctx);
+            self.flush(ctx);
         }
-        if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
+        if let Some(Ok(to)) = self.offset_of(next).map(u64::try_from) {
             let len = to.saturating_sub(self.next);
-            self.lose(len, GapReason::Overflow, ctx.by, ctx);
+            self.declare_gap(len, GapReason::Overflow, ctx.by, ctx);
         }
-        self.await_hole(ctx);
+        self.await_gap(ctx);
     }
 
     /// Hear that the peer acknowledged everything below `ack`: which offset that is, as far as it
@@ -72,9 +72,9 @@ impl HalfStream {
         ack: u32,
         ctx: &mut SegmentContext<'_>,
     ) -> (u64, bool) {
-        self.choose(ack, ctx);
+        self.choose_start(ack, ctx);
         self.note_unseen(ack, ctx);
-        let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
+        let Some(Ok(mut offset)) = self.offset_of(ack).map(u64::try_from) else {
             return (0, true);
         };
         if offset > self.next && offset - self.next > ctx.reach.min(WINDOW.cast_unsigned()) {
@@ -82,8 +82,8 @@ impl HalfStream {
             ctx.stats.acks_ignored += 1;
             return (0, false);
         }
-        if self.trouble.is_some() {
-            self.response_syn_data(offset > 0, ctx);
+        if self.slow.is_some() {
+            self.decide_syn_data(offset > 0, ctx);
         }
         // The FIN takes a number and is no byte.
         if let Some(fin) = self.fin {
@@ -91,22 +91,22 @@ impl HalfStream {
         }
         let before = self.acked_bytes();
         if offset > before
-            && let Some(trouble) = &mut self.trouble
+            && let Some(slow) = &mut self.slow
         {
-            trouble.shown = 0;
+            slow.shown = 0;
         }
         self.acked = self.acked.max(offset);
-        self.say_acknowledged(before, ctx);
+        self.emit_acknowledged(before, ctx);
         let acked = self.acked_bytes();
         if acked > self.next && !self.ended {
             let now = ctx.now;
-            let hole = self.trouble().hole.get_or_insert(PendingGap {
+            let gap = self.slow_state().gap.get_or_insert(PendingGap {
                 since: now,
                 acked: None,
             });
-            let heard = hole.acked.get_or_insert(Acked::now(ctx));
+            let acknowledged = gap.acked.get_or_insert(Acked::now(ctx));
             if acked > before {
-                heard.latest = ctx.by.ts;
+                acknowledged.latest = ctx.by.ts;
             }
         }
         (self.fin.map_or(offset, |fin| offset.min(fin)), true)
@@ -119,12 +119,12 @@ impl HalfStream {
         ctx: &mut SegmentContext<'_>,
     ) {
         self.note_unseen(ack, ctx);
-        if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
+        if let Some(Ok(offset)) = self.offset_of(ack).map(u64::try_from)
             && offset > self.acked
         {
             let before = self.acked_bytes();
             self.acked = offset;
-            self.say_acknowledged(before, ctx);
+            self.emit_acknowledged(before, ctx);
         }
     }
 
@@ -142,7 +142,7 @@ impl HalfStream {
             unseen.latest = ack;
             let offset = u64::from(ack.wrapping_sub(unseen.first));
             let (dir, by) = (ctx.dir, ctx.by);
-            (ctx.say)(&StreamEvent::Acked { dir, offset, by });
+            (ctx.emit)(&StreamEvent::Acked { dir, offset, by });
         }
     }
 
@@ -157,24 +157,21 @@ impl HalfStream {
         ctx: &mut SegmentContext<'_>,
     ) -> bool {
         let patience = self.patience(bidirectional);
-        let waited = self
-            .hole()
-            .and_then(|hole| hole.acked)
-            .is_some_and(|acked| {
-                acked.packets.saturating_add(u32::from(packet)) > *ctx.grace
-                    || ctx.now.since(acked.since) >= time::GAP_GRACE
-            });
-        let dismissed = waited && self.dismiss_false(ctx);
+        let waited = self.gap().and_then(|gap| gap.acked).is_some_and(|acked| {
+            acked.packets.saturating_add(u32::from(packet)) > *ctx.grace
+                || ctx.now.since(acked.since) >= time::GAP_GRACE
+        });
+        let dismissed = waited && self.dismiss_false_ack(ctx);
         let shown = wanted || self.is_shown();
-        while let Some(trouble) = &mut self.trouble
-            && let Some(hole) = &mut trouble.hole
+        while let Some(slow) = &mut self.slow
+            && let Some(gap) = &mut slow.gap
         {
             let now = ctx.now;
-            let heard = hole.acked;
-            let reason = if let Some(acked) = &mut hole.acked {
+            let acknowledged = gap.acked;
+            let reason = if let Some(acked) = &mut gap.acked {
                 acked.packets += u32::from(packet);
                 // What is damaged is there: nothing is lost by waiting some more.
-                let most = match trouble.held {
+                let most = match slow.held {
                     Some(_) => time::DAMAGED_PACKETS.max(*ctx.grace),
                     None => *ctx.grace,
                 };
@@ -183,18 +180,18 @@ impl HalfStream {
                 let over = over && (shown || now.since(acked.since) >= patience);
                 over.then_some(GapReason::Acked)
             } else {
-                let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
+                let over = slow.queue.len() > 0 && now.since(gap.since) >= patience;
                 over.then_some(GapReason::Timeout)
             };
-            let full = trouble.queue.size() > ctx.limits.reorder_bytes;
+            let full = slow.queue.size() > ctx.limits.reorder_bytes;
             let Some(reason) = reason.or(full.then_some(GapReason::Overflow)) else {
                 break;
             };
-            let (first, acked) = (trouble.queue.first(), self.acked_bytes());
+            let (first, acked) = (slow.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
                 // It is there and waits for the peer, which waits for it: somebody lies about the
                 // order.
-                if self.let_go(ctx) {
+                if self.flush(ctx) {
                     continue;
                 }
                 break;
@@ -205,23 +202,20 @@ impl HalfStream {
                 (_, first) => first.unwrap_or(self.next),
             };
             let mut by = *ctx.by;
-            if let (GapReason::Acked, Some(heard)) = (reason, heard) {
+            if let (GapReason::Acked, Some(acknowledged)) = (reason, acknowledged) {
                 // By then they were there.
-                by.ts = first.map_or(heard.latest, |_| heard.since);
+                by.ts = first.map_or(acknowledged.latest, |_| acknowledged.since);
             }
-            self.lose(to.saturating_sub(self.next), reason, &by, ctx);
+            self.declare_gap(to.saturating_sub(self.next), reason, &by, ctx);
             self.advance(reached, ctx);
-            if packet && self.hole().is_some_and(|hole| hole.acked.is_none()) && !full {
+            if packet && self.gap().is_some_and(|gap| gap.acked.is_none()) && !full {
                 break;
             }
         }
-        let waits = self
-            .trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.queue.size());
-        if waits > ctx.limits.reorder_bytes && self.hole().is_none() {
+        let waits = self.slow.as_ref().map_or(0, |slow| slow.queue.size());
+        if waits > ctx.limits.reorder_bytes && self.gap().is_none() {
             // Not behind a hole, but for the peer.
-            self.let_go(ctx);
+            self.flush(ctx);
         }
         self.review_end(ctx);
         dismissed
@@ -235,7 +229,7 @@ impl HalfStream {
         // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
         let by = self.fin_by;
         if self.acked > self.next || ctx.now.since(self.fin_at) >= time::CLOSE_GRACE {
-            self.say_end(Ending::Fin, &by, ctx);
+            self.emit_end(Ending::Fin, &by, ctx);
         }
     }
 
@@ -248,34 +242,34 @@ impl HalfStream {
         // end.
         let waits = self.fin == Some(self.next) && !bidirectional;
         let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
-        let Some(trouble) = &self.trouble else {
+        let Some(slow) = &self.slow else {
             return closing;
         };
-        let hole = trouble.hole.map(|hole| match hole.acked {
+        let gap = slow.gap.map(|gap| match gap.acked {
             Some(acked) => acked.since.plus(time::GAP_GRACE),
-            None => hole.since.plus(self.patience(bidirectional)),
+            None => gap.since.plus(self.patience(bidirectional)),
         });
-        let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
-        let held = trouble.held.map(|since| since.plus(time::DAMAGED));
-        earlier(earlier(closing, held), earlier(hole, reset))
+        let reset = slow.reset.map(|at| at.plus(time::CLOSE_GRACE));
+        let held = slow.held.map(|since| since.plus(time::DAMAGED));
+        earlier(earlier(closing, held), earlier(gap, reset))
     }
 
     /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
     pub(in crate::reassemble) fn reset(&mut self, ctx: &SegmentContext<'_>) {
-        self.trouble().reset.get_or_insert(ctx.now);
+        self.slow_state().reset.get_or_insert(ctx.now);
     }
 
     /// Since when it is thought to be reset.
     pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
-        self.trouble.as_ref()?.reset
+        self.slow.as_ref()?.reset
     }
 
     /// It goes on behind a RST: that was somebody else's. False: there was none.
     pub(in crate::reassemble) fn unreset(&mut self) -> bool {
-        let Some(trouble) = &mut self.trouble else {
+        let Some(slow) = &mut self.slow else {
             return false;
         };
-        trouble.reset.take().is_some()
+        slow.reset.take().is_some()
     }
 
     /// Whether a checksum that is wrong says something.
@@ -291,8 +285,10 @@ impl HalfStream {
         bytes: &[u8],
         ctx: &mut SegmentContext<'_>,
     ) {
-        let place = self.place(seq).and_then(|place| u64::try_from(place).ok());
-        ctx.aside(why, self.told(place.unwrap_or(0)), bytes);
+        let place = self
+            .offset_of(seq)
+            .and_then(|place| u64::try_from(place).ok());
+        ctx.emit_apart(why, self.emitted_offset(place.unwrap_or(0)), bytes);
     }
 
     /// Whether something shows that what is acknowledged was sent.
@@ -300,16 +296,13 @@ impl HalfStream {
         let acked = self.acked_bytes();
         self.fin.is_some_and(|fin| fin >= acked)
             || self
-                .trouble
+                .slow
                 .as_ref()
-                .is_some_and(|trouble| trouble.queue.len() > 0 || trouble.shown >= acked)
+                .is_some_and(|slow| slow.queue.len() > 0 || slow.shown >= acked)
     }
 
     fn patience(&self, bidirectional: bool) -> i64 {
-        let pieces = self
-            .trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.queue.len());
+        let pieces = self.slow.as_ref().map_or(0, |slow| slow.queue.len());
         if !bidirectional && (pieces >= ONE_SIDED_SEGMENTS || self.delivered() >= ONE_SIDED_BYTES) {
             time::GAP_TIMEOUT_ONE_SIDED
         } else {
@@ -318,12 +311,12 @@ impl HalfStream {
     }
 
     /// Say up to where bytes are acknowledged, if that is farther than `before`.
-    pub(super) fn say_acknowledged(&self, before: u64, ctx: &mut SegmentContext<'_>) {
+    pub(super) fn emit_acknowledged(&self, before: u64, ctx: &mut SegmentContext<'_>) {
         let acked = self.acked_bytes();
         if acked > before {
-            (ctx.say)(&StreamEvent::Acked {
+            (ctx.emit)(&StreamEvent::Acked {
                 dir: ctx.dir,
-                offset: self.told(acked),
+                offset: self.emitted_offset(acked),
                 by: ctx.by,
             });
         }
@@ -335,22 +328,22 @@ impl HalfStream {
     }
 
     /// The hole that is waited for.
-    pub(super) fn hole(&self) -> Option<PendingGap> {
-        self.trouble.as_ref()?.hole
+    pub(super) fn gap(&self) -> Option<PendingGap> {
+        self.slow.as_ref()?.gap
     }
 
     /// If something waits behind a hole, the hole at `next` is waited for from now on.
-    pub(super) fn await_hole(&mut self, ctx: &SegmentContext<'_>) {
+    pub(super) fn await_gap(&mut self, ctx: &SegmentContext<'_>) {
         if self.ended {
             return;
         }
         let (next, acked) = (self.next, self.acked_bytes());
-        let Some(trouble) = &mut self.trouble else {
+        let Some(slow) = &mut self.slow else {
             return;
         };
-        let waits = trouble.queue.first().is_some_and(|first| first > next);
-        if trouble.hole.is_none() && (waits || acked > next) {
-            trouble.hole = Some(PendingGap {
+        let waits = slow.queue.first().is_some_and(|first| first > next);
+        if slow.gap.is_none() && (waits || acked > next) {
+            slow.gap = Some(PendingGap {
                 since: ctx.now,
                 acked: (acked > next).then(|| Acked::now(ctx)),
             });
@@ -359,7 +352,7 @@ impl HalfStream {
 
     /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest
     /// packet.
-    pub(super) fn lose(
+    pub(super) fn declare_gap(
         &mut self,
         len: u64,
         reason: GapReason,
@@ -367,8 +360,8 @@ impl HalfStream {
         ctx: &mut SegmentContext<'_>,
     ) {
         debug_assert!(!self.ended, "nothing is missing behind the end");
-        let trouble = self.trouble.get_or_insert_default();
-        trouble.hole = None;
+        let slow = self.slow.get_or_insert_default();
+        slow.gap = None;
         if len == 0 {
             return;
         }
@@ -376,11 +369,11 @@ impl HalfStream {
         ctx.stats.gap_bytes += len;
         let low = self.next;
         self.next = self.next.saturating_add(len);
-        trouble.lost.add(low, self.next);
+        slow.lost.add(low, self.next);
         self.tail.release(ctx.tails);
-        (ctx.say)(&StreamEvent::Gap {
+        (ctx.emit)(&StreamEvent::Gap {
             dir: ctx.dir,
-            offset: self.told(low),
+            offset: self.emitted_offset(low),
             len,
             reason,
             by,

@@ -27,8 +27,8 @@ const URGENT: usize = 16;
 impl Other {
     /// The bytes of it before an offset, and how many of them are up to where it differs.
     fn before(&self, offset: u64) -> Option<(&[u8], usize)> {
-        let behind = usize::try_from(self.end.checked_sub(offset)?).ok()?;
-        let len = self.text.len().checked_sub(behind)?;
+        let distance = usize::try_from(self.end.checked_sub(offset)?).ok()?;
+        let len = self.text.len().checked_sub(distance)?;
         Some((self.text.get(..len)?, self.differs.min(len)))
     }
 
@@ -50,10 +50,10 @@ impl HalfStream {
         context: &[u8],
         ctx: &mut SegmentContext<'_>,
     ) {
-        let told = self.told(from);
+        let emitted_from = self.emitted_offset(from);
         let next = self.next;
-        let trouble = self.trouble.get_or_insert_default();
-        let before = trouble.other.take().and_then(|mut other| {
+        let slow = self.slow.get_or_insert_default();
+        let before = slow.other.take().and_then(|mut other| {
             if other.end < from {
                 return None;
             }
@@ -72,10 +72,10 @@ impl HalfStream {
         let seam = other.text.len();
         other.text.extend_from_slice(copy);
         if other.differs > 0 {
-            trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(other.text.len());
-            if trouble.conflict_bytes <= CONFLICT_BYTES {
+            slow.conflict_bytes = slow.conflict_bytes.saturating_add(other.text.len());
+            if slow.conflict_bytes <= CONFLICT_BYTES {
                 let after = other.text.len() - other.differs;
-                ctx.seam(other.why, told, &other.text, seam, after);
+                ctx.emit_seam(other.why, emitted_from, &other.text, seam, after);
             }
         }
         let contended = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
@@ -90,17 +90,17 @@ impl HalfStream {
             };
             let after = tail.get(at..).unwrap_or_default();
             other.end = next;
-            other.follow(after, told, &mut trouble.conflict_bytes, ctx);
+            other.follow(after, emitted_from, &mut slow.conflict_bytes, ctx);
         }
         other.trim();
-        trouble.other = (other.differs > 0).then_some(other);
+        slow.other = (other.differs > 0).then_some(other);
     }
 
     /// Urgent data ends at this offset (RFC 9293 section 3.8.5): its last byte may be taken out of
     /// the stream when that is delivered.
     pub(super) fn expect_urgent(&mut self, at: u64) {
         let next = self.next;
-        let urgent = &mut self.trouble().urgent;
+        let urgent = &mut self.slow_state().urgent;
         if at >= next && urgent.len() < URGENT && !urgent.contains(&at) {
             urgent.push(at);
         }
@@ -116,27 +116,27 @@ impl HalfStream {
         ctx: &mut SegmentContext<'_>,
     ) {
         let end = offset.saturating_add(bytes.len() as u64);
-        let told = self.told(offset);
+        let emitted_from = self.emitted_offset(offset);
         let open = self.open();
-        let Some(trouble) = &mut self.trouble else {
+        let Some(slow) = &mut self.slow else {
             return;
         };
-        trouble.urgent.retain(|at| *at >= offset);
-        let mut inside: Vec<u64> = trouble.urgent.extract_if(.., |at| *at < end).collect();
+        slow.urgent.retain(|at| *at >= offset);
+        let mut inside: Vec<u64> = slow.urgent.extract_if(.., |at| *at < end).collect();
         inside.sort_unstable();
-        if let Some(mut other) = trouble.other.take()
+        if let Some(mut other) = slow.other.take()
             && (offset..end).contains(&other.end)
             && let Some(new) = usize::try_from(other.end - offset)
                 .ok()
                 .and_then(|from| bytes.get(from..))
         {
             other.end = end;
-            other.follow(new, told, &mut trouble.conflict_bytes, ctx);
-            trouble.other = Some(other);
+            other.follow(new, emitted_from, &mut slow.conflict_bytes, ctx);
+            slow.other = Some(other);
         }
         for at in inside.into_iter().rev() {
-            let behind = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let mut other = match trouble.other.take() {
+            let distance = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let mut other = match slow.other.take() {
                 Some(other) if other.end == end => other,
                 _ => {
                     let tail = self.tail.bytes(open);
@@ -150,7 +150,7 @@ impl HalfStream {
                     }
                 }
             };
-            if let Some(place) = other.text.len().checked_sub(behind) {
+            if let Some(place) = other.text.len().checked_sub(distance) {
                 other.text.remove(place);
                 other.why = OutOfStreamReason::Urgent;
                 // Several are taken out from the last one on.
@@ -158,24 +158,36 @@ impl HalfStream {
                     true => other.differs - 1,
                     false => place,
                 };
-                trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(other.text.len());
-                if trouble.conflict_bytes <= CONFLICT_BYTES {
+                slow.conflict_bytes = slow.conflict_bytes.saturating_add(other.text.len());
+                if slow.conflict_bytes <= CONFLICT_BYTES {
                     let after = other.text.len() - place;
-                    ctx.seam(OutOfStreamReason::Urgent, told, &other.text, place, after);
+                    ctx.emit_seam(
+                        OutOfStreamReason::Urgent,
+                        emitted_from,
+                        &other.text,
+                        place,
+                        after,
+                    );
                 }
             }
-            trouble.other = Some(other);
+            slow.other = Some(other);
         }
-        if let Some(other) = &mut trouble.other {
+        if let Some(other) = &mut slow.other {
             other.trim();
         }
-        trouble.other.take_if(|other| other.differs == 0);
+        slow.other.take_if(|other| other.differs == 0);
     }
 }
 
 impl Other {
     /// The stream's next bytes follow: a match may lie across the seam.
-    fn follow(&mut self, bytes: &[u8], told: u64, spent: &mut usize, ctx: &mut SegmentContext<'_>) {
+    fn follow(
+        &mut self,
+        bytes: &[u8],
+        emitted_from: u64,
+        spent: &mut usize,
+        ctx: &mut SegmentContext<'_>,
+    ) {
         let seam = self.text.len();
         self.text.extend_from_slice(bytes);
         *spent = spent.saturating_add(seam + bytes.len().min(CONTEXT));
@@ -185,6 +197,6 @@ impl Other {
         }
         let len = self.text.len().min(seam + CONTEXT);
         let text = self.text.get(..len).unwrap_or_default();
-        ctx.seam(self.why, told, text, seam, len - self.differs);
+        ctx.emit_seam(self.why, emitted_from, text, seam, len - self.differs);
     }
 }

@@ -53,8 +53,8 @@ impl GapHistory {
 impl HalfStream {
     /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of
     /// those is there to be compared with.
-    pub(in crate::reassemble) fn agrees(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
-        let offset = u64::try_from(self.place(seq)?).ok()?;
+    pub(in crate::reassemble) fn matches_delivered(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
+        let offset = u64::try_from(self.offset_of(seq)?).ok()?;
         let kept = self.next.saturating_sub(self.tail().len() as u64);
         let (low, high) = (
             offset.max(kept),
@@ -71,7 +71,12 @@ impl HalfStream {
 
     /// Bytes that start in front of the next offset: say what of them is late, and what differs
     /// from what was delivered.
-    pub(super) fn again(&mut self, offset: u64, bytes: &[u8], ctx: &mut SegmentContext<'_>) {
+    pub(super) fn retransmitted(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        ctx: &mut SegmentContext<'_>,
+    ) {
         let end = offset.saturating_add(bytes.len() as u64).min(self.next);
         let slice = |low: u64, high: u64| {
             let from = usize::try_from(low.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -82,8 +87,8 @@ impl HalfStream {
         let mut unknown = end - offset.min(end);
         let midstream = self.midstream;
         let before = midstream && offset < JOINED;
-        if before || self.trouble.is_some() {
-            let lost = &mut self.trouble().lost;
+        if before || self.slow.is_some() {
+            let lost = &mut self.slow_state().lost;
             if midstream && !std::mem::replace(&mut lost.midstream, true) {
                 lost.add(0, JOINED);
             }
@@ -94,7 +99,11 @@ impl HalfStream {
                     .grace
                     .saturating_mul(2)
                     .min(time::GAP_GRACE_PACKETS_MOST);
-                ctx.aside(OutOfStreamReason::Late, self.told(low), slice(low, high));
+                ctx.emit_apart(
+                    OutOfStreamReason::Late,
+                    self.emitted_offset(low),
+                    slice(low, high),
+                );
             }
         }
         if unknown == 0 {
@@ -130,23 +139,23 @@ impl HalfStream {
         let after = usize::try_from(end.saturating_sub(to)).unwrap_or(0);
         let skip = usize::try_from(from.saturating_sub(at)).unwrap_or(usize::MAX);
         let loser = copy.get(skip..).unwrap_or_default();
-        let told = self.told(from);
+        let emitted_from = self.emitted_offset(from);
         let next = self.next;
         let tail = self.tail.bytes(self.open());
-        let trouble = self.trouble.get_or_insert_default();
-        trouble.conflicts = trouble.conflicts.saturating_add(1);
-        trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(loser.len());
-        if trouble.conflicts > CONFLICTS || trouble.conflict_bytes > CONFLICT_BYTES {
+        let slow = self.slow.get_or_insert_default();
+        slow.conflicts = slow.conflicts.saturating_add(1);
+        slow.conflict_bytes = slow.conflict_bytes.saturating_add(loser.len());
+        if slow.conflicts > CONFLICTS || slow.conflict_bytes > CONFLICT_BYTES {
             ctx.stats.conflicts_unsearched += 1;
             return;
         }
         let mut text = Vec::new();
         // What waits in front of it; in front of that, what was delivered.
-        trouble.queue.copy_before(from, CONTEXT, &mut text);
+        slow.queue.copy_before(from, CONTEXT, &mut text);
         let start = from.saturating_sub(text.len() as u64);
         if start <= next {
-            let behind = usize::try_from(next - start).unwrap_or(usize::MAX);
-            let upto = tail.len().saturating_sub(behind);
+            let distance = usize::try_from(next - start).unwrap_or(usize::MAX);
+            let upto = tail.len().saturating_sub(distance);
             let low = upto.saturating_sub(CONTEXT - text.len());
             text.splice(
                 0..0,
@@ -155,7 +164,13 @@ impl HalfStream {
         }
         let context = text.len();
         text.extend_from_slice(loser);
-        ctx.aside_in_context(OutOfStreamReason::Conflict, told, &text, context, after);
+        ctx.emit_in_context(
+            OutOfStreamReason::Conflict,
+            emitted_from,
+            &text,
+            context,
+            after,
+        );
         let before = text.get(..context).unwrap_or_default();
         self.in_other_reading((from, to), loser, before, ctx);
     }

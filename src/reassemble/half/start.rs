@@ -12,7 +12,7 @@ use super::{HalfStream, JOINED};
 pub(in crate::reassemble) struct Start {
     /// The sequence number of offset 0.
     pub(in crate::reassemble) base: u32,
-    said: u32,
+    last_ack: u32,
     window: u16,
     scale: u8,
     /// Its checksum is right.
@@ -25,7 +25,7 @@ impl Start {
     pub(in crate::reassemble) fn of(segment: &Segment<'_>) -> Self {
         Self {
             base: segment.first(),
-            said: segment.tcp.ack,
+            last_ack: segment.tcp.ack,
             window: segment.tcp.window,
             // Without the option there is no shift.
             scale: segment.tcp.window_scale.unwrap_or(0),
@@ -45,7 +45,7 @@ impl HalfStream {
     pub(in crate::reassemble) fn begin(&mut self, start: Start) {
         self.started = true;
         self.base = start.base;
-        self.said = start.said;
+        self.last_ack = start.last_ack;
         self.valid_checksum_seen = start.valid_checksum_seen;
         self.signed = start.signed;
         self.window = start.window;
@@ -66,28 +66,30 @@ impl HalfStream {
             self.valid_checksum_seen = !segment.packet.has_wrong_sum();
             if !segment.has(TcpFlags::ACK) && !segment.payload().is_empty() {
                 // Fast open (RFC 7413): the server may take the payload, or not.
-                self.trouble().syn_data = Some(segment.payload().len() as u64);
+                self.slow_state().syn_data = Some(segment.payload().len() as u64);
             }
             return true;
         }
-        let own = self.place(first).is_some_and(|place| match self.midstream {
-            // It was joined by a segment that overtook its SYN.
-            true => (0..=self.next.cast_signed()).contains(&place),
-            false => place == 0,
-        });
+        let own = self
+            .offset_of(first)
+            .is_some_and(|place| match self.midstream {
+                // It was joined by a segment that overtook its SYN.
+                true => (0..=self.next.cast_signed()).contains(&place),
+                false => place == 0,
+            });
         if own {
             return true;
         }
         let untouched = self.is_untouched() && !self.midstream;
         if segment.has(TcpFlags::ACK) && untouched && self.acked == 0 {
-            let candidates = &mut self.trouble().candidates;
+            let candidates = &mut self.slow_state().candidates;
             if candidates.len() < CANDIDATES && !candidates.contains(&first) {
                 candidates.push(first);
             }
         } else if segment.has(TcpFlags::ACK) {
             ctx.stats.resyncs_ignored += 1;
         }
-        ctx.aside(OutOfStreamReason::OutOfWindow, 0, segment.payload());
+        ctx.emit_apart(OutOfStreamReason::OutOfWindow, 0, segment.payload());
         false
     }
 
@@ -118,52 +120,55 @@ impl HalfStream {
 
     /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one
     /// was the stream's.
-    pub(super) fn choose(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
+    pub(super) fn choose_start(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
         if self.next > 0 || self.acked > 0 {
             return;
         }
-        let Some(trouble) = &mut self.trouble else {
+        let Some(slow) = &mut self.slow else {
             return;
         };
-        let candidates = std::mem::take(&mut trouble.candidates);
+        let candidates = std::mem::take(&mut slow.candidates);
         if ack == self.base || !candidates.contains(&ack) {
-            trouble.candidates = candidates;
+            slow.candidates = candidates;
             return;
         }
         let old = std::mem::replace(&mut self.base, ack);
-        trouble.hole = None;
+        slow.gap = None;
         // What waits was placed by the wrong start.
-        let mut queue = std::mem::take(&mut trouble.queue);
+        let mut queue = std::mem::take(&mut slow.queue);
         *ctx.queued = ctx.queued.saturating_sub(queue.size());
         let mut kept = Queue::default();
         while let Some((at, piece)) = queue.take(u64::MAX) {
-            match self.place(old.wrapping_add(at as u32)).map(u64::try_from) {
+            match self
+                .offset_of(old.wrapping_add(at as u32))
+                .map(u64::try_from)
+            {
                 Some(Ok(place)) => {
                     kept.insert(place, &piece.bytes, piece.facts, ctx.policy.overlap);
                 }
-                _ => ctx.aside(OutOfStreamReason::OutOfWindow, at, &piece.bytes),
+                _ => ctx.emit_apart(OutOfStreamReason::OutOfWindow, at, &piece.bytes),
             }
         }
         *ctx.queued += kept.size();
-        self.trouble().queue = kept;
+        self.slow_state().queue = kept;
     }
 
     /// The payload of the SYN was taken (RFC 7413 section 4.2), or it was not and will come again.
-    pub(super) fn response_syn_data(&mut self, taken: bool, ctx: &mut SegmentContext<'_>) {
-        let Some(trouble) = &mut self.trouble else {
+    pub(super) fn decide_syn_data(&mut self, taken: bool, ctx: &mut SegmentContext<'_>) {
+        let Some(slow) = &mut self.slow else {
             return;
         };
-        let Some(end) = trouble.syn_data.take() else {
+        let Some(end) = slow.syn_data.take() else {
             return;
         };
-        let size = trouble.queue.size();
+        let size = slow.queue.size();
         while !taken
-            && trouble.queue.first().is_some_and(|first| first < end)
-            && let Some((_, piece)) = trouble.queue.take(end)
+            && slow.queue.first().is_some_and(|first| first < end)
+            && let Some((_, piece)) = slow.queue.take(end)
         {
-            trouble.refused.extend_from_slice(&piece.bytes);
+            slow.refused.extend_from_slice(&piece.bytes);
         }
-        *ctx.queued = (*ctx.queued + trouble.queue.size()).saturating_sub(size);
+        *ctx.queued = (*ctx.queued + slow.queue.size()).saturating_sub(size);
     }
 
     /// Data comes behind the SYN: it shows what became of the SYN's own, and is compared with it.
@@ -173,33 +178,33 @@ impl HalfStream {
         segment: &Segment<'_>,
         ctx: &mut SegmentContext<'_>,
     ) {
-        let Some(trouble) = &self.trouble else { return };
+        let Some(slow) = &self.slow else { return };
         if segment.has(TcpFlags::SYN) {
             return;
         }
-        if let Some(end) = trouble.syn_data {
-            self.response_syn_data(offset >= end, ctx);
+        if let Some(end) = slow.syn_data {
+            self.decide_syn_data(offset >= end, ctx);
         }
-        let trouble = self.trouble();
-        let (Ok(from), false) = (usize::try_from(offset), trouble.refused.is_empty()) else {
+        let slow = self.slow_state();
+        let (Ok(from), false) = (usize::try_from(offset), slow.refused.is_empty()) else {
             return;
         };
-        let before = trouble.refused.get(from..).unwrap_or_default();
+        let before = slow.refused.get(from..).unwrap_or_default();
         let again = segment.payload();
         let len = before.len().min(again.len());
         if before.get(..len) != again.get(..len) {
-            self.say_refused(OutOfStreamReason::Conflict, ctx);
+            self.emit_refused(OutOfStreamReason::Conflict, ctx);
         } else if len == before.len() {
-            trouble.refused = Vec::new();
+            slow.refused = Vec::new();
         }
     }
 
     /// Say the payload of the SYN that was not taken.
-    pub(super) fn say_refused(&mut self, why: OutOfStreamReason, ctx: &mut SegmentContext<'_>) {
-        if let Some(trouble) = &mut self.trouble {
-            let refused = std::mem::take(&mut trouble.refused);
+    pub(super) fn emit_refused(&mut self, why: OutOfStreamReason, ctx: &mut SegmentContext<'_>) {
+        if let Some(slow) = &mut self.slow {
+            let refused = std::mem::take(&mut slow.refused);
             ctx.stats.conflicts += u64::from(why == OutOfStreamReason::Conflict);
-            ctx.aside(why, 0, &refused);
+            ctx.emit_apart(why, 0, &refused);
         }
     }
 }

@@ -77,8 +77,8 @@ fn what_a_receiver_drops_is_not_the_text() {
     ];
     let wrong: Vec<_> = table
         .into_iter()
-        .map(|(name, chart, want)| (name, said(chart, Form::AsIs), want))
-        .filter(|(_, said, want)| said != want)
+        .map(|(name, chart, want)| (name, emitted(chart, Form::AsIs), want))
+        .filter(|(_, emitted, want)| emitted != want)
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -111,9 +111,9 @@ fn each_reading_goes_on_over_its_seams() {
             let mut player = Player::new(*form, Policy::default(), Limits::default());
             player.play(chart);
             let found = |text: &String| text.contains("NEEDLE");
-            let (seams, said) = (player.seams.clone(), player.finish());
-            let found = seams.iter().any(found) || said.contains("NEEDLE");
-            assert!(found, "{name} {form:?}: {seams:?} {said}");
+            let (seams, emitted) = (player.seams.clone(), player.finish());
+            let found = seams.iter().any(found) || emitted.contains("NEEDLE");
+            assert!(found, "{name} {form:?}: {seams:?} {emitted}");
         }
     }
 }

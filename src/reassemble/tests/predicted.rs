@@ -102,7 +102,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
         ..Limits::default()
     };
     let mut reassembler: Reassembler = Reassembler::new(limits, policy, time::IDLE_FILE);
-    let mut said = Vec::new();
+    let mut emitted = Vec::new();
     let mut sent = [isn, 5000_u32];
     let greeting = [(C, 0x02), (S, 0x12), (C, 0x10)].map(|(dir, flags)| Step {
         dir,
@@ -124,7 +124,7 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
         now += step.millis * 1_000_000;
         let ts = Timestamp::from_nanos(now);
         reassembler.expire(ts, |flow, event| {
-            said.push(format!("{flow:?} {event:?}"));
+            emitted.push(format!("{flow:?} {event:?}"));
         });
         let (own, peer) = (step.dir.index(), step.dir.reverse().index());
         let seq = sent[own].wrapping_add_signed(step.at);
@@ -173,21 +173,21 @@ fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
             cut: step.cut,
         };
         reassembler.push(&packet, |flow, event| {
-            said.push(format!("{flow:?} {event:?}"));
+            emitted.push(format!("{flow:?} {event:?}"));
         });
         let known = reassembler.table.get(0).map(|entry| {
             let facts = (entry.stage, entry.bidirectional, entry.reset, entry.pending);
-            format!("{facts:?} {:?} {:?}", entry.last, entry.alarm)
+            format!("{facts:?} {:?} {:?}", entry.last, entry.timer)
         });
         let (stats, held, timers) = (
             reassembler.stats(),
             reassembler.held(),
             reassembler.timers.len(),
         );
-        said.push(format!("{known:?} {stats:?} {held} {timers}"));
+        emitted.push(format!("{known:?} {stats:?} {held} {timers}"));
     }
-    reassembler.finish(|flow, event| said.push(format!("{flow:?} {event:?}")));
-    said
+    reassembler.finish(|flow, event| emitted.push(format!("{flow:?} {event:?}")));
+    emitted
 }
 
 #[test]

@@ -56,13 +56,13 @@ fn conflict_flood() {
         (stats.conflicts, stats.conflicts_unsearched),
         (10_000, 8_976)
     );
-    let said: usize = player
-        .said
+    let emitted: usize = player
+        .emitted
         .iter()
         .filter(|line| line.contains("Conflict"))
         .map(|line| line.len() - "C Conflict ".len())
         .sum();
-    assert_eq!(said, 1024 * 4);
+    assert_eq!(emitted, 1024 * 4);
 }
 
 /// A flow that is to be looked at late, then soon, over and over.
@@ -119,7 +119,7 @@ fn ooo_cap_bytes() {
             data(&mut player, 10 + at * 1024, &[b'x'; 1024], "");
             assert!(player.reassembler.held() < 3 << 20);
         }
-        assert_eq!(player.said[0], "C gap 10 Overflow", "{form:?}");
+        assert_eq!(player.emitted[0], "C gap 10 Overflow", "{form:?}");
         assert!(player.finish().len() > 2 << 20, "{form:?}");
     }
 }
@@ -132,7 +132,7 @@ fn ooo_cap_segments() {
             data(&mut player, 10 + at * 2, b"x", "");
             assert!(player.reassembler.shared.queued <= (1 << 20) + 1024);
         }
-        assert_eq!(player.said[0], "C gap 10 Overflow", "{form:?}");
+        assert_eq!(player.emitted[0], "C gap 10 Overflow", "{form:?}");
     }
 }
 
@@ -143,9 +143,9 @@ fn stream_6_gib_synthetic() {
     let chunk = vec![b'x'; 32 << 10];
     let mut last = (0, 0);
     for at in 0..(6_u64 << 30 >> 15) {
-        player.said.clear();
+        player.emitted.clear();
         data(&mut player, (at << 15) as u32, &chunk, "");
-        last = (at, player.said.len());
+        last = (at, player.emitted.len());
         let next = ((at + 1) << 15) as u32;
         player.push(
             S,
@@ -166,7 +166,7 @@ fn stream_6_gib_synthetic() {
 fn port_0_and_same_ip_same_port_self_connect() {
     let mut reassembler: Reassembler =
         Reassembler::new(Limits::default(), Policy::default(), time::IDLE_FILE);
-    let mut said = Vec::new();
+    let mut emitted = Vec::new();
     for (flags, seq, payload) in [
         (TcpFlags::SYN, 1, &b""[..]),
         (TcpFlags::ACK, 2, b"AAAA"),
@@ -182,10 +182,10 @@ fn port_0_and_same_ip_same_port_self_connect() {
             urgent: 0,
         };
         reassembler.push(&packet(tcp, payload), |_, event| {
-            tell(event, &mut said);
+            record(event, &mut emitted);
         });
     }
-    assert_eq!(said, ["C data AAAABB"]);
+    assert_eq!(emitted, ["C data AAAABB"]);
 }
 
 /// A capture that missed more than any window goes on with the stream, and not with pieces of it
@@ -199,14 +199,14 @@ fn a_stream_goes_on_behind_a_loss_larger_than_its_window() {
             data(&mut player, 100_000_000 + at * 2, b"xx", "");
         }
     }
-    let said = player.said.join("; ");
+    let emitted = player.emitted.join("; ");
     assert!(
-        said.starts_with(&format!("C data AAAA; C OutOfWindow {}", "xx".repeat(30))),
-        "{said}"
+        emitted.starts_with(&format!("C data AAAA; C OutOfWindow {}", "xx".repeat(30))),
+        "{emitted}"
     );
     assert!(
-        said.ends_with(&format!("Overflow; C Late xx; C data {}", "xx".repeat(24))),
-        "{said}"
+        emitted.ends_with(&format!("Overflow; C Late xx; C data {}", "xx".repeat(24))),
+        "{emitted}"
     );
 }
 
@@ -472,23 +472,23 @@ fn check_chunks(chunks: &[(usize, usize)]) {
         .skip(first)
         .map_while(|byte| byte.map(char::from))
         .collect();
-    let said = player.said.join("; ");
+    let emitted = player.emitted.join("; ");
     let delivered = if first == 0 {
         format!("C data ..{want}")
     } else {
         "C data ..".to_owned()
     };
-    assert!(said.ends_with(&delivered), "{chunks:?}: {said}");
+    assert!(emitted.ends_with(&delivered), "{chunks:?}: {emitted}");
     for letter in copies {
         let asides = player
-            .said
+            .emitted
             .iter()
             .filter(|line| line.starts_with("C Conflict"));
         assert!(
             asides
                 .into_iter()
                 .any(|line| line.contains(char::from(letter))),
-            "{chunks:?}: {said}"
+            "{chunks:?}: {emitted}"
         );
     }
 }
@@ -528,7 +528,7 @@ proptest! {
             let seq = isn.wrapping_add(1).wrapping_add(from as u32);
             player.push(C, "A", seq, 1, &text[from..to], &Extra::default());
         }
-        prop_assert_eq!(&player.said, &[format!("C data {}", String::from_utf8_lossy(&text))]);
+        prop_assert_eq!(&player.emitted, &[format!("C data {}", String::from_utf8_lossy(&text))]);
         prop_assert_eq!(player.reassembler.shared.queued, 0);
     }
 
