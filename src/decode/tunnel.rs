@@ -188,9 +188,9 @@ fn is_all_of(port: u16, bytes: &[u8], what: &What<'_>) -> bool {
         return true;
     };
     let packet = proof::trimmed(link.ip);
-    let behind = link.ip.get(packet.len()..).unwrap_or_default();
+    let rest = link.ip.get(packet.len()..).unwrap_or_default();
     let before = bytes.len().saturating_sub(link.ip.len());
-    before <= most && behind.iter().all(|byte| *byte == 0)
+    before <= most && rest.iter().all(|byte| *byte == 0)
 }
 
 /// What the tunnel of this port is called.

@@ -1,4 +1,4 @@
-//! Flows that are over: what waits in them is said, and they are forgotten.
+//! Flows that end: all that waits in them is emitted, with the gaps between, and they are removed.
 
 use crate::flow::{Direction, Flow};
 use crate::stream::{Ending, GapReason, StreamEvent};
@@ -7,7 +7,7 @@ use super::Reassembler;
 use super::table::Entry;
 
 impl Reassembler {
-    /// Say everything that waits in a flow, and end it.
+    /// Emits everything that waits in a flow, and ends the flow.
     pub(super) fn close(
         &mut self,
         slot: usize,

@@ -1,7 +1,8 @@
-//! IP fragments become datagrams (RFC 791 section 3.2, RFC 8200 section 4.5).
+//! IP fragments become datagrams (RFC 791 section 3.2, RFC 8200 section 4.5). Datagrams, fragments,
+//! bytes and time are bounded.
 //!
-//! The first copy of each byte stays. Everything is bounded: datagrams, pieces, bytes, time; what
-//! is given up is handed out piece by piece, so that it is searched all the same.
+//! The first copy of each byte is used. Fragments of a datagram that is given up are returned one
+//! by one, so that they are searched.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -18,33 +19,33 @@ use crate::stream::PacketInfo;
 
 use super::queue::{Facts, Queue};
 
-/// What became of a fragment.
+/// The result for a fragment.
 #[allow(
     clippy::large_enum_variant,
     reason = "it is looked at where it is returned, and never kept"
 )]
 pub enum Defragmented<'a> {
-    /// Others are missing.
+    /// Other fragments are missing.
     Waiting,
-    /// It was the last that was missing: the datagram's packet facts and all its bytes, which
-    /// [`crate::decode`] makes a packet of.
+    /// It completed its datagram: the packet facts and all bytes, which [`crate::decode`] turns
+    /// into a packet.
     Whole {
         /// The facts of the first fragment, in the frame that completed the datagram.
         first: Packet<'static>,
-        /// The bytes behind the IP headers.
+        /// The bytes after the IP headers.
         bytes: &'a [u8],
         /// The frames that brought it.
         frames: &'a [u64],
     },
-    /// It has no place (it contradicts another, or lies outside of what a datagram can be): search
-    /// it alone.
+    /// It is not part of a datagram (it contradicts another fragment, or exceeds the size of a
+    /// datagram): it is searched alone.
     Apart,
 }
 
 /// Incomplete datagrams.
 pub struct Defragmenter {
     limits: Limits,
-    /// Later fragments come whether they are wanted or not.
+    /// A capture filter decides by first fragments, and all later ones arrive.
     filtered: bool,
     open: HashMap<Key, Datagram, RandomState>,
     /// In the order of their first fragments.
@@ -86,12 +87,12 @@ impl Key {
 
 struct Datagram {
     serial: u64,
-    /// It is not wanted: its pieces are dropped.
+    /// The filter rejected it: its fragments are dropped.
     ignored: bool,
     /// Its first fragment was seen.
     headed: bool,
     queue: Queue,
-    /// Where it ends, once the last fragment was seen.
+    /// The offset of its end, once the last fragment was received.
     end: Option<u64>,
     /// The checksum of that fragment's header is wrong.
     end_is_weak: bool,
@@ -103,7 +104,7 @@ struct Datagram {
 }
 
 impl Datagram {
-    /// Of which this is the first fragment that came.
+    /// A datagram of which this is the first fragment received.
     fn new(serial: u64, packet: &Packet<'_>) -> Self {
         Self {
             serial,
@@ -125,8 +126,8 @@ impl Datagram {
 const LARGEST: u64 = 65_535;
 
 impl Defragmenter {
-    /// Without datagrams. `filtered`: a capture filter judges first fragments, and later ones come
-    /// whether they are wanted or not.
+    /// A defragmenter without datagrams. `filtered`: a capture filter decides by first fragments,
+    /// and all later ones arrive.
     #[must_use]
     pub fn new(limits: Limits, filtered: bool) -> Self {
         Self {
@@ -149,7 +150,8 @@ impl Defragmenter {
         self.stats
     }
 
-    /// Take a fragment. `lost` gets the pieces of datagrams that make room for it.
+    /// Processes a fragment. Calls `lost` for the fragments of datagrams that are given up to stay
+    /// within the limits.
     pub fn push(
         &mut self,
         packet: &Packet<'_>,
@@ -258,8 +260,8 @@ impl Defragmenter {
         }
     }
 
-    /// The datagram of this first fragment is not wanted: its other pieces are dropped, and nothing
-    /// of it is lost.
+    /// The filter rejected the datagram of this first fragment: its other fragments are dropped
+    /// without being counted as lost.
     pub fn ignore(&mut self, packet: &Packet<'_>) {
         let nothing = Packet {
             ip_payload: packet.ip_payload.get(..1).unwrap_or_default(),
@@ -273,7 +275,8 @@ impl Defragmenter {
         }
     }
 
-    /// Note that it is `now`: `lost` gets the pieces of datagrams that were waited for long enough.
+    /// Advances the clock to `now`. Calls `lost` for the fragments of datagrams that were waited
+    /// for long enough.
     pub fn expire(&mut self, now: Timestamp, lost: &mut dyn FnMut(&Packet<'_>)) {
         while let Some(&(since, key, serial)) = self.order.front()
             && now.since(since) >= time::FRAGMENT
@@ -283,7 +286,7 @@ impl Defragmenter {
         }
     }
 
-    /// The capture is over: `lost` gets all pieces.
+    /// Ends the capture. Calls `lost` for all fragments.
     pub fn finish(&mut self, lost: &mut dyn FnMut(&Packet<'_>)) {
         while let Some((since, key, serial)) = self.order.pop_front() {
             self.give_up(&key, serial, since, lost);
@@ -315,7 +318,7 @@ impl Defragmenter {
         while let Some((_, piece)) = datagram.queue.take(u64::MAX) {
             self.stats.fragment_bytes_lost += piece.bytes.len() as u64;
             if self.filtered && !datagram.headed {
-                // Whether it passes the filter only its first fragment could tell.
+                // Only its first fragment could decide whether it passes the filter.
                 continue;
             }
             let facts = facts(

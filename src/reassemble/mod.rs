@@ -1,8 +1,9 @@
-//! *reassemble*: packets become streams.
+//! *reassemble*: packets become streams. Each byte of a stream is emitted once, in order; what is
+//! missing is emitted as a gap, and what is not part of the stream as out of stream.
 //!
-//! [`Defragmenter`] puts IP datagrams together, [`Reassembler`] TCP streams. In-order bytes are
-//! passed on as they lie in the packet; only what is out of order is copied. What the two cannot
-//! place is said too, so that nothing is lost unseen.
+//! [`Defragmenter`] reassembles IP datagrams, [`Reassembler`] TCP streams. In-order bytes are
+//! passed on from the packet without a copy; only what is out of order is copied. Memory is bounded
+//! by [`Limits`], and what is dropped is counted.
 
 mod acked_ahead;
 mod clock;
@@ -49,24 +50,24 @@ use table::{Entry, Stage, Table};
 use timers::TimerQueue;
 use watch::Watch;
 
-/// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
-/// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
+/// Reassembles the packets of all flows. It keeps no state of its caller: the caller finds its
+/// state of a flow by [`Flow::slot`], and compares [`Flow::id`].
 pub struct Reassembler {
     table: Table,
     crossing: Crossing,
     shared: Shared,
-    /// Nanoseconds after which a quiet flow is forgotten.
+    /// Nanoseconds after which a quiet flow is removed.
     idle: i64,
-    /// Moments at which a flow is to be looked at again.
+    /// Times at which flows are to be reviewed.
     timers: TimerQueue,
-    /// When quiet flows were last looked for.
+    /// When quiet flows were last removed.
     swept: Timestamp,
     clock: Clock,
     stop: Stop,
     last_id: u64,
 }
 
-/// What all flows share.
+/// State that all flows share.
 struct Shared {
     limits: Limits,
     policy: Policy,
@@ -75,7 +76,7 @@ struct Shared {
     grace: u32,
     queued: usize,
     tails: Tails,
-    /// What it is by the [`Clock`].
+    /// The time of the [`Clock`].
     now: Timestamp,
     watch: Watch,
 }
@@ -103,13 +104,13 @@ impl Shared {
     }
 }
 
-/// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks
-/// away.
+/// Bytes that a segment may begin after the end of the receiver's window: the window may have grown
+/// unseen.
 const REACH: u64 = 4 << 20;
 
 impl Reassembler {
-    /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is
-    /// remembered.
+    /// A reassembler without flows; a flow that was quiet for `idle` nanoseconds of capture time is
+    /// removed.
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
@@ -134,14 +135,14 @@ impl Reassembler {
         }
     }
 
-    /// The same, but what takes long ends when `stop` is set.
+    /// The same, but long work ends early once `stop` is set.
     #[must_use]
     pub fn until(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }
 
-    /// It is `ts` by the capture.
+    /// Advances the clock to the capture time `ts`.
     #[inline]
     fn at(&mut self, ts: Timestamp) -> Timestamp {
         let now = self.clock.at(ts);
@@ -156,18 +157,19 @@ impl Reassembler {
         self.shared.stats
     }
 
-    /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow,
-    /// in order.
+    /// Processes a packet that is no fragment. Calls `deliver` for each event of its flow, in
+    /// order.
     pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
-    /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has
-    /// to be remembered of delivered bytes is copied only then, and most of it is acknowledged by
-    /// that time and need not be. What time it is was told [before](Self::expire_from).
+    /// Processes a packet whose bytes may lie in a `block` that stays valid until [`Self::settle`]:
+    /// delivered bytes are retained by reference until then, since most of them are acknowledged by
+    /// that time. Call [`Self::expire_from`] with the packet's time before.
     ///
-    /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
+    /// Returns `false` for a copy of a packet that was used, captured with another tag or by
+    /// another tap.
     pub fn push_from(
         &mut self,
         block: &[u8],
@@ -193,7 +195,7 @@ impl Reassembler {
         used
     }
 
-    /// The capture is over: everything that waits is said, flow by flow.
+    /// Ends the capture: emits everything that waits, flow by flow.
     pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         for slot in self.table.all() {
             self.forget(slot, Ending::Capture, GapReason::End, &[], &mut deliver);
@@ -247,7 +249,8 @@ impl Reassembler {
         };
         let dir = entry.direction(segment.sender);
         let payload = segment.payload();
-        // Without bytes it is summed when it acknowledges what was not seen.
+        // The checksum of a segment without bytes matters if it acknowledges bytes that were not
+        // captured.
         let damaged = damaged
             || payload.is_empty()
                 && entry.acks_unseen(segment, dir)
@@ -256,8 +259,8 @@ impl Reassembler {
             damaged,
             ..*segment
         };
-        // What brings no bytes, and lets none go that wait, has nothing to be compared with those
-        // that were delivered.
+        // A segment without bytes is not compared with retained bytes, unless waiting bytes may be
+        // delivered by it.
         if !(payload.is_empty() && entry.halves.have_no_slow_state()) {
             self.settle(block);
         }
@@ -301,7 +304,7 @@ impl Reassembler {
         let (own, peer) = sides(halves.both(), dir);
         let is_acceptable = is_acceptable(own, &segment, &mut ctx);
         if is_acceptable {
-            // What the peer said comes first: this segment may answer it.
+            // The acknowledgement first: bytes of this segment may respond to what it acknowledges.
             let mut needs = 0;
             if damaged {
                 own.note_refused();
@@ -357,8 +360,8 @@ impl Reassembler {
             && !*reset
             && own.reset_since().or(peer.reset_since()).is_none()
         {
-            // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was
-            // not the stream's.
+            // The other side sends after a FIN that seemed to end the connection, or the FIN was
+            // not part of the stream.
             stage = Stage::Open;
         }
         if let Some(moment) = next_review(own, peer, *bidirectional, self.shared.now) {

@@ -1,4 +1,4 @@
-//! Packets come in: each finds its flow, or opens one.
+//! Packets enter here: each is assigned to its flow, or opens one.
 
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::packet::Packet;
@@ -10,16 +10,16 @@ use super::key::{Key, Sender};
 use super::paths::{Crossed, Joined, mark};
 use super::table::Stage;
 
-/// What a segment is to a flow that was found for it.
+/// The relation of a segment to the flow that was found for its key.
 enum SegmentMatch {
-    /// Its own.
+    /// A segment of the flow.
     Own,
-    /// A copy of one that was used.
+    /// A copy of a segment that was used.
     Copy,
-    /// Another's: the flow is no longer found for it.
+    /// A segment of another flow: the flow is no longer found by its key.
     Foreign,
-    /// The first of another connection on the same ports; and who the client of that is, if that is
-    /// known.
+    /// The first segment of another connection on the same ports; with the client of that
+    /// connection, if known.
     Anew(Option<Endpoint>),
 }
 

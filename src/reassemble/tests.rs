@@ -1,12 +1,13 @@
-//! Connections as sequence charts: packets as they are captured, and what is said of them.
+//! Connections as sequence charts: packets as they are captured, and the events that are emitted
+//! for them.
 //!
 //! A chart is a text of steps: `hs` is the usual handshake; `C+4 BBBB` bytes of the client at
 //! offset 4; `C+4a8 BBBB` the same, acknowledging eight bytes of the server; `S a12` a bare
 //! acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a segment with flags, sequence
-//! and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
+//! and acknowledgement number; `wait 60` milliseconds. After a segment, `!F` adds a flag, `!bad`
 //! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent, `!md5`
 //! signs it, `!ts7` gives it a timestamp. Initial
-//! sequence numbers are 1000 and 5000; `isn 4294967290` is another one for the client. Behind `via
+//! sequence numbers are 1000 and 5000; `isn 4294967290` is another one for the client. After `via
 //! 10 20` the client's packets have path 10, the server's 20.
 
 mod charts;
@@ -33,7 +34,7 @@ enum Form {
     AsIs,
     /// Each byte in a segment of its own.
     Bytes,
-    /// With a path, as behind a VLAN tag.
+    /// With a path, as after a VLAN tag.
     Vlan,
     V6,
 }
@@ -367,7 +368,7 @@ fn record(event: &StreamEvent<'_>, emitted: &mut Vec<String>) {
     }
 }
 
-/// What a chart makes to be said, under the usual rules.
+/// The events that are emitted for a chart, under the usual rules.
 fn emitted(chart: &str, form: Form) -> String {
     said_by(chart, form, Policy::default())
 }

@@ -1,4 +1,5 @@
-//! *Alarms*: the moments at which flows are to be looked at again.
+//! Timers: the times at which flows are to be reviewed. Their number is bounded by that of the
+//! flows.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,20 +8,20 @@ use super::table::{Stage, Table};
 use crate::flow::Flow;
 use crate::frame::Timestamp;
 
-/// Alarms that may stand for nothing, beside two for each flow.
+/// Obsolete timers that may be kept, in addition to two for each flow.
 pub(super) const SPARE: usize = 1024;
 
-/// The moments, soonest first; each with the slot and the id of its flow.
+/// The timers, soonest first; each with the slot and the id of its flow.
 ///
-/// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it
-/// is until there are many.
+/// One timer of a flow is valid; the flow records it. A timer that an earlier one replaced stays in
+/// the queue until there are many of them.
 #[derive(Default)]
 pub(super) struct TimerQueue(BinaryHeap<Reverse<Timer>>);
 
 type Timer = (Timestamp, u32, u64);
 
 impl TimerQueue {
-    /// Have a flow looked at at `moment`, unless `alarm`, the one of it that counts, is sooner.
+    /// Sets a timer at `moment`, unless `timer`, the valid one of the flow, is sooner.
     pub(super) fn set(&mut self, timer: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
         if timer.is_none_or(|timer| moment < timer) {
             *timer = Some(moment);
@@ -28,7 +29,7 @@ impl TimerQueue {
         }
     }
 
-    /// The next one whose moment has come by `now`.
+    /// Returns the next timer that is due by `now`.
     #[inline]
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Timer> {
         let Reverse((moment, ..)) = *self.0.peek()?;
@@ -38,7 +39,7 @@ impl TimerQueue {
         self.0.pop().map(|Reverse(timer)| timer)
     }
 
-    /// Drop what stands for nothing, when there is much of it beside what the flows need.
+    /// Removes obsolete timers, if there are many.
     #[inline]
     pub(super) fn sweep(&mut self, table: &mut Table) {
         if self.0.len() <= SPARE {

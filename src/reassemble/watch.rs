@@ -1,19 +1,19 @@
-//! When the checksums of segments are looked at that are in order, so that nothing yet hangs on
-//! them.
+//! Which in-order segments have their checksums verified. The cost is bounded: one segment in 32
+//! KiB when nothing was wrong for long.
 //!
-//! A segment that was damaged on its way is dropped by its receiver, and sent again; the capture
-//! may have seen both, and the first of the two is not the text. But hardly a network damages any,
-//! and to sum all bytes would cost a tenth of the whole work. So all are looked at to begin with,
-//! and after copies that contradict each other; and when long nothing was wrong, one now and then.
+//! A receiver drops a damaged segment, and it is sent again; the capture may contain both, and then
+//! the first is not the text. But hardly a network damages any, and to sum all bytes would cost a
+//! tenth of the whole work. So all are verified at first and after contradicting copies, and some
+//! when nothing was wrong for long.
 
-/// Payload bytes that are summed, when there is a reason to.
+/// Payload bytes that are all verified, after a reason to.
 const ALL: i64 = 2 << 20;
-/// Payload bytes of which one segment is summed, when there is none.
+/// Payload bytes of which one segment is verified, otherwise.
 const SOME: i64 = 32 << 10;
 
-/// How watchful the reassembler is.
+/// The sampling state.
 pub(super) struct Watch {
-    /// Bytes that are still to be looked at; below 0, those that were not.
+    /// Bytes that are still to be verified; negative, bytes that were not.
     left: i64,
 }
 
@@ -24,7 +24,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Whether the checksum of a segment with so many bytes is to be looked at.
+    /// Whether to verify the checksum of a segment of `len` bytes.
     #[inline]
     pub(super) fn should_check(&mut self, len: usize) -> bool {
         self.left = self.left.wrapping_sub(len as i64);
@@ -37,7 +37,7 @@ impl Watch {
         true
     }
 
-    /// Copies contradict each other: look at what comes next.
+    /// Verifies the next segments, since copies contradict each other.
     pub(super) fn restart(&mut self) {
         self.left = ALL;
     }

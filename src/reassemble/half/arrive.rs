@@ -1,4 +1,4 @@
-//! The bytes of a segment, at their offset: delivered, queued, or known.
+//! The bytes of a segment at their offset: delivered, queued, or compared with delivered ones.
 
 use crate::packet::TcpFlags;
 use crate::reassemble::context::{Segment, SegmentContext};
@@ -8,7 +8,7 @@ use crate::stream::GapReason;
 use super::HalfStream;
 
 impl HalfStream {
-    /// Bytes at their offset: delivered, queued, or known.
+    /// Processes bytes at their offset: delivers, queues or compares them.
     pub(super) fn bytes(
         &mut self,
         offset: u64,
@@ -37,7 +37,7 @@ impl HalfStream {
             slow.syn_data.is_none() && slow.queue.first().is_none_or(|first| first >= end)
         });
         if at == self.next && clear && facts.needs <= reached && !facts.weak {
-            // In order, and nothing of it waits: passed on as it lies.
+            // In order, without a wait: passed on without a copy.
             if let Some(slow) = &mut self.slow {
                 slow.gap = None;
             }

@@ -1,5 +1,4 @@
-//! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can
-//! be compared.
+//! Bytes in order: emitted, and retained so that a later copy of them can be compared.
 
 use crate::reassemble::context::SegmentContext;
 use crate::reassemble::echo::mark;
@@ -9,18 +8,18 @@ use crate::stream::{PacketInfo, StreamEvent};
 use super::HalfStream;
 
 impl HalfStream {
-    /// Pass on bytes that have their turn.
+    /// Delivers bytes at the next offset.
     pub(super) fn deliver(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
         if bytes.is_empty() {
             return;
         }
         self.emit_data(bytes, by, ctx);
-        // Copied last: a load that has to wait for stores would wait for all of these.
+        // Copied last: a load after these stores would have to wait for them.
         self.tail.push(bytes, self.open(), ctx.tails);
     }
 
-    /// The same for bytes that may lie in a `block` which stays: what counts of them is copied
-    /// before it goes.
+    /// The same for bytes that may lie in a `block` which stays valid: those to retain are copied
+    /// when it is released.
     pub(in crate::reassemble) fn deliver_from(
         &mut self,
         block: &[u8],
@@ -40,7 +39,7 @@ impl HalfStream {
         }
     }
 
-    /// Copy bytes that were delivered from a block which goes.
+    /// Copies bytes that were delivered from a block, which is about to be released.
     pub(in crate::reassemble) fn settle(&mut self, bytes: &[u8], tails: &mut Tails) {
         let open = self.open();
         self.tail.settle(bytes, open, tails);
@@ -52,7 +51,7 @@ impl HalfStream {
     }
 
     fn emit_data(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
-        debug_assert!(!self.ended, "nothing comes behind the end");
+        debug_assert!(!self.ended, "no byte follows the end");
         let (offset, seq) = (
             self.emitted_offset(self.next),
             self.base.wrapping_add(self.next as u32),
@@ -76,7 +75,7 @@ impl HalfStream {
         }
     }
 
-    /// Delivered bytes that are not acknowledged.
+    /// The number of delivered bytes that are not acknowledged.
     pub(super) fn open(&self) -> u64 {
         self.next.saturating_sub(self.acked)
     }

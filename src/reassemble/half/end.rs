@@ -1,5 +1,5 @@
-//! How a direction ends: by a FIN that nothing contradicts, by what happens to its flow, with all
-//! that waits said.
+//! How a direction ends: by a FIN that no byte contradicts, or with its flow. All waiting bytes are
+//! emitted before the end.
 
 use crate::reassemble::context::{Segment, SegmentContext};
 use crate::reassemble::predict::fast_path_enabled;
@@ -8,7 +8,7 @@ use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEven
 use super::{HalfStream, JOINED};
 
 impl HalfStream {
-    /// Nothing more comes: deliver what waits, with the gaps in it, and end.
+    /// Ends the direction: delivers what waits, with the gaps in it.
     pub(in crate::reassemble) fn end(
         &mut self,
         how: Ending,
@@ -51,7 +51,7 @@ impl HalfStream {
         self.emit_end(how, by, ctx);
     }
 
-    /// Give up what is missing in front of `to`.
+    /// Declares the bytes before offset `to` missing.
     fn declare_gap_until(&mut self, to: u64, reason: GapReason, ctx: &mut SegmentContext<'_>) {
         let (mut reason, mut by) = (reason, *ctx.by);
         if reason == GapReason::End
@@ -71,7 +71,7 @@ impl HalfStream {
         let midstream = if self.midstream { JOINED } else { 0 };
         if let Some(slow) = &mut self.slow {
             slow.gap = None;
-            // What waits lies behind the FIN.
+            // Waiting bytes are after the FIN.
             *ctx.queued = ctx.queued.saturating_sub(slow.queue.size());
             while let Some((at, piece)) = slow.queue.take(u64::MAX) {
                 let at = at.saturating_sub(midstream);
@@ -85,9 +85,9 @@ impl HalfStream {
         });
     }
 
-    /// The part of a segment's bytes in front of the FIN, or of the end of a direction that ended
-    /// without one; what is behind it is said apart. A FIN that is not acknowledged and whose place
-    /// is taken by a byte was not the stream's.
+    /// Returns the part of a segment's bytes before the FIN, or before the end of a direction that
+    /// ended without one; emits the rest out of stream. A FIN that is not acknowledged and whose
+    /// offset has a byte was not part of the stream.
     pub(super) fn within_end<'b>(
         &mut self,
         offset: u64,
@@ -108,7 +108,7 @@ impl HalfStream {
             self.fin = None;
             self.fin_by = PacketInfo::default();
             ctx.stats.fins_ignored += 1;
-            // Its number may be acknowledged: now it is that of a byte.
+            // Its number may be acknowledged: it is that of a byte now.
             self.emit_acknowledged(acked, ctx);
             return bytes;
         }
@@ -122,7 +122,7 @@ impl HalfStream {
         own
     }
 
-    /// A FIN behind all that was delivered.
+    /// Processes a FIN after the delivered bytes.
     pub(in crate::reassemble) fn finish_here(
         &mut self,
         segment: &Segment<'_>,
@@ -131,7 +131,7 @@ impl HalfStream {
         self.finish(self.next, segment, ctx);
     }
 
-    /// A FIN whose octet stands at `end`.
+    /// Processes a FIN at offset `end`.
     pub(super) fn finish(&mut self, end: u64, segment: &Segment<'_>, ctx: &mut SegmentContext<'_>) {
         if self.ended || self.fin.is_some() {
             return;

@@ -1,4 +1,5 @@
-//! Holes in a direction: how long they are waited for, and how they are given up.
+//! Gaps in a direction: how long they are waited for, and when they are given up. Every gap ends by
+//! a bound of time, packets or bytes.
 
 use crate::frame::Timestamp;
 use crate::limits::time;
@@ -7,26 +8,26 @@ use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEven
 
 use super::{Acked, HalfStream, PendingGap, Unseen, WINDOW, earlier};
 
-/// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known
-/// to be all there is.
+/// Waiting segments, and bytes of a stream, after which a direction with a silent peer is taken to
+/// be the only one captured.
 const ONE_SIDED_SEGMENTS: usize = 8;
 const ONE_SIDED_BYTES: u64 = 16 << 10;
 
 /// A run of segments far ahead of the stream.
 #[derive(Clone, Copy)]
 pub(super) struct FarRun {
-    /// The sequence number of the latest one, and of what would follow it.
+    /// The sequence number of the latest segment, and of the byte after it.
     first: u32,
     next: u32,
     run: u8,
 }
 
-/// So many segments in a row that are far ahead are the stream itself: the capture missed more than
-/// a window.
+/// After so many consecutive segments far ahead they are the stream: more than a window was not
+/// captured.
 const RUN: u8 = 16;
 
 impl HalfStream {
-    /// A segment lies farther ahead than the receiver would have allowed, and was said apart.
+    /// Processes a segment farther ahead than the receiver allowed. It was emitted out of stream.
     pub(super) fn note_far_segment(
         &mut self,
         segment: &Segment<'_>,
@@ -43,7 +44,7 @@ impl HalfStream {
         let slow = self.slow_state();
         let next = first.wrapping_add(len as u32);
         let run = match slow.far {
-            // The same frame once more.
+            // The same segment again.
             Some(far) if far.first == first => far.run,
             Some(far) if far.next == first => far.run.saturating_add(1),
             _ => 1,
@@ -65,8 +66,8 @@ impl HalfStream {
         self.await_gap(ctx);
     }
 
-    /// Hear that the peer acknowledged everything below `ack`: which offset that is, as far as it
-    /// is known, and whether it is believed.
+    /// Processes the peer's acknowledgement of everything below `ack`. Returns the offset, if it
+    /// can be determined, and whether the acknowledgement is plausible.
     pub(in crate::reassemble) fn acknowledged(
         &mut self,
         ack: u32,
@@ -78,14 +79,14 @@ impl HalfStream {
             return (0, true);
         };
         if offset > self.next && offset - self.next > ctx.reach.min(WINDOW.cast_unsigned()) {
-            // Nobody can have sent that much: believed, it would make all that comes look old.
+            // More than can be sent: if it were accepted, all further bytes would look old.
             ctx.stats.acks_ignored += 1;
             return (0, false);
         }
         if self.slow.is_some() {
             self.decide_syn_data(offset > 0, ctx);
         }
-        // The FIN takes a number and is no byte.
+        // The FIN has a number and is no byte.
         if let Some(fin) = self.fin {
             offset = offset.min(fin.saturating_add(1));
         }
@@ -112,7 +113,8 @@ impl HalfStream {
         (self.fin.map_or(offset, |fin| offset.min(fin)), true)
     }
 
-    /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
+    /// Processes the peer's acknowledgement of everything below `ack`, which [was
+    /// delivered](Self::has_sent).
     pub(in crate::reassemble) fn note_acknowledged(
         &mut self,
         ack: u32,
@@ -128,7 +130,8 @@ impl HalfStream {
         }
     }
 
-    /// Hear an acknowledgement of a direction of which nothing was seen: what it grows by was sent.
+    /// Processes an acknowledgement in a direction that was not seen: the bytes by which it grows
+    /// were sent.
     fn note_unseen(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
         if self.started {
             return;
@@ -146,9 +149,9 @@ impl HalfStream {
         }
     }
 
-    /// A packet of the flow has passed, or time has: give up what was waited for long enough.
-    /// `wanted`: bytes of the peer wait for what is missing. True:
-    /// an acknowledgement was false, so that nothing comes of what it said.
+    /// Gives up gaps that were waited for long enough. `packet`: a packet of the flow was received,
+    /// not only time passed. `wanted`: bytes of the peer wait for the missing ones. Returns whether
+    /// an acknowledgement was false, so that its consequences are void.
     pub(in crate::reassemble) fn review(
         &mut self,
         packet: bool,
@@ -170,13 +173,13 @@ impl HalfStream {
             let acknowledged = gap.acked;
             let reason = if let Some(acked) = &mut gap.acked {
                 acked.packets += u32::from(packet);
-                // What is damaged is there: nothing is lost by waiting some more.
+                // Damaged bytes are available: waiting longer loses nothing.
                 let most = match slow.held {
                     Some(_) => time::DAMAGED_PACKETS.max(*ctx.grace),
                     None => *ctx.grace,
                 };
                 let over = acked.packets > most || now.since(acked.since) >= time::GAP_GRACE;
-                // Nothing but the acknowledgement says that they were sent: it may be false.
+                // Only the acknowledgement shows that the bytes were sent: it may be false.
                 let over = over && (shown || now.since(acked.since) >= patience);
                 over.then_some(GapReason::Acked)
             } else {
@@ -189,8 +192,8 @@ impl HalfStream {
             };
             let (first, acked) = (slow.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
-                // It is there and waits for the peer, which waits for it: somebody lies about the
-                // order.
+                // The bytes are available and wait for the peer, which waits for them: one of the
+                // acknowledgements is false.
                 if self.flush(ctx) {
                     continue;
                 }
@@ -203,7 +206,7 @@ impl HalfStream {
             };
             let mut by = *ctx.by;
             if let (GapReason::Acked, Some(acknowledged)) = (reason, acknowledged) {
-                // By then they were there.
+                // The bytes were received by then.
                 by.ts = first.map_or(acknowledged.latest, |_| acknowledged.since);
             }
             self.declare_gap(to.saturating_sub(self.next), reason, &by, ctx);
@@ -214,32 +217,32 @@ impl HalfStream {
         }
         let waits = self.slow.as_ref().map_or(0, |slow| slow.queue.size());
         if waits > ctx.limits.reorder_bytes && self.gap().is_none() {
-            // Not behind a hole, but for the peer.
+            // The bytes wait for the peer, not for a gap.
             self.flush(ctx);
         }
         self.review_end(ctx);
         dismissed
     }
 
-    /// The same for a direction without trouble, in which only the end can be waited for.
+    /// The same for a direction without gaps: only its end can be awaited.
     pub(in crate::reassemble) fn review_end(&mut self, ctx: &mut SegmentContext<'_>) {
         if self.fin != Some(self.next) {
             return;
         }
-        // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
+        // An acknowledged FIN is certain; one that is not contradicted for a while counts as well.
         let by = self.fin_by;
         if self.acked > self.next || ctx.now.since(self.fin_at) >= time::CLOSE_GRACE {
             self.emit_end(Ending::Fin, &by, ctx);
         }
     }
 
-    /// When to look again.
+    /// When to review the direction next.
     pub(in crate::reassemble) fn next_review(&self, bidirectional: bool) -> Option<Timestamp> {
         if self.ended {
             return None;
         }
-        // When both sides are captured the acknowledgement comes, or something else that shows the
-        // end.
+        // If both sides are captured, the acknowledgement follows, or another segment that shows
+        // the end.
         let waits = self.fin == Some(self.next) && !bidirectional;
         let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
         let Some(slow) = &self.slow else {
@@ -254,17 +257,18 @@ impl HalfStream {
         earlier(earlier(closing, held), earlier(gap, reset))
     }
 
-    /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
+    /// Records a plausible RST. It takes effect if no segment of the direction follows for a while.
     pub(in crate::reassemble) fn reset(&mut self, ctx: &SegmentContext<'_>) {
         self.slow_state().reset.get_or_insert(ctx.now);
     }
 
-    /// Since when it is thought to be reset.
+    /// When the RST was sent.
     pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
         self.slow.as_ref()?.reset
     }
 
-    /// It goes on behind a RST: that was somebody else's. False: there was none.
+    /// Drops the RST, since the direction continues after it: someone else sent it. Returns whether
+    /// there was one.
     pub(in crate::reassemble) fn unreset(&mut self) -> bool {
         let Some(slow) = &mut self.slow else {
             return false;
@@ -272,12 +276,12 @@ impl HalfStream {
         slow.reset.take().is_some()
     }
 
-    /// Whether a checksum that is wrong says something.
+    /// Whether a wrong checksum counts: a right one was seen.
     pub(in crate::reassemble) fn has_sums(&self) -> bool {
         self.valid_checksum_seen
     }
 
-    /// Say a segment that cannot be the stream's.
+    /// Emits the bytes of a segment that cannot be part of the stream.
     pub(in crate::reassemble) fn apart(
         &self,
         why: OutOfStreamReason,
@@ -291,7 +295,7 @@ impl HalfStream {
         ctx.emit_apart(why, self.emitted_offset(place.unwrap_or(0)), bytes);
     }
 
-    /// Whether something shows that what is acknowledged was sent.
+    /// Whether another segment shows that the acknowledged bytes were sent.
     fn is_shown(&self) -> bool {
         let acked = self.acked_bytes();
         self.fin.is_some_and(|fin| fin >= acked)
@@ -310,7 +314,7 @@ impl HalfStream {
         }
     }
 
-    /// Say up to where bytes are acknowledged, if that is farther than `before`.
+    /// Emits the offset up to which bytes are acknowledged, if it exceeds `before`.
     pub(super) fn emit_acknowledged(&self, before: u64, ctx: &mut SegmentContext<'_>) {
         let acked = self.acked_bytes();
         if acked > before {
@@ -322,17 +326,17 @@ impl HalfStream {
         }
     }
 
-    /// Bytes that are acknowledged: without the FIN.
+    /// The offset up to which bytes are acknowledged, without the FIN.
     pub(super) fn acked_bytes(&self) -> u64 {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
-    /// The hole that is waited for.
+    /// The gap that is waited for.
     pub(super) fn gap(&self) -> Option<PendingGap> {
         self.slow.as_ref()?.gap
     }
 
-    /// If something waits behind a hole, the hole at `next` is waited for from now on.
+    /// Starts to wait for the gap at `next`, if bytes wait after one, or were acknowledged.
     pub(super) fn await_gap(&mut self, ctx: &SegmentContext<'_>) {
         if self.ended {
             return;
@@ -350,8 +354,8 @@ impl HalfStream {
         }
     }
 
-    /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest
-    /// packet.
+    /// Declares the next `len` bytes missing; `by` is the packet that shows that they were sent, or
+    /// the flow's latest packet.
     pub(super) fn declare_gap(
         &mut self,
         len: u64,
@@ -359,7 +363,7 @@ impl HalfStream {
         by: &PacketInfo,
         ctx: &mut SegmentContext<'_>,
     ) {
-        debug_assert!(!self.ended, "nothing is missing behind the end");
+        debug_assert!(!self.ended, "no byte is missing after the end");
         let slow = self.slow.get_or_insert_default();
         slow.gap = None;
         if len == 0 {

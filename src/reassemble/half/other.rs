@@ -1,6 +1,6 @@
-//! What is read by a receiver that took other bytes than those that were delivered: the copy that
-//! lost, with what came before it in the same reading, and what follows. A match may lie across
-//! the seams of copies, or across the place of an urgent byte.
+//! The reading of a receiver that took other copies than those delivered: the unused copy, with the
+//! bytes before it in the same reading, and those that follow. A match may span the seams of
+//! copies, or the place of an urgent byte.
 
 use crate::reassemble::context::SegmentContext;
 use crate::reassemble::retained::CONTEXT;
@@ -14,25 +14,25 @@ pub(super) struct Other {
     why: OutOfStreamReason,
     /// Its last bytes.
     text: Vec<u8>,
-    /// Where in `text` it is other than the stream for the last time: only a match that begins
-    /// before this place is one of this reading alone.
+    /// The end in `text` of the last difference from the stream: only a match that begins before it
+    /// is new.
     differs: usize,
-    /// The offset behind it.
+    /// The offset after it.
     end: u64,
 }
 
-/// Urgent bytes that are waited for.
+/// Urgent bytes that are awaited, at most.
 const URGENT: usize = 16;
 
 impl Other {
-    /// The bytes of it before an offset, and how many of them are up to where it differs.
+    /// The bytes before an offset, and how many of them precede the end of the last difference.
     fn before(&self, offset: u64) -> Option<(&[u8], usize)> {
         let distance = usize::try_from(self.end.checked_sub(offset)?).ok()?;
         let len = self.text.len().checked_sub(distance)?;
         Some((self.text.get(..len)?, self.differs.min(len)))
     }
 
-    /// Forget what is too far back to be of use.
+    /// Drops bytes that are too old to be context.
     fn trim(&mut self) {
         let spare = self.text.len().saturating_sub(CONTEXT);
         self.text.drain(..spare);
@@ -41,8 +41,8 @@ impl Other {
 }
 
 impl HalfStream {
-    /// Say a copy that lost, from `from` to `to`, in the context of other copies that lost: only
-    /// what spans the two is new. `context` is the stream before it, if there are no others.
+    /// Emits an unused copy, from `from` to `to`, after other unused copies: only a match that
+    /// spans both is new. `context` is the stream before it, if there are no others.
     pub(super) fn in_other_reading(
         &mut self,
         (from, to): (u64, u64),
@@ -82,7 +82,7 @@ impl HalfStream {
         other.differs = seam.saturating_add(contended).min(other.text.len());
         other.end = from.saturating_add(copy.len() as u64);
         if other.end < next {
-            // What follows was delivered before.
+            // The bytes that follow were already delivered.
             let tail = self.tail.bytes(next.saturating_sub(self.acked));
             let len = usize::try_from(next - other.end).unwrap_or(usize::MAX);
             let Some(at) = tail.len().checked_sub(len) else {
@@ -96,8 +96,8 @@ impl HalfStream {
         slow.other = (other.differs > 0).then_some(other);
     }
 
-    /// Urgent data ends at this offset (RFC 9293 section 3.8.5): its last byte may be taken out of
-    /// the stream when that is delivered.
+    /// Records that urgent data ends at this offset (RFC 9293 section 3.8.5): the receiver may
+    /// remove its last byte from the stream.
     pub(super) fn expect_urgent(&mut self, at: u64) {
         let next = self.next;
         let urgent = &mut self.slow_state().urgent;
@@ -106,8 +106,8 @@ impl HalfStream {
         }
     }
 
-    /// Bytes are delivered at this offset: they go on with the other reading as well; and where a
-    /// byte of them is urgent, another reading is without it (RFC 6093 section 3).
+    /// Continues the other reading with bytes delivered at this offset; if a byte of them is
+    /// urgent, another reading lacks it (RFC 6093 section 3).
     #[cold]
     pub(super) fn read_otherwise(
         &mut self,
@@ -153,7 +153,7 @@ impl HalfStream {
             if let Some(place) = other.text.len().checked_sub(distance) {
                 other.text.remove(place);
                 other.why = OutOfStreamReason::Urgent;
-                // Several are taken out from the last one on.
+                // The last one is removed first.
                 other.differs = match other.differs > place {
                     true => other.differs - 1,
                     false => place,
@@ -180,7 +180,7 @@ impl HalfStream {
 }
 
 impl Other {
-    /// The stream's next bytes follow: a match may lie across the seam.
+    /// Appends the stream's next bytes: a match may span the seam.
     fn follow(
         &mut self,
         bytes: &[u8],

@@ -1,5 +1,5 @@
-//! Bytes in front of the next offset: copies of delivered ones, which are compared, and late ones,
-//! which fill what was given up.
+//! Bytes before the next offset: copies of delivered ones, which are compared, and late ones of
+//! gaps that were given up.
 
 use crate::limits::time;
 use crate::reassemble::context::SegmentContext;
@@ -8,22 +8,23 @@ use crate::stream::OutOfStreamReason;
 
 use super::{HalfStream, JOINED};
 
-/// Ranges that were given up and did not come since.
+/// Gaps that were given up and whose bytes did not arrive since.
 #[derive(Default)]
 pub(super) struct GapHistory {
     ranges: Vec<(u64, u64)>,
-    /// What is in front of a joined stream is among them.
+    /// The bytes before a joined stream are among them.
     midstream: bool,
 }
 
-/// Ranges that are remembered; the oldest is forgotten first.
+/// Gaps that are recorded, at most; the oldest is dropped first.
 const RANGES: usize = 64;
-/// Contradicting copies of a direction that are said one by one, and their bytes; more are counted.
+/// Contradicting copies of a direction that are emitted, and their bytes, at most; further ones are
+/// counted.
 const CONFLICTS: u32 = 1024;
 pub(super) const CONFLICT_BYTES: usize = 1 << 20;
 
 impl GapHistory {
-    /// Remember a range.
+    /// Records a gap.
     pub(super) fn add(&mut self, low: u64, high: u64) {
         if self.ranges.len() >= RANGES {
             self.ranges.remove(0);
@@ -31,7 +32,7 @@ impl GapHistory {
         self.ranges.push((low, high));
     }
 
-    /// The parts of a range that were given up; they are not any more.
+    /// Removes and returns the parts of a range that were given up.
     fn fill(&mut self, low: u64, high: u64) -> Vec<(u64, u64)> {
         let mut filled = Vec::new();
         for (from, to) in std::mem::take(&mut self.ranges) {
@@ -51,8 +52,8 @@ impl GapHistory {
 }
 
 impl HalfStream {
-    /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of
-    /// those is there to be compared with.
+    /// Whether the bytes at a sequence number equal the delivered ones. `None`: none of those is
+    /// retained.
     pub(in crate::reassemble) fn matches_delivered(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
         let offset = u64::try_from(self.offset_of(seq)?).ok()?;
         let kept = self.next.saturating_sub(self.tail().len() as u64);
@@ -69,8 +70,8 @@ impl HalfStream {
         (!new.is_empty()).then(|| new == old)
     }
 
-    /// Bytes that start in front of the next offset: say what of them is late, and what differs
-    /// from what was delivered.
+    /// Processes bytes that start before the next offset: emits the late ones, and those that
+    /// differ from delivered ones.
     pub(super) fn retransmitted(
         &mut self,
         offset: u64,
@@ -94,7 +95,7 @@ impl HalfStream {
             }
             for (low, high) in lost.fill(offset, end) {
                 unknown = unknown.saturating_sub(high - low);
-                // The hole was given up too early.
+                // The gap was given up too early.
                 *ctx.grace = ctx
                     .grace
                     .saturating_mul(2)
@@ -125,8 +126,8 @@ impl HalfStream {
         ctx.stats.uncompared_bytes += unknown;
     }
 
-    /// A copy that lost: `copy` stands at `at`, differs first at `from`, and contends for the bytes
-    /// up to `to`. It is said with the stream's bytes in front of it.
+    /// Emits a copy that was not used, after the stream's bytes before it: `copy` starts at offset
+    /// `at`, differs first at `from`, and contends for the bytes up to `to`.
     pub(super) fn conflict(
         &mut self,
         (from, to): (u64, u64),
@@ -150,7 +151,7 @@ impl HalfStream {
             return;
         }
         let mut text = Vec::new();
-        // What waits in front of it; in front of that, what was delivered.
+        // The waiting bytes before it; before those, delivered ones.
         slow.queue.copy_before(from, CONTEXT, &mut text);
         let start = from.saturating_sub(text.len() as u64);
         if start <= next {

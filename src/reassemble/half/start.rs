@@ -1,4 +1,5 @@
-//! How a direction starts: the SYN, what it carries, and the choice between several of them.
+//! How a direction starts: the SYN, its payload, and the choice between several SYNs. At most a few
+//! candidates are kept.
 
 use crate::packet::TcpFlags;
 use crate::reassemble::context::{Segment, SegmentContext};
@@ -7,7 +8,7 @@ use crate::stream::OutOfStreamReason;
 
 use super::{HalfStream, JOINED};
 
-/// All that a plain SYN says of its direction.
+/// The facts of a plain SYN about its direction.
 #[derive(Clone, Copy)]
 pub(in crate::reassemble) struct Start {
     /// The sequence number of offset 0.
@@ -35,13 +36,14 @@ impl Start {
     }
 }
 
-/// Farther behind what the peer's SYN acknowledges, a first segment is not near the beginning.
+/// Bytes after the number that the peer's SYN acknowledges, beyond which a first segment is not
+/// near the start.
 const BEGINNING: u32 = 64 << 10;
-/// Sequence numbers that are kept to choose from.
+/// Initial sequence numbers kept to choose from, at most.
 const CANDIDATES: usize = 4;
 
 impl HalfStream {
-    /// Begin with what a plain SYN said.
+    /// Starts the direction with the facts of a plain SYN.
     pub(in crate::reassemble) fn begin(&mut self, start: Start) {
         self.started = true;
         self.base = start.base;
@@ -52,7 +54,7 @@ impl HalfStream {
         self.scale = Some(start.scale);
     }
 
-    /// Take a SYN; false when it is not this stream's.
+    /// Processes a SYN; returns `false` if it is not this stream's.
     pub(super) fn synchronise(
         &mut self,
         segment: &Segment<'_>,
@@ -73,7 +75,7 @@ impl HalfStream {
         let own = self
             .offset_of(first)
             .is_some_and(|place| match self.midstream {
-                // It was joined by a segment that overtook its SYN.
+                // The stream was joined by a segment that was captured before its SYN.
                 true => (0..=self.next.cast_signed()).contains(&place),
                 false => place == 0,
             });
@@ -93,14 +95,15 @@ impl HalfStream {
         false
     }
 
-    /// The peer's SYN acknowledges this direction's, which was not seen: it says where that begins.
+    /// Records that the peer's SYN acknowledges this direction's SYN, which was not seen: the
+    /// number where the direction begins.
     pub(in crate::reassemble) fn begins_at(&mut self, ack: u32) {
         if !self.started {
             self.begins.get_or_insert(ack);
         }
     }
 
-    /// Take the first segment of a stream whose start was not seen.
+    /// Processes the first segment of a stream whose start was not seen.
     pub(super) fn join(&mut self, segment: &Segment<'_>) {
         self.started = true;
         self.signed = segment.options.signed;
@@ -118,8 +121,7 @@ impl HalfStream {
         self.valid_checksum_seen = !segment.packet.has_wrong_sum();
     }
 
-    /// The peer acknowledges `ack`: if that is what follows another SYN than the first, that one
-    /// was the stream's.
+    /// If the peer acknowledges another SYN than the first, that SYN was the stream's.
     pub(super) fn choose_start(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
         if self.next > 0 || self.acked > 0 {
             return;
@@ -134,7 +136,7 @@ impl HalfStream {
         }
         let old = std::mem::replace(&mut self.base, ack);
         slow.gap = None;
-        // What waits was placed by the wrong start.
+        // The waiting bytes were placed relative to the wrong start.
         let mut queue = std::mem::take(&mut slow.queue);
         *ctx.queued = ctx.queued.saturating_sub(queue.size());
         let mut kept = Queue::default();
@@ -153,7 +155,8 @@ impl HalfStream {
         self.slow_state().queue = kept;
     }
 
-    /// The payload of the SYN was taken (RFC 7413 section 4.2), or it was not and will come again.
+    /// The payload of the SYN was accepted (RFC 7413 section 4.2), or it was not and will be sent
+    /// again.
     pub(super) fn decide_syn_data(&mut self, taken: bool, ctx: &mut SegmentContext<'_>) {
         let Some(slow) = &mut self.slow else {
             return;
@@ -171,7 +174,7 @@ impl HalfStream {
         *ctx.queued = (*ctx.queued + slow.queue.size()).saturating_sub(size);
     }
 
-    /// Data comes behind the SYN: it shows what became of the SYN's own, and is compared with it.
+    /// Data after the SYN shows whether the SYN's payload was accepted, and is compared with it.
     pub(super) fn settle_syn_data(
         &mut self,
         offset: u64,
@@ -199,7 +202,7 @@ impl HalfStream {
         }
     }
 
-    /// Say the payload of the SYN that was not taken.
+    /// Emits the payload of the SYN that was not accepted.
     pub(super) fn emit_refused(&mut self, why: OutOfStreamReason, ctx: &mut SegmentContext<'_>) {
         if let Some(slow) = &mut self.slow {
             let refused = std::mem::take(&mut slow.refused);

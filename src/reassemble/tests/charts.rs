@@ -1,5 +1,5 @@
-//! The charts by name: what is captured, and what is said. Numbers are those of the list of named
-//! tests.
+//! The charts by name: what is captured, and what is emitted. Numbers are those of the list of
+//! named tests.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is said, the packets that were copies, and the flows.
+/// The emitted events, the packets that were copies, and the flows.
 fn played(chart: &str, turned: bool) -> (String, usize, usize) {
     let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
     player.turned = turned;
@@ -13,7 +13,7 @@ fn played(chart: &str, turned: bool) -> (String, usize, usize) {
 
 #[test]
 fn the_two_directions_are_one_connection_whatever_paths_they_take() {
-    // (chart, what is said, flows)
+    // (chart, emitted events, flows)
     let table = [
         // Another tag on the way back, or one on one of the ways alone.
         (

@@ -95,7 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
     )
 }
 
-/// All that is said of some steps, and what is known behind each.
+/// All events of some steps, and the state after each.
 fn run(steps: &[Step], shaken: bool, isn: u32, policy: Policy) -> Vec<String> {
     let limits = Limits {
         reorder_bytes: 2000,
@@ -221,7 +221,7 @@ fn what_is_predicted_is_what_all_the_rules_together_do() {
 }
 
 /// Bytes far ahead become the stream, but not all of them were captured that the receiver
-/// acknowledged: what is missing behind them is waited for, and nothing is predicted meanwhile.
+/// acknowledged: what is missing after them is waited for, and nothing is predicted meanwhile.
 #[test]
 fn a_run_far_ahead_of_which_more_is_acknowledged_is_no_end_of_trouble() {
     let step = |dir, flags, at, ack, len, window, millis| Step {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::reassemble::timers;
 
-/// A player behind the usual handshake.
+/// A player after the usual handshake.
 fn connected(form: Form, limits: Limits) -> Player {
     let mut player = Player::new(form, Policy::default(), limits);
     player.play("hs");
@@ -238,7 +238,7 @@ fn roles_come_from_the_handshake_then_from_ports() {
     }
 }
 
-/// The header of a segment from a port to a server that has no more room.
+/// The header of a segment from a port to a server whose window is full.
 fn from(port: u16, flags: TcpFlags, seq: u32) -> Tcp {
     Tcp {
         ports: Ports { src: port, dst: 80 },
@@ -282,10 +282,10 @@ fn delivered_bytes_are_bounded_when_time_lets_go_of_many_flows_at_once() {
         ..Limits::default()
     };
     let mut reassembler: Reassembler = Reassembler::new(limits, Policy::default(), time::IDLE_FILE);
-    let behind = [b'x'; 4000];
+    let after = [b'x'; 4000];
     for port in 0..100 {
-        // The second and the third wait behind a hole of a byte.
-        for (seq, bytes) in [(1000, &b"ab"[..]), (1003, &behind[..]), (5003, &behind[..])] {
+        // The second and the third wait after a gap of a byte.
+        for (seq, bytes) in [(1000, &b"ab"[..]), (1003, &after[..]), (5003, &after[..])] {
             let tcp = Tcp {
                 ports: Ports {
                     src: 40_000 + port,
@@ -311,7 +311,7 @@ fn delivered_bytes_are_bounded_when_time_lets_go_of_many_flows_at_once() {
 }
 
 proptest! {
-    /// Whatever times are told, each call comes to its end, and nothing is held when all is over.
+    /// Whatever times are stated, each call comes to its end, and nothing is held when all is over.
     #[test]
     fn any_times_come_to_an_end(
         steps in prop::collection::vec((0_usize..8, prop::sample::select(vec![
@@ -428,8 +428,8 @@ fn places_of_flows_cannot_be_foretold() {
 }
 
 /// All ways in which chunks on a line can lie to each other (Allen's relations), in every order:
-/// the first copy of each byte is delivered, and each byte of another copy is said as well (named
-/// tests `triplets`, P2).
+/// the first copy of each byte is delivered, and each byte of another copy is emitted as well
+/// (named tests `triplets`, P2).
 #[test]
 fn triplets() {
     let ranges: Vec<(usize, usize)> = (0..5)
@@ -448,7 +448,7 @@ fn triplets() {
     assert_eq!(charts, 15 * 15 * 15);
 }
 
-/// The chunks come behind a hole of one byte, which is filled at last: all wait, and the first copy
+/// The chunks come after a gap of one byte, which is filled at last: all wait, and the first copy
 /// wins.
 fn check_chunks(chunks: &[(usize, usize)]) {
     let mut player = connected(Form::AsIs, Limits::default());
@@ -532,8 +532,8 @@ proptest! {
         prop_assert_eq!(player.reassembler.shared.queued, 0);
     }
 
-    /// P3 and P4: whatever is sent, every byte is said or counted, each place is delivered once and
-    /// in order, and memory keeps to its bounds.
+    /// P3 and P4: whatever is sent, every byte is emitted or counted, each place is delivered once
+    /// and in order, and memory keeps to its bounds.
     #[test]
     fn p4_every_byte_is_said_or_counted(
         segments in prop::collection::vec((hostile(), 0..40_i64), 1..60),
