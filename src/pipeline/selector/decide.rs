@@ -194,38 +194,12 @@ impl Selector {
                 self.close_in_pair(flow, tracking, &mut open, exchange.as_ref(), &meta, outcome);
             }
             Verdict::LastPortion { count } => {
-                if count {
-                    open.counted = true;
-                    self.count_hit(flow, tracking, &open.frames, open.number);
-                } else if open.counted {
-                    self.save_rest(flow, &open);
-                }
-                let why = match open.counted {
-                    true => Why::Match,
-                    false => Why::Context,
-                };
-                let meta = HitMeta {
-                    portion: Portion::Last,
-                    why,
-                    ..meta(&open)
-                };
-                self.show(flow, &mut open, &meta);
+                let meta = meta(&open);
+                self.show_last_portion(flow, tracking, &mut open, count, meta);
             }
             Verdict::Match => {
-                let asked = self.count_hit(flow, tracking, &open.frames, open.number);
-                self.expect_response(flow, tracking, &open);
-                if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
-                    if !asked {
-                        self.request(flow, tracking, dir.reverse(), exchange, open.brief.interim);
-                    }
-                    if let Some(exchange) = tracking.exchange(ordinal) {
-                        // Shown with an interim response: the final one need not repeat it.
-                        exchange.shown = true;
-                        self.responses_expected += 1;
-                    }
-                }
                 let meta = meta(&open);
-                self.show(flow, &mut open, &meta);
+                self.show_match(flow, tracking, &mut open, answered, &meta);
             }
             Verdict::KeepRequest => {
                 if let Some(exchange) = tracking.exchange(ordinal) {
@@ -255,6 +229,59 @@ impl Selector {
         if self.message_pool.len() < SPARE {
             self.message_pool.push(open);
         }
+    }
+
+    /// Shows what follows the last portion of a message. `count`: it is counted as a match now.
+    fn show_last_portion(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
+        count: bool,
+        meta: HitMeta,
+    ) {
+        if count {
+            open.counted = true;
+            self.count_hit(flow, tracking, &open.frames, open.number);
+        } else if open.counted {
+            self.save_rest(flow, open);
+        }
+        let why = match open.counted {
+            true => Why::Match,
+            false => Why::Context,
+        };
+        let meta = HitMeta {
+            portion: Portion::Last,
+            why,
+            ..meta
+        };
+        self.show(flow, open, &meta);
+    }
+
+    /// Shows a message that matches; before a response, its request. `answered`: the exchange of a
+    /// response.
+    fn show_match(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
+        answered: Option<&Exchange>,
+        meta: &HitMeta,
+    ) {
+        let asked = self.count_hit(flow, tracking, &open.frames, open.number);
+        self.expect_response(flow, tracking, open);
+        if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
+            if !asked {
+                let dir = open.id.dir.reverse();
+                self.request(flow, tracking, dir, exchange, open.brief.interim);
+            }
+            if let Some(exchange) = tracking.exchange(open.begin.exchange) {
+                // Shown with an interim response: the final one need not repeat it.
+                exchange.shown = true;
+                self.responses_expected += 1;
+            }
+        }
+        self.show(flow, open, meta);
     }
 
     pub(super) fn count_message(&mut self, flow: &Flow, tracking: &Tracking) {
