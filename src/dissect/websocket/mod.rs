@@ -5,8 +5,8 @@
 //! neither is emitted where it lies. Control frames, which may come between fragments, are messages
 //! of their own.
 //!
-//! It is lenient: a frame that breaks the rules is read all the same, and marked. After a gap frames
-//! are read again from the first segment on that begins with some ([`frames::resumes`]). A
+//! It is lenient: a frame that breaks the rules is read all the same, and marked. After a gap
+//! frames are read again from the first segment on that begins with some ([`frames::resumes`]). A
 //! connection whose handshake was not captured is recognised by its text ([`frames::probe`]).
 
 mod agreement;
