@@ -323,17 +323,14 @@ const SMALL: u64 = 1 << 20;
 fn two_threads(args: &Args, input: &mut Input) -> bool {
     let early =
         args.max_count.is_some() || args.has_output(|format| format.ends != OutputEnd::Source);
-    let two = match args.threads {
-        Some(threads) => threads > 1,
-        None => {
-            let total = input
-                .source()
-                .progress()
-                .and_then(|progress| progress.total);
+    let total = input.source().progress().and_then(|read| read.total);
+    let two = args.threads.map_or_else(
+        || {
             total.is_none_or(|total| total >= SMALL)
                 && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
-        }
-    };
+        },
+        |threads| threads > 1,
+    );
     two && !early && !args.realtime
 }
 

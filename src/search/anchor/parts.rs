@@ -246,7 +246,9 @@ fn collect(hir: &Hir, set: &mut ByteSet) {
         HirKind::Repetition(repetition) => collect(&repetition.sub, set),
         HirKind::Capture(capture) => collect(&capture.sub, set),
         HirKind::Concat(all) | HirKind::Alternation(all) => {
-            all.iter().for_each(|hir| collect(hir, set));
+            for hir in all {
+                collect(hir, set);
+            }
         }
     }
 }
