@@ -319,8 +319,8 @@ pub struct Args {
     #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub max_body: Option<usize>,
     /// Threads that work on files: 1 or 2 (default: 2, on a machine that has them). What is shown
-    /// is the same. A run that may end before its files do (-n, --exists, --curl, --diff), or
-    /// replays them at their speed (-D), has one.
+    /// is the same. A run over files of less than 1 MiB has one by default; one that may end before
+    /// its files do (-n, --exists, --curl, --diff), or replays them at their speed (-D), always.
     #[arg(long = "threads", value_name = "NUM", value_parser = clap::value_parser!(u8).range(1..=2), help_heading = "Limits")]
     pub threads: Option<u8>,
     /// Which copy of bytes that were sent twice with different content is the stream's: first (the

@@ -124,14 +124,16 @@ impl Input {
 /// Errors for the user.
 pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
-    let meant = meant(args, ngrep)?;
+    let (meant, query) = meant(args, ngrep)?;
     let paths = opened::paths(args, &meant.words);
-    let one = |paths: &[PathBuf]| configure_run(args, ngrep, &meant, paths);
+    let one = |query: Query, paths: &[PathBuf]| configure_run(args, ngrep, &meant, query, paths);
     match paths.as_slice() {
         [first, second] if args.compares() => {
             nothing_saved(args)?;
-            let first = one(std::slice::from_ref(first))?;
-            let mut config = one(std::slice::from_ref(second))?;
+            // Each run has its own state of the search.
+            let again = Query::compile(&meant.asked).map_err(|error| Problem::pattern(&error))?;
+            let first = one(query, std::slice::from_ref(first))?;
+            let mut config = one(again, std::slice::from_ref(second))?;
             config.render.two_runs = true;
             config.first = Some(Box::new(First {
                 input: first.input,
@@ -143,7 +145,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         [_, _, _, ..] if args.compares() => Err(Problem::new(
             "--diff compares two exchanges of one file, or two files; there are more",
         )),
-        paths => one(paths),
+        paths => one(query, paths),
     }
 }
 
@@ -166,6 +168,7 @@ fn configure_run(
     args: &Args,
     ngrep: bool,
     meant: &Meant,
+    query: Query,
     paths: &[PathBuf],
 ) -> Result<Config, Problem> {
     let limits = limits(args);
@@ -177,7 +180,6 @@ fn configure_run(
         ..
     } = meant;
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
-    let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
     // Before anything is opened: a contradiction between options does not depend on rights.
     let mut render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
@@ -281,6 +283,7 @@ fn configure_run(
             },
             stop: Stop::default(),
         },
+        reader_thread: !live && !ngrep && two_threads(args, &mut input),
         input,
         render,
         recorder,
@@ -292,7 +295,6 @@ fn configure_run(
         filter: user_filter,
         quiet,
         realtime: args.realtime && !live,
-        reader_thread: !live && !ngrep && two_threads(args),
         pager: args.pager && !live,
         keep_root: args.keep_root,
         layers: layers(args),
@@ -312,15 +314,23 @@ pub fn layers(args: &Args) -> Layers {
     }
 }
 
+/// Total size of files in bytes below which a second thread takes longer to start than it saves:
+/// starting one takes half a millisecond, as long as one thread reads this much.
+const SMALL: u64 = 1 << 20;
+
 /// Whether to use two threads for files. A run that may end before its files do uses one, so that
-/// the reader stops as well.
-fn two_threads(args: &Args) -> bool {
+/// the reader stops as well; so does one over [small](SMALL) files, unless two are asked for.
+fn two_threads(args: &Args, input: &mut Input) -> bool {
     let early =
         args.max_count.is_some() || args.has_output(|format| format.ends != OutputEnd::Source);
-    let two = match args.threads {
-        Some(threads) => threads > 1,
-        None => std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
-    };
+    let total = input.source().progress().and_then(|read| read.total);
+    let two = args.threads.map_or_else(
+        || {
+            total.is_none_or(|total| total >= SMALL)
+                && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+        },
+        |threads| threads > 1,
+    );
     two && !early && !args.realtime
 }
 

@@ -34,7 +34,7 @@ const LINKS: [(LinkType, &str); 6] = [
 /// The errors of a run, except for missing rights.
 pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
     let ngrep = as_ngrep || args.ngrep;
-    let Meant { words, asked, .. } = meant::meant(args, ngrep)?;
+    let (Meant { words, asked, .. }, _) = meant::meant(args, ngrep)?;
     appearance::render(args, ngrep, true, Limits::default())?;
     let files: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
     let mut rows = vec![("words", taken_for(&words))];

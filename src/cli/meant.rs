@@ -25,8 +25,8 @@ pub(super) struct Meant {
     pub(super) hints: Vec<String>,
 }
 
-/// Interprets `args`. Opens nothing but pattern files.
-pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
+/// Interprets `args`, and compiles the query. Opens nothing but pattern files.
+pub(super) fn meant(args: &Args, ngrep: bool) -> Result<(Meant, Query), Problem> {
     if args.kill.is_some() {
         return Err(Problem::new(
             "spygrep only listens: it sends nothing, so there is no -K",
@@ -44,21 +44,21 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
     let hints = habits::habits(args, &words, &interfaces);
     let asked = asked(args, &words, patterns, ngrep)?;
-    // Compiled here so that an invalid pattern is reported before anything is opened. Each run
-    // compiles its own.
-    Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
+    // Compiled here so that an invalid pattern is reported before anything is opened.
+    let query = Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
     let conditions = conditions::conditions(&args.exchanges)?;
     if (ngrep || args.wire) && !conditions.is_empty() {
         return Err(Problem::new(
             "conditions on exchanges need messages: leave out --ngrep or --wire",
         ));
     }
-    Ok(Meant {
+    let meant = Meant {
         words,
         asked,
         conditions,
         hints,
-    })
+    };
+    Ok((meant, query))
 }
 
 /// The interpretation of the words, and the patterns given by options.

@@ -6,6 +6,7 @@
 //! shown.
 
 mod alike;
+mod anchor;
 mod conditions;
 mod context;
 mod message_buffer;
