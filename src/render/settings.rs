@@ -177,6 +177,7 @@ impl Settings {
         Wants {
             body,
             companions: self.quiet < 4,
+            matches: true,
             ..Wants::NOTHING
         }
     }

@@ -8,6 +8,7 @@
 mod alike;
 mod conditions;
 mod context;
+mod extents;
 mod message_buffer;
 mod pattern;
 mod plain;
