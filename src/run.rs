@@ -54,7 +54,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         render,
         recorder,
         streams,
-        archive,
+        output_file,
         records_to_stderr,
         banner,
         ..
@@ -84,8 +84,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
-    let writer: Box<dyn Write> = if let Some(archive) = archive {
-        archive
+    let writer: Box<dyn Write> = if let Some(file) = output_file {
+        file
     } else if records_to_stderr {
         Box::new(io::stderr())
     } else if config.pager && io::stdout().is_terminal() {
