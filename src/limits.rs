@@ -4,8 +4,8 @@
 
 /// Interfaces that capture files may describe, per section and for all files together.
 pub const INTERFACES: usize = 65_536;
-/// Bytes of an interface's name in a capture file; the rest of a longer one is ignored. Device names
-/// of Windows have 50.
+/// Bytes of an interface's name in a capture file; the rest of a longer one is ignored. Device
+/// names of Windows have 50.
 pub const INTERFACE_NAME: usize = 256;
 /// Bytes of the largest record in a capture file. libpcap's bound is 256 KiB, Wireshark's 256 MiB
 /// for unusual link types.
@@ -98,8 +98,8 @@ impl Limits {
             flows: share(FLOW, usual.flows).max(FEW_FLOWS),
             embryos: share(4 * FLOW, usual.embryos).max(FEW_FLOWS),
             closed: share(4 * FLOW, usual.closed).max(FEW_FLOWS),
-            tails: share(8, usual.tails),
-            fragment_bytes: share(16, usual.fragment_bytes),
+            tails: share(8, usual.tails).max(1 << 20),
+            fragment_bytes: share(16, usual.fragment_bytes).max(256 << 10),
             decoders: memory / 2,
             recorder: share(4, usual.recorder),
             ..usual

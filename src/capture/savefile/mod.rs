@@ -6,15 +6,14 @@
 //! everything before the damage and a [`Warning`], and the next file follows. A file that is not a
 //! capture is an error, either on opening or, for a pipe, once its first bytes have arrived.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
-use std::hash::BuildHasher as _;
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::frame::{Frame, LinkType, Timestamp};
@@ -419,9 +418,7 @@ const OTHER_FILES: u64 = 256;
 #[derive(Default)]
 struct Interfaces {
     list: Vec<Interface>,
-    /// The numbers of the listed ones, by their hashes.
-    numbers: HashTable<u32>,
-    hasher: foldhash::quality::RandomState,
+    numbers: HashMap<Interface, u32, foldhash::fast::RandomState>,
     /// The last file that described one.
     source: Arc<str>,
 }
@@ -446,19 +443,15 @@ impl Interfaces {
             link,
             snaplen,
         };
-        let hash = self.hasher.hash_one(&interface);
-        let listed = |number: &u32| self.list.get(*number as usize);
-        let same = |number: &u32| listed(number) == Some(&interface);
-        if let Some(number) = self.numbers.find(hash, same) {
+        if let Some(number) = self.numbers.get(&interface) {
             return Some(*number);
         }
         let number = self.list.len();
         if number >= limits::INTERFACES {
             return None;
         }
-        let rehash = |number: &u32| self.hasher.hash_one(listed(number));
-        self.numbers.insert_unique(hash, number as u32, rehash);
-        self.list.push(interface);
+        self.list.push(interface.clone());
+        self.numbers.insert(interface, number as u32);
         Some(number as u32)
     }
 }
