@@ -317,7 +317,9 @@ impl Dissector for Http1 {
     fn park(&mut self) -> Option<parked::State> {
         let idle = |dir| {
             let state: &DirectionState = self.directions.of(dir);
-            let open = self.long_heads.of(dir).is_some() || state.continue_seen || state.upgrades;
+            let open = self.long_heads.of(dir).is_some()
+                || state.continue_seen
+                || state.upgrades.is_some();
             matches!(state.stage, Stage::Start) && !open && self.bodies.of(dir).is_idle()
         };
         if !idle(Direction::ToServer) || !idle(Direction::ToClient) {
