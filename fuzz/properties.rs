@@ -349,7 +349,7 @@ pub fn search(data: &[u8]) {
         query.holds_in(&text, &mut Vec::new()),
         "{pattern} in {text:?}"
     );
-    let kept = unit.show(&query).text.bytes.len();
+    let kept = unit.show(Some(&query)).text.bytes.len();
     assert!(kept <= text.len());
 }
 

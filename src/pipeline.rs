@@ -188,6 +188,7 @@ impl Pipeline {
                 companions: wants.companions && conditions.only.is_none(),
                 pairs: wants.pairs,
                 masked: wants.masked,
+                matches: wants.matches,
                 frames: wants.frames,
                 stand_out: settings.stand_out,
                 live: settings.live,
@@ -195,12 +196,13 @@ impl Pipeline {
                 query,
                 conditions,
             };
+            let held = limits.held(outputs.recorder.is_some());
             let defragmenter = Defragmenter::new(limits, filter.is_some());
             let reassembler =
                 Reassembler::new(limits, settings.policy, settings.idle).until(settings.stop);
             Mode::Messages(Box::new(MessageMode {
                 ingest: Ingest::new(filter, Dedup::new(settings.live), defragmenter, reassembler),
-                consumer: Consumer::new(Selector::new(options, outputs), limits.held()),
+                consumer: Consumer::new(Selector::new(options, outputs), held, limits.slots()),
             }))
         };
         Self {

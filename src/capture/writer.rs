@@ -365,7 +365,7 @@ mod tests {
         let mut writer =
             CaptureWriter::new(&mut out, format, flush, LinkType::ETHERNET, 65535).unwrap();
         let interface = Interface {
-            source: String::new(),
+            source: std::sync::Arc::default(),
             name: Some("eth0".to_owned()),
             link: LinkType::RAW,
             snaplen: 7,

@@ -335,8 +335,9 @@ fn two_threads(args: &Args, input: &mut Input) -> bool {
 }
 
 fn limits(args: &Args) -> Limits {
-    let mut limits = Limits::default();
-    limits.memory = args.memory.unwrap_or(limits.memory);
+    let mut limits = args
+        .memory
+        .map_or_else(Limits::default, Limits::with_memory);
     limits.flows = args.max_flows.unwrap_or(limits.flows);
     limits.body = args.max_body.unwrap_or(limits.body);
     limits

@@ -197,6 +197,7 @@ impl Renderer for Json {
                 Body::Short | Body::Full => self.settings.max_body,
             },
             others: true,
+            matches: true,
             frames: true,
             ..Wants::NOTHING
         }

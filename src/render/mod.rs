@@ -170,6 +170,8 @@ pub struct Wants {
     /// Exchanges as a whole: [`Renderer::pair`] instead of hits, companions and others; datagrams
     /// and bursts remain hits.
     pub pairs: bool,
+    /// Where in its text the matches are.
+    pub matches: bool,
     /// The frame numbers of each message.
     pub frames: bool,
     /// Secrets are redacted, so no portion of a message may end inside one.
@@ -186,6 +188,7 @@ impl Wants {
         companions: false,
         others: false,
         pairs: false,
+        matches: false,
         frames: false,
         masked: false,
         ticks: false,

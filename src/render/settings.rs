@@ -154,6 +154,7 @@ impl Settings {
         Wants {
             body,
             companions: self.quiet < 4,
+            matches: true,
             ..Wants::NOTHING
         }
     }

@@ -9,6 +9,7 @@ mod alike;
 mod anchor;
 mod conditions;
 mod context;
+mod extents;
 mod message_buffer;
 mod pattern;
 mod plain;

@@ -419,6 +419,8 @@ const OTHER_FILES: u64 = 256;
 struct Interfaces {
     list: Vec<Interface>,
     numbers: HashMap<Interface, u32, foldhash::fast::RandomState>,
+    /// The last file that described one.
+    source: Arc<str>,
 }
 
 impl Interfaces {
@@ -431,8 +433,12 @@ impl Interfaces {
         link: LinkType,
         snaplen: u32,
     ) -> Option<u32> {
+        let source = path.display().to_string();
+        if *self.source != *source {
+            self.source = source.into();
+        }
         let interface = Interface {
-            source: path.display().to_string(),
+            source: Arc::clone(&self.source),
             name,
             link,
             snaplen,

@@ -1054,6 +1054,18 @@ fn a_kept_connection_holds_no_more_and_no_more() {
 }
 
 #[test]
+fn a_kept_connection_is_parked_while_nothing_is_open() {
+    let steps = [client(GET), server(OK), client(GET), server(OK)];
+    for cut in [Cut::Whole, Cut::Bytes] {
+        // `of` asserts that what is emitted is the same.
+        let play = Play::of(&steps, &cut);
+        assert_eq!(play.parked, 2, "{cut:?}");
+    }
+    let unanswered = Play::of(&[client(GET), server(b"HTTP/1.1 200")], &Cut::Whole);
+    assert_eq!(unanswered.parked, 0);
+}
+
+#[test]
 fn a_line_of_no_known_method_needs_the_version_to_be_a_request() {
     let table: &[(&[u8], bool)] = &[
         (b"BREW /pot HTTP/1.1\r\n\r\n", true),

@@ -26,6 +26,8 @@ pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) pairs: bool,
     /// Secrets are masked in the output: no portion ends in the middle of one.
     pub(in crate::pipeline) masked: bool,
+    /// Places of matches are shown.
+    pub(in crate::pipeline) matches: bool,
     /// Frames of messages are recorded.
     pub(in crate::pipeline) frames: bool,
     pub(in crate::pipeline) stand_out: Vec<String>,
@@ -47,6 +49,7 @@ impl SelectOptions {
         meta: &HitMeta,
         then: impl FnOnce(&Hit<'_>),
     ) {
-        hit_builder::with_hit(&self.query, &self.stand_out, flow, open, meta, then);
+        let query = self.matches.then_some(&self.query);
+        hit_builder::with_hit(query, &self.stand_out, flow, open, meta, then);
     }
 }
