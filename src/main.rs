@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Matched) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
+        Ok(Outcome::Stopped) => ExitCode::from(3),
         Err(problem) => {
             // One write, because another program may write to the same terminal.
             let _ = std::io::stderr().write_all(format!("{problem}\n").as_bytes());
@@ -60,6 +61,9 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
     }
     if let Some(what) = args.generate {
         return print(&generate::generate(what));
+    }
+    if args.index {
+        return run::index(args);
     }
     if args.list_interfaces {
         if as_ngrep || args.ngrep {

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _};
 use crate::limits::Limits;
 use crate::render::{self, Body, Escape, OutputKind, Time, View};
 
-use super::args::{Args, BodyName, ColorName, ViewName};
+use super::args::{Args, BodyName, ColorName, JsonName, ViewName};
 use super::problem::Problem;
 
 pub(super) fn render(
@@ -93,6 +93,7 @@ pub(super) fn render(
         protocol_number: args.protocol_number,
         quiet: args.quiet,
         body: match args.body {
+            None if what == OutputKind::Rows => Body::None,
             None | Some(BodyName::Short) => Body::Short,
             Some(BodyName::None) => Body::None,
             Some(BodyName::Full) => Body::Full,
@@ -123,7 +124,7 @@ fn what(args: &Args) -> Result<OutputKind, Problem> {
         (args.count, "--count", OutputKind::Count),
         (args.exists, "--exists", OutputKind::Nothing),
         (args.list, "--list", OutputKind::Conversations),
-        (exchanges.json, "--json", OutputKind::Json),
+        (exchanges.json.is_some(), "--json", json(exchanges.json)),
         (exchanges.har.is_some(), "--har", OutputKind::Har),
         (
             exchanges.curl.is_some(),
@@ -147,12 +148,25 @@ fn what(args: &Args) -> Result<OutputKind, Problem> {
         ),
     ];
     let chosen: Vec<_> = all.into_iter().filter(|(given, ..)| *given).collect();
+    let rows = matches!(chosen.as_slice(), [(_, _, OutputKind::Rows)]);
+    if exchanges.label.is_some() && !rows {
+        return Err(Problem::new(
+            "--label names a column of --json=rows; there are no rows",
+        ));
+    }
     match chosen.as_slice() {
         [] => Ok(OutputKind::Records),
         [(_, _, what)] => Ok(*what),
         [(_, one, _), (_, other, _), ..] => Err(Problem::new(format!(
             "{one} and {other} each say what is shown; choose one"
         ))),
+    }
+}
+
+fn json(form: Option<JsonName>) -> OutputKind {
+    match form {
+        Some(JsonName::Rows) => OutputKind::Rows,
+        Some(JsonName::Records) | None => OutputKind::Json,
     }
 }
 
@@ -164,6 +178,7 @@ fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Proble
         || matches!(
             what,
             OutputKind::Json
+                | OutputKind::Rows
                 | OutputKind::Har
                 | OutputKind::Curl(_)
                 | OutputKind::Overview(_)
@@ -181,7 +196,7 @@ fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Proble
 fn redact(args: &Args, what: OutputKind) -> bool {
     let passed_on = matches!(
         what,
-        OutputKind::Har | OutputKind::Curl(_) | OutputKind::Diff(_)
+        OutputKind::Har | OutputKind::Rows | OutputKind::Curl(_) | OutputKind::Diff(_)
     );
     args.exchanges.redact || (passed_on && !args.exchanges.show_secrets)
 }

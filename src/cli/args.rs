@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
-pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
+pub use exchanges::{ExchangeArgs, JsonName, OnlyName, Statuses};
 pub use names::{
     BodyName, ChecksumName, ColorName, Generated, LayersName, OverlapName, ViewName, Way,
 };
@@ -54,6 +54,14 @@ pub struct Args {
         help_heading = "Where from"
     )]
     pub read: Vec<PathBuf>,
+    /// Read several files in the order in which they are given, not in the order of their first
+    /// packets.
+    #[arg(long = "as-given", help_heading = "Where from")]
+    pub as_given: bool,
+    /// Print for each file its number of packets and the times of the first and the last, as a
+    /// line of JSON; and stop. All words are files.
+    #[arg(long = "index", help_heading = "Where from")]
+    pub index: bool,
     /// Take the capture filter from this file.
     #[arg(
         short = 'F',

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{CaptureDirection, Live, LiveSettings};
-use crate::capture::savefile::Savefiles;
+use crate::capture::savefile::{self, Savefiles};
 use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush};
 use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
@@ -30,6 +30,14 @@ pub(super) const BUFFER: usize = 16 << 20;
 /// The files to read, in order.
 pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
     args.read.iter().chain(&words.files).cloned().collect()
+}
+
+/// The files in the order in which they are read, if that is not the given one.
+pub(super) fn in_order(args: &Args, ngrep: bool, paths: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    match args.as_given || ngrep {
+        true => None,
+        false => savefile::in_order(paths),
+    }
 }
 
 /// Opens these files, or interfaces if there are none.

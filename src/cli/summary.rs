@@ -5,7 +5,7 @@
 use crate::render;
 use crate::search::QuerySpec;
 
-use super::args::{Args, OnlyName, ViewName};
+use super::args::{Args, JsonName, OnlyName, ViewName};
 
 /// Patterns, their syntax, and conditions: one row each.
 pub(super) fn looked_for(args: &Args, asked: &QuerySpec) -> Vec<(&'static str, String)> {
@@ -68,6 +68,11 @@ fn conditions(args: &Args) -> Vec<String> {
             .slow
             .map(|nanos| format!("waited for at least {}", render::duration(nanos))),
     );
+    let spans = [("since", asked.since), ("until", asked.until)];
+    all.extend(spans.iter().filter_map(|(word, time)| {
+        let time = jiff::Timestamp::from_nanosecond(time.as_ref()?.nanos().into()).ok()?;
+        Some(format!("begun {word} {time}"))
+    }));
     all.extend(asked.only.map(|only| match only {
         OnlyName::Req => "requests alone".to_owned(),
         OnlyName::Resp => "answers alone".to_owned(),
@@ -93,7 +98,10 @@ pub(super) fn output(args: &Args, ngrep: bool) -> String {
         args.count.then(|| "how many match".to_owned()),
         args.exists.then(|| "nothing but the status".to_owned()),
         args.list.then(|| "a line for each conversation".to_owned()),
-        exchanges.json.then(|| "JSON lines".to_owned()),
+        exchanges.json.map(|form| match form {
+            JsonName::Records => "JSON lines".to_owned(),
+            JsonName::Rows => "JSON rows, one for each exchange".to_owned(),
+        }),
         exchanges
             .har
             .as_ref()

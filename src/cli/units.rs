@@ -4,6 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::frame::Timestamp;
+
 use super::args::Statuses;
 
 /// Parses a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case),
@@ -59,6 +61,44 @@ pub fn nanos(text: &str) -> Result<i64, String> {
     } else {
         Err(wrong())
     }
+}
+
+/// Parses a time: RFC 3339 with its zone, the same without a zone in local time (a date alone is
+/// its midnight), or seconds since 1970 with at most nine decimal places.
+///
+/// # Errors
+/// Not a time of this form; as a text for the user.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        format!(
+            "\"{text}\" is no time; write 2026-11-24T11:40:00Z, 2026-11-24 11:40 or 1795520400.5"
+        )
+    };
+    if let Some(nanos) = epoch(text) {
+        return Ok(Timestamp::from_nanos(nanos));
+    }
+    let time = if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        time
+    } else {
+        let local: jiff::civil::DateTime = text.parse().map_err(|_| wrong())?;
+        let zoned = local.to_zoned(jiff::tz::TimeZone::system());
+        zoned.map_err(|_| wrong())?.timestamp()
+    };
+    let nanos = i64::try_from(time.as_nanosecond()).map_err(|_| wrong())?;
+    Ok(Timestamp::from_nanos(nanos))
+}
+
+/// Parses seconds since 1970 into nanoseconds.
+fn epoch(text: &str) -> Option<i64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    // A year alone is no time.
+    if whole.len() < 5 || !digits(whole) || !digits(part) || part.len() > 9 {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let nanos: i64 = format!("{part:0<9}").parse().ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
 /// Parses a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
@@ -124,6 +164,33 @@ mod tests {
         ];
         for (text, want) in table {
             assert_eq!(nanos(text).ok(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_date_with_or_without_a_zone_or_seconds() {
+        let nanos = |text: &str| moment(text).ok().map(Timestamp::nanos);
+        let local = |text: &str| {
+            let local: jiff::civil::DateTime = text.parse().unwrap();
+            let zoned = local.to_zoned(jiff::tz::TimeZone::system()).unwrap();
+            i64::try_from(zoned.timestamp().as_nanosecond()).ok()
+        };
+        let at = 1_795_520_400_000_000_000;
+        for (text, want) in [
+            ("2026-11-24T11:40:00Z", Some(at)),
+            ("2026-11-24T12:40:00.000000001+01:00", Some(at + 1)),
+            ("2026-11-24 11:40", local("2026-11-24T11:40:00")),
+            ("2026-11-24", local("2026-11-24T00:00:00")),
+            ("1795520400", Some(at)),
+            ("1795520400.25", Some(at + 250_000_000)),
+            ("1795520400.1234567891", None),
+            ("2026", None),
+            ("11:40", None),
+            ("yesterday", None),
+            ("9999999999999", None),
+            ("", None),
+        ] {
+            assert_eq!(nanos(text), want, "{text}");
         }
     }
 

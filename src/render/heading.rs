@@ -125,6 +125,7 @@ mod tests {
     use std::net::Ipv6Addr;
 
     use super::*;
+    use crate::flow::Direction;
     use crate::hit::FragmentMark;
     use crate::packet::TcpFlags;
 
@@ -142,6 +143,7 @@ mod tests {
             ts: Timestamp::default(),
             src: v4(1, 60932),
             dst: v4(2, 8080),
+            dir: Direction::ToServer,
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,

@@ -44,6 +44,7 @@ pub use settings::{Body, OutputKind, Settings, Time, View};
 
 use crate::failure::Failure;
 use crate::frame::Timestamp;
+use crate::frame_files::FrameFiles;
 use crate::hit::{Companion, Hit, Pair};
 use crate::stats::Stats;
 
@@ -166,6 +167,8 @@ pub struct Wants {
     /// Exchanges as a whole: [`Renderer::pair`] instead of hits, companions and others; datagrams
     /// and bursts remain hits.
     pub pairs: bool,
+    /// With `pairs`: also the text around each match, beyond the start of the body.
+    pub around: bool,
     /// The frame numbers of each message.
     pub frames: bool,
     /// Secrets are redacted, so no portion of a message may end inside one.
@@ -182,6 +185,7 @@ impl Wants {
         companions: false,
         others: false,
         pairs: false,
+        around: false,
         frames: false,
         masked: false,
         ticks: false,
@@ -201,8 +205,12 @@ pub struct Banner {
     pub output: Option<String>,
     /// The interfaces that are captured.
     pub interfaces: Vec<String>,
-    /// The capture files that are read.
+    /// The capture files that are read, in their order.
     pub files: Vec<PathBuf>,
+    /// Which frames lie in which of them.
+    pub frame_files: FrameFiles,
+    /// The name that the user gives to what is captured (`--label`).
+    pub label: String,
     /// Patterns of which any must match, as they are searched for.
     pub patterns: Vec<String>,
     /// Patterns that must all match as well (`--and`).
@@ -243,6 +251,7 @@ fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
     match (settings.what, settings.view) {
         (OutputKind::Records, View::Log) => Box::new(log::Log::new(settings, out)),
         (OutputKind::Json, _) => Box::new(json::Json::new(settings, out)),
+        (OutputKind::Rows, _) => Box::new(json::Rows::new(settings, out)),
         (OutputKind::Har, _) => Box::new(har::Har::new(settings, out)),
         (OutputKind::Curl(number), _) => Box::new(curl::Curl::new(settings, number, out)),
         (OutputKind::Overview(every), _) => Box::new(overview::Overview::new(settings, every, out)),

@@ -40,6 +40,8 @@ pub enum OutputKind {
     Conversations,
     /// JSON, one line for each record.
     Json,
+    /// JSON, one flat object for each exchange.
+    Rows,
     /// An HTTP archive (HAR).
     Har,
     /// A curl command that repeats the exchange with this number.

@@ -16,15 +16,16 @@ use crate::pipeline::Streams;
 use super::Outcome;
 
 /// Enters the sandbox; `threads` starts the threads of the run in between (see [`sandbox::enter`]).
+/// Without an input, only open files are read.
 pub(super) fn enclose(
     layers: Layers,
-    input: &Input,
+    input: Option<&Input>,
     streams: Option<&Streams>,
     threads: impl FnOnce(),
 ) -> SandboxState {
     let devices = match input {
-        Input::Live(live, _) => sockets(live),
-        Input::Files(..) => Vec::new(),
+        Some(Input::Live(live, _)) => sockets(live),
+        Some(Input::Files(..)) | None => Vec::new(),
     };
     let folder = streams.map(Streams::folder);
     sandbox::enter(layers, &Needs { devices, folder }, threads)

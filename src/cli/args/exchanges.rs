@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::units;
+use crate::frame::Timestamp;
 
 /// Options about exchanges.
 #[derive(Args, Debug, Clone, Default)]
@@ -56,6 +57,15 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "DURATION", value_parser = units::nanos, help_heading = "Which exchanges")]
     pub slow: Option<i64>,
 
+    /// Only exchanges that began at this time or later (files only): 2026-11-24T11:40:00Z, local
+    /// time without the Z, or seconds since 1970. What began before is still read, so that
+    /// connections are known.
+    #[arg(long, value_name = "TIME", value_parser = units::moment, help_heading = "Which exchanges")]
+    pub since: Option<Timestamp>,
+    /// Only exchanges that began before this time (files only).
+    #[arg(long, value_name = "TIME", value_parser = units::moment, help_heading = "Which exchanges")]
+    pub until: Option<Timestamp>,
+
     // -- outputs --
     /// Show where the time of each exchange went, and who took it.
     #[arg(long, help_heading = "What to make of exchanges")]
@@ -68,9 +78,20 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "A,B", num_args = 0..=1, require_equals = true, value_parser = units::pair, help_heading = "What to make of exchanges")]
     #[allow(clippy::option_option, reason = "an option with an optional value")]
     pub diff: Option<Option<(u64, u64)>>,
-    /// JSON, a line for each record.
-    #[arg(long, help_heading = "What to make of exchanges")]
-    pub json: bool,
+    /// JSON, a line for each record; --json=rows: a flat object for each exchange.
+    #[arg(
+        long,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "records",
+        hide_possible_values = true,
+        help_heading = "What to make of exchanges"
+    )]
+    pub json: Option<JsonName>,
+    /// With --json=rows: the value of the column sensor.
+    #[arg(long, value_name = "NAME", help_heading = "What to make of exchanges")]
+    pub label: Option<String>,
     /// Save the exchanges as an HTTP archive (HAR 1.2); - is standard output.
     #[arg(long, value_name = "FILE", help_heading = "What to make of exchanges")]
     pub har: Option<PathBuf>,
@@ -84,7 +105,7 @@ pub struct ExchangeArgs {
         help_heading = "What to make of exchanges"
     )]
     pub redact: bool,
-    /// Do not mask secrets in --har, --curl and --diff.
+    /// Do not mask secrets in --har, --json=rows, --curl and --diff.
     #[arg(
         long,
         overrides_with = "redact",
@@ -108,6 +129,15 @@ pub enum OnlyName {
     Req,
     /// Answers.
     Resp,
+}
+
+/// `--json`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JsonName {
+    /// A line for each record.
+    Records,
+    /// A flat object for each exchange.
+    Rows,
 }
 
 /// `--status`.

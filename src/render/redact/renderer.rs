@@ -27,7 +27,10 @@ impl Redacting {
     pub(in crate::render) fn new(inner: Box<dyn Renderer>, what: OutputKind) -> Self {
         Self {
             inner,
-            announce: matches!(what, OutputKind::Har | OutputKind::Curl(_)),
+            announce: matches!(
+                what,
+                OutputKind::Har | OutputKind::Rows | OutputKind::Curl(_)
+            ),
             secrets: 0,
         }
     }
