@@ -22,7 +22,7 @@ use crate::cli::config::{Config, Input};
 use crate::cli::problem::Problem;
 use crate::frame::Timestamp;
 use crate::pipeline::{Pace, Pipeline, ReaderThread};
-use crate::render::{self, Ending, Out, OutputKind};
+use crate::render::{self, Ending, Out};
 
 use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
@@ -58,7 +58,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         render,
         recorder,
         streams,
-        archive,
+        output_file,
         records_to_stderr,
         banner,
         ..
@@ -88,8 +88,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
-    let writer: Box<dyn Write> = if let Some(archive) = archive {
-        archive
+    let writer: Box<dyn Write> = if let Some(file) = output_file {
+        file
     } else if records_to_stderr {
         Box::new(io::stderr())
     } else if config.pager && io::stdout().is_terminal() {
@@ -102,7 +102,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // Live output is flushed as soon as no further packet is ready. A user who watches a file being
     // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
-    let rows = render.what == OutputKind::Rows;
+    let must_be_whole = render
+        .output
+        .is_some_and(|output| output.format.must_be_whole);
     let gather = live || !(config.realtime || watched);
     // With `-O -` in packet mode the program is a filter: it writes nothing but packets.
     let mute = records_to_stderr && render.packets;
@@ -165,7 +167,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
     };
     // A task that was stopped must not look like one that is done.
-    let stopped = rows && ending == Ending::Stopped;
+    let stopped = must_be_whole && ending == Ending::Stopped;
     let captured = input.source().stats();
     pipeline.ended(captured, ending);
     pipeline.finish();

@@ -450,3 +450,157 @@ fn secrets_are_masked_in_rows_unless_they_are_asked_for() {
     let shown = text(&run(&format!("-q --json=rows --show-secrets '' {path}")).stdout);
     assert!(shown.contains("abcdef0123456789"), "{shown}");
 }
+
+#[test]
+fn saved_packets_go_round_in_a_ring_of_files() {
+    let folder = scratch("ring");
+    let capture = rotated(&folder, &[99]).remove(0);
+    let out = folder.join("hits.pcap");
+    let save = |options: &str| {
+        let line = format!(
+            "-q --count {options} -O {} GET {}",
+            out.display(),
+            capture.display()
+        );
+        run(&line)
+    };
+    let packets = |number: usize| {
+        let path = folder.join(format!("hits-{number}.pcap"));
+        lines(&format!("--index {}", path.display()))[0]["packets"].clone()
+    };
+    // Four requests, ten milliseconds apart: the fourth file is the first one again.
+    assert_eq!(save("--rotate 10ms --keep 3").status.code(), Some(0));
+    assert_eq!([1, 2, 3].map(packets), [1, 1, 1]);
+    let shown = |number: usize| {
+        text(
+            &run(&format!(
+                "-q -o 'GET /.' {}/hits-{number}.pcap",
+                folder.display()
+            ))
+            .stdout,
+        )
+    };
+    assert_eq!([1, 2, 3].map(shown), ["GET /3\n", "GET /1\n", "GET /2\n"]);
+    // Files that are not reached are empty captures.
+    assert_eq!(save("--rotate 1M --keep 2").status.code(), Some(0));
+    assert_eq!([1, 2].map(packets), [4, 0]);
+    assert!(
+        !out.exists(),
+        "the name without a number is none of the ring"
+    );
+    for (options, why) in [
+        ("--rotate 1M", "--rotate needs --keep"),
+        ("--keep 2", "--keep needs --rotate"),
+        ("--rotate soon --keep 2", "neither a size"),
+        ("--rotate 1M --keep 1", "no number of files"),
+    ] {
+        let output = save(options);
+        assert_eq!(output.status.code(), Some(2), "{options}");
+        assert!(
+            text(&output.stderr).contains(why),
+            "{options}: {}",
+            text(&output.stderr)
+        );
+    }
+    let alone = run(&format!("--rotate 1M --keep 2 GET {}", capture.display()));
+    assert!(text(&alone.stderr).contains("there is no -O"));
+}
+
+#[test]
+fn a_display_filter_has_the_frames_of_an_exchange() {
+    let folder = scratch("filter");
+    let one = rotated(&folder, &[99]).remove(0);
+    let shown = |line: &str| text(&run(line).stdout);
+    let one = one.display();
+    assert_eq!(
+        shown(&format!("-q --display-filter 2 {one}")),
+        "frame.number in {6, 7}\n"
+    );
+    let output = run(&format!("--display-filter 9 {one}"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no exchange #9"));
+    // Of several files each has its own numbers.
+    let files = rotated(&folder, &[13, 23, 38, 99]);
+    let want = format!(
+        "{}: frame.number in {{4}}\n{}: frame.number in {{1}}\n",
+        files[0].display(),
+        files[1].display()
+    );
+    assert_eq!(
+        shown(&format!("-q --display-filter 1 {}", line(&files))),
+        want
+    );
+    let burst = shown("-q --display-filter 1 pcaps/tcp-lines.pcap");
+    assert!(burst.starts_with("frame.number in {"), "{burst}");
+}
+
+#[test]
+fn options_may_stand_in_a_file() {
+    let folder = scratch("options");
+    let path = folder.join("options");
+    let with = |text: &str, arguments: &[&str]| {
+        fs::write(&path, text).expect("there is room");
+        let mut command = spygrep();
+        command.env("SPYGREP_CONFIG_PATH", &path).args(arguments);
+        command.output().expect("the program starts")
+    };
+    let capture = "pcaps/http-keepalive.pcap";
+    let output = with("# mine\n-q\n\n--count\n", &["GET", capture]);
+    let count = run(&format!("-q --count GET {capture}"));
+    assert_eq!(output.stdout, count.stdout, "{}", text(&output.stderr));
+    // The command line has the last word.
+    let output = with(
+        "--body\nfull\n-q\n",
+        &["--body=none", "--json", "GET", capture],
+    );
+    let want = run(&format!("-q --body=none --json GET {capture}"));
+    assert_eq!(text(&output.stdout), text(&want.stdout));
+    let output = with("--no-such-option\n", &["GET", capture]);
+    assert_eq!(output.status.code(), Some(2));
+    // With --ngrep's name nothing but the command line counts; a file that is not there is an error.
+    fs::remove_file(&path).expect("it is there");
+    let mut command = spygrep();
+    let output = command
+        .env("SPYGREP_CONFIG_PATH", &path)
+        .args(["GET", capture])
+        .output();
+    let output = output.expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("SPYGREP_CONFIG_PATH names the file"));
+}
+
+#[test]
+#[ignore = "needs root: whose file of options it is matters to root alone"]
+fn root_reads_options_from_a_file_of_roots_only() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    crate::needs_root();
+    let folder = scratch("roots");
+    let path = folder.join("options");
+    fs::write(&path, "--count\n").expect("there is room");
+    let says = || {
+        let mut command = spygrep();
+        command.env("SPYGREP_CONFIG_PATH", &path);
+        let output = command
+            .args(["-q", "GET", "pcaps/http-keepalive.pcap"])
+            .output();
+        text(&output.expect("the program starts").stderr)
+    };
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    assert_eq!(says(), "");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("it is ours");
+    assert!(says().contains("is not read: root reads options only from"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    chown(&path, Some(65534), None).expect("root may");
+    assert!(says().contains("is not read"));
+}
+
+#[test]
+fn wireshark_is_answered() {
+    let interfaces = text(&run("--extcap-interfaces --extcap-version=4.2").stdout);
+    assert!(
+        interfaces.contains("interface {value=spygrep}"),
+        "{interfaces}"
+    );
+    let config = text(&run("--extcap-interface spygrep --extcap-config").stdout);
+    assert!(config.contains("{call=--regexp}"), "{config}");
+}

@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::capture::writer::Full;
 use crate::frame::Timestamp;
 
 use super::args::Statuses;
@@ -81,7 +82,7 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
         time
     } else {
         let local: jiff::civil::DateTime = text.parse().map_err(|_| wrong())?;
-        let zoned = local.to_zoned(jiff::tz::TimeZone::system());
+        let zoned = local.to_zoned_datetime(jiff::tz::TimeZone::system());
         zoned.map_err(|_| wrong())?.timestamp()
     };
     let nanos = i64::try_from(time.as_nanosecond()).map_err(|_| wrong())?;
@@ -99,6 +100,33 @@ fn epoch(text: &str) -> Option<i64> {
     let seconds: i64 = whole.parse().ok()?;
     let nanos: i64 = format!("{part:0<9}").parse().ok()?;
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// Parses when a file is full: a duration, whose unit is in lower case (`10m`), or else a size.
+///
+/// # Errors
+/// Neither, or nothing at all; as a text for the user.
+pub fn full(text: &str) -> Result<Full, String> {
+    let full = match (nanos(text), bytes(text)) {
+        (Ok(span), _) if span > 0 => Full::Nanos(span),
+        (Err(_), Ok(size)) if size > 0 => Full::Bytes(size as u64),
+        _ => {
+            return Err(format!(
+                "\"{text}\" is neither a size (100M) nor a duration (30s, 10m)"
+            ));
+        }
+    };
+    Ok(full)
+}
+
+/// Parses the number of files of a ring, 2 to 1000: all are open at once.
+///
+/// # Errors
+/// Another number, or none; as a text for the user.
+pub fn files(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (2..=1000).contains(number));
+    number.ok_or_else(|| format!("\"{text}\" is no number of files from 2 to 1000"))
 }
 
 /// Parses a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
@@ -172,7 +200,9 @@ mod tests {
         let nanos = |text: &str| moment(text).ok().map(Timestamp::nanos);
         let local = |text: &str| {
             let local: jiff::civil::DateTime = text.parse().unwrap();
-            let zoned = local.to_zoned(jiff::tz::TimeZone::system()).unwrap();
+            let zoned = local
+                .to_zoned_datetime(jiff::tz::TimeZone::system())
+                .unwrap();
             i64::try_from(zoned.timestamp().as_nanosecond()).ok()
         };
         let at = 1_795_520_400_000_000_000;
@@ -206,6 +236,24 @@ mod tests {
         ] {
             assert_eq!(list(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_file_is_full_by_size_or_by_time() {
+        for (text, want) in [
+            ("100M", Some(Full::Bytes(100 << 20))),
+            ("4k", Some(Full::Bytes(4096))),
+            ("1000", Some(Full::Bytes(1000))),
+            ("10m", Some(Full::Nanos(600_000_000_000))),
+            ("30s", Some(Full::Nanos(30_000_000_000))),
+            ("0", None),
+            ("0s", None),
+            ("soon", None),
+        ] {
+            assert_eq!(full(text).ok(), want, "{text}");
+        }
+        assert_eq!(files("10"), Ok(10));
+        assert!(files("1").is_err() && files("1001").is_err() && files("x").is_err());
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Clock {
                 |_| format!("{} s", ts.seconds()),
                 |second| {
                     second
-                        .to_zoned(self.zone.clone())
+                        .to_zoned_datetime(self.zone.clone())
                         .strftime(format)
                         .to_string()
                 },

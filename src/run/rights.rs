@@ -2,14 +2,20 @@
 //!
 //! The state that [`sandbox::enter`] returns names the layers in force.
 
+#[cfg(target_os = "linux")]
 use std::io;
 use std::os::fd::AsRawFd;
 
-use crate::capture::live::{Live, LiveSettings};
+use crate::capture::live::Live;
+#[cfg(target_os = "linux")]
+use crate::capture::live::LiveSettings;
 use crate::capture::privileges::sandbox::{self, Layers, Needs, SandboxState};
+#[cfg(target_os = "linux")]
 use crate::capture::privileges::{self, selftest};
 use crate::cli::args::Args;
-use crate::cli::config::{self, Input};
+#[cfg(target_os = "linux")]
+use crate::cli::config;
+use crate::cli::config::Input;
 use crate::cli::problem::Problem;
 use crate::pipeline::Streams;
 
@@ -41,6 +47,7 @@ fn sockets(live: &Live) -> Vec<i32> {
 ///
 /// # Errors
 /// If privileges cannot be dropped, or the table cannot be written.
+#[cfg(target_os = "linux")]
 pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
     let cannot = |error: io::Error| Problem::new(format!("the self-test cannot start: {error}"));
     let settings = LiveSettings {
@@ -73,4 +80,15 @@ pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
         Ok(false) => Ok(Outcome::Nothing),
         Err(error) => Err(Problem::output(&error)),
     }
+}
+
+/// The sandbox is Linux's, so elsewhere there is nothing to test.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn selftest(_args: &Args) -> Result<Outcome, Problem> {
+    Err(Problem::new(
+        "there is no sandbox on this system to be tested",
+    ))
 }

@@ -17,7 +17,9 @@ use crate::hit::{Heading, Hit, Pair, Why};
 use crate::message::Role;
 use crate::render::parts::{fact, field, fields};
 use crate::render::request::Request;
-use crate::render::{Banner, Body, Out, Renderer, Settings, Wants};
+use crate::render::{
+    Banner, Body, Out, OutputFormat, OutputValue, Renderer, Secrets, Settings, Wants,
+};
 use crate::stats::Stats;
 use crate::times::Times;
 
@@ -25,8 +27,23 @@ use super::layout::Layout;
 use super::line::Line;
 use super::record::{Moments, marks, protocol_name, wire_size};
 
+/// `--json=rows`.
+pub(super) static OUTPUT: OutputFormat = OutputFormat {
+    value: OutputValue::Form,
+    help: "A flat object of JSON for each exchange",
+    examples: &[("--json=rows", "flat rows, for programs that read tables")],
+    words: "JSON rows, one for each exchange",
+    secrets: Secrets::Masked,
+    body: Body::None,
+    has_label: true,
+    must_be_whole: true,
+    ..OutputFormat::new("json=rows", |settings, _, out| {
+        Box::new(Rows::new(settings, out))
+    })
+};
+
 /// The `--json=rows` output.
-pub(in crate::render) struct Rows {
+struct Rows {
     settings: Settings,
     out: Out,
     moments: Moments,
@@ -56,7 +73,7 @@ struct Row<'a> {
 }
 
 impl Rows {
-    pub(in crate::render) fn new(settings: Settings, out: Out) -> Self {
+    fn new(settings: Settings, out: Out) -> Self {
         Self {
             settings,
             out,
