@@ -557,7 +557,7 @@ fn options_may_stand_in_a_file() {
     assert_eq!(text(&output.stdout), text(&want.stdout));
     let output = with("--no-such-option\n", &["GET", capture]);
     assert_eq!(output.status.code(), Some(2));
-    // With --ngrep's name nothing but the command line counts; a file that is not there is an error.
+    // Under the name ngrep only the command line counts; a file that is not there is an error.
     fs::remove_file(&path).expect("it is there");
     let mut command = spygrep();
     let output = command

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import archive
 import spygrep
-from test_rows import facts, script
+from test_rows import facts, rows_of, script
 
 #: A worker that fails the first time for each task: half the rows, then a status.
 FAILS_ONCE = """
@@ -89,7 +89,7 @@ def spark(folder, paths, truth):
     all_failed, workers = failed_once(marks, tasks)
     check(f"Spark: each task failed once; {workers} workers", all_failed and workers >= 2)
     slow = load().where("wait > 1").groupBy("sensor").count().collect()
-    want_slow = sum(1 for row in truth.to_pylist() if row["wait"] > 1)
+    want_slow = sum(1 for row in rows_of(truth) if row["wait"] > 1)
     check(f"Spark: SQL finds {want_slow} slow ones", sum(row["count"] for row in slow) == want_slow)
     out = str(Path(folder) / "parquet")
     load().write.partitionBy("sensor").parquet(out)

@@ -19,11 +19,19 @@ def paths(tmp_path_factory):
     return archive.write(tmp_path_factory.mktemp("archive"))
 
 
+def rows_of(table):
+    """Rows as dictionaries, times as numbers: Python's own times have no nanoseconds."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(at, field.name, table.column(at).cast(pa.int64()))
+    return table.to_pylist()
+
+
 def facts(table):
     """Rows without what differs between plans, sorted: the numbers in a run; and what a run that
     joins a connection late has not seen, which are the handshake's time and the marks of that."""
     table = table.drop_columns(["id", "files", "frames", "connect"])
-    rows = table.to_pylist()
+    rows = rows_of(table)
     for row in rows:
         row["marks"] = sorted(set(row["marks"]) - {"joined", "likely_pair"})
     return sorted(map(repr, rows))
@@ -56,20 +64,21 @@ def test_without_overlap_windows_lose_what_lies_across_them(paths, truth):
 def test_files_one_by_one_lose_slow_exchanges(paths, truth):
     """What `xargs -n 1` does: the reason for windows."""
     alone = pa.concat_tables(spygrep.scan([path]).read_all() for path in paths)
-    whole = [row for row in alone.to_pylist() if row["complete"]]
+    whole = [row for row in rows_of(alone) if row["complete"]]
     slow = lambda rows: sum(1 for row in rows if (row["wait"] or 0) > 1)
-    found = (alone.num_rows, len(whole), slow(whole), slow(truth.to_pylist()))
+    found = (alone.num_rows, len(whole), slow(whole), slow(rows_of(truth)))
     print("\nrows, whole exchanges, slow ones, of slow ones:", *found)
     assert alone.num_rows > archive.EXCHANGES > len(whole)
-    assert slow(whole) < slow(truth.to_pylist())
+    assert slow(whole) < slow(rows_of(truth))
 
 
 def test_conditions_and_filters_are_the_programs(paths, truth):
     slow = spygrep.scan(paths, "GET", args=["--slow=1s"], filter="tcp port 80").read_all()
-    want = [row["wait"] for row in truth.to_pylist() if row["wait"] >= 1]
+    want = [row["wait"] for row in rows_of(truth) if row["wait"] >= 1]
     assert sorted(slow["wait"].to_pylist()) == sorted(want)
     assert spygrep.scan(paths, "NEVER").read_all().num_rows == 0
-    one = spygrep.scan(paths, "GET /0/0 ", args=["--body=short"]).read_all().to_pylist()
+    one = spygrep.scan(paths, "GET /0/0 ", args=["--body=short"])
+    one = rows_of(one.read_all())
     assert len(one) == 1 and one[0]["response_body"] and one[0]["matches"][0]["text"] == "GET /0/0 "
 
 

@@ -347,8 +347,8 @@ pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(Named { writer, path }))
 }
 
-/// Creates the files of a ring, as [`create`] does, all at once: later nothing can be created. Their
-/// names have a number, `x-1.pcap` for `x.pcap`. Returns them in their order.
+/// Creates the files of a ring, as [`create`] does, all at once: later nothing can be created.
+/// Their names have a number, `x-1.pcap` for `x.pcap`.
 ///
 /// # Errors
 /// A file cannot be created.
