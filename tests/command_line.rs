@@ -107,7 +107,7 @@ fn standard_output_has_records_only() {
     let (_, out, err) = all(&format!("curl {FRENCH}"));
     assert!(!out.contains("spygrep"), "{out}");
     assert!(
-        err.ends_with("2 requests, 2 answers · 34 packets\n"),
+        err.ends_with("2 requests, 2 responses · 34 packets\n"),
         "{err}"
     );
     let (_, quiet, err) = all(&format!("-q curl {FRENCH}"));

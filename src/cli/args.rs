@@ -68,7 +68,7 @@ pub struct Args {
     /// Do not put the interface into promiscuous mode.
     #[arg(short = 'p', long = "no-promiscuous", help_heading = "Where from")]
     pub no_promiscuous: bool,
-    /// Only packets that come in or go out, where the interface tells.
+    /// Only packets that come in or go out, if the interface reports it.
     #[arg(
         short = 'Q',
         long = "direction",
@@ -237,7 +237,7 @@ pub struct Args {
     /// Show only how many records match.
     #[arg(long = "count", help_heading = "How to show it")]
     pub count: bool,
-    /// Show nothing; the exit status tells whether anything matched. Stops at the first match.
+    /// Show nothing; the exit status is whether anything matched. Stops at the first match.
     #[arg(long = "exists", help_heading = "How to show it")]
     pub exists: bool,
     /// Show one line for each conversation with a match.

@@ -81,7 +81,7 @@ pub fn file_problem(filter: &str) -> Option<Problem> {
         && Path::new(word).is_file()
     {
         return Some(
-            Problem::new(format!("the file {word} stands in front of the filter"))
+            Problem::new(format!("the file {word} comes before the filter"))
                 .advise(format!("files come last:  spygrep PATTERN {rest} {word}")),
         );
     }

@@ -210,7 +210,7 @@ pub(super) fn recorder(
     let Some(path) = &args.write else {
         return match args.write_flow {
             true => Err(Problem::new(
-                "--write-flow says how much -O writes; there is no -O",
+                "--write-flow sets how much -O writes; there is no -O",
             )),
             false => Ok((None, false)),
         };
@@ -257,7 +257,7 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
     let Some(folder) = &args.streams else {
         return match args.fill_gaps {
             true => Err(Problem::new(
-                "--fill-gaps says how --streams writes; there is no --streams",
+                "--fill-gaps sets how --streams writes; there is no --streams",
             )),
             false => Ok(None),
         };

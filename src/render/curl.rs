@@ -56,7 +56,7 @@ impl Curl {
             return Err("it requests a tunnel from a proxy, whose content is not decoded");
         }
         if answered && is_early(request) {
-            return Err("it was answered before its body was over, so that not all of it was sent");
+            return Err("the response came before the body was complete, so not all of it was sent");
         }
         if !is_whole(request) {
             return Err(
@@ -120,7 +120,7 @@ impl Curl {
             }
             Decoding::AsSent => Ok(()),
             Decoding::Decoded if request.body.reading.is_some() => {
-                Err("its body was not read as its head says")
+                Err("its body was not read as its head declares")
             }
             Decoding::Decoded => {
                 let kind = field(request, "content-type").unwrap_or_default();

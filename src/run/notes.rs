@@ -113,7 +113,7 @@ impl Notes {
             let requests = count(stats.dissect.requests, "request", "requests");
             line = format!(
                 "{requests}, {} · ",
-                count(stats.dissect.responses, "answer", "answers")
+                count(stats.dissect.responses, "response", "responses")
             );
         }
         line.push_str(&count(stats.decode.packets, "packet", "packets"));
@@ -135,8 +135,8 @@ impl Notes {
         let requests = count(many, "request has", "requests have");
         let unseen = |request: &PendingRequest| request.silence == Silence::Unseen;
         let what = match first.iter().all(unseen) {
-            true => "no answer in the capture",
-            false => "no answer yet",
+            true => "no response in the capture",
+            false => "no response yet",
         };
         let mut lines = Vec::new();
         for request in first {
@@ -198,13 +198,13 @@ fn silence(request: &PendingRequest) -> String {
         (false, _) => ", not acknowledged",
     };
     let response = match (request.begun, request.silence, request.received) {
-        (true, ..) => "the answer has begun and is not over",
+        (true, ..) => "the response has begun and is not complete",
         (_, Silence::None, _) => "the server has not sent a byte back",
         (_, Silence::Unknown, _) => {
-            "its answer is not certain: packets were lost, or not understood"
+            "its response is not certain: packets were lost, or not understood"
         }
         (_, Silence::Unseen, false) => "no packet of the server was captured",
-        (_, Silence::Unseen, true) => "an answer came, which was not captured",
+        (_, Silence::Unseen, true) => "a response came, which was not captured",
     };
     format!("{acknowledgement}; {response}")
 }

@@ -8,7 +8,7 @@ use crate::cli::args::Args;
 use crate::cli::help;
 
 const SIGNALS: &str = "\
-SIGINT, SIGTERM, SIGHUP and SIGQUIT end a run as its end does: what is complete is written, the summary is said, the exit
+SIGINT, SIGTERM, SIGHUP and SIGQUIT end a run as its end does: what is complete is written, the summary is printed, the exit
 status is 0 or 1. A second SIGINT leaves at once. SIGUSR1 prints the counters and goes on. A reader that closes the pipe is
 a quiet end.";
 const FILES: &str = "\
@@ -34,7 +34,7 @@ pub(super) fn page() -> String {
     }
     section(&mut page, "description", "\
 Search what goes through an interface, or lies in capture files, for a regular expression. TCP streams and IP fragments are put
-together before they are searched, HTTP is understood on any port, and each message that matches is shown with the answer
+together before they are searched, HTTP is understood on any port, and each message that matches is shown with the response
 and its time beside it.");
     page.push_str(".SH OPTIONS\n");
     for (heading, options) in super::groups(&command) {
