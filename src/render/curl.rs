@@ -56,7 +56,9 @@ impl Curl {
             return Err("it requests a tunnel from a proxy, whose content is not decoded");
         }
         if answered && is_early(request) {
-            return Err("the response came before the body was complete, so not all of it was sent");
+            return Err(
+                "the response came before the body was complete, so not all of it was sent",
+            );
         }
         if !is_whole(request) {
             return Err(

@@ -11,7 +11,10 @@ pub(super) fn parts(failure: &Failure<'_>) -> Vec<String> {
         FailureKind::Refused => vec!["refused (RST)".to_owned()],
         FailureKind::Silent { syns: 1, .. } => vec!["1 SYN, no response seen".to_owned()],
         FailureKind::Silent { syns, over: true } => {
-            vec![format!("no response to {syns} SYNs"), human::duration(after)]
+            vec![
+                format!("no response to {syns} SYNs"),
+                human::duration(after),
+            ]
         }
         FailureKind::Silent { syns, over: false } => {
             vec![format!("no response to {syns} SYNs so far")]
