@@ -46,7 +46,7 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
     if let Some(topic) = &args.help {
         return match topic.as_str() {
             "" => print(&help::all()),
-            topic => print(help::topic(topic)?),
+            topic => print(&help::topic(topic)?),
         };
     }
     if args.short_version {

@@ -57,7 +57,13 @@ pub(super) fn render(
         .or(size.map(|(width, _)| width.0))
         .unwrap_or(80);
     if columns < 6 {
-        return Err(Problem::new("-c wants at least 6 columns"));
+        let problem = Problem::new("-c is the width of lines, as in ngrep: at least 6 columns");
+        return Err(match args.width {
+            Some(many) => problem.advise(format!(
+                "to stop after {many}: -n {many}; how many match: --count"
+            )),
+            None => problem,
+        });
     }
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{CaptureDirection, Live, LiveSettings};
-use crate::capture::savefile::Savefiles;
+use crate::capture::savefile::{self, Savefiles};
 use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush};
 use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
@@ -27,9 +27,29 @@ const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || 
 /// Default size of the kernel's buffer per interface, in bytes.
 pub(super) const BUFFER: usize = 16 << 20;
 
-/// The files to read, in order.
-pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
-    args.read.iter().chain(&words.files).cloned().collect()
+/// The files to read, in order; of a folder, the captures in it.
+///
+/// # Errors
+/// A folder cannot be read, or has no capture in it.
+pub(super) fn paths(args: &Args, words: &Words) -> Result<Vec<PathBuf>, Problem> {
+    let mut paths = Vec::new();
+    for path in args.read.iter().chain(&words.files) {
+        if !path.is_dir() {
+            paths.push(path.clone());
+            continue;
+        }
+        let folder = path.display();
+        let files = savefile::in_folder(path)
+            .map_err(|error| Problem::new(format!("cannot read the folder {folder}: {error}")))?;
+        if files.is_empty() {
+            return Err(
+                Problem::new(format!("there is no capture file in the folder {folder}"))
+                    .advise("folders in it are not searched: name the files, or their folder"),
+            );
+        }
+        paths.extend(files);
+    }
+    Ok(paths)
 }
 
 /// Opens these files, or interfaces if there are none.
@@ -181,7 +201,12 @@ fn filter_file(path: &Path, ngrep: bool) -> Result<String, Problem> {
             path.display()
         ))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        cannot(super::problem::plain(&error)).advise(format!(
+            "-F names a file with the capture filter, as in ngrep; for fixed strings: --fixed-strings {}",
+            path.display()
+        ))
+    })?;
     let text = if ngrep {
         text.lines().next().unwrap_or_default().trim().to_owned()
     } else {

@@ -12,7 +12,7 @@ use std::io;
 use crate::hit::{Hit, Pair};
 use crate::message::{Decoding, Role};
 
-use super::parts::{body, fact, field, is_early, is_whole, start_line};
+use super::parts::{body, fact, field, is_early, is_whole, no_exchange, start_line};
 use super::quote::{is_plain, printf, quoted};
 use super::{Out, Renderer, Settings, Wants};
 use fields::{Destination, Fields};
@@ -22,6 +22,8 @@ pub(super) struct Curl {
     settings: Settings,
     number: u64,
     out: Out,
+    /// The last exchange that was seen.
+    last: u64,
     /// Result, once the exchange was seen.
     outcome: Option<Result<bool, String>>,
     /// Ways in which the command differs from what was sent.
@@ -41,6 +43,7 @@ impl Curl {
             settings,
             number,
             out,
+            last: 0,
             outcome: None,
             remarks: Vec::new(),
         }
@@ -150,6 +153,7 @@ impl Renderer for Curl {
     }
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
+        self.last = self.last.max(pair.number);
         if pair.number != self.number || self.outcome.is_some() {
             return Ok(());
         }
@@ -185,14 +189,14 @@ impl Renderer for Curl {
     }
 
     fn outcome(&self) -> Option<Result<bool, String>> {
-        Some(self.outcome.clone().unwrap_or(Ok(false)))
+        let missing = || Err(no_exchange(self.number, self.last));
+        Some(self.outcome.clone().unwrap_or_else(missing))
     }
 
     fn remarks(&self) -> Vec<String> {
         match self.outcome {
             Some(Ok(_)) => self.remarks.clone(),
-            Some(Err(_)) => Vec::new(),
-            None => vec![format!("there is no exchange #{}", self.number)],
+            _ => Vec::new(),
         }
     }
 

@@ -14,6 +14,8 @@ a quiet end.";
 const FILES: &str = "\
 Captures are read as pcap and pcapng, packed with gzip or zstd too. -O writes pcap with nanoseconds, or pcapng where the name
 ends in .pcapng. --streams writes a file for each direction of each connection, and index.tsv with their holes.";
+/// Width of lines that are not filled, so that a page of 80 columns with its margin holds them.
+const COLUMNS: usize = 72;
 const SEE_ALSO: &str = "pcap-filter(7), tcpdump(8), ngrep(8), tcpflow(1), capabilities(7)";
 
 /// The page, in roff.
@@ -72,7 +74,7 @@ fn section(page: &mut String, name: &str, text: &str) {
 /// A section with its lines unchanged.
 fn as_typed(page: &mut String, name: &str, text: &str) {
     page.push_str(&format!(".SH {}\n.nf\n", escaped(&name.to_uppercase())));
-    for line in text.lines() {
+    for line in help::wrapped(text, COLUMNS).lines() {
         page.push_str(&format!("{}\n", escaped(line)));
     }
     page.push_str(".fi\n");
