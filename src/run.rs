@@ -55,7 +55,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         render,
         recorder,
         streams,
-        archive,
+        output_file,
         records_to_stderr,
         banner,
         ..
@@ -64,7 +64,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let live = input.is_live();
     let line = StatusLine::default();
     let paged =
-        config.pager && archive.is_none() && !records_to_stderr && io::stdout().is_terminal();
+        config.pager && output_file.is_none() && !records_to_stderr && io::stdout().is_terminal();
     let mut notes = Notes {
         quiet: config.quiet || render.packets,
         redact: render.redact,
@@ -88,8 +88,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
-    let writer: Box<dyn Write> = if let Some(archive) = archive {
-        archive
+    let writer: Box<dyn Write> = if let Some(file) = output_file {
+        file
     } else if records_to_stderr {
         Box::new(io::stderr())
     } else if paged {

@@ -14,7 +14,7 @@ use crate::frame::LinkType;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
-use crate::render::{self, Banner};
+use crate::render::{self, Banner, OutputEnd};
 use crate::search::Query;
 use crate::stop::Stop;
 
@@ -37,8 +37,8 @@ pub struct Config {
     pub recorder: Option<Recorder>,
     /// The files of `--streams`.
     pub streams: Option<Streams>,
-    /// The opened file of `--har`.
-    pub archive: Option<Box<dyn Write>>,
+    /// The opened file of the output, if it has one.
+    pub output_file: Option<Box<dyn Write>>,
     /// Records go to standard error, because `-O -` uses standard output.
     pub records_to_stderr: bool,
     /// The contents of the banner.
@@ -128,7 +128,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let paths = opened::paths(args, &meant.words)?;
     let one = |paths: &[PathBuf]| configure_run(args, ngrep, &meant, paths);
     match paths.as_slice() {
-        [first, second] if args.exchanges.diff.is_some() => {
+        [first, second] if args.compares() => {
             nothing_saved(args)?;
             let first = one(std::slice::from_ref(first))?;
             let mut config = one(std::slice::from_ref(second))?;
@@ -140,7 +140,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             }));
             Ok(config)
         }
-        [_, _, _, ..] if args.exchanges.diff.is_some() => Err(Problem::new(
+        [_, _, _, ..] if args.compares() => Err(Problem::new(
             "--diff compares two exchanges of one file, or two files; there are more",
         )),
         paths => one(paths),
@@ -244,12 +244,7 @@ fn configure_run(
         buffer: args.buffer_size.unwrap_or(opened::BUFFER),
     };
     // These options need no pattern, and a user who reads files needs no first hint.
-    let asks = &args.exchanges;
-    let outputs = asks.diff.is_some()
-        || asks.curl.is_some()
-        || asks.har.is_some()
-        || asks.stats.is_some()
-        || args.streams.is_some();
+    let outputs = args.has_output(|format| format.is_whole) || args.streams.is_some();
     hints.extend(super::hints::nothing_asked(
         words,
         &pattern,
@@ -265,7 +260,7 @@ fn configure_run(
             conditions,
             invert: args.invert,
             show_empty: args.show_empty,
-            max_count: if args.exists {
+            max_count: if args.has_output(|format| format.ends == OutputEnd::FirstMatch) {
                 Some(1)
             } else {
                 args.max_count.filter(|most| *most > 0)
@@ -293,7 +288,7 @@ fn configure_run(
         render,
         recorder,
         streams: opened::streams(args, ngrep)?,
-        archive: opened::archive(args)?,
+        output_file: opened::output_file(args)?,
         records_to_stderr,
         banner,
         pattern,
@@ -323,10 +318,8 @@ pub fn layers(args: &Args) -> Layers {
 /// Whether to use two threads for files. A run that may end before its files do uses one, so that
 /// the reader stops as well.
 fn two_threads(args: &Args) -> bool {
-    let early = args.max_count.is_some()
-        || args.exists
-        || args.exchanges.curl.is_some()
-        || args.exchanges.diff.is_some();
+    let early =
+        args.max_count.is_some() || args.has_output(|format| format.ends != OutputEnd::Source);
     let two = match args.threads {
         Some(threads) => threads > 1,
         None => std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),

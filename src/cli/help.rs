@@ -6,13 +6,14 @@ use clap::CommandFactory as _;
 
 use super::args::Args;
 use super::problem::Problem;
+use crate::render::{OUTPUTS, masking};
 
 /// `-h`: at most 24 lines of at most 80 columns, examples first.
 pub const SHORT: &str = include_str!("help/short.txt");
 /// The text after the options in `--help`.
 const LONG: &str = include_str!("help/long.txt");
 /// The pages, by name.
-pub const TOPICS: [(&str, &str); 8] = [
+const TOPICS: [(&str, &str); 8] = [
     ("patterns", include_str!("help/patterns.txt")),
     ("filters", include_str!("help/filters.txt")),
     ("views", include_str!("help/views.txt")),
@@ -68,12 +69,13 @@ pub fn topic(name: &str) -> Result<String, Problem> {
         .find(|(other, _)| *other == name)
         .map_or(name.as_str(), |(_, known)| known);
     let page = TOPICS.iter().find(|(known, _)| *known == name);
-    page.map(|(_, text)| wrapped(text, COLUMNS)).ok_or_else(|| {
-        let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
-        Problem::new(format!("there is no help on \"{name}\""))
-            .advise(format!("topics:  {}", names.join("  ")))
-            .advise("options: spygrep --help    on one screen: spygrep -h")
-    })
+    page.map(|(_, text)| wrapped(&with_outputs(text), COLUMNS))
+        .ok_or_else(|| {
+            let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
+            Problem::new(format!("there is no help on \"{name}\""))
+                .advise(format!("topics:  {}", names.join("  ")))
+                .advise("options: spygrep --help    on one screen: spygrep -h")
+        })
 }
 
 /// Width of a topic's page.
@@ -100,7 +102,7 @@ pub(super) fn wrapped(text: &str, columns: usize) -> String {
         let (block, next) = rest.split_at(many);
         rest = next;
         if block.iter().all(|line| line.chars().count() <= columns) {
-            block.iter().for_each(|line| out.extend([line, "\n"]));
+            out.extend(block.iter().flat_map(|line| [*line, "\n"]));
             continue;
         }
         // The blanks that align the first line stay as they are.
@@ -141,6 +143,23 @@ fn second_column(line: &str) -> Option<usize> {
     Some(line.get(..gap + blanks)?.chars().count())
 }
 
+/// The pages, by name.
+pub(super) fn pages() -> impl Iterator<Item = (&'static str, String)> {
+    TOPICS
+        .iter()
+        .map(|(name, page)| (*name, with_outputs(page)))
+}
+
+/// A page with the lines of the table of outputs in the places for them.
+fn with_outputs(page: &str) -> String {
+    let examples = OUTPUTS.iter().flat_map(|format| format.examples);
+    let lines: String = examples
+        .map(|(typed, what)| format!("  {typed:<30} {what}\n"))
+        .collect();
+    page.replace("{outputs}\n", &lines)
+        .replace("{masking}", &masking())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,9 +194,9 @@ mod tests {
             .collect();
         // Options of tcpdump and nsenter, in examples.
         let others = ["-U", "--target", "--net"];
-        let pages = TOPICS.iter().map(|(_, text)| *text);
-        for page in pages.chain([SHORT, LONG]) {
-            for option in named(page) {
+        let pages = pages().map(|(_, text)| text);
+        for page in pages.chain([SHORT.to_owned(), LONG.to_owned()]) {
+            for option in named(&page) {
                 // `-r` in an example is an option of jq or sort.
                 let theirs = others.contains(&option.as_str());
                 assert!(theirs || known.contains(&option), "{option} in:\n{page}");
@@ -191,10 +210,11 @@ mod tests {
 
     #[test]
     fn pages_are_short_and_narrow() {
-        for (name, page, lines, columns) in TOPICS
-            .iter()
-            .map(|(name, page)| (*name, *page, 30, 92))
-            .chain([("-h", SHORT, 24, 80), ("after --help", LONG, 40, 92)])
+        for (name, page, lines, columns) in
+            pages().map(|(name, page)| (name, page, 30, 92)).chain([
+                ("-h", SHORT.to_owned(), 24, 80),
+                ("after --help", LONG.to_owned(), 40, 92),
+            ])
         {
             assert!(page.lines().count() <= lines, "{name} is too long");
             for line in page.lines() {
@@ -226,9 +246,9 @@ mod tests {
         ] {
             assert_eq!(wrapped(text, 20), want);
         }
-        for (name, page) in TOPICS {
+        for (name, page) in pages() {
             for columns in [COLUMNS, 72] {
-                for line in wrapped(page, columns).lines() {
+                for line in wrapped(&page, columns).lines() {
                     assert!(line.chars().count() <= columns, "{name}: {line}");
                 }
             }
@@ -237,7 +257,7 @@ mod tests {
                     .map(str::to_owned)
                     .collect::<Vec<_>>()
             };
-            assert_eq!(words(&wrapped(page, 60)), words(page));
+            assert_eq!(words(&wrapped(&page, 60)), words(&page));
         }
     }
 

@@ -97,7 +97,7 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
             || args.invert
             || args.hex_pattern
             || args.fixed_strings
-            || args.only_matching,
+            || args.has_output(|format| format.option == "only-matching"),
     };
     let mut words =
         words::decide(&args.words, given, &names, &mut compiles).map_err(|error| match error {

@@ -25,6 +25,7 @@ use crate::message::{Decoding, Role};
 use crate::packet::protocol;
 use crate::stats::Stats;
 
+use super::heading::within;
 use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
@@ -377,6 +378,12 @@ fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
         .into_iter()
         .filter(|word| *word != "context")
         .collect();
+    words.extend(
+        hit.heading
+            .tunnel
+            .as_ref()
+            .map(|tunnel| within(tunnel).into()),
+    );
     let missing = |piece: &Piece| matches!(piece, Piece::Missing(..));
     if hit.text.pieces.iter().any(missing) {
         words.push("bytes missing".into());

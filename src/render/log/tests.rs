@@ -67,6 +67,7 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         ports: true,
         flags: TcpFlags(0x18),
         icmp: None,
+        tunnel: None,
         fragment: None,
     };
     Hit {

@@ -61,6 +61,7 @@ fn heading(response: bool) -> Heading {
         ports: true,
         flags,
         icmp: None,
+        tunnel: None,
         fragment: None,
     }
 }
