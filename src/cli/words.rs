@@ -78,37 +78,7 @@ pub fn decide(
     names: &dyn Fn(&OsStr) -> Names,
     compile: &mut dyn FnMut(&str) -> Result<(), String>,
 ) -> Result<Words, WordsError> {
-    let named: Vec<Names> = words
-        .iter()
-        .enumerate()
-        .map(
-            |(at, word)| match (word == "-", at > 0 || given.has_pattern) {
-                (true, true) => Names::Capture,
-                (_, may_be_input) => match names(word) {
-                    // A bare name of a folder may also be a pattern or part of a filter.
-                    Names::Folder if is_folder_name(word) => Names::Capture,
-                    Names::Folder
-                        if may_be_input && !word.to_str().is_some_and(is_filter_keyword) =>
-                    {
-                        Names::Capture
-                    }
-                    Names::Folder => Names::Nothing,
-                    names => names,
-                },
-            },
-        )
-        .collect();
-    let mut files_from = named
-        .iter()
-        .rposition(|names| *names == Names::Nothing)
-        .map_or(0, |last| last + 1);
-    while named.get(files_from) == Some(&Names::Empty)
-        && !words
-            .get(files_from)
-            .is_some_and(|word| is_capture_name(word))
-    {
-        files_from += 1;
-    }
+    let files_from = files_from(words, given, names);
     let (words, files) = words.split_at(files_from);
     let files = files.iter().map(PathBuf::from).collect();
     let words: Vec<&str> = words
@@ -178,6 +148,42 @@ pub fn decide(
             }),
         },
     }
+}
+
+/// The index of the first of the trailing words that are files.
+fn files_from(words: &[OsString], given: Given, names: &dyn Fn(&OsStr) -> Names) -> usize {
+    let named: Vec<Names> = words
+        .iter()
+        .enumerate()
+        .map(
+            |(at, word)| match (word == "-", at > 0 || given.has_pattern) {
+                (true, true) => Names::Capture,
+                (_, may_be_input) => match names(word) {
+                    // A bare name of a folder may also be a pattern or part of a filter.
+                    Names::Folder if is_folder_name(word) => Names::Capture,
+                    Names::Folder
+                        if may_be_input && !word.to_str().is_some_and(is_filter_keyword) =>
+                    {
+                        Names::Capture
+                    }
+                    Names::Folder => Names::Nothing,
+                    names => names,
+                },
+            },
+        )
+        .collect();
+    let mut files_from = named
+        .iter()
+        .rposition(|names| *names == Names::Nothing)
+        .map_or(0, |last| last + 1);
+    while named.get(files_from) == Some(&Names::Empty)
+        && !words
+            .get(files_from)
+            .is_some_and(|word| is_capture_name(word))
+    {
+        files_from += 1;
+    }
+    files_from
 }
 
 /// Whether words that are a filter are meant as one, although ngrep takes the first as the pattern.
