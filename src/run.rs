@@ -15,6 +15,7 @@ mod status;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::capture::privileges;
@@ -66,11 +67,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     pipeline.stop = signals.stops();
     let live = input.is_live();
     let line = StatusLine::default();
-    let notes = Notes {
+    let paged =
+        config.pager && output_file.is_none() && !records_to_stderr && io::stdout().is_terminal();
+    let mut notes = Notes {
         quiet: config.quiet || render.packets,
         redact: render.redact,
         color: io::stderr().is_terminal(),
         line: line.clone(),
+        held: paged.then(Rc::default),
     };
     // After this, root rights are gone.
     let schedule = match &input {
@@ -92,7 +96,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         file
     } else if records_to_stderr {
         Box::new(io::stderr())
-    } else if config.pager && io::stdout().is_terminal() {
+    } else if paged {
         let (child, stdin) = page()?;
         pager = Some(child);
         Box::new(stdin)
@@ -215,6 +219,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     if let Some(mut child) = pager {
         let _ = child.wait();
     }
+    notes.release();
     let matched = outcome.map_err(Problem::new)?;
     match (failed, broken) {
         (Some(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {

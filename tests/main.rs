@@ -10,6 +10,7 @@
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; losses are counted
 //! - `ends`: signals, pipes, full disks, and SIGKILL
 //! - `failures`: what is refused, not answered, or broken off
+//! - `first_use`: what a new user types, with the habits of ngrep, tcpdump and grep
 //! - `frames`: packets made to order, for the others
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `help`: help, the man page, completions, `--explain`
@@ -46,6 +47,7 @@ mod docs;
 mod doctor;
 mod ends;
 mod failures;
+mod first_use;
 mod frames;
 mod golden;
 mod help;

@@ -81,7 +81,7 @@ pub struct Args {
     /// Do not put the interface into promiscuous mode.
     #[arg(short = 'p', long = "no-promiscuous", help_heading = "Where from")]
     pub no_promiscuous: bool,
-    /// Only packets that come in or go out, where the interface tells.
+    /// Only packets that come in or go out, if the interface reports it.
     #[arg(
         short = 'Q',
         long = "direction",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::capture::live::Live;
 use crate::capture::privileges::sandbox::Layers;
-use crate::capture::savefile::Savefiles;
+use crate::capture::savefile::{self, Savefiles, StandardInput};
 use crate::capture::{Source, devices};
 use crate::frame::{LinkType, Span};
 use crate::frame_files::FrameFiles;
@@ -126,7 +126,7 @@ impl Input {
 pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
     let (meant, query) = meant(args, ngrep)?;
-    let paths = opened::paths(args, &meant.words);
+    let paths = opened::paths(args, &meant.words)?;
     let one = |query: Query, paths: &[PathBuf]| configure_run(args, ngrep, &meant, query, paths);
     match paths.as_slice() {
         [first, second] if args.compares() => {
@@ -196,8 +196,11 @@ fn configure_run(
         .map_or(LinkType::ETHERNET, |interface| interface.link);
     let (filter, user_filter, banner_filter) =
         opened::filter(args, words, &mut input, link, ngrep)?;
-    hints.extend(super::hints::pattern(words, &pattern, ngrep));
     let live = input.is_live();
+    hints.extend(super::hints::pattern(words, &pattern, ngrep));
+    if live && !ngrep && savefile::standard_input() == StandardInput::Pipe {
+        hints.push(super::hints::UNREAD_PIPE.to_owned());
+    }
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
     render.by_exchange = conditions.are_of_exchanges() && query.is_empty();

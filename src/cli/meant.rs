@@ -6,14 +6,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::capture::filter::Filter;
-use crate::capture::savefile::{self, Named};
+use crate::capture::savefile::{self, Named, StandardInput};
 use crate::capture::{FormatError, devices};
 use crate::frame::LinkType;
 use crate::search::{Conditions, Options, Query, QuerySpec};
 
 use super::args::Args;
 use super::problem::Problem;
-use super::words::{self, Names, Words, WordsError};
+use super::words::{self, Given, Names, Words, WordsError};
 use super::{conditions, habits};
 
 /// The interpretation of a command line.
@@ -32,10 +32,7 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<(Meant, Query), Problem>
             "spygrep only listens: it sends nothing, so there is no -K",
         ));
     }
-    let instead = |problem: Problem| match habits::instead(args) {
-        Some(advice) => problem.advise(advice),
-        None => problem,
-    };
+    let instead = |problem: Problem| habits::instead(args, problem);
     let (words, patterns) = meaning(args, ngrep).map_err(instead)?;
     let interfaces = match args.ignore_case {
         true => devices::list().unwrap_or_default(),
@@ -78,6 +75,9 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         _ if ngrep => Names::Nothing,
         Named::Capture => Names::Capture,
         Named::Other(Some(FormatError::Empty)) => Names::Empty,
+        Named::Other(Some(FormatError::Directory)) if has_captures(Path::new(word)) => {
+            Names::Folder
+        }
         Named::Other(_) => Names::Nothing,
     };
     // The words are compiled for Ethernet: whether they are a filter hardly depends on the link
@@ -88,8 +88,19 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         }
         Filter::check(text, LinkType::ETHERNET).map_err(|error| error.detail)
     };
-    let words = words::decide(&args.words, has_pattern, &names, &mut compiles).map_err(
-        |error| match error {
+    let given = Given {
+        has_pattern,
+        ngrep,
+        has_filter: args.filter_file.is_some(),
+        about_pattern: args.ignore_case
+            || args.word
+            || args.invert
+            || args.hex_pattern
+            || args.fixed_strings
+            || args.has_output(|format| format.option == "only-matching"),
+    };
+    let mut words =
+        words::decide(&args.words, given, &names, &mut compiles).map_err(|error| match error {
             WordsError::NotText(word) => Problem::new(format!(
                 "\"{}\" is neither UTF-8 nor a capture file",
                 word.display()
@@ -97,9 +108,16 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
             WordsError::Filter { filter, detail } => super::hints::file_problem(&filter)
                 .filter(|_| !ngrep)
                 .unwrap_or_else(|| super::hints::filter_problem(&filter, &detail)),
-        },
-    )?;
+        })?;
+    let unread = args.read.is_empty() && words.files.is_empty() && args.devices.is_empty();
+    if !ngrep && unread && savefile::standard_input() == StandardInput::Capture {
+        words.files.push("-".into());
+    }
     Ok((words, patterns))
+}
+
+fn has_captures(folder: &Path) -> bool {
+    savefile::in_folder(folder).is_ok_and(|files| !files.is_empty())
 }
 
 fn asked(

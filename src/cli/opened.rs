@@ -27,9 +27,29 @@ const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || 
 /// Default size of the kernel's buffer per interface, in bytes.
 pub(super) const BUFFER: usize = 16 << 20;
 
-/// The files to read, in order.
-pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
-    args.read.iter().chain(&words.files).cloned().collect()
+/// The files to read, in order; of a folder, the captures in it.
+///
+/// # Errors
+/// A folder cannot be read, or has no capture in it.
+pub(super) fn paths(args: &Args, words: &Words) -> Result<Vec<PathBuf>, Problem> {
+    let mut paths = Vec::new();
+    for path in args.read.iter().chain(&words.files) {
+        if !path.is_dir() {
+            paths.push(path.clone());
+            continue;
+        }
+        let folder = path.display();
+        let files = savefile::in_folder(path)
+            .map_err(|error| Problem::new(format!("cannot read the folder {folder}: {error}")))?;
+        if files.is_empty() {
+            return Err(
+                Problem::new(format!("there is no capture file in the folder {folder}"))
+                    .advise("folders in it are not searched: name the files, or their folder"),
+            );
+        }
+        paths.extend(files);
+    }
+    Ok(paths)
 }
 
 /// The files in the order in which they are read, if that is not the given one.
@@ -189,7 +209,12 @@ fn filter_file(path: &Path, ngrep: bool) -> Result<String, Problem> {
             path.display()
         ))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        cannot(super::problem::plain(&error)).advise(format!(
+            "-F names a file with the capture filter, as in ngrep; for fixed strings: --fixed-strings {}",
+            path.display()
+        ))
+    })?;
     let text = if ngrep {
         text.lines().next().unwrap_or_default().trim().to_owned()
     } else {
@@ -217,9 +242,9 @@ pub(super) fn recorder(
 ) -> Result<(Option<Recorder>, bool), Problem> {
     let Some(path) = &args.write else {
         let options = [
-            (args.write_flow, "--write-flow says how much -O writes"),
-            (args.rotate.is_some(), "--rotate says when -O begins a file"),
-            (args.keep.is_some(), "--keep says how many files -O writes"),
+            (args.write_flow, "--write-flow sets how much -O writes"),
+            (args.rotate.is_some(), "--rotate sets when -O begins a file"),
+            (args.keep.is_some(), "--keep sets how many files -O writes"),
         ];
         return match options.iter().find(|(given, _)| *given) {
             Some((_, what)) => Err(Problem::new(format!("{what}; there is no -O"))),
@@ -300,7 +325,7 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
     let Some(folder) = &args.streams else {
         return match args.fill_gaps {
             true => Err(Problem::new(
-                "--fill-gaps says how --streams writes; there is no --streams",
+                "--fill-gaps sets how --streams writes; there is no --streams",
             )),
             false => Ok(None),
         };

@@ -75,7 +75,7 @@ fn conditions(args: &Args) -> Vec<String> {
     }));
     all.extend(asked.only.map(|only| match only {
         OnlyName::Req => "requests alone".to_owned(),
-        OnlyName::Resp => "answers alone".to_owned(),
+        OnlyName::Resp => "responses only".to_owned(),
     }));
     all
 }

@@ -147,7 +147,9 @@ pub fn statuses(text: &str) -> Result<Statuses, String> {
             }
             None if item.len() == 3 && item.to_ascii_lowercase().ends_with("xx") => {
                 let class = u64::from(char::from(item.as_bytes()[0]).to_digit(10)?);
-                (class > 0).then_some(class * 100..=class * 100 + 99)
+                (1..=5)
+                    .contains(&class)
+                    .then_some(class * 100..=class * 100 + 99)
             }
             None => number(item).map(|number| number..=number),
         }
@@ -232,7 +234,7 @@ mod tests {
             Some(vec![500..=599, 404..=404, 500..=503])
         );
         for wrong in [
-            "", "5x", "99", "503-500", "0xx", "abc", "1000", "404,", "éxx",
+            "", "5x", "99", "503-500", "0xx", "6xx", "9xx", "abc", "1000", "404,", "éxx",
         ] {
             assert_eq!(list(wrong), None, "{wrong}");
         }

@@ -204,6 +204,8 @@ impl Renderer for Json {
             line.key("lost").number(stats.capture.dropped);
             line.key("messages").number(stats.output.messages);
             line.key("requests").number(stats.dissect.requests);
+            line.key("responses").number(stats.dissect.responses);
+            // The former name of the key, kept for one version.
             line.key("answers").number(stats.dissect.responses);
             line.key("matched").number(stats.output.matched);
             line.key("pending").number(stats.output.pending);

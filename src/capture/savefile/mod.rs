@@ -425,6 +425,50 @@ pub fn named(path: &Path) -> Named {
     }
 }
 
+/// The regular capture files in a folder, by name; not those in folders in it.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn in_folder(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() && named(&path) == Named::Capture {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What standard input is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StandardInput {
+    /// A regular file that begins like a capture.
+    Capture,
+    /// A pipe or a socket. It may never deliver a byte, so it is not read unasked.
+    Pipe,
+    /// A terminal, another file, a device, or nothing.
+    Other,
+}
+
+/// Looks at standard input without reading from it.
+#[must_use]
+pub fn standard_input() -> StandardInput {
+    // Opened anew by this name, a regular file is read from its start.
+    let path = Path::new("/proc/self/fd/0");
+    let Ok(kind) = path.metadata().map(|metadata| metadata.file_type()) else {
+        return StandardInput::Other;
+    };
+    if kind.is_fifo() || kind.is_socket() {
+        return StandardInput::Pipe;
+    }
+    match kind.is_file() && named(path) == Named::Capture {
+        true => StandardInput::Capture,
+        false => StandardInput::Other,
+    }
+}
+
 /// Regular capture files in the order of their first packets. `None` if they are in this order, or
 /// if it is not known: one is a pipe.
 ///

@@ -42,11 +42,11 @@ pub struct ExchangeArgs {
     /// Only requests whose path, without the query, matches.
     #[arg(long, value_name = "REGEX", help_heading = "Which exchanges")]
     pub path: Option<String>,
-    /// Only exchanges with such a header, in the request or the answer, whose value matches if one
-    /// is given (repeatable).
+    /// Only exchanges with such a header, in the request or the response, whose value matches if
+    /// one is given (repeatable).
     #[arg(long, value_name = "NAME[: REGEX]", help_heading = "Which exchanges")]
     pub header: Vec<String>,
-    /// Search and show only requests (req), or only answers (resp).
+    /// Search and show only requests (req), or only responses (resp).
     #[arg(
         long,
         value_name = "req|resp",
@@ -54,7 +54,7 @@ pub struct ExchangeArgs {
         help_heading = "Which exchanges"
     )]
     pub only: Option<OnlyName>,
-    /// Only exchanges whose answer was waited for so long: 500ms, 2s.
+    /// Only exchanges whose response took at least this long to begin: 500ms, 2s.
     #[arg(long, value_name = "DURATION", value_parser = units::nanos, help_heading = "Which exchanges")]
     pub slow: Option<i64>,
 
@@ -107,7 +107,7 @@ pub struct ExchangeArgs {
 pub enum OnlyName {
     /// Requests.
     Req,
-    /// Answers.
+    /// Responses.
     Resp,
 }
 

@@ -692,7 +692,7 @@ fn the_rule_that_a_message_breaks_is_reported() {
             "a Content-Length that is no number",
         ),
         (b"X: a\r\n b\r\n", "a folded header line"),
-        (b"X : a\r\n", "space in front of a header's colon"),
+        (b"X : a\r\n", "space before a header's colon"),
         (b"no colon\r\n", "a header line without a colon"),
         (b": a\r\n", "a header line without a name"),
         (b"X: \x01\r\n", "characters that do not belong in a head"),

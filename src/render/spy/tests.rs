@@ -337,7 +337,7 @@ fn a_header_line_says_what_decoding_did() {
         (
             Decoding::NoRoom,
             "16 B",
-            Some("[not decoded: no room for gzip]"),
+            Some("[not decoded: not enough memory for gzip]"),
         ),
         (
             Decoding::Cut,
