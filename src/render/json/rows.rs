@@ -311,6 +311,7 @@ impl Renderer for Rows {
     fn wants(&self) -> Wants {
         Wants {
             around: true,
+            matches: true,
             frames: true,
             ..self.settings.wants_exchanges()
         }
