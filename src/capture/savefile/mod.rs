@@ -14,7 +14,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use crate::frame::{Frame, LinkType, Timestamp};
 use crate::frame_files::FrameFiles;
@@ -95,7 +95,8 @@ impl Savefiles {
 
     /// Raises the limit on open files for this many at once, because the default is low.
     pub fn make_room_for(files: usize) {
-        let wanted = (files as u64).saturating_add(OTHER_FILES);
+        // The type of limits differs between systems.
+        let wanted = (files as u64).saturating_add(OTHER_FILES) as rlim_t;
         if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
             && wanted > soft
         {
