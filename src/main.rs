@@ -2,32 +2,37 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use spygrep::capture::privileges;
-use spygrep::cli::args::Args;
+use spygrep::cli::args::{self, Args};
 use spygrep::cli::problem::Problem;
 use spygrep::cli::{config, explain, generate, help, interfaces, usage, version};
 use spygrep::run::{self, Outcome};
 
 fn main() -> ExitCode {
-    let as_ngrep = std::env::args_os().next().is_some_and(|name| {
-        Path::new(&name)
-            .file_name()
-            .is_some_and(|name| name == "ngrep")
-    });
     let typed: Vec<OsString> = std::env::args_os().collect();
+    if let Some(helper) = run::helper(&typed) {
+        return helper;
+    }
+    let as_ngrep = typed.first().is_some_and(|name| args::is_ngrep(name));
+    let mut failed = 2;
     let outcome = Args::read(typed.clone())
         .map_err(|error| usage::problem(&error, &typed))
-        .and_then(|args| run(&args, as_ngrep));
+        .and_then(|args| {
+            if args.command.is_some() && !args.exists {
+                failed = run::NOT_RUN;
+            }
+            run(&args, as_ngrep)
+        });
     match outcome {
         Ok(Outcome::Matched) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
+        Ok(Outcome::Command(status)) => ExitCode::from(status),
         Err(problem) => {
             // One write, because another program may write to the same terminal.
             let _ = std::io::stderr().write_all(format!("{problem}\n").as_bytes());
-            ExitCode::from(2)
+            ExitCode::from(failed)
         }
     }
 }

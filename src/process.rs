@@ -6,7 +6,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::flow::{Endpoint, Flow};
+use crate::flow::{Direction, Endpoint, Flow};
 use crate::frame::Timestamp;
 
 /// A process, as far as it is known.
@@ -117,19 +117,30 @@ impl fmt::Display for Process {
 /// The processes at both ends of a message; `None` where no process of this machine is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Ends<'a> {
-    /// The sender.
-    pub src: Option<&'a Process>,
-    /// The receiver.
-    pub dst: Option<&'a Process>,
+    /// Of the client.
+    pub client: Option<&'a Process>,
+    /// Of the server.
+    pub server: Option<&'a Process>,
+    /// Whether the message goes to the client.
+    pub to_client: bool,
 }
 
-impl Ends<'_> {
-    /// The same ends, seen from the other side.
+impl<'a> Ends<'a> {
+    /// The ends of a message of this direction, not looked up yet.
     #[must_use]
-    pub const fn turned(self) -> Self {
+    pub fn unknown(dir: Direction) -> Self {
         Self {
-            src: self.dst,
-            dst: self.src,
+            to_client: dir == Direction::ToClient,
+            ..Self::default()
+        }
+    }
+
+    /// The sender of the message.
+    #[must_use]
+    pub const fn src(&self) -> Option<&'a Process> {
+        match self.to_client {
+            true => self.server,
+            false => self.client,
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Only this module and its submodules read the system clock.
 
+mod command;
 mod diagnose;
 mod drive;
 mod losses;
@@ -12,17 +13,24 @@ mod rights;
 mod signals;
 mod status;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+use crate::capture::live::Live;
 use crate::capture::privileges;
 use crate::cli::config::{Config, Input};
 use crate::cli::problem::Problem;
+use crate::ears::{Chosen, Ears, Way};
 use crate::frame::Timestamp;
-use crate::pipeline::{Pace, Pipeline, ReaderThread};
+use crate::pipeline::{Pace, Pipeline, ReaderThread, Settings};
 use crate::render::{self, Ending, Out};
 
+use command::Command;
+pub use command::{NOT_RUN, helper_of as helper};
 use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
 use losses::Losses;
@@ -39,6 +47,8 @@ pub enum Outcome {
     Matched,
     /// No match.
     Nothing,
+    /// A command was run; the exit status that it had.
+    Command(u8),
 }
 
 /// Performs a run to its end.
@@ -47,6 +57,7 @@ pub enum Outcome {
 /// Errors for the user. Records that were complete before have been written.
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
+    let exists = config.render.what == render::OutputKind::Nothing;
     let Config {
         first,
         mut input,
@@ -59,7 +70,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         banner,
         ..
     } = config;
-    pipeline.stop = signals.stops();
+    // With a command, a signal ends the command, and its end the run.
+    let with_command = config.command.is_some();
+    if !with_command {
+        pipeline.stop = signals.stops();
+    }
     let live = input.is_live();
     let line = StatusLine::default();
     let notes = Notes {
@@ -78,6 +93,17 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
                 &config.pattern,
             ))
         }
+        _ => None,
+    };
+    let asked = Processes {
+        command: config.command.as_deref(),
+        chosen: config.chosen,
+        user: config.user.as_deref(),
+        keep_root: config.keep_root,
+        users: render.what == render::OutputKind::Json,
+    };
+    let command = match &input {
+        Input::Live(live, _) if !render.packets => processes(&asked, &mut pipeline, live, &notes)?,
         _ => None,
     };
     // Before the pager starts, because a pager lets its user run programs.
@@ -132,6 +158,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         clock: Clock::default(),
         schedule,
         losses: Losses::new(config.filter.clone(), config.about.buffer),
+        command,
     };
     if let Some(first) = first {
         renderer = drive.first(*first, renderer)?;
@@ -139,10 +166,16 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
     let begun = pipeline.renderer().begin(&banner);
     if live {
-        notes.banner(&input, &config.pattern, config.filter.as_deref());
+        let title = drive.command.as_ref().map(Command::title);
+        let filter = config.filter.as_deref();
+        notes.banner(&input, &config.pattern, filter, title.as_deref());
     }
     for hint in &config.hints {
         notes.hint(hint);
+    }
+    if let Some(command) = &drive.command {
+        // Only now, so that nothing of it is missed.
+        command.go();
     }
     let result = match begun {
         Ok(()) => match (&mut input, reader_thread) {
@@ -200,6 +233,10 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     for remark in pipeline.renderer().remarks() {
         notes.remark(&remark);
     }
+    notes.nameless(pipeline.nameless());
+    if let Some(command) = &drive.command {
+        command.report(&notes);
+    }
     let outcome = outcome.unwrap_or_else(|| Ok(pipeline.has_matched()));
     // Closes the pager's input.
     drop(pipeline);
@@ -212,12 +249,63 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             Err(Problem::output(&error))
         }
         (None, Some(problem)) => Err(problem),
-        _ => Ok(if matched {
-            Outcome::Matched
-        } else {
-            Outcome::Nothing
+        _ => Ok(match drive.command {
+            Some(command) if !exists => Outcome::Command(command.status().code()),
+            _ if matched => Outcome::Matched,
+            _ => Outcome::Nothing,
         }),
     }
+}
+
+/// Prepares what tells the processes of this machine, and the command if there is one. Called with
+/// all rights.
+fn processes(
+    config: &Processes<'_>,
+    pipeline: &mut Settings,
+    live: &Live,
+    notes: &Notes,
+) -> Result<Option<Command>, Problem> {
+    let command = match config.command {
+        Some(argv) => {
+            // The command must not have the sockets of the devices.
+            for socket in live.sockets() {
+                let _ = fcntl(socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+            }
+            Some(Command::prepare(argv, config.user, config.keep_root, &[])?)
+        }
+        None => None,
+    };
+    let chosen = match &command {
+        Some(command) => Chosen::Children(command.helper()),
+        None => config.chosen,
+    };
+    let users = config.users || pipeline.processes.owner.is_some();
+    let (ears, way) = Ears::open(chosen, users);
+    if let Way::Before(why) = &way {
+        if command.is_some() {
+            return Err(Problem::new(format!(
+                "what a command sends cannot be told from what others send here ({why})"
+            ))
+            .advise("which rights that needs: spygrep --help permissions"));
+        }
+        if !pipeline.processes.is_empty() {
+            notes.warn(&format!(
+                "only processes that run already are known ({why}); see --help permissions"
+            ));
+        }
+    }
+    pipeline.who = Some(Box::new(ears));
+    Ok(command)
+}
+
+/// What [`processes`] needs of the configuration.
+struct Processes<'a> {
+    command: Option<&'a [OsString]>,
+    chosen: Chosen,
+    user: Option<&'a str>,
+    keep_root: bool,
+    /// The output shows the user of each process.
+    users: bool,
 }
 
 /// Sleeps between records as long as their timestamps differ: at most a minute, not at all if the
@@ -250,7 +338,7 @@ fn page() -> Result<(Child, std::process::ChildStdin), Problem> {
         .unwrap_or_else(|| "less -RFX".into());
     let mut words = pager.split_whitespace();
     let program = words.next().unwrap_or("less").to_owned();
-    let mut child = Command::new(&program)
+    let mut child = std::process::Command::new(&program)
         .args(words)
         .stdin(Stdio::piped())
         .spawn()

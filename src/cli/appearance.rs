@@ -107,6 +107,7 @@ pub(super) fn render(
         redact: redact(args, what),
         fields: args.show_header.clone(),
         live,
+        who: live && !ngrep,
         two_runs: false,
     })
 }

@@ -3,6 +3,7 @@
 //! Sources and output files are opened here, before privileges are dropped; the rest is plain
 //! values.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::capture::live::Live;
 use crate::capture::privileges::sandbox::Layers;
 use crate::capture::savefile::Savefiles;
 use crate::capture::{Source, devices};
+use crate::ears::Chosen;
 use crate::frame::LinkType;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
@@ -31,6 +33,10 @@ pub struct Config {
     pub input: Input,
     /// The settings of the pipeline.
     pub pipeline: pipeline::Settings,
+    /// The command to run, with its arguments.
+    pub command: Option<Vec<OsString>>,
+    /// Which processes are asked for.
+    pub chosen: Chosen,
     /// The settings of the output.
     pub render: render::Settings,
     /// The opened file of `-O`.
@@ -126,6 +132,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
     let meant = meant(args, ngrep)?;
     let paths = opened::paths(args, &meant.words);
+    live_only(args, &meant, &paths)?;
     let one = |paths: &[PathBuf]| configure_run(args, ngrep, &meant, paths);
     match paths.as_slice() {
         [first, second] if args.exchanges.diff.is_some() => {
@@ -144,6 +151,25 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             "--diff compares two exchanges of one file, or two files; there are more",
         )),
         paths => one(paths),
+    }
+}
+
+/// Rejects what needs the processes of this machine, if files are read.
+fn live_only(args: &Args, meant: &Meant, paths: &[PathBuf]) -> Result<(), Problem> {
+    if let Some([]) = args.command.as_deref() {
+        return Err(Problem::new("a command follows --")
+            .advise("for example: spygrep -- curl http://127.0.0.1:5000/"));
+    }
+    match paths.first() {
+        Some(path) if args.command.is_some() => Err(Problem::new(format!(
+            "{} is read, so no command can be run: the packets of a command come from an interface",
+            path.display()
+        ))),
+        Some(path) if !meant.processes.is_empty() => Err(Problem::new(format!(
+            "{} does not say which process sent what; --pid, --exe, --owner and --container want an interface",
+            path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -254,12 +280,19 @@ fn configure_run(
     ));
     Ok(Config {
         first: None,
+        command: args.command.clone(),
+        chosen: match meant.processes.pid {
+            Some(pid) => Chosen::Tree(pid),
+            None => Chosen::All,
+        },
         about,
         pipeline: pipeline::Settings {
             packets: ngrep,
             filter,
             query,
             conditions,
+            processes: meant.processes.clone(),
+            who: None,
             invert: args.invert,
             show_empty: args.show_empty,
             max_count: if args.exists {

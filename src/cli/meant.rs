@@ -9,6 +9,7 @@ use crate::capture::filter::Filter;
 use crate::capture::savefile::{self, Named};
 use crate::capture::{FormatError, devices};
 use crate::frame::LinkType;
+use crate::process::ProcessConditions;
 use crate::search::{Conditions, Options, Query, QuerySpec};
 
 use super::args::Args;
@@ -21,6 +22,7 @@ pub(super) struct Meant {
     pub(super) words: Words,
     pub(super) asked: QuerySpec,
     pub(super) conditions: Conditions,
+    pub(super) processes: ProcessConditions,
     /// Hints on what the user may have meant instead.
     pub(super) hints: Vec<String>,
 }
@@ -53,10 +55,17 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
             "conditions on exchanges need messages: leave out --ngrep or --wire",
         ));
     }
+    let processes = conditions::processes(args)?;
+    if ngrep && !processes.is_empty() {
+        return Err(Problem::new(
+            "conditions on processes need messages: leave out --ngrep",
+        ));
+    }
     Ok(Meant {
         words,
         asked,
         conditions,
+        processes,
         hints,
     })
 }

@@ -63,10 +63,16 @@ impl Json {
             Why::Match => "match",
             Why::Context | Why::Empty => "context",
         };
-        let masked = self.settings.redact;
+        let (masked, who) = (self.settings.redact, self.settings.who);
         let mut moments = std::mem::take(&mut self.moments);
         let result = self.line(kind, |line| {
-            Record { hit, kept, masked }.write(line, &mut moments);
+            Record {
+                hit,
+                kept,
+                masked,
+                who,
+            }
+            .write(line, &mut moments);
         });
         self.moments = moments;
         result
@@ -119,9 +125,10 @@ impl Renderer for Json {
             true => "match",
             false => "context",
         };
+        let who = self.settings.who.then_some(self.settings.redact);
         let mut moments = std::mem::take(&mut self.moments);
         let result = self.line(kind, |line| {
-            failure::record(failure, line, &mut moments);
+            failure::record(failure, line, &mut moments, who);
         });
         self.moments = moments;
         result
@@ -212,6 +219,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         number: companion.number,
         why: Why::Match,
         heading: companion.heading,
+        who: companion.who,
         kind: Kind {
             name: "question",
             side: Role::Request,

@@ -4,11 +4,18 @@
 use crate::failure::{Failed, Failure, FailureKind, More};
 
 use super::line::Line;
-use super::record::{Moments, flow};
+use super::record::{Moments, ends, flow};
 
 /// Writes the fields of a failure that is a record: of a connection, or of a request without a
 /// response.
-pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut Moments) {
+///
+/// `who`: the processes are told, and whether what is secret in them is left out.
+pub(super) fn record(
+    failure: &Failure<'_>,
+    line: &mut Line<'_>,
+    moments: &mut Moments,
+    who: Option<bool>,
+) {
     let responses = failure.number > 0;
     match responses {
         true => line.key("id").number(failure.number),
@@ -21,6 +28,9 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
     line.key("time").string(moments.text(failure.heading.ts));
     line.key("began").null();
     line.key("flow").object(|line| flow(line, &failure.heading));
+    if let Some(masked) = who {
+        ends(line, &failure.who, masked);
+    }
     line.key("frames").array(|line| {
         for frame in failure.frames {
             line.number(*frame);

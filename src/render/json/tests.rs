@@ -50,6 +50,7 @@ fn companion() -> Companion<'static> {
         port,
     };
     Companion {
+        who: crate::process::Ends::default(),
         number: 7,
         heading: Heading {
             protocol: 6,
@@ -86,6 +87,7 @@ fn positions_count_decoded_bytes_and_gaps_have_no_length() {
     ];
     let about = companion();
     let hit = Hit {
+        who: crate::process::Ends::default(),
         text: Text {
             bytes: text,
             pieces: &pieces,
@@ -122,6 +124,7 @@ fn later_portions_are_excerpts_after_the_shown_bytes() {
     let about = companion();
     let pieces = [Piece::Skipped(5), Piece::Kept(0..4)];
     let hit = Hit {
+        who: crate::process::Ends::default(),
         kind: Kind {
             name: "http.response",
             side: Role::Response,

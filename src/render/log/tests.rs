@@ -70,6 +70,7 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         fragment: None,
     };
     Hit {
+        who: crate::process::Ends::default(),
         number: 7,
         why: Why::Match,
         heading,
@@ -201,6 +202,7 @@ fn what_is_not_wanted_is_not_printed() {
         assert_eq!(text.lines().count(), lines, "-q {quiet} times");
     }
     let next = Hit {
+        who: crate::process::Ends::default(),
         portion: Portion::Next,
         ..burst
     };

@@ -88,6 +88,7 @@ fn hit<'a>(
     body_size: u64,
 ) -> Hit<'a> {
     Hit {
+        who: crate::process::Ends::default(),
         number: 1,
         why: Why::Match,
         heading: heading(false),
@@ -142,6 +143,7 @@ fn matches_and_headers_are_coloured_and_nothing_else_changes() {
     let pieces = whole(text);
     let styles = [(0..3, HeadStyle::Method), (16..20, HeadStyle::Name)];
     let request = Hit {
+        who: crate::process::Ends::default(),
         styles: &styles,
         ..hit(text, &pieces, text.len(), &[24..28], 0)
     };
@@ -178,6 +180,7 @@ fn the_other_half_is_one_line() {
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let response = Companion {
+        who: crate::process::Ends::default(),
         number: 1,
         heading: heading(true),
         kind: kind(true),
@@ -199,6 +202,7 @@ fn the_other_half_is_one_line() {
         "\nT 127.0.0.1:5000 -> 127.0.0.1:45438 [AP] #1 <- 200 OK · text/html · fr · 55 B · 1.3 ms\n"
     );
     let request = Companion {
+        who: crate::process::Ends::default(),
         heading: heading(false),
         kind: kind(false),
         title: b"GET localhost:5000/\x1b[0m",
@@ -289,6 +293,7 @@ fn what_is_not_for_reading_is_one_line() {
     let text = b"HTTP/1.1 200 OK\r\n\r\n\x89PNG\0\0";
     let pieces = whole(text);
     let image = Hit {
+        who: crate::process::Ends::default(),
         opaque: Some("image/png"),
         ..hit(text, &pieces, 19, &[], 18 << 10)
     };
@@ -302,6 +307,7 @@ fn what_is_not_for_reading_is_one_line() {
 #[test]
 fn the_header_line_says_what_is_unusual() {
     let odd = Hit {
+        who: crate::process::Ends::default(),
         aside: Some(OutOfStreamReason::Conflict),
         midstream: true,
         incomplete: true,
