@@ -193,21 +193,19 @@ pub(super) fn script(name: &str, command: &str) -> Option<String> {
         return None;
     }
     let mut words = command.split('\0').skip(1);
-    let word = match stem {
-        "java" => {
-            words.find(|word| *word == "-jar")?;
-            words.next()?
+    let mut word = words.next()?;
+    if stem == "java" {
+        while word != "-jar" {
+            word = words.next()?;
         }
-        _ => {
-            let word = words.next()?;
-            match word.strip_prefix('-') {
-                // What follows is a program text (-c, -e), or the value of an option.
-                Some("u" | "B" | "O" | "E" | "s" | "S" | "I" | "x" | "l" | "w") => words.next()?,
-                Some(_) => return None,
-                None => word,
-            }
+        word = words.next()?;
+    } else if let Some(option) = word.strip_prefix('-') {
+        // After others comes the text of a program (-c, -e), or the value of the option.
+        if !["u", "B", "O", "E", "s", "S", "I", "x", "l", "w"].contains(&option) {
+            return None;
         }
-    };
+        word = words.next()?;
+    }
     let base = word.rsplit('/').next().unwrap_or_default();
     let shown = !base.is_empty() && base.len() <= 255 && !base.starts_with('-');
     // A text given to a shell is no file.

@@ -175,8 +175,7 @@ impl Event {
                 if pid != thread {
                     return None;
                 }
-                let (text, time) = text_and_time(reader.0)?;
-                let name = text.to_owned();
+                let (name, time) = text_and_time(reader.0)?;
                 Some(Self {
                     time,
                     pid,
@@ -186,8 +185,7 @@ impl Event {
             }
             CGROUP => {
                 let id = reader.u64()?;
-                let (text, time) = text_and_time(reader.0)?;
-                let path = text.to_owned();
+                let (path, time) = text_and_time(reader.0)?;
                 Some(Self {
                     time,
                     pid: 0,
@@ -407,7 +405,7 @@ mod tests {
     #[test]
     fn the_path_of_a_program_ends_at_its_zero() {
         let mut raw = [0_u8; 20].to_vec();
-        raw[8..12].copy_from_slice(&(20_u32 | 9 << 16).to_ne_bytes());
+        raw[8..12].copy_from_slice(&(0x0009_0014_u32).to_ne_bytes());
         raw.extend(b"/bin/tru\0junk");
         let kind = Kind::Exec(ExecLayout::of(EXEC_6_18).unwrap());
         let event = Event::of(&kind, false, &sample(&raw)).unwrap();

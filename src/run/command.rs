@@ -11,6 +11,7 @@ mod message;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
@@ -148,7 +149,7 @@ impl Command {
 
     /// The base name of the program.
     fn name(&self) -> String {
-        let name = self.argv.first().map(|name| std::path::Path::new(name));
+        let name = self.argv.first().map(Path::new);
         let base = name.and_then(|name| name.file_name()).unwrap_or_default();
         clean(&base.to_string_lossy())
     }
