@@ -16,7 +16,7 @@ use spygrep::message::{BodyFacts, Kind, MessageEvent, Part, Summary};
 use spygrep::packet::{Packet, TcpFlags, Transport};
 use spygrep::policy::Policy;
 use spygrep::reassemble::Reassembler;
-use spygrep::render::{self, Out, OutputKind, View};
+use spygrep::render::{self, Out, Output, View};
 use spygrep::search::{KeepLimits, MessageBuffer, Options, Query, QuerySpec};
 use spygrep::stats::DissectStats;
 use spygrep::stream::{PacketInfo, StreamEvent};
@@ -268,6 +268,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: exchanges.kind,
@@ -301,10 +302,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
     };
     let plain = render::Settings::default();
     let settings = render::Settings {
-        what: match view {
-            "--json" => OutputKind::Json,
-            _ => OutputKind::Records,
-        },
+        output: view.strip_prefix("--").and_then(Output::named),
         view: match view {
             "log" => View::Log,
             "byline" => View::Byline,

@@ -8,6 +8,7 @@ use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
 use spygrep::dissect::{self, Budget, FlowDissector};
+use spygrep::ears::event::What;
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
@@ -16,7 +17,7 @@ use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
 use spygrep::reassemble::{Defragmented, Defragmenter, Reassembler};
-use spygrep::render::{self, Escape, Out, OutputKind, Time, View};
+use spygrep::render::{self, Escape, Out, Output, OutputArgument, Time, View};
 use spygrep::search::{KeepLimits, MessageBuffer, Options, Query, QuerySpec};
 use spygrep::stats::DissectStats;
 use spygrep::stop::Stop;
@@ -59,6 +60,23 @@ fn frame(link: u32, number: u64, bytes: &[u8]) -> Frame<'_> {
         link: LinkType(link),
         wire_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         bytes,
+    }
+}
+
+/// A record of perf is an event or not, whatever the format and the bytes are; its texts are bounded,
+/// and the table takes it.
+pub fn ears(data: &[u8]) {
+    let (format, record) = data.split_at(data.len() / 2);
+    let format = String::from_utf8_lossy(format);
+    let mut table = spygrep::ears::table::Table::default();
+    for bytes in [data, record] {
+        let mut events = spygrep::ears::event::parse_any(&format, bytes);
+        for event in &events {
+            if let What::Exec { path } | What::Group { path, .. } = &event.what {
+                assert!(path.chars().count() <= 512);
+            }
+        }
+        table.take(&mut events);
     }
 }
 
@@ -151,6 +169,7 @@ pub fn defragment(data: &[u8]) {
             ts: Timestamp::from_nanos(number.cast_signed() * i64::from(how) * 10_000_000),
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: ip(17, Some(fragment)),
             ip_header: &[],
@@ -212,7 +231,7 @@ pub fn reassemble(data: &[u8]) {
             context,
             after,
             ..
-        } => assert!(context + after < bytes.len()),
+        } => assert!(context < bytes.len() && after < bytes.len()),
         _ => {}
     };
     let (mut number, mut now) = (0, 0);
@@ -260,6 +279,7 @@ pub fn reassemble(data: &[u8]) {
             ts: Timestamp::from_nanos(now),
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: ip(6, None),
             ip_header: &[],
@@ -752,18 +772,26 @@ pub fn time(data: &[u8]) {
     let path = std::env::temp_dir().join(format!("spygrep-fuzz-time-{own:?}"));
     std::fs::write(&path, pcapng(resolution, offset, &packets)).expect("there is room for a file");
     let times = [Time::Absolute, Time::OfDay, Time::Delta, Time::SinceFirst];
-    let (what, view) = [
-        (OutputKind::Records, View::Spy),
-        (OutputKind::Records, View::Byline),
-        (OutputKind::Json, View::Spy),
-        (OutputKind::Matches(true), View::Spy),
-        (OutputKind::Records, View::Log),
-        (OutputKind::Har, View::Spy),
-        (OutputKind::Overview(Some(1_000_000_000)), View::Spy),
-        (OutputKind::Diff(None), View::Spy),
+    let (name, view) = [
+        ("", View::Spy),
+        ("", View::Byline),
+        ("json", View::Spy),
+        ("only-matching", View::Spy),
+        ("", View::Log),
+        ("har", View::Spy),
+        ("stats", View::Spy),
+        ("diff", View::Spy),
     ][usize::from(how & 7)];
+    let output = Output::named(name).map(|output| match output.argument {
+        OutputArgument::Every(_) => Output {
+            argument: OutputArgument::Every(Some(1_000_000_000)),
+            ..output
+        },
+        _ => output,
+    });
     let show = render::Settings {
-        what,
+        output,
+        with_flow: true,
         view,
         timing: how & 8 == 8,
         time: times[usize::from(how >> 4 & 3)],

@@ -8,6 +8,7 @@ use spygrep::capture::privileges;
 use spygrep::cli::args::{self, Args};
 use spygrep::cli::problem::Problem;
 use spygrep::cli::{config, explain, generate, help, interfaces, usage, version};
+use spygrep::render::OutputEnd;
 use spygrep::run::{self, Outcome};
 
 fn main() -> ExitCode {
@@ -20,7 +21,9 @@ fn main() -> ExitCode {
     let outcome = Args::read(typed.clone())
         .map_err(|error| usage::problem(&error, &typed))
         .and_then(|args| {
-            if args.command.is_some() && !args.exists {
+            if args.command.is_some()
+                && !args.has_output(|format| format.ends == OutputEnd::FirstMatch)
+            {
                 failed = run::NOT_RUN;
             }
             run(&args, as_ngrep)
@@ -51,7 +54,7 @@ fn run(args: &Args, as_ngrep: bool) -> Result<Outcome, Problem> {
     if let Some(topic) = &args.help {
         return match topic.as_str() {
             "" => print(&help::all()),
-            topic => print(help::topic(topic)?),
+            topic => print(&help::topic(topic)?),
         };
     }
     if args.short_version {

@@ -57,7 +57,6 @@ pub enum Outcome {
 /// Errors for the user. Records that were complete before have been written.
 pub fn run(config: Config) -> Result<Outcome, Problem> {
     let signals = Signals::catch()?;
-    let exists = config.render.what == render::OutputKind::Nothing;
     let Config {
         first,
         mut input,
@@ -65,7 +64,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         render,
         recorder,
         streams,
-        archive,
+        output_file,
         records_to_stderr,
         banner,
         ..
@@ -100,7 +99,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         chosen: config.chosen,
         user: config.user.as_deref(),
         keep_root: config.keep_root,
-        users: render.what == render::OutputKind::Json,
+        users: config.users,
     };
     let command = match &input {
         Input::Live(live, _) if !render.packets => processes(&asked, &mut pipeline, live, &notes)?,
@@ -110,8 +109,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
     let mut pager = None;
-    let writer: Box<dyn Write> = if let Some(archive) = archive {
-        archive
+    let writer: Box<dyn Write> = if let Some(file) = output_file {
+        file
     } else if records_to_stderr {
         Box::new(io::stderr())
     } else if config.pager && io::stdout().is_terminal() {
@@ -175,7 +174,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
     if let Some(command) = &drive.command {
         // Only now, so that nothing of it is missed.
-        command.go();
+        command.go(&notes);
     }
     let result = match begun {
         Ok(()) => match (&mut input, reader_thread) {
@@ -250,7 +249,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         }
         (None, Some(problem)) => Err(problem),
         _ => Ok(match drive.command {
-            Some(command) if !exists => Outcome::Command(command.status().code()),
+            Some(command) if !config.exists => Outcome::Command(command.status().code()),
             _ if matched => Outcome::Matched,
             _ => Outcome::Nothing,
         }),

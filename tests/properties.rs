@@ -19,6 +19,7 @@ const PROPERTIES: [(&str, Property); 12] = [
     ("reassemble", held::reassemble),
     ("search", held::search),
     ("savefile", held::savefile),
+    ("ears", held::ears),
     ("hello", held::hello),
     ("http", held::http),
     ("http2", held::http2),

@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal as _};
 
 use crate::limits::Limits;
-use crate::render::{self, Body, Escape, OutputKind, Time, View};
+use crate::render::{self, Body, Escape, Output, Time, View};
 
 use super::args::{Args, BodyName, ColorName, ViewName};
 use super::problem::Problem;
@@ -41,9 +41,9 @@ pub(super) fn render(
             "-x has a layout of its own; it goes with -W spy and -W normal only",
         ));
     }
-    let what = what(args)?;
+    let output = output(args)?;
     if ngrep {
-        only_messages(args, what, view)?;
+        only_messages(args, view)?;
     }
     // ngrep takes the width from standard input.
     let size = if ngrep {
@@ -70,7 +70,7 @@ pub(super) fn render(
         !args.ascii && (utf8_locale || args.utf8)
     };
     Ok(render::Settings {
-        what,
+        output,
         by_exchange: false,
         view,
         hex: args.hex,
@@ -90,6 +90,7 @@ pub(super) fn render(
             (_, count) if count % 2 == 1 => Time::Delta,
             _ => Time::SinceFirst,
         },
+        with_flow: args.with_flow,
         protocol_number: args.protocol_number,
         quiet: args.quiet,
         body: match args.body {
@@ -104,7 +105,7 @@ pub(super) fn render(
             Some(ColorName::Never) => false,
             _ => io::stdout().is_terminal(),
         },
-        redact: redact(args, what),
+        redact: redact(args, output),
         fields: args.show_header.clone(),
         live,
         who: live && !ngrep,
@@ -112,64 +113,27 @@ pub(super) fn render(
     })
 }
 
-/// The kind of output. At most one of the options that select it may be given.
-fn what(args: &Args) -> Result<OutputKind, Problem> {
-    let exchanges = &args.exchanges;
-    let all = [
-        (
-            args.only_matching,
-            "-o",
-            OutputKind::Matches(args.with_flow),
-        ),
-        (args.count, "--count", OutputKind::Count),
-        (args.exists, "--exists", OutputKind::Nothing),
-        (args.list, "--list", OutputKind::Conversations),
-        (exchanges.json, "--json", OutputKind::Json),
-        (exchanges.har.is_some(), "--har", OutputKind::Har),
-        (
-            exchanges.curl.is_some(),
-            "--curl",
-            OutputKind::Curl(exchanges.curl.unwrap_or_default()),
-        ),
-        (
-            exchanges.stats.is_some(),
-            "--stats",
-            OutputKind::Overview(exchanges.stats.flatten()),
-        ),
-        (
-            exchanges.diff.is_some(),
-            "--diff",
-            OutputKind::Diff(exchanges.diff.flatten()),
-        ),
-        (
-            args.view.is_some_and(|view| view == ViewName::Log),
-            "-W log",
-            OutputKind::Records,
-        ),
-    ];
-    let chosen: Vec<_> = all.into_iter().filter(|(given, ..)| *given).collect();
+/// The selected output. At most one of the options that select it may be given.
+fn output(args: &Args) -> Result<Option<Output>, Problem> {
+    let log = args.view == Some(ViewName::Log);
+    let chosen: Vec<(String, Option<Output>)> = args
+        .outputs()
+        .map(|chosen| (chosen.output.format.flag(), Some(chosen.output)))
+        .chain(log.then(|| ("-W log".to_owned(), None)))
+        .collect();
     match chosen.as_slice() {
-        [] => Ok(OutputKind::Records),
-        [(_, _, what)] => Ok(*what),
-        [(_, one, _), (_, other, _), ..] => Err(Problem::new(format!(
+        [] => Ok(None),
+        [(_, output)] => Ok(*output),
+        [(one, _), (other, _), ..] => Err(Problem::new(format!(
             "{one} and {other} each say what is shown; choose one"
         ))),
     }
 }
 
 /// Rejects options for messages with `--ngrep`, which handles packets only.
-fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Problem> {
-    let exchanges = &args.exchanges;
-    let of_messages = view == View::Log
-        || exchanges.timing
-        || matches!(
-            what,
-            OutputKind::Json
-                | OutputKind::Har
-                | OutputKind::Curl(_)
-                | OutputKind::Overview(_)
-                | OutputKind::Diff(_)
-        );
+fn only_messages(args: &Args, view: View) -> Result<(), Problem> {
+    let of_messages =
+        view == View::Log || args.exchanges.timing || args.has_output(|format| format.of_messages);
     match of_messages {
         true => Err(Problem::new(
             "--ngrep looks at packets one by one; leave it out for what is about messages",
@@ -179,12 +143,9 @@ fn only_messages(args: &Args, what: OutputKind, view: View) -> Result<(), Proble
 }
 
 /// Whether secrets are masked: output meant for others has none unless requested.
-fn redact(args: &Args, what: OutputKind) -> bool {
-    let passed_on = matches!(
-        what,
-        OutputKind::Har | OutputKind::Curl(_) | OutputKind::Diff(_)
-    );
-    args.exchanges.redact || (passed_on && !args.exchanges.show_secrets)
+fn redact(args: &Args, output: Option<Output>) -> bool {
+    let masks = output.is_some_and(|output| output.format.masks());
+    args.exchanges.redact || (masks && !args.exchanges.show_secrets)
 }
 
 /// `--color`, then `CLICOLOR_FORCE` and `NO_COLOR`, then whether the output is a terminal.

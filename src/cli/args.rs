@@ -5,6 +5,7 @@
 
 mod exchanges;
 mod names;
+mod outputs;
 mod processes;
 
 use std::ffi::{OsStr, OsString};
@@ -12,10 +13,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser};
 
+use crate::render::{OutputFormat, Secrets};
+
 pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
 pub use names::{
     BodyName, ChecksumName, ColorName, Generated, LayersName, OverlapName, ViewName, Way,
 };
+pub use outputs::{Chosen, OutputArgs};
 pub use processes::ProcessArgs;
 
 /// See what your programs say over the network.
@@ -237,21 +241,12 @@ pub struct Args {
         help_heading = "How to show it"
     )]
     pub show_header: Vec<String>,
-    /// Show only the matched text, one match a line.
-    #[arg(short = 'o', long = "only-matching", help_heading = "How to show it")]
-    pub only_matching: bool,
+    /// The outputs of records.
+    #[command(flatten)]
+    pub tallies: OutputArgs<false>,
     /// With -o: time and flow in front of each line.
     #[arg(short = 'H', long = "with-flow", help_heading = "How to show it")]
     pub with_flow: bool,
-    /// Show only how many records match.
-    #[arg(long = "count", help_heading = "How to show it")]
-    pub count: bool,
-    /// Show nothing; the exit status tells whether anything matched. Stops at the first match.
-    #[arg(long = "exists", help_heading = "How to show it")]
-    pub exists: bool,
-    /// Show one line for each conversation with a match.
-    #[arg(long = "list", help_heading = "How to show it")]
-    pub list: bool,
     /// Be quiet: no banner, hints and summary; -qqq: header lines only; -qqqq: nothing.
     #[arg(short = 'q', long = "quiet", action = ArgAction::Count, help_heading = "How to show it")]
     pub quiet: u8,
@@ -414,6 +409,24 @@ pub fn is_ngrep(name: &OsStr) -> bool {
 }
 
 impl Args {
+    /// The selected outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = &Chosen> {
+        let of_messages = self.exchanges.outputs.chosen();
+        self.tallies.chosen().iter().chain(of_messages)
+    }
+
+    /// Whether an output like this is selected.
+    #[must_use]
+    pub fn has_output(&self, is_like: impl Fn(&OutputFormat) -> bool) -> bool {
+        self.outputs().any(|chosen| is_like(chosen.output.format))
+    }
+
+    /// Whether exchanges, or two runs, are compared.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        self.has_output(|format| format.secrets == Secrets::Compared)
+    }
+
     /// Parses the command line: like [`Self::try_parse`], but accepts `--diff 1,2` for
     /// `--diff=1,2`, and `--` begins a command. As ngrep, `--` ends the options.
     ///

@@ -16,7 +16,7 @@ use crate::frame::LinkType;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
-use crate::render::{self, Banner};
+use crate::render::{self, Banner, OutputEnd};
 use crate::search::Query;
 use crate::stop::Stop;
 
@@ -35,6 +35,10 @@ pub struct Config {
     pub pipeline: pipeline::Settings,
     /// The command to run, with its arguments.
     pub command: Option<Vec<OsString>>,
+    /// Whether anything matched is the exit status, whatever the command's is.
+    pub exists: bool,
+    /// The output has the user of each process.
+    pub users: bool,
     /// Which processes are asked for.
     pub chosen: Chosen,
     /// The settings of the output.
@@ -43,8 +47,8 @@ pub struct Config {
     pub recorder: Option<Recorder>,
     /// The files of `--streams`.
     pub streams: Option<Streams>,
-    /// The opened file of `--har`.
-    pub archive: Option<Box<dyn Write>>,
+    /// The opened file of the output, if it has one.
+    pub output_file: Option<Box<dyn Write>>,
     /// Records go to standard error, because `-O -` uses standard output.
     pub records_to_stderr: bool,
     /// The contents of the banner.
@@ -135,7 +139,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     live_only(args, &meant, &paths)?;
     let one = |paths: &[PathBuf]| configure_run(args, ngrep, &meant, paths);
     match paths.as_slice() {
-        [first, second] if args.exchanges.diff.is_some() => {
+        [first, second] if args.compares() => {
             nothing_saved(args)?;
             let first = one(std::slice::from_ref(first))?;
             let mut config = one(std::slice::from_ref(second))?;
@@ -147,7 +151,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             }));
             Ok(config)
         }
-        [_, _, _, ..] if args.exchanges.diff.is_some() => Err(Problem::new(
+        [_, _, _, ..] if args.compares() => Err(Problem::new(
             "--diff compares two exchanges of one file, or two files; there are more",
         )),
         paths => one(paths),
@@ -267,12 +271,7 @@ fn configure_run(
         buffer: args.buffer_size.unwrap_or(opened::BUFFER),
     };
     // These options need no pattern, and a user who reads files needs no first hint.
-    let asks = &args.exchanges;
-    let outputs = asks.diff.is_some()
-        || asks.curl.is_some()
-        || asks.har.is_some()
-        || asks.stats.is_some()
-        || args.streams.is_some();
+    let outputs = args.has_output(|format| format.is_whole) || args.streams.is_some();
     hints.extend(super::hints::nothing_asked(
         words,
         &pattern,
@@ -281,6 +280,8 @@ fn configure_run(
     Ok(Config {
         first: None,
         command: args.command.clone(),
+        exists: args.has_output(|format| format.ends == OutputEnd::FirstMatch),
+        users: args.has_output(|format| format.option == "json"),
         chosen: match meant.processes.pid {
             Some(pid) => Chosen::Tree(pid),
             None => Chosen::All,
@@ -295,7 +296,7 @@ fn configure_run(
             who: None,
             invert: args.invert,
             show_empty: args.show_empty,
-            max_count: if args.exists {
+            max_count: if args.has_output(|format| format.ends == OutputEnd::FirstMatch) {
                 Some(1)
             } else {
                 args.max_count.filter(|most| *most > 0)
@@ -323,7 +324,7 @@ fn configure_run(
         render,
         recorder,
         streams: opened::streams(args, ngrep)?,
-        archive: opened::archive(args)?,
+        output_file: opened::output_file(args)?,
         records_to_stderr,
         banner,
         pattern,
@@ -353,10 +354,8 @@ pub fn layers(args: &Args) -> Layers {
 /// Whether to use two threads for files. A run that may end before its files do uses one, so that
 /// the reader stops as well.
 fn two_threads(args: &Args) -> bool {
-    let early = args.max_count.is_some()
-        || args.exists
-        || args.exchanges.curl.is_some()
-        || args.exchanges.diff.is_some();
+    let early =
+        args.max_count.is_some() || args.has_output(|format| format.ends != OutputEnd::Source);
     let two = match args.threads {
         Some(threads) => threads > 1,
         None => std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),

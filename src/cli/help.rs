@@ -6,13 +6,14 @@ use clap::CommandFactory as _;
 
 use super::args::Args;
 use super::problem::Problem;
+use crate::render::{OUTPUTS, masking};
 
 /// `-h`: at most 24 lines of at most 80 columns, examples first.
 pub const SHORT: &str = include_str!("help/short.txt");
 /// The text after the options in `--help`.
 const LONG: &str = include_str!("help/long.txt");
 /// The pages, by name.
-pub const TOPICS: [(&str, &str); 8] = [
+const TOPICS: [(&str, &str); 8] = [
     ("patterns", include_str!("help/patterns.txt")),
     ("filters", include_str!("help/filters.txt")),
     ("views", include_str!("help/views.txt")),
@@ -61,19 +62,36 @@ pub(super) fn sections() -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// If there is no such page; the error lists the topics.
-pub fn topic(name: &str) -> Result<&'static str, Problem> {
+pub fn topic(name: &str) -> Result<String, Problem> {
     let name = name.to_ascii_lowercase();
     let name = ALSO
         .iter()
         .find(|(other, _)| *other == name)
         .map_or(name.as_str(), |(_, known)| known);
     let page = TOPICS.iter().find(|(known, _)| *known == name);
-    page.map(|(_, text)| *text).ok_or_else(|| {
+    page.map(|(_, text)| with_outputs(text)).ok_or_else(|| {
         let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
         Problem::new(format!("there is no help on \"{name}\""))
             .advise(format!("topics:  {}", names.join("  ")))
             .advise("options: spygrep --help    on one screen: spygrep -h")
     })
+}
+
+/// The pages, by name.
+pub(super) fn pages() -> impl Iterator<Item = (&'static str, String)> {
+    TOPICS
+        .iter()
+        .map(|(name, page)| (*name, with_outputs(page)))
+}
+
+/// A page with the lines of the table of outputs in the places for them.
+fn with_outputs(page: &str) -> String {
+    let examples = OUTPUTS.iter().flat_map(|format| format.examples);
+    let lines: String = examples
+        .map(|(typed, what)| format!("  {typed:<30} {what}\n"))
+        .collect();
+    page.replace("{outputs}\n", &lines)
+        .replace("{masking}", &masking())
 }
 
 #[cfg(test)]
@@ -110,9 +128,9 @@ mod tests {
             .collect();
         // Options of tcpdump and nsenter, in examples.
         let others = ["-U", "--target", "--net"];
-        let pages = TOPICS.iter().map(|(_, text)| *text);
-        for page in pages.chain([SHORT, LONG]) {
-            for option in named(page) {
+        let pages = pages().map(|(_, text)| text);
+        for page in pages.chain([SHORT.to_owned(), LONG.to_owned()]) {
+            for option in named(&page) {
                 // `-r` in an example is an option of jq or sort.
                 let theirs = others.contains(&option.as_str());
                 assert!(theirs || known.contains(&option), "{option} in:\n{page}");
@@ -126,10 +144,11 @@ mod tests {
 
     #[test]
     fn pages_are_short_and_narrow() {
-        for (name, page, lines, columns) in TOPICS
-            .iter()
-            .map(|(name, page)| (*name, *page, 30, 92))
-            .chain([("-h", SHORT, 24, 80), ("after --help", LONG, 40, 92)])
+        for (name, page, lines, columns) in
+            pages().map(|(name, page)| (name, page, 30, 92)).chain([
+                ("-h", SHORT.to_owned(), 24, 80),
+                ("after --help", LONG.to_owned(), 40, 92),
+            ])
         {
             assert!(page.lines().count() <= lines, "{name} is too long");
             for line in page.lines() {

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::pipeline::{Recorder, Scope, Streams};
 use crate::unwritten::Unwritten;
 
-use super::args::{Args, Way as WayName};
+use super::args::{Args, Chosen, Way as WayName};
 use super::config::Input;
 use super::problem::Problem;
 use super::words::Words;
@@ -237,14 +237,9 @@ pub(super) fn recorder(
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
 }
 
-/// The file of `--har`; `None` if that is standard output.
-pub(super) fn archive(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
-    let Some(path) = args
-        .exchanges
-        .har
-        .as_ref()
-        .filter(|path| *path != Path::new("-"))
-    else {
+/// The file of the selected output; `None` if that is standard output.
+pub(super) fn output_file(args: &Args) -> Result<Option<Box<dyn Write>>, Problem> {
+    let Some(path) = args.outputs().find_map(Chosen::file) else {
         return Ok(None);
     };
     writer::create(path, args.force)

@@ -5,7 +5,7 @@
 use crate::render;
 use crate::search::QuerySpec;
 
-use super::args::{Args, OnlyName, ViewName};
+use super::args::{Args, Chosen, OnlyName, ViewName};
 
 /// Patterns, their syntax, and conditions: one row each.
 pub(super) fn looked_for(args: &Args, asked: &QuerySpec) -> Vec<(&'static str, String)> {
@@ -105,30 +105,13 @@ pub(super) fn output(args: &Args, ngrep: bool) -> String {
         Some(ViewName::None) => "none",
     };
     let named = |option: &str, path: &std::path::Path| format!("{option} {}", path.display());
-    let given = [
-        args.only_matching.then(|| "the matched text".to_owned()),
-        args.count.then(|| "how many match".to_owned()),
-        args.exists.then(|| "nothing but the status".to_owned()),
-        args.list.then(|| "a line for each conversation".to_owned()),
-        exchanges.json.then(|| "JSON lines".to_owned()),
-        exchanges
-            .har
-            .as_ref()
-            .map(|path| named("HTTP archive", path)),
-        exchanges
-            .curl
-            .map(|number| format!("a curl command for #{number}")),
-        exchanges.stats.map(|_| "a table of times".to_owned()),
-        exchanges.diff.map(|_| "what differs".to_owned()),
-    ];
-    let first = given
-        .into_iter()
-        .flatten()
-        .next()
-        .unwrap_or_else(|| match ngrep {
+    let first = args.outputs().next().map_or_else(
+        || match ngrep {
             true => format!("packets as ngrep shows them, -W {view}"),
             false => format!("-W {view}"),
-        });
+        },
+        Chosen::words,
+    );
     let of_what = if args.write_flow {
         "connections"
     } else {

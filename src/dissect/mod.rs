@@ -54,12 +54,44 @@ pub fn may_dissect_datagrams(flow: &Flow) -> bool {
 /// Returns the protocol whose dissector gets the datagrams of a flow: the first that lists the port
 /// of either end.
 fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
-    let listed = |protocol: &&Protocol| {
+    let (server, client) = (flow.server.port, flow.client.port);
+    let is_listed = DATAGRAM_PORTS.contains(server) || DATAGRAM_PORTS.contains(client);
+    if !is_listed || flow.protocol != crate::packet::protocol::UDP {
+        return None;
+    }
+    PROTOCOLS.iter().find(|protocol| {
         let ports = protocol.datagram_ports;
-        ports.contains(&flow.server.port) || ports.contains(&flow.client.port)
-    };
-    let is_udp = flow.protocol == crate::packet::protocol::UDP;
-    PROTOCOLS.iter().filter(|_| is_udp).find(listed)
+        ports.contains(&server) || ports.contains(&client)
+    })
+}
+
+/// The ports that any protocol lists for its datagrams: one test for each datagram, however many
+/// protocols there are.
+static DATAGRAM_PORTS: PortSet = PortSet::of(&PROTOCOLS);
+
+/// A set of ports, one bit each.
+struct PortSet([u64; 1024]);
+
+impl PortSet {
+    const fn of(protocols: &[Protocol]) -> Self {
+        let mut bits = [0; 1024];
+        let mut rest = protocols;
+        while let [protocol, others @ ..] = rest {
+            let mut ports = protocol.datagram_ports;
+            while let [port, more @ ..] = ports {
+                bits[*port as usize / 64] |= 1 << (*port % 64);
+                ports = more;
+            }
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    #[inline]
+    fn contains(&self, port: u16) -> bool {
+        let bits = self.0.get(usize::from(port / 64));
+        bits.is_some_and(|bits| bits >> (port % 64) & 1 == 1)
+    }
 }
 
 /// Describes a message of `kind` in detail, from its head as sent. A raw burst has no head: its

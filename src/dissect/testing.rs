@@ -353,8 +353,8 @@ impl Chart {
     pub(super) fn outline(&self) -> Vec<&str> {
         let text = ["head", "body", "trailer"];
         let is_text = |line: &str| {
-            let said = line.split(' ').nth(1).unwrap_or_default();
-            text.contains(&said)
+            let wanted = line.split(' ').nth(1).unwrap_or_default();
+            text.contains(&wanted)
         };
         self.lines
             .iter()

@@ -214,6 +214,7 @@ fn heading(flow: &Flow, dir: Direction, last: LastPacket) -> Heading {
         ports: flow.has_ports(),
         flags: last.flags,
         icmp: last.icmp,
+        tunnel: flow.tunnel(dir),
         fragment: None,
     }
 }

@@ -14,8 +14,28 @@ use crate::message::{Decoding, Role};
 
 use super::parts::{body, fact, field, is_early, is_whole, start_line};
 use super::quote::{is_plain, printf, quoted};
-use super::{Out, Renderer, Settings, Wants};
+use super::{
+    Out, OutputArgument, OutputEnd, OutputFormat, OutputValue, Renderer, Secrets, Settings, Wants,
+};
 use fields::{Destination, Fields};
+
+/// `--curl N`.
+pub(super) const OUTPUT: OutputFormat = OutputFormat {
+    value: OutputValue::Number,
+    help: "Print the curl command that asks again what this exchange asked",
+    examples: &[("--curl N", "the curl command that asks again what #N asked")],
+    words: "a curl command for",
+    secrets: Secrets::Masked,
+    is_whole: true,
+    ends: OutputEnd::Complete,
+    ..OutputFormat::new("curl", |settings, argument, out| {
+        let number = match argument {
+            OutputArgument::Number(number) => number,
+            _ => 0,
+        };
+        Box::new(Curl::new(settings, number, out))
+    })
+};
 
 /// The `--curl` output.
 pub(super) struct Curl {
@@ -36,7 +56,7 @@ const MAX_ARGUMENT: usize = 32 << 10;
 const EXPECT_THRESHOLD: usize = 1024;
 
 impl Curl {
-    pub(super) fn new(settings: Settings, number: u64, out: Out) -> Self {
+    fn new(settings: Settings, number: u64, out: Out) -> Self {
         Self {
             settings,
             number,

@@ -34,8 +34,22 @@ use crate::stats::Stats;
 use crate::times::Times;
 
 use super::parts::{fact, field, start_line, write_url};
-use super::{Banner, Out, Renderer, Settings, Wants, failed};
+use super::{Banner, Out, OutputFormat, OutputValue, Renderer, Secrets, Settings, Wants, failed};
 use parts::latin;
+
+/// `--har FILE`.
+pub(super) const OUTPUT: OutputFormat = OutputFormat {
+    value: OutputValue::File,
+    help: "Save the exchanges as an HTTP archive (HAR 1.2); - is standard output",
+    examples: &[(
+        "--har FILE",
+        "an HTTP archive (HAR 1.2), as browsers read it",
+    )],
+    words: "HTTP archive",
+    secrets: Secrets::Masked,
+    is_whole: true,
+    ..OutputFormat::new("har", |settings, _, out| Box::new(Har::new(settings, out)))
+};
 
 /// The `--har` output.
 pub(super) struct Har {
@@ -48,7 +62,7 @@ pub(super) struct Har {
 }
 
 impl Har {
-    pub(super) fn new(settings: Settings, out: Out) -> Self {
+    fn new(settings: Settings, out: Out) -> Self {
         Self {
             settings,
             out,

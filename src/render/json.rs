@@ -20,13 +20,23 @@ use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
 use crate::message::{BodyFacts, Kind, Role, Summary};
 use crate::stats::Stats;
 
-use super::{Banner, Body, Ending, Out, Renderer, Settings, Wants};
+use super::{Banner, Body, Ending, Out, OutputFormat, Renderer, Settings, Wants};
 use line::Line;
 use record::{Moments, Record};
 
 /// Version of the format. It is increased when a field changes its meaning or is removed, not when
 /// one is added.
 const VERSION: u64 = 1;
+
+/// `--json`.
+pub(super) const OUTPUT: OutputFormat = OutputFormat {
+    help: "JSON, a line for each record",
+    examples: &[("--json", "JSON lines: spygrep --help json")],
+    words: "JSON lines",
+    ..OutputFormat::new("json", |settings, _, out| {
+        Box::new(Json::new(settings, out))
+    })
+};
 
 /// The `--json` output.
 pub(super) struct Json {

@@ -26,6 +26,7 @@ use crate::packet::protocol;
 use crate::process::Ends;
 use crate::stats::Stats;
 
+use super::heading::within;
 use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
@@ -403,6 +404,12 @@ fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
         .into_iter()
         .filter(|word| *word != "context")
         .collect();
+    words.extend(
+        hit.heading
+            .tunnel
+            .as_ref()
+            .map(|tunnel| within(tunnel).into()),
+    );
     let missing = |piece: &Piece| matches!(piece, Piece::Missing(..));
     if hit.text.pieces.iter().any(missing) {
         words.push("bytes missing".into());

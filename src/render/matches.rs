@@ -6,18 +6,28 @@ use crate::hit::{Hit, Why};
 use crate::stats::Stats;
 
 use super::style::{Paint, painted};
-use super::{Clock, Out, Renderer, Settings, Time, Wants, heading};
+use super::{Clock, Out, OutputFormat, Renderer, Settings, Time, Wants, heading};
+
+/// `-o`.
+pub(super) const OUTPUT: OutputFormat = OutputFormat {
+    letter: Some('o'),
+    help: "Show only the matched text, one match a line",
+    words: "the matched text",
+    of_messages: false,
+    ..OutputFormat::new("only-matching", |settings, _, out| {
+        Box::new(Matches::new(settings, out))
+    })
+};
 
 /// The `-o` output.
 pub(super) struct Matches {
     settings: Settings,
-    with_flow: bool,
     out: Out,
     clock: Clock,
 }
 
 impl Matches {
-    pub(super) fn new(settings: Settings, with_flow: bool, out: Out) -> Self {
+    fn new(settings: Settings, out: Out) -> Self {
         let time = if settings.time == Time::None {
             Time::Absolute
         } else {
@@ -25,7 +35,6 @@ impl Matches {
         };
         Self {
             settings,
-            with_flow,
             out,
             clock: Clock::new(time),
         }
@@ -38,7 +47,7 @@ impl Renderer for Matches {
             return Ok(());
         }
         for found in hit.settled() {
-            if self.with_flow {
+            if self.settings.with_flow {
                 let stamp = self.clock.stamp(hit.heading.ts);
                 let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, true);
                 let name = heading::label(hit.who.src(), &self.settings.escape);
@@ -50,9 +59,14 @@ impl Renderer for Matches {
             let (escape, color) = (self.settings.escape, self.settings.color);
             let bytes = &hit.text.bytes[found.clone()];
             let text = self.out.text();
-            painted(color && self.with_flow, Some(Paint::Match), text, |text| {
-                escape.write(bytes, text);
-            });
+            painted(
+                color && self.settings.with_flow,
+                Some(Paint::Match),
+                text,
+                |text| {
+                    escape.write(bytes, text);
+                },
+            );
             text.push(b'\n');
             self.out.record()?;
         }

@@ -17,6 +17,7 @@ mod json;
 mod log;
 mod matches;
 mod out;
+mod outputs;
 mod overview;
 mod parts;
 mod portions;
@@ -38,9 +39,12 @@ pub use escape::Escape;
 pub use heading::Clock;
 pub use human::{duration, size};
 pub use out::Out;
+pub use outputs::{
+    OUTPUTS, Output, OutputArgument, OutputEnd, OutputFormat, OutputValue, Secrets, masking,
+};
 pub use quote::single as quoted;
 pub use redact::redacted;
-pub use settings::{Body, OutputKind, Settings, Time, View};
+pub use settings::{Body, Settings, Time, View};
 
 use crate::failure::Failure;
 use crate::frame::Timestamp;
@@ -228,33 +232,23 @@ pub enum Ending {
 /// The renderer for `settings`, writing to `out`.
 #[must_use]
 pub fn renderer(settings: Settings, out: Out) -> Box<dyn Renderer> {
-    let (redact, what) = (settings.redact, settings.what);
+    let (redact, output) = (settings.redact, settings.output);
+    let secrets = output.map_or(Secrets::Shown, |output| output.format.secrets);
     let plain = plain(settings, out);
     // A renderer that compares values needs the original ones, and redacts what it shows itself.
-    let compares = matches!(what, OutputKind::Diff(_));
-    match redact && !compares {
-        true => Box::new(redact::Redacting::new(plain, what)),
+    match redact && secrets != Secrets::Compared {
+        true => Box::new(redact::Redacting::new(plain, secrets == Secrets::Masked)),
         false => plain,
     }
 }
 
 /// The renderer without redaction.
 fn plain(settings: Settings, out: Out) -> Box<dyn Renderer> {
-    match (settings.what, settings.view) {
-        (OutputKind::Records, View::Log) => Box::new(log::Log::new(settings, out)),
-        (OutputKind::Json, _) => Box::new(json::Json::new(settings, out)),
-        (OutputKind::Har, _) => Box::new(har::Har::new(settings, out)),
-        (OutputKind::Curl(number), _) => Box::new(curl::Curl::new(settings, number, out)),
-        (OutputKind::Overview(every), _) => Box::new(overview::Overview::new(settings, every, out)),
-        (OutputKind::Diff(numbers), _) => Box::new(diff::Diff::new(settings, numbers, out)),
-        (OutputKind::Records, View::Spy) => Box::new(spy::Spy::new(settings, out)),
-        (OutputKind::Records, _) => Box::new(classic::Classic::new(settings, out)),
-        (OutputKind::Matches(with_flow), _) => {
-            Box::new(matches::Matches::new(settings, with_flow, out))
-        }
-        (OutputKind::Count | OutputKind::Nothing | OutputKind::Conversations, _) => {
-            Box::new(tally::Tally::new(settings, out))
-        }
+    match (settings.output, settings.view) {
+        (Some(Output { format, argument }), _) => (format.build)(settings, argument, out),
+        (None, View::Log) => Box::new(log::Log::new(settings, out)),
+        (None, View::Spy) => Box::new(spy::Spy::new(settings, out)),
+        (None, _) => Box::new(classic::Classic::new(settings, out)),
     }
 }
 

@@ -18,9 +18,30 @@ use crate::hit::{Hit, Pair, Portion, Why};
 use crate::stats::Stats;
 
 use super::request::Request;
-use super::{Out, Renderer, Settings, Wants, heading, human};
+use super::{
+    Out, OutputArgument, OutputFormat, OutputValue, Renderer, Settings, Wants, heading, human,
+};
 
 use book::Book;
+
+/// `--stats[=EVERY]`.
+pub(super) const OUTPUT: OutputFormat = OutputFormat {
+    value: OutputValue::Every,
+    help: "Show a table of hosts and paths with their times at the end, or every so often: --stats=5s",
+    examples: &[(
+        "--stats, --stats=5s",
+        "a table of hosts and paths, at the end or every so often",
+    )],
+    words: "a table of times",
+    is_whole: true,
+    ..OutputFormat::new("stats", |settings, argument, out| {
+        let every = match argument {
+            OutputArgument::Every(every) => every,
+            _ => None,
+        };
+        Box::new(Overview::new(settings, every, out))
+    })
+};
 
 /// The `--stats` output.
 pub(super) struct Overview {
@@ -41,7 +62,7 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    pub(super) fn new(mut settings: Settings, every: Option<i64>, out: Out) -> Self {
+    fn new(mut settings: Settings, every: Option<i64>, out: Out) -> Self {
         // A tab would break the columns.
         settings.escape.tab = false;
         Self {

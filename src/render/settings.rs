@@ -3,7 +3,7 @@
 
 use crate::limits::Limits;
 
-use super::{Escape, Wants};
+use super::{Escape, Output, Wants};
 
 /// Bytes of a body kept for [`Body::Short`].
 const SHORT_BODY: usize = 4 << 10;
@@ -23,32 +23,6 @@ pub enum View {
     Single,
     /// The text without any layout.
     None,
-}
-
-/// Kinds of output.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OutputKind {
-    /// Records, in a [`View`].
-    Records,
-    /// The matched text, with time and flow if `true`.
-    Matches(bool),
-    /// The number of matching records.
-    Count,
-    /// Nothing.
-    Nothing,
-    /// The conversations.
-    Conversations,
-    /// JSON, one line for each record.
-    Json,
-    /// An HTTP archive (HAR).
-    Har,
-    /// A curl command that repeats the exchange with this number.
-    Curl(u64),
-    /// A table of times, also printed after every so many nanoseconds.
-    Overview(Option<i64>),
-    /// The differences between two exchanges: those with these numbers, or the first two with the
-    /// same method and URL.
-    Diff(Option<(u64, u64)>),
 }
 
 /// How much of a body is shown.
@@ -80,8 +54,8 @@ pub enum Time {
 /// Render settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Kind of output.
-    pub what: OutputKind,
+    /// The output, if it is not records in a view.
+    pub output: Option<Output>,
     /// Count exchanges, not messages: conditions hold for an exchange, and both halves are shown.
     pub by_exchange: bool,
     /// Layout of records.
@@ -100,6 +74,8 @@ pub struct Settings {
     pub color: bool,
     /// Use characters beyond ASCII in the program's own text.
     pub signs: bool,
+    /// With `-o`: time and flow before each line.
+    pub with_flow: bool,
     /// Format of timestamps.
     pub time: Time,
     /// Show the number of the IP protocol.
@@ -130,7 +106,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            what: OutputKind::Records,
+            output: None,
             by_exchange: false,
             view: View::Spy,
             hex: false,
@@ -144,6 +120,7 @@ impl Default for Settings {
             },
             color: false,
             signs: true,
+            with_flow: false,
             time: Time::None,
             protocol_number: false,
             quiet: 0,

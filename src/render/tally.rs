@@ -11,11 +11,54 @@ use crate::message::Role;
 use crate::process::Ends;
 use crate::stats::Stats;
 
-use super::{Out, OutputKind, Renderer, Settings, Wants, heading};
+use super::{Out, OutputEnd, OutputFormat, Renderer, Settings, Wants, heading};
+
+/// `--count`.
+pub(super) const COUNT: OutputFormat = OutputFormat {
+    help: "Show only how many records match",
+    words: "how many match",
+    of_messages: false,
+    ..OutputFormat::new("count", |settings, _, out| {
+        Box::new(Tally::new(settings, Part::Count, out))
+    })
+};
+
+/// `--exists`.
+pub(super) const EXISTS: OutputFormat = OutputFormat {
+    help: "Show nothing; the exit status tells whether anything matched. Stops at the first match",
+    words: "nothing but the status",
+    of_messages: false,
+    ends: OutputEnd::FirstMatch,
+    ..OutputFormat::new("exists", |settings, _, out| {
+        Box::new(Tally::new(settings, Part::Nothing, out))
+    })
+};
+
+/// `--list`.
+pub(super) const LIST: OutputFormat = OutputFormat {
+    help: "Show one line for each conversation with a match",
+    words: "a line for each conversation",
+    of_messages: false,
+    ..OutputFormat::new("list", |settings, _, out| {
+        Box::new(Tally::new(settings, Part::Conversations, out))
+    })
+};
+
+/// What is shown of the records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Their number.
+    Count,
+    /// Nothing.
+    Nothing,
+    /// Their conversations.
+    Conversations,
+}
 
 /// The renderer of these outputs.
 pub(super) struct Tally {
     settings: Settings,
+    shown: Part,
     out: Out,
     listed: HashSet<(u8, Endpoint, Endpoint)>,
     /// Responses whose requests were counted.
@@ -26,9 +69,10 @@ pub(super) struct Tally {
 const LISTED: usize = 1 << 20;
 
 impl Tally {
-    pub(super) fn new(settings: Settings, out: Out) -> Self {
+    fn new(settings: Settings, shown: Part, out: Out) -> Self {
         Self {
             settings,
+            shown,
             out,
             listed: HashSet::new(),
             second_halves: 0,
@@ -43,21 +87,21 @@ impl Renderer for Tally {
         if self.settings.by_exchange && hit.why == Why::Match && responses {
             self.second_halves += 1;
         }
-        if self.settings.what != OutputKind::Conversations || hit.why != Why::Match {
+        if self.shown != Part::Conversations || hit.why != Why::Match {
             return Ok(());
         }
         self.list(hit.heading, hit.kind.side == Role::Response, hit.who)
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
-        if self.settings.what != OutputKind::Conversations || !failure.asked_for {
+        if self.shown != Part::Conversations || !failure.asked_for {
             return Ok(());
         }
         self.list(failure.heading, failure.number > 0, failure.who)
     }
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
-        if self.settings.what == OutputKind::Count {
+        if self.shown == Part::Count {
             let count = stats.output.matched.saturating_sub(self.second_halves);
             self.out
                 .text()

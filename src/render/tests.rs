@@ -79,6 +79,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: Kind::default(),
@@ -324,7 +325,8 @@ fn rows_of_a_large_message_take_linear_time() {
 #[test]
 fn only_what_matches_is_printed_one_a_line() {
     let only = |with_flow, color| Settings {
-        what: OutputKind::Matches(with_flow),
+        output: Output::named("only-matching"),
+        with_flow,
         time: Time::SinceFirst,
         color,
         ..settings(View::Spy, false)
@@ -373,7 +375,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         ..request
     };
     let list = Settings {
-        what: OutputKind::Conversations,
+        output: Output::named("list"),
         ..settings(View::Spy, false)
     };
     let got = printed(list, |shown| {
@@ -391,9 +393,9 @@ fn conversations_are_listed_once_from_their_clients_side() {
 fn counts_are_printed_at_the_end_and_nothing_is_nothing() {
     let mut stats = Stats::default();
     stats.output.matched = 3;
-    for (what, want) in [(OutputKind::Count, "3\n"), (OutputKind::Nothing, "")] {
+    for (name, want) in [("count", "3\n"), ("exists", "")] {
         let settings = Settings {
-            what,
+            output: Output::named(name),
             ..settings(View::Spy, false)
         };
         let got = printed(settings, |shown| {
@@ -481,15 +483,15 @@ proptest! {
         let styles: Vec<_> =
             ranges(text.len(), &parts).into_iter().map(|range| (range, HeadStyle::KeyValue)).collect();
         for view in [View::Spy, View::Byline, View::Normal, View::Single, View::None] {
-            for what in [OutputKind::Records, OutputKind::Matches(true)] {
-                let mut settings = Settings { what, hex, color, body: Body::Full, ..settings(view, packets) };
+            for output in [None, Output::named("only-matching")] {
+                let mut settings = Settings { output, with_flow: true, hex, color, body: Body::Full, ..settings(view, packets) };
                 settings.escape.utf8 = utf8;
                 let message = Hit { styles: &styles, ..hit(&text, &pieces, &matches) };
                 let got = printed(settings, |shown| shown.hit(&message).unwrap());
                 let odd = without_colors(got.clone())
                     .chars()
                     .any(|c| (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c));
-                prop_assert!(!odd, "{view:?} {what:?} {got:?}");
+                prop_assert!(!odd, "{view:?} {output:?} {got:?}");
             }
         }
     }

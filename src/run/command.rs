@@ -43,6 +43,8 @@ pub(super) struct Command {
     argv: Vec<OsString>,
     socket: OwnedFd,
     helper: Child,
+    /// It runs as `nobody`, because nobody else is known.
+    nobody: bool,
     /// The command's process, once it runs.
     pid: Option<u32>,
     /// How it ended, and when.
@@ -114,6 +116,7 @@ impl Command {
             argv: argv.to_vec(),
             socket,
             helper,
+            nobody: user.is_none() && identity.as_ref().is_some_and(Identity::is_nobody),
             pid: None,
             ended: None,
             left: Vec::new(),
@@ -155,7 +158,10 @@ impl Command {
     }
 
     /// Starts the command.
-    pub(super) fn go(&self) {
+    pub(super) fn go(&self, notes: &Notes) {
+        if self.nobody {
+            notes.hint("the command runs as nobody: --user NAME for somebody else, -R for root");
+        }
         self.order(Order::Go);
     }
 

@@ -3,11 +3,12 @@
 //! The doc comments of the fields are the help texts.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::outputs::OutputArgs;
 use crate::cli::units;
+use crate::render::masking;
 
 /// Options about exchanges.
 #[derive(Args, Debug, Clone, Default)]
@@ -60,23 +61,9 @@ pub struct ExchangeArgs {
     /// Show where the time of each exchange went, and who took it.
     #[arg(long, help_heading = "What to make of exchanges")]
     pub timing: bool,
-    /// Show a table of hosts and paths with their times at the end, or every so often: --stats=5s.
-    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, value_parser = units::nanos, help_heading = "What to make of exchanges")]
-    #[allow(clippy::option_option, reason = "an option with an optional value")]
-    pub stats: Option<Option<i64>>,
-    /// Show what differs between two exchanges, by their numbers, or between two capture files.
-    #[arg(long, value_name = "A,B", num_args = 0..=1, require_equals = true, value_parser = units::pair, help_heading = "What to make of exchanges")]
-    #[allow(clippy::option_option, reason = "an option with an optional value")]
-    pub diff: Option<Option<(u64, u64)>>,
-    /// JSON, a line for each record.
-    #[arg(long, help_heading = "What to make of exchanges")]
-    pub json: bool,
-    /// Save the exchanges as an HTTP archive (HAR 1.2); - is standard output.
-    #[arg(long, value_name = "FILE", help_heading = "What to make of exchanges")]
-    pub har: Option<PathBuf>,
-    /// Print the curl command that asks again what this exchange asked.
-    #[arg(long, value_name = "N", help_heading = "What to make of exchanges")]
-    pub curl: Option<u64>,
+    /// The outputs of messages and exchanges.
+    #[command(flatten)]
+    pub outputs: OutputArgs<true>,
     /// Mask secrets: credentials, cookies, passwords, tokens.
     #[arg(
         long,
@@ -84,9 +71,10 @@ pub struct ExchangeArgs {
         help_heading = "What to make of exchanges"
     )]
     pub redact: bool,
-    /// Do not mask secrets in --har, --curl and --diff.
+    /// Do not mask secrets in the outputs that mask them.
     #[arg(
         long,
+        help = format!("Do not mask secrets in {}", masking()),
         overrides_with = "redact",
         help_heading = "What to make of exchanges"
     )]

@@ -49,8 +49,8 @@ and its time beside it.");
             ));
         }
     }
-    for (name, text) in help::TOPICS {
-        as_typed(&mut page, name, text);
+    for (name, text) in help::pages() {
+        as_typed(&mut page, name, &text);
     }
     for (name, text) in help::sections() {
         as_typed(&mut page, name, &text);

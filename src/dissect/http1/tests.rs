@@ -583,7 +583,7 @@ fn the_response_to_an_unseen_head_has_no_body() {
             assert_eq!(ends, 2, "{:#?}", play.chart.lines());
         }
     }
-    // A body that comes is one, also behind a hole, and also one that looks like a status line at
+    // A body that comes is one, also after a gap, and also one that looks like a status line at
     // first.
     for body in [&b"HTTP is a protocol"[..], b"HTTP/1.1 2", b"<html>"] {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -92,8 +92,8 @@ impl Http2 {
             }
             return out.framing(payload.len());
         };
-        let room = BLOCK.saturating_sub(gathered.bytes.len());
-        let fits = payload.get(..room).unwrap_or(payload);
+        let capacity = BLOCK.saturating_sub(gathered.bytes.len());
+        let fits = payload.get(..capacity).unwrap_or(payload);
         gathered.bytes.extend_from_slice(fits);
         let over = fits.len() < payload.len();
         state.gathered = Some(gathered);

@@ -6,12 +6,12 @@ use super::{DATA, Kind};
 use crate::message::{Description, Fact};
 
 /// `GOAWAY NO_ERROR · last stream 3`; what its sender says of it follows.
-pub(super) fn goaway(said: &Goaway<'_>) -> String {
-    let dot = if said.debug.is_empty() { "" } else { " · " };
+pub(super) fn goaway(frame: &Goaway<'_>) -> String {
+    let dot = if frame.debug.is_empty() { "" } else { " · " };
     format!(
         "GOAWAY {} · last stream {}{dot}",
-        error(said.code),
-        said.last
+        error(frame.code),
+        frame.last
     )
 }
 

@@ -299,15 +299,15 @@ impl Http2 {
                 self.reset_frame((dir, stream), code, &input.first, out);
             }
             Type::Goaway => {
-                let Some(said) = Goaway::read(payload) else {
+                let Some(received) = Goaway::read(payload) else {
                     return Progress::need(whole, HEADER);
                 };
-                let now = Some((said.last, said.code, payload.len()));
+                let now = Some((received.last, received.code, payload.len()));
                 let before = std::mem::replace(&mut self.directions.of_mut(dir).goaway, now);
                 if before == now {
                     out.framing(payload.len());
                 } else {
-                    goaway(dir, &said, &input.first, out);
+                    goaway(dir, &received, &input.first, out);
                 }
             }
             _ => {}
@@ -474,10 +474,10 @@ fn odd(out: &mut Output<'_>) {
 }
 
 /// Emits that a side ends the connection.
-fn goaway(dir: Direction, said: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
-    let text = describe::goaway(said);
+fn goaway(dir: Direction, received: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
+    let text = describe::goaway(received);
     let exchange = out.next_exchange();
-    single(dir, (GOAWAY, exchange), (&text, said.debug), first, out);
+    single(dir, (GOAWAY, exchange), (&text, received.debug), first, out);
 }
 
 /// Emits that a side ends a stream on which no message is open. `exchange` is that of the stream's

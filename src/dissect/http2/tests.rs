@@ -102,8 +102,12 @@ fn requests_and_responses_of_many_streams_are_paired() {
         ],
     );
     assert_eq!((stats.requests, stats.responses, stats.odd), (2, 2, 0));
-    let told = 2 * "GET /a HTTP/2\r\nhost: h\r\n\r\n".len();
-    assert!(stats.framing_bytes > told as u64, "{}", stats.framing_bytes);
+    let emitted = 2 * "GET /a HTTP/2\r\nhost: h\r\n\r\n".len();
+    assert!(
+        stats.framing_bytes > emitted as u64,
+        "{}",
+        stats.framing_bytes
+    );
 }
 
 #[test]

@@ -378,6 +378,7 @@ fn heading(flow: &Flow, dir: Direction, ts: Timestamp, flags: TcpFlags) -> Headi
         ports: flow.has_ports(),
         flags,
         icmp: None,
+        tunnel: flow.tunnel(dir),
         fragment: None,
     }
 }

@@ -28,11 +28,38 @@ use crate::hit::{Hit, Pair};
 use crate::stats::Stats;
 
 use super::style::{Paint, painted};
-use super::{Banner, Ending, Out, Renderer, Settings, Wants};
+use super::{
+    Banner, Ending, Out, OutputArgument, OutputEnd, OutputFormat, OutputValue, Renderer, Secrets,
+    Settings, Wants,
+};
 use candidates::{Added, Candidates};
 use exchange::Exchange;
 use file_pairs::{FilePairs, Paired};
 use page::{Comparison, Verdict};
+
+/// `--diff[=A,B]`.
+pub(super) const OUTPUT: OutputFormat = OutputFormat {
+    value: OutputValue::Numbers,
+    help: "Show what differs between two exchanges, by their numbers, or between two capture files",
+    examples: &[
+        (
+            "--diff 1,2",
+            "what differs between two exchanges, by their numbers",
+        ),
+        ("--diff A.pcap B.pcap", "what differs between two captures"),
+    ],
+    words: "what differs",
+    secrets: Secrets::Compared,
+    is_whole: true,
+    ends: OutputEnd::Complete,
+    ..OutputFormat::new("diff", |settings, argument, out| {
+        let numbers = match argument {
+            OutputArgument::Numbers(numbers) => numbers,
+            _ => None,
+        };
+        Box::new(Diff::new(settings, numbers, out))
+    })
+};
 
 /// The `--diff` output.
 pub(super) struct Diff {
@@ -61,7 +88,7 @@ enum Selection {
 const NEWS: usize = 8;
 
 impl Diff {
-    pub(super) fn new(settings: Settings, numbers: Option<(u64, u64)>, out: Out) -> Self {
+    fn new(settings: Settings, numbers: Option<(u64, u64)>, out: Out) -> Self {
         let (selection, news) = match numbers {
             Some((a, b)) => (
                 Selection::Numbers([a, b], [None, None]),

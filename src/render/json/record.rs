@@ -333,6 +333,13 @@ pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
         }),
         None => line.key("icmp").null(),
     }
+    if let Some(tunnel) = heading.tunnel {
+        line.key("tunnel").object(|line| {
+            line.key("kind").string(tunnel.name);
+            line.key("src").string(&tunnel.src.to_string());
+            line.key("dst").string(&tunnel.dst.to_string());
+        });
+    }
 }
 
 /// Without its request, a response has only the time that it took itself.

@@ -12,7 +12,7 @@ use crate::stats::Stats;
 
 use super::{Input, Redaction, Syntax, redacted};
 use crate::render::parts::field;
-use crate::render::{Banner, Ending, OutputKind, Renderer, Wants};
+use crate::render::{Banner, Ending, Renderer, Wants};
 
 /// Wraps a renderer so that it never receives secrets.
 pub(in crate::render) struct Redacting {
@@ -23,11 +23,11 @@ pub(in crate::render) struct Redacting {
 }
 
 impl Redacting {
-    /// `what` is the output of `inner`.
-    pub(in crate::render) fn new(inner: Box<dyn Renderer>, what: OutputKind) -> Self {
+    /// `announce`: the user did not ask for redaction, so the closing remarks mention it.
+    pub(in crate::render) fn new(inner: Box<dyn Renderer>, announce: bool) -> Self {
         Self {
             inner,
-            announce: matches!(what, OutputKind::Har | OutputKind::Curl(_)),
+            announce,
             secrets: 0,
         }
     }

@@ -61,6 +61,7 @@ fn heading(response: bool) -> Heading {
         ports: true,
         flags,
         icmp: None,
+        tunnel: None,
         fragment: None,
     }
 }
@@ -143,7 +144,6 @@ fn matches_and_headers_are_coloured_and_nothing_else_changes() {
     let pieces = whole(text);
     let styles = [(0..3, HeadStyle::Method), (16..20, HeadStyle::Name)];
     let request = Hit {
-        who: crate::process::Ends::default(),
         styles: &styles,
         ..hit(text, &pieces, text.len(), &[24..28], 0)
     };
@@ -202,7 +202,6 @@ fn the_other_half_is_one_line() {
         "\nT 127.0.0.1:5000 -> 127.0.0.1:45438 [AP] #1 <- 200 OK · text/html · fr · 55 B · 1.3 ms\n"
     );
     let request = Companion {
-        who: crate::process::Ends::default(),
         heading: heading(false),
         kind: kind(false),
         title: b"GET localhost:5000/\x1b[0m",
@@ -369,4 +368,45 @@ fn a_header_line_says_what_decoding_did() {
         ),
         "16 B"
     );
+}
+
+#[test]
+fn the_sender_is_at_the_end_of_the_line_and_its_name_steers_nothing() {
+    let process = |name: &str, pid| crate::process::Process {
+        pid: Some(pid),
+        name: name.to_owned(),
+        ..crate::process::Process::default()
+    };
+    let (client, server) = (process("cu\x1b[2Jr\nl", 8123), process("python3", 5210));
+    let who = crate::process::Ends {
+        client: Some(&client),
+        server: Some(&server),
+        to_client: false,
+    };
+    let text = b"GET / HTTP/1.1\r\n\r\n";
+    let pieces = whole(text);
+    let request = Hit {
+        who,
+        ..hit(text, &pieces, text.len(), &[], 0)
+    };
+    let got = printed(settings(), |spy| spy.hit(&request).unwrap());
+    assert_eq!(
+        got,
+        "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1 cu.[2Jr.l[8123]\nGET / HTTP/1.1\n"
+    );
+    let response = Hit {
+        heading: heading(true),
+        kind: kind(true),
+        times: Some(Times {
+            response_end: Some(Timestamp::from_nanos(1_300_000)),
+            ..Times::default()
+        }),
+        who: crate::process::Ends {
+            to_client: true,
+            ..who
+        },
+        ..hit(b"", &[], 0, &[], 0)
+    };
+    let got = printed(settings(), |spy| spy.hit(&response).unwrap());
+    assert!(got.ends_with(" 1.3 ms  python3[5210]\n"), "{got}");
 }
