@@ -126,7 +126,7 @@ fn its_status_is_ours() {
         ("exit 0", 0, "sh["),
         ("exit 3", 3, "ended with 3"),
         ("kill -9 $$", 137, "was ended by SIGKILL"),
-        ("(sleep 5 &) ; exit 4", 4, "sleep["),
+        ("(sleep 5 &) ; sleep 0.5; exit 4", 4, "sleep["),
     ] {
         let out = below(&[], &["sh", "-c", script]);
         assert_eq!(out.status.code(), Some(status), "{script}");

@@ -108,8 +108,7 @@ pub(super) fn render(
         redact: redact(args, output),
         fields: args.show_header.clone(),
         live,
-        who: live && !ngrep,
-        two_runs: false,
+        ..render::Settings::default()
     })
 }
 

@@ -223,6 +223,7 @@ fn configure_run(
     let live = input.is_live();
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
+    render.who = live && !ngrep;
     render.by_exchange = conditions.are_of_exchanges() && query.is_empty();
     let source = match &input {
         Input::Live(_, names) => {

@@ -2,8 +2,8 @@
 //!
 //! A *helper*, which is this program again, starts the command and waits for it. It is started by
 //! root before the privileges are dropped, becomes the user at once, and never has more rights than
-//! the command. The command begins when the capture runs, and nothing of us is in it: no tracing, no
-//! filter of system calls, no bit that forbids it new privileges.
+//! the command. The command begins when the capture runs, and nothing of us is in it: no tracing,
+//! no filter of system calls, no bit that forbids it new privileges.
 
 mod helper;
 mod message;
