@@ -185,6 +185,9 @@ pub mod processes {
     pub const INODES: usize = 65_536;
     /// Control groups.
     pub const GROUPS: usize = 1024;
+    /// Nanoseconds after which a fork is taken for a worker of its parent, and not for a process
+    /// that is about to execute a program.
+    pub const PASSING: u64 = 1_000_000_000;
     /// Nanoseconds by which events of several processors may come out of order.
     pub const APART: u64 = 1_000_000_000;
 }

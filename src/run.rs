@@ -13,7 +13,6 @@ mod rights;
 mod signals;
 mod status;
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::capture::live::Live;
 use crate::capture::privileges;
-use crate::cli::config::{Config, Input};
+use crate::cli::config::{Config, Input, Processes};
 use crate::cli::problem::Problem;
 use crate::ears::{Chosen, Ears, Way};
 use crate::frame::Timestamp;
@@ -70,8 +69,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         ..
     } = config;
     // With a command, a signal ends the command, and its end the run.
-    let with_command = config.command.is_some();
-    if !with_command {
+    if config.processes.command.is_none() {
         pipeline.stop = signals.stops();
     }
     let live = input.is_live();
@@ -94,13 +92,6 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         }
         _ => None,
     };
-    let asked = Processes {
-        command: config.command.as_deref(),
-        chosen: config.chosen,
-        user: config.user.as_deref(),
-        keep_root: config.keep_root,
-        users: config.users,
-    };
     let command = match &input {
         Input::Live(live, _) if !render.packets => processes(&asked, &mut pipeline, live, &notes)?,
         _ => None,
@@ -108,18 +99,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // Before the pager starts, because a pager lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
-    let mut pager = None;
-    let writer: Box<dyn Write> = if let Some(file) = output_file {
-        file
-    } else if records_to_stderr {
-        Box::new(io::stderr())
-    } else if config.pager && io::stdout().is_terminal() {
-        let (child, stdin) = page()?;
-        pager = Some(child);
-        Box::new(stdin)
-    } else {
-        Box::new(io::stdout())
-    };
+    let (writer, pager) = open_writer(archive, records_to_stderr, config.pager)?;
     // Live output is flushed as soon as no further packet is ready. A user who watches a file being
     // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
@@ -249,28 +229,47 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         }
         (None, Some(problem)) => Err(problem),
         _ => Ok(match drive.command {
-            Some(command) if !config.exists => Outcome::Command(command.status().code()),
+            Some(command) if !config.processes.exists => Outcome::Command(command.status().code()),
             _ if matched => Outcome::Matched,
             _ => Outcome::Nothing,
         }),
     }
 }
 
+/// What records are written to, and the pager if one is started.
+fn open_writer(
+    archive: Option<Box<dyn Write>>,
+    records_to_stderr: bool,
+    pager: bool,
+) -> Result<(Box<dyn Write>, Option<Child>), Problem> {
+    Ok(if let Some(archive) = archive {
+        (archive, None)
+    } else if records_to_stderr {
+        (Box::new(io::stderr()), None)
+    } else if pager && io::stdout().is_terminal() {
+        let (child, stdin) = page()?;
+        (Box::new(stdin), Some(child))
+    } else {
+        (Box::new(io::stdout()), None)
+    })
+}
+
 /// Prepares what tells the processes of this machine, and the command if there is one. Called with
 /// all rights.
 fn processes(
-    config: &Processes<'_>,
+    config: &Processes,
     pipeline: &mut Settings,
     live: &Live,
     notes: &Notes,
 ) -> Result<Option<Command>, Problem> {
-    let command = match config.command {
+    let command = match &config.command {
         Some(argv) => {
             // The command must not have the sockets of the devices.
             for socket in live.sockets() {
                 let _ = fcntl(socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
             }
-            Some(Command::prepare(argv, config.user, config.keep_root, &[])?)
+            let user = config.user.as_deref();
+            Some(Command::prepare(argv, user, config.keep_root, &[])?)
         }
         None => None,
     };
@@ -295,16 +294,6 @@ fn processes(
     }
     pipeline.who = Some(Box::new(ears));
     Ok(command)
-}
-
-/// What [`processes`] needs of the configuration.
-struct Processes<'a> {
-    command: Option<&'a [OsString]>,
-    chosen: Chosen,
-    user: Option<&'a str>,
-    keep_root: bool,
-    /// The output shows the user of each process.
-    users: bool,
 }
 
 /// Sleeps between records as long as their timestamps differ: at most a minute, not at all if the

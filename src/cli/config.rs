@@ -33,14 +33,8 @@ pub struct Config {
     pub input: Input,
     /// The settings of the pipeline.
     pub pipeline: pipeline::Settings,
-    /// The command to run, with its arguments.
-    pub command: Option<Vec<OsString>>,
-    /// Whether anything matched is the exit status, whatever the command's is.
-    pub exists: bool,
-    /// The output has the user of each process.
-    pub users: bool,
-    /// Which processes are asked for.
-    pub chosen: Chosen,
+    /// What is asked about processes.
+    pub processes: Processes,
     /// The settings of the output.
     pub render: render::Settings,
     /// The opened file of `-O`.
@@ -75,6 +69,23 @@ pub struct Config {
     pub about: About,
     /// Hints for the user; each is shown at most once.
     pub hints: Vec<String>,
+}
+
+/// What is asked about processes.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    /// The command to run, with its arguments.
+    pub command: Option<Vec<OsString>>,
+    /// Whether anything matched is the exit status, whatever the command's is.
+    pub exists: bool,
+    /// The output has the user of each process.
+    pub users: bool,
+    /// Which processes are asked for.
+    pub chosen: Chosen,
+    /// The user to become.
+    pub user: Option<String>,
+    /// Keep root rights.
+    pub keep_root: bool,
 }
 
 /// The first of two compared runs.
@@ -280,13 +291,7 @@ fn configure_run(
     ));
     Ok(Config {
         first: None,
-        command: args.command.clone(),
-        exists: args.has_output(|format| format.ends == OutputEnd::FirstMatch),
-        users: args.has_output(|format| format.option == "json"),
-        chosen: match meant.processes.pid {
-            Some(pid) => Chosen::Tree(pid),
-            None => Chosen::All,
-        },
+        processes: processes(args, meant),
         about,
         pipeline: pipeline::Settings {
             packets: ngrep,
@@ -339,6 +344,20 @@ fn configure_run(
         user: args.user.clone(),
         hints,
     })
+}
+
+fn processes(args: &Args, meant: &Meant) -> Processes {
+    Processes {
+        command: args.command.clone(),
+        exists: args.has_output(|format| format.ends == OutputEnd::FirstMatch),
+        users: args.has_output(|format| format.option == "json"),
+        chosen: match meant.processes.pid {
+            Some(pid) => Chosen::Tree(pid),
+            None => Chosen::All,
+        },
+        user: args.user.clone(),
+        keep_root: args.keep_root,
+    }
 }
 
 /// The layers of the sandbox to enter.

@@ -344,15 +344,11 @@ impl Table {
 
     /// The one process of these that lives, or what all of them have in common.
     fn common(&self, holders: &[u32], how: How) -> Option<Process> {
-        let mut living = holders.iter().filter_map(|pid| {
-            self.process(
-                Since {
-                    pid: *pid,
-                    time: self.now,
-                },
-                how,
-            )
-        });
+        let time = self.now;
+        let mut living = holders
+            .iter()
+            .filter(|pid| !self.is_passing(**pid, holders))
+            .filter_map(|pid| self.process(Since { pid: *pid, time }, how));
         let mut first = living.next()?;
         for other in living {
             if other.called() != first.called() {
@@ -365,6 +361,15 @@ impl Table {
             }
         }
         Some(first)
+    }
+
+    /// Whether a process holds a socket only because its parent does, and has just begun: it may be
+    /// about to execute a program.
+    fn is_passing(&self, pid: u32, holders: &[u32]) -> bool {
+        self.lives.at(pid, self.now).is_some_and(|life| {
+            let young = life.start > 0 && self.now.saturating_sub(life.start) < limits::PASSING;
+            young && holders.contains(&life.parent)
+        })
     }
 
     fn process(&self, since: Since, how: How) -> Option<Process> {

@@ -148,8 +148,8 @@ impl Drive {
         }
     }
 
-    /// Whether a signal leaves the run to its command, which ends by it or not. One that no key sent
-    /// is passed on.
+    /// Whether a signal leaves the run to its command, which ends by it or not. One that no key
+    /// sent is passed on.
     fn command_goes_on(&mut self) -> bool {
         let Some(command) = &self.command else {
             return false;

@@ -161,6 +161,7 @@ fn a_pid_and_a_port_that_are_used_again_are_others() {
 
 #[test]
 fn the_server_is_who_listens_and_the_worker_who_closes() {
+    const LATER: u64 = 5_000_000_000;
     let accepted = |time, client: &str| at(time, 999, state(4, 3, 1, SERVER, client));
     let mut table = table([
         at(1, 7, What::Fork { parent: 1 }),
@@ -173,7 +174,7 @@ fn the_server_is_who_listens_and_the_worker_who_closes() {
         .who((protocol::TCP, end(SERVER), end(CLIENT)))
         .unwrap();
     assert_eq!(process.how, How::Listener);
-    // Workers: only the name is certain.
+    // A fork may be a program that is about to be executed.
     takes(
         &mut table,
         [
@@ -181,23 +182,35 @@ fn the_server_is_who_listens_and_the_worker_who_closes() {
             at(6, 9, What::Fork { parent: 7 }),
         ],
     );
+    assert_eq!(tcp(&mut table, SERVER, CLIENT), "nginx[7]");
+    // Workers: only the name is certain.
+    takes(&mut table, [at(LATER, 1, What::Exit)]);
     assert_eq!(tcp(&mut table, SERVER, CLIENT), "nginx");
     // Closed in softirq, where another process runs.
-    takes(&mut table, [at(7, 5, state(4, 8, 9, SERVER, CLIENT))]);
+    takes(
+        &mut table,
+        [at(LATER + 7, 5, state(4, 8, 9, SERVER, CLIENT))],
+    );
     assert_eq!(tcp(&mut table, SERVER, CLIENT), "nginx");
-    takes(&mut table, [at(8, 9, state(4, 1, 4, SERVER, CLIENT))]);
+    takes(
+        &mut table,
+        [at(LATER + 8, 9, state(4, 1, 4, SERVER, CLIENT))],
+    );
     assert_eq!(tcp(&mut table, SERVER, CLIENT), "nginx[9]");
     // A program that a worker starts has no part in it.
     takes(
         &mut table,
         [
-            at(9, 10, What::Fork { parent: 9 }),
-            at(10, 10, exec("sh")),
-            accepted(11, "10.0.0.2:1"),
+            at(LATER + 9, 10, What::Fork { parent: 9 }),
+            at(LATER + 10, 10, exec("sh")),
+            accepted(LATER + 11, "10.0.0.2:1"),
         ],
     );
     assert_eq!(tcp(&mut table, SERVER, "10.0.0.2:1"), "nginx");
-    takes(&mut table, [at(12, 8, What::Exit), at(13, 9, What::Exit)]);
+    takes(
+        &mut table,
+        [at(LATER + 12, 8, What::Exit), at(LATER + 13, 9, What::Exit)],
+    );
     assert_eq!(tcp(&mut table, SERVER, "10.0.0.2:1"), "nginx[7]");
     // A remote server with the same port is not ours.
     assert_eq!(tcp(&mut table, "93.184.216.34:80", CLIENT), "-");
