@@ -25,6 +25,7 @@ mod output;
 mod preamble;
 mod raw;
 mod tls;
+mod websocket;
 
 #[cfg(test)]
 mod testing;
@@ -38,11 +39,16 @@ use output::Output;
 pub use tls::{Hello, hello, is_tls};
 
 use crate::flow::{Direction, Flow};
-use crate::message::{Description, Kind, MessageEvent, Part};
+use crate::message::{Description, Kind, Known, MessageEvent, Part};
 use crate::stream::{Ending, GapReason, PacketInfo};
 
 /// The protocols that can be dissected, in probe order.
-static PROTOCOLS: [Protocol; 3] = [http1::PROTOCOL, http2::PROTOCOL, dns::PROTOCOL];
+static PROTOCOLS: [Protocol; 4] = [
+    http1::PROTOCOL,
+    http2::PROTOCOL,
+    websocket::PROTOCOL,
+    dns::PROTOCOL,
+];
 
 /// Returns whether the datagrams of a flow may be dissected: the text of their messages may then
 /// differ from their bytes.
@@ -94,17 +100,17 @@ impl PortSet {
     }
 }
 
-/// Describes a message of `kind` in detail, from its head as sent. A raw burst has no head: its
-/// first bytes are used. `stand_out` lists field names (any case) that the user asked to highlight.
+/// Describes a message of `kind` in detail, from what is known of it. `stand_out` lists field names
+/// (any case) that the user asked to highlight.
 #[must_use]
-pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+pub fn describe(kind: Kind, known: &Known<'_>, stand_out: &[String]) -> Description {
     if kind == raw::BURST {
-        return tls::describe(head);
+        return tls::describe(known.head);
     }
     let family = kind.name.split('.').next().unwrap_or_default();
     let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == family);
     protocol.map_or_else(Description::default, |protocol| {
-        (protocol.describe)(kind, head, stand_out)
+        (protocol.describe)(kind, known, stand_out)
     })
 }
 
@@ -124,7 +130,7 @@ struct Protocol {
     /// Creates a dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
-    describe: fn(Kind, &[u8], &[String]) -> Description,
+    describe: fn(Kind, &Known<'_>, &[String]) -> Description,
 }
 
 impl fmt::Debug for Protocol {
@@ -333,6 +339,10 @@ struct Upgrade {
     protocol: &'static str,
     /// The exchange of that request, which the other protocol responds to.
     exchange: Option<u64>,
+    /// The direction of that request.
+    client: Direction,
+    /// The extensions of the other protocol that the two sides agreed on, as sent.
+    extensions: Vec<u8>,
 }
 
 /// The bytes violate the protocol.

@@ -332,6 +332,15 @@ impl Chart {
                 self.text = text;
                 return;
             }
+            MessageEvent::Status(status) => {
+                let code = status.code.map(|code| format!("{code} "));
+                let _ = write!(
+                    line,
+                    "status {}{:?}",
+                    code.unwrap_or_default(),
+                    status.message
+                );
+            }
             MessageEvent::End { complete } => {
                 self.open.retain(|open| *open != id);
                 self.frames.push(by.frame);

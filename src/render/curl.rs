@@ -152,7 +152,7 @@ impl Curl {
                     .push("the body was sent compressed; the command sends it plain".to_owned());
                 Ok(())
             }
-            Decoding::Broken | Decoding::Cut | Decoding::NoRoom => {
+            Decoding::Broken | Decoding::Cut | Decoding::NoRoom | Decoding::NoStart => {
                 Err("its body could not be decoded")
             }
         }

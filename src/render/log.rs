@@ -21,7 +21,7 @@ use crate::failure::{Failed, Failure, FailureKind};
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
-use crate::message::{Decoding, Role};
+use crate::message::{Decoding, Kind, Role};
 use crate::packet::protocol;
 use crate::process::Ends;
 use crate::stats::Stats;
@@ -220,6 +220,11 @@ impl Log {
             number => format!("ip {number}"),
         };
         let flags = hit.heading.flags;
+        // What has a name for people is named by its protocol.
+        let name = match hit.facts.iter().find(|fact| fact.summary) {
+            Some(_) if hit.why != Why::Empty => named(hit.kind),
+            _ => name,
+        };
         let first = match hit.why {
             Why::Empty if flags.any() => format!("[{flags}]"),
             _ => self.first_words(hit.text.bytes),
@@ -398,6 +403,12 @@ fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
     values.join(&b", "[..])
 }
 
+/// The name of a kind in a line: `WS text` of `ws.text`.
+fn named(kind: Kind) -> String {
+    let (family, rest) = kind.name.split_once('.').unwrap_or((kind.name, ""));
+    format!("{} {rest}", family.to_ascii_uppercase())
+}
+
 /// Remarks on a message in addition to its values.
 fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut words: Vec<Cow<'static, str>> = spy::labels(hit)
@@ -418,7 +429,7 @@ fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
         Decoding::AsSent | Decoding::Decoded => None,
         Decoding::Broken => Some("coding broken"),
         Decoding::Cut => Some("decoding stopped"),
-        Decoding::NoRoom => Some("not decoded"),
+        Decoding::NoRoom | Decoding::NoStart => Some("not decoded"),
     };
     words.extend(decoding.map(Cow::Borrowed));
     words

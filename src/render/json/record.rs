@@ -170,6 +170,10 @@ impl Record<'_> {
         line.key(family).object(|line| {
             while let Some(fact) = facts.next() {
                 let name = fact.name.get(family.len() + 1..).unwrap_or_default();
+                if fact.literal {
+                    line.key(name).literal(&fact.value);
+                    continue;
+                }
                 if !fact.many {
                     line.key(name).string(&fact.value);
                     continue;
@@ -226,6 +230,7 @@ impl Record<'_> {
                 Decoding::Broken => "broken",
                 Decoding::Cut => "cut",
                 Decoding::NoRoom => "no_room",
+                Decoding::NoStart => "no_start",
             };
             line.key("state").string_or_null(over.then_some(state));
         });

@@ -127,6 +127,7 @@ fn asked(method: &str, host: &str, target: &str) -> Vec<Fact> {
         value: value.to_owned(),
         summary: false,
         many: false,
+        literal: false,
     })
     .to_vec()
 }

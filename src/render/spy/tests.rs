@@ -177,6 +177,7 @@ fn the_other_half_is_one_line() {
         value: value.into(),
         summary: true,
         many: false,
+        literal: false,
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let response = Companion {
@@ -326,6 +327,7 @@ fn a_header_line_says_what_decoding_did() {
         value: "gzip".into(),
         summary: false,
         many: false,
+        literal: false,
     };
     let table = [
         (Decoding::Decoded, "16 B (gzip 34 B)", None),
@@ -347,7 +349,7 @@ fn a_header_line_says_what_decoding_did() {
             wire: 34,
             state,
             reading: None,
-            events: None,
+            parts: None,
             reset: None,
         };
         let facts = std::slice::from_ref(&gzip);
@@ -361,7 +363,7 @@ fn a_header_line_says_what_decoding_did() {
                 wire: 34,
                 state: Decoding::Decoded,
                 reading: None,
-                events: None,
+                parts: None,
                 reset: None,
             },
             &[]
