@@ -93,13 +93,15 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         _ => None,
     };
     let command = match &input {
-        Input::Live(live, _) if !render.packets => processes(&asked, &mut pipeline, live, &notes)?,
+        Input::Live(live, _) if !render.packets => {
+            processes(&config.processes, &mut pipeline, live, &notes)?
+        }
         _ => None,
     };
     // Before the pager starts, because a pager lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
-    let (writer, pager) = open_writer(archive, records_to_stderr, config.pager)?;
+    let (writer, pager) = open_writer(output_file, records_to_stderr, config.pager)?;
     // Live output is flushed as soon as no further packet is ready. A user who watches a file being
     // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
@@ -238,12 +240,12 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
 
 /// What records are written to, and the pager if one is started.
 fn open_writer(
-    archive: Option<Box<dyn Write>>,
+    file: Option<Box<dyn Write>>,
     records_to_stderr: bool,
     pager: bool,
 ) -> Result<(Box<dyn Write>, Option<Child>), Problem> {
-    Ok(if let Some(archive) = archive {
-        (archive, None)
+    Ok(if let Some(file) = file {
+        (file, None)
     } else if records_to_stderr {
         (Box::new(io::stderr()), None)
     } else if pager && io::stdout().is_terminal() {
