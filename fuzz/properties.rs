@@ -63,8 +63,8 @@ fn frame(link: u32, number: u64, bytes: &[u8]) -> Frame<'_> {
     }
 }
 
-/// A record of perf is an event or not, whatever the format and the bytes are; its texts are bounded,
-/// and the table takes it.
+/// A record of perf is an event or not, whatever the format and the bytes are; its texts are
+/// bounded, and the table takes it.
 pub fn ears(data: &[u8]) {
     let (format, record) = data.split_at(data.len() / 2);
     let format = String::from_utf8_lossy(format);

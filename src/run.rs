@@ -83,12 +83,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // After this, root rights are gone.
     let schedule = match &input {
         Input::Live(_, names) if !notes.quiet && io::stderr().is_terminal() => {
-            Some(Schedule::begin(
-                &config.about,
-                names,
-                config.filter.as_deref(),
-                &config.pattern,
-            ))
+            let filter = config.filter.as_deref();
+            let schedule = Schedule::begin(&config.about, names, filter, &config.pattern);
+            Some(schedule)
         }
         _ => None,
     };
