@@ -205,8 +205,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     if let Some(lines) = unmatched {
         notes.hints(&lines);
     }
-    let (left, first) = pipeline.left_waiting();
-    notes.left_waiting(left, first, pipeline.now());
+    report_waiting(&pipeline, &notes);
     notes.summary(&stats, live);
     for remark in pipeline.renderer().remarks() {
         notes.remark(&remark);
@@ -233,6 +232,12 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             _ => Outcome::Nothing,
         }),
     }
+}
+
+/// Reports requests whose responses the end of the run cut off.
+fn report_waiting(pipeline: &Pipeline, notes: &Notes) {
+    let (left, first) = pipeline.left_waiting();
+    notes.left_waiting(left, first, pipeline.now());
 }
 
 /// What records are written to, and the pager if one is started.
