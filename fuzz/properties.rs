@@ -367,7 +367,7 @@ pub fn search(data: &[u8]) {
         query.holds_in(&text, &mut Vec::new()),
         "{pattern} in {text:?}"
     );
-    let kept = unit.show(&query).text.bytes.len();
+    let kept = unit.show(Some(&query)).text.bytes.len();
     assert!(kept <= text.len());
 }
 
@@ -680,6 +680,7 @@ fn settings(pattern: &str, how: u8) -> Settings {
         conditions: spygrep::search::Conditions::default(),
         processes: spygrep::process::ProcessConditions::default(),
         who: None,
+        span: spygrep::frame::Span::default(),
         invert: how & 2 == 2,
         show_empty: how & 4 == 4,
         max_count: None,

@@ -4,6 +4,9 @@
 
 /// Interfaces that capture files may describe, per section and for all files together.
 pub const INTERFACES: usize = 65_536;
+/// Bytes of an interface's name in a capture file; the rest of a longer one is ignored. Device
+/// names of Windows have 50.
+pub const INTERFACE_NAME: usize = 256;
 /// Bytes of the largest record in a capture file. libpcap's bound is 256 KiB, Wireshark's 256 MiB
 /// for unusual link types.
 pub const RECORD_BYTES: usize = 16 << 20;
@@ -41,8 +44,9 @@ pub const BEGUN_MATCHES: usize = 16 << 20;
 /// The bounds that the user may set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of all flows together (`--mem`): half of them for segments that wait for others
-    /// ([`Self::queued`]), half for open messages and exchanges ([`Self::held`]).
+    /// Bytes of all flows together (`--mem`): half of them for streams ([`Self::queued`] and
+    /// [`Self::tails`]), half for open messages and exchanges ([`Self::held`]). What each flow
+    /// costs that has nothing open is not counted.
     pub memory: usize,
     /// Flows tracked at once (`--max-flows`), including [closed](Self::closed) ones. The least
     /// recently active flow is evicted first, closed flows before others.
@@ -75,26 +79,66 @@ pub struct Limits {
     /// Bytes that the decoders of all open bodies may allocate. Over the bound, further bodies are
     /// emitted as sent.
     pub decoders: usize,
-    /// Decoded bytes of a body that are accepted at any expansion ratio: few pages are larger, and
-    /// a bomb has done no harm by then. Beyond it [`SWELL`] applies.
+    /// Decoded bytes of a body that are accepted at any expansion ratio. Beyond it [`SWELL`]
+    /// applies, so that what a body costs is bounded by its size on the wire.
     pub decoded: u64,
     /// Bytes of packets remembered for `-O`, over all flows.
     pub recorder: usize,
 }
 
 impl Limits {
+    /// The bounds of a run in which all flows together may take `memory` bytes. Flows are fewer
+    /// where there is little, because each of them costs some; not more where there is much.
+    #[must_use]
+    pub fn with_memory(memory: usize) -> Self {
+        let usual = Self::default();
+        let share = |part: usize, most: usize| (memory / part).min(most);
+        Self {
+            memory,
+            flows: share(FLOW, usual.flows).max(FEW_FLOWS),
+            embryos: share(4 * FLOW, usual.embryos).max(FEW_FLOWS),
+            closed: share(4 * FLOW, usual.closed).max(FEW_FLOWS),
+            tails: share(8, usual.tails).max(1 << 20),
+            fragment_bytes: share(16, usual.fragment_bytes).max(256 << 10),
+            decoders: memory / 2,
+            recorder: share(4, usual.recorder),
+            ..usual
+        }
+    }
+
+    /// Flows for which there may be room at once; no more than are usual if more are allowed.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        let usual = 128 << 10;
+        self.flows.saturating_add(self.embryos).min(usual)
+    }
+
     /// Bytes of segments of all streams that wait for others.
     #[must_use]
     pub const fn queued(&self) -> usize {
-        self.memory / 2
+        let half = self.memory / 2;
+        match half.saturating_sub(self.tails) {
+            rest if rest > half / 2 => rest,
+            _ => half / 2,
+        }
     }
 
-    /// Bytes of all flows' open messages, exchanges and what is kept for them.
+    /// Bytes of all flows' open messages, exchanges, decoders and what is kept for them.
+    /// `recording`: packets are remembered as well.
     #[must_use]
-    pub const fn held(&self) -> usize {
-        self.memory / 2
+    pub const fn held(&self, recording: bool) -> usize {
+        let half = self.memory / 2;
+        match recording {
+            true => half.saturating_sub(self.recorder),
+            false => half,
+        }
     }
 }
+
+/// Bytes of `--mem` for each flow that is tracked.
+const FLOW: usize = 1 << 10;
+/// Flows that are tracked however little memory there is.
+const FEW_FLOWS: usize = 1024;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -113,7 +157,7 @@ impl Default for Limits {
             body: 1 << 20,
             exchanges: STREAMS,
             decoders: 64 << 20,
-            decoded: 64 << 20,
+            decoded: 1 << 20,
             recorder: 32 << 20,
         }
     }

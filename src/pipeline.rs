@@ -42,7 +42,7 @@ use std::io;
 
 use crate::capture::filter::Filter;
 use crate::flow::Flow;
-use crate::frame::{Frame, Timestamp};
+use crate::frame::{Frame, Span, Timestamp};
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::process::{ProcessConditions, Who};
@@ -80,6 +80,8 @@ pub struct Settings {
     pub processes: ProcessConditions,
     /// Names the processes of flows.
     pub who: Option<Box<dyn Who>>,
+    /// Show only exchanges, bursts, datagrams and failures that began in this span.
+    pub span: Span,
     /// Show what does not match.
     pub invert: bool,
     /// Also show packets without payload.
@@ -136,6 +138,7 @@ struct MessageMode {
 /// The stages from a frame to shown packets.
 struct PacketMode {
     filter: Option<Filter>,
+    span: Span,
     /// The number of the current frame among those that passed the filter.
     number: u64,
     decoded: DecodeStats,
@@ -172,6 +175,7 @@ impl Pipeline {
             packets.after = settings.after as u64;
             Mode::Packets(Box::new(PacketMode {
                 filter,
+                span: settings.span,
                 number: 0,
                 decoded: DecodeStats::default(),
                 packets,
@@ -184,7 +188,7 @@ impl Pipeline {
                 keep: KeepLimits {
                     head: limits.head,
                     body: wants.body,
-                    around: !wants.pairs,
+                    around: !wants.pairs || wants.around,
                     first: settings.search_first,
                 },
                 wire: settings.wire,
@@ -193,7 +197,9 @@ impl Pipeline {
                 pair: (settings.pair || wants.others) && conditions.only.is_none(),
                 companions: wants.companions && conditions.only.is_none(),
                 pairs: wants.pairs,
+                span: settings.span,
                 masked: wants.masked,
+                matches: wants.matches,
                 frames: wants.frames,
                 stand_out: settings.stand_out,
                 live: settings.live,
@@ -202,12 +208,13 @@ impl Pipeline {
                 conditions,
                 processes: settings.processes,
             };
+            let held = limits.held(outputs.recorder.is_some());
             let defragmenter = Defragmenter::new(limits, filter.is_some());
             let reassembler =
                 Reassembler::new(limits, settings.policy, settings.idle).until(settings.stop);
             Mode::Messages(Box::new(MessageMode {
                 ingest: Ingest::new(filter, Dedup::new(settings.live), defragmenter, reassembler),
-                consumer: Consumer::new(Selector::new(options, outputs), limits.held()),
+                consumer: Consumer::new(Selector::new(options, outputs), held, limits.slots()),
             }))
         };
         Self {
@@ -416,6 +423,9 @@ impl PacketMode {
             return self.decoded.filtered += 1;
         }
         self.number += 1;
+        if !self.span.contains(frame.ts) {
+            return;
+        }
         self.packets.frame(frame, self.number, &mut self.decoded);
     }
 }

@@ -6,6 +6,7 @@
 mod command;
 mod diagnose;
 mod drive;
+mod index;
 mod losses;
 mod notes;
 mod progress;
@@ -15,6 +16,7 @@ mod status;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::{Child, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -32,6 +34,7 @@ use command::Command;
 pub use command::{NOT_RUN, helper_of as helper};
 use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
+pub use index::index;
 use losses::Losses;
 use notes::Notes;
 use progress::ProgressLine;
@@ -48,6 +51,8 @@ pub enum Outcome {
     Nothing,
     /// A command was run; the exit status that it had.
     Command(u8),
+    /// The output is for a program, and a signal ended the run before its source did.
+    Stopped,
 }
 
 /// Performs a run to its end.
@@ -74,11 +79,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     }
     let live = input.is_live();
     let line = StatusLine::default();
-    let notes = Notes {
+    let paged =
+        config.pager && output_file.is_none() && !records_to_stderr && io::stdout().is_terminal();
+    let mut notes = Notes {
         quiet: config.quiet || render.packets,
         redact: render.redact,
         color: io::stderr().is_terminal(),
         line: line.clone(),
+        held: paged.then(Rc::default),
     };
     // After this, root rights are gone.
     let schedule = match &input {
@@ -98,10 +106,13 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // Before the pager starts, because a pager lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
-    let (writer, pager) = open_writer(output_file, records_to_stderr, config.pager)?;
+    let (writer, pager) = open_writer(output_file, records_to_stderr, paged)?;
     // Live output is flushed as soon as no further packet is ready. A user who watches a file being
     // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
+    let must_be_whole = render
+        .output
+        .is_some_and(|output| output.format.must_be_whole);
     let gather = live || !(config.realtime || watched);
     // With `-O -` in packet mode the program is a filter: it writes nothing but packets.
     let mute = records_to_stderr && render.packets;
@@ -119,7 +130,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // This also reads the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     let mut reader_thread = None;
-    rights::enclose(config.layers, &input, streams.as_ref(), || {
+    rights::enclose(config.layers, Some(&input), streams.as_ref(), || {
         // If no thread can be started, this thread does all the work.
         reader_thread = config
             .reader_thread
@@ -170,6 +181,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Err(Ended::Output(_)) => Ending::Stopped,
         Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
     };
+    // A task that was stopped must not look like one that is done.
+    let stopped = must_be_whole && ending == Ending::Stopped;
     let captured = input.source().stats();
     pipeline.ended(captured, ending);
     pipeline.finish();
@@ -220,12 +233,14 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     if let Some(mut child) = pager {
         let _ = child.wait();
     }
+    notes.release();
     let matched = outcome.map_err(Problem::new)?;
     match (failed, broken) {
         (Some(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Problem::output(&error))
         }
         (None, Some(problem)) => Err(problem),
+        _ if stopped && drive.command.is_none() => Ok(Outcome::Stopped),
         _ => Ok(match drive.command {
             Some(command) if !config.processes.exists => Outcome::Command(command.status().code()),
             _ if matched => Outcome::Matched,

@@ -328,12 +328,12 @@ impl Stats {
             (
                 "evicted_flows",
                 self.reassembly.evicted_flows,
-                "flows forgotten for want of room",
+                "flows forgotten for lack of memory",
             ),
             (
                 "evicted_embryos",
                 self.reassembly.evicted_embryos,
-                "unanswered SYNs forgotten for want of room",
+                "unanswered SYNs forgotten for lack of memory",
             ),
             (
                 "fragments_lost",
@@ -398,12 +398,12 @@ impl Stats {
             (
                 "matches_forgotten",
                 self.output.matches_forgotten,
-                "begun matches forgotten for want of room",
+                "begun matches forgotten for lack of memory",
             ),
             (
                 "questions_not_kept",
                 self.output.requests_not_kept,
-                "questions not kept until their answers",
+                "requests not kept until their responses",
             ),
             (
                 "messages_not_kept",

@@ -61,6 +61,7 @@ fn pipeline() -> Pipeline {
         conditions: spygrep::search::Conditions::default(),
         processes: spygrep::process::ProcessConditions::default(),
         who: None,
+        span: spygrep::frame::Span::default(),
         invert: false,
         show_empty: false,
         max_count: None,

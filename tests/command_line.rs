@@ -34,10 +34,39 @@ fn bad_input_gets_a_message_that_says_what_to_do_and_status_2() {
         (format!("[a {FRENCH}"), "this bracket is never closed"),
         (format!("(?=a) {FRENCH}"), "look-around is not supported"),
         ("-I nosuch.pcap x".to_owned(), "cannot read nosuch.pcap"),
-        ("-I pcaps x".to_owned(), "is a directory"),
+        (
+            "-I src x".to_owned(),
+            "there is no capture file in the folder src",
+        ),
         ("x nosuch.pcap".to_owned(), "there is no file nosuch.pcap"),
         ("x README.md".to_owned(), "README.md is no capture file"),
-        ("x pcaps".to_owned(), "pcaps is a directory"),
+        (
+            "x src".to_owned(),
+            "there is no capture file in the folder src",
+        ),
+        (
+            format!("GET {FRENCH} missing.pcap"),
+            "there is no file missing.pcap",
+        ),
+        (format!("-c 3 x {FRENCH}"), "to stop after 3: -n 3"),
+        ("--port 5001".to_owned(), "for a port: spygrep port 5001"),
+        (format!("--status 9xx '' {FRENCH}"), "no list of statuses"),
+        (
+            format!("--curl 9 {FRENCH}"),
+            "error: there is no exchange #9 here; the last is #2",
+        ),
+        (
+            format!("-C 2 P {FRENCH}"),
+            "error: -C takes no number: as in ngrep, it is colour",
+        ),
+        (
+            format!("-e A -e B {FRENCH}"),
+            "error: -e takes no pattern: as in ngrep, it shows packets without payload too",
+        ),
+        (
+            format!("-F a.b {FRENCH}"),
+            "for fixed strings: --fixed-strings a.b",
+        ),
         (format!("-I {} x", file("text.pcap")), "looks like text"),
         (format!("-I {} x", file("empty.pcap")), "is empty"),
         (format!("-X abc -I {FRENCH}"), "even number of digits"),
@@ -107,7 +136,7 @@ fn standard_output_has_records_only() {
     let (_, out, err) = all(&format!("curl {FRENCH}"));
     assert!(!out.contains("spygrep"), "{out}");
     assert!(
-        err.ends_with("2 requests, 2 answers · 34 packets\n"),
+        err.ends_with("2 requests, 2 responses · 34 packets\n"),
         "{err}"
     );
     let (_, quiet, err) = all(&format!("-q curl {FRENCH}"));

@@ -588,6 +588,11 @@ fn an_error_comes_behind_the_pager() {
         place("there is no exchange #77") > place("the pager is left"),
         "{shown}"
     );
+    // So are messages that belong to the run.
+    assert!(
+        place("responses · ") > place("the pager is left"),
+        "{shown}"
+    );
     assert_eq!(output.status.code(), Some(2), "{shown}");
 }
 

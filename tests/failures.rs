@@ -80,7 +80,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (1000, true, SYN, [0, 0], b""),
                 (3000, true, SYN, [0, 0], b""),
             ],
-            format!("{ends} no answer to 3 SYNs so far\n"),
+            format!("{ends} no response to 3 SYNs so far\n"),
         ),
         (
             "one SYN at the end of the capture",
@@ -94,12 +94,12 @@ fn what_failed_is_told_by_whom_and_when() {
                 (5, true, FIN | ACK, [ASKED, 1], b""),
                 (6, false, ACK, [ASKED + 1, 1], b""),
             ]),
-            format!("{back} [AF] #1 <- no answer · the server closed (FIN) after 1 ms\n"),
+            format!("{back} [AF] #1 <- no response · the server closed (FIN) after 1 ms\n"),
         ),
         (
             "the server resets",
             with(&[(2003, false, RST | ACK, [ASKED, 0], b"")]),
-            format!("{back} [AR] #1 <- no answer · the server reset (RST) after 2 s\n"),
+            format!("{back} [AR] #1 <- no response · the server reset (RST) after 2 s\n"),
         ),
         (
             "the server had closed a kept connection",
@@ -111,7 +111,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (4, true, PSH | ACK, [0, 1], ASK),
                 (5, false, RST, [0, 1], b""),
             ],
-            format!("{back} [AF] #1 <- no answer · the server had closed (FIN) 1 ms before\n"),
+            format!("{back} [AF] #1 <- no response · the server had closed (FIN) 1 ms before\n"),
         ),
         (
             "the client gives up",
@@ -120,7 +120,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (2003, true, FIN | ACK, [ASKED, 0], b""),
                 (2004, false, ACK, [ASKED + 1, 0], b""),
             ]),
-            format!("{back} #1 <- no answer · the client closed (FIN) after 2 s\n"),
+            format!("{back} #1 <- no response · the client closed (FIN) after 2 s\n"),
         ),
         (
             "the client gives up, and the server closes then",
@@ -129,7 +129,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (2004, false, FIN | ACK, [ASKED + 1, 0], b""),
                 (2005, true, ACK, [ASKED + 1, 1], b""),
             ]),
-            format!("{back} #1 <- no answer · the client closed (FIN) after 2 s\n"),
+            format!("{back} #1 <- no response · the client closed (FIN) after 2 s\n"),
         ),
         (
             "the client resets",
@@ -137,7 +137,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (4, false, ACK, [ASKED, 0], b""),
                 (503, true, RST | ACK, [ASKED, 0], b""),
             ]),
-            format!("{back} #1 <- no answer · the client reset (RST) after 500 ms\n"),
+            format!("{back} #1 <- no response · the client reset (RST) after 500 ms\n"),
         ),
         (
             "the client has said all, and the server closes",
@@ -146,7 +146,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (103, false, FIN | ACK, [ASKED + 1, 0], b""),
                 (104, true, ACK, [ASKED + 1, 1], b""),
             ]),
-            format!("{back} [AF] #1 <- no answer · the server closed (FIN) after 100 ms\n"),
+            format!("{back} [AF] #1 <- no response · the server closed (FIN) after 100 ms\n"),
         ),
         (
             "the client has said all, and the capture ends",
@@ -191,7 +191,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (6, true, FIN | ACK, [6, 1], b""),
                 (7, false, ACK, [7, 1], b""),
             ],
-            format!("{ends} closed without an answer · the server closed (FIN) after 3 ms\n"),
+            format!("{ends} closed without a response · the server closed (FIN) after 3 ms\n"),
         ),
         (
             "what nobody understands is reset by the server",
@@ -201,7 +201,7 @@ fn what_failed_is_told_by_whom_and_when() {
                 (2, true, PSH | ACK, [0, 0], b"hello\n"),
                 (5, false, RST | ACK, [6, 0], b""),
             ],
-            format!("{ends} reset without an answer · the server reset (RST) after 3 ms\n"),
+            format!("{ends} reset without a response · the server reset (RST) after 3 ms\n"),
         ),
         (
             "what nobody understands goes one way",
@@ -312,9 +312,9 @@ fn syns_that_nobody_answers_are_told_when_they_were_waited_for() {
     unheard.extend(packets(40_002, &later(false)));
     capture(&path, unheard);
     let shown = printed("''", &path);
-    assert_eq!(shown.matches("no answer").count(), 1, "{shown}");
+    assert_eq!(shown.matches("no response").count(), 1, "{shown}");
     assert!(
-        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no answer to 3 SYNs · 16 s\n"),
+        shown.contains("T 192.0.2.1:40000 -> 192.0.2.2:80 no response to 3 SYNs · 16 s\n"),
         "{shown}"
     );
     let mut heard = all;
@@ -323,7 +323,7 @@ fn syns_that_nobody_answers_are_told_when_they_were_waited_for() {
     capture(&path, heard);
     let shown = printed("''", &path);
     assert!(
-        shown.contains("T 192.0.2.1:40001 -> 192.0.2.2:80 1 SYN, no answer seen\n"),
+        shown.contains("T 192.0.2.1:40001 -> 192.0.2.2:80 1 SYN, no response seen\n"),
         "{shown}"
     );
 }
@@ -349,7 +349,7 @@ fn who_gives_up_may_get_an_answer_after_all() {
     let told: Vec<&str> = shown.lines().filter(|line| line.contains(" <- ")).collect();
     assert_eq!(told.len(), 2, "{shown}");
     assert!(
-        told[0].ends_with("#1 <- no answer · the client closed (FIN) after 1 s"),
+        told[0].ends_with("#1 <- no response · the client closed (FIN) after 1 s"),
         "{shown}"
     );
     assert!(told[1].contains("#1 <- 200 OK · 2 B · 3 s !"), "{shown}");
@@ -385,13 +385,13 @@ fn a_failure_is_a_row_a_count_and_a_record_of_json() {
     );
     let closed = row(" GET shop/page ");
     assert!(
-        closed.contains(" no answer      -    1.5 s !        -    ")
+        closed.contains(" no response    -    1.5 s !        -    ")
             && closed.ends_with("the server closed (FIN) after 1.5 s"),
         "{log}"
     );
     let table = printed("--stats ''", &path);
     assert!(
-        table.contains("refused ×1") && table.contains("no answer ×1"),
+        table.contains("refused ×1") && table.contains("no response ×1"),
         "{table}"
     );
     for (arguments, many) in [("--count ''", "3"), ("--count GET", "1")] {
@@ -404,7 +404,7 @@ fn a_failure_is_a_row_a_count_and_a_record_of_json() {
     let har: Value = serde_json::from_str(&printed("--har - ''", &path)).expect("JSON");
     assert_eq!(
         har["log"]["entries"][0]["response"]["_error"],
-        "no answer: the server closed (FIN) after 1.5 s"
+        "no response: the server closed (FIN) after 1.5 s"
     );
     let json = printed("--json ''", &path);
     let lines: Vec<Value> = json
@@ -449,13 +449,13 @@ fn a_failure_is_a_row_a_count_and_a_record_of_json() {
         "{byline}"
     );
     assert!(
-        byline.contains(" #1 <- no answer, the server closed (FIN) after 1.5 s\n"),
+        byline.contains(" #1 <- no response, the server closed (FIN) after 1.5 s\n"),
         "{byline}"
     );
     // With a pattern only the other half of what matches.
     let shown = printed("GET", &path);
     assert!(
-        !shown.contains("refused") && shown.contains("no answer"),
+        !shown.contains("refused") && shown.contains("no response"),
         "{shown}"
     );
     let shown = printed("nothing", &path);
@@ -596,10 +596,10 @@ fn a_stream_that_is_reset_is_over() {
         spy.contains("#1\nRST_STREAM CANCEL \u{b7} stream 1\n"),
         "{spy}"
     );
-    assert!(!spy.contains("no answer"), "{spy}");
+    assert!(!spy.contains("no response"), "{spy}");
     assert!(spy.contains("#2 <- 200 \u{b7} 0 B \u{b7} 1 ms\n"), "{spy}");
     let log = printed("-W log", &path);
-    assert_eq!(log.matches("no answer").count(), 1, "{log}");
+    assert_eq!(log.matches("no response").count(), 1, "{log}");
 
     let streams = || (0..1000).map(|at| 2 * at + 1);
     let asks = [BEGIN.to_vec(), streams().flat_map(get).collect()].concat();

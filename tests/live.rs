@@ -194,7 +194,7 @@ fn a_request_is_shown_before_its_answer_comes() {
     );
     let (status, said) = listening.end(Signal::SIGTERM);
     assert_eq!(status, Some(0), "{said}");
-    assert!(said.contains("1 request, 1 answer"), "{said}");
+    assert!(said.contains("1 request, 1 response"), "{said}");
 }
 
 /// Answers as servers trickle them: with a length, in chunks, until the end of the connection, and
@@ -360,7 +360,7 @@ fn a_client_that_gives_up_and_a_server_that_hangs_up_are_shown() {
     client.write_all(ask).expect("sent");
     std::thread::sleep(Duration::from_millis(700));
     drop(client);
-    listening.wait_for("#1 <- no answer · the client closed (FIN) after ");
+    listening.wait_for("#1 <- no response · the client closed (FIN) after ");
     drop(connection);
     let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
     let (mut connection, _) = server.accept().expect("accepted");
@@ -368,8 +368,8 @@ fn a_client_that_gives_up_and_a_server_that_hangs_up_are_shown() {
     let mut room = [0; 100];
     assert_eq!(connection.read(&mut room).expect("it came"), ask.len());
     drop(connection);
-    listening.wait_for("#2 <- no answer · the server closed (FIN) after ");
+    listening.wait_for("#2 <- no response · the server closed (FIN) after ");
     let (status, said) = listening.end(Signal::SIGINT);
     assert_eq!(status, Some(0), "{said}");
-    assert!(!said.contains("no answer yet"), "{said}");
+    assert!(!said.contains("no response yet"), "{said}");
 }

@@ -2,6 +2,7 @@
 //! source.
 //!
 //! - `allocations`: no heap in the steady state
+//! - `archive`: many files, spans of time, `--index`, `--json=rows`
 //! - `captures`: streams and exchanges of captures that others made; ignored without them
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `command`: `-- COMMAND`, who runs it and what is shown of it
@@ -10,6 +11,7 @@
 //! - `doctor`: why nothing is shown, on a terminal; interfaces that go; losses are counted
 //! - `ends`: signals, pipes, full disks, and SIGKILL
 //! - `failures`: what is refused, not answered, or broken off
+//! - `first_use`: what a new user types, with the habits of ngrep, tcpdump and grep
 //! - `frames`: packets made to order, for the others
 //! - `golden`: each capture of `pcaps/`, and what is printed of it
 //! - `help`: help, the man page, completions, `--explain`
@@ -39,6 +41,7 @@
 //! Tests that need root, programs or captures of others are ignored; each gives its reason.
 
 mod allocations;
+mod archive;
 mod captures;
 mod command;
 mod command_line;
@@ -47,6 +50,7 @@ mod docs;
 mod doctor;
 mod ends;
 mod failures;
+mod first_use;
 mod frames;
 mod golden;
 mod help;

@@ -493,18 +493,18 @@ fn of_a_direction_that_was_not_captured_nothing_is_claimed() {
     line.packets.retain(|(_, packet)| packet[15] == 1);
     let got = said(&line, "GET");
     assert!(
-        got.contains("1 request has no answer in the capture:"),
+        got.contains("1 request has no response in the capture:"),
         "{got}"
     );
     assert!(
-        got.contains("sent; an answer came, which was not captured"),
+        got.contains("sent; a response came, which was not captured"),
         "{got}"
     );
     assert!(
         !got.contains("not acknowledged") && !got.contains("so far"),
         "{got}"
     );
-    assert!(said(&line, "-W log ''").contains("answer not captured"));
+    assert!(said(&line, "-W log ''").contains("response not captured"));
     // Only its FIN, and nothing else.
     let mut silent = Line::new(40_000, 0);
     silent
@@ -526,13 +526,13 @@ fn of_a_direction_that_was_not_captured_nothing_is_claimed() {
         got.contains("not acknowledged; the server has not sent a byte back"),
         "{got}"
     );
-    assert!(said(&line, "-W log ''").contains("no answer"));
+    assert!(said(&line, "-W log ''").contains("no response"));
     // Something was lost.
     let mut line = Line::new(40_000, 0);
     line.packets = all;
     line.packets
         .retain(|(_, packet)| packet.len() < 80 || packet[15] == 1);
-    assert!(said(&line, "-W log ''").contains("answer unknown"));
+    assert!(said(&line, "-W log ''").contains("response unknown"));
 }
 
 #[test]
@@ -594,7 +594,7 @@ fn a_request_that_is_refused_before_its_end_is_kept_as_far_as_it_came() {
     assert_eq!(entries[0]["response"]["status"], 413);
     let output = run(&format!("--curl 1 {}", path.display()));
     assert!(
-        text(&output.stderr).contains("answered before its body was over"),
+        text(&output.stderr).contains("the response came before the body was complete"),
         "{output:?}"
     );
     // Wanted for what it says itself, it is there as well.

@@ -424,7 +424,7 @@ fn there_is_no_curl_command_that_lies() {
         );
     }
     let output = run(&format!("--curl 99 -I {}", path.display()));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("there is no exchange #99"));
     let output = run("--curl 1 -I pcaps/udp-syslog.pcap");
     assert_eq!(output.status.code(), Some(2));

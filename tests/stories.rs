@@ -90,7 +90,7 @@ fn who_is_waited_for_is_told_when_the_run_ends_before_the_response() {
     std::thread::sleep(Duration::from_millis(300));
     let (status, said) = listening.end(Signal::SIGINT);
     assert_eq!(status, Some(0), "{said}");
-    assert!(said.contains("1 request has no answer yet:"), "{said}");
+    assert!(said.contains("1 request has no response yet:"), "{said}");
     assert!(said.contains("#1 GET shop/slow"), "{said}");
     assert!(
         said.contains("34 B sent and acknowledged; the server has not sent a byte back"),

@@ -152,7 +152,7 @@ fn a_clock_that_jumps_forgets_no_connection() {
             let (_, out, said) = ends(arguments, &file);
             assert_eq!(out.matches(" 200 ").count(), 20, "{out}{said}");
             assert!(
-                !out.contains("no answer") && !out.contains("no question"),
+                !out.contains("no response") && !out.contains("no request"),
                 "{out}"
             );
         }

@@ -138,7 +138,7 @@ impl Live {
                 interface_dropped,
             });
             live.interfaces.push(Interface {
-                source: name.clone(),
+                source: name.as_str().into(),
                 name: Some(name),
                 link,
                 snaplen: settings.snaplen,
@@ -209,7 +209,7 @@ impl Live {
                 let name = self
                     .interfaces
                     .first()
-                    .map(|one| one.source.clone())
+                    .map(|one| one.source.to_string())
                     .unwrap_or_default();
                 return Err(CaptureError::Device {
                     name,
@@ -236,9 +236,9 @@ impl Live {
             let Some(sysfs) = &device.sysfs else {
                 continue;
             };
-            let name = &interface.source;
+            let name = interface.source.to_string();
             let down = match sysfs.state() {
-                DeviceState::Gone => return Err(CaptureError::DeviceGone { name: name.clone() }),
+                DeviceState::Gone => return Err(CaptureError::DeviceGone { name }),
                 state => state == DeviceState::Down,
             };
             if std::mem::replace(&mut device.down, down) == down {
@@ -249,7 +249,7 @@ impl Live {
                 false => "the device is up again",
             };
             self.warnings.push(Warning {
-                about: name.clone(),
+                about: name,
                 text: text.to_owned(),
             });
         }
@@ -303,7 +303,7 @@ impl Source for Live {
             Err(error) => {
                 // In the sandbox the devices can no longer be listed, so prefer the sysfs files
                 // opened at the start.
-                let name = interface.source.clone();
+                let name = interface.source.to_string();
                 Err(match sysfs.as_ref().map(SysfsDevice::state) {
                     Some(DeviceState::Gone) => CaptureError::DeviceGone { name },
                     Some(_) => CaptureError::Device {
@@ -331,7 +331,7 @@ impl Source for Live {
             // (Filtering the sent ones in the kernel with `inbound` loses other frames: libpcap
             // applies a new filter in user space for a while, where the direction is unknown.)
             let dropped = device.dropped.total;
-            stats.dropped_at_most |= interface.source == "any" && dropped > 0;
+            stats.dropped_at_most |= *interface.source == *"any" && dropped > 0;
             stats.dropped += if device.loopback {
                 dropped.div_ceil(2)
             } else {

@@ -6,6 +6,7 @@
 //! reports about the network ([`netinfo`], [`proc_net_dev`]) and the dropping of [`privileges`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::frame::{Frame, LinkType};
 use crate::stats::CaptureStats;
@@ -71,7 +72,7 @@ pub trait Source {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Interface {
     /// The device, or the file that describes the interface.
-    pub source: String,
+    pub source: Arc<str>,
     /// The name of the device, or the one in a pcapng file. Untrusted text when it comes from a
     /// file.
     pub name: Option<String>,

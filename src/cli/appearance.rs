@@ -45,20 +45,7 @@ pub(super) fn render(
     if ngrep {
         only_messages(args, view)?;
     }
-    // ngrep takes the width from standard input.
-    let size = if ngrep {
-        terminal_size::terminal_size_of(io::stdin())
-    } else {
-        terminal_size::terminal_size()
-    };
-    let columns = args
-        .width
-        .filter(|columns| *columns > 0)
-        .or(size.map(|(width, _)| width.0))
-        .unwrap_or(80);
-    if columns < 6 {
-        return Err(Problem::new("-c wants at least 6 columns"));
-    }
+    let columns = columns(args, ngrep)?;
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
@@ -93,11 +80,7 @@ pub(super) fn render(
         with_flow: args.with_flow,
         protocol_number: args.protocol_number,
         quiet: args.quiet,
-        body: match args.body {
-            None | Some(BodyName::Short) => Body::Short,
-            Some(BodyName::None) => Body::None,
-            Some(BodyName::Full) => Body::Full,
-        },
+        body: body(args, output),
         max_body: limits.body,
         timing: args.exchanges.timing,
         pretty: match args.exchanges.pretty {
@@ -112,6 +95,27 @@ pub(super) fn render(
     })
 }
 
+/// The width of lines: that of `-c`, else of the terminal.
+fn columns(args: &Args, ngrep: bool) -> Result<u16, Problem> {
+    // ngrep takes the width from standard input.
+    let size = match ngrep {
+        true => terminal_size::terminal_size_of(io::stdin()),
+        false => terminal_size::terminal_size(),
+    };
+    let given = args.width.filter(|columns| *columns > 0);
+    let columns = given.or(size.map(|(width, _)| width.0)).unwrap_or(80);
+    if columns >= 6 {
+        return Ok(columns);
+    }
+    let problem = Problem::new("-c is the width of lines, as in ngrep: at least 6 columns");
+    Err(match given {
+        Some(many) => problem.advise(format!(
+            "to stop after {many}: -n {many}; how many match: --count"
+        )),
+        None => problem,
+    })
+}
+
 /// The selected output. At most one of the options that select it may be given.
 fn output(args: &Args) -> Result<Option<Output>, Problem> {
     let log = args.view == Some(ViewName::Log);
@@ -120,11 +124,16 @@ fn output(args: &Args) -> Result<Option<Output>, Problem> {
         .map(|chosen| (chosen.output.format.flag(), Some(chosen.output)))
         .chain(log.then(|| ("-W log".to_owned(), None)))
         .collect();
+    if args.exchanges.label.is_some() && !args.has_output(|format| format.has_label) {
+        return Err(Problem::new(
+            "--label names a column of --json=rows; there are no rows",
+        ));
+    }
     match chosen.as_slice() {
         [] => Ok(None),
         [(_, output)] => Ok(*output),
         [(one, _), (other, _), ..] => Err(Problem::new(format!(
-            "{one} and {other} each say what is shown; choose one"
+            "{one} and {other} each decide what is shown; choose one"
         ))),
     }
 }
@@ -138,6 +147,16 @@ fn only_messages(args: &Args, view: View) -> Result<(), Problem> {
             "--ngrep looks at packets one by one; leave it out for what is about messages",
         )),
         false => Ok(()),
+    }
+}
+
+/// How much of a body is shown.
+fn body(args: &Args, output: Option<Output>) -> Body {
+    match args.body {
+        None => output.map_or(Body::Short, |output| output.format.body),
+        Some(BodyName::Short) => Body::Short,
+        Some(BodyName::None) => Body::None,
+        Some(BodyName::Full) => Body::Full,
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser};
 
+use crate::capture::writer::Full;
 use crate::render::{OutputFormat, Secrets};
 
 pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
@@ -60,6 +61,14 @@ pub struct Args {
         help_heading = "Where from"
     )]
     pub read: Vec<PathBuf>,
+    /// Read several files in the order in which they are given, not in the order of their first
+    /// packets.
+    #[arg(long = "as-given", help_heading = "Where from")]
+    pub as_given: bool,
+    /// Print for each file its number of packets and the times of the first and the last, as a
+    /// line of JSON; and stop. All words are files.
+    #[arg(long = "index", help_heading = "Where from")]
+    pub index: bool,
     /// Take the capture filter from this file.
     #[arg(
         short = 'F',
@@ -74,7 +83,7 @@ pub struct Args {
     /// Do not put the interface into promiscuous mode.
     #[arg(short = 'p', long = "no-promiscuous", help_heading = "Where from")]
     pub no_promiscuous: bool,
-    /// Only packets that come in or go out, where the interface tells.
+    /// Only packets that come in or go out, if the interface reports it.
     #[arg(
         short = 'Q',
         long = "direction",
@@ -302,6 +311,12 @@ pub struct Args {
         help_heading = "What to save"
     )]
     pub write: Option<PathBuf>,
+    /// With -O: begin the next file at this size (100M), or after this span of capture time (10m).
+    #[arg(long = "rotate", value_name = "SIZE|DURATION", value_parser = super::units::full, help_heading = "What to save")]
+    pub rotate: Option<Full>,
+    /// With --rotate: write so many files in turn, named x-1.pcap and so on; then the first again.
+    #[arg(long = "keep", value_name = "NUM", value_parser = super::units::files, help_heading = "What to save")]
+    pub keep: Option<usize>,
     /// With -O: save the whole connection of a match.
     #[arg(long = "write-flow", help_heading = "What to save")]
     pub write_flow: bool,
@@ -328,8 +343,8 @@ pub struct Args {
     #[arg(long = "max-body", value_name = "BYTES", value_parser = super::units::bytes, help_heading = "Limits")]
     pub max_body: Option<usize>,
     /// Threads that work on files: 1 or 2 (default: 2, on a machine that has them). What is shown
-    /// is the same. A run that may end before its files do (-n, --exists, --curl, --diff), or
-    /// replays them at their speed (-D), has one.
+    /// is the same. A run over files of less than 1 MiB has one by default; one that may end before
+    /// its files do (-n, --exists, --curl, --diff), or replays them at their speed (-D), always.
     #[arg(long = "threads", value_name = "NUM", value_parser = clap::value_parser!(u8).range(1..=2), help_heading = "Limits")]
     pub threads: Option<u8>,
     /// Which copy of bytes that were sent twice with different content is the stream's: first (the

@@ -92,7 +92,7 @@ fn field(text: &str) -> Result<FieldIs, Problem> {
     };
     if name.is_empty() || name.contains(char::is_whitespace) {
         return Err(Problem::new(format!(
-            "--header wants a name, and a pattern behind a colon if there is one: \"{text}\""
+            "--header wants a name, or a name, a colon and a pattern: \"{text}\""
         ))
         .advise("for example: --header 'Accept-Language: fr'"));
     }

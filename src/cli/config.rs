@@ -9,10 +9,11 @@ use std::path::PathBuf;
 
 use crate::capture::live::Live;
 use crate::capture::privileges::sandbox::Layers;
-use crate::capture::savefile::Savefiles;
+use crate::capture::savefile::{self, Savefiles, StandardInput};
 use crate::capture::{Source, devices};
 use crate::ears::Chosen;
-use crate::frame::LinkType;
+use crate::frame::{LinkType, Span};
+use crate::frame_files::FrameFiles;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
@@ -145,15 +146,17 @@ impl Input {
 /// Errors for the user.
 pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
-    let meant = meant(args, ngrep)?;
-    let paths = opened::paths(args, &meant.words);
+    let (meant, query) = meant(args, ngrep)?;
+    let paths = opened::paths(args, &meant.words)?;
     live_only(args, &meant, &paths)?;
-    let one = |paths: &[PathBuf]| configure_run(args, ngrep, &meant, paths);
+    let one = |query: Query, paths: &[PathBuf]| configure_run(args, ngrep, &meant, query, paths);
     match paths.as_slice() {
         [first, second] if args.compares() => {
             nothing_saved(args)?;
-            let first = one(std::slice::from_ref(first))?;
-            let mut config = one(std::slice::from_ref(second))?;
+            // Each run has its own state of the search.
+            let again = Query::compile(&meant.asked).map_err(|error| Problem::pattern(&error))?;
+            let first = one(query, std::slice::from_ref(first))?;
+            let mut config = one(again, std::slice::from_ref(second))?;
             config.render.two_runs = true;
             config.first = Some(Box::new(First {
                 input: first.input,
@@ -165,7 +168,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
         [_, _, _, ..] if args.compares() => Err(Problem::new(
             "--diff compares two exchanges of one file, or two files; there are more",
         )),
-        paths => one(paths),
+        paths => one(query, paths),
     }
 }
 
@@ -207,6 +210,7 @@ fn configure_run(
     args: &Args,
     ngrep: bool,
     meant: &Meant,
+    query: Query,
     paths: &[PathBuf],
 ) -> Result<Config, Problem> {
     let limits = limits(args);
@@ -218,10 +222,13 @@ fn configure_run(
         ..
     } = meant;
     let (asked, conditions, mut hints) = (asked.clone(), conditions.clone(), hints.clone());
-    let query = Query::compile(&asked).map_err(|error| Problem::pattern(&error))?;
     let pattern = asked.any.join(" | ");
     // Before anything is opened: a contradiction between options does not depend on rights.
     let mut render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
+    let span = span(args, paths.is_empty())?;
+    let sorted = opened::in_order(args, ngrep, paths);
+    let paths = sorted.as_deref().unwrap_or(paths);
+    hints.extend(sorted.as_ref().map(|_| super::hints::IN_ORDER.to_owned()));
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()
@@ -230,8 +237,11 @@ fn configure_run(
         .map_or(LinkType::ETHERNET, |interface| interface.link);
     let (filter, user_filter, banner_filter) =
         opened::filter(args, words, &mut input, link, ngrep)?;
-    hints.extend(super::hints::pattern(words, &pattern, ngrep));
     let live = input.is_live();
+    hints.extend(super::hints::pattern(words, &pattern, ngrep));
+    if live && !ngrep && savefile::standard_input() == StandardInput::Pipe {
+        hints.push(super::hints::UNREAD_PIPE.to_owned());
+    }
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
     render.who = live && !ngrep;
@@ -252,9 +262,9 @@ fn configure_run(
             format!("input: {}", names.join(" "))
         }
     };
-    let (interfaces, files) = match &input {
-        Input::Live(_, names) => (names.clone(), Vec::new()),
-        Input::Files(_, paths) => (Vec::new(), paths.clone()),
+    let (interfaces, files, frame_files) = match &input {
+        Input::Live(_, names) => (names.clone(), Vec::new(), FrameFiles::default()),
+        Input::Files(open, paths) => (Vec::new(), paths.clone(), open.frame_files()),
     };
     let banner_pattern = if let (true, true, Some(word)) = (ngrep, args.word, &words.pattern) {
         format!(r"((^{word}\W)|(\W{word}$)|(\W{word}\W))")
@@ -270,6 +280,8 @@ fn configure_run(
         output: args.write.as_ref().map(|path| path.display().to_string()),
         interfaces,
         files,
+        frame_files,
+        label: args.exchanges.label.clone().unwrap_or_default(),
         patterns: asked.any,
         and: asked.and,
         not: asked.not,
@@ -300,6 +312,7 @@ fn configure_run(
             conditions,
             processes: meant.processes.clone(),
             who: None,
+            span,
             invert: args.invert,
             show_empty: args.show_empty,
             max_count: if args.has_output(|format| format.ends == OutputEnd::FirstMatch) {
@@ -326,6 +339,7 @@ fn configure_run(
             },
             stop: Stop::default(),
         },
+        reader_thread: !live && !ngrep && two_threads(args, &mut input),
         input,
         render,
         recorder,
@@ -337,7 +351,6 @@ fn configure_run(
         filter: user_filter,
         quiet,
         realtime: args.realtime && !live,
-        reader_thread: !live && !ngrep && two_threads(args),
         pager: args.pager && !live,
         keep_root: args.keep_root,
         layers: layers(args),
@@ -360,6 +373,30 @@ fn processes(args: &Args, meant: &Meant) -> Processes {
     }
 }
 
+/// The span of `--since` and `--until`.
+fn span(args: &Args, live: bool) -> Result<Span, Problem> {
+    let span = Span {
+        since: args.exchanges.since,
+        until: args.exchanges.until,
+    };
+    let wrong = if span.is_everything() {
+        return Ok(span);
+    } else if live {
+        "--since and --until choose from files; a live capture is ended by Ctrl-C"
+    } else if args.streams.is_some() {
+        "--streams saves whole connections; it does not go with --since and --until"
+    } else if span
+        .since
+        .zip(span.until)
+        .is_some_and(|(since, until)| since >= until)
+    {
+        "--since is not before --until, so nothing began between them"
+    } else {
+        return Ok(span);
+    };
+    Err(Problem::new(wrong))
+}
+
 /// The layers of the sandbox to enter.
 #[must_use]
 pub fn layers(args: &Args) -> Layers {
@@ -371,21 +408,30 @@ pub fn layers(args: &Args) -> Layers {
     }
 }
 
+/// Total size of files in bytes below which a second thread takes longer to start than it saves:
+/// starting one takes half a millisecond, as long as one thread reads this much.
+const SMALL: u64 = 1 << 20;
+
 /// Whether to use two threads for files. A run that may end before its files do uses one, so that
-/// the reader stops as well.
-fn two_threads(args: &Args) -> bool {
+/// the reader stops as well; so does one over [small](SMALL) files, unless two are asked for.
+fn two_threads(args: &Args, input: &mut Input) -> bool {
     let early =
         args.max_count.is_some() || args.has_output(|format| format.ends != OutputEnd::Source);
-    let two = match args.threads {
-        Some(threads) => threads > 1,
-        None => std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
-    };
+    let total = input.source().progress().and_then(|read| read.total);
+    let two = args.threads.map_or_else(
+        || {
+            total.is_none_or(|total| total >= SMALL)
+                && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+        },
+        |threads| threads > 1,
+    );
     two && !early && !args.realtime
 }
 
 fn limits(args: &Args) -> Limits {
-    let mut limits = Limits::default();
-    limits.memory = args.memory.unwrap_or(limits.memory);
+    let mut limits = args
+        .memory
+        .map_or_else(Limits::default, Limits::with_memory);
     limits.flows = args.max_flows.unwrap_or(limits.flows);
     limits.body = args.max_body.unwrap_or(limits.body);
     limits

@@ -2,8 +2,11 @@
 //!
 //! Each gives a hint and never changes the behaviour.
 
+use std::path::Path;
+
 use super::args::Args;
-use super::words::Words;
+use super::problem::Problem;
+use super::words::{self, Words};
 
 /// A line width below this is rarely intended; it is more likely a count.
 const NARROW: u16 = 40;
@@ -31,7 +34,9 @@ pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<S
     let mut hints = Vec::new();
     let mut hint = |when: bool, text: String| hints.extend(when.then_some(text));
     hint(
-        args.ignore_case && interfaces.iter().any(|name| name == first),
+        args.ignore_case
+            && (interfaces.iter().any(|name| name == first)
+                || (looks_like_interface(first) && args.words.len() > 1)),
         format!("-i ignores case, as in grep; for the interface: -d {first}"),
     );
     hint(
@@ -49,6 +54,11 @@ pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<S
     hint(
         args.container_names && words.files.is_empty() && !is_capture,
         "-r is ngrep's option for the names of containers; addresses are shown as they are"
+            .to_owned(),
+    );
+    hint(
+        args.line_buffered && !words.files.is_empty(),
+        "-l is always on, as every record is written at once; for the names of files: --list"
             .to_owned(),
     );
     hint(
@@ -101,34 +111,56 @@ pub(super) fn habits(args: &Args, words: &Words, interfaces: &[String]) -> Vec<S
     hints
 }
 
-/// Advice for words that make no sense: they may be the value that another tool takes with one of
-/// our option letters.
+/// A problem with words that make no sense: they may be the value that another tool takes with one
+/// of our option letters, which is then the cause.
 #[must_use]
-pub(super) fn instead(args: &Args) -> Option<String> {
+pub(super) fn instead(args: &Args, problem: Problem) -> Problem {
     let first = args
         .words
         .first()
         .and_then(|word| word.to_str())
         .unwrap_or_default();
     if args.show_empty && args.words.len() > 1 {
-        return Some(format!(
-            "-e shows packets without payload too, as in ngrep; for patterns: --regexp {first} --regexp ..."
-        ));
+        let words = args.words.iter().filter_map(|word| word.to_str());
+        let patterns: Vec<String> = words
+            .take_while(|word| !Path::new(word).exists())
+            .take(2)
+            .map(|word| {
+                format!(
+                    "--regexp {}",
+                    words::quoted(std::iter::once(word.to_owned()))
+                )
+            })
+            .collect();
+        return Problem::new(
+            "-e takes no pattern: as in ngrep, it shows packets without payload too",
+        )
+        .advise(format!("for patterns: {}", patterns.join(" ")));
     }
     if args.color_always && first.parse::<u16>().is_ok() {
-        return Some(format!(
-            "-C is colour, as in ngrep; for neighbours: --context {first}"
-        ));
+        return Problem::new("-C takes no number: as in ngrep, it is colour")
+            .advise(format!("for neighbours: --context {first}"));
     }
     if args.hex_pattern {
-        return Some("-X takes the pattern as bytes; to see bytes beside the text: -x".to_owned());
+        return problem.advise("-X takes the pattern as bytes; to see bytes beside the text: -x");
     }
-    args.filter_file.as_ref().map(|path| {
-        format!(
+    match &args.filter_file {
+        Some(path) => problem.advise(format!(
             "-F names a file with the capture filter, as in ngrep; for plain text: --fixed-strings {}",
             path.display()
-        )
-    })
+        )),
+        None => problem,
+    }
+}
+
+/// Whether a word looks like the name of an interface: `eth0`, `wlp3s0`, `lo`, `docker0`.
+fn looks_like_interface(word: &str) -> bool {
+    let prefix = [
+        "eth", "en", "wl", "br-", "docker", "veth", "tun", "tap", "wg", "virbr", "bond",
+    ];
+    let named = prefix.iter().any(|prefix| word.starts_with(prefix));
+    ["lo", "any"].contains(&word)
+        || (named && word.bytes().any(|byte| byte.is_ascii_digit()) && word.len() < 16)
 }
 
 #[cfg(test)]
@@ -158,6 +190,7 @@ mod tests {
                 .cloned(),
             filter: is_filter.then(|| all.join(" ")),
             files: all.iter().filter(is_file).map(Into::into).collect(),
+            text_instead: None,
         }
     }
 
@@ -170,6 +203,11 @@ mod tests {
             ("-r x.here.pcap", "-r is not needed"),
             ("-r x", "names of containers"),
             ("-r x.pcap", "there is no capture file x.pcap"),
+            ("-i eth7 port 80", "for the interface: -d eth7"),
+            ("-i eth7", ""),
+            ("-i english port 80", ""),
+            ("-l GET x.here.pcap", "-l is always on"),
+            ("-l GET", ""),
             ("-D", "to list interfaces: -L"),
             ("-v port 80", "-v shows what does not match"),
             ("-X port 80", "bytes beside the text: -x"),
@@ -205,17 +243,31 @@ mod tests {
     #[test]
     fn words_that_make_no_sense_are_explained_by_the_letter() {
         let table = [
-            ("-e GET -e POST", Some("--regexp GET")),
-            ("-C 3 error", Some("--context 3")),
-            ("-X port 80", Some("-x")),
-            ("-F token", Some("--fixed-strings token")),
-            ("GET prot 80", None),
+            (
+                "-e GET -e POST",
+                "-e takes no pattern: as in ngrep, it shows packets without payload too\n  \
+                 for patterns: --regexp GET --regexp POST",
+            ),
+            (
+                "-C 3 error",
+                "-C takes no number: as in ngrep, it is colour\n  for neighbours: --context 3",
+            ),
+            (
+                "-X port 80",
+                "cause\n  -X takes the pattern as bytes; to see bytes beside the text: -x",
+            ),
+            (
+                "-F token",
+                "cause\n  -F names a file with the capture filter, as in ngrep; for plain text: \
+                 --fixed-strings token",
+            ),
+            ("GET prot 80", "cause"),
         ];
         for (line, wanted) in table {
-            let got = instead(&args(line));
-            assert_eq!(got.is_some(), wanted.is_some(), "{line}: {got:?}");
-            assert!(
-                got.unwrap_or_default().contains(wanted.unwrap_or_default()),
+            let got = instead(&args(line), Problem::new("cause"));
+            assert_eq!(
+                got.to_string(),
+                format!("spygrep: error: {wanted}"),
                 "{line}"
             );
         }

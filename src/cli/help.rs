@@ -69,12 +69,78 @@ pub fn topic(name: &str) -> Result<String, Problem> {
         .find(|(other, _)| *other == name)
         .map_or(name.as_str(), |(_, known)| known);
     let page = TOPICS.iter().find(|(known, _)| *known == name);
-    page.map(|(_, text)| with_outputs(text)).ok_or_else(|| {
-        let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
-        Problem::new(format!("there is no help on \"{name}\""))
-            .advise(format!("topics:  {}", names.join("  ")))
-            .advise("options: spygrep --help    on one screen: spygrep -h")
-    })
+    page.map(|(_, text)| wrapped(&with_outputs(text), COLUMNS))
+        .ok_or_else(|| {
+            let names: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).collect();
+            Problem::new(format!("there is no help on \"{name}\""))
+                .advise(format!("topics:  {}", names.join("  ")))
+                .advise("options: spygrep --help    on one screen: spygrep -h")
+        })
+}
+
+/// Width of a topic's page.
+const COLUMNS: usize = 80;
+
+/// Wraps what is wider than `columns`: a paragraph as a whole, the second column of a table within
+/// that column, and any other indented line with two more blanks.
+#[must_use]
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
+    let indent = |line: &str| line.chars().take_while(|c| *c == ' ').count();
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut out, mut rest) = (String::new(), lines.as_slice());
+    while let Some((first, after)) = rest.split_first() {
+        let hang = match (indent(first), second_column(first)) {
+            (0, _) => 0,
+            (_, Some(at)) if at < columns * 2 / 3 => at,
+            (indented, _) => indented + 2,
+        };
+        let belongs = |line: &&&str| !line.trim().is_empty() && indent(line) == hang;
+        let many = 1 + match first.trim().is_empty() {
+            true => 0,
+            false => after.iter().take_while(belongs).count(),
+        };
+        let (block, next) = rest.split_at(many);
+        rest = next;
+        if block.iter().all(|line| line.chars().count() <= columns) {
+            out.extend(block.iter().flat_map(|line| [*line, "\n"]));
+            continue;
+        }
+        // The blanks that align the first line stay as they are.
+        let start = if hang > indent(first) + 2 {
+            hang
+        } else {
+            indent(first)
+        };
+        let (mut line, words): (String, String) = (
+            first.chars().take(start).collect(),
+            first.chars().skip(start).collect(),
+        );
+        let words = format!("{words} {}", block[1..].join(" "));
+        let mut is_empty = true;
+        for word in words.split_whitespace() {
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > columns {
+                out.extend([line.as_str(), "\n"]);
+                line = " ".repeat(hang);
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_empty = false;
+        }
+        out.extend([line.as_str(), "\n"]);
+    }
+    out
+}
+
+/// Where the second column of a line begins: after the first run of blanks inside it.
+fn second_column(line: &str) -> Option<usize> {
+    let begin = line.len() - line.trim_start().len();
+    let gap = line.get(begin..)?.find("  ")? + begin;
+    let rest = line.get(gap..)?;
+    let blanks = rest.len() - rest.trim_start().len();
+    Some(line.get(..gap + blanks)?.chars().count())
 }
 
 /// The pages, by name.
@@ -154,6 +220,44 @@ mod tests {
             for line in page.lines() {
                 assert!(line.chars().count() <= columns, "{name}: {line}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_too_wide_is_wrapped_in_its_column() {
+        for (text, want) in [
+            ("short\nlines\n", "short\nlines\n"),
+            (
+                "a paragraph of words that are\ntoo wide\n\nx\n",
+                "a paragraph of words\nthat are too wide\n\nx\n",
+            ),
+            (
+                "  -a   what the option does\n  -b   b\n",
+                "  -a   what the\n       option does\n  -b   b\n",
+            ),
+            (
+                "  -a   what it does and\n       more\n",
+                "  -a   what it does\n       and more\n",
+            ),
+            (
+                "  a command that is long\n  b\n",
+                "  a command that is\n    long\n  b\n",
+            ),
+        ] {
+            assert_eq!(wrapped(text, 20), want);
+        }
+        for (name, page) in pages() {
+            for columns in [COLUMNS, 72] {
+                for line in wrapped(&page, columns).lines() {
+                    assert!(line.chars().count() <= columns, "{name}: {line}");
+                }
+            }
+            let words = |text: &str| {
+                text.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(words(&wrapped(&page, 60)), words(&page));
         }
     }
 

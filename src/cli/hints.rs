@@ -12,13 +12,34 @@ use crate::frame::LinkType;
 use super::problem::Problem;
 use super::words::{self, Words};
 
+/// Files are not read in the given order.
+pub const IN_ORDER: &str = "files are read in the order of their first packets, which is not the given one; --as-given keeps that";
+
 /// A pattern that may have been meant as a filter.
+/// A pipe is on standard input, and interfaces are captured.
+pub const UNREAD_PIPE: &str =
+    "standard input is a pipe, which is not read; to read a capture from it: spygrep PATTERN -";
+
+/// A pattern that may have been meant as a filter, or the other way round, or a URL.
 #[must_use]
 pub fn pattern(words: &Words, pattern: &str, ngrep: bool) -> Option<String> {
-    if ngrep || words.pattern.is_none() {
+    if ngrep {
         return None;
     }
     let filter = words.filter.as_deref().unwrap_or_default();
+    if let Some(text) = &words.text_instead {
+        return Some(format!(
+            "\"{filter}\" is the capture filter; to search for the text: spygrep --regexp {text}"
+        ));
+    }
+    words.pattern.as_ref()?;
+    if let Some((host, path)) = url(pattern) {
+        let host = words::quoted(std::iter::once(host));
+        let path = words::quoted(std::iter::once(format!("^{}", regex::escape(&path))));
+        return Some(format!(
+            "a URL is not in the text of a request; its parts are: --host {host} --path {path}"
+        ));
+    }
     if words::is_filter_keyword(pattern) {
         return Some(match filter {
             "" => format!(
@@ -35,6 +56,25 @@ pub fn pattern(words: &Words, pattern: &str, ngrep: bool) -> Option<String> {
     (port && filter.is_empty()).then(|| {
         format!("{pattern} is a regex (it matches \"Host: localhost:{pattern}\"); for the port: spygrep port {pattern}")
     })
+}
+
+/// Host without port, and path without query, of a pasted URL.
+fn url(text: &str) -> Option<(String, String)> {
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))?;
+    let (host, path) = match rest.find(['/', '?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let host = match (host.strip_prefix('['), host.rsplit_once(':')) {
+        (Some(address), _) => address.split(']').next().unwrap_or_default(),
+        (None, Some((host, port))) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let path = if path.is_empty() { "/" } else { path };
+    (!host.is_empty()).then(|| (host.to_owned(), path.to_owned()))
 }
 
 /// The usage hint if nothing is requested.
@@ -77,11 +117,24 @@ pub fn filter_problem(filter: &str, detail: &str) -> Problem {
 /// the filter.
 #[must_use]
 pub fn file_problem(filter: &str) -> Option<Problem> {
+    let named = |word: &&str| {
+        [".pcap", ".pcapng", ".cap", ".gz", ".zst"]
+            .iter()
+            .any(|ending| word.ends_with(ending))
+    };
+    let missing = |word: &str| {
+        Problem::new(format!("there is no file {word}"))
+            .advise("is it in another folder? ls -l *.pcap*")
+    };
+    let is_missing = |word: &&str| named(word) && !Path::new(word).exists();
+    if let Some(word) = filter.split_whitespace().find(is_missing) {
+        return Some(missing(word));
+    }
     if let Some((word, rest)) = filter.split_once(char::is_whitespace)
         && Path::new(word).is_file()
     {
         return Some(
-            Problem::new(format!("the file {word} stands in front of the filter"))
+            Problem::new(format!("the file {word} comes before the filter"))
                 .advise(format!("files come last:  spygrep PATTERN {rest} {word}")),
         );
     }
@@ -89,19 +142,14 @@ pub fn file_problem(filter: &str) -> Option<Problem> {
     let path = Path::new(word);
     if let Named::Other(Some(what)) = savefile::named(path) {
         return Some(match what {
-            FormatError::Directory => Problem::new(format!(
-                "{word} is a directory; give the capture files in it"
-            )),
+            FormatError::Directory => {
+                Problem::new(format!("there is no capture file in the folder {word}"))
+                    .advise("folders in it are not searched: name the files, or their folder")
+            }
             what => Problem::no_capture(path, what),
         });
     }
-    let named = [".pcap", ".pcapng", ".cap", ".gz", ".zst"]
-        .iter()
-        .any(|ending| word.ends_with(ending));
-    named.then(|| {
-        Problem::new(format!("there is no file {word}"))
-            .advise("is it in another folder? ls -l *.pcap*")
-    })
+    None
 }
 
 /// The first word at which the filter breaks: the words before it form a filter. libpcap gives no
@@ -159,7 +207,7 @@ mod tests {
         let words = |pattern: &str, filter: Option<&str>| Words {
             pattern: Some(pattern.into()),
             filter: filter.map(str::to_owned),
-            files: Vec::new(),
+            ..Words::default()
         };
         assert!(
             pattern(&words("not", Some("port 80")), "not", false)
@@ -174,5 +222,30 @@ mod tests {
         assert_eq!(pattern(&words("5000", Some("tcp")), "5000", false), None);
         assert_eq!(pattern(&words("hello", None), "hello", false), None);
         assert_eq!(pattern(&words("not", None), "not", true), None);
+        let url = |text: &str| pattern(&words(text, None), text, false).unwrap_or_default();
+        for (text, want) in [
+            ("http://localhost:5000/", "--host localhost --path '^/'"),
+            ("https://a.test/x.y?z#q", r"--host a.test --path '^/x\.y'"),
+            ("http://[::1]:80", "--host ::1 --path '^/'"),
+            ("http://", ""),
+            ("ftp://a/", ""),
+        ] {
+            assert!(url(text).ends_with(want), "{text}: {}", url(text));
+            assert_eq!(url(text).is_empty(), want.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_all_the_filter_give_a_hint() {
+        let words = Words {
+            filter: Some("tcp port 80".to_owned()),
+            text_instead: Some("tcp port 80".to_owned()),
+            ..Words::default()
+        };
+        assert_eq!(
+            pattern(&words, "", false).unwrap(),
+            "\"tcp port 80\" is the capture filter; to search for the text: spygrep --regexp tcp port 80"
+        );
+        assert_eq!(pattern(&words, "", true), None);
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::capture::filter::Filter;
-use crate::capture::savefile::{self, Named};
+use crate::capture::savefile::{self, Named, StandardInput};
 use crate::capture::{FormatError, devices};
 use crate::frame::LinkType;
 use crate::process::ProcessConditions;
@@ -14,7 +14,7 @@ use crate::search::{Conditions, Options, Query, QuerySpec};
 
 use super::args::Args;
 use super::problem::Problem;
-use super::words::{self, Names, Words, WordsError};
+use super::words::{self, Given, Names, Words, WordsError};
 use super::{conditions, habits};
 
 /// The interpretation of a command line.
@@ -27,17 +27,14 @@ pub(super) struct Meant {
     pub(super) hints: Vec<String>,
 }
 
-/// Interprets `args`. Opens nothing but pattern files.
-pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
+/// Interprets `args`, and compiles the query. Opens nothing but pattern files.
+pub(super) fn meant(args: &Args, ngrep: bool) -> Result<(Meant, Query), Problem> {
     if args.kill.is_some() {
         return Err(Problem::new(
             "spygrep only listens: it sends nothing, so there is no -K",
         ));
     }
-    let instead = |problem: Problem| match habits::instead(args) {
-        Some(advice) => problem.advise(advice),
-        None => problem,
-    };
+    let instead = |problem: Problem| habits::instead(args, problem);
     let (words, patterns) = meaning(args, ngrep).map_err(instead)?;
     let interfaces = match args.ignore_case {
         true => devices::list().unwrap_or_default(),
@@ -46,9 +43,8 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
     let interfaces: Vec<String> = interfaces.into_iter().map(|device| device.name).collect();
     let hints = habits::habits(args, &words, &interfaces);
     let asked = asked(args, &words, patterns, ngrep)?;
-    // Compiled here so that an invalid pattern is reported before anything is opened. Each run
-    // compiles its own.
-    Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
+    // Compiled here so that an invalid pattern is reported before anything is opened.
+    let query = Query::compile(&asked).map_err(|error| instead(Problem::pattern(&error)))?;
     let conditions = conditions::conditions(&args.exchanges)?;
     if (ngrep || args.wire) && !conditions.is_empty() {
         return Err(Problem::new(
@@ -61,13 +57,14 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<Meant, Problem> {
             "conditions on processes need messages: leave out --ngrep",
         ));
     }
-    Ok(Meant {
+    let meant = Meant {
         words,
         asked,
         conditions,
         processes,
         hints,
-    })
+    };
+    Ok((meant, query))
 }
 
 /// The interpretation of the words, and the patterns given by options.
@@ -87,6 +84,9 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         _ if ngrep => Names::Nothing,
         Named::Capture => Names::Capture,
         Named::Other(Some(FormatError::Empty)) => Names::Empty,
+        Named::Other(Some(FormatError::Directory)) if has_captures(Path::new(word)) => {
+            Names::Folder
+        }
         Named::Other(_) => Names::Nothing,
     };
     // The words are compiled for Ethernet: whether they are a filter hardly depends on the link
@@ -97,8 +97,19 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
         }
         Filter::check(text, LinkType::ETHERNET).map_err(|error| error.detail)
     };
-    let words = words::decide(&args.words, has_pattern, &names, &mut compiles).map_err(
-        |error| match error {
+    let given = Given {
+        has_pattern,
+        ngrep,
+        has_filter: args.filter_file.is_some(),
+        about_pattern: args.ignore_case
+            || args.word
+            || args.invert
+            || args.hex_pattern
+            || args.fixed_strings
+            || args.has_output(|format| format.option == "only-matching"),
+    };
+    let mut words =
+        words::decide(&args.words, given, &names, &mut compiles).map_err(|error| match error {
             WordsError::NotText(word) => Problem::new(format!(
                 "\"{}\" is neither UTF-8 nor a capture file",
                 word.display()
@@ -106,9 +117,16 @@ fn meaning(args: &Args, ngrep: bool) -> Result<(Words, Vec<String>), Problem> {
             WordsError::Filter { filter, detail } => super::hints::file_problem(&filter)
                 .filter(|_| !ngrep)
                 .unwrap_or_else(|| super::hints::filter_problem(&filter, &detail)),
-        },
-    )?;
+        })?;
+    let unread = args.read.is_empty() && words.files.is_empty() && args.devices.is_empty();
+    if !ngrep && unread && savefile::standard_input() == StandardInput::Capture {
+        words.files.push("-".into());
+    }
     Ok((words, patterns))
+}
+
+fn has_captures(folder: &Path) -> bool {
+    savefile::in_folder(folder).is_ok_and(|files| !files.is_empty())
 }
 
 fn asked(

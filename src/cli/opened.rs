@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{CaptureDirection, Live, LiveSettings};
-use crate::capture::savefile::Savefiles;
-use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush};
+use crate::capture::savefile::{self, Savefiles};
+use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush, Full, Ring};
 use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
@@ -27,9 +27,37 @@ const TEMPLATES: [&str; 2] = ["((ip || ip6) || (vlan && (ip || ip6)))", "(ip || 
 /// Default size of the kernel's buffer per interface, in bytes.
 pub(super) const BUFFER: usize = 16 << 20;
 
-/// The files to read, in order.
-pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
-    args.read.iter().chain(&words.files).cloned().collect()
+/// The files to read, in order; of a folder, the captures in it.
+///
+/// # Errors
+/// A folder cannot be read, or has no capture in it.
+pub(super) fn paths(args: &Args, words: &Words) -> Result<Vec<PathBuf>, Problem> {
+    let mut paths = Vec::new();
+    for path in args.read.iter().chain(&words.files) {
+        if !path.is_dir() {
+            paths.push(path.clone());
+            continue;
+        }
+        let folder = path.display();
+        let files = savefile::in_folder(path)
+            .map_err(|error| Problem::new(format!("cannot read the folder {folder}: {error}")))?;
+        if files.is_empty() {
+            return Err(
+                Problem::new(format!("there is no capture file in the folder {folder}"))
+                    .advise("folders in it are not searched: name the files, or their folder"),
+            );
+        }
+        paths.extend(files);
+    }
+    Ok(paths)
+}
+
+/// The files in the order in which they are read, if that is not the given one.
+pub(super) fn in_order(args: &Args, ngrep: bool, paths: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    match args.as_given || ngrep {
+        true => None,
+        false => savefile::in_order(paths),
+    }
 }
 
 /// Opens these files, or interfaces if there are none.
@@ -181,7 +209,12 @@ fn filter_file(path: &Path, ngrep: bool) -> Result<String, Problem> {
             path.display()
         ))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        cannot(super::problem::plain(&error)).advise(format!(
+            "-F names a file with the capture filter, as in ngrep; for fixed strings: --fixed-strings {}",
+            path.display()
+        ))
+    })?;
     let text = if ngrep {
         text.lines().next().unwrap_or_default().trim().to_owned()
     } else {
@@ -208,11 +241,14 @@ pub(super) fn recorder(
     live: bool,
 ) -> Result<(Option<Recorder>, bool), Problem> {
     let Some(path) = &args.write else {
-        return match args.write_flow {
-            true => Err(Problem::new(
-                "--write-flow says how much -O writes; there is no -O",
-            )),
-            false => Ok((None, false)),
+        let options = [
+            (args.write_flow, "--write-flow sets how much -O writes"),
+            (args.rotate.is_some(), "--rotate sets when -O begins a file"),
+            (args.keep.is_some(), "--keep sets how many files -O writes"),
+        ];
+        return match options.iter().find(|(given, _)| *given) {
+            Some((_, what)) => Err(Problem::new(format!("{what}; there is no -O"))),
+            None => Ok((None, false)),
         };
     };
     let format = match FileFormat::of(path) {
@@ -225,16 +261,53 @@ pub(super) fn recorder(
         Flush::Buffered
     };
     let to_stdout = path == Path::new("-");
+    let dump = match rotation(args, path)? {
+        Some((full, files)) => {
+            let mut header = Vec::new();
+            drop(CaptureWriter::new(
+                &mut header,
+                format,
+                flush,
+                link,
+                MAX_SNAPLEN,
+            ));
+            ring(path, files, &header).and_then(|mut ring| {
+                let out = ring.advance()?;
+                let dump = CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN)?;
+                Ok(dump.rotated(full, move || ring.advance()))
+            })
+        }
+        None => writer::create(path, true)
+            .and_then(|out| CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN)),
+    };
     // ngrep overwrites a file without asking.
-    let dump = writer::create(path, true)
-        .and_then(|out| CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN))
-        .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
+    let dump = dump.map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
     let scope = if args.write_flow {
         Scope::Flow
     } else {
         Scope::Message
     };
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
+}
+
+/// When a file of `-O` is full, and how many there are; `None` if there is one.
+fn rotation(args: &Args, path: &Path) -> Result<Option<(Full, usize)>, Problem> {
+    let wrong = match (args.rotate, args.keep) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) if path == Path::new("-") => "standard output is no ring of files",
+        (Some(full), Some(files)) => return Ok(Some((full, files))),
+        (Some(_), None) => "--rotate needs --keep NUM: all files are created at the start",
+        (None, Some(_)) => "--keep needs --rotate SIZE or --rotate DURATION",
+    };
+    Err(Problem::new(wrong).advise("for example: -O hits.pcap --rotate 100M --keep 10"))
+}
+
+/// The files of a ring, each an empty capture.
+fn ring(path: &Path, files: usize, header: &[u8]) -> std::io::Result<Ring> {
+    Savefiles::make_room_for(files);
+    let mut ring = writer::create_ring(path, files)?;
+    ring.fill(header)?;
+    Ok(ring)
 }
 
 /// The file of the selected output; `None` if that is standard output.
@@ -252,7 +325,7 @@ pub(super) fn streams(args: &Args, ngrep: bool) -> Result<Option<Streams>, Probl
     let Some(folder) = &args.streams else {
         return match args.fill_gaps {
             true => Err(Problem::new(
-                "--fill-gaps says how --streams writes; there is no --streams",
+                "--fill-gaps sets how --streams writes; there is no --streams",
             )),
             false => Ok(None),
         };

@@ -285,7 +285,7 @@ fn shortened(pattern: &str, at: Option<(usize, usize)>) -> String {
 const SHOWN: usize = 200;
 
 /// The system's error text without its number.
-fn plain(error: &std::io::Error) -> String {
+pub(super) fn plain(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     if matches!(
         error.kind(),

@@ -53,6 +53,15 @@ const HABITS: &[(&str, &str)] = &[
     ("--list-interface", "to list the interfaces: -L"),
     ("--interface", "for the interface: -d IF"),
     (
+        "--filter",
+        "capture filters are words: spygrep PATTERN port 80",
+    ),
+    (
+        "--recursive",
+        "a folder is read with the captures in it; leave it out",
+    ),
+    ("--files-with-matches", "for the names of files: --list"),
+    (
         "--extended-regexp",
         "patterns are regular expressions already; leave it out",
     ),
@@ -73,9 +82,14 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
     let name = name.as_str();
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
     let problem = match error.kind() {
+        ErrorKind::UnknownArgument if name == "--port" => {
+            return Problem::new("there is no option --port")
+                .advise(format!("for a port: spygrep port {}", port(typed)));
+        }
         ErrorKind::UnknownArgument => {
             let problem = Problem::new(format!("there is no option {name}"));
-            match suggested(error) {
+            let has_advice = HABITS.iter().any(|(habit, _)| *habit == name);
+            match suggested(error).filter(|_| !has_advice) {
                 Some(meant) => problem.advise(format!("did you mean {meant}?")),
                 None => problem,
             }
@@ -123,6 +137,18 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
             .advise("all options: spygrep --help");
     }
     problem
+}
+
+/// The number after `--port`, or an example.
+fn port(typed: &[OsString]) -> &str {
+    let mut words = typed.iter().filter_map(|word| word.to_str());
+    let number = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let given = words.by_ref().find_map(|word| {
+        word.strip_prefix("--port")
+            .map(|rest| rest.strip_prefix('='))
+    });
+    let given = given.and_then(|inside| inside.or_else(|| words.next()));
+    given.filter(number).unwrap_or("5000")
 }
 
 /// clap's suggestion.
@@ -263,6 +289,13 @@ mod tests {
                 "regular expressions already",
             ),
             ("-j x", "there is no option -j", "--json"),
+            (
+                "--port 80 x",
+                "there is no option --port",
+                "spygrep port 80",
+            ),
+            ("--port=80", "there is no option --port", "spygrep port 80"),
+            ("x --port", "there is no option --port", "spygrep port 5000"),
             ("-Z nobody x", "there is no option -Z", "--user"),
             (
                 "--line-buffered x",

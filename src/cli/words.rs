@@ -1,5 +1,5 @@
 //! Splits the words into pattern, capture filter and files: ngrep's algorithm, extended by grep's
-//! files.
+//! files and by filters that begin with a word of the filter language.
 //!
 //! The decision is pure except for two callbacks: one compiles a filter, one looks at a file.
 
@@ -15,6 +15,22 @@ pub struct Words {
     pub filter: Option<String>,
     /// Capture files.
     pub files: Vec<PathBuf>,
+    /// All words are the filter, while ngrep would search for the first: the words after
+    /// `--regexp` that do so, quoted for a shell.
+    pub text_instead: Option<String>,
+}
+
+/// What decides besides the words themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Given {
+    /// Patterns are given by options: all words are the filter.
+    pub has_pattern: bool,
+    /// ngrep's algorithm, unchanged.
+    pub ngrep: bool,
+    /// The filter is in a file, so that no word belongs to it.
+    pub has_filter: bool,
+    /// An option concerns the pattern, so that a single word is one.
+    pub about_pattern: bool,
 }
 
 /// Why the words have no interpretation.
@@ -40,41 +56,29 @@ pub enum Names {
     Empty,
     /// A capture.
     Capture,
+    /// A folder with captures in it.
+    Folder,
 }
 
 /// Decides what `words` mean.
 ///
-/// One word is always a pattern, unless `has_pattern`: patterns were given by options. If the words
-/// after the first are not a filter and all words together are one, there is no pattern: `port 80`.
-/// Trailing words that name captures are files; so is `-` after another word.
+/// One word is a pattern, unless patterns were given by options. If the words after the first are
+/// not a filter and all words together are one, there is no pattern: `port 80`. Trailing words that
+/// name captures are files; so is `-` after another word.
+///
+/// Unlike in ngrep, there is no pattern either if all words together are a filter and the first is
+/// a word of the filter language (`tcp port 80`, `not port 22`, `udp`), or if a single word with a
+/// blank in it is a filter (`'tcp port 80'`).
 ///
 /// # Errors
 /// If neither interpretation gives a filter.
 pub fn decide(
     words: &[OsString],
-    has_pattern: bool,
+    given: Given,
     names: &dyn Fn(&OsStr) -> Names,
     compile: &mut dyn FnMut(&str) -> Result<(), String>,
 ) -> Result<Words, WordsError> {
-    let named: Vec<Names> = words
-        .iter()
-        .enumerate()
-        .map(|(at, word)| match word == "-" && (at > 0 || has_pattern) {
-            true => Names::Capture,
-            false => names(word),
-        })
-        .collect();
-    let mut files_from = named
-        .iter()
-        .rposition(|names| *names == Names::Nothing)
-        .map_or(0, |last| last + 1);
-    while named.get(files_from) == Some(&Names::Empty)
-        && !words
-            .get(files_from)
-            .is_some_and(|word| is_capture_name(word))
-    {
-        files_from += 1;
-    }
+    let files_from = files_from(words, given, names);
     let (words, files) = words.split_at(files_from);
     let files = files.iter().map(PathBuf::from).collect();
     let words: Vec<&str> = words
@@ -85,7 +89,7 @@ pub fn decide(
         })
         .collect::<Result<_, _>>()?;
     let all = words.join(" ");
-    if has_pattern {
+    if given.has_pattern {
         let filter = (!all.is_empty()).then_some(all);
         if let Some(filter) = &filter {
             compile(filter).map_err(|detail| WordsError::Filter {
@@ -94,9 +98,19 @@ pub fn decide(
             })?;
         }
         return Ok(Words {
-            pattern: None,
             filter,
             files,
+            ..Words::default()
+        });
+    }
+    if is_meant_as_filter(&words, given) && compile(&all).is_ok() {
+        return Ok(Words {
+            filter: Some(all),
+            files,
+            // ngrep takes some of these words as a filter as well: `port 80`.
+            text_instead: (words.len() == 1 || compile(&words[1..].join(" ")).is_ok())
+                .then(|| quoted(words.iter().map(ToString::to_string))),
+            ..Words::default()
         });
     }
     let Some((pattern, rest)) = words.split_first() else {
@@ -109,8 +123,8 @@ pub fn decide(
     if rest.is_empty() {
         return Ok(Words {
             pattern,
-            filter: None,
             files,
+            ..Words::default()
         });
     }
     let rest = rest.join(" ");
@@ -119,12 +133,13 @@ pub fn decide(
             pattern,
             filter: Some(rest),
             files,
+            ..Words::default()
         }),
         Err(detail) => match compile(&all) {
             Ok(()) => Ok(Words {
-                pattern: None,
                 filter: Some(all),
                 files,
+                ..Words::default()
             }),
             // The error of the first attempt, which concerns what the user meant as the filter.
             Err(_) => Err(WordsError::Filter {
@@ -133,6 +148,100 @@ pub fn decide(
             }),
         },
     }
+}
+
+/// The index of the first of the trailing words that are files.
+fn files_from(words: &[OsString], given: Given, names: &dyn Fn(&OsStr) -> Names) -> usize {
+    let named: Vec<Names> = words
+        .iter()
+        .enumerate()
+        .map(
+            |(at, word)| match (word == "-", at > 0 || given.has_pattern) {
+                (true, true) => Names::Capture,
+                (_, may_be_input) => match names(word) {
+                    // A bare name of a folder may also be a pattern or part of a filter.
+                    Names::Folder if is_folder_name(word) => Names::Capture,
+                    Names::Folder
+                        if may_be_input && !word.to_str().is_some_and(is_filter_keyword) =>
+                    {
+                        Names::Capture
+                    }
+                    Names::Folder => Names::Nothing,
+                    names => names,
+                },
+            },
+        )
+        .collect();
+    let mut files_from = named
+        .iter()
+        .rposition(|names| *names == Names::Nothing)
+        .map_or(0, |last| last + 1);
+    while named.get(files_from) == Some(&Names::Empty)
+        && !words
+            .get(files_from)
+            .is_some_and(|word| is_capture_name(word))
+    {
+        files_from += 1;
+    }
+    files_from
+}
+
+/// Whether words that are a filter are meant as one, although ngrep takes the first as the pattern.
+fn is_meant_as_filter(words: &[&str], given: Given) -> bool {
+    const FIRST: [&str; 19] = [
+        "arp",
+        "dst",
+        "ether",
+        "greater",
+        "host",
+        "icmp",
+        "icmp6",
+        "ip",
+        "ip6",
+        "less",
+        "net",
+        "not",
+        "port",
+        "portrange",
+        "proto",
+        "src",
+        "tcp",
+        "udp",
+        "vlan",
+    ];
+    if given.ngrep || given.has_filter {
+        return false;
+    }
+    match words {
+        [word] if word.contains(char::is_whitespace) => {
+            !given.about_pattern && !looks_up_a_name(word)
+        }
+        [word] => !given.about_pattern && FIRST.contains(word),
+        [first, ..] => FIRST.contains(first),
+        [] => false,
+    }
+}
+
+/// Whether compiling the text may look up the name of a host or network. A text to search for is
+/// not worth a query to a name server: `host unreachable`.
+fn looks_up_a_name(text: &str) -> bool {
+    let mut words = text.split(|c: char| c.is_whitespace() || "()!".contains(c));
+    let mut before = "";
+    words.any(|word| {
+        let name = ["host", "net", "src", "dst", "gateway"].contains(&before)
+            && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && word != "localhost"
+            && !is_filter_keyword(word);
+        if !word.is_empty() {
+            before = word;
+        }
+        name && !word.is_empty()
+    })
+}
+
+/// Whether a word is certainly a path, if it names a folder: `.`, `..`, `captures/`.
+fn is_folder_name(word: &OsStr) -> bool {
+    word == "." || word == ".." || word.as_encoded_bytes().contains(&b'/')
 }
 
 /// Whether a file name is one that programs give to captures: `x.pcap`, `x.pcap12`, `x.pcapng.gz`.
@@ -233,17 +342,27 @@ mod tests {
     }
 
     fn decided(line: &str, has_pattern: bool) -> Result<Words, WordsError> {
+        let given = Given {
+            has_pattern,
+            ngrep: true,
+            ..Given::default()
+        };
+        decided_with(line, given)
+    }
+
+    fn decided_with(line: &str, given: Given) -> Result<Words, WordsError> {
         let words: Vec<OsString> = line
             .split(' ')
             .filter(|w| !w.is_empty())
-            .map(|w| w.replace("''", "").into())
+            .map(|w| w.replace("''", "").replace('_', " ").into())
             .collect();
         let names = |word: &OsStr| match word.to_str() {
             Some("zero.pcap1" | "zero") => Names::Empty,
             Some("a.pcap" | "b.pcap") => Names::Capture,
+            Some("folder" | "folder/" | "." | "tcp") => Names::Folder,
             _ => Names::Nothing,
         };
-        decide(&words, has_pattern, &names, &mut compiles)
+        decide(&words, given, &names, &mut compiles)
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "compared with what decide gives")]
@@ -256,7 +375,79 @@ mod tests {
             pattern: pattern.map(str::to_owned),
             filter: filter.map(str::to_owned),
             files: files.iter().map(PathBuf::from).collect(),
+            text_instead: None,
         })
+    }
+
+    #[test]
+    fn words_of_the_filter_language_are_a_filter() {
+        let plain = Given::default();
+        let about_pattern = Given {
+            about_pattern: true,
+            ..plain
+        };
+        let has_filter = Given {
+            has_filter: true,
+            ..plain
+        };
+        let table = [
+            ("tcp port 80", plain, None, Some("tcp port 80"), true),
+            ("not port 80", plain, None, Some("not port 80"), true),
+            ("tcp", plain, None, Some("tcp"), true),
+            ("tcp a.pcap", plain, None, Some("tcp"), true),
+            ("tcp_port_80", plain, None, Some("tcp port 80"), true),
+            // ngrep takes these as a filter as well.
+            ("port 80", plain, None, Some("port 80"), false),
+            (
+                "tcp and port 80",
+                plain,
+                None,
+                Some("tcp and port 80"),
+                false,
+            ),
+            // No filter: the first word is searched for.
+            ("host port 80", plain, Some("host"), Some("port 80"), false),
+            ("less", plain, Some("less"), None, false),
+            ("GET tcp", plain, Some("GET"), Some("tcp"), false),
+            ("not_found", plain, Some("not found"), None, false),
+            ("tcp", about_pattern, Some("tcp"), None, false),
+            (
+                "tcp port 80",
+                about_pattern,
+                None,
+                Some("tcp port 80"),
+                true,
+            ),
+            ("tcp", has_filter, Some("tcp"), None, false),
+        ];
+        for (line, given, pattern, filter, all_filter) in table {
+            let got = decided_with(line, given).expect(line);
+            assert_eq!(
+                (got.pattern.as_deref(), got.filter.as_deref()),
+                (pattern, filter),
+                "{line}"
+            );
+            let quoted = line
+                .contains('_')
+                .then(|| format!("'{}'", line.replace('_', " ")));
+            let text = all_filter.then(|| quoted.unwrap_or_else(|| line.replace(" a.pcap", "")));
+            assert_eq!(got.text_instead, text, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_looked_up_for_a_text() {
+        for (text, want) in [
+            ("host unreachable", true),
+            ("not src foo", true),
+            ("host 10.0.0.1 and not port 22", false),
+            ("host localhost", false),
+            ("src port 80", false),
+            ("host example.com", false),
+            ("tcp[13] & 2 != 0", false),
+        ] {
+            assert_eq!(looks_up_a_name(text), want, "{text}");
+        }
     }
 
     #[test]
@@ -324,6 +515,27 @@ mod tests {
         assert_eq!(decided("5000 -", false), words(Some("5000"), None, &["-"]));
         assert_eq!(decided("-", false), words(Some("-"), None, &[]));
         assert_eq!(decided("-", true), words(None, None, &["-"]));
+    }
+
+    #[test]
+    fn folders_with_captures_are_input_where_they_are_no_text() {
+        let plain = Given::default();
+        for (line, pattern, files) in [
+            ("GET folder", Some("GET"), &["folder"][..]),
+            ("GET .", Some("GET"), &["."]),
+            ("folder/", None, &["folder/"]),
+            ("folder", Some("folder"), &[]),
+            ("GET folder a.pcap", Some("GET"), &["folder", "a.pcap"]),
+            ("GET tcp", Some("GET"), &[]),
+        ] {
+            let got = decided_with(line, plain).expect(line);
+            let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+            assert_eq!(
+                (got.pattern.as_deref(), got.files),
+                (pattern, files),
+                "{line}"
+            );
+        }
     }
 
     #[test]

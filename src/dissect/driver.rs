@@ -5,6 +5,7 @@
 
 use super::direction::{DirectionBuffer, Mode, less, share};
 use super::output::Output;
+use super::parked::Parked;
 use super::{
     Dissector, Gap, Input, Malformed, Missed, PROTOCOLS, PerDirection, Place, ProbeResult,
     Protocol, Then, recognise,
@@ -49,6 +50,49 @@ impl StreamDriver {
         }
     }
 
+    /// If nothing is open: what has to be remembered of the flow. The driver is then reset, for use
+    /// with another flow.
+    pub(super) fn park(&mut self) -> Option<Parked> {
+        let directions = &self.directions;
+        if !directions.to_server.is_idle() || !directions.to_client.is_idle() {
+            return None;
+        }
+        let dissector = match &mut self.dissector {
+            Some((name, dissector)) => Some((*name, dissector.park()?)),
+            None => None,
+        };
+        let parked = Parked {
+            directions: PerDirection {
+                to_server: self.directions.to_server.park(),
+                to_client: self.directions.to_client.park(),
+            },
+            dissector,
+        };
+        self.reset();
+        Some(parked)
+    }
+
+    /// Continues a parked flow. The driver is in its initial state.
+    pub(super) fn unpark(&mut self, parked: Parked) {
+        self.directions = PerDirection {
+            to_server: parked.directions.to_server.restore(),
+            to_client: parked.directions.to_client.restore(),
+        };
+        if let Some((name, state)) = parked.dissector
+            && let Some(protocol) = PROTOCOLS.iter().find(|protocol| protocol.name == name)
+        {
+            let (name, mut dissector) = self.instance(protocol);
+            dissector.unpark(state);
+            self.dissector = Some((name, dissector));
+        }
+    }
+
+    /// A dissector of `protocol` in its initial state: the spare one, if it is of that protocol.
+    fn instance(&mut self, protocol: &'static Protocol) -> (&'static str, Box<dyn Dissector>) {
+        let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
+        spare.unwrap_or_else(|| (protocol.name, (protocol.start)()))
+    }
+
     /// See [`super::FlowDissector::waits_since`].
     pub(super) fn waits_since(&self, dir: Direction) -> Option<&PacketInfo> {
         let buffer = self.directions.of(dir);
@@ -64,6 +108,12 @@ impl StreamDriver {
         dissectors
             .map(|(_, dissector)| dissector.held())
             .fold(waiting, usize::saturating_add)
+    }
+
+    /// Bytes that the decoders hold of their budget.
+    pub(super) fn reserved(&self) -> usize {
+        let dissector = self.dissector.as_ref();
+        dissector.map_or(0, |(_, dissector)| dissector.reserved())
     }
 
     /// Records that a direction was joined midstream, unless some of its bytes were seen before.
@@ -359,8 +409,7 @@ impl StreamDriver {
     /// Installs a dissector for `protocol`, and reports the bytes that were lost before there was
     /// one.
     fn begin(&mut self, protocol: &'static Protocol) {
-        let spare = self.spare.take().filter(|(name, _)| *name == protocol.name);
-        let (name, mut dissector) = spare.unwrap_or_else(|| (protocol.name, (protocol.start)()));
+        let (name, mut dissector) = self.instance(protocol);
         for dir in [Direction::ToServer, Direction::ToClient] {
             if let Some(missed) = self.directions.of_mut(dir).missed.take() {
                 dissector.missed(dir, missed);

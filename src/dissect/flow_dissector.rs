@@ -5,6 +5,7 @@ use super::budget::Budget;
 use super::direction::Place;
 use super::driver::StreamDriver;
 use super::output::Output;
+use super::parked::Parked;
 use super::raw;
 use super::{Claim, Dissector, datagram_protocol};
 use crate::flow::{Direction, Flow};
@@ -23,6 +24,8 @@ pub struct FlowDissector {
     exchanges: u64,
     raw_only: bool,
     driver: Option<Box<StreamDriver>>,
+    /// Takes the place of the driver while nothing is open.
+    parked: Option<Box<Parked>>,
     /// The dissector of the flow's datagrams.
     datagrams: Option<Box<dyn Dissector>>,
 }
@@ -37,13 +40,47 @@ impl FlowDissector {
     /// Returns whether no event of the flow has been dissected.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.driver.is_none() && self.exchanges == 0
+        self.driver.is_none() && self.parked.is_none() && self.exchanges == 0
+    }
+
+    /// Returns whether the next stream data requires a driver that is not there, which
+    /// [`Self::reuse`] can provide.
+    #[must_use]
+    pub fn lacks_driver(&self) -> bool {
+        self.driver.is_none()
+    }
+
+    /// If nothing is open in the flow: frees most of its memory, and returns it as a dissector that
+    /// is reset. The flow goes on as if this had not been called.
+    pub fn park(&mut self) -> Option<Self> {
+        if self.datagrams.is_some() {
+            return None;
+        }
+        self.parked = Some(Box::new(self.driver.as_mut()?.park()?));
+        Some(Self {
+            driver: self.driver.take(),
+            ..Self::default()
+        })
+    }
+
+    /// Takes the memory of a dissector that is reset.
+    pub fn reuse(&mut self, other: Self) {
+        self.driver = other.driver;
+        self.unpark();
+    }
+
+    /// Continues from the parked state, if there is one.
+    #[cold]
+    fn unpark(&mut self) {
+        if let Some(parked) = self.parked.take() {
+            self.driver.get_or_insert_default().unpark(*parked);
+        }
     }
 
     /// Resets for use with another flow. Small allocations are kept.
     pub fn reset(&mut self) {
         (self.exchanges, self.raw_only) = (0, false);
-        self.datagrams = None;
+        (self.datagrams, self.parked) = (None, None);
         if let Some(driver) = &mut self.driver {
             driver.reset();
         }
@@ -68,6 +105,9 @@ impl FlowDissector {
         event: &StreamEvent<'_>,
         emit: &mut dyn FnMut(MessageId, &PacketInfo, MessageEvent<'_>),
     ) {
+        if self.driver.is_none() && !matches!(event, StreamEvent::Datagram { .. }) {
+            self.unpark();
+        }
         let mut out = Output {
             flow,
             limits,
@@ -187,5 +227,12 @@ impl FlowDissector {
         let driver = driver.map_or(0, |driver| driver.held());
         let datagrams = self.datagrams.as_ref();
         driver + datagrams.map_or(0, |dissector| dissector.held())
+    }
+
+    /// Bytes that the decoders of the flow's bodies hold of their [`Budget`].
+    #[must_use]
+    pub fn reserved(&self) -> usize {
+        let driver = self.driver.as_ref();
+        driver.map_or(0, |driver| driver.reserved())
     }
 }

@@ -22,6 +22,7 @@ mod http;
 mod http1;
 mod http2;
 mod output;
+mod parked;
 mod preamble;
 mod raw;
 mod tls;
@@ -246,11 +247,25 @@ trait Dissector: Send {
     /// Takes the connection over from a dissector that named it in [`Then::Upgrade`].
     fn succeed(&mut self, _upgrade: &Upgrade) {}
 
+    /// If nothing is open: takes out the state, and resets itself for use with another flow. See
+    /// [`parked`].
+    fn park(&mut self) -> Option<parked::State> {
+        None
+    }
+
+    /// Continues from a state that a dissector of the same protocol returned from [`Self::park`].
+    fn unpark(&mut self, _state: parked::State) {}
+
     /// Resets to the initial state, for use with another flow.
     fn reset(&mut self);
 
     /// Bytes of memory that it takes, about, without what [`Budget`] counts.
     fn held(&self) -> usize;
+
+    /// Bytes that its decoders hold of the [`Budget`].
+    fn reserved(&self) -> usize {
+        0
+    }
 }
 
 /// Whether a dissector takes a datagram.

@@ -40,6 +40,25 @@ const IP: Kind = Kind {
     sized: true,
 };
 
+/// The state of a direction's bursts while none is open.
+pub(super) struct ParkedBurst {
+    continues: bool,
+    boundary: bool,
+    last: PacketInfo,
+}
+
+impl ParkedBurst {
+    /// Restores the bursts.
+    pub(super) fn restore(self) -> Burst {
+        Burst {
+            continues: self.continues,
+            boundary: self.boundary,
+            last: self.last,
+            ..Burst::default()
+        }
+    }
+}
+
 /// The raw bursts of one direction.
 #[derive(Default, Debug)]
 pub(super) struct Burst {
@@ -64,6 +83,20 @@ impl Burst {
         Self {
             boundary: true,
             ..Self::default()
+        }
+    }
+
+    /// Whether no burst is open, and none that begins next has bytes missing before it.
+    pub(super) const fn is_idle(&self) -> bool {
+        !self.open && self.missing.is_none()
+    }
+
+    /// What has to be remembered while it [is idle](Self::is_idle).
+    pub(super) const fn park(&self) -> ParkedBurst {
+        ParkedBurst {
+            continues: self.continues,
+            boundary: self.boundary,
+            last: self.last,
         }
     }
 

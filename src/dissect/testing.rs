@@ -77,6 +77,10 @@ pub(super) struct Play {
     pub(super) now: Timestamp,
     /// Whether to call `idle` before every packet.
     pub(super) ticking: bool,
+    /// Whether to park the flow after every event.
+    pub(super) parking: bool,
+    /// How often that was possible.
+    pub(super) parked: u64,
     pub(super) chart: Chart,
     pub(super) frame: u64,
     /// Number of bytes that each direction has sent, captured or not.
@@ -92,8 +96,13 @@ const ISN: [u32; 2] = [u32::MAX - 100, 5000];
 
 impl Play {
     pub(super) fn of(steps: &[Step], cut: &Cut) -> Self {
-        let mut play = Self::default();
+        let [mut play, mut parking] = [Self::default(), Self::default()];
+        parking.parking = true;
         play.perform(steps, cut);
+        parking.perform(steps, cut);
+        assert_eq!(play.chart.lines, parking.chart.lines);
+        assert_eq!(play.chart.readings, parking.chart.readings);
+        play.parked = parking.parked;
         play
     }
 
@@ -197,6 +206,14 @@ impl Play {
         } = self;
         let emit = &mut |id, by: &PacketInfo, event: MessageEvent<'_>| chart.record(id, by, &event);
         dissector.on_event(limits, decoders, stats, flow, event, emit);
+        if self.parking
+            && let Some(other) = self.dissector.park()
+        {
+            self.parked += 1;
+            if self.parked.is_multiple_of(2) {
+                self.dissector.reuse(other);
+            }
+        }
     }
 
     fn idle(&mut self) {

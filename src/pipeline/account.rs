@@ -72,14 +72,14 @@ impl Account {
         self.held = self.held.saturating_sub(before).saturating_add(after);
     }
 
-    /// Whether more is held than may be.
-    pub(super) const fn is_exceeded(&self) -> bool {
-        self.held > self.limit
+    /// Whether more is held than may be. `decoding` is what the decoders hold besides.
+    pub(super) const fn is_exceeded(&self, decoding: usize) -> bool {
+        self.held.saturating_add(decoding) > self.limit
     }
 
     /// Whether so little is held that it takes a while until there is too much again.
-    pub(super) const fn is_relieved(&self) -> bool {
-        self.held <= self.limit / 4 * 3
+    pub(super) const fn is_relieved(&self, decoding: usize) -> bool {
+        self.held.saturating_add(decoding) <= self.limit / 4 * 3
     }
 }
 
@@ -110,10 +110,11 @@ mod tests {
         let mut account = Account::new(100);
         account.change(0, 90);
         account.change(0, 20);
-        assert!(account.is_exceeded());
+        assert!(account.is_exceeded(0));
         account.change(90, 40);
-        assert!(!account.is_exceeded() && account.is_relieved());
+        assert!(!account.is_exceeded(0) && account.is_relieved(0));
+        assert!(account.is_exceeded(41) && !account.is_relieved(16));
         account.change(40, 70);
-        assert!(!account.is_exceeded() && !account.is_relieved());
+        assert!(!account.is_exceeded(0) && !account.is_relieved(0));
     }
 }

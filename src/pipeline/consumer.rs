@@ -21,7 +21,16 @@ pub(super) struct Consumer {
     flows: Vec<Option<FlowEntry>>,
     /// What they hold.
     account: Account,
+    /// The slot of the flow that is looked at next for being idle.
+    hand: usize,
+    /// The most flows that there are at once.
+    most: usize,
 }
+
+/// Flows from which on idle ones are parked.
+const MANY: usize = 1024;
+/// Flows that are looked at for each new one: more than one, since some of them are busy.
+const LOOKS: usize = 3;
 
 /// A flow with at least one consumed event.
 struct FlowEntry {
@@ -32,6 +41,11 @@ struct FlowEntry {
 }
 
 impl FlowEntry {
+    /// What the flow held when it was last counted, and what its decoders hold.
+    fn held(&self) -> usize {
+        self.account.held + self.flow_state.conversation.reserved()
+    }
+
     /// Counts what the flow holds.
     fn count(&mut self, account: &mut Account) {
         let held = self.flow_state.held();
@@ -40,12 +54,28 @@ impl FlowEntry {
 }
 
 impl Consumer {
-    /// A consumer whose flows hold `memory` bytes at most.
-    pub(super) fn new(selector: Selector, memory: usize) -> Self {
+    /// A consumer of at most `most` flows at once, which hold `memory` bytes.
+    pub(super) fn new(selector: Selector, memory: usize, most: usize) -> Self {
         Self {
             selector,
             flows: Vec::new(),
             account: Account::new(memory),
+            hand: 0,
+            most,
+        }
+    }
+
+    /// Where there are many flows: looks at a few, in turn, and parks those that are idle. Called
+    /// for each new flow, so that flows that stay busy are not parked over and over.
+    fn park_some(&mut self) {
+        if self.flows.len() < MANY {
+            return;
+        }
+        for _ in 0..LOOKS {
+            self.hand = (self.hand + 1) % self.flows.len();
+            if let Some(Some(entry)) = self.flows.get_mut(self.hand) {
+                self.selector.park(&mut entry.flow_state);
+            }
         }
     }
 
@@ -57,23 +87,24 @@ impl Consumer {
             selector,
             flows,
             account,
+            ..
         } = self;
         while let Some(slot) = account.next_touched() {
             if let Some(Some(entry)) = flows.get_mut(slot as usize) {
                 entry.count(account);
             }
         }
-        if !account.is_exceeded() {
+        if !account.is_exceeded(selector.decoding()) {
             return;
         }
         let mut largest: Vec<(usize, usize)> = flows
             .iter()
             .enumerate()
-            .filter_map(|(slot, entry)| Some((entry.as_ref()?.account.held, slot)))
+            .filter_map(|(slot, entry)| Some((entry.as_ref()?.held(), slot)))
             .filter(|(held, _)| *held > 0)
             .collect();
         largest.sort_unstable();
-        while !account.is_relieved()
+        while !account.is_relieved(selector.decoding())
             && let Some((_, slot)) = largest.pop()
         {
             if let Some(Some(entry)) = flows.get_mut(slot) {
@@ -94,6 +125,7 @@ impl Consumer {
     pub(super) fn update(&mut self, flow: &Flow) {
         let slot = flow.slot as usize;
         if self.flows.len() <= slot {
+            reserve(&mut self.flows, self.most);
             self.flows.resize_with(slot + 1, || None);
         }
         match self.flows.get_mut(slot) {
@@ -106,6 +138,7 @@ impl Consumer {
                 });
                 self.account
                     .change(before.map_or(0, |entry| entry.account.held), 0);
+                self.park_some();
             }
             None => {}
         }
@@ -142,6 +175,14 @@ impl Consumer {
                 self.settle_account();
             }
         }
+    }
+}
+
+/// Once there are [`MANY`] flows, reserves room for all: address space, of which what is used
+/// becomes memory. A table of this size that grows leaves holes behind, which are as large.
+fn reserve(flows: &mut Vec<Option<FlowEntry>>, most: usize) {
+    if flows.len() >= MANY {
+        flows.reserve_exact(most.saturating_sub(flows.len()));
     }
 }
 

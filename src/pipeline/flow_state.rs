@@ -40,7 +40,7 @@ pub(super) struct Tracking {
     /// Those with other numbers. An entry without a message is free.
     others: Vec<(MessageId, Option<Box<OpenMessage>>)>,
     /// The scan state of each direction whose text continues across messages.
-    marks: [ScanState; 2],
+    marks: Option<Box<[ScanState; 2]>>,
     /// There is a gap at the scan state of each direction.
     pub(super) holed: [bool; 2],
     /// The directions that have ended.
@@ -270,6 +270,11 @@ impl Tracking {
         self.others.len() >= OPEN_MESSAGES && open.nth(OPEN_MESSAGES - 1).is_some()
     }
 
+    /// Whether no message is open, and no exchange.
+    pub(super) fn is_idle(&self) -> bool {
+        self.exchanges.is_empty() && self.opened().next().is_none()
+    }
+
     /// Bytes of memory that it has allocated, about.
     fn held(&self) -> usize {
         let frames = self.pending_frames.iter().flat_map(|frames| frames.iter());
@@ -371,7 +376,7 @@ impl Tracking {
     }
 
     pub(super) fn mark(&mut self, dir: Direction) -> &mut ScanState {
-        &mut self.marks[dir.index()]
+        &mut self.marks.get_or_insert_default()[dir.index()]
     }
 
     /// Whether a timer is needed, live: for a held burst, or an open message that can be shown,

@@ -44,9 +44,9 @@ pub(super) fn described(open: &OpenMessage) -> Description {
     dissect::describe(open.begin.kind, &open.known(open.unit.head()), &[])
 }
 
-/// Calls a function with a message as a hit.
+/// Calls a function with a message as a hit, with the matches of `query`.
 pub(super) fn with_hit(
-    query: &Query,
+    query: Option<&Query>,
     stand_out: &[String],
     flow: &Flow,
     open: &mut OpenMessage,
@@ -125,14 +125,13 @@ fn without_places(described: &Description) -> Description {
 
 /// Calls a function with a response as the companion of its request.
 pub(super) fn with_response(
-    query: &Query,
     flow: &Flow,
     open: &mut OpenMessage,
     meta: &HitMeta,
     then: impl FnOnce(&Companion<'_>),
 ) {
     let heading = heading(flow, open.id.dir, open.last);
-    let shown = open.unit.show(query);
+    let shown = open.unit.show(None);
     let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
     let known = Known {
         head,
@@ -221,6 +220,7 @@ fn heading(flow: &Flow, dir: Direction, last: LastPacket) -> Heading {
         ts: last.ts,
         src: flow.source(dir),
         dst: flow.destination(dir),
+        dir,
         ports: flow.has_ports(),
         flags: last.flags,
         icmp: last.icmp,

@@ -216,6 +216,12 @@ impl Selector {
         counted.map_or_else(DissectStats::default, |dissecting| dissecting.stats)
     }
 
+    /// Bytes that the decoders of all open bodies hold.
+    pub(super) fn decoding(&self) -> usize {
+        let dissecting = self.dissecting.as_ref();
+        dissecting.map_or(0, |dissecting| dissecting.decoders.held())
+    }
+
     /// The counters of search and output.
     pub(super) fn counted(&self) -> OutputStats {
         OutputStats {
@@ -347,11 +353,11 @@ impl Selector {
             decoders,
             limits,
         } = &mut *dissecting;
-        if matches!(event, StreamEvent::Data { .. })
-            && conversation.is_new()
+        if conversation.lacks_driver()
+            && matches!(event, StreamEvent::Data { .. })
             && let Some(other) = self.dissector_pool.pop()
         {
-            *conversation = other;
+            conversation.reuse(other);
         }
         if self.options.wire {
             conversation.stay_raw();
@@ -430,13 +436,23 @@ impl Selector {
         tracking.shed = [true; 2];
     }
 
+    /// Frees most of the memory of a flow in which nothing is open. Another flow uses it.
+    pub(super) fn park(&mut self, flow_state: &mut FlowState) {
+        if flow_state.tracking.is_idle()
+            && let Some(other) = flow_state.conversation.park()
+            && self.dissector_pool.len() < SPARE
+        {
+            self.dissector_pool.push(other);
+        }
+    }
+
     /// Takes back a flow dissector, for reuse by another flow.
     fn retire(&mut self, conversation: &mut FlowDissector) {
         if conversation.is_new() {
             return;
         }
         let mut old = std::mem::take(conversation);
-        if self.dissector_pool.len() < SPARE {
+        if self.dissector_pool.len() < SPARE && !old.lacks_driver() {
             old.reset();
             self.dissector_pool.push(old);
         }

@@ -114,7 +114,7 @@ impl Reassembler {
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
-            table: Table::default(),
+            table: Table::new(limits.slots()),
             crossing: Crossing::default(),
             shared: Shared {
                 limits,

@@ -79,6 +79,8 @@ pub(super) enum Stage {
     Closed,
 }
 
+/// Flows from which on there is room for all.
+const MANY: usize = 1024;
 /// Initial capacity of the index.
 const FEW: usize = 64;
 /// Nanoseconds by which the order of flows may be inexact.
@@ -103,6 +105,8 @@ pub(super) struct Table {
     met: usize,
     /// Additional paths of flows, by slot.
     paths: HashMap<u32, Paths, RandomState>,
+    /// The most flows that there are at once.
+    most: usize,
 }
 
 /// The hash of a key, seeded for each table.
@@ -134,11 +138,20 @@ impl Default for Table {
             crowded: 0,
             met: 0,
             paths: HashMap::default(),
+            most: 0,
         }
     }
 }
 
 impl Table {
+    /// Without flows; at most `most` are in it at once.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            ..Self::default()
+        }
+    }
+
     /// Returns the slot of the flow with this key, or the hash to insert it with.
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Result<usize, KeyHash> {
@@ -249,6 +262,11 @@ impl Table {
         };
         self.crowded += usize::from(crowded);
         let slot = self.free.pop().unwrap_or_else(|| {
+            if self.slots.len() == MANY {
+                // Address space for all, of which what is used becomes memory: a table of this
+                // size that grows leaves holes behind, which are as large.
+                self.slots.reserve_exact(self.most.saturating_sub(MANY));
+            }
             self.slots.push(None);
             self.slots.len() - 1
         });

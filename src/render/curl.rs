@@ -12,7 +12,7 @@ use std::io;
 use crate::hit::{Hit, Pair};
 use crate::message::{Decoding, Role};
 
-use super::parts::{body, fact, field, is_early, is_whole, start_line};
+use super::parts::{body, fact, field, is_early, is_whole, no_exchange, start_line};
 use super::quote::{is_plain, printf, quoted};
 use super::{
     Out, OutputArgument, OutputEnd, OutputFormat, OutputValue, Renderer, Secrets, Settings, Wants,
@@ -22,8 +22,8 @@ use fields::{Destination, Fields};
 /// `--curl N`.
 pub(super) const OUTPUT: OutputFormat = OutputFormat {
     value: OutputValue::Number,
-    help: "Print the curl command that asks again what this exchange asked",
-    examples: &[("--curl N", "the curl command that asks again what #N asked")],
+    help: "Print the curl command that repeats the request of this exchange",
+    examples: &[("--curl N", "the curl command that repeats request #N")],
     words: "a curl command for",
     secrets: Secrets::Masked,
     is_whole: true,
@@ -42,6 +42,8 @@ pub(super) struct Curl {
     settings: Settings,
     number: u64,
     out: Out,
+    /// The last exchange that was seen.
+    last: u64,
     /// Result, once the exchange was seen.
     outcome: Option<Result<bool, String>>,
     /// Ways in which the command differs from what was sent.
@@ -61,6 +63,7 @@ impl Curl {
             settings,
             number,
             out,
+            last: 0,
             outcome: None,
             remarks: Vec::new(),
         }
@@ -76,7 +79,9 @@ impl Curl {
             return Err("it requests a tunnel from a proxy, whose content is not decoded");
         }
         if answered && is_early(request) {
-            return Err("it was answered before its body was over, so that not all of it was sent");
+            return Err(
+                "the response came before the body was complete, so not all of it was sent",
+            );
         }
         if !is_whole(request) {
             return Err(
@@ -140,7 +145,7 @@ impl Curl {
             }
             Decoding::AsSent => Ok(()),
             Decoding::Decoded if request.body.reading.is_some() => {
-                Err("its body was not read as its head says")
+                Err("its body was not read as its head declares")
             }
             Decoding::Decoded => {
                 let kind = field(request, "content-type").unwrap_or_default();
@@ -168,6 +173,7 @@ impl Renderer for Curl {
     }
 
     fn pair(&mut self, pair: &Pair<'_>) -> io::Result<()> {
+        self.last = self.last.max(pair.number);
         if pair.number != self.number || self.outcome.is_some() {
             return Ok(());
         }
@@ -203,14 +209,14 @@ impl Renderer for Curl {
     }
 
     fn outcome(&self) -> Option<Result<bool, String>> {
-        Some(self.outcome.clone().unwrap_or(Ok(false)))
+        let missing = || Err(no_exchange(self.number, self.last));
+        Some(self.outcome.clone().unwrap_or_else(missing))
     }
 
     fn remarks(&self) -> Vec<String> {
         match self.outcome {
             Some(Ok(_)) => self.remarks.clone(),
-            Some(Err(_)) => Vec::new(),
-            None => vec![format!("there is no exchange #{}", self.number)],
+            _ => Vec::new(),
         }
     }
 

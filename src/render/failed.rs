@@ -9,19 +9,22 @@ pub(super) fn parts(failure: &Failure<'_>) -> Vec<String> {
     let Failed { kind, after } = failure.failed;
     let mut parts = match kind {
         FailureKind::Refused => vec!["refused (RST)".to_owned()],
-        FailureKind::Silent { syns: 1, .. } => vec!["1 SYN, no answer seen".to_owned()],
+        FailureKind::Silent { syns: 1, .. } => vec!["1 SYN, no response seen".to_owned()],
         FailureKind::Silent { syns, over: true } => {
-            vec![format!("no answer to {syns} SYNs"), human::duration(after)]
+            vec![
+                format!("no response to {syns} SYNs"),
+                human::duration(after),
+            ]
         }
         FailureKind::Silent { syns, over: false } => {
-            vec![format!("no answer to {syns} SYNs so far")]
+            vec![format!("no response to {syns} SYNs so far")]
         }
         FailureKind::Unanswered(end) if failure.number > 0 => {
-            vec!["no answer".to_owned(), ended(end, after)]
+            vec!["no response".to_owned(), ended(end, after)]
         }
         FailureKind::Unanswered(end) => {
             let how = if end.reset { "reset" } else { "closed" };
-            vec![format!("{how} without an answer"), ended(end, after)]
+            vec![format!("{how} without a response"), ended(end, after)]
         }
         FailureKind::BrokenOff(end) => vec!["incomplete".to_owned(), ended(end, after)],
     };
@@ -76,7 +79,7 @@ pub(super) const fn word(failed: &Failed) -> &'static str {
         FailureKind::Unanswered(End { reset: true, .. })
         | FailureKind::BrokenOff(End { reset: true, .. }) => "reset",
         FailureKind::BrokenOff(_) => "cut off",
-        FailureKind::Silent { .. } | FailureKind::Unanswered(_) => "no answer",
+        FailureKind::Silent { .. } | FailureKind::Unanswered(_) => "no response",
     }
 }
 

@@ -235,9 +235,9 @@ fn response(pair: &Pair<'_>) -> Value {
     let Some(hit) = pair.response else {
         let why = match pair.failed.map(|failed| (failed.kind, failed.after)) {
             Some((FailureKind::Unanswered(end), after)) => {
-                format!("no answer: {}", failed::ended(end, after))
+                format!("no response: {}", failed::ended(end, after))
             }
-            _ => "no answer was captured".to_owned(),
+            _ => "no response was captured".to_owned(),
         };
         return json!({
             "status": 0,

@@ -146,7 +146,7 @@ impl Log {
         match Request::of(pair) {
             Some(request) => line.request = self.escaped(request.words().as_bytes()),
             None if !pair.title.is_empty() => line.request = self.escaped(pair.title),
-            None => line.words.push("no question".into()),
+            None => line.words.push("no request".into()),
         }
         if let Some(hit) = pair.request {
             line.words.extend(words(hit));
@@ -155,9 +155,9 @@ impl Log {
             line.times = [None; 2];
             match (&pair.failed, pair.silence) {
                 (Some(failed), _) => line.failed(failed),
-                (None, Silence::None) => line.words.push("no answer".into()),
-                (None, Silence::Unknown) => line.words.push("answer unknown".into()),
-                (None, Silence::Unseen) => line.words.push("answer not captured".into()),
+                (None, Silence::None) => line.words.push("no response".into()),
+                (None, Silence::Unknown) => line.words.push("response unknown".into()),
+                (None, Silence::Unseen) => line.words.push("response not captured".into()),
             }
             return line;
         };

@@ -84,6 +84,7 @@ impl Renderer for Matches {
     fn wants(&self) -> Wants {
         Wants {
             body: 4 << 10,
+            matches: true,
             ..Wants::NOTHING
         }
     }

@@ -81,3 +81,14 @@ pub(super) fn write_url(bytes: &[u8], out: &mut String) {
         }
     }
 }
+
+/// Why an exchange was not found, given the number of the last one that was seen (0 for none).
+pub(super) fn no_exchange(number: u64, last: u64) -> String {
+    match last {
+        0 => format!("there is no exchange #{number} here; there is none at all"),
+        last if number < last => {
+            format!("#{number} is no exchange of a request and a response, or is not selected")
+        }
+        last => format!("there is no exchange #{number} here; the last is #{last}"),
+    }
+}

@@ -157,6 +157,7 @@ impl Settings {
         Wants {
             body,
             companions: self.quiet < 4,
+            matches: true,
             ..Wants::NOTHING
         }
     }

@@ -409,7 +409,7 @@ fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
             "[body cut: it swells to {} times its size]",
             crate::limits::SWELL
         )),
-        Decoding::NoRoom => Some(format!("[not decoded: no room for {coding}]")),
+        Decoding::NoRoom => Some(format!("[not decoded: not enough memory for {coding}]")),
         Decoding::NoStart => Some("[compressed, its beginning was not captured]".to_owned()),
     }
 }
@@ -461,7 +461,7 @@ pub(super) fn labels(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let reading = hit.body.reading.filter(|_| hit.is_end());
     labels.extend(reading.map(|name| format!("[read as {name}]").into()));
     if hit.pending {
-        labels.push("no answer yet".into());
+        labels.push("no response yet".into());
     }
     if hit.why == Why::Context && begins {
         labels.push("context".into());

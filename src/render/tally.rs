@@ -25,7 +25,7 @@ pub(super) const COUNT: OutputFormat = OutputFormat {
 
 /// `--exists`.
 pub(super) const EXISTS: OutputFormat = OutputFormat {
-    help: "Show nothing; the exit status tells whether anything matched. Stops at the first match",
+    help: "Show nothing; the exit status is whether anything matched. Stops at the first match",
     words: "nothing but the status",
     of_messages: false,
     ends: OutputEnd::FirstMatch,

@@ -77,7 +77,7 @@ pub(super) fn append(times: &Times, settings: &Settings, out: &mut Vec<u8>) {
         if *name == "wait" {
             text.push_str(&split(times));
             if nanos < 0 {
-                text.push_str("   the answer did not wait for the whole request");
+                text.push_str("   the response did not wait for the whole request");
             }
         }
         let largest = all > 0.0 && Some(nanos) == most && !std::mem::replace(&mut barred, true);
@@ -229,7 +229,7 @@ fn verdict(bottleneck: Bottleneck, times: &Times) -> String {
                 nanos => format!(", with pauses of {} in it", human::duration(nanos)),
             };
             format!(
-                "the server: it sent its answer slowly, {sent} in {}{paused}",
+                "the server: it sent its response slowly, {sent} in {}{paused}",
                 took(times.receive())
             )
         }
@@ -237,7 +237,7 @@ fn verdict(bottleneck: Bottleneck, times: &Times) -> String {
             let nanos = times.receive().unwrap_or(0).max(1);
             let rate = times.received as f64 / (nanos as f64 / 1e9);
             format!(
-                "a big answer: {} in {}, {}/s",
+                "a big response: {} in {}, {}/s",
                 human::size(times.received),
                 took(times.receive()),
                 human::size(rate as u64)
@@ -253,7 +253,7 @@ fn verdict(bottleneck: Bottleneck, times: &Times) -> String {
                 Some(most) if *most == times.send() => {
                     format!("the client: it took {} to send its request", took(*most))
                 }
-                _ => "the client: it had no room for the answer (a window of 0)".to_owned(),
+                _ => "the client: its receive window was 0".to_owned(),
             }
         }
     }
@@ -328,7 +328,7 @@ mod tests {
             "  send     0.01 ms   ########################################  100 %  82 B, acknowledged after 0.01 ms\n"
         );
         let early = times([20, 40, 100, 9_000, 9_100, 500, 9_500]);
-        assert!(lines(&early, false).contains("0 ms   the answer did not wait"));
+        assert!(lines(&early, false).contains("0 ms   the response did not wait"));
     }
 
     #[test]
@@ -390,14 +390,14 @@ mod tests {
                 0,
                 0,
                 3,
-                "the client: it had no room for the answer (a window of 0)",
+                "the client: its receive window was 0",
             ),
             (
                 times([1, 2, 3, 3, 3, 4, second]),
                 0,
                 0,
                 0,
-                "the server: it sent its answer slowly, 193 B in 1 s",
+                "the server: it sent its response slowly, 193 B in 1 s",
             ),
         ];
         let mut big = times([1, 2, 3, 3, 3, 4, second]);
@@ -405,13 +405,13 @@ mod tests {
         let mut paused = big;
         paused.paused = 900_000_000;
         let big = [
-            (big, 0, 0, 0, "a big answer: 5 MiB in 1 s, 5 MiB/s"),
+            (big, 0, 0, 0, "a big response: 5 MiB in 1 s, 5 MiB/s"),
             (
                 paused,
                 0,
                 0,
                 0,
-                "the server: it sent its answer slowly, 5 MiB in 1 s, with pauses of 900 ms in it",
+                "the server: it sent its response slowly, 5 MiB in 1 s, with pauses of 900 ms in it",
             ),
         ];
         for (mut times, repeats, repeated, stalled, want) in table.into_iter().chain(big) {

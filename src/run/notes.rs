@@ -2,7 +2,9 @@
 //!
 //! Each message is one write, so that messages of other programs do not split it.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write};
+use std::rc::Rc;
 
 use crate::cli::config::Input;
 use crate::exchange::Silence;
@@ -23,7 +25,12 @@ pub(super) struct Notes {
     pub(super) line: StatusLine,
     /// Secrets are masked in the titles of messages.
     pub(super) redact: bool,
+    /// While a pager owns the terminal: the messages to write once it is left.
+    pub(super) held: Option<Rc<RefCell<String>>>,
 }
+
+/// Maximum bytes of messages that are held while a pager runs; the first ones are kept.
+const HELD: usize = 64 << 10;
 
 impl Notes {
     fn write_line(&self, kind: &str, color: u8, text: &str) {
@@ -43,7 +50,24 @@ impl Notes {
             text.push_str(&format!("  {}\n", clean(line)));
         }
         self.line.clear();
-        let _ = io::stderr().write_all(text.as_bytes());
+        match &self.held {
+            Some(held) => {
+                let mut held = held.borrow_mut();
+                if held.len() + text.len() <= HELD {
+                    held.push_str(&text);
+                }
+            }
+            None => {
+                let _ = io::stderr().write_all(text.as_bytes());
+            }
+        }
+    }
+
+    /// Writes the messages that were held; later ones are written at once.
+    pub(super) fn release(&mut self) {
+        if let Some(held) = self.held.take() {
+            let _ = io::stderr().write_all(held.take().as_bytes());
+        }
     }
 
     /// A signal ends the run: the terminal's echo of the key gets a line of its own.
@@ -67,7 +91,7 @@ impl Notes {
         let Input::Live(_, names) = input else { return };
         let mut parts = vec![names.join(", ")];
         parts.extend((!pattern.is_empty()).then(|| format!("/{pattern}/")));
-        parts.extend(filter.map(str::to_owned));
+        parts.extend(filter.map(|filter| format!("filter {filter}")));
         if parts.len() == 1 {
             parts.push("every message with content".into());
         }
@@ -122,7 +146,7 @@ impl Notes {
             let requests = count(stats.dissect.requests, "request", "requests");
             line = format!(
                 "{requests}, {} · ",
-                count(stats.dissect.responses, "answer", "answers")
+                count(stats.dissect.responses, "response", "responses")
             );
         }
         line.push_str(&count(stats.decode.packets, "packet", "packets"));
@@ -144,8 +168,8 @@ impl Notes {
         let requests = count(many, "request has", "requests have");
         let unseen = |request: &PendingRequest| request.silence == Silence::Unseen;
         let what = match first.iter().all(unseen) {
-            true => "no answer in the capture",
-            false => "no answer yet",
+            true => "no response in the capture",
+            false => "no response yet",
         };
         let mut lines = Vec::new();
         for request in first {
@@ -221,13 +245,13 @@ fn silence(request: &PendingRequest) -> String {
         (false, _) => ", not acknowledged",
     };
     let response = match (request.begun, request.silence, request.received) {
-        (true, ..) => "the answer has begun and is not over",
+        (true, ..) => "the response has begun and is not complete",
         (_, Silence::None, _) => "the server has not sent a byte back",
         (_, Silence::Unknown, _) => {
-            "its answer is not certain: packets were lost, or not understood"
+            "its response is not certain: packets were lost, or not understood"
         }
         (_, Silence::Unseen, false) => "no packet of the server was captured",
-        (_, Silence::Unseen, true) => "an answer came, which was not captured",
+        (_, Silence::Unseen, true) => "a response came, which was not captured",
     };
     format!("{acknowledgement}; {response}")
 }

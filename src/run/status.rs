@@ -102,7 +102,7 @@ impl Watch {
 
 fn text(request: &PendingRequest, now: Timestamp) -> String {
     let state = match (request.begun, request.acknowledged) {
-        (true, _) => "the answer has begun",
+        (true, _) => "the response has begun",
         (_, true) => "request acknowledged",
         _ if request.silence == Silence::Unseen => "no packet of the server was captured",
         _ => "request not acknowledged",

@@ -285,16 +285,18 @@ impl MessageBuffer {
         (self.excerpts >= EXCERPTS && self.line_budget == 0) || self.excerpts >= 2 * EXCERPTS
     }
 
-    /// Returns the kept bytes and the matches in them, without those that portions have shown.
-    pub fn show(&mut self, query: &Query) -> Excerpt<'_> {
+    /// Returns the kept bytes and the matches of `query` in them, without those that portions have
+    /// shown.
+    pub fn show(&mut self, query: Option<&Query>) -> Excerpt<'_> {
         self.note_skipped();
         self.find(query, self.bytes.len());
         self.lend(self.pieces.len(), self.bytes.len(), 0, 0)
     }
 
     /// Finds the matches in the kept bytes up to `end`.
-    fn find(&mut self, query: &Query, end: usize) {
+    fn find(&mut self, query: Option<&Query>, end: usize) {
         self.matches.clear();
+        let Some(query) = query else { return };
         let is_text = self.is_text();
         // Adjacent pieces are searched as one text, which starts with the context of earlier
         // portions.
@@ -460,7 +462,7 @@ mod tests {
 
     /// The excerpt as text: `<n>` for skipped bytes, `!n!` for missing ones, matches in brackets.
     fn kept(message: &mut MessageBuffer, query: &Query) -> String {
-        let shown = message.show(query);
+        let shown = message.show(Some(query));
         let mut out = String::new();
         for piece in shown.text.pieces {
             match piece {
@@ -515,7 +517,7 @@ mod tests {
         let body = format!("{}needle{}", "x".repeat(5000), "y".repeat(5000));
         for chunk in [1, 100, 20_000] {
             let mut message = received(&query, "", &body, chunk);
-            let shown = message.show(&query);
+            let shown = message.show(Some(&query));
             assert_eq!(shown.matches.len(), 1, "pieces of {chunk}");
             assert!(
                 (500..2000).contains(&shown.text.bytes.len()),
@@ -602,13 +604,13 @@ mod tests {
             message.feed(&query, &KEEP, Part::Body, piece, false);
             if message.is_full() {
                 assert!(message.cut(Extent::All));
-                let view = message.show_portion(&query);
+                let view = message.show_portion(Some(&query));
                 let settled = view.matches.len() - view.carried.unsettled;
                 shown.extend(view.matches[..settled].iter().map(Range::len));
                 message.forget();
             }
         }
-        shown.extend(message.show(&query).matches.iter().map(Range::len));
+        shown.extend(message.show(Some(&query)).matches.iter().map(Range::len));
         let whole = shown.iter().filter(|len| **len == 8).count();
         assert_eq!((whole, shown.len()), (20_000, 20_000));
     }
@@ -682,7 +684,7 @@ mod tests {
             if let Some(extent) = portion
                 && message.cut(*extent)
             {
-                rendered.add(&message.show_portion(query));
+                rendered.add(&message.show_portion(Some(query)));
                 message.forget();
             }
             if rest.is_empty() {
@@ -696,7 +698,7 @@ mod tests {
             rest = later;
         }
         message.end(query, true);
-        rendered.add(&message.show(query));
+        rendered.add(&message.show(Some(query)));
         rendered
     }
 
@@ -777,7 +779,7 @@ mod tests {
             message.feed(&query, &KEEP, Part::Body, b"x", false);
             message.missing(&query, 1, GapReason::Acked);
         }
-        assert!(message.show(&query).text.pieces.len() <= PIECES + 2);
+        assert!(message.show(Some(&query)).text.pieces.len() <= PIECES + 2);
         message.feed(&query, &KEEP, Part::Body, b"a needle", false);
         assert!(message.holds(&query));
     }
@@ -798,12 +800,12 @@ mod tests {
             );
             if message.is_full() {
                 assert!(message.cut(Extent::All));
-                let view = message.show_portion(&query);
+                let view = message.show_portion(Some(&query));
                 matches += view.matches.len() - view.carried.unsettled;
                 message.forget();
             }
             assert!(message.size() <= EXCERPTS + 2 * AROUND);
         }
-        assert_eq!(matches + message.show(&query).matches.len(), 10_000);
+        assert_eq!(matches + message.show(Some(&query)).matches.len(), 10_000);
     }
 }

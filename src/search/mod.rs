@@ -6,8 +6,10 @@
 //! shown.
 
 mod alike;
+mod anchor;
 mod conditions;
 mod context;
+mod extents;
 mod message_buffer;
 mod pattern;
 mod plain;

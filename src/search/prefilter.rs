@@ -1,5 +1,5 @@
-//! The *prefilter*: finds where a match can begin, many bytes at a time. It may report places where
-//! none does, but misses no match.
+//! The *prefilter*: finds where a match can begin, or what every match contains, many bytes at a
+//! time. It may report places where there is no match, but misses none.
 
 use std::sync::OnceLock;
 
@@ -9,19 +9,23 @@ use regex_automata::{MatchKind, Span, util::prefilter};
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::{Extractor, Literal};
 
+use super::anchor::Anchor;
+
 /// Maximum length in bytes of a needle where there are several: the last bytes of each piece, up to
 /// this many, are walked one by one.
 const NEEDLE: usize = 12;
 /// Number of bytes counted before byte frequencies are considered known.
 const SAMPLE: usize = 64 << 10;
 
-/// Finds the places where a match can begin.
+/// Finds the places where a match can begin, or its anchor.
 #[derive(Clone, Debug)]
 pub(super) enum Prefilter {
     /// All matches begin with this needle.
     One(Box<Needle>),
     /// Matches begin with one of several needles.
     Several(prefilter::Prefilter),
+    /// Matches contain the anchor, wherever they begin.
+    Inner(Box<Anchor>),
 }
 
 /// One needle, searched for by its two rarest bytes. Byte frequencies are guessed at first and then
@@ -35,13 +39,13 @@ pub(super) struct Needle {
 
 /// Byte frequencies.
 #[derive(Clone, Debug)]
-struct Counted {
+pub(super) struct Counted {
     each: [u32; 256],
     all: usize,
 }
 
 /// For each byte, the number of rarer bytes.
-struct Ranks([u8; 256]);
+pub(super) struct Ranks([u8; 256]);
 
 /// Whether a match can begin in arbitrary bytes. Shared by several threads, for large blocks.
 #[derive(Debug)]
@@ -55,14 +59,10 @@ impl Prefilter {
     pub(super) fn new(hir: &Hir) -> Option<Self> {
         if let Some(bytes) = needle(hir) {
             let finder = Finder::new(&bytes).into_owned();
-            let counted = Counted {
-                each: [0; 256],
-                all: 0,
-            };
             return Some(Self::One(Box::new(Needle {
                 bytes,
                 finder,
-                counted,
+                counted: Counted::default(),
             })));
         }
         let kind = MatchKind::LeftmostFirst;
@@ -71,6 +71,15 @@ impl Prefilter {
             .and_then(|needles| prefilter::Prefilter::new(kind, &needles))
             .filter(prefilter::Prefilter::is_fast);
         Some(Self::Several(longer.unwrap_or(usual)))
+    }
+
+    /// Returns a prefilter that finds what every match of the pattern contains, if it has one.
+    pub(super) fn inner(hir: &Hir) -> Option<Self> {
+        let literals = match Self::new(hir) {
+            Some(Self::Several(literals)) => Some(literals),
+            _ => None,
+        };
+        Some(Self::Inner(Box::new(Anchor::new(hir, literals)?)))
     }
 
     /// Offset of the first candidate.
@@ -82,6 +91,7 @@ impl Prefilter {
                 let found = needles.find(bytes, Span::from(0..bytes.len()))?;
                 Some(found.start)
             }
+            Self::Inner(anchor) => anchor.find(bytes),
         }
     }
 
@@ -90,29 +100,33 @@ impl Prefilter {
         match self {
             Self::One(needle) => needle.bytes.len(),
             Self::Several(needles) => needles.max_needle_len(),
+            Self::Inner(anchor) => anchor.longest(),
         }
     }
 
     /// Whether more samples of searched text are useful.
     pub(super) fn learns(&self) -> bool {
         match self {
-            Self::One(needle) => needle.learns(),
+            Self::One(needle) => needle.counted.learns(),
             Self::Several(_) => false,
+            Self::Inner(anchor) => anchor.learns(),
         }
     }
 
     /// Counts the byte frequencies of a sample of the searched text.
     #[cold]
     pub(super) fn learn(&mut self, bytes: &[u8]) {
-        if let Self::One(needle) = self {
-            needle.learn(bytes);
+        match self {
+            Self::One(needle) => needle.learn(bytes),
+            Self::Several(_) => {}
+            Self::Inner(anchor) => anchor.learn(bytes),
         }
     }
 
     /// Returns a prefilter of large blocks that any thread may use; `None` where it would be slow.
     pub(super) fn glance(&self) -> Option<BlockPrefilter> {
         let fast = match self {
-            Self::One(_) => true,
+            Self::One(_) | Self::Inner(_) => true,
             Self::Several(needles) => needles.is_fast(),
         };
         fast.then(|| BlockPrefilter {
@@ -123,20 +137,8 @@ impl Prefilter {
 }
 
 impl Needle {
-    fn learns(&self) -> bool {
-        self.counted.all < SAMPLE
-    }
-
     fn learn(&mut self, bytes: &[u8]) {
-        if !self.learns() {
-            return;
-        }
-        let sample = &bytes[..bytes.len().min(SAMPLE - self.counted.all)];
-        for byte in sample {
-            self.counted.each[usize::from(*byte)] += 1;
-        }
-        self.counted.all += sample.len();
-        if !self.learns() {
+        if self.counted.learns() && self.counted.count(bytes) {
             let ranks = self.counted.ranks();
             let builder = FinderBuilder::new();
             self.finder = builder.build_forward_with_ranker_owned(ranks, self.bytes.clone());
@@ -144,8 +146,37 @@ impl Needle {
     }
 }
 
+impl Default for Counted {
+    fn default() -> Self {
+        Self {
+            each: [0; 256],
+            all: 0,
+        }
+    }
+}
+
 impl Counted {
-    fn ranks(&self) -> Ranks {
+    /// Whether more bytes are to be counted.
+    pub(super) fn learns(&self) -> bool {
+        self.all < SAMPLE
+    }
+
+    /// Counts bytes, as far as they are still needed. Returns whether these were the last.
+    pub(super) fn count(&mut self, bytes: &[u8]) -> bool {
+        let sample = &bytes[..bytes.len().min(SAMPLE - self.all)];
+        for byte in sample {
+            self.each[usize::from(*byte)] += 1;
+        }
+        self.all += sample.len();
+        !self.learns()
+    }
+
+    /// How often each byte was counted.
+    pub(super) fn each(&self) -> &[u32; 256] {
+        &self.each
+    }
+
+    pub(super) fn ranks(&self) -> Ranks {
         let mut order: Vec<u8> = (0..=255).collect();
         // Among equally frequent bytes, prefer those that are no letters or digits: those are
         // frequent elsewhere.

@@ -3,10 +3,7 @@
 
 use std::ops::Range;
 
-use regex_automata::Input;
-
-use regex_automata::meta::Regex;
-
+use super::extents::Finder;
 use super::pattern::{Options, Pattern, PatternError};
 use super::plain;
 use super::prefilter::BlockPrefilter;
@@ -53,7 +50,7 @@ struct Term {
 #[derive(Debug)]
 struct Search {
     automaton: Automaton,
-    regex: Regex,
+    finder: Finder,
 }
 
 /// State of one search in a message.
@@ -99,7 +96,8 @@ impl Query {
             let outline = wide.as_ref().map_or(&hir, |(_, wide)| wide);
             let search = |regex, hir| {
                 let automaton = Automaton::new(hir, outline).map_err(too_large)?;
-                Ok(Search { automaton, regex })
+                let finder = Finder::new(regex, hir);
+                Ok(Search { automaton, finder })
             };
             let term = Term {
                 search: search(regex, &hir)?,
@@ -167,7 +165,7 @@ impl Query {
         let holds = self
             .terms
             .iter()
-            .all(|term| term.regex(text).is_match(bytes) == term.wanted);
+            .all(|term| term.finder(text).is_match(bytes) == term.wanted);
         // If the only pattern was not found there are no extents. Skip the second pass: most texts
         // do not match.
         if holds || !self.is_simple() {
@@ -230,18 +228,9 @@ impl Query {
         let Some(term) = self.terms.first().filter(|_| self.shows) else {
             return;
         };
-        let regex = term.regex(is_text);
-        let mut at = from;
-        while at < text.len()
-            && let Some(found) = regex.find(Input::new(text).range(at..))
-        {
-            if found.is_empty() {
-                at = found.end() + 1;
-            } else {
-                at = found.end();
-                extents.push(offset + found.start()..offset + found.end());
-            }
-        }
+        term.finder(is_text).each(text, from, &mut |found| {
+            extents.push(offset + found.start..offset + found.end);
+        });
     }
 
     /// How many of the matches in the start of a text, from `from` on, are also those of the whole
@@ -429,10 +418,10 @@ fn copy(from: &[Progress], to: &mut Vec<Progress>) {
 
 impl Term {
     /// The engine for text, or for binary data.
-    fn regex(&self, text: bool) -> &Regex {
+    fn finder(&self, text: bool) -> &Finder {
         match &self.wide {
-            Some(wide) if !text => &wide.regex,
-            _ => &self.search.regex,
+            Some(wide) if !text => &wide.finder,
+            _ => &self.search.finder,
         }
     }
 

@@ -19,6 +19,10 @@ use regex_syntax::hir::Hir;
 const DFA: usize = 1 << 20;
 const DETERMINIZE: usize = 4 << 20;
 
+/// Bytes that may be read beyond matches, for each byte of the text and besides.
+const READ_EACH: usize = 8;
+const READ: usize = 64 << 10;
+
 /// The automaton of a pattern, built when first needed.
 #[derive(Debug)]
 pub(super) struct Settled {
@@ -64,8 +68,10 @@ impl Settled {
             certain.resume = memchr::memrchr(b'\n', text).map_or(from, |at| from.max(at + 1));
             return certain;
         };
-        while certain.resume < text.len() {
-            match search(dfa, text, certain.resume) {
+        // The bytes read beyond matches are bounded: without a decision, the rest is not certain.
+        let mut left = text.len().saturating_mul(READ_EACH).saturating_add(READ);
+        while certain.resume < text.len() && left > 0 {
+            match search(dfa, text, certain.resume, &mut left) {
                 Some(Found::Settled(end)) if end > certain.resume => {
                     certain.matches += 1;
                     certain.resume = end;
@@ -106,8 +112,9 @@ fn build(hir: &Hir) -> Option<dense::DFA<Vec<u32>>> {
     dfa.ok()
 }
 
-/// Searches for the first match that begins at `from` or later.
-fn search(dfa: &dense::DFA<Vec<u32>>, text: &[u8], from: usize) -> Option<Found> {
+/// Searches for the first match that begins at `from` or later. The bytes that it reads beyond the
+/// match are subtracted from `left`.
+fn search(dfa: &dense::DFA<Vec<u32>>, text: &[u8], from: usize, left: &mut usize) -> Option<Found> {
     let previous = from.checked_sub(1).and_then(|at| text.get(at));
     let config = start::Config::new()
         .anchored(Anchored::No)
@@ -124,6 +131,7 @@ fn search(dfa: &dense::DFA<Vec<u32>>, text: &[u8], from: usize) -> Option<Found>
             if dfa.is_match_state(state) {
                 end = Some(at);
             } else if dfa.is_dead_state(state) {
+                *left = left.saturating_sub(at - end.unwrap_or(at));
                 return end.map(Found::Settled);
             }
         }

@@ -21,6 +21,7 @@ use regex_automata::util::primitives::StateID;
 use regex_syntax::hir::Hir;
 
 use super::alike;
+use super::anchor::Breaks;
 use super::prefilter::{BlockPrefilter, Prefilter};
 use dense::Dense;
 use lazy::Lazy;
@@ -33,6 +34,8 @@ use slow::Slow;
 pub(super) struct Automaton {
     engine: Engine,
     prefilter: Option<Prefilter>,
+    /// Where the prefilter finds anchors: the bytes that are in no match.
+    breaks: Option<Breaks>,
     /// Length of the prefilter's longest needle in bytes.
     needle: usize,
     /// For each byte, whether it leads from any start state to a state that is not one, that is,
@@ -124,18 +127,23 @@ impl Automaton {
 
     fn with(engine: Engine, hir: &Hir, outline: &Hir) -> Self {
         let properties = hir.properties();
-        let prefilter = Prefilter::new(outline);
-        let begins = match (&prefilter, &engine) {
-            (Some(_), Engine::Dense(dense)) => begins(&mut &*dense),
-            (Some(_), Engine::Lazy(lazy)) => begins(&mut lazy.running()),
-            // Not used.
-            (None, _) | (_, Engine::Slow(_)) => Box::new([true; 256]),
+        let begins = match &engine {
+            Engine::Dense(dense) => Some(begins(&mut &*dense)),
+            Engine::Lazy(lazy) => Some(begins(&mut lazy.running())),
+            // It looks at the characters around a match as well.
+            Engine::Slow(_) => None,
+        };
+        let breaks = begins.as_ref().and_then(|it| Breaks::new(hir, it));
+        let (breaks, prefilter) = match breaks.zip(Prefilter::inner(outline)) {
+            Some((breaks, prefilter)) => (Some(breaks), Some(prefilter)),
+            None => (None, Prefilter::new(outline)),
         };
         Self {
             engine,
-            begins,
+            begins: begins.unwrap_or_else(|| Box::new([true; 256])),
             needle: prefilter.as_ref().map_or(0, Prefilter::longest),
             prefilter,
+            breaks,
             exact: properties.look_set().is_empty(),
             no_candidate: properties.minimum_len() == Some(0),
         }
@@ -193,7 +201,8 @@ impl Automaton {
         lacks: bool,
         found: &mut dyn FnMut(usize, usize),
     ) {
-        if !self.passes_over(scan, bytes, lacks) {
+        let mut lacks = lacks;
+        if !self.passes_over(scan, bytes, &mut lacks) {
             self.walk(scan, bytes, lacks, found);
         }
     }
@@ -232,9 +241,9 @@ impl Automaton {
     }
 
     /// Fast path: skips a short piece if no match is open and none begins in it. Most pieces are
-    /// like that.
-    fn passes_over(&self, scan: &mut Scan, bytes: &[u8], lacks: bool) -> bool {
-        let Some(last) = bytes.last().filter(|_| lacks || bytes.len() <= SHORT) else {
+    /// like that. Sets `lacks` if the prefilter found nothing in the piece.
+    fn passes_over(&self, scan: &mut Scan, bytes: &[u8], lacks: &mut bool) -> bool {
+        let Some(last) = bytes.last().filter(|_| *lacks || bytes.len() <= SHORT) else {
             return false;
         };
         match (&self.engine, &mut scan.state) {
@@ -259,14 +268,23 @@ impl Automaton {
 
     /// Whether no match begins in a piece.
     #[inline]
-    fn has_none(&self, bytes: &[u8], lacks: bool) -> bool {
-        (lacks || self.misses(bytes)) && !self.may_begin_in(bytes)
+    fn has_none(&self, bytes: &[u8], lacks: &mut bool) -> bool {
+        *lacks = *lacks || self.misses(bytes);
+        *lacks && !self.may_be_open_after(bytes)
     }
 
     /// The same, not inlined: keeps the rarer engine out of the hot path.
     #[inline(never)]
-    fn has_none_at_all(&self, bytes: &[u8], lacks: bool) -> bool {
+    fn has_none_at_all(&self, bytes: &[u8], lacks: &mut bool) -> bool {
         self.has_none(bytes, lacks)
+    }
+
+    /// Whether a match may have begun in a piece and be cut by its end. No match was open before.
+    fn may_be_open_after(&self, bytes: &[u8]) -> bool {
+        match &self.breaks {
+            Some(breaks) => bytes.last().is_none_or(|last| !breaks.has(*last)),
+            None => self.may_begin_in(bytes),
+        }
     }
 
     /// Whether a needle may begin in a piece and be cut by its end.
@@ -686,6 +704,69 @@ mod tests {
         }
     }
 
+    /// What a scan holds, as text.
+    fn snapshot(scan: &Scan) -> String {
+        match &scan.state {
+            State::Dense(state) => format!("{state:?} {:?} {}", scan.last, scan.since_start),
+            State::Lazy(held) => {
+                format!("{:?} {:?} {}", held.set(), scan.last, scan.since_start)
+            }
+            State::Slow(held) => format!("{held:?}"),
+        }
+    }
+
+    fn pattern_with_an_anchor() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            r"[a-d]+@[a-d]+\.(com|dom)",
+            "[0-9a-f]{5}",
+            "[0-9]{3}[a-f]",
+            "(?i)sid=[0-9a-f]{2}7[0-9a-f]*",
+            r"\b[a-d]+=7?$",
+            "^.*=a|b7{2,3}",
+            "@a|@b|=c",
+        ]);
+        prop_oneof![known.prop_map(str::to_owned), any_pattern()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8_000))]
+        /// Jumps from anchor to anchor find the same matches as a walk, and leave the same state,
+        /// whatever was learned.
+        #[test]
+        fn a_text_that_is_searched_for_anchors_is_as_if_it_was_walked(
+            pattern in pattern_with_an_anchor(),
+            sample in prop::collection::vec(prop::sample::select(b"abcdf017@.=\n ".to_vec()), 1..20),
+            pieces in prop::collection::vec(prop::collection::vec(prop::sample::select(b"abcdfomSi017@.= \n\r".to_vec()), 1..40), 1..4),
+            learns: bool,
+        ) {
+            let (_, compiled) = automaton(&pattern);
+            for mut automaton in engines(&compiled.hir).into_iter().filter(|it| it.breaks.is_some()) {
+                while learns && automaton.learns() {
+                    automaton.learn(&sample.repeat(1000));
+                }
+                let (mut jumped, mut glanced) = (automaton.start(), automaton.start());
+                let (mut one, mut two) = (Vec::new(), Vec::new());
+                for piece in &pieces {
+                    automaton.feed(&mut jumped, piece, false, &mut |end, len| one.push((end, len)));
+                    automaton.feed(&mut glanced, piece, automaton.misses(piece), &mut |end, len| two.push((end, len)));
+                    one.push((usize::MAX, 0));
+                    two.push((usize::MAX, 0));
+                }
+                automaton.prefilter = None;
+                automaton.breaks = None;
+                let (mut walked, mut three) = (automaton.start(), Vec::new());
+                for piece in &pieces {
+                    automaton.feed(&mut walked, piece, false, &mut |end, len| three.push((end, len)));
+                    three.push((usize::MAX, 0));
+                }
+                prop_assert_eq!(&one, &three);
+                prop_assert_eq!(&two, &three);
+                prop_assert_eq!(snapshot(&jumped), snapshot(&walked));
+                prop_assert_eq!(snapshot(&glanced), snapshot(&walked));
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         /// Many open messages share one cache in turn, which is emptied repeatedly.
@@ -736,11 +817,6 @@ mod tests {
                 automaton.walk(&mut walked, piece, false, &mut |end, len| three.push((end, len)));
                 prop_assert_eq!(&one, &three);
                 prop_assert_eq!(&two, &three);
-                let snapshot = |scan: &Scan| match &scan.state {
-                    State::Dense(state) => format!("{state:?} {:?} {}", scan.last, scan.since_start),
-                    State::Lazy(held) => format!("{:?} {:?} {}", held.set(), scan.last, scan.since_start),
-                    State::Slow(held) => format!("{held:?}"),
-                };
                 prop_assert_eq!(snapshot(&passed), snapshot(&walked));
                 prop_assert_eq!(snapshot(&glanced), snapshot(&walked));
             }

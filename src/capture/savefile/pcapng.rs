@@ -10,7 +10,7 @@
 use std::io;
 
 use crate::frame::{LinkType, Timestamp};
-use crate::limits::RECORD_BYTES;
+use crate::limits::{INTERFACE_NAME, RECORD_BYTES};
 
 use super::buffer::Buffer;
 use super::{Damage, Record, Step};
@@ -284,6 +284,7 @@ impl Reader {
             match (code, value) {
                 (0, _) => break,
                 (2, _) => {
+                    let value = value.get(..INTERFACE_NAME).unwrap_or(value);
                     let text = String::from_utf8_lossy(value);
                     name = Some(text.trim_end_matches('\0').to_owned());
                 }

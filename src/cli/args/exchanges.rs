@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::outputs::OutputArgs;
 use crate::cli::units;
+use crate::frame::Timestamp;
 use crate::render::masking;
 
 /// Options about exchanges.
@@ -41,11 +42,11 @@ pub struct ExchangeArgs {
     /// Only requests whose path, without the query, matches.
     #[arg(long, value_name = "REGEX", help_heading = "Which exchanges")]
     pub path: Option<String>,
-    /// Only exchanges with such a header, in the request or the answer, whose value matches if one
-    /// is given (repeatable).
+    /// Only exchanges with such a header, in the request or the response, whose value matches if
+    /// one is given (repeatable).
     #[arg(long, value_name = "NAME[: REGEX]", help_heading = "Which exchanges")]
     pub header: Vec<String>,
-    /// Search and show only requests (req), or only answers (resp).
+    /// Search and show only requests (req), or only responses (resp).
     #[arg(
         long,
         value_name = "req|resp",
@@ -53,9 +54,18 @@ pub struct ExchangeArgs {
         help_heading = "Which exchanges"
     )]
     pub only: Option<OnlyName>,
-    /// Only exchanges whose answer was waited for so long: 500ms, 2s.
+    /// Only exchanges whose response took at least this long to begin: 500ms, 2s.
     #[arg(long, value_name = "DURATION", value_parser = units::nanos, help_heading = "Which exchanges")]
     pub slow: Option<i64>,
+
+    /// Only exchanges that began at this time or later (files only): 2026-11-24T11:40:00Z, local
+    /// time without the Z, or seconds since 1970. What began before is still read, so that
+    /// connections are known.
+    #[arg(long, value_name = "TIME", value_parser = units::moment, help_heading = "Which exchanges")]
+    pub since: Option<Timestamp>,
+    /// Only exchanges that began before this time (files only).
+    #[arg(long, value_name = "TIME", value_parser = units::moment, help_heading = "Which exchanges")]
+    pub until: Option<Timestamp>,
 
     // -- outputs --
     /// Show where the time of each exchange went, and who took it.
@@ -64,6 +74,9 @@ pub struct ExchangeArgs {
     /// The outputs of messages and exchanges.
     #[command(flatten)]
     pub outputs: OutputArgs<true>,
+    /// With --json=rows: the value of the column sensor.
+    #[arg(long, value_name = "NAME", help_heading = "What to make of exchanges")]
+    pub label: Option<String>,
     /// Mask secrets: credentials, cookies, passwords, tokens.
     #[arg(
         long,
@@ -94,7 +107,7 @@ pub struct ExchangeArgs {
 pub enum OnlyName {
     /// Requests.
     Req,
-    /// Answers.
+    /// Responses.
     Resp,
 }
 

@@ -8,12 +8,14 @@ use crate::cli::args::Args;
 use crate::cli::help;
 
 const SIGNALS: &str = "\
-SIGINT, SIGTERM, SIGHUP and SIGQUIT end a run as its end does: what is complete is written, the summary is said, the exit
+SIGINT, SIGTERM, SIGHUP and SIGQUIT end a run as its end does: what is complete is written, the summary is printed, the exit
 status is 0 or 1. A second SIGINT leaves at once. SIGUSR1 prints the counters and goes on. A reader that closes the pipe is
 a quiet end.";
 const FILES: &str = "\
 Captures are read as pcap and pcapng, packed with gzip or zstd too. -O writes pcap with nanoseconds, or pcapng where the name
 ends in .pcapng. --streams writes a file for each direction of each connection, and index.tsv with their holes.";
+/// Width of lines that are not filled, so that a page of 80 columns with its margin holds them.
+const COLUMNS: usize = 72;
 const SEE_ALSO: &str = "pcap-filter(7), tcpdump(8), ngrep(8), tcpflow(1), capabilities(7)";
 
 /// The page, in roff.
@@ -34,7 +36,7 @@ pub(super) fn page() -> String {
     }
     section(&mut page, "description", "\
 Search what goes through an interface, or lies in capture files, for a regular expression. TCP streams and IP fragments are put
-together before they are searched, HTTP is understood on any port, and each message that matches is shown with the answer
+together before they are searched, HTTP is understood on any port, and each message that matches is shown with the response
 and its time beside it.");
     page.push_str(".SH OPTIONS\n");
     for (heading, options) in super::groups(&command) {
@@ -72,7 +74,7 @@ fn section(page: &mut String, name: &str, text: &str) {
 /// A section with its lines unchanged.
 fn as_typed(page: &mut String, name: &str, text: &str) {
     page.push_str(&format!(".SH {}\n.nf\n", escaped(&name.to_uppercase())));
-    for line in text.lines() {
+    for line in help::wrapped(text, COLUMNS).lines() {
         page.push_str(&format!("{}\n", escaped(line)));
     }
     page.push_str(".fi\n");

@@ -341,7 +341,7 @@ fn broken_rule(head: &[u8]) -> &'static str {
             None => return "a header line without a colon",
             Some(b"") => return "a header line without a name",
             Some(name) if name.ends_with(b" ") || name.ends_with(b"\t") => {
-                return "space in front of a header's colon";
+                return "space before a header's colon";
             }
             Some(_) if bare_cr(line).is_some() => return "a CR that ends no line",
             Some(_) => {}

@@ -325,7 +325,7 @@ impl Http1 {
         self.pairing.name(state.exchange, Method::of(line.method));
         let odd = state
             .roles_swapped
-            .then_some("a request from the side that answers")
+            .then_some("a request from the server")
             .or(line.odd)
             .or(fields.oddity(line.minor))
             .or(odd)
@@ -356,7 +356,7 @@ impl Http1 {
         let state = self.directions.of(dir);
         let odd = state
             .roles_swapped
-            .then_some("an answer from the side that asks")
+            .then_some("a response from the client")
             .or(line.odd)
             .or(fields.oddity(line.minor))
             .or(odd);

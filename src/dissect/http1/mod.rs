@@ -33,7 +33,7 @@ use super::http::{REQUEST, RESPONSE};
 use super::output::Output;
 use super::{
     AfterGap, Dissector, Gap, Input, Malformed, Missed, PerDirection, ProbeResult, Progress,
-    Protocol, Seek, Then,
+    Protocol, Seek, Then, parked,
 };
 use crate::flow::Direction;
 use crate::message::{MessageEvent, Part};
@@ -58,6 +58,16 @@ struct Http1 {
     request_dir: Option<Direction>,
     /// Whether HTTP has ended (CONNECT, 101): bytes that look like a malformed message are then not
     /// searched for one.
+    left: bool,
+    pairing: Pairing,
+}
+
+/// What has to be remembered of a connection in which no message is open, and no request without
+/// its response.
+struct Parked {
+    /// [`DirectionState::tunnel`].
+    tunnels: PerDirection<bool>,
+    request_dir: Option<Direction>,
     left: bool,
     pairing: Pairing,
 }
@@ -304,6 +314,41 @@ impl Dissector for Http1 {
         pairing.reset();
     }
 
+    fn park(&mut self) -> Option<parked::State> {
+        let idle = |dir| {
+            let state: &DirectionState = self.directions.of(dir);
+            let open = self.long_heads.of(dir).is_some()
+                || state.continue_seen
+                || state.upgrades.is_some();
+            matches!(state.stage, Stage::Start) && !open && self.bodies.of(dir).is_idle()
+        };
+        if !idle(Direction::ToServer) || !idle(Direction::ToClient) {
+            return None;
+        }
+        let parked = Parked {
+            tunnels: PerDirection {
+                to_server: self.directions.to_server.tunnel,
+                to_client: self.directions.to_client.tunnel,
+            },
+            request_dir: self.request_dir,
+            left: self.left,
+            pairing: self.pairing.park()?,
+        };
+        self.reset();
+        Some(Box::new(parked))
+    }
+
+    fn unpark(&mut self, state: parked::State) {
+        let Ok(parked) = state.downcast::<Parked>() else {
+            return;
+        };
+        self.directions.to_server.tunnel = parked.tunnels.to_server;
+        self.directions.to_client.tunnel = parked.tunnels.to_client;
+        self.request_dir = parked.request_dir;
+        self.left = parked.left;
+        self.pairing.unpark(parked.pairing);
+    }
+
     fn held(&self) -> usize {
         let bodies = &self.bodies;
         let bodies = bodies
@@ -311,6 +356,14 @@ impl Dissector for Http1 {
             .held()
             .saturating_add(bodies.to_client.held());
         self.pairing.held().saturating_add(bodies)
+    }
+
+    fn reserved(&self) -> usize {
+        let PerDirection {
+            to_server,
+            to_client,
+        } = &self.bodies;
+        to_server.reserved().saturating_add(to_client.reserved())
     }
 }
 

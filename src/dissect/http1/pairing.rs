@@ -246,6 +246,23 @@ impl Pairing {
         };
     }
 
+    /// Takes everything out, if no request is open.
+    pub(super) fn park(&mut self) -> Option<Self> {
+        if !self.open.is_empty() {
+            return None;
+        }
+        let open = std::mem::take(&mut self.open);
+        let parked = std::mem::take(self);
+        self.open = open;
+        Some(parked)
+    }
+
+    /// Takes up what was parked, and keeps the room for requests.
+    pub(super) fn unpark(&mut self, mut parked: Self) {
+        parked.open = std::mem::take(&mut self.open);
+        *self = parked;
+    }
+
     /// A request begins; at most `limit` are remembered.
     pub(super) fn ask(
         &mut self,

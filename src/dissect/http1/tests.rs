@@ -692,7 +692,7 @@ fn the_rule_that_a_message_breaks_is_reported() {
             "a Content-Length that is no number",
         ),
         (b"X: a\r\n b\r\n", "a folded header line"),
-        (b"X : a\r\n", "space in front of a header's colon"),
+        (b"X : a\r\n", "space before a header's colon"),
         (b"no colon\r\n", "a header line without a colon"),
         (b": a\r\n", "a header line without a name"),
         (b"X: \x01\r\n", "characters that do not belong in a head"),
@@ -1051,6 +1051,18 @@ fn a_kept_connection_holds_no_more_and_no_more() {
         play.perform(&exchange, &Cut::Lengths(vec![20]));
     }
     assert_eq!(play.dissector.held(), held);
+}
+
+#[test]
+fn a_kept_connection_is_parked_while_nothing_is_open() {
+    let steps = [client(GET), server(OK), client(GET), server(OK)];
+    for cut in [Cut::Whole, Cut::Bytes] {
+        // `of` asserts that what is emitted is the same.
+        let play = Play::of(&steps, &cut);
+        assert_eq!(play.parked, 2, "{cut:?}");
+    }
+    let unanswered = Play::of(&[client(GET), server(b"HTTP/1.1 200")], &Cut::Whole);
+    assert_eq!(unanswered.parked, 0);
 }
 
 #[test]

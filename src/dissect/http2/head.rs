@@ -85,7 +85,7 @@ impl<'b> Pseudo<'b> {
         }
         *field = Some(value);
         if late {
-            self.odd = Some("a pseudo-header behind a header");
+            self.odd = Some("a pseudo-header after a header");
         }
     }
 
@@ -423,7 +423,7 @@ mod tests {
                 &[("a", "b"), GET[0], GET[2]],
                 "GET /a HTTP/2\r\na: b\r\n\r\n",
                 "GET /a",
-                Some("a pseudo-header behind a header"),
+                Some("a pseudo-header after a header"),
             ),
             (
                 &[GET[0], GET[2], GET[2]],

@@ -246,6 +246,10 @@ impl Dissector for Http2 {
             .saturating_add(head.title.capacity())
     }
 
+    fn reserved(&self) -> usize {
+        self.streams.reserved()
+    }
+
     fn reset(&mut self) {
         let Self {
             directions,

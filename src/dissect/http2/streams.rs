@@ -108,6 +108,16 @@ impl Streams {
         bodies.fold(own, usize::saturating_add)
     }
 
+    /// Bytes that the decoders of their bodies hold of the budget.
+    pub(super) fn reserved(&self) -> usize {
+        let bodies = self.open.values().map(|stream| {
+            let halves = &stream.halves;
+            let to_client = halves.to_client.body.reserved();
+            halves.to_server.body.reserved().saturating_add(to_client)
+        });
+        bodies.fold(0, usize::saturating_add)
+    }
+
     /// Those with an open message in a direction.
     pub(super) fn open_in(&self, dir: Direction) -> Vec<u32> {
         let open = self.open.iter();

@@ -6,7 +6,7 @@
 
 mod blocks;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -45,7 +45,11 @@ pub struct Recorder {
     /// Their bytes.
     blocks: Blocks,
     /// Their flows, with [`Scope::Flow`].
-    pairs: VecDeque<Pair>,
+    pairs: VecDeque<OfFlow>,
+    /// The last remembered frame of each of these flows, by its [ordinal](Self::remembered).
+    newest: HashMap<Pair, u64>,
+    /// Frames remembered so far.
+    remembered: u64,
     /// Flows with a match: all their further packets are written.
     wanted: HashSet<Pair>,
     /// The same flows, oldest first: the oldest is evicted if there are too many.
@@ -66,6 +70,12 @@ struct Remembered {
     link: LinkType,
     wire_len: u32,
     written: bool,
+}
+
+/// The flow of a remembered frame, and the ordinal of the remembered frame of it before.
+struct OfFlow {
+    pair: Pair,
+    before: Option<u64>,
 }
 
 /// The two endpoints of a flow, in an order that does not depend on the direction.
@@ -103,6 +113,8 @@ impl Recorder {
             size: 0,
             blocks: Blocks::default(),
             pairs: VecDeque::new(),
+            newest: HashMap::new(),
+            remembered: 0,
             wanted: HashSet::new(),
             order: VecDeque::new(),
             forgotten: 0,
@@ -162,7 +174,8 @@ impl Recorder {
             if self.wanted.contains(&pair) {
                 return put(&mut self.dump, frame);
             }
-            self.pairs.push_back(pair);
+            let before = self.newest.insert(pair, self.remembered);
+            self.pairs.push_back(OfFlow { pair, before });
         }
         let place = place.unwrap_or_else(|| self.blocks.copy(frame.bytes));
         let last = self.recent.back().map_or(0, |last| last.place.block);
@@ -181,9 +194,16 @@ impl Recorder {
             && self.recent.len() > 1
             && let Some(oldest) = self.recent.pop_front()
         {
-            self.pairs.pop_front();
             self.size -= oldest.place.len as usize;
+            // The frame that was just remembered is not counted yet.
+            let ordinal = self.remembered - self.recent.len() as u64;
+            if let Some(OfFlow { pair, .. }) = self.pairs.pop_front()
+                && self.newest.get(&pair) == Some(&ordinal)
+            {
+                self.newest.remove(&pair);
+            }
         }
+        self.remembered += 1;
         if let Some(oldest) = self.recent.front() {
             self.blocks.forget_before(oldest.place.block);
         }
@@ -207,15 +227,29 @@ impl Recorder {
                         self.wanted.remove(&oldest);
                         self.forgotten += 1;
                     }
-                    for at in 0..self.recent.len() {
-                        if self.pairs.get(at) == Some(&pair) {
-                            self.write(at)?;
-                        }
+                    for at in self.of_flow(pair) {
+                        self.write(at)?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The places of the remembered frames of a flow, in their order. They are forgotten as those
+    /// of a flow: later ones are written at once.
+    fn of_flow(&mut self, pair: Pair) -> Vec<usize> {
+        let first = self.remembered - self.recent.len() as u64;
+        let mut places = Vec::new();
+        let mut next = self.newest.remove(&pair);
+        while let Some(ordinal) = next
+            && let Some(at) = ordinal.checked_sub(first)
+        {
+            places.push(at as usize);
+            next = self.pairs.get(at as usize).and_then(|of| of.before);
+        }
+        places.reverse();
+        places
     }
 
     fn save_frames(&mut self, frames: &[u64]) -> io::Result<()> {
@@ -275,7 +309,7 @@ impl Recorder {
 /// frame has of it.
 fn put(dump: &mut CaptureWriter<Box<dyn Write + Send>>, frame: &Frame<'_>) -> io::Result<()> {
     let interface = Interface {
-        source: String::new(),
+        source: Arc::default(),
         name: None,
         link: frame.link,
         snaplen: MAX_SNAPLEN,
@@ -380,6 +414,45 @@ mod tests {
             assert_eq!(recorder.forgotten(), 2);
             recorder.flush().unwrap();
             assert!(written(&file) == expected);
+        }
+    }
+
+    #[test]
+    fn all_remembered_frames_of_a_flow_are_written_in_their_order() {
+        let pair = |port: u16| {
+            let end = |port| Endpoint {
+                addr: [10, 0, 0, 1].into(),
+                port,
+            };
+            Pair::new(17, end(port), end(53))
+        };
+        for capacity in [usize::MAX, 3000] {
+            let (mut recorder, file) = recorder(capacity);
+            recorder.scope = Scope::Flow;
+            let mut expected = Vec::new();
+            for number in 1..=1000 {
+                let (bytes, port) = (bytes(number), number % 7);
+                let one = pair(port as u16);
+                recorder
+                    .remember(&frame(number, &bytes), Some(one))
+                    .unwrap();
+                if recorder.wanted.contains(&one) {
+                    expected.extend(&bytes);
+                } else if number % 400 == 0 {
+                    // Of the frames before, those of this flow that still fit.
+                    let oldest = recorder.recent.front().map_or(0, |oldest| oldest.number);
+                    let mine = (oldest..=number).filter(|other| other % 7 == port);
+                    expected.extend(mine.flat_map(self::bytes));
+                    let Pair(protocol, client, server) = one;
+                    let flow = Flow::new(number, protocol, client, server);
+                    recorder.save(&flow, &[]).unwrap();
+                }
+                assert!(
+                    recorder.newest.len() <= 7 && recorder.pairs.len() == recorder.recent.len()
+                );
+            }
+            recorder.flush().unwrap();
+            assert!(written(&file) == expected, "{capacity}");
         }
     }
 

@@ -436,7 +436,7 @@ impl Selector {
     /// Shows the response to a request that was shown, in one line.
     fn response(&mut self, flow: &Flow, open: &mut OpenMessage, meta: &HitMeta) {
         let outputs = &mut self.outputs;
-        hit_builder::with_response(&self.options.query, flow, open, meta, |companion| {
+        hit_builder::with_response(flow, open, meta, |companion| {
             outputs.companion(companion);
         });
     }

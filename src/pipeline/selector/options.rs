@@ -3,6 +3,7 @@
 //! Plain data, fixed for a run.
 
 use crate::flow::Flow;
+use crate::frame::Span;
 use crate::hit::Hit;
 use crate::limits::Limits;
 use crate::pipeline::flow_state::OpenMessage;
@@ -14,6 +15,8 @@ use crate::search::{Conditions, KeepLimits, Query};
 pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) query: Query,
     pub(in crate::pipeline) conditions: Conditions,
+    /// Only what began in it is shown.
+    pub(in crate::pipeline) span: Span,
     pub(in crate::pipeline) invert: bool,
     pub(in crate::pipeline) show_empty: bool,
     pub(in crate::pipeline) max_count: Option<u64>,
@@ -27,6 +30,8 @@ pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) pairs: bool,
     /// Secrets are masked in the output: no portion ends in the middle of one.
     pub(in crate::pipeline) masked: bool,
+    /// Places of matches are shown.
+    pub(in crate::pipeline) matches: bool,
     /// Frames of messages are recorded.
     pub(in crate::pipeline) frames: bool,
     pub(in crate::pipeline) stand_out: Vec<String>,
@@ -50,6 +55,7 @@ impl SelectOptions {
         meta: &HitMeta,
         then: impl FnOnce(&Hit<'_>),
     ) {
-        hit_builder::with_hit(&self.query, &self.stand_out, flow, open, meta, then);
+        let query = self.matches.then_some(&self.query);
+        hit_builder::with_hit(query, &self.stand_out, flow, open, meta, then);
     }
 }

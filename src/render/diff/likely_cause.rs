@@ -122,7 +122,7 @@ pub(super) fn likely_cause(a: &Exchange, b: &Exchange) -> Option<LikelyCause> {
         if !reasons.is_empty() {
             return Some(LikelyCause {
                 text: format!(
-                    "the answers differ in {} and {}.",
+                    "the responses differ in {} and {}.",
                     rule.differs_in,
                     reasons.join(", ")
                 ),
@@ -154,7 +154,7 @@ fn by_vary(
     let reasons: Vec<&str> = found.iter().map(|(_, reason)| reason.as_str()).collect();
     Some(LikelyCause {
         text: format!(
-            "the answers differ and {}, which the server says it looks at (Vary).",
+            "the responses differ and {}, which the server lists in Vary.",
             reasons.join(", ")
         ),
         field: value(request_a, request_b, one).filter(|_| found.len() == 1),
@@ -297,7 +297,7 @@ mod tests {
                 "200 Content-Language: en",
                 "",
                 "200 Content-Language: fr",
-                "the answers differ in language and only A sent Accept-Language.",
+                "the responses differ in language and only A sent Accept-Language.",
                 "Accept-Language: en",
             ),
             (
@@ -305,7 +305,7 @@ mod tests {
                 "200 Content-Language: en",
                 "Accept-Language: fr",
                 "200 Content-Language: fr",
-                "the answers differ in language and A and B sent different Accept-Language.",
+                "the responses differ in language and A and B sent different Accept-Language.",
                 "Accept-Language: en",
             ),
             (
@@ -313,7 +313,7 @@ mod tests {
                 "200 Vary: Accept-Language || a",
                 "",
                 "200 Vary: accept-language || b",
-                "the answers differ in language and only A sent Accept-Language.",
+                "the responses differ in language and only A sent Accept-Language.",
                 "Accept-Language: en",
             ),
             (
@@ -321,7 +321,7 @@ mod tests {
                 "200 Content-Type: text/html",
                 "Accept: */*",
                 "200 Content-Type: text/plain",
-                "the answers differ in media type and A and B sent different Accept.",
+                "the responses differ in media type and A and B sent different Accept.",
                 "Accept: text/html",
             ),
             (
@@ -329,7 +329,7 @@ mod tests {
                 "200",
                 "Accept-Encoding: gzip",
                 "200 Content-Encoding: gzip",
-                "the answers differ in compression and only B sent Accept-Encoding.",
+                "the responses differ in compression and only B sent Accept-Encoding.",
                 "Accept-Encoding: gzip",
             ),
             (
@@ -337,7 +337,7 @@ mod tests {
                 "401 Content-Type: a",
                 "Authorization: x",
                 "200 Content-Type: b",
-                "the answers differ in who is let in and only B sent Authorization.",
+                "the responses differ in who is let in and only B sent Authorization.",
                 "Authorization: x",
             ),
             (
@@ -345,7 +345,7 @@ mod tests {
                 "200",
                 "X-Api-Key: b",
                 "403",
-                "the answers differ in who is let in and only A sent Cookie, only B sent X-Api-Key.",
+                "the responses differ in who is let in and only A sent Cookie, only B sent X-Api-Key.",
                 "",
             ),
             (
@@ -353,7 +353,7 @@ mod tests {
                 "304",
                 "",
                 "200",
-                "the answers differ in whether there is something new and only A sent If-None-Match.",
+                "the responses differ in whether there is something new and only A sent If-None-Match.",
                 "If-None-Match: x",
             ),
             (
@@ -361,7 +361,7 @@ mod tests {
                 "415",
                 "Content-Type: b",
                 "201",
-                "the answers differ in whether the request was understood and A and B sent different Content-Type.",
+                "the responses differ in whether the request was understood and A and B sent different Content-Type.",
                 "Content-Type: a",
             ),
             (
@@ -369,7 +369,7 @@ mod tests {
                 "400",
                 " || b",
                 "200",
-                "the answers differ in whether the request was understood and the bodies that they sent differ.",
+                "the responses differ in whether the request was understood and the bodies that they sent differ.",
                 "",
             ),
             (
@@ -377,7 +377,7 @@ mod tests {
                 "302 Location: http://a/",
                 "Host: b",
                 "302 Location: http://b/",
-                "the answers differ in where they lead and A and B sent different Host.",
+                "the responses differ in where they lead and A and B sent different Host.",
                 "Host: a",
             ),
             (
@@ -385,7 +385,7 @@ mod tests {
                 "200 Access-Control-Allow-Origin: a",
                 "",
                 "200",
-                "the answers differ in what they allow other origins and only A sent Origin.",
+                "the responses differ in what they allow other origins and only A sent Origin.",
                 "Origin: a",
             ),
             (
@@ -393,7 +393,7 @@ mod tests {
                 "200 Vary: X-Tenant || a",
                 "X-Tenant: b",
                 "200 Vary: X-Tenant || b",
-                "the answers differ and A and B sent different X-Tenant, which the server says it looks at (Vary).",
+                "the responses differ and A and B sent different X-Tenant, which the server lists in Vary.",
                 "X-Tenant: a",
             ),
             // Differences with many possible causes yield nothing.

@@ -27,6 +27,7 @@ use std::rc::Rc;
 use crate::hit::{Hit, Pair};
 use crate::stats::Stats;
 
+use super::parts::no_exchange;
 use super::style::{Paint, painted};
 use super::{
     Banner, Ending, Out, OutputArgument, OutputEnd, OutputFormat, OutputValue, Renderer, Secrets,
@@ -238,15 +239,7 @@ impl Diff {
                     .zip(found)
                     .filter(|(_, found)| found.is_none());
                 let number = missing.next().map_or(0, |(number, _)| *number);
-                match self.last {
-                    0 => format!("there is no exchange #{number} here; there is none at all"),
-                    last if number < last => {
-                        format!(
-                            "#{number} is no exchange of a request and a response, or is not selected"
-                        )
-                    }
-                    last => format!("there is no exchange #{number} here; the last is #{last}"),
-                }
+                no_exchange(number, self.last)
             }
             Selection::SameUrl(candidates) => match candidates.evicted() {
                 0 => "no two exchanges ask for the same; name two by their numbers: --diff 1,2"

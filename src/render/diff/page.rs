@@ -35,7 +35,7 @@ impl<'e> Comparison<'e> {
     pub(super) fn of(a: &'e Exchange, b: &'e Exchange, redact: bool) -> Self {
         let (request, unsure) = messages(a.request.as_ref(), b.request.as_ref(), "request", redact);
         let (response, response_unsure) =
-            messages(a.response.as_ref(), b.response.as_ref(), "answer", redact);
+            messages(a.response.as_ref(), b.response.as_ref(), "response", redact);
         Self {
             a,
             b,
@@ -79,7 +79,7 @@ impl<'e> Comparison<'e> {
             out,
         };
         page.title(self.a, self.b);
-        for (name, rows) in [("request", &self.request), ("answer", &self.response)] {
+        for (name, rows) in [("request", &self.request), ("response", &self.response)] {
             if !rows.is_empty() {
                 page.text(&format!("\n  {name}\n"), None);
                 let (noise, rest): (Vec<&DiffRow>, Vec<&DiffRow>) =

@@ -4,7 +4,7 @@
 use crate::failure::{Failed, Failure, FailureKind, More};
 
 use super::line::Line;
-use super::record::{Moments, ends, flow};
+use super::record::{Frames, Moments, ends, flow};
 
 /// Writes the fields of a failure that is a record: of a connection, or of a request without a
 /// response.
@@ -12,6 +12,7 @@ use super::record::{Moments, ends, flow};
 /// `who`: the processes are told, and whether what is secret in them is left out.
 pub(super) fn record(
     failure: &Failure<'_>,
+    frames: &Frames,
     line: &mut Line<'_>,
     moments: &mut Moments,
     who: Option<bool>,
@@ -31,11 +32,7 @@ pub(super) fn record(
     if let Some(masked) = who {
         ends(line, &failure.who, masked);
     }
-    line.key("frames").array(|line| {
-        for frame in failure.frames {
-            line.number(*frame);
-        }
-    });
+    frames.write(line);
     match responses {
         true => line.key("http").object(|line| {
             for key in ["status", "reason", "version"] {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::exchange::Silence;
+use crate::flow::Direction;
 use crate::hit::Carried;
 use crate::hit::Text;
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
@@ -64,6 +65,10 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         ts: Timestamp::default(),
         src,
         dst,
+        dir: match side {
+            Role::Response => Direction::ToClient,
+            _ => Direction::ToServer,
+        },
         ports: true,
         flags: TcpFlags(0x18),
         icmp: None,
@@ -183,10 +188,10 @@ fn an_exchange_is_a_line_under_titles() {
     let want = format!(
         "TIME             #  FROM                   TO                     REQUEST                                   STATUS      SIZE     WAIT      TOTAL\n\
          {BEGIN}{ends}  GET web/a?b=c                                503   1.3 KiB    20 ms      25 ms\n\
-         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    no answer\n\
-         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    answer unknown\n\
-         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    answer not captured\n\
-         {BEGIN}{ends}  -                                            503   1.3 KiB        -          -    no question\n\
+         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    no response\n\
+         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    response unknown\n\
+         {BEGIN}{ends}  GET web/a?b=c                                  -         -        -          -    response not captured\n\
+         {BEGIN}{ends}  -                                            503   1.3 KiB        -          -    no request\n\
          {BEGIN}{ends}  GET web/t                                    503   1.3 KiB    20 ms      1.5 s !\n"
     );
     assert_eq!(text, want);
@@ -335,7 +340,7 @@ fn marks_are_words() {
             .unwrap();
     });
     let words =
-        "no question, joined mid-connection, incomplete, [irregular: a rule], coding broken\n";
+        "no request, joined mid-connection, incomplete, [irregular: a rule], coding broken\n";
     assert!(line.ends_with(words), "{line}");
 }
 

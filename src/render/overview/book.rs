@@ -30,8 +30,8 @@ pub(super) const CLASSES: [&str; 10] = [
     "4xx",
     "5xx",
     "odd",
-    "no answer",
-    "answer not captured",
+    "no response",
+    "response not captured",
     "reset",
     "refused",
 ];

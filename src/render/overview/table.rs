@@ -125,7 +125,9 @@ fn notes(book: &Book, out: &mut Vec<u8>) {
         out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
     };
-    note("Times are from the first byte of a request to the last of its answer; bars are of P95.");
+    note(
+        "Times are from the first byte of a request to the last of its response; bars are of P95.",
+    );
     match book.folded() {
         0 => {}
         many => note(&format!(

@@ -203,6 +203,6 @@ fn bars_and_signs_are_ascii_where_that_is_all() {
     let text = printed(ascii, None, |overview| {
         exchange(overview, "GET h/", Some(1500));
     });
-    assert!(text.is_ascii() && text.contains("no answer x1"), "{text}");
+    assert!(text.is_ascii() && text.contains("no response x1"), "{text}");
     assert!(text.contains("1.5 s !  ####################\n"), "{text}");
 }

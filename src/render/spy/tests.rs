@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::flow::Endpoint;
+use crate::flow::{Direction, Endpoint};
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Piece, Text};
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
@@ -58,6 +58,11 @@ fn heading(response: bool) -> Heading {
         ts,
         src,
         dst,
+        dir: if response {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        },
         ports: true,
         flags,
         icmp: None,
@@ -336,7 +341,7 @@ fn a_header_line_says_what_decoding_did() {
         (
             Decoding::NoRoom,
             "16 B",
-            Some("[not decoded: no room for gzip]"),
+            Some("[not decoded: not enough memory for gzip]"),
         ),
         (
             Decoding::Cut,

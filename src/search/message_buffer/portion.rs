@@ -86,15 +86,15 @@ impl MessageBuffer {
         shown > 0
     }
 
-    /// Returns the portion chosen by [`cut`](Self::cut). Matches that reach its end are included,
-    /// and counted in `unsettled`.
-    pub fn show_portion(&mut self, query: &Query) -> Excerpt<'_> {
+    /// Returns the portion chosen by [`cut`](Self::cut), with the matches of `query`. Those that
+    /// reach its end are included, and counted in `unsettled`.
+    pub fn show_portion(&mut self, query: Option<&Query>) -> Excerpt<'_> {
         let Cut {
             end, pieces, run, ..
         } = self.portion;
         self.find(query, end);
         let (mut unsettled, mut open) = (0, 0);
-        if let Some(run) = run {
+        if let (Some(run), Some(query)) = (run, query) {
             // Only in the last run of adjacent pieces: the next kept bytes continue it.
             let from = if run == 0 { self.search_from } else { run };
             let first = self.matches.partition_point(|found| found.start < run);

@@ -128,12 +128,18 @@ impl Lazy {
             *class = of.get(byte);
         }
         let places = of.alphabet_len().next_power_of_two();
-        let looks = !sets.nfa().look_set_any().is_empty();
+        let look = sets.nfa().look_set_any();
+        let looks = !look.is_empty();
         let mut before = Box::new([Before::Other; 256]);
-        if looks {
-            for (byte, before) in (0..=255).zip(before.iter_mut()) {
-                *before = Before::of(byte);
-            }
+        for (byte, before) in (0..=255).zip(before.iter_mut()) {
+            // Bytes of one class share transitions, so they are told apart only where the pattern
+            // does.
+            *before = match Before::of(byte) {
+                Before::Word if !look.contains_word() => Before::Other,
+                Before::Feed if !look.contains_anchor_line() => Before::Other,
+                Before::Return if !look.contains_anchor_crlf() => Before::Other,
+                before => before,
+            };
         }
         let cache = Cache {
             table: Vec::new(),

@@ -66,30 +66,17 @@ impl Automaton {
                         true => None,
                         false => prefilter.find(&bytes[at..]).map(|next| at + next),
                     };
-                    // The end of the piece may cut a needle that lies before a whole one: walk the
-                    // last bytes.
-                    let tail = bytes
-                        .len()
-                        .saturating_sub(self.needle.saturating_sub(1))
-                        .max(at);
-                    let to = match next {
-                        Some(next) if next <= tail => {
-                            // Where candidates are dense, searching for them costs more than
-                            // walking.
+                    let to = self.jump(bytes, at, next);
+                    // Where candidates are dense, searching for them costs more than walking.
+                    jump_from = match next {
+                        Some(next) if self.breaks.is_some() || next == to => {
                             dense = match next - at < NEAR {
                                 true => (2 * dense + 1).min(DENSE),
                                 false => 0,
                             };
-                            jump_from = next + 1 + dense;
-                            next
+                            next + 1 + dense
                         }
-                        _ => {
-                            jump_from = bytes.len();
-                            match self.may_begin_in(&bytes[at..]) {
-                                true => tail,
-                                false => bytes.len(),
-                            }
-                        }
+                        _ => bytes.len(),
                     };
                     if to > at {
                         at = to;
@@ -158,6 +145,27 @@ impl Automaton {
         }
         *from = state;
         since_start
+    }
+}
+
+impl Automaton {
+    /// Where to walk on from a start state at `at`, when the prefilter found its next candidate or
+    /// none. No match begins before that and is undecided there.
+    #[inline]
+    fn jump(&self, bytes: &[u8], at: usize, next: Option<usize>) -> usize {
+        if let Some(breaks) = &self.breaks {
+            // The match of an anchor begins after the last break before it. Without an anchor no
+            // match ends in the piece; one that is open at its end begins after its last break.
+            return at + breaks.after_last(&bytes[at..next.unwrap_or(bytes.len())]);
+        }
+        // The end of the piece may cut a needle that lies before a whole one: walk the last bytes.
+        let needle = self.needle.saturating_sub(1);
+        let tail = bytes.len().saturating_sub(needle).max(at);
+        match next {
+            Some(next) if next <= tail => next,
+            _ if self.may_begin_in(&bytes[at..]) => tail,
+            _ => bytes.len(),
+        }
     }
 }
 

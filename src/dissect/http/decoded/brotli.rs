@@ -20,7 +20,7 @@ const BUFFER: usize = 8 << 10;
 pub(super) struct Brotli {
     state: Box<State>,
     done: bool,
-    _reservation: Reservation,
+    reservation: Reservation,
 }
 
 impl Brotli {
@@ -36,7 +36,7 @@ impl Brotli {
         Some(Self {
             state: Box::new(State::new_strict(meter()?, meter()?, meter()?)),
             done: false,
-            _reservation: reservation,
+            reservation,
         })
     }
 
@@ -99,6 +99,20 @@ impl Decoder for Brotli {
 
     fn is_done(&self) -> bool {
         self.done
+    }
+
+    fn reserved(&self) -> usize {
+        let State {
+            alloc_u8,
+            alloc_u32,
+            alloc_hc,
+            ..
+        } = &*self.state;
+        let of = |meter: &Meter| meter.reservation.bytes();
+        let meters = of(alloc_u8)
+            .saturating_add(of(alloc_u32))
+            .saturating_add(of(alloc_hc));
+        self.reservation.bytes().saturating_add(meters)
     }
 }
 

@@ -66,6 +66,12 @@ pub(super) struct Outcome {
 }
 
 impl Chain {
+    /// Bytes that its decoders hold of the budget.
+    pub(super) fn reserved(&self) -> usize {
+        let stages = self.stages.iter().map(Stage::reserved);
+        stages.fold(0, usize::saturating_add)
+    }
+
     pub(super) const fn new(stages: Vec<Stage>, look: Look) -> Self {
         let tail = Tail {
             look: Some(look),

@@ -94,4 +94,8 @@ impl Decoder for Dechunk {
     fn is_done(&self) -> bool {
         matches!(self.at, At::End | At::Over)
     }
+
+    fn reserved(&self) -> usize {
+        0
+    }
 }

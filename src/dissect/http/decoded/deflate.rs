@@ -16,7 +16,7 @@ const BUFFER: usize = 32 << 10;
 /// Decodes raw deflate data. Allocates nothing before the first byte.
 pub(in crate::dissect) struct Inflate {
     state: Option<Decompress>,
-    _reservation: Reservation,
+    reservation: Reservation,
 }
 
 impl Inflate {
@@ -24,8 +24,13 @@ impl Inflate {
         let reservation = Reservation::new(budget, MEMORY, limit)?;
         Some(Self {
             state: None,
-            _reservation: reservation,
+            reservation,
         })
+    }
+
+    /// Bytes that it holds of the budget.
+    pub(super) const fn reserved(&self) -> usize {
+        self.reservation.bytes()
     }
 
     /// Starts over with other data.
@@ -194,5 +199,9 @@ impl Decoder for Deflate {
 
     fn is_done(&self) -> bool {
         matches!(self.at, At::Trailer(_))
+    }
+
+    fn reserved(&self) -> usize {
+        self.inflate.reserved()
     }
 }

@@ -161,4 +161,8 @@ impl Decoder for Gzip {
     fn is_done(&self) -> bool {
         self.any && self.held().is_empty() && matches!(self.at, At::Fixed | At::Trailer(_))
     }
+
+    fn reserved(&self) -> usize {
+        self.inflate.reserved()
+    }
 }

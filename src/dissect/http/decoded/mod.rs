@@ -176,6 +176,13 @@ impl Body {
         usize::from(self.chain.is_some()) * CHAIN
     }
 
+    /// Bytes that it holds of the decoders' budget.
+    pub(in crate::dissect) fn reserved(&self) -> usize {
+        let readings = self.readings.iter().map(Reservation::bytes);
+        let chain = self.chain.as_ref().map_or(0, |chain| chain.reserved());
+        readings.fold(chain, usize::saturating_add)
+    }
+
     /// Starts a body.
     pub(in crate::dissect) fn begin(&mut self, plan: &Plan<'_>, out: &Output<'_>) {
         debug_assert!(
@@ -203,10 +210,15 @@ impl Body {
     /// Resets for use with another flow. The test is cheap, since the last body is usually
     /// complete.
     pub(in crate::dissect) fn reset(&mut self) {
-        let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
-        if open || self.state != Decoding::AsSent || !self.readings.is_empty() {
+        if !self.is_idle() {
             *self = Self::default();
         }
+    }
+
+    /// Whether no body is open.
+    pub(in crate::dissect) fn is_idle(&self) -> bool {
+        let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
+        !open && self.state == Decoding::AsSent && self.readings.is_empty()
     }
 
     /// Starts a reading of all later bytes as sent, including those that are taken for framing.

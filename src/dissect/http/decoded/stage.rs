@@ -77,6 +77,9 @@ pub(super) trait Decoder: Send {
 
     /// Whether the body may end here.
     fn is_done(&self) -> bool;
+
+    /// Bytes that it holds of the budget.
+    fn reserved(&self) -> usize;
 }
 
 /// One coding of one body.
@@ -95,6 +98,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// Bytes that it holds of the budget.
+    pub(super) fn reserved(&self) -> usize {
+        let decoder = self.decoder.as_ref();
+        decoder.map_or(0, |decoder| decoder.reserved())
+    }
+
     /// Creates a stage. `None` if the memory of all decoders would exceed `limit` bytes.
     pub(super) fn new(coding: Coding, budget: &Budget, limit: usize) -> Option<Self> {
         let decoder: Box<dyn Decoder> = match coding {

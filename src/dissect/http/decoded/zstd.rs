@@ -300,6 +300,10 @@ impl Decoder for Zstd {
     fn is_done(&self) -> bool {
         self.any && self.element.is_empty() && self.at != At::Block
     }
+
+    fn reserved(&self) -> usize {
+        self.reservation.bytes()
+    }
 }
 
 /// Passes on the output after the first `skip` bytes, and removes none of it.

@@ -100,7 +100,7 @@ impl Flaw {
             Self::Bomb => "header fields that swell like a bomb",
             Self::Coding => "a header string with a broken coding",
             Self::NoEntry => "a reference to a header that there is not",
-            Self::LateSize => "a change of the header table behind a header",
+            Self::LateSize => "a change of the header table after a header",
         }
     }
 }
