@@ -16,6 +16,8 @@ use crate::stream::{GapReason, PacketInfo};
 const CHUNK: usize = 4096;
 /// Bytes of a message that are decompressed whatever the ratio; beyond them [`SWELL`] applies.
 const FREE: u64 = 1 << 20;
+/// Bytes of a message that are decompressed for the window alone, which the next message needs.
+const UNSEEN: u64 = 16 << 20;
 /// Bytes from the start of a message that are kept until the first output, so that one that is not
 /// compressed is emitted as sent from its first byte.
 const START: usize = 4096;
@@ -402,7 +404,7 @@ impl Side {
                 out.text(ids.data, Part::Body, plain);
             }
             // What is not shown still belongs to the window.
-            match *text > out.limits.decoded {
+            match *text > UNSEEN {
                 true => Err(ExpansionLimit { at: 0 }),
                 false => Ok(()),
             }
@@ -456,10 +458,10 @@ impl Side {
             *counter = counter.saturating_add(bytes.len() as u64);
             return;
         };
-        let (text, most) = (&mut open.text, out.limits.decoded);
+        let text = &mut open.text;
         let pushed = inflate.push(bytes, &mut |plain| {
             *text = text.saturating_add(plain.len() as u64);
-            match *text > most {
+            match *text > UNSEEN {
                 true => Err(ExpansionLimit { at: 0 }),
                 false => Ok(()),
             }
