@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use crate::capture::live::Live;
 use crate::capture::privileges;
 use crate::cli::config::{Config, Input, Processes};
 use crate::cli::problem::Problem;
@@ -97,12 +96,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         }
         _ => None,
     };
-    let command = match &input {
-        Input::Live(live, _) if !render.packets => {
-            processes(&config.processes, &mut pipeline, live, &notes)?
-        }
-        _ => None,
-    };
+    let command = processes(&config.processes, &mut pipeline, &input, &notes)?;
     // Before the pager starts, because a pager lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
@@ -223,10 +217,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     for remark in pipeline.renderer().remarks() {
         notes.remark(&remark);
     }
-    notes.nameless(pipeline.nameless());
-    if let Some(command) = &drive.command {
-        command.report(&notes);
-    }
+    report_processes(&pipeline, drive.command.as_ref(), &notes);
     let outcome = outcome.unwrap_or_else(|| Ok(pipeline.has_matched()));
     // Closes the pager's input.
     drop(pipeline);
@@ -255,6 +246,14 @@ fn report_waiting(pipeline: &Pipeline, notes: &Notes) {
     notes.left_waiting(left, first, pipeline.now());
 }
 
+/// Reports what could not be given to a process, and how the command ended.
+fn report_processes(pipeline: &Pipeline, command: Option<&Command>, notes: &Notes) {
+    notes.nameless(pipeline.nameless());
+    if let Some(command) = command {
+        command.report(notes);
+    }
+}
+
 /// What records are written to, and the pager if one is started.
 fn open_writer(
     file: Option<Box<dyn Write>>,
@@ -273,14 +272,18 @@ fn open_writer(
     })
 }
 
-/// Prepares what tells the processes of this machine, and the command if there is one. Called with
-/// all rights.
+/// Prepares what tells the processes of this machine, and the command if there is one: for messages
+/// from an interface. Called with all rights.
 fn processes(
     config: &Processes,
     pipeline: &mut Settings,
-    live: &Live,
+    input: &Input,
     notes: &Notes,
 ) -> Result<Option<Command>, Problem> {
+    let live = match input {
+        Input::Live(live, _) if !pipeline.packets => live,
+        _ => return Ok(None),
+    };
     let command = match &config.command {
         Some(argv) => {
             // The command must not have the sockets of the devices.
