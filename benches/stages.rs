@@ -257,6 +257,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
     let about = dissect::describe(exchanges.kind, &Known::of_head(ANSWER), &[]);
     let flow = flow();
     let hit = Hit {
+        who: spygrep::process::Ends::default(),
         number: 1,
         why: Why::Match,
         heading: Heading {

@@ -8,6 +8,7 @@ use spygrep::capture::savefile::Savefiles;
 use spygrep::capture::{Next, Source as _};
 use spygrep::decode;
 use spygrep::dissect::{self, Budget, FlowDissector};
+use spygrep::ears::event::What;
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
@@ -59,6 +60,23 @@ fn frame(link: u32, number: u64, bytes: &[u8]) -> Frame<'_> {
         link: LinkType(link),
         wire_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         bytes,
+    }
+}
+
+/// A record of perf is an event or not, whatever the format and the bytes are; its texts are
+/// bounded, and the table takes it.
+pub fn ears(data: &[u8]) {
+    let (format, record) = data.split_at(data.len() / 2);
+    let format = String::from_utf8_lossy(format);
+    let mut table = spygrep::ears::table::Table::default();
+    for bytes in [data, record] {
+        let mut events = spygrep::ears::event::parse_any(&format, bytes);
+        for event in &events {
+            if let What::Exec { path } | What::Group { path, .. } = &event.what {
+                assert!(path.chars().count() <= 512);
+            }
+        }
+        table.take(&mut events);
     }
 }
 
@@ -660,6 +678,8 @@ fn settings(pattern: &str, how: u8) -> Settings {
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
         conditions: spygrep::search::Conditions::default(),
+        processes: spygrep::process::ProcessConditions::default(),
+        who: None,
         span: spygrep::frame::Span::default(),
         invert: how & 2 == 2,
         show_empty: how & 4 == 4,

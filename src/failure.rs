@@ -5,6 +5,7 @@
 
 use crate::flow::Endpoint;
 use crate::hit::Heading;
+use crate::process::Ends;
 
 /// A failure, as far as the packets show it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +52,8 @@ pub struct Failure<'a> {
     pub asked_for: bool,
     /// Client to server for a connection; server to client for a request.
     pub heading: Heading,
+    /// The processes at both ends.
+    pub who: Ends<'a>,
     /// The failure.
     pub failed: Failed,
     /// The frames that show it: the SYN, and the RST or FIN.

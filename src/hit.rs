@@ -10,6 +10,7 @@ use crate::flow::{Direction, Endpoint};
 use crate::frame::Timestamp;
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
 use crate::packet::{TcpFlags, Tunnel};
+use crate::process::Ends;
 use crate::stream::{GapReason, OutOfStreamReason};
 use crate::times::Times;
 
@@ -23,6 +24,8 @@ pub struct Hit<'a> {
     pub why: Why,
     /// Sender, receiver, and time.
     pub heading: Heading,
+    /// The processes at both ends.
+    pub who: Ends<'a>,
     /// The kind of the message.
     pub kind: Kind,
     /// Which portion of the message this is.
@@ -220,6 +223,8 @@ pub struct Companion<'a> {
     pub number: u64,
     /// Sender, receiver, and time.
     pub heading: Heading,
+    /// The processes at both ends.
+    pub who: Ends<'a>,
     /// The kind of the message.
     pub kind: Kind,
     /// The message in a few words: a response's facts, a request's title.

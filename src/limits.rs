@@ -210,3 +210,28 @@ pub mod time {
     /// An incomplete fragmented datagram is given up after this time (RFC 791: 15 s; Linux: 30 s).
     pub const FRAGMENT: i64 = 30_000_000_000;
 }
+
+/// Bounds on what is remembered of processes and their sockets: under 16 MiB in all.
+pub mod processes {
+    /// Processes, living and ended.
+    pub const PROCESSES: usize = 65_536;
+    /// Nanoseconds for which an ended process is remembered: its packets are shown later.
+    pub const ENDED: u64 = 60_000_000_000;
+    /// Sockets; the oldest is forgotten first.
+    pub const SOCKETS: usize = 16_384;
+    /// Nanoseconds of silence after which a port of UDP may belong to another process.
+    pub const SILENCE: u64 = 10_000_000_000;
+    /// Listening sockets.
+    pub const LISTENERS: usize = 4096;
+    /// Processes that hold one socket, and sockets on which one process listens.
+    pub const HOLDERS: usize = 256;
+    /// Sockets that were open before the run, by inode.
+    pub const INODES: usize = 65_536;
+    /// Control groups.
+    pub const GROUPS: usize = 1024;
+    /// Nanoseconds after which a fork is taken for a worker of its parent, and not for a process
+    /// that is about to execute a program.
+    pub const PASSING: u64 = 1_000_000_000;
+    /// Nanoseconds by which events of several processors may come out of order.
+    pub const APART: u64 = 1_000_000_000;
+}

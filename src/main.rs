@@ -2,37 +2,45 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use spygrep::capture::privileges;
-use spygrep::cli::args::Args;
+use spygrep::cli::args::{self, Args};
 use spygrep::cli::extcap::{self, Extcap};
 use spygrep::cli::problem::Problem;
 use spygrep::cli::{config, explain, generate, help, interfaces, options_file, usage, version};
+use spygrep::render::OutputEnd;
 use spygrep::run::{self, Outcome};
 
 fn main() -> ExitCode {
-    let as_ngrep = std::env::args_os().next().is_some_and(|name| {
-        Path::new(&name)
-            .file_name()
-            .is_some_and(|name| name == "ngrep")
-    });
     let typed: Vec<OsString> = std::env::args_os().collect();
+    if let Some(helper) = run::helper(&typed) {
+        return helper;
+    }
+    let as_ngrep = typed.first().is_some_and(|name| args::is_ngrep(name));
+    let mut failed = 2;
+    let mut go = |args: Args, as_ngrep: bool| {
+        let is_status = args.has_output(|format| format.ends == OutputEnd::FirstMatch);
+        if args.command.is_some() && !is_status {
+            failed = run::NOT_RUN;
+        }
+        run(&args, as_ngrep)
+    };
     let outcome = match extcap::call(&typed) {
         Some(Extcap::Answer(text)) => print(&text),
-        Some(Extcap::Capture(typed)) => parse(&typed).and_then(|args| run(&args, false)),
-        None if as_ngrep => parse(&typed).and_then(|args| run(&args, true)),
-        None => with_options(typed).and_then(|args| run(&args, false)),
+        Some(Extcap::Capture(typed)) => parse(&typed).and_then(|args| go(args, false)),
+        None if as_ngrep => parse(&typed).and_then(|args| go(args, true)),
+        None => with_options(typed).and_then(|args| go(args, false)),
     };
     match outcome {
         Ok(Outcome::Matched) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
         Ok(Outcome::Stopped) => ExitCode::from(3),
+        Ok(Outcome::Command(status)) => ExitCode::from(status),
         Err(problem) => {
             // One write, because another program may write to the same terminal.
             let _ = std::io::stderr().write_all(format!("{problem}\n").as_bytes());
-            ExitCode::from(2)
+            ExitCode::from(failed)
         }
     }
 }

@@ -45,6 +45,7 @@ use crate::flow::Flow;
 use crate::frame::{Frame, Span, Timestamp};
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::process::{ProcessConditions, Who};
 use crate::reassemble::{Defragmenter, Reassembler};
 use crate::render::{Ending, Renderer};
 use crate::search::{Conditions, KeepLimits, Query};
@@ -75,6 +76,10 @@ pub struct Settings {
     pub query: Query,
     /// Conditions on exchanges.
     pub conditions: Conditions,
+    /// Conditions on the processes of a flow.
+    pub processes: ProcessConditions,
+    /// Names the processes of flows.
+    pub who: Option<Box<dyn Who>>,
     /// Show only exchanges, bursts, datagrams and failures that began in this span.
     pub span: Span,
     /// Show what does not match.
@@ -159,7 +164,8 @@ impl Pipeline {
             ..
         } = settings;
         let wants = renderer.wants();
-        let outputs = Outputs::new(renderer, recorder, streams, pace);
+        let mut outputs = Outputs::new(renderer, recorder, streams, pace);
+        outputs.who = settings.who;
         let mode = if settings.packets {
             let mut packets = Packets::new(query, outputs);
             packets.invert = settings.invert;
@@ -200,6 +206,7 @@ impl Pipeline {
                 limits,
                 query,
                 conditions,
+                processes: settings.processes,
             };
             let held = limits.held(outputs.recorder.is_some());
             let defragmenter = Defragmenter::new(limits, filter.is_some());
@@ -224,6 +231,26 @@ impl Pipeline {
             Mode::Batches(_) => {}
             Mode::Packets(packet_mode) => packet_mode.frame(frame),
         }
+    }
+
+    /// Takes in what processes did up to `now`. Called before the frames of that time.
+    #[inline]
+    pub fn listen(&mut self, now: Timestamp) {
+        if let Mode::Messages(messages) = &mut self.mode
+            && let Some(who) = &mut messages.consumer.selector.outputs.who
+        {
+            who.until(now);
+        }
+    }
+
+    /// Connections that were left out because no process of theirs is known, and events about
+    /// processes that were lost.
+    #[must_use]
+    pub fn nameless(&self) -> (u64, u64) {
+        self.selector().map_or((0, 0), |selector| {
+            let lost = selector.outputs.who.as_ref().map_or(0, |who| who.lost());
+            (selector.nameless, lost)
+        })
     }
 
     /// Advances the clock to `now`. For a live capture without packets.

@@ -3,6 +3,7 @@
 //!
 //! Only this module and its submodules read the system clock.
 
+mod command;
 mod diagnose;
 mod drive;
 mod index;
@@ -14,17 +15,22 @@ mod signals;
 mod status;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
 use crate::capture::privileges;
-use crate::cli::config::{Config, Input};
+use crate::cli::config::{Config, Input, Processes};
 use crate::cli::problem::Problem;
+use crate::ears::{Chosen, Ears, Way};
 use crate::frame::Timestamp;
-use crate::pipeline::{Pace, Pipeline, ReaderThread};
+use crate::pipeline::{Pace, Pipeline, ReaderThread, Settings};
 use crate::render::{self, Ending, Out};
 
+use command::Command;
+pub use command::{NOT_RUN, helper_of as helper};
 use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
 pub use index::index;
@@ -42,6 +48,8 @@ pub enum Outcome {
     Matched,
     /// No match.
     Nothing,
+    /// A command was run; the exit status that it had.
+    Command(u8),
     /// The output is for a program, and a signal ended the run before its source did.
     Stopped,
 }
@@ -64,7 +72,10 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         banner,
         ..
     } = config;
-    pipeline.stop = signals.stops();
+    // With a command, a signal ends the command, and its end the run.
+    if config.processes.command.is_none() {
+        pipeline.stop = signals.stops();
+    }
     let live = input.is_live();
     let line = StatusLine::default();
     let paged =
@@ -85,21 +96,11 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         }
         _ => None,
     };
+    let command = processes(&config.processes, &mut pipeline, &input, &notes)?;
     // Before the pager starts, because a pager lets its user run programs.
     privileges::give_up(config.user.as_deref(), config.keep_root)
         .map_err(|error| Problem::capture(&error))?;
-    let mut pager = None;
-    let writer: Box<dyn Write> = if let Some(file) = output_file {
-        file
-    } else if records_to_stderr {
-        Box::new(io::stderr())
-    } else if paged {
-        let (child, stdin) = page()?;
-        pager = Some(child);
-        Box::new(stdin)
-    } else {
-        Box::new(io::stdout())
-    };
+    let (writer, pager) = open_writer(output_file, records_to_stderr, paged)?;
     // Live output is flushed as soon as no further packet is ready. A user who watches a file being
     // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
@@ -140,6 +141,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         clock: Clock::default(),
         schedule,
         losses: Losses::new(config.filter.clone(), config.about.buffer),
+        command,
     };
     if let Some(first) = first {
         renderer = drive.first(*first, renderer)?;
@@ -147,10 +149,16 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     let mut pipeline = Pipeline::new(pipeline, renderer, recorder, streams, pace);
     let begun = pipeline.renderer().begin(&banner);
     if live {
-        notes.banner(&input, &config.pattern, config.filter.as_deref());
+        let title = drive.command.as_ref().map(Command::title);
+        let filter = config.filter.as_deref();
+        notes.banner(&input, &config.pattern, filter, title.as_deref());
     }
     for hint in &config.hints {
         notes.hint(hint);
+    }
+    if let Some(command) = &drive.command {
+        // Only now, so that nothing of it is missed.
+        command.go(&notes);
     }
     let result = match begun {
         Ok(()) => match (&mut input, reader_thread) {
@@ -204,12 +212,12 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     if let Some(lines) = unmatched {
         notes.hints(&lines);
     }
-    let (left, first) = pipeline.left_waiting();
-    notes.left_waiting(left, first, pipeline.now());
+    report_waiting(&pipeline, &notes);
     notes.summary(&stats, live);
     for remark in pipeline.renderer().remarks() {
         notes.remark(&remark);
     }
+    report_processes(&pipeline, drive.command.as_ref(), &notes);
     let outcome = outcome.unwrap_or_else(|| Ok(pipeline.has_matched()));
     // Closes the pager's input.
     drop(pipeline);
@@ -223,13 +231,91 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             Err(Problem::output(&error))
         }
         (None, Some(problem)) => Err(problem),
-        _ if stopped => Ok(Outcome::Stopped),
-        _ => Ok(if matched {
-            Outcome::Matched
-        } else {
-            Outcome::Nothing
+        _ if stopped && drive.command.is_none() => Ok(Outcome::Stopped),
+        _ => Ok(match drive.command {
+            Some(command) if !config.processes.exists => Outcome::Command(command.status().code()),
+            _ if matched => Outcome::Matched,
+            _ => Outcome::Nothing,
         }),
     }
+}
+
+/// Reports requests whose responses the end of the run cut off.
+fn report_waiting(pipeline: &Pipeline, notes: &Notes) {
+    let (left, first) = pipeline.left_waiting();
+    notes.left_waiting(left, first, pipeline.now());
+}
+
+/// Reports what could not be given to a process, and how the command ended.
+fn report_processes(pipeline: &Pipeline, command: Option<&Command>, notes: &Notes) {
+    notes.nameless(pipeline.nameless());
+    if let Some(command) = command {
+        command.report(notes);
+    }
+}
+
+/// What records are written to, and the pager if one is started.
+fn open_writer(
+    file: Option<Box<dyn Write>>,
+    records_to_stderr: bool,
+    pager: bool,
+) -> Result<(Box<dyn Write>, Option<Child>), Problem> {
+    Ok(if let Some(file) = file {
+        (file, None)
+    } else if records_to_stderr {
+        (Box::new(io::stderr()), None)
+    } else if pager && io::stdout().is_terminal() {
+        let (child, stdin) = page()?;
+        (Box::new(stdin), Some(child))
+    } else {
+        (Box::new(io::stdout()), None)
+    })
+}
+
+/// Prepares what tells the processes of this machine, and the command if there is one: for messages
+/// from an interface. Called with all rights.
+fn processes(
+    config: &Processes,
+    pipeline: &mut Settings,
+    input: &Input,
+    notes: &Notes,
+) -> Result<Option<Command>, Problem> {
+    let live = match input {
+        Input::Live(live, _) if !pipeline.packets => live,
+        _ => return Ok(None),
+    };
+    let command = match &config.command {
+        Some(argv) => {
+            // The command must not have the sockets of the devices.
+            for socket in live.sockets() {
+                let _ = fcntl(socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+            }
+            let user = config.user.as_deref();
+            Some(Command::prepare(argv, user, config.keep_root, &[])?)
+        }
+        None => None,
+    };
+    let chosen = match &command {
+        Some(command) => Chosen::Children(command.helper()),
+        None => config.chosen,
+    };
+    let users = config.users || pipeline.processes.owner.is_some();
+    let (ears, way) = Ears::open(chosen, users);
+    if let Way::Before(why) = &way {
+        if command.is_some() {
+            return Err(Problem::new(format!(
+                "what a command sends cannot be told from what others send here ({why})"
+            ))
+            .advise("which rights that needs: spygrep --help permissions"));
+        }
+        if !pipeline.processes.is_empty() {
+            notes.warn(&format!(
+                "only processes that run already are known ({why}); see --help permissions"
+            ));
+        }
+    }
+    pipeline.who = Some(Box::new(ears));
+    Ok(command)
 }
 
 /// Sleeps between records as long as their timestamps differ: at most a minute, not at all if the
@@ -262,7 +348,7 @@ fn page() -> Result<(Child, std::process::ChildStdin), Problem> {
         .unwrap_or_else(|| "less -RFX".into());
     let mut words = pager.split_whitespace();
     let program = words.next().unwrap_or("less").to_owned();
-    let mut child = Command::new(&program)
+    let mut child = std::process::Command::new(&program)
         .args(words)
         .stdin(Stdio::piped())
         .spawn()

@@ -59,6 +59,8 @@ fn pipeline() -> Pipeline {
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
         conditions: spygrep::search::Conditions::default(),
+        processes: spygrep::process::ProcessConditions::default(),
+        who: None,
         span: spygrep::frame::Span::default(),
         invert: false,
         show_empty: false,

@@ -61,6 +61,15 @@ impl Listening {
         seen
     }
 
+    /// End the run; what it still writes on standard output.
+    pub(crate) fn ends_with(mut self) -> String {
+        let id = i32::try_from(self.child.id()).expect("it has an id");
+        kill(Pid::from_raw(id), Signal::SIGINT).expect("it is there");
+        let lines: Vec<String> = self.lines.iter().collect();
+        let _ = self.child.wait();
+        lines.join("\n")
+    }
+
     /// Send a signal, and wait for the end: exit status, and what was still said.
     pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
         let id = i32::try_from(self.child.id()).expect("it has an id");

@@ -13,12 +13,13 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 13] = [
+const PROPERTIES: [(&str, Property); 14] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
     ("search", held::search),
     ("savefile", held::savefile),
+    ("ears", held::ears),
     ("hello", held::hello),
     ("http", held::http),
     ("http2", held::http2),

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use crate::project;
 
 /// The stages. Each may import itself and the nouns, which are the files of `src`.
-const VERBS: [&str; 6] = [
+const VERBS: [&str; 7] = [
     "capture",
+    "ears",
     "decode",
     "reassemble",
     "dissect",
@@ -30,7 +31,7 @@ const COMPOSITION: [&str; 7] = [
     "cli",
 ];
 /// A library, and the only folders that may name it: a change of library is a change of these.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 18] = [
     ("pcap", &["capture/"]),
     ("etherparse", &["decode/"]),
     ("httparse", &["dissect/http1/"]),
@@ -47,6 +48,8 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("caps", &["capture/privileges/"]),
     ("landlock", &["capture/privileges/"]),
     ("seccompiler", &["capture/privileges/"]),
+    ("perf_event_open", &["ears/"]),
+    ("rustix", &["ears/"]),
 ];
 
 /// Folders that serve every protocol, and therefore name none.

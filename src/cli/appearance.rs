@@ -91,7 +91,7 @@ pub(super) fn render(
         redact: redact(args, output),
         fields: args.show_header.clone(),
         live,
-        two_runs: false,
+        ..render::Settings::default()
     })
 }
 

@@ -6,9 +6,10 @@
 mod exchanges;
 mod names;
 mod outputs;
+mod processes;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser};
 
@@ -20,6 +21,7 @@ pub use names::{
     BodyName, ChecksumName, ColorName, Generated, LayersName, OverlapName, ViewName, Way,
 };
 pub use outputs::{Chosen, OutputArgs};
+pub use processes::ProcessArgs;
 
 /// See what your programs say over the network.
 #[derive(Parser, Debug, Clone)]
@@ -30,7 +32,7 @@ pub use outputs::{Chosen, OutputArgs};
     disable_help_flag = true,
     args_override_self = true,
     max_term_width = 98,
-    override_usage = "spygrep [OPTIONS] [PATTERN] [BPF FILTER ...]\n       spygrep [OPTIONS] [PATTERN] FILE.pcap ..."
+    override_usage = "spygrep [OPTIONS] [PATTERN] [BPF FILTER ...]\n       spygrep [OPTIONS] [PATTERN] FILE.pcap ...\n       spygrep [OPTIONS] [PATTERN] [BPF FILTER ...] -- COMMAND [ARGUMENT ...]"
 )]
 pub struct Args {
     /// A regular expression to search for, then a capture filter (tcpdump's syntax) or capture
@@ -177,6 +179,13 @@ pub struct Args {
     /// Which exchanges, and what is made of them.
     #[command(flatten)]
     pub exchanges: ExchangeArgs,
+
+    /// Which processes.
+    #[command(flatten)]
+    pub processes: ProcessArgs,
+    /// The command behind `--`, with its arguments.
+    #[arg(skip)]
+    pub command: Option<Vec<OsString>>,
 
     // -- how to show it --
     /// The view: spy (default), log (a line for each exchange), or one of ngrep's byline, normal,
@@ -406,6 +415,14 @@ pub struct Args {
     pub version: bool,
 }
 
+/// Whether the program was called as ngrep.
+#[must_use]
+pub fn is_ngrep(name: &OsStr) -> bool {
+    Path::new(name)
+        .file_name()
+        .is_some_and(|name| name == "ngrep")
+}
+
 impl Args {
     /// The selected outputs.
     pub fn outputs(&self) -> impl Iterator<Item = &Chosen> {
@@ -426,11 +443,30 @@ impl Args {
     }
 
     /// Parses the command line: like [`Self::try_parse`], but accepts `--diff 1,2` for
-    /// `--diff=1,2`.
+    /// `--diff=1,2`, and `--` begins a command. As ngrep, `--` ends the options.
     ///
     /// # Errors
     /// clap's error; also for a request for help.
     pub fn read(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut typed: Vec<OsString> = typed.into_iter().collect();
+        let end = typed.iter().position(|word| word == "--");
+        let ngrep = typed.first().is_some_and(|name| is_ngrep(name))
+            || typed
+                .iter()
+                .take(end.unwrap_or(0))
+                .any(|word| word == "--ngrep");
+        let command = end.filter(|_| !ngrep).map(|at| {
+            let command = typed.split_off(at + 1);
+            typed.pop();
+            command
+        });
+        Ok(Self {
+            command,
+            ..Self::parse_words(typed)?
+        })
+    }
+
+    fn parse_words(typed: Vec<OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = Vec::new();
         let mut over = false;
         for word in typed {

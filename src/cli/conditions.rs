@@ -5,9 +5,10 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::message::Role;
+use crate::process::ProcessConditions;
 use crate::search::{Conditions, FIELDS, FactIs, FieldIs, Test};
 
-use super::args::{ExchangeArgs, OnlyName, Statuses};
+use super::args::{Args, ExchangeArgs, OnlyName, Statuses};
 use super::problem::Problem;
 
 /// The conditions in `args`.
@@ -58,6 +59,31 @@ pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
     })
 }
 
+/// The conditions on processes in `args`. With a command, its processes are asked for.
+///
+/// # Errors
+/// An invalid pattern, as an error for the user.
+pub(super) fn processes(args: &Args) -> Result<ProcessConditions, Problem> {
+    let globs = |option: &str, texts: &[String]| -> Result<Vec<regex::Regex>, Problem> {
+        texts
+            .iter()
+            .map(|text| {
+                // Names are text, and case matters in them.
+                regex::Regex::new(&format!("(?s){}", glob_pattern(text)))
+                    .map_err(|error| Problem::new(format!("{option} {text}: {error}")))
+            })
+            .collect()
+    };
+    let asked = &args.processes;
+    Ok(ProcessConditions {
+        chosen: asked.pid.is_some() || args.command.is_some(),
+        pid: asked.pid,
+        exe: globs("--exe", &asked.exe)?,
+        owner: asked.owner.clone(),
+        container: globs("--container", &asked.container)?,
+    })
+}
+
 /// `Accept-Language`, `Accept-Language: fr`, `Accept-Language:fr`.
 fn field(text: &str) -> Result<FieldIs, Problem> {
     let (name, value) = match text.split_once(':') {
@@ -79,6 +105,12 @@ fn field(text: &str) -> Result<FieldIs, Problem> {
 
 /// A glob: `*` matches any characters, `?` one. Case is ignored.
 fn glob(text: &str) -> Result<Regex, Problem> {
+    let pattern = glob_pattern(text);
+    build(&pattern, true).map_err(|error| Problem::new(format!("--host {text}: {error}")))
+}
+
+/// The pattern of a glob.
+fn glob_pattern(text: &str) -> String {
     let mut pattern = String::from("^");
     for c in text.chars() {
         match c {
@@ -88,7 +120,7 @@ fn glob(text: &str) -> Result<Regex, Problem> {
         }
     }
     pattern.push('$');
-    build(&pattern, true).map_err(|error| Problem::new(format!("--host {text}: {error}")))
+    pattern
 }
 
 fn regex(option: &str, text: &str) -> Result<Regex, Problem> {

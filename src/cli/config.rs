@@ -3,6 +3,7 @@
 //! Sources and output files are opened here, before privileges are dropped; the rest is plain
 //! values.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::capture::live::Live;
 use crate::capture::privileges::sandbox::Layers;
 use crate::capture::savefile::{self, Savefiles, StandardInput};
 use crate::capture::{Source, devices};
+use crate::ears::Chosen;
 use crate::frame::{LinkType, Span};
 use crate::frame_files::FrameFiles;
 use crate::limits::{Limits, time};
@@ -32,6 +34,8 @@ pub struct Config {
     pub input: Input,
     /// The settings of the pipeline.
     pub pipeline: pipeline::Settings,
+    /// What is asked about processes.
+    pub processes: Processes,
     /// The settings of the output.
     pub render: render::Settings,
     /// The opened file of `-O`.
@@ -66,6 +70,23 @@ pub struct Config {
     pub about: About,
     /// Hints for the user; each is shown at most once.
     pub hints: Vec<String>,
+}
+
+/// What is asked about processes.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    /// The command to run, with its arguments.
+    pub command: Option<Vec<OsString>>,
+    /// Whether anything matched is the exit status, whatever the command's is.
+    pub exists: bool,
+    /// The output has the user of each process.
+    pub users: bool,
+    /// Which processes are asked for.
+    pub chosen: Chosen,
+    /// The user to become.
+    pub user: Option<String>,
+    /// Keep root rights.
+    pub keep_root: bool,
 }
 
 /// The first of two compared runs.
@@ -127,6 +148,7 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
     let ngrep = as_ngrep || args.ngrep;
     let (meant, query) = meant(args, ngrep)?;
     let paths = opened::paths(args, &meant.words)?;
+    live_only(args, &meant, &paths)?;
     let one = |query: Query, paths: &[PathBuf]| configure_run(args, ngrep, &meant, query, paths);
     match paths.as_slice() {
         [first, second] if args.compares() => {
@@ -147,6 +169,25 @@ pub fn configure(args: &Args, as_ngrep: bool) -> Result<Config, Problem> {
             "--diff compares two exchanges of one file, or two files; there are more",
         )),
         paths => one(query, paths),
+    }
+}
+
+/// Rejects what needs the processes of this machine, if files are read.
+fn live_only(args: &Args, meant: &Meant, paths: &[PathBuf]) -> Result<(), Problem> {
+    if let Some([]) = args.command.as_deref() {
+        return Err(Problem::new("a command follows --")
+            .advise("for example: spygrep -- curl http://127.0.0.1:5000/"));
+    }
+    match paths.first() {
+        Some(path) if args.command.is_some() => Err(Problem::new(format!(
+            "{} is read, so no command can be run: the packets of a command come from an interface",
+            path.display()
+        ))),
+        Some(path) if !meant.processes.is_empty() => Err(Problem::new(format!(
+            "{} does not say which process sent what; --pid, --exe, --owner and --container want an interface",
+            path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -203,6 +244,7 @@ fn configure_run(
     }
     let (recorder, records_to_stderr) = opened::recorder(args, limits, link, ngrep, live)?;
     let quiet = args.quiet > 0;
+    render.who = live && !ngrep;
     render.by_exchange = conditions.are_of_exchanges() && query.is_empty();
     let source = match &input {
         Input::Live(_, names) => {
@@ -261,12 +303,15 @@ fn configure_run(
     ));
     Ok(Config {
         first: None,
+        processes: processes(args, meant),
         about,
         pipeline: pipeline::Settings {
             packets: ngrep,
             filter,
             query,
             conditions,
+            processes: meant.processes.clone(),
+            who: None,
             span,
             invert: args.invert,
             show_empty: args.show_empty,
@@ -312,6 +357,20 @@ fn configure_run(
         user: args.user.clone(),
         hints,
     })
+}
+
+fn processes(args: &Args, meant: &Meant) -> Processes {
+    Processes {
+        command: args.command.clone(),
+        exists: args.has_output(|format| format.ends == OutputEnd::FirstMatch),
+        users: args.has_output(|format| format.option == "json"),
+        chosen: match meant.processes.pid {
+            Some(pid) => Chosen::Tree(pid),
+            None => Chosen::All,
+        },
+        user: args.user.clone(),
+        keep_root: args.keep_root,
+    }
 }
 
 /// The span of `--since` and `--until`.

@@ -55,6 +55,15 @@ pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
         let offered = crate::capture::privileges::sandbox::available();
         rows.push(("sandbox", offered.to_string()));
     }
+    if files.is_empty() && !ngrep {
+        rows.push(("processes", crate::ears::available().to_string()));
+    }
+    if let Some(command) = &args.command {
+        let words = command
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned());
+        rows.push(("command", super::words::quoted(words)));
+    }
     rows.push(("rights", who(files.is_empty(), refused.as_ref())));
     rows.extend(becomes(args)?.map(|text| ("becomes", text)));
     let mut out = String::new();

@@ -9,6 +9,7 @@ use crate::capture::filter::Filter;
 use crate::capture::savefile::{self, Named, StandardInput};
 use crate::capture::{FormatError, devices};
 use crate::frame::LinkType;
+use crate::process::ProcessConditions;
 use crate::search::{Conditions, Options, Query, QuerySpec};
 
 use super::args::Args;
@@ -21,6 +22,7 @@ pub(super) struct Meant {
     pub(super) words: Words,
     pub(super) asked: QuerySpec,
     pub(super) conditions: Conditions,
+    pub(super) processes: ProcessConditions,
     /// Hints on what the user may have meant instead.
     pub(super) hints: Vec<String>,
 }
@@ -49,10 +51,17 @@ pub(super) fn meant(args: &Args, ngrep: bool) -> Result<(Meant, Query), Problem>
             "conditions on exchanges need messages: leave out --ngrep or --wire",
         ));
     }
+    let processes = conditions::processes(args)?;
+    if ngrep && !processes.is_empty() {
+        return Err(Problem::new(
+            "conditions on processes need messages: leave out --ngrep",
+        ));
+    }
     let meant = Meant {
         words,
         asked,
         conditions,
+        processes,
         hints,
     };
     Ok((meant, query))

@@ -57,7 +57,24 @@ fn conditions(args: &Args) -> Vec<String> {
             });
         all.push(format!("status {}", ranges.collect::<Vec<_>>().join(",")));
     }
-    let lists = [("method", &asked.method), ("host", &asked.host)];
+    let processes = &args.processes;
+    all.extend(
+        processes
+            .pid
+            .map(|pid| format!("process {pid}, its descendants")),
+    );
+    all.extend(
+        processes
+            .owner
+            .as_ref()
+            .map(|owner| format!("user {owner}")),
+    );
+    let lists = [
+        ("program", &processes.exe),
+        ("container", &processes.container),
+        ("method", &asked.method),
+        ("host", &asked.host),
+    ];
     for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         all.push(format!("{name} {}", list.join(",")));
     }

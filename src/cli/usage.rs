@@ -132,7 +132,7 @@ pub fn problem(error: &clap::Error, typed: &[OsString]) -> Problem {
     if error.kind() == ErrorKind::UnknownArgument && habit.is_none() {
         return problem
             .advise(format!(
-                "for a pattern that begins with a dash: spygrep -- '{name}'"
+                "for a pattern that begins with a dash: spygrep --regexp='{name}'"
             ))
             .advise("all options: spygrep --help");
     }
@@ -276,7 +276,7 @@ mod tests {
             (
                 "--acept x",
                 "there is no option --acept",
-                "spygrep -- '--acept'",
+                "spygrep --regexp='--acept'",
             ),
             (
                 "--coutn x",

@@ -15,8 +15,9 @@ pub fn long() -> String {
     let pcap = libpcap(&maps).map_or_else(String::new, |version| format!("libpcap {version}\n"));
     let sandbox = crate::capture::privileges::sandbox::available();
     format!(
-        "{}{pcap}sandbox on this system: {sandbox}\ncaptures: pcap, pcapng; packed with gzip or zstd\nmessages: HTTP/1, HTTP/2; bodies coded with gzip, deflate, br or zstd\n{} {}\n",
+        "{}{pcap}sandbox on this system: {sandbox}\nprocesses: {}\ncaptures: pcap, pcapng; packed with gzip or zstd\nmessages: HTTP/1, HTTP/2; bodies coded with gzip, deflate, br or zstd\n{} {}\n",
         short(),
+        crate::ears::available(),
         std::env::consts::OS,
         std::env::consts::ARCH
     )

@@ -151,6 +151,7 @@ impl Consumer {
             .selector
             .interest()
             .includes(flow, self.selector.now, event, false)
+            && self.selector.wants(flow)
         {
             self.update(flow);
             self.take(flow.slot, event);

@@ -9,6 +9,7 @@ use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
 use crate::message::{BodyFacts, Description, Kind, Known, Role};
+use crate::process::Ends;
 use crate::search::Query;
 use crate::times::Times;
 
@@ -82,6 +83,7 @@ pub(super) fn with_hit(
         number: open.number,
         why: meta.why,
         heading,
+        who: Ends::unknown(open.id.dir),
         kind: open.begin.kind,
         portion: meta.portion,
         text: shown.text,
@@ -145,6 +147,7 @@ pub(super) fn with_response(
     then(&Companion {
         number: open.number,
         heading,
+        who: Ends::unknown(open.id.dir),
         kind: open.begin.kind,
         title: title.as_bytes(),
         title_cut: false,
@@ -176,6 +179,7 @@ pub(super) fn request<'a>(flow: &Flow, dir: Direction, exchange: &'a Exchange) -
                 icmp: None,
             },
         ),
+        who: Ends::unknown(dir),
         kind: Kind {
             name: "question",
             side: Role::Request,

@@ -3,11 +3,13 @@
 //! The first write error is stored and ends the run.
 
 use std::io;
+use std::rc::Rc;
 
 use crate::failure::Failure;
 use crate::flow::Flow;
 use crate::frame::{Frame, Timestamp};
-use crate::hit::{Companion, Hit, Pair};
+use crate::hit::{Companion, Heading, Hit, Pair};
+use crate::process::{Ends, Process, Who};
 use crate::render::Renderer;
 
 use super::batch::{Batch, PacketRef};
@@ -24,7 +26,31 @@ pub(super) struct Outputs {
     pub(super) recorder: Option<Recorder>,
     pub(super) streams: Option<Streams>,
     pub(super) pace: Option<Pace>,
+    /// Names the processes of what is shown.
+    pub(super) who: Option<Box<dyn Who>>,
     failed: Option<io::Error>,
+}
+
+/// The processes of a client and of a server, looked up.
+#[derive(Default)]
+struct Named([Option<Rc<Process>>; 2]);
+
+impl Named {
+    fn ends<'a>(&'a self, ends: Ends<'a>) -> Ends<'a> {
+        let [client, server] = &self.0;
+        Ends {
+            client: client.as_deref(),
+            server: server.as_deref(),
+            ..ends
+        }
+    }
+
+    fn hit<'a>(&'a self, hit: &Hit<'a>) -> Hit<'a> {
+        Hit {
+            who: self.ends(hit.who),
+            ..*hit
+        }
+    }
 }
 
 impl Outputs {
@@ -39,6 +65,7 @@ impl Outputs {
             recorder,
             streams,
             pace,
+            who: None,
             failed: None,
         }
     }
@@ -47,12 +74,42 @@ impl Outputs {
         if let Some(pace) = &mut self.pace {
             pace(hit.heading.ts);
         }
-        let result = self.renderer.hit(hit);
+        let named = self.named(&hit.heading, hit.who);
+        let result = match &named {
+            None => self.renderer.hit(hit),
+            Some(named) => self.renderer.hit(&named.hit(hit)),
+        };
         self.note(result);
     }
 
+    /// The processes of a message, if they are told in this run.
+    fn named(&mut self, heading: &Heading, ends: Ends<'_>) -> Option<Named> {
+        let who = self.who.as_mut()?;
+        let Heading {
+            protocol, src, dst, ..
+        } = *heading;
+        if !heading.ports {
+            return Some(Named::default());
+        }
+        let (client, server) = match ends.to_client {
+            true => (dst, src),
+            false => (src, dst),
+        };
+        Some(Named([
+            who.who(protocol, client, server),
+            who.who(protocol, server, client),
+        ]))
+    }
+
     pub(super) fn companion(&mut self, companion: &Companion<'_>) {
-        let result = self.renderer.companion(companion);
+        let named = self.named(&companion.heading, companion.who);
+        let result = match &named {
+            None => self.renderer.companion(companion),
+            Some(named) => self.renderer.companion(&Companion {
+                who: named.ends(companion.who),
+                ..*companion
+            }),
+        };
         self.note(result);
     }
 
@@ -60,7 +117,14 @@ impl Outputs {
         if let Some(pace) = &mut self.pace {
             pace(failure.heading.ts);
         }
-        let result = self.renderer.failure(failure);
+        let named = self.named(&failure.heading, failure.who);
+        let result = match &named {
+            None => self.renderer.failure(failure),
+            Some(named) => self.renderer.failure(&Failure {
+                who: named.ends(failure.who),
+                ..*failure
+            }),
+        };
         self.note(result);
     }
 
@@ -68,7 +132,20 @@ impl Outputs {
         if let Some(pace) = &mut self.pace {
             pace(pair.times.response_end.unwrap_or(pair.times.asked));
         }
-        let result = self.renderer.pair(pair);
+        let known = pair.request.or(pair.response);
+        let named = known.and_then(|hit| self.named(&hit.heading, hit.who));
+        let result = match &named {
+            None => self.renderer.pair(pair),
+            Some(named) => {
+                let request = pair.request.map(|hit| named.hit(hit));
+                let response = pair.response.map(|hit| named.hit(hit));
+                self.renderer.pair(&Pair {
+                    request: request.as_ref(),
+                    response: response.as_ref(),
+                    ..*pair
+                })
+            }
+        };
         self.note(result);
     }
 

@@ -10,6 +10,7 @@ use crate::failure::Failed;
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Role, Summary};
+use crate::process::Ends;
 use crate::times::Times;
 
 /// An owned [`Hit`].
@@ -17,6 +18,7 @@ pub(super) struct OwnedHit {
     pub(super) number: u64,
     why: Why,
     heading: Heading,
+    to_client: bool,
     kind: Kind,
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
@@ -53,6 +55,7 @@ impl OwnedHit {
             number: hit.number,
             why: hit.why,
             heading: hit.heading,
+            to_client: hit.who.to_client,
             kind: hit.kind,
             bytes: hit.text.bytes.to_vec(),
             pieces: hit.text.pieces.to_vec(),
@@ -100,6 +103,11 @@ impl OwnedHit {
             number: self.number,
             why: self.why,
             heading: self.heading,
+            // Looked up when it is shown.
+            who: Ends {
+                to_client: self.to_client,
+                ..Ends::default()
+            },
             kind: self.kind,
             portion: Portion::Whole,
             text: Text {

@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::hit::{Carried, FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Kind, Role, Summary};
 use crate::packet::{Packet, TcpFlags, Transport};
+use crate::process::Ends;
 use crate::search::Query;
 use crate::stats::{DecodeStats, OutputStats};
 
@@ -127,6 +128,7 @@ impl Packets {
             frames: &[],
             facts: &[],
             opaque: None,
+            who: Ends::default(),
             body_size: payload.len() as u64,
             body: BodyFacts::default(),
             times: None,

@@ -17,7 +17,7 @@ mod readings;
 mod timers;
 mod verdict;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
 use crate::dissect::{self, Budget, FlowDissector};
@@ -26,6 +26,7 @@ use crate::flow::{Direction, Flow, Handshake};
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
 
+use crate::process::Meets;
 use crate::stats::{DissectStats, OutputStats};
 use crate::stream::{Ending, OutOfStreamReason, PacketInfo, StreamEvent};
 
@@ -85,6 +86,10 @@ pub(super) struct Selector {
     at: u64,
     /// Addresses of bytes in which no match begins, as found by the reader thread.
     pub(super) no_match_in: Range<usize>,
+    /// Flows that were left out because no process of theirs is known.
+    pub(super) nameless: u64,
+    /// Which these are, as far as they are remembered.
+    unnamed: HashSet<u64>,
 }
 
 /// Which events without bytes are needed. Events with bytes always are.
@@ -146,6 +151,8 @@ struct Dissecting {
 /// The least number of bytes that the query's statistics learn from: with fewer, the search is not
 /// where the time goes.
 const LESSON: usize = 64;
+/// Flows without a process that are counted.
+const UNNAMED: usize = 1 << 16;
 /// The size of each pool of reusable objects.
 const SPARE: usize = 64;
 
@@ -180,7 +187,27 @@ impl Selector {
             fragments: Vec::new(),
             at: 0,
             no_match_in: 0..0,
+            nameless: 0,
+            unnamed: HashSet::new(),
         }
+    }
+
+    /// Whether a flow is of the processes that are asked for. Asked until it is: a process may
+    /// become known later.
+    pub(super) fn wants(&mut self, flow: &Flow) -> bool {
+        if self.options.processes.is_empty() {
+            return true;
+        }
+        let Some(who) = &mut self.outputs.who else {
+            return false;
+        };
+        let meets = self.options.processes.meet(flow, &mut **who);
+        if meets == Meets::Unknown && self.unnamed.len() < UNNAMED && self.unnamed.insert(flow.id) {
+            self.nameless += 1;
+        } else if meets != Meets::Unknown && self.unnamed.remove(&flow.id) {
+            self.nameless -= 1;
+        }
+        meets == Meets::Yes
     }
 
     /// The counters of the dissectors.

@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
 use crate::message::Role;
+use crate::process::Ends;
 use crate::stats::Stats;
 use crate::times::Times;
 
@@ -127,6 +128,7 @@ impl Classic {
 /// A message in one line.
 struct Summary<'a> {
     heading: &'a Heading,
+    who: Ends<'a>,
     number: u64,
     title: &'a [u8],
     /// For a response, the size of its body and its times.
@@ -153,6 +155,9 @@ impl Classic {
                 .map(|took| format!(", {}", human::duration(took)))
                 .unwrap_or_default();
             text.extend_from_slice(format!(", {}{took}", human::size(size)).as_bytes());
+        }
+        if let Some(name) = heading::label(summary.who.src(), &escape) {
+            text.extend_from_slice(format!("  {name}").as_bytes());
         }
         text.push(b'\n');
     }
@@ -206,12 +211,15 @@ impl Renderer for Classic {
                 self.settings.protocol_number,
                 !packets,
             );
+            let name = heading::label(hit.who.src(), &self.settings.escape);
+            let name = name.map(|name| format!(" {name}")).unwrap_or_default();
             let text = self.out.text();
             if packets || !single {
                 text.push(b'\n');
             }
             text.extend_from_slice(line.as_bytes());
             if single {
+                text.extend_from_slice(name.as_bytes());
                 text.push(b' ');
             } else {
                 if hit.number > 0 {
@@ -220,6 +228,7 @@ impl Renderer for Classic {
                 if !begins {
                     text.extend_from_slice(b" continued");
                 }
+                text.extend_from_slice(name.as_bytes());
                 text.push(b'\n');
             }
         }
@@ -243,6 +252,7 @@ impl Renderer for Classic {
             self.portions.interrupt();
             self.summary(&Summary {
                 heading: &hit.heading,
+                who: hit.who,
                 number: hit.number,
                 title: title.as_bytes(),
                 response: Some((hit.body_size, hit.times)),
@@ -259,6 +269,7 @@ impl Renderer for Classic {
         let responses = companion.kind.side == Role::Response;
         self.summary(&Summary {
             heading: &companion.heading,
+            who: companion.who,
             number: companion.number,
             title: companion.title,
             response: responses.then_some((companion.body_size, companion.times)),
@@ -277,7 +288,9 @@ impl Renderer for Classic {
         if failure.number > 0 {
             line.push_str(&format!(" #{} <-", failure.number));
         }
-        let words = failed::parts(failure).join(", ");
+        let mut words = failed::parts(failure).join(", ");
+        let name = heading::label(failure.who.src(), &self.settings.escape);
+        words.extend(name.map(|name| format!("  {name}")));
         let single = self.settings.view == View::Single;
         let lead = if single { "" } else { "\n" };
         let text = self.out.text();

@@ -10,8 +10,9 @@ use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::Heading;
 use crate::packet::{Tunnel, protocol};
+use crate::process::{Ends, Process};
 
-use super::Time;
+use super::{Escape, Time};
 
 /// Formats the timestamps of records. Caches the text of the last second, since records come in
 /// runs.
@@ -113,6 +114,25 @@ pub(super) fn line(heading: &Heading, stamp: &str, number: bool, brackets: bool)
         let _ = write!(line, " [{}]", within(tunnel));
     }
     line
+}
+
+/// The name of a process, escaped. Its name is hostile text.
+pub(super) fn label(process: Option<&Process>, escape: &Escape) -> Option<String> {
+    let mut out = Vec::new();
+    escape.write_str(&process?.to_string(), &mut out);
+    // A name has no lines and no columns.
+    Some(String::from_utf8_lossy(&out).replace(['\n', '\t'], "."))
+}
+
+/// Client and server: `curl[8123] -> site.py[5210]`. Empty if none is known.
+pub(super) fn labels(ends: &Ends<'_>, escape: &Escape) -> String {
+    let [client, server] = [ends.client, ends.server].map(|end| label(end, escape));
+    match (client, server) {
+        (Some(client), Some(server)) => format!("{client} -> {server}"),
+        (Some(client), None) => client,
+        (None, Some(server)) => format!("-> {server}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// What something came in: `in vxlan 10.0.0.3 -> 10.0.0.4`.

@@ -93,7 +93,7 @@ impl Json {
             Why::Match => "match",
             Why::Context | Why::Empty => "context",
         };
-        let masked = self.settings.redact;
+        let (masked, who) = (self.settings.redact, self.settings.who);
         let mut moments = std::mem::take(&mut self.moments);
         let frames = self.frames_of(hit.frames);
         let result = self.line(kind, |line| {
@@ -102,6 +102,7 @@ impl Json {
                 kept,
                 masked,
                 frames: &frames,
+                who,
             };
             record.write(line, &mut moments);
         });
@@ -158,10 +159,11 @@ impl Renderer for Json {
             true => "match",
             false => "context",
         };
+        let who = self.settings.who.then_some(self.settings.redact);
         let mut moments = std::mem::take(&mut self.moments);
         let frames = self.frames_of(failure.frames);
         let result = self.line(kind, |line| {
-            failure::record(failure, &frames, line, &mut moments);
+            failure::record(failure, &frames, line, &mut moments, who);
         });
         self.moments = moments;
         result
@@ -255,6 +257,7 @@ fn hit_of<'a>(companion: &Companion<'a>) -> Hit<'a> {
         number: companion.number,
         why: Why::Match,
         heading: companion.heading,
+        who: companion.who,
         kind: Kind {
             name: "question",
             side: Role::Request,

@@ -23,6 +23,7 @@ use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
 use crate::message::{Decoding, Kind, Role};
 use crate::packet::protocol;
+use crate::process::Ends;
 use crate::stats::Stats;
 
 use super::heading::within;
@@ -30,7 +31,7 @@ use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
 use super::style::Paint;
-use super::{Clock, Out, Renderer, Settings, Time, Wants, failed, human, spy, timing};
+use super::{Clock, Out, Renderer, Settings, Time, Wants, failed, heading, human, spy, timing};
 
 /// The log view.
 pub(super) struct Log {
@@ -45,6 +46,8 @@ pub(super) struct Log {
 struct Line {
     number: u64,
     ends: Option<(Heading, bool)>,
+    /// The processes of client and server.
+    who: String,
     request: String,
     /// Whether the request is only an excerpt of a text, which is limited to its column.
     excerpt: bool,
@@ -78,6 +81,8 @@ const FIELD: usize = 16;
 /// Width of an endpoint's column on a wide line (an IPv4 address with its port) and on others (a
 /// loopback address with its port).
 const END: [usize; 2] = [21, 15];
+/// Width of the column of processes: two names of middle length.
+const WHO: usize = 30;
 /// Lines of at least this many columns are wide.
 const WIDE: usize = 132;
 /// Maximum bytes of a burst or datagram that are searched for its first words; no line shows more.
@@ -104,6 +109,13 @@ impl Log {
         String::from_utf8(out).unwrap_or_default()
     }
 
+    /// The names of both ends.
+    fn labels(&self, ends: Option<Ends<'_>>) -> String {
+        ends.map_or_else(String::new, |ends| {
+            heading::labels(&ends, &self.settings.escape)
+        })
+    }
+
     /// The values of the requested headers: those of the request, else those of the response.
     fn fields(&self, halves: &[Option<&Hit<'_>>]) -> Vec<String> {
         let value = |name: &String| {
@@ -123,6 +135,7 @@ impl Log {
                 .request
                 .map(|hit| (hit.heading, false))
                 .or(pair.response.map(|hit| (hit.heading, true))),
+            who: self.labels(pair.request.or(pair.response).map(|hit| hit.who)),
             request: "-".to_owned(),
             status: "-".to_owned(),
             size: "-".to_owned(),
@@ -180,6 +193,7 @@ impl Log {
     fn of_failure(&self, failure: &Failure<'_>) -> Line {
         let mut line = Line {
             ends: Some((failure.heading, false)),
+            who: self.labels(Some(failure.who)),
             request: "tcp".to_owned(),
             size: "-".to_owned(),
             fields: self.fields(&[]),
@@ -218,6 +232,7 @@ impl Log {
         Line {
             number: hit.number,
             ends: Some((hit.heading, false)),
+            who: self.labels(Some(hit.who)),
             request: format!("{name} {first}").trim_end().to_owned(),
             excerpt: true,
             status: "-".to_owned(),
@@ -278,6 +293,9 @@ impl Log {
         };
         row.left(&ends[0], columns.end, None);
         row.left(&ends[1], columns.end, None);
+        if columns.who > 0 {
+            row.left(&line.who, columns.who, None);
+        }
         let mut request = line.request;
         if columns.cuts || line.excerpt {
             cut(&mut request, columns.request);
@@ -309,6 +327,8 @@ impl Log {
 struct Columns {
     time: usize,
     end: usize,
+    /// 0 for no column.
+    who: usize,
     request: usize,
     fields: Vec<usize>,
     cuts: bool,
@@ -328,7 +348,9 @@ impl Columns {
             .collect();
         let cuts = settings.fits;
         let end = END[usize::from(cuts && settings.columns < WIDE)];
+        let who = if settings.who { WHO } else { 0 };
         let others = time + NUMBER + 2 * end + STATUS + SIZE + 2 * TOOK;
+        let others = others + who + if who > 0 { GAP } else { 0 };
         let others = others + 8 * GAP + fields.iter().map(|width| width + GAP).sum::<usize>();
         let request = match cuts {
             true => settings.columns.saturating_sub(others).max(REQUEST[0]),
@@ -337,6 +359,7 @@ impl Columns {
         Self {
             time,
             end,
+            who,
             request,
             fields,
             cuts,
@@ -349,6 +372,9 @@ impl Columns {
         row.right("#", NUMBER, dim);
         row.left("FROM", self.end, dim);
         row.left("TO", self.end, dim);
+        if self.who > 0 {
+            row.left("WHO", self.who, dim);
+        }
         row.left("REQUEST", self.request, dim);
         row.right("STATUS", STATUS, dim);
         row.right("SIZE", SIZE, dim);

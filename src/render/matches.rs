@@ -50,9 +50,11 @@ impl Renderer for Matches {
             if self.settings.with_flow {
                 let stamp = self.clock.stamp(hit.heading.ts);
                 let line = heading::line(&hit.heading, &stamp, self.settings.protocol_number, true);
+                let name = heading::label(hit.who.src(), &self.settings.escape);
+                let name = name.map(|name| format!(" {name}")).unwrap_or_default();
                 self.out
                     .text()
-                    .extend_from_slice(format!("{line} #{}: ", hit.number).as_bytes());
+                    .extend_from_slice(format!("{line} #{}{name}: ", hit.number).as_bytes());
             }
             let (escape, color) = (self.settings.escape, self.settings.color);
             let bytes = &hit.text.bytes[found.clone()];

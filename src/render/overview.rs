@@ -18,7 +18,9 @@ use crate::hit::{Hit, Pair, Portion, Why};
 use crate::stats::Stats;
 
 use super::request::Request;
-use super::{Out, OutputArgument, OutputFormat, OutputValue, Renderer, Settings, Wants, human};
+use super::{
+    Out, OutputArgument, OutputFormat, OutputValue, Renderer, Settings, Wants, heading, human,
+};
 
 use book::Book;
 
@@ -135,6 +137,11 @@ impl Renderer for Overview {
         // Without a request the total time is unknown.
         let nanos = pair.times.total().filter(|_| request.is_some());
         self.book.add([host, method, path], class, nanos);
+        let known = pair.request.or(pair.response);
+        let client = known.and_then(|hit| heading::label(hit.who.client, &self.settings.escape));
+        if let Some(client) = client {
+            self.book.ask(host, client);
+        }
         self.fresh = true;
         Ok(())
     }

@@ -96,6 +96,8 @@ pub struct Settings {
     pub fields: Vec<String>,
     /// Packets come from an interface, so ngrep's closing line is printed.
     pub live: bool,
+    /// The processes of both ends are told.
+    pub who: bool,
     /// Two files are two runs to compare; exchange numbers restart in the second.
     pub two_runs: bool,
 }
@@ -129,6 +131,7 @@ impl Default for Settings {
             redact: false,
             fields: Vec::new(),
             live: false,
+            who: false,
             two_runs: false,
         }
     }

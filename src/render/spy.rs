@@ -9,6 +9,7 @@ use std::io;
 use crate::failure::Failure;
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Decoding, Fact, Role};
+use crate::process::Ends;
 use crate::stats::Stats;
 use crate::times::Times;
 
@@ -37,7 +38,13 @@ impl Spy {
     }
 
     /// Writes the header line, followed by `tail`.
-    fn heading(&mut self, heading: &Heading, number: u64, side: Role, tail: &[Note<'_>]) {
+    fn heading(&mut self, record: &Record<'_>, tail: &[Note<'_>]) {
+        let Record {
+            heading,
+            who,
+            number,
+            side,
+        } = *record;
         let stamp = self.clock.stamp(heading.ts);
         let mut line = heading::line(heading, &stamp, self.settings.protocol_number, true);
         if number > 0 {
@@ -67,6 +74,12 @@ impl Spy {
             });
             painted(color, note.paint, text, |text| {
                 escape.write(note.text, text);
+            });
+        }
+        if let Some(name) = heading::label(who.src(), &escape) {
+            text.extend_from_slice(if tail.is_empty() { b" " } else { b"  " });
+            painted(color, Some(Paint::Dim), text, |text| {
+                text.extend_from_slice(name.as_bytes());
             });
         }
         text.push(b'\n');
@@ -122,7 +135,7 @@ impl Spy {
             paint: Some(Paint::Dim),
             opens: false,
         }));
-        self.heading(&hit.heading, hit.number, hit.kind.side, &notes);
+        self.heading(&Record::of(hit), &notes);
     }
 
     fn message(&mut self, hit: &Hit<'_>) {
@@ -166,6 +179,27 @@ fn is_slow(times: Option<Times>) -> bool {
     times.is_some_and(|times| timing::took_long(&times))
 }
 
+/// What a header line is about.
+#[derive(Clone, Copy)]
+struct Record<'a> {
+    heading: &'a Heading,
+    who: Ends<'a>,
+    /// 0 for none.
+    number: u64,
+    side: Role,
+}
+
+impl<'a> Record<'a> {
+    fn of(hit: &'a Hit<'a>) -> Self {
+        Self {
+            heading: &hit.heading,
+            who: hit.who,
+            number: hit.number,
+            side: hit.kind.side,
+        }
+    }
+}
+
 /// A short fact at the right of a header line.
 struct Note<'a> {
     text: &'a [u8],
@@ -203,7 +237,7 @@ impl Renderer for Spy {
                     paint: Some(Paint::Dim),
                     opens: false,
                 };
-                self.heading(&hit.heading, hit.number, hit.kind.side, &[continued]);
+                self.heading(&Record::of(hit), &[continued]);
                 self.out.text().extend(text);
             }
         } else {
@@ -278,12 +312,13 @@ impl Renderer for Spy {
                 opens: at == 0,
             })
             .collect();
-        self.heading(
-            &companion.heading,
-            companion.number,
-            companion.kind.side,
-            &notes,
-        );
+        let record = Record {
+            heading: &companion.heading,
+            who: companion.who,
+            number: companion.number,
+            side: companion.kind.side,
+        };
+        self.heading(&record, &notes);
         if self.settings.timing
             && let Some(times) = companion.times
         {
@@ -311,7 +346,13 @@ impl Renderer for Spy {
             0 => Role::Single,
             _ => Role::Response,
         };
-        self.heading(&failure.heading, failure.number, side, &notes);
+        let record = Record {
+            heading: &failure.heading,
+            who: failure.who,
+            number: failure.number,
+            side,
+        };
+        self.heading(&record, &notes);
         self.out.record()
     }
 

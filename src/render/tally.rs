@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::flow::Endpoint;
 use crate::hit::{Heading, Hit, Why};
 use crate::message::Role;
+use crate::process::Ends;
 use crate::stats::Stats;
 
 use super::{Out, OutputEnd, OutputFormat, Renderer, Settings, Wants, heading};
@@ -89,14 +90,14 @@ impl Renderer for Tally {
         if self.shown != Part::Conversations || hit.why != Why::Match {
             return Ok(());
         }
-        self.list(hit.heading, hit.kind.side == Role::Response)
+        self.list(hit.heading, hit.kind.side == Role::Response, hit.who)
     }
 
     fn failure(&mut self, failure: &Failure<'_>) -> io::Result<()> {
         if self.shown != Part::Conversations || !failure.asked_for {
             return Ok(());
         }
-        self.list(failure.heading, failure.number > 0)
+        self.list(failure.heading, failure.number > 0, failure.who)
     }
 
     fn finish(&mut self, stats: &Stats) -> io::Result<()> {
@@ -123,7 +124,7 @@ impl Renderer for Tally {
 
 impl Tally {
     /// Lists a conversation once. `turned`: the message is from the server.
-    fn list(&mut self, mut line: Heading, turned: bool) -> io::Result<()> {
+    fn list(&mut self, mut line: Heading, turned: bool, who: Ends<'_>) -> io::Result<()> {
         let ends = (line.src.min(line.dst), line.src.max(line.dst));
         if self.listed.len() < LISTED && !self.listed.insert((line.protocol, ends.0, ends.1)) {
             return Ok(());
@@ -133,7 +134,12 @@ impl Tally {
             (line.src, line.dst) = (line.dst, line.src);
         }
         line.flags = crate::packet::TcpFlags::default();
-        let text = heading::line(&line, "", self.settings.protocol_number, true);
+        let mut text = heading::line(&line, "", self.settings.protocol_number, true);
+        let names = heading::labels(&who, &self.settings.escape);
+        if !names.is_empty() {
+            text.push_str("  ");
+            text.push_str(&names);
+        }
         self.out
             .text()
             .extend_from_slice(format!("{text}\n").as_bytes());

@@ -68,6 +68,7 @@ fn end(port: u16) -> Endpoint {
 
 fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> Hit<'a> {
     Hit {
+        who: crate::process::Ends::default(),
         number: 4,
         why: Why::Match,
         heading: Heading {
@@ -188,10 +189,12 @@ fn marks_banner_and_exit_are_there_as_far_as_ngrep_is_not_quiet() {
 #[test]
 fn packets_without_text_have_a_header_line_which_single_does_not_end() {
     let empty = Hit {
+        who: crate::process::Ends::default(),
         why: Why::Empty,
         ..hit(b"", &[], &[])
     };
     let fragment = Hit {
+        who: crate::process::Ends::default(),
         heading: Heading {
             ports: false,
             flags: TcpFlags(0),
@@ -337,6 +340,7 @@ fn only_what_matches_is_printed_one_a_line() {
     );
     let pieces = whole(text);
     let context = Hit {
+        who: crate::process::Ends::default(),
         why: Why::Context,
         ..hit(text, &pieces, &[0..1])
     };
@@ -350,6 +354,7 @@ fn only_what_matches_is_printed_one_a_line() {
 fn conversations_are_listed_once_from_their_clients_side() {
     let request = hit(b"x", &[], &[]);
     let response = Hit {
+        who: crate::process::Ends::default(),
         kind: Kind {
             name: "http.response",
             side: Role::Response,
@@ -364,6 +369,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         ..request
     };
     let other = Hit {
+        who: crate::process::Ends::default(),
         heading: Heading {
             src: end(60938),
             ..request.heading

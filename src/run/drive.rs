@@ -14,6 +14,7 @@ use crate::frame::Timestamp;
 use crate::pipeline::{Pipeline, ReaderEvent};
 use crate::render::{Ending, Renderer};
 
+use super::command::Command;
 use super::diagnose::Schedule;
 use super::losses::Losses;
 use super::notes::Notes;
@@ -50,6 +51,8 @@ pub(super) struct Drive {
     /// The diagnosis of runs without output, on a terminal.
     pub(super) schedule: Option<Schedule>,
     pub(super) losses: Losses,
+    /// The command whose packets are shown.
+    pub(super) command: Option<Command>,
 }
 
 impl Drive {
@@ -145,6 +148,18 @@ impl Drive {
         }
     }
 
+    /// Whether a signal leaves the run to its command, which ends by it or not. One that no key
+    /// sent is passed on.
+    fn command_goes_on(&mut self) -> bool {
+        let Some(command) = &self.command else {
+            return false;
+        };
+        if let Some(signal) = self.signals.passed_on() {
+            command.signal(signal);
+        }
+        true
+    }
+
     pub(super) fn frames(
         &mut self,
         input: &mut Input,
@@ -154,22 +169,27 @@ impl Drive {
         let mut looked = Instant::now();
         let mut count = 0;
         loop {
-            if self.signals.stop() {
+            if self.signals.stop() && !self.command_goes_on() {
                 self.notes.interrupted(&self.signals);
                 return Ok(Ending::Stopped);
             }
-            if pipeline.is_done() {
+            let done = pipeline.is_done();
+            if done && self.command.is_none() {
                 return Ok(Ending::Enough);
             }
             let idle = match input.source().next_frame() {
                 Ok(Next::Frame(frame)) => {
                     if self.live {
                         self.clock.saw(frame.ts);
+                        pipeline.listen(frame.ts);
                     }
-                    pipeline.frame(&frame);
+                    if !done {
+                        pipeline.frame(&frame);
+                    }
                     false
                 }
                 Ok(Next::Idle) => {
+                    pipeline.listen(Timestamp::from_nanos(i64::MAX));
                     if let Some(now) = self.clock.now() {
                         pipeline.tick(now);
                     }
@@ -184,6 +204,12 @@ impl Drive {
             count += 1;
             if !idle && count % FRAMES != 0 {
                 continue;
+            }
+            if let Some(command) = &mut self.command {
+                command.look();
+                if command.is_over() {
+                    return Ok(if done { Ending::Enough } else { Ending::Source });
+                }
             }
             if self.live
                 && let Some(news) = pipeline.renderer().news()

@@ -78,7 +78,13 @@ impl Notes {
         }
     }
 
-    pub(super) fn banner(&self, input: &Input, pattern: &str, filter: Option<&str>) {
+    pub(super) fn banner(
+        &self,
+        input: &Input,
+        pattern: &str,
+        filter: Option<&str>,
+        command: Option<&str>,
+    ) {
         if self.quiet {
             return;
         }
@@ -89,7 +95,10 @@ impl Notes {
         if parts.len() == 1 {
             parts.push("every message with content".into());
         }
-        parts.push("Ctrl-C stops".into());
+        match command {
+            Some(command) => parts.push(format!("runs {command}, whose output follows")),
+            None => parts.push("Ctrl-C stops".into()),
+        }
         self.write_line("", 0, &parts.join(" · "));
     }
 
@@ -191,6 +200,20 @@ impl Notes {
             lines.push(format!("and {rest} more"));
         }
         self.write_lines("", 0, &format!("{requests} {what}:"), &lines);
+    }
+
+    /// Reports connections that were left out because nobody knows whose they are.
+    pub(super) fn nameless(&self, (many, lost): (u64, u64)) {
+        if lost > 0 {
+            let events = count(lost, "event", "events");
+            self.warn(&format!(
+                "{events} about processes were lost: names may be missing"
+            ));
+        }
+        if many > 0 && !self.quiet {
+            let left = count(many, "connection", "connections");
+            self.write_line("", 0, &format!("{left} could not be given to a process"));
+        }
     }
 
     pub(super) fn counters(&self, stats: &Stats) {

@@ -4,8 +4,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
@@ -20,6 +21,8 @@ pub(super) struct Signals {
     /// The signal came from a key, which the terminal echoes.
     key: Arc<AtomicBool>,
     report: Arc<AtomicBool>,
+    /// The last of SIGTERM and SIGHUP; 0 for none. They come to this process alone.
+    sent: Arc<AtomicUsize>,
 }
 
 impl Signals {
@@ -28,6 +31,7 @@ impl Signals {
             stop: Stop::default(),
             key: Arc::default(),
             report: Arc::default(),
+            sent: Arc::default(),
         };
         let cannot = |error: io::Error| Problem::new(format!("cannot catch signals: {error}"));
         for signal in [SIGINT, SIGTERM] {
@@ -39,6 +43,10 @@ impl Signals {
         }
         for signal in [SIGINT, SIGQUIT] {
             flag::register(signal, Arc::clone(&signals.key)).map_err(cannot)?;
+        }
+        for signal in [SIGTERM, SIGHUP] {
+            let number = usize::try_from(signal).unwrap_or_default();
+            flag::register_usize(signal, Arc::clone(&signals.sent), number).map_err(cannot)?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.report)).map_err(cannot)?;
         Ok(signals)
@@ -56,6 +64,14 @@ impl Signals {
     /// Whether a key has ended the run since the last call.
     pub(super) fn key(&self) -> bool {
         self.key.swap(false, Ordering::Relaxed)
+    }
+
+    /// SIGTERM or SIGHUP, if one came since the last call.
+    pub(super) fn passed_on(&self) -> Option<Signal> {
+        match self.sent.swap(0, Ordering::Relaxed) {
+            0 => None,
+            number => Signal::try_from(i32::try_from(number).ok()?).ok(),
+        }
     }
 
     pub(super) fn report(&self) -> bool {

@@ -7,6 +7,7 @@
 //! capabilities), nothing else.
 
 mod capabilities;
+mod command;
 mod identity;
 #[cfg(target_os = "linux")]
 mod layers;
@@ -21,6 +22,7 @@ use nix::unistd::{getegid, geteuid, getgid, getuid};
 
 use super::CaptureError;
 
+pub use command::{Identity, identity};
 pub use identity::describe_process;
 pub(super) use user::sudo_user;
 pub use user::{Outcome, cannot_write_to, chown_output, current_user, target_user};

@@ -153,7 +153,7 @@ fn known(found: Result<Option<User>, Errno>) -> Result<Option<User>, Errno> {
     }
 }
 
-fn resolve(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
+pub(super) fn resolve(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
     let to_error = |errno: Errno| CaptureError::Privileges {
         detail: format!("list of users: {}", errno.desc()),
     };

@@ -13,6 +13,7 @@ use crate::hit::Heading;
 use crate::limits::time;
 use crate::packet::{TcpFlags, protocol};
 use crate::pipeline::flow_state::{OpenMessage, Tracking};
+use crate::process::Ends;
 use crate::stream::{Ending, PacketInfo};
 
 use super::Selector;
@@ -169,6 +170,7 @@ impl Selector {
                 held.ts,
                 TcpFlags::default(),
             ),
+            who: Ends::unknown(Direction::ToServer),
             failed: held.failed,
             frames: frames_of(&held.frames),
             other: held.other,
@@ -198,6 +200,7 @@ impl Selector {
             number: exchange.number,
             asked_for,
             heading: heading(flow, dir, why.by.ts, flags),
+            who: Ends::unknown(dir),
             failed: why.failed,
             frames: &[why.by.frame],
             other: None,

@@ -8,6 +8,7 @@ use crate::hit::Hit;
 use crate::limits::Limits;
 use crate::pipeline::flow_state::OpenMessage;
 use crate::pipeline::hit_builder::{self, HitMeta};
+use crate::process::ProcessConditions;
 use crate::search::{Conditions, KeepLimits, Query};
 
 /// The options of the selector.
@@ -36,6 +37,8 @@ pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) stand_out: Vec<String>,
     pub(in crate::pipeline) live: bool,
     pub(in crate::pipeline) limits: Limits,
+    /// Only flows of certain processes are consumed.
+    pub(in crate::pipeline) processes: ProcessConditions,
 }
 
 impl SelectOptions {

@@ -4,15 +4,18 @@
 use crate::failure::{Failed, Failure, FailureKind, More};
 
 use super::line::Line;
-use super::record::{Frames, Moments, flow};
+use super::record::{Frames, Moments, ends, flow};
 
 /// Writes the fields of a failure that is a record: of a connection, or of a request without a
 /// response.
+///
+/// `who`: the processes are told, and whether what is secret in them is left out.
 pub(super) fn record(
     failure: &Failure<'_>,
     frames: &Frames,
     line: &mut Line<'_>,
     moments: &mut Moments,
+    who: Option<bool>,
 ) {
     let responses = failure.number > 0;
     match responses {
@@ -26,6 +29,9 @@ pub(super) fn record(
     line.key("time").string(moments.text(failure.heading.ts));
     line.key("began").null();
     line.key("flow").object(|line| flow(line, &failure.heading));
+    if let Some(masked) = who {
+        ends(line, &failure.who, masked);
+    }
     frames.write(line);
     match responses {
         true => line.key("http").object(|line| {

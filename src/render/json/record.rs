@@ -10,6 +10,7 @@ use crate::frame_files::FramePlace;
 use crate::hit::{Heading, Hit, Portion, Why};
 use crate::message::{Decoding, Fact, Role};
 use crate::packet::protocol;
+use crate::process::{Ends, Process};
 use crate::times::Times;
 
 use super::failure;
@@ -23,6 +24,8 @@ pub(super) struct Record<'a> {
     pub(super) kept: bool,
     /// Whether secrets are redacted: then only redacted text and fields are written.
     pub(super) masked: bool,
+    /// Whether the processes are told.
+    pub(super) who: bool,
     /// Its frames.
     pub(super) frames: &'a Frames,
 }
@@ -74,6 +77,9 @@ impl Record<'_> {
             false => line.key("began").null(),
         }
         line.key("flow").object(|line| flow(line, &hit.heading));
+        if self.who {
+            ends(line, &hit.who, self.masked);
+        }
         self.frames.write(line);
         self.http(line, &layout);
         self.facts(line);
@@ -305,6 +311,44 @@ pub(super) fn protocol_name(number: u8) -> Cow<'static, str> {
 /// Whether a hit has an HTTP head.
 fn is_http(hit: &Hit<'_>) -> bool {
     hit.kind.name.starts_with("http.")
+}
+
+/// Writes the processes of client and server. With `masked`, paths below `/home` are left out.
+pub(super) fn ends(line: &mut Line<'_>, ends: &Ends<'_>, masked: bool) {
+    for (key, end) in [("client", ends.client), ("server", ends.server)] {
+        match end {
+            Some(process) => line
+                .key(key)
+                .object(|line| self::process(line, process, masked)),
+            None => line.key(key).null(),
+        }
+    }
+}
+
+/// Writes a process.
+fn process(line: &mut Line<'_>, process: &Process, masked: bool) {
+    let number = |line: &mut Line<'_>, value: Option<u32>| match value {
+        Some(value) => line.number(u64::from(value)),
+        None => line.null(),
+    };
+    number(line.key("pid"), process.pid);
+    let name = Some(process.name.as_str()).filter(|name| !name.is_empty());
+    line.key("name").string_or_null(name);
+    line.key("script").string_or_null(process.script.as_deref());
+    let exe = process.exe.as_deref();
+    let exe = exe.filter(|path| !(masked && path.starts_with("/home/")));
+    line.key("exe").string_or_null(exe);
+    number(line.key("uid"), process.uid);
+    line.key("user").string_or_null(process.user.as_deref());
+    match &process.container {
+        Some(container) => line.key("container").object(|line| {
+            line.key("id").string(&container.id);
+            line.key("name").string_or_null(container.name.as_deref());
+        }),
+        None => line.key("container").null(),
+    }
+    line.key("unit").string_or_null(process.unit.as_deref());
+    line.key("how").string(process.how.name());
 }
 
 pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {

@@ -50,6 +50,7 @@ fn companion() -> Companion<'static> {
         port,
     };
     Companion {
+        who: crate::process::Ends::default(),
         number: 7,
         heading: Heading {
             protocol: 6,
@@ -124,6 +125,7 @@ fn later_portions_are_excerpts_after_the_shown_bytes() {
     let about = companion();
     let pieces = [Piece::Skipped(5), Piece::Kept(0..4)];
     let hit = Hit {
+        who: crate::process::Ends::default(),
         kind: Kind {
             name: "http.response",
             side: Role::Response,
@@ -186,4 +188,43 @@ fn the_end_of_a_run_has_its_reason() {
     assert_eq!(lines[2]["data"]["lost"], 3);
     assert_eq!(lines[2]["data"]["pending"], 2);
     assert_eq!(lines[2]["data"]["losses"], json!({"malformed_frames": 1}));
+}
+
+#[test]
+fn processes_are_objects_and_a_masked_one_has_no_path_below_home() {
+    let process = crate::process::Process {
+        pid: Some(8123),
+        name: "python3".to_owned(),
+        script: Some("site.py".to_owned()),
+        exe: Some("/home/dev/bin/python3".to_owned()),
+        uid: Some(1000),
+        user: Some("dev".to_owned()),
+        ..crate::process::Process::default()
+    };
+    let about = companion();
+    let hit = Hit {
+        who: crate::process::Ends {
+            client: Some(&process),
+            ..crate::process::Ends::default()
+        },
+        ..hit_of(&about)
+    };
+    let settings = |redact| Settings {
+        who: true,
+        redact,
+        ..Settings::default()
+    };
+    let lines = written(settings(false), |json| json.hit(&hit).unwrap());
+    assert_eq!(
+        lines[0]["data"]["client"],
+        json!({
+            "pid": 8123, "name": "python3", "script": "site.py", "exe": "/home/dev/bin/python3",
+            "uid": 1000, "user": "dev", "container": null, "unit": null, "how": "kernel",
+        })
+    );
+    assert_eq!(lines[0]["data"]["server"], json!(null));
+    let lines = written(settings(true), |json| json.hit(&hit).unwrap());
+    assert_eq!(lines[0]["data"]["client"]["exe"], json!(null));
+    // A file says nothing about them.
+    assert!(one(&hit)["data"].get("client").is_none());
 }

@@ -76,6 +76,7 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         fragment: None,
     };
     Hit {
+        who: crate::process::Ends::default(),
         number: 7,
         why: Why::Match,
         heading,
@@ -208,6 +209,7 @@ fn what_is_not_wanted_is_not_printed() {
         assert_eq!(text.lines().count(), lines, "-q {quiet} times");
     }
     let next = Hit {
+        who: crate::process::Ends::default(),
         portion: Portion::Next,
         ..burst
     };
@@ -358,4 +360,40 @@ fn a_status_is_coloured_by_its_class_and_a_slow_time_beside_its_mark() {
     });
     assert!(line.contains("\x1b[1m\x1b[31m503\x1b[0m"), "{line:?}");
     assert!(line.contains("\x1b[1m\x1b[33m1.5 s !\x1b[0m"), "{line:?}");
+}
+
+#[test]
+fn both_processes_have_a_column_where_they_are_told() {
+    let process = |name: &str, pid| crate::process::Process {
+        pid: Some(pid),
+        name: name.to_owned(),
+        ..crate::process::Process::default()
+    };
+    let (client, server) = (process("curl", 8123), process("nginx", 77));
+    let facts = asked("GET", "web", "/");
+    let request = Hit {
+        who: crate::process::Ends {
+            client: Some(&client),
+            server: Some(&server),
+            to_client: false,
+        },
+        ..hit(b"", Role::Request, &facts, Parts::default())
+    };
+    let unknown = hit(b"", Role::Request, &facts, Parts::default());
+    let who = true;
+    let text = printed(Settings { who, ..settings() }, |log| {
+        log.pair(&pair(Some(&request), None, 0)).unwrap();
+        log.pair(&pair(Some(&unknown), None, 0)).unwrap();
+    });
+    let lines: Vec<&str> = text.lines().collect();
+    let at = lines[0].find("WHO").unwrap();
+    assert_eq!(lines[0].find("REQUEST"), Some(at + WHO + GAP));
+    assert!(
+        lines[1][at..].starts_with("curl[8123] -> nginx[77]  "),
+        "{text}"
+    );
+    assert!(
+        lines[2][at + WHO + GAP..].starts_with("GET web/ "),
+        "{text}"
+    );
 }

@@ -15,6 +15,10 @@ pub(super) const HOSTS: usize = 128;
 /// Maximum number of three-digit histograms. With 640 two-digit ones (8 MiB), all rows take at most
 /// 14 MiB.
 const FINE: usize = 64;
+/// Maximum number of processes of a host that are distinguished.
+const CLIENTS: usize = 64;
+/// What the others are called.
+pub(super) const OTHERS: &str = "others";
 /// Maximum bytes that are distinguished of a host's name, of a method and of a path.
 const NAME: [usize; 3] = [128, 24, 256];
 
@@ -52,6 +56,8 @@ pub(super) struct Host {
     pub(super) paths: HashMap<(String, String), Row>,
     /// Requests for paths without a row.
     pub(super) others: Row,
+    /// The processes that asked, and how often; the first ones, with a common count of the rest.
+    pub(super) clients: HashMap<String, u64>,
 }
 
 /// Counts.
@@ -111,6 +117,16 @@ impl Book {
             false => &mut self.others,
         };
         (row, &mut self.fine)
+    }
+
+    /// Counts a process that asked a host which has a row.
+    pub(super) fn ask(&mut self, host: &str, client: String) {
+        let host = short(&host.to_ascii_lowercase(), NAME[0]);
+        if let Some(host) = self.hosts.get_mut(&host) {
+            let known = host.clients.len() < CLIENTS || host.clients.contains_key(&client);
+            let client = if known { client } else { OTHERS.to_owned() };
+            *host.clients.entry(client).or_default() += 1;
+        }
     }
 
     /// Number of exchanges in common rows.

@@ -36,7 +36,12 @@ struct Shown {
     paint: Option<Paint>,
     times: Option<Percentiles>,
     bar: bool,
+    /// A text without columns.
+    note: bool,
 }
+
+/// Processes that are named below a host.
+const CLIENTS: usize = 6;
 
 /// Prints the table of `book`.
 pub(super) fn print(book: &Book, settings: &Settings, out: &mut Vec<u8>) {
@@ -51,7 +56,10 @@ pub(super) fn print(book: &Book, settings: &Settings, out: &mut Vec<u8>) {
         .filter_map(|line| line.times)
         .map(|times| times.p95)
         .max();
-    let widest = |of: fn(&Shown) -> usize| lines.iter().map(of).max().unwrap_or(0);
+    let widest = |of: fn(&Shown) -> usize| {
+        let rows = lines.iter().filter(|line| !line.note);
+        rows.map(of).max().unwrap_or(0)
+    };
     let count = widest(|line| line.count.width()).max(COUNT);
     let status = widest(|line| line.status.width()).max(COUNT);
     let others = count + status + 4 * TOOK + BAR + 7 * GAP;
@@ -76,6 +84,14 @@ pub(super) fn print(book: &Book, settings: &Settings, out: &mut Vec<u8>) {
     }
     for mut line in lines {
         let mut row = Line::new(out, settings.color);
+        if line.note {
+            if settings.fits {
+                cut(&mut line.name, settings.columns);
+            }
+            row.left(&line.name, 0, Some(Paint::Dim));
+            row.end();
+            continue;
+        }
         if settings.fits {
             cut(&mut line.name, name);
         }
@@ -170,11 +186,37 @@ impl Reader<'_> {
                         .below(),
                 );
             }
+            lines.extend(self.asked_by(host));
         }
         if book.others.count > 0 {
             lines.push(self.line("other hosts", &mut [&book.others].into_iter()));
         }
         lines
+    }
+
+    /// The processes that asked a host, those that asked most first.
+    fn asked_by(&self, host: &Host) -> Option<Shown> {
+        let mut clients: Vec<(&String, &u64)> = host.clients.iter().collect();
+        clients.sort_unstable_by_key(|(name, count)| (Reverse(**count), *name));
+        let times = if self.settings.signs { '×' } else { 'x' };
+        let rest = clients.len().saturating_sub(CLIENTS);
+        let mut names: Vec<String> = clients
+            .into_iter()
+            .take(CLIENTS)
+            .map(|(name, count)| format!("{name} {times}{count}"))
+            .collect();
+        if rest > 0 {
+            names.push(format!("and {rest} more"));
+        }
+        (!names.is_empty()).then(|| Shown {
+            name: format!("  asked by  {}", names.join("   ")),
+            count: String::new(),
+            status: String::new(),
+            paint: None,
+            times: None,
+            bar: false,
+            note: true,
+        })
     }
 
     /// The line for the sum of several rows.
@@ -209,6 +251,7 @@ impl Reader<'_> {
             }),
             times: self.together.of(took),
             bar: false,
+            note: false,
         }
     }
 }

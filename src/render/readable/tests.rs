@@ -50,6 +50,7 @@ fn readable(
         port: 80,
     };
     of(&Hit {
+        who: crate::process::Ends::default(),
         number: 1,
         why: Why::Match,
         heading: Heading {

@@ -94,6 +94,7 @@ fn hit<'a>(
     body_size: u64,
 ) -> Hit<'a> {
     Hit {
+        who: crate::process::Ends::default(),
         number: 1,
         why: Why::Match,
         heading: heading(false),
@@ -185,6 +186,7 @@ fn the_other_half_is_one_line() {
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let response = Companion {
+        who: crate::process::Ends::default(),
         number: 1,
         heading: heading(true),
         kind: kind(true),
@@ -296,6 +298,7 @@ fn what_is_not_for_reading_is_one_line() {
     let text = b"HTTP/1.1 200 OK\r\n\r\n\x89PNG\0\0";
     let pieces = whole(text);
     let image = Hit {
+        who: crate::process::Ends::default(),
         opaque: Some("image/png"),
         ..hit(text, &pieces, 19, &[], 18 << 10)
     };
@@ -309,6 +312,7 @@ fn what_is_not_for_reading_is_one_line() {
 #[test]
 fn the_header_line_says_what_is_unusual() {
     let odd = Hit {
+        who: crate::process::Ends::default(),
         aside: Some(OutOfStreamReason::Conflict),
         midstream: true,
         incomplete: true,
@@ -371,4 +375,45 @@ fn a_header_line_says_what_decoding_did() {
         ),
         "16 B"
     );
+}
+
+#[test]
+fn the_sender_is_at_the_end_of_the_line_and_its_name_steers_nothing() {
+    let process = |name: &str, pid| crate::process::Process {
+        pid: Some(pid),
+        name: name.to_owned(),
+        ..crate::process::Process::default()
+    };
+    let (client, server) = (process("cu\x1b[2Jr\nl", 8123), process("python3", 5210));
+    let who = crate::process::Ends {
+        client: Some(&client),
+        server: Some(&server),
+        to_client: false,
+    };
+    let text = b"GET / HTTP/1.1\r\n\r\n";
+    let pieces = whole(text);
+    let request = Hit {
+        who,
+        ..hit(text, &pieces, text.len(), &[], 0)
+    };
+    let got = printed(settings(), |spy| spy.hit(&request).unwrap());
+    assert_eq!(
+        got,
+        "\nT 127.0.0.1:45438 -> 127.0.0.1:5000 [AP] #1 cu.[2Jr.l[8123]\nGET / HTTP/1.1\n"
+    );
+    let response = Hit {
+        heading: heading(true),
+        kind: kind(true),
+        times: Some(Times {
+            response_end: Some(Timestamp::from_nanos(1_300_000)),
+            ..Times::default()
+        }),
+        who: crate::process::Ends {
+            to_client: true,
+            ..who
+        },
+        ..hit(b"", &[], 0, &[], 0)
+    };
+    let got = printed(settings(), |spy| spy.hit(&response).unwrap());
+    assert!(got.ends_with(" 1.3 ms  python3[5210]\n"), "{got}");
 }
