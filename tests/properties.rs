@@ -13,7 +13,7 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 13] = [
+const PROPERTIES: [(&str, Property); 14] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
@@ -23,6 +23,7 @@ const PROPERTIES: [(&str, Property); 13] = [
     ("http", held::http),
     ("http2", held::http2),
     ("websocket", held::websocket),
+    ("protobuf", held::protobuf),
     ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),
