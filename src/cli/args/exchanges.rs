@@ -14,8 +14,7 @@ use crate::render::masking;
 #[derive(Args, Debug, Clone, Default)]
 pub struct ExchangeArgs {
     // -- which --
-    /// Only exchanges with such a status: 404, 5xx, 500-503, grpc:5, grpc:NOT_FOUND, or a list of
-    /// these.
+    /// Only exchanges with such a status: 404, 5xx, 500-503, grpc:5, or a list of these.
     #[arg(
         long,
         value_name = "LIST",
