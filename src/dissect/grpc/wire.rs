@@ -1,6 +1,6 @@
 //! Protocol Buffers without their schema: the wire format
-//! (<https://protobuf.dev/programming-guides/encoding>) as text, with the numbers of fields in place
-//! of their names.
+//! (<https://protobuf.dev/programming-guides/encoding>) as text, with the numbers of fields in
+//! place of their names.
 //!
 //! What a field is, its bytes alone do not always decide: a run of bytes is text if it reads as
 //! such, else a message if it is one as a whole, else bytes. Time is linear in the length for each
