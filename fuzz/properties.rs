@@ -431,6 +431,56 @@ pub fn websocket(data: &[u8]) {
     same_writes(&writes, 1 + how % 19);
 }
 
+/// The same of the two sides of a call of gRPC, whose messages are any bytes.
+pub fn protobuf(data: &[u8]) {
+    const CODINGS: [&[u8]; 3] = [b"identity", b"gzip", b"deflate"];
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let len = (payload.len() as u32).to_be_bytes();
+        [&len[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+    }
+    fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, value) in fields {
+            bytes.extend([0, name.len() as u8]);
+            bytes.extend_from_slice(name);
+            bytes.push(value.len() as u8);
+            bytes.extend_from_slice(value);
+        }
+        bytes
+    }
+    let mut input = Input(data);
+    let (how, step) = (usize::from(input.byte()), usize::from(input.byte()));
+    let flags = u8::from(how & 4 != 0);
+    let raw = how & 8 != 0;
+    let coding = CODINGS[how % CODINGS.len()];
+    let fields: [(&[u8], &[u8]); 2] = [
+        (b"content-type", b"application/grpc"),
+        (b"grpc-encoding", coding),
+    ];
+    let request = block(
+        &[
+            &[(&b":method"[..], &b"POST"[..]), (b":path", b"/a.B/C")],
+            &fields[..],
+        ]
+        .concat(),
+    );
+    let response = block(&[&[(&b":status"[..], &b"200"[..])], &fields[..]].concat());
+    let prefix = [&[flags][..], &(input.0.len() as u32).to_be_bytes()].concat();
+    let prefix = if raw { Vec::new() } else { prefix };
+    let message = [&prefix, input.0].concat();
+    let head = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let client = [&head[..], &frame(1, 4, &request), &frame(0, 1, &message)].concat();
+    let trailer = block(&[(b"grpc-status", b"5"), (b"grpc-message", b"no%20such")]);
+    let server = [
+        &head[24..],
+        &frame(1, 4, &response),
+        &frame(0, 0, &message),
+        &frame(1, 5, &trailer),
+    ]
+    .concat();
+    same(&client, &server, 1 + step % 19);
+}
+
 /// The same of a coded body of any bytes.
 pub fn body(data: &[u8]) {
     const CODINGS: [&str; 8] = [

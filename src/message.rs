@@ -224,6 +224,8 @@ pub struct BodyFacts {
     pub reading: Option<&'static str>,
     /// What the body consists of, if it is made of parts that are worth counting.
     pub parts: Option<Parts>,
+    /// The bytes of what the text describes, where the text is not the body itself.
+    pub size: Option<u64>,
     /// Why one of the two sides broke the message off, by the protocol's name for that:
     /// `INTERNAL_ERROR`.
     pub reset: Option<&'static str>,
@@ -289,6 +291,7 @@ impl<'a> Known<'a> {
             state: Decoding::AsSent,
             reading: None,
             parts: None,
+            size: None,
             reset: None,
         };
         Self {

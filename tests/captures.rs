@@ -423,3 +423,67 @@ fn websocket_is_read_as_its_index_says() {
     }
     assert!(count >= 4);
 }
+
+#[test]
+#[ignore = "needs captures outside of the repository: SPYGREP_CAPTURES"]
+fn grpc_is_read_as_its_index_says() {
+    let folder = outside().join("encrypted");
+    // The calls of each: the path, the outcome, and how many messages came back.
+    let truth: [(&str, &[(&str, &str, usize)]); 4] = [
+        ("grpc-unary", &[("/shop.Cart/Add", "OK", 1)]),
+        ("grpc-stream", &[("/shop.Cart/Watch", "OK", 4)]),
+        (
+            "grpc-error-unary",
+            &[
+                ("/shop.Cart/Add", "OK", 1),
+                (
+                    "/shop.Cart/Add",
+                    "NOT_FOUND: no such item: needle-in-grpc-message",
+                    0,
+                ),
+            ],
+        ),
+        (
+            "grpc-cancel-deadline",
+            &[
+                ("/shop.Cart/Watch", "CANCEL", 1),
+                ("/shop.Cart/Watch", "CANCEL", 2),
+            ],
+        ),
+    ];
+    for (name, calls) in truth {
+        let output = spygrep()
+            .args(["-R", "-q", "--json", "", "-I"])
+            .arg(folder.join(format!("{name}.pcap")))
+            .output()
+            .expect("the program starts");
+        let mut told = Vec::new();
+        let mut paths = HashMap::new();
+        for line in text(&output.stdout).lines() {
+            let line: Value = serde_json::from_str(line).expect("each line is JSON");
+            let data = &line["data"];
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let body = word(&data["body"]["text"]);
+            let messages = body.lines().filter(|line| line.starts_with("message "));
+            if data["kind"] == "http.request" {
+                paths.insert(data["id"].as_u64(), word(&data["http"]["target"]));
+                assert_eq!(messages.count(), 1, "{name}: {body}");
+            } else if data["kind"] == "http.response" {
+                let grpc = &data["grpc"];
+                let outcome = match (word(&grpc["outcome"]), grpc["message"].as_str()) {
+                    (outcome, Some(message)) => format!("{outcome}: {message}"),
+                    (outcome, None) if outcome.is_empty() => "CANCEL".to_owned(),
+                    (outcome, None) => outcome,
+                };
+                let count = messages.count();
+                told.push((data["id"].as_u64(), outcome, count));
+            }
+        }
+        told.sort();
+        let told: Vec<_> = told
+            .iter()
+            .map(|(id, outcome, count)| (paths[id].as_str(), outcome.as_str(), *count))
+            .collect();
+        assert_eq!(told, calls, "{name}");
+    }
+}

@@ -599,7 +599,10 @@ fn a_stream_that_is_reset_is_over() {
     assert!(!spy.contains("no response"), "{spy}");
     assert!(spy.contains("#2 <- 200 \u{b7} 0 B \u{b7} 1 ms\n"), "{spy}");
     let log = printed("-W log", &path);
-    assert_eq!(log.matches("no response").count(), 1, "{log}");
+    let reset = "RST_STREAM CANCEL \u{b7} stream 1\n";
+    assert_eq!(log.matches(reset).count(), 1, "{log}");
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(!log.contains("no response"), "{log}");
 
     let streams = || (0..1000).map(|at| 2 * at + 1);
     let asks = [BEGIN.to_vec(), streams().flat_map(get).collect()].concat();

@@ -24,6 +24,7 @@ const PROPERTIES: [(&str, Property); 14] = [
     ("http", held::http),
     ("http2", held::http2),
     ("websocket", held::websocket),
+    ("protobuf", held::protobuf),
     ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),

@@ -20,8 +20,9 @@ pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
     let mut fact = |side: Role, name: &'static str, test: Test| {
         facts.push(FactIs { side, name, test });
     };
-    if let Some(Statuses(ranges)) = &args.status {
-        fact(Role::Response, "http.status", Test::Number(ranges.clone()));
+    if let Some(Statuses { ranges, calls }) = &args.status {
+        let name = if *calls { "grpc.status" } else { "http.status" };
+        fact(Role::Response, name, Test::Number(ranges.clone()));
     }
     if !args.method.is_empty() {
         fact(
@@ -51,6 +52,8 @@ pub(super) fn conditions(args: &ExchangeArgs) -> Result<Conditions, Problem> {
     Ok(Conditions {
         facts,
         fields: fields?,
+        // The status of a call comes in a trailer.
+        late: args.status.as_ref().is_some_and(|status| status.calls),
         slow: args.slow,
         only: args.only.map(|name| match name {
             OnlyName::Req => Role::Request,

@@ -49,13 +49,17 @@ fn conditions(args: &Args) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(statuses) = &asked.status {
         let ranges = statuses
-            .0
+            .ranges
             .iter()
             .map(|range| match range.start() == range.end() {
                 true => range.start().to_string(),
                 false => format!("{}-{}", range.start(), range.end()),
             });
-        all.push(format!("status {}", ranges.collect::<Vec<_>>().join(",")));
+        let whose = if statuses.calls { "grpc:" } else { "" };
+        all.push(format!(
+            "status {whose}{}",
+            ranges.collect::<Vec<_>>().join(",")
+        ));
     }
     let processes = &args.processes;
     all.extend(

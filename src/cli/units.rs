@@ -8,6 +8,7 @@ use crate::capture::writer::Full;
 use crate::frame::Timestamp;
 
 use super::args::Statuses;
+use crate::dissect::CALL_STATUSES;
 
 /// Parses a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case),
 /// optionally followed by `B`.
@@ -129,7 +130,8 @@ pub fn files(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("\"{text}\" is no number of files from 2 to 1000"))
 }
 
-/// Parses a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
+/// Parses a list of statuses, separated by commas: `404`, `5xx`, `500-503` of HTTP, or `grpc:5`,
+/// `grpc:NOT_FOUND` of calls.
 ///
 /// # Errors
 /// Not a list of this form; as a text for the user.
@@ -154,9 +156,35 @@ pub fn statuses(text: &str) -> Result<Statuses, String> {
             None => number(item).map(|number| number..=number),
         }
     };
-    let all: Option<Vec<_>> = text.split(',').map(|item| one(item.trim())).collect();
-    all.map(Statuses).ok_or_else(|| {
-        format!("\"{text}\" is no list of statuses; write 404, 5xx, 500-503 or 4xx,500")
+    let call = |item: &str| -> Option<RangeInclusive<u64>> {
+        let number = |text: &str| -> Option<u64> {
+            let is = |name: &&str| name.eq_ignore_ascii_case(text);
+            let named = || CALL_STATUSES.iter().position(is).map(|at| at as u64);
+            text.parse::<u16>().ok().map(u64::from).or_else(named)
+        };
+        let text = item.strip_prefix("grpc:")?;
+        match text.split_once('-') {
+            Some((from, to)) => {
+                let (from, to) = (number(from)?, number(to)?);
+                (from <= to).then_some(from..=to)
+            }
+            None => number(text).map(|number| number..=number),
+        }
+    };
+    let items = || text.split(',').map(str::trim);
+    let calls = items().any(|item| item.starts_with("grpc:"));
+    if calls && items().any(|item| !item.starts_with("grpc:")) {
+        return Err(format!(
+            "\"{text}\" has statuses of HTTP and of gRPC; --status takes those of one of them"
+        ));
+    }
+    let all: Option<Vec<_>> = match calls {
+        true => items().map(call).collect(),
+        false => items().map(one).collect(),
+    };
+    let statuses = all.map(|ranges| Statuses { ranges, calls });
+    statuses.ok_or_else(|| {
+        format!("\"{text}\" is no list of statuses; write 404, 5xx, 500-503, 4xx,500 or grpc:5")
     })
 }
 
@@ -227,8 +255,29 @@ mod tests {
     }
 
     #[test]
+    fn statuses_of_calls_have_numbers_and_names() {
+        let list = |text: &str| statuses(text).ok().map(|list| (list.ranges, list.calls));
+        assert_eq!(list("grpc:5"), Some((vec![5..=5], true)));
+        assert_eq!(
+            list("grpc:not_found, grpc:1-3"),
+            Some((vec![5..=5, 1..=3], true))
+        );
+        assert_eq!(list("404"), Some((vec![404..=404], false)));
+        for wrong in [
+            "grpc:",
+            "grpc:NONE",
+            "grpc:3-1",
+            "grpc:5,404",
+            "404,grpc:5",
+            "5",
+        ] {
+            assert_eq!(list(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn statuses_are_numbers_classes_and_ranges() {
-        let list = |text: &str| statuses(text).ok().map(|list| list.0);
+        let list = |text: &str| statuses(text).ok().map(|list| list.ranges);
         assert_eq!(
             list("5xx,404, 500-503"),
             Some(vec![500..=599, 404..=404, 500..=503])

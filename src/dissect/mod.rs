@@ -18,6 +18,7 @@ mod direction;
 mod dns;
 mod driver;
 mod flow_dissector;
+mod grpc;
 mod http;
 mod http1;
 mod http2;
@@ -36,6 +37,7 @@ use std::fmt;
 pub use budget::Budget;
 use direction::Place;
 pub use flow_dissector::FlowDissector;
+pub use grpc::NAMES as CALL_STATUSES;
 use output::Output;
 pub use tls::{Hello, hello, is_tls};
 

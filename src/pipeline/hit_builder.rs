@@ -8,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
-use crate::message::{BodyFacts, Description, Kind, Known, Role};
+use crate::message::{BodyFacts, CallStatus, Description, Kind, Known, Role};
 use crate::process::Ends;
 use crate::search::Query;
 use crate::times::Times;
@@ -78,7 +78,9 @@ pub(super) fn with_hit(
         };
         dissect::describe(open.begin.kind, &known, stand_out)
     };
-    let description = described.map_or_else(begins, without_places);
+    let description = described.map_or_else(begins, |described| {
+        without_places(described, open.begin.kind, open.status.as_deref())
+    });
     then(&Hit {
         number: open.number,
         why: meta.why,
@@ -109,11 +111,25 @@ pub(super) fn with_hit(
     });
 }
 
-/// A description without ranges, for the portions after the one that contained the head.
-fn without_places(described: &Description) -> Description {
+/// A description without ranges, for the portions after the one that contained the head; with the
+/// status of the call, if that has come since.
+fn without_places(described: &Description, kind: Kind, status: Option<&CallStatus>) -> Description {
+    let mut facts = described.facts.clone();
+    if status.is_some() {
+        let known = Known {
+            status,
+            ..Known::of_head(b"")
+        };
+        let late = dissect::describe(kind, &known, &[]).facts;
+        for fact in facts.iter_mut().skip(1) {
+            fact.summary = false;
+        }
+        let at = facts.len().min(1);
+        facts.splice(at..at, late);
+    }
     let roles = described.styles.iter().map(|(_, role)| *role);
     Description {
-        facts: described.facts.clone(),
+        facts,
         opaque: described.opaque.clone(),
         styles: roles
             .filter(|role| role.is_status())

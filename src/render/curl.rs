@@ -139,6 +139,9 @@ impl Curl {
     /// Checks that a decoded body can be sent plain.
     fn check_coding(&mut self, request: &Hit<'_>) -> Result<(), &'static str> {
         let sent = request.body.wire;
+        if request.body.size.is_some() {
+            return Err("its body is told as text and is not what was sent");
+        }
         match request.body.state {
             Decoding::AsSent if sent > 0 && sent < request.body_size => {
                 Err("it has trailer fields, which curl does not send")

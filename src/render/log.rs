@@ -39,6 +39,8 @@ pub(super) struct Log {
     out: Out,
     clock: Clock,
     begun: bool,
+    /// The line of a message that ends an exchange, whose own line may follow at once.
+    held: Option<(Line, Timestamp)>,
 }
 
 /// The values of a line, escaped.
@@ -57,6 +59,8 @@ struct Line {
     times: [Option<i64>; 2],
     fields: Vec<String>,
     words: Vec<Cow<'static, str>>,
+    /// What it says, of a message that ends an exchange.
+    ends_with: String,
 }
 
 impl Line {
@@ -98,6 +102,7 @@ impl Log {
         Self {
             clock: Clock::new(settings.time),
             begun: false,
+            held: None,
             settings,
             out,
         }
@@ -167,10 +172,16 @@ impl Log {
             // A protocol that names its outcome: use that name.
             line.status = self.escaped(fact.value.as_bytes());
         }
+        if let Some((family, outcome)) = outcome(hit) {
+            line.status = self.escaped(outcome.as_bytes());
+            if let Some((_, rest)) = line.request.split_once(' ') {
+                line.request = format!("{} {rest}", family.to_ascii_uppercase());
+            }
+        }
         let mut roles = hit.styles.iter().map(|(_, role)| *role);
         line.paint = roles.find(|role| role.is_status()).map(Paint::Part);
         if hit.kind.sized {
-            line.size = human::size(hit.body_size);
+            line.size = human::size(hit.body.size.unwrap_or(hit.body_size));
         }
         // Without a request its time is unknown.
         if pair.request.is_none() && pair.title.is_empty() {
@@ -255,6 +266,14 @@ impl Log {
             words.push_str("...");
         }
         words
+    }
+
+    /// Writes the line that was held back.
+    fn release(&mut self) -> io::Result<()> {
+        match self.held.take() {
+            Some((line, began)) => self.line(line, began),
+            None => Ok(()),
+        }
     }
 
     fn line(&mut self, line: Line, began: Timestamp) -> io::Result<()> {
@@ -403,6 +422,14 @@ fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
     values.join(&b", "[..])
 }
 
+/// The protocol of a call that a response ends, and how it ended.
+fn outcome<'h>(hit: &Hit<'h>) -> Option<(&'static str, &'h str)> {
+    hit.facts.iter().find_map(|fact| {
+        let family = fact.name.strip_suffix(".outcome")?;
+        Some((family, fact.value.as_str()))
+    })
+}
+
 /// The name of a kind in a line: `WS text` of `ws.text`.
 fn named(kind: Kind) -> String {
     let (family, rest) = kind.name.split_once('.').unwrap_or((kind.name, ""));
@@ -442,11 +469,17 @@ impl Renderer for Log {
         if self.settings.quiet >= 4 || hit.kind.side != Role::Single || !first {
             return Ok(());
         }
-        let line = self.of_hit(hit);
+        self.release()?;
+        let mut line = self.of_hit(hit);
         let began = match hit.why {
             Why::Empty => hit.heading.ts,
             _ => hit.began,
         };
+        if hit.brief.ends_exchange {
+            line.ends_with = self.first_words(hit.text.bytes);
+            self.held = Some((line, began));
+            return Ok(());
+        }
         self.line(line, began)
     }
 
@@ -454,7 +487,13 @@ impl Renderer for Log {
         if self.settings.quiet >= 4 {
             return Ok(());
         }
-        let line = self.of_pair(pair);
+        let mut line = self.of_pair(pair);
+        if let Some((ended, _)) = self.held.take_if(|(held, _)| held.number == pair.number) {
+            // One line for both: what ended the exchange stands for the response.
+            line.words.retain(|word| *word != "no answer");
+            line.words.insert(0, ended.ends_with.into());
+        }
+        self.release()?;
         self.line(line, pair.times.asked)
     }
 
@@ -462,16 +501,19 @@ impl Renderer for Log {
         if self.settings.quiet >= 4 || failure.number > 0 {
             return Ok(());
         }
+        self.release()?;
         let line = self.of_failure(failure);
         let began = failure.heading.ts.plus(-failure.failed.after);
         self.line(line, began)
     }
 
     fn finish(&mut self, _stats: &Stats) -> io::Result<()> {
+        self.release()?;
         self.out.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.release()?;
         self.out.flush()
     }
 

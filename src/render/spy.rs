@@ -378,7 +378,7 @@ fn parts(body: &BodyFacts, late: bool) -> Option<String> {
 
 /// Formats the size of a body, and its encoded size if it was encoded: `16 B (gzip 34 B)`.
 fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
-    let size = human::size(decoded);
+    let size = human::size(body.size.unwrap_or(decoded));
     let coding = body.reading.or_else(|| coding(facts));
     match coding.filter(|_| body.state == Decoding::Decoded) {
         Some(coding) => format!("{size} ({coding} {})", human::size(body.wire)),

@@ -19,6 +19,8 @@ pub struct Conditions {
     pub fields: Vec<FieldIs>,
     /// Minimum delay between request and response, in nanoseconds.
     pub slow: Option<i64>,
+    /// A fact of the response may come only at its end.
+    pub late: bool,
     /// If set, only messages of this role are searched and shown.
     pub only: Option<Role>,
 }
@@ -96,8 +98,19 @@ impl Conditions {
         }
     }
 
-    /// Records what the head of a message decides, as far as the head was kept.
-    pub fn learn(&self, evidence: &mut Evidence, side: Role, head: &[u8], about: &Description) {
+    /// Records what the head of a message decides, as far as the head was kept. `over`: the message
+    /// has ended, so no fact of it is to come.
+    pub fn learn(
+        &self,
+        evidence: &mut Evidence,
+        side: Role,
+        head: &[u8],
+        about: &Description,
+        over: bool,
+    ) {
+        let named = |fact: &FactIs| about.facts.iter().any(|known| known.name == fact.name);
+        let mut sided = self.facts.iter().filter(|fact| fact.side == side);
+        let open = self.late && !over && side == Role::Response && !sided.all(named);
         let facts = self.facts.iter().filter(|fact| fact.side == side);
         let holds = facts.fold(true, |holds, fact| {
             let value = about.facts.iter().find(|known| known.name == fact.name);
@@ -105,6 +118,7 @@ impl Conditions {
         });
         match side {
             Role::Request => evidence.asked = Some(holds),
+            Role::Response if open => {}
             Role::Response => evidence.answered = Some(holds),
             Role::Single => {}
         }
@@ -241,6 +255,7 @@ mod tests {
                 Role::Request,
                 HEAD,
                 &description("method", method),
+                true,
             );
             evidence
         };
@@ -256,6 +271,7 @@ mod tests {
                 Role::Response,
                 HEAD,
                 &description("status", status),
+                true,
             );
             assert_eq!(conditions.outcome(&evidence), outcome);
             evidence.asked = None;
@@ -280,9 +296,34 @@ mod tests {
             (&none, &none, Outcome::Fails),
         ] {
             let mut evidence = Evidence::default();
-            conditions.learn(&mut evidence, Role::Request, HEAD, request);
-            conditions.learn(&mut evidence, Role::Response, HEAD, response);
+            conditions.learn(&mut evidence, Role::Request, HEAD, request, true);
+            conditions.learn(&mut evidence, Role::Response, HEAD, response, true);
             assert_eq!(conditions.outcome(&evidence), outcome);
+        }
+    }
+
+    #[test]
+    fn a_late_fact_is_waited_for_until_the_message_is_over() {
+        let conditions = Conditions {
+            facts: vec![FactIs {
+                side: Role::Response,
+                name: "status",
+                test: Test::Number(vec![5..=5]),
+            }],
+            late: true,
+            ..Conditions::default()
+        };
+        let table = [
+            (None, false, Outcome::Open),
+            (None, true, Outcome::Fails),
+            (Some("5"), false, Outcome::Holds),
+            (Some("0"), true, Outcome::Fails),
+        ];
+        for (status, over, outcome) in table {
+            let mut evidence = Evidence::default();
+            let about = status.map_or_else(Description::default, |it| description("status", it));
+            conditions.learn(&mut evidence, Role::Response, HEAD, &about, over);
+            assert_eq!(conditions.outcome(&evidence), outcome, "{status:?}");
         }
     }
 

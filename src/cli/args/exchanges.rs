@@ -15,7 +15,7 @@ use crate::render::masking;
 #[derive(Args, Debug, Clone, Default)]
 pub struct ExchangeArgs {
     // -- which --
-    /// Only exchanges with such a status: 404, 5xx, 500-503, or a list of these.
+    /// Only exchanges with such a status: 404, 5xx, 500-503, grpc:5, or a list of these.
     #[arg(
         long,
         value_name = "LIST",
@@ -113,4 +113,9 @@ pub enum OnlyName {
 
 /// `--status`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Statuses(pub Vec<RangeInclusive<u64>>);
+pub struct Statuses {
+    /// Of HTTP, or of calls.
+    pub ranges: Vec<RangeInclusive<u64>>,
+    /// They are those of calls of gRPC.
+    pub calls: bool,
+}

@@ -8,7 +8,8 @@ use memchr::memchr;
 use super::super::http::decoded::{Codings, charset_parameter};
 use super::head::{FieldLine, FieldLines, first_line};
 use super::start_line::{RequestLine, StatusLine};
-use crate::message::{Description, Fact, HeadStyle, Kind, Role};
+use crate::dissect::grpc;
+use crate::message::{CallStatus, Description, Fact, HeadStyle, Kind, Known, Role};
 
 /// Maximum length of a title in bytes; longer ones are cut.
 pub(super) const TITLE: usize = 512;
@@ -36,7 +37,7 @@ const FACTS: [(&str, &str); 7] = [
 
 /// Subtypes of `application/` that are not readable text. So are those with one of
 /// [`OPAQUE_PREFIXES`].
-const OPAQUE: [&str; 22] = [
+const OPAQUE: [&str; 21] = [
     "octet-stream",
     "zip",
     "gzip",
@@ -53,7 +54,6 @@ const OPAQUE: [&str; 22] = [
     "java-archive",
     "x-protobuf",
     "protobuf",
-    "grpc",
     "msgpack",
     "x-msgpack",
     "cbor",
@@ -94,7 +94,8 @@ pub(super) fn request_title<'t>(
 }
 
 /// See [`crate::dissect::describe`].
-pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+pub(crate) fn described(kind: Kind, known: &Known<'_>, stand_out: &[String]) -> Description {
+    let head = known.head;
     let line = first_line(head);
     let mut about = About {
         head,
@@ -102,7 +103,10 @@ pub(crate) fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Descrip
     };
     match kind.side {
         Role::Request => about.request(line),
-        Role::Response => about.response(line),
+        Role::Response => {
+            about.response(line);
+            about.call(known.status);
+        }
         Role::Single => {}
     }
     about.fields(kind.side == Role::Response, stand_out);
@@ -198,6 +202,42 @@ impl About<'_> {
         self.style(start..start.saturating_add(response.words.len()), role);
     }
 
+    /// The status of a call: that which came after the body, or that in the head.
+    fn call(&mut self, status: Option<&CallStatus>) {
+        let in_head = || {
+            self.value("grpc-status")?;
+            let text = |range: &Range<usize>| self.head.get(range.clone()).unwrap_or_default();
+            let fields: Vec<FieldLine> = FieldLines::of(self.head).collect();
+            grpc::status(
+                fields
+                    .iter()
+                    .map(|line| (text(&line.name), text(&line.value))),
+            )
+        };
+        let own;
+        let status = match status {
+            Some(status) => status,
+            None => match in_head() {
+                Some(status) => {
+                    own = status;
+                    &own
+                }
+                None => return,
+            },
+        };
+        self.description.facts.extend(grpc::facts(status));
+        let role = match status.code {
+            Some(0) => return,
+            // Unknown, deadline exceeded, internal, unavailable, data loss.
+            Some(2 | 4 | 13 | 14 | 15) | None => HeadStyle::ServerError,
+            Some(_) => HeadStyle::ClientError,
+        };
+        let styles = &mut self.description.styles;
+        if let Some((_, style)) = styles.iter_mut().find(|(_, style)| style.is_status()) {
+            *style = role;
+        }
+    }
+
     fn fields(&mut self, response: bool, stand_out: &[String]) {
         let (mut media, mut names) = (None, Vec::new());
         let (mut content, mut transfer) = (Codings::default(), Codings::default());
@@ -212,7 +252,12 @@ impl About<'_> {
                     .unwrap_or_default()
                     .trim_ascii();
                 media = Some(String::from_utf8_lossy(bare).into_owned());
-                self.fact("http.content_type", bare, response);
+                let call = self
+                    .description
+                    .facts
+                    .iter()
+                    .any(|fact| fact.name == "call");
+                self.fact("http.content_type", bare, response && !call);
                 if let Some(charset) = charset_parameter(text) {
                     self.fact("http.charset", charset, false);
                 }
@@ -303,6 +348,45 @@ fn is_opaque(media: &str) -> bool {
 mod tests {
     use super::super::{REQUEST, RESPONSE};
     use super::*;
+
+    fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+        described(kind, &Known::of_head(head), stand_out)
+    }
+
+    #[test]
+    fn the_status_of_a_call_is_that_of_its_trailer_or_of_its_head() {
+        let head = b"HTTP/2 200\r\ncontent-type: application/grpc\r\n\r\n";
+        let status = CallStatus {
+            code: Some(5),
+            message: "no such item".to_owned(),
+        };
+        let known = Known {
+            status: Some(&status),
+            ..Known::of_head(head)
+        };
+        let description = described(RESPONSE, &known, &[]);
+        assert_eq!(summary(&description), "200 · NOT_FOUND: no such item");
+        assert!(description.opaque.is_none());
+        assert!(
+            description
+                .styles
+                .contains(&(7..10, HeadStyle::ClientError))
+        );
+        assert!(facts(&description).contains(&("grpc.status", "5")));
+        let head = b"HTTP/2 200\r\ncontent-type: application/grpc\r\ngrpc-status: 13\r\n\r\n";
+        let description = describe(RESPONSE, head, &[]);
+        assert_eq!(summary(&description), "200 · INTERNAL");
+        assert!(
+            description
+                .styles
+                .contains(&(7..10, HeadStyle::ServerError))
+        );
+        let head = b"HTTP/2 200\r\ncontent-type: application/grpc\r\n\r\n";
+        assert_eq!(
+            summary(&describe(RESPONSE, head, &[])),
+            "200 · application/grpc"
+        );
+    }
 
     fn facts(description: &Description) -> Vec<(&str, &str)> {
         description

@@ -11,6 +11,7 @@ use std::ops::Range;
 use httparse::{ParserConfig, Request, Response};
 use memchr::{memchr, memchr_iter};
 
+use super::super::grpc::Encoding;
 use super::super::http::decoded::{Charset, Codings, Hints, Plan, charset_of, is_event_stream};
 use super::body::{Coding, Length};
 use super::start_line::{RequestLine, StartLine, StatusLine};
@@ -203,6 +204,8 @@ impl<'h> Fields<'h> {
             labelled,
             hints: Hints::default(),
             events: self.media.is_some_and(is_event_stream),
+            // In HTTP/1 it is that of a browser, which compresses no messages.
+            call: self.media.and_then(|media| Encoding::of(media, None)),
         }
     }
 

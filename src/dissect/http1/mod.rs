@@ -45,7 +45,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     cut: is_cut,
     datagram_ports: &[],
     start: || Box::<Http1>::default(),
-    describe: |kind, known, stand_out| describe::describe(kind, known.head, stand_out),
+    describe: |kind, known, stand_out| describe::described(kind, known, stand_out),
 };
 
 /// The state of both directions of a connection.

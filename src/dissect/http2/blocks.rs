@@ -5,6 +5,7 @@ use super::head::{Sort, sort};
 use super::hpack::{Block, Flaw, Known, Why};
 use super::streams::Open;
 use super::{Http2, id, odd};
+use crate::dissect::grpc::{self, Encoding};
 use crate::dissect::http::decoded::{Plan, charset_of, is_event_stream};
 use crate::dissect::http::{REQUEST, RESPONSE};
 use crate::dissect::output::Output;
@@ -212,6 +213,11 @@ impl Http2 {
             body.finish(id(dir, stream), ends, out);
         }
         out.text(id(dir, stream), Part::Trailer, &self.head.text);
+        let fields = self.block.fields();
+        let fields = fields.filter(|(_, _, known)| *known == Known::All);
+        if let Some(status) = grpc::status(fields.map(|(name, value, _)| (name, value))) {
+            out.emit(id(dir, stream), MessageEvent::Status(&status));
+        }
         if ends {
             self.end_message(dir, stream, true, None, out);
         } else {
@@ -360,9 +366,11 @@ fn values<'b>(block: &'b Block, name: &[u8]) -> impl Iterator<Item = &'b [u8]> {
 /// What is to be undone to the body of a message, by the fields of its head.
 fn plan(block: &Block) -> Plan<'_> {
     let mut plan = Plan::default();
+    let mut encoding = None;
     for (name, value, known) in block.fields() {
         match name {
             _ if known != Known::All => {}
+            b"grpc-encoding" => encoding = Some(value),
             b"content-encoding" => plan.codings = plan.codings.and(value),
             b"content-type" => match plan.media {
                 None => {
@@ -376,5 +384,6 @@ fn plan(block: &Block) -> Plan<'_> {
             _ => {}
         }
     }
+    plan.call = plan.media.and_then(|media| Encoding::of(media, encoding));
     plan
 }

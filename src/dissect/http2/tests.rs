@@ -177,6 +177,7 @@ fn interim_responses_trailers_and_uploads_are_told() {
             ">1 body \"!\"",
             ">1 end",
             "<1 trailer \"grpc-status: 0\\r\\n\"",
+            "<1 status 0 \"\"",
             "<1 end",
         ]
     );

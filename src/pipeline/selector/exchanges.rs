@@ -100,7 +100,7 @@ impl Selector {
         let (side, began) = (open.begin.kind.side, open.first.ts);
         let asks = !self.options.conditions.is_empty() && !brief.interim;
         if asks {
-            self.learn(tracking, id);
+            self.learn(tracking, id, false);
         }
         let Some(exchange) = tracking.exchange(ordinal) else {
             return;
@@ -120,8 +120,24 @@ impl Selector {
         }
     }
 
-    /// Evaluates the conditions on the head of the open message.
-    fn learn(&mut self, tracking: &mut Tracking, id: MessageId) {
+    /// The open message is over: evaluates the conditions that may be decided only then.
+    #[cold]
+    pub(super) fn learn_late(&mut self, flow: &Flow, tracking: &mut Tracking, id: MessageId) {
+        let Some(open) = tracking.open(id).as_deref() else {
+            return;
+        };
+        let (ordinal, interim) = (open.begin.exchange, open.brief.interim);
+        let (side, own) = (open.begin.kind.side, open.evidence.answered);
+        let exchange = tracking.exchange(ordinal);
+        let answered = exchange.map_or(own, |exchange| exchange.evidence.answered);
+        if side == Role::Response && !interim && answered.is_none() {
+            self.learn(tracking, id, true);
+            self.decide(flow, tracking, ordinal);
+        }
+    }
+
+    /// Evaluates the conditions on what is known of the open message. `over`: that is all of it.
+    fn learn(&mut self, tracking: &mut Tracking, id: MessageId, over: bool) {
         let Some(mut open) = tracking.open(id).take() else {
             return;
         };
@@ -131,7 +147,7 @@ impl Selector {
         let known = exchange.map_or(&mut open.evidence, |exchange| &mut exchange.evidence);
         self.options
             .conditions
-            .learn(known, kind.side, head, &about);
+            .learn(known, kind.side, head, &about, over);
         *tracking.open(id) = Some(open);
     }
 

@@ -179,6 +179,9 @@ impl Selector {
         by: &PacketInfo,
         complete: bool,
     ) {
+        if self.options.conditions.late {
+            self.learn_late(flow, tracking, id);
+        }
         let Some(open) = tracking.open(id) else {
             return;
         };

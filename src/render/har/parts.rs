@@ -157,6 +157,8 @@ pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
         Decoding::NoRoom => Some("there was no memory left to decode it".to_owned()),
         Decoding::NoStart => Some("what it refers to was not captured".to_owned()),
     });
+    let told = hit.body.size.is_some();
+    parts.extend(told.then(|| "it is told as text, and not as it was sent".to_owned()));
     let reading = hit.body.reading;
     parts.extend(reading.map(|name| format!("it was read as {name}, which its head does not say")));
     if !parts.is_empty() {

@@ -184,6 +184,17 @@ impl Record<'_> {
     fn facts(&self, line: &mut Line<'_>) {
         let hit = self.hit;
         let family = hit.kind.name.split('.').next().unwrap_or_default();
+        // What an HTTP message carries may have facts of its own.
+        let mut carried = hit
+            .facts
+            .iter()
+            .filter_map(|fact| fact.name.split_once('.'));
+        let family = match family {
+            "http" => carried
+                .find(|(other, _)| *other != "http")
+                .map_or(family, |(other, _)| other),
+            family => family,
+        };
         let own = |fact: &&Fact| {
             let name = fact.name.strip_prefix(family);
             name.is_some_and(|name| name.starts_with('.')) && family != "http"

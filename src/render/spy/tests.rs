@@ -355,6 +355,7 @@ fn a_header_line_says_what_decoding_did() {
             state,
             reading: None,
             parts: None,
+            size: None,
             reset: None,
         };
         let facts = std::slice::from_ref(&gzip);
@@ -369,6 +370,7 @@ fn a_header_line_says_what_decoding_did() {
                 state: Decoding::Decoded,
                 reading: None,
                 parts: None,
+                size: None,
                 reset: None,
             },
             &[]

@@ -26,19 +26,19 @@ mod text;
 mod zstd;
 
 pub(in crate::dissect) use self::charset::{charset_of, parameter as charset_parameter};
-pub(in crate::dissect) use self::codings::{Codings, Hints};
+pub(in crate::dissect) use self::codings::{Coding, Codings, Hints};
 pub(in crate::dissect) use self::deflate::Inflate;
 pub(in crate::dissect) use self::events::is_event_stream;
-pub(in crate::dissect) use self::stage::{ExpansionLimit, Failure};
+pub(in crate::dissect) use self::stage::{Bounds, ExpansionLimit, Failure, Piece, Stage};
 
 use encoding_rs::Encoding;
 
 use self::chain::{Chain, Look, Outcome};
 use self::events::Events;
 use self::look::{About, Media, is_doubtful};
-use self::stage::{Bounds, Stage};
 use self::text::TextSink;
 use super::super::budget::Reservation;
+use super::super::grpc;
 use super::super::output::Output;
 use crate::limits::{READING_KEPT, READINGS};
 use crate::message::{BodyFacts, Decoding, MessageId, Part, Parts};
@@ -63,6 +63,8 @@ pub(in crate::dissect) struct Plan<'h> {
     pub(in crate::dissect) hints: Hints,
     /// Whether the text is an event stream, whose events are counted.
     pub(in crate::dissect) events: bool,
+    /// The messages of a call that the body is.
+    pub(in crate::dissect) call: Option<grpc::Encoding>,
 }
 
 impl Plan<'_> {
@@ -77,7 +79,7 @@ impl Plan<'_> {
     /// Whether the head declares nothing that must be undone.
     fn is_none(&self) -> bool {
         let chars = self.charset.is_none() && self.other_charset.is_none();
-        self.codings.is_none() && chars && !self.hints.has_unmarked()
+        self.codings.is_none() && chars && !self.hints.has_unmarked() && self.call.is_none()
     }
 
     /// Whether `body`, which is complete, is emitted as sent.
@@ -106,6 +108,8 @@ pub(in crate::dissect) struct Body {
     sent: Option<u8>,
     /// The event counter, if the text is an event stream.
     events: Option<Events>,
+    /// The messages of a call.
+    call: Option<Box<grpc::Messages>>,
 }
 
 /// Emits the text of a body and of its readings.
@@ -173,7 +177,7 @@ const CHAIN: usize = 2 << 10;
 impl Body {
     /// Bytes of memory that it has allocated, about, without what the decoders' budget counts.
     pub(in crate::dissect) fn held(&self) -> usize {
-        usize::from(self.chain.is_some()) * CHAIN
+        usize::from(self.chain.is_some() || self.call.is_some()) * CHAIN
     }
 
     /// Bytes that it holds of the decoders' budget.
@@ -193,6 +197,10 @@ impl Body {
         let media = plan.media();
         if plan.is_none() {
             self.fresh = Some(media);
+            return;
+        }
+        if let Some(encoding) = plan.call.filter(|_| plan.codings.is_none()) {
+            self.call = Some(Box::new(grpc::Messages::new(encoding)));
             return;
         }
         let codings = plan.codings.undoable();
@@ -217,7 +225,8 @@ impl Body {
 
     /// Whether no body is open.
     pub(in crate::dissect) fn is_idle(&self) -> bool {
-        let open = self.fresh.is_some() || self.chain.is_some() || self.wire > 0;
+        let open = self.fresh.is_some() || self.chain.is_some() || self.call.is_some();
+        let open = open || self.wire > 0;
         !open && self.state == Decoding::AsSent && self.readings.is_empty()
     }
 
@@ -260,6 +269,10 @@ impl Body {
         if let Some(reading) = self.sent {
             out.reading(id, reading, bytes);
         }
+        if let Some(call) = &mut self.call {
+            let memory = (out.decoders, out.limits.decoders);
+            return call.push(bytes, memory, &mut |text| out.text(id, Part::Body, text));
+        }
         if let Some(media) = self.fresh.take()
             && (self.reading.is_some() || is_doubtful(bytes, false, || media))
         {
@@ -292,6 +305,9 @@ impl Body {
     pub(in crate::dissect) fn gap(&mut self, id: MessageId, out: &mut Output<'_>) {
         // The bytes after a gap are not the first of the body.
         self.fresh = None;
+        if let Some(call) = &mut self.call {
+            return call.gap(&mut |text| out.text(id, Part::Body, text));
+        }
         let bounds = self.bounds(out);
         if let Some(chain) = &mut self.chain {
             let mut emitter = TextEmitter::new(id, out, (&mut self.readings, &mut self.events));
@@ -305,6 +321,9 @@ impl Body {
     /// Stops decoding: buffered bytes and all later ones are emitted as sent.
     pub(in crate::dissect) fn give_up(&mut self, id: MessageId, out: &mut Output<'_>) {
         self.fresh = None;
+        if let Some(call) = &mut self.call {
+            call.gap(&mut |text| out.text(id, Part::Body, text));
+        }
         if self.chain.is_some() {
             self.end_chain(id, false, out);
             if self.state == Decoding::Decoded {
@@ -315,6 +334,9 @@ impl Body {
 
     /// Ends the body and emits buffered bytes. `whole` means that its own framing ended it.
     pub(in crate::dissect) fn finish(&mut self, id: MessageId, whole: bool, out: &mut Output<'_>) {
+        if let Some(call) = &mut self.call {
+            call.finish(whole, &mut |text| out.text(id, Part::Body, text));
+        }
         if self.chain.is_some() {
             self.end_chain(id, whole, out);
         }
@@ -331,8 +353,11 @@ impl Body {
     /// Returns the facts of the body, unless it was empty; counts its state and resets it.
     pub(in crate::dissect) fn facts(&mut self, out: &mut Output<'_>) -> Option<BodyFacts> {
         let wire = std::mem::take(&mut self.wire);
-        let (state, reading) = (std::mem::take(&mut self.state), self.reading.take());
-        let events = self.events.take();
+        let (mut state, reading) = (std::mem::take(&mut self.state), self.reading.take());
+        let (events, call) = (self.events.take(), self.call.take());
+        if let Some(call) = &call {
+            state = call.state;
+        }
         (self.fresh, self.chain, self.sent) = (None, None, None);
         self.readings.clear();
         if wire == 0 {
@@ -348,15 +373,22 @@ impl Body {
         if let Some(counter) = counter {
             *counter = counter.saturating_add(1);
         }
+        let events = events.as_ref().map(|events| Parts {
+            count: events.count(),
+            noun: "event",
+            always: false,
+        });
+        let messages = call.as_ref().map(|call| Parts {
+            count: call.count,
+            noun: "message",
+            always: true,
+        });
         Some(BodyFacts {
             wire,
             state,
             reading,
-            parts: events.as_ref().map(|events| Parts {
-                count: events.count(),
-                noun: "event",
-                always: false,
-            }),
+            parts: messages.or(events),
+            size: call.as_ref().map(|call| call.size),
             reset: None,
         })
     }

@@ -19,7 +19,7 @@ const START: usize = 4096;
 
 /// Bytes that pass through the stages.
 #[derive(Clone, Copy)]
-pub(super) enum Piece<'a> {
+pub(in crate::dissect) enum Piece<'a> {
     /// The output of a decoder, or the input of the first.
     Decoded(&'a [u8]),
     /// Bytes that could not be decoded.
@@ -35,11 +35,11 @@ pub(in crate::dissect) struct ExpansionLimit {
 
 /// The limits of expansion.
 #[derive(Clone, Copy)]
-pub(super) struct Bounds {
+pub(in crate::dissect) struct Bounds {
     /// Bytes of the body as sent, including those in hand.
-    pub(super) wire: u64,
+    pub(in crate::dissect) wire: u64,
     /// Number of decoded bytes that are allowed whatever the ratio.
-    pub(super) free: u64,
+    pub(in crate::dissect) free: u64,
 }
 
 /// Takes the output of a decoder.
@@ -83,7 +83,7 @@ pub(super) trait Decoder: Send {
 }
 
 /// One coding of one body.
-pub(super) struct Stage {
+pub(in crate::dissect) struct Stage {
     coding: Coding,
     /// `None` if the body is passed on as sent.
     decoder: Option<Box<dyn Decoder>>,
@@ -105,7 +105,7 @@ impl Stage {
     }
 
     /// Creates a stage. `None` if the memory of all decoders would exceed `limit` bytes.
-    pub(super) fn new(coding: Coding, budget: &Budget, limit: usize) -> Option<Self> {
+    pub(in crate::dissect) fn new(coding: Coding, budget: &Budget, limit: usize) -> Option<Self> {
         let decoder: Box<dyn Decoder> = match coding {
             Coding::Gzip => Box::new(Gzip::new(budget, limit)?),
             Coding::Deflate => Box::new(Deflate::new(budget, limit)?),
@@ -124,12 +124,12 @@ impl Stage {
     }
 
     /// The result so far.
-    pub(super) const fn state(&self) -> Decoding {
+    pub(in crate::dissect) const fn state(&self) -> Decoding {
         self.state
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(
+    pub(in crate::dissect) fn push(
         &mut self,
         piece: Piece<'_>,
         bounds: Bounds,
@@ -187,7 +187,7 @@ impl Stage {
 
     /// Ends the body; `whole` means that its own framing ended it. Bytes that were not decoded are
     /// passed on as sent.
-    pub(super) fn finish(
+    pub(in crate::dissect) fn finish(
         &mut self,
         whole: bool,
         sink: &mut dyn FnMut(Piece<'_>) -> Result<(), ExpansionLimit>,

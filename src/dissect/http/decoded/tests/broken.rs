@@ -184,6 +184,7 @@ fn after_a_gap_nothing_is_decoded_and_nothing_is_lost() {
                     state: Decoding::Broken,
                     reading: None,
                     parts: None,
+                    size: None,
                     reset: None,
                 }]
             );
