@@ -3,8 +3,8 @@
 //! ended.
 //!
 //! Each message is taken off its prefix, decompressed, and written as soon as it is whole. At most
-//! [`MESSAGE`] bytes of one are kept, from the decoders' budget; a larger one is emitted as sent. So
-//! is what cannot be decompressed, and all that follows bytes that are no prefix.
+//! [`MESSAGE`] bytes of one are kept, from the decoders' budget; a larger one is emitted as sent.
+//! So is what cannot be decompressed, and all that follows bytes that are no prefix.
 
 mod status;
 mod wire;
