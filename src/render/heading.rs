@@ -112,6 +112,16 @@ pub(super) fn line(heading: &Heading, stamp: &str, number: bool, brackets: bool)
     line
 }
 
+/// The name of an IP protocol, in a column.
+pub(super) fn protocol_name(number: u8) -> String {
+    match number {
+        protocol::TCP => "tcp".to_owned(),
+        protocol::UDP => "udp".to_owned(),
+        protocol::ICMP | protocol::ICMPV6 => "icmp".to_owned(),
+        number => format!("ip {number}"),
+    }
+}
+
 fn end(line: &mut String, end: Endpoint, ports: bool, brackets: bool) {
     let _ = match (ports, brackets, end.addr) {
         (true, true, IpAddr::V6(_)) => write!(line, "{end}"),

@@ -22,14 +22,15 @@ use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
 use crate::message::{Decoding, Role};
-use crate::packet::protocol;
 use crate::stats::Stats;
 
 use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
 use super::style::Paint;
-use super::{Clock, Out, Renderer, Settings, Time, Wants, failed, human, spy, timing};
+use super::{
+    Clock, Escape, Out, Renderer, Settings, Time, Wants, failed, heading, human, spy, timing,
+};
 
 /// The log view.
 pub(super) struct Log {
@@ -198,16 +199,11 @@ impl Log {
         if hit.why == Why::Context {
             words.push("context".into());
         }
-        let name = match hit.heading.protocol {
-            protocol::TCP => "tcp".to_owned(),
-            protocol::UDP => "udp".to_owned(),
-            protocol::ICMP | protocol::ICMPV6 => "icmp".to_owned(),
-            number => format!("ip {number}"),
-        };
+        let name = heading::protocol_name(hit.heading.protocol);
         let flags = hit.heading.flags;
         let first = match hit.why {
             Why::Empty if flags.any() => format!("[{flags}]"),
-            _ => self.first_words(hit.text.bytes),
+            _ => first_words(hit.text.bytes, self.settings.escape),
         };
         Line {
             number: hit.number,
@@ -220,20 +216,6 @@ impl Log {
             words,
             ..Line::default()
         }
-    }
-
-    /// The start of a text, with blanks and line ends collapsed to single blanks.
-    fn first_words(&self, text: &[u8]) -> String {
-        let start = text.get(..WORDS).unwrap_or(text);
-        let words: Vec<&[u8]> = start
-            .split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty())
-            .collect();
-        let mut words = self.escaped(&words.join(&b' '));
-        if start.len() < text.len() {
-            words.push_str("...");
-        }
-        words
     }
 
     fn line(&mut self, line: Line, began: Timestamp) -> io::Result<()> {
@@ -356,8 +338,24 @@ impl Columns {
     }
 }
 
+/// The start of a text, with blanks and line ends collapsed to single blanks.
+pub(super) fn first_words(text: &[u8], escape: Escape) -> String {
+    let start = text.get(..WORDS).unwrap_or(text);
+    let words: Vec<&[u8]> = start
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut shown = Vec::new();
+    escape.write(&words.join(&b' '), &mut shown);
+    let mut words = String::from_utf8_lossy(&shown).into_owned();
+    if start.len() < text.len() {
+        words.push_str("...");
+    }
+    words
+}
+
 /// Formats an endpoint; an IPv6 address is in brackets if a port follows.
-fn shown(end: Endpoint, ports: bool) -> String {
+pub(super) fn shown(end: Endpoint, ports: bool) -> String {
     match ports {
         true => end.to_string(),
         false => end.addr.to_string(),
@@ -372,7 +370,7 @@ fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
 }
 
 /// Remarks on a message in addition to its values.
-fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+pub(super) fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut words: Vec<Cow<'static, str>> = spy::labels(hit)
         .into_iter()
         .filter(|word| *word != "context")
