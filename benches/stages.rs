@@ -12,7 +12,7 @@ use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::hit::{Carried, Heading, Hit, Pair, Piece, Portion, Text, Why};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{BodyFacts, Kind, MessageEvent, Part, Summary};
+use spygrep::message::{BodyFacts, Kind, Known, MessageEvent, Part, Summary};
 use spygrep::packet::{Packet, TcpFlags, Transport};
 use spygrep::policy::Policy;
 use spygrep::reassemble::Reassembler;
@@ -211,7 +211,7 @@ fn describe_a_head(bencher: Bencher<'_, '_>) {
     exchanges.next(&Limits::default(), &flow());
     bencher
         .counter(ItemsCount::new(1_usize))
-        .bench_local(|| dissect::describe(exchanges.kind, black_box(ANSWER), &[]));
+        .bench_local(|| dissect::describe(exchanges.kind, &Known::of_head(black_box(ANSWER)), &[]));
 }
 
 /// The body of a message, fed in one full segment, in which nothing is found.
@@ -254,7 +254,7 @@ fn search_a_segment(bencher: Bencher<'_, '_>, pattern: &str) {
 fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
     let mut exchanges = Exchanges::default();
     exchanges.next(&Limits::default(), &flow());
-    let about = dissect::describe(exchanges.kind, ANSWER, &[]);
+    let about = dissect::describe(exchanges.kind, &Known::of_head(ANSWER), &[]);
     let flow = flow();
     let hit = Hit {
         number: 1,
@@ -267,6 +267,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: exchanges.kind,

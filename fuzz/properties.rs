@@ -11,7 +11,7 @@ use spygrep::dissect::{self, Budget, FlowDissector};
 use spygrep::flow::{Direction, Endpoint, Flow, Roles};
 use spygrep::frame::{Frame, LinkType, Timestamp};
 use spygrep::limits::{Limits, time};
-use spygrep::message::{Decoding, Kind, MessageEvent, MessageId, Part, Role};
+use spygrep::message::{Decoding, Kind, Known, MessageEvent, MessageId, Part, Role};
 use spygrep::packet::{Fragment, Ip, Packet, Ports, Tcp, TcpFlags, Transport};
 use spygrep::pipeline::{Pipeline, Settings};
 use spygrep::policy::{Overlap, Policy};
@@ -76,7 +76,7 @@ pub fn hello(data: &[u8]) {
         side: Role::Single,
         sized: true,
     };
-    let told = dissect::describe(burst, data, &[]);
+    let told = dissect::describe(burst, &Known::of_head(data), &[]);
     assert_eq!(told.opaque.is_some(), dissect::is_tls(data));
 }
 
@@ -151,6 +151,7 @@ pub fn defragment(data: &[u8]) {
             ts: Timestamp::from_nanos(number.cast_signed() * i64::from(how) * 10_000_000),
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: ip(17, Some(fragment)),
             ip_header: &[],
@@ -212,7 +213,7 @@ pub fn reassemble(data: &[u8]) {
             context,
             after,
             ..
-        } => assert!(context + after < bytes.len()),
+        } => assert!(context < bytes.len() && after < bytes.len()),
         _ => {}
     };
     let (mut number, mut now) = (0, 0);
@@ -260,6 +261,7 @@ pub fn reassemble(data: &[u8]) {
             ts: Timestamp::from_nanos(now),
             path: 0,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: ip(6, None),
             ip_header: &[],
@@ -386,6 +388,31 @@ pub fn http2(data: &[u8]) {
     same(&request, &[SETTINGS, input.0].concat(), step);
 }
 
+/// The same of both sides of a WebSocket connection, after its handshake.
+pub fn websocket(data: &[u8]) {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n";
+    const EXTENSIONS: [&str; 4] = [
+        "",
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n",
+        "Sec-WebSocket-Extensions: x-other\r\n",
+    ];
+    let mut input = Input(data);
+    let asks = usize::from(input.byte()) << 2;
+    let how = usize::from(input.byte());
+    let extensions = EXTENSIONS[how % EXTENSIONS.len()];
+    let response =
+        format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n{extensions}\r\n");
+    let client = input.take(asks);
+    let writes = [
+        (Direction::ToServer, REQUEST),
+        (Direction::ToClient, response.as_bytes()),
+        (Direction::ToServer, client),
+        (Direction::ToClient, input.0),
+    ];
+    same_writes(&writes, 1 + how % 19);
+}
+
 /// The same of a coded body of any bytes.
 pub fn body(data: &[u8]) {
     const CODINGS: [&str; 8] = [
@@ -412,17 +439,26 @@ pub fn body(data: &[u8]) {
 
 /// Both are told the same in one piece and in pieces of `step` bytes.
 fn same(request: &[u8], response: &[u8], step: usize) {
-    let (whole, exact) = told(request, response, usize::MAX);
-    let (pieces, exact_too) = told(request, response, step);
+    let writes = [
+        (Direction::ToServer, request),
+        (Direction::ToClient, response),
+    ];
+    same_writes(&writes, step);
+}
+
+/// The same of what both sides write, one after the other.
+fn same_writes(writes: &[(Direction, &[u8])], step: usize) {
+    let (whole, exact) = told(writes, usize::MAX);
+    let (pieces, exact_too) = told(writes, step);
     if exact && exact_too {
         assert_eq!(whole, pieces);
     }
 }
 
-/// What is said of a question and its answer, each in pieces of `step` bytes, until the capture
+/// What is said of what both sides write, each in pieces of `step` bytes, until the capture
 /// ends: the text of each message by parts. And whether that is all that can be said: where a bomb
 /// is cut, and where brotli data break, depends on the pieces.
-fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
+fn told(writes: &[(Direction, &[u8])], step: usize) -> (Vec<String>, bool) {
     let end = |last, port| Endpoint {
         addr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
         port,
@@ -447,43 +483,41 @@ fn told(request: &[u8], response: &[u8], step: usize) -> (Vec<String>, bool) {
         };
         conversation.on_event(&limits, &decoders, &mut stats, &flow, &event, &mut tell);
     };
-    let streams = [
-        (Direction::ToServer, request),
-        (Direction::ToClient, response),
-    ];
     let by = &PacketInfo::default();
-    for (dir, bytes) in streams {
-        let mut offset = 0;
+    let mut offsets = [0_u64; 2];
+    for (dir, bytes) in writes {
+        let (dir, offset) = (*dir, &mut offsets[dir.index()]);
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
             on_event(StreamEvent::Data {
                 dir,
-                offset,
-                seq: offset as u32,
+                offset: *offset,
+                seq: *offset as u32,
                 midstream: false,
                 bytes: piece,
                 by,
             });
-            offset += piece.len() as u64;
+            *offset += piece.len() as u64;
         }
     }
     let open = decoders.held() > 0;
-    for (dir, _) in streams {
+    for dir in [Direction::ToServer, Direction::ToClient] {
         let how = Ending::Capture;
         on_event(StreamEvent::End { dir, how, by });
     }
     // Where a body ends whose head is not clear, the segments tell.
-    let preface = request.starts_with(b"PRI");
-    let clear = (stats.odd == 0 || preface) && stats.malformed == 0;
+    let upgraded = writes.len() > 2;
+    let framed = upgraded || writes[0].1.starts_with(b"PRI");
+    let clear = (stats.odd == 0 || framed) && stats.malformed == 0;
     // Of frames a head is longer than what was sent, and has a bound of its own.
     let heads = if record.frames { 80 << 10 } else { 1 };
-    let sent = request.len() + response.len();
+    let sent: usize = writes.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(record.coded || open || record.bytes <= sent * heads);
     drop(conversation);
     assert_eq!(decoders.held(), 0);
     // Without a preface, frames are recognised by the segments that they begin.
-    let joined = record.frames && !preface;
+    let joined = record.frames && !framed;
     // What cannot be frames is raw, as the segments cut it.
-    let broken = preface && record.bursts;
+    let broken = framed && record.bursts || upgraded && record.broken;
     let inexact = record.inexact || joined || broken || (open && record.brotli);
     // Each message by itself: the first bytes of a body may be told late, as few as they are.
     let mut lines = record.lines;
@@ -508,6 +542,8 @@ struct Record {
     frames: bool,
     /// There were raw bursts.
     bursts: bool,
+    /// Data could not be decompressed.
+    broken: bool,
 }
 
 impl Record {
@@ -541,6 +577,7 @@ impl Record {
             }
             MessageEvent::Body(facts) => {
                 self.coded |= facts.state != Decoding::AsSent;
+                self.broken |= facts.state == Decoding::Broken;
                 self.inexact |= match facts.state {
                     Decoding::Cut | Decoding::NoRoom => true,
                     Decoding::Broken => self.brotli,
@@ -554,6 +591,7 @@ impl Record {
             }
             MessageEvent::Reading { .. }
             | MessageEvent::Summary { .. }
+            | MessageEvent::Status(_)
             | MessageEvent::Gap { .. }
             | MessageEvent::Complete(_) => {}
         }

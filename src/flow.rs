@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::frame::Timestamp;
-use crate::packet::protocol;
+use crate::packet::{Packet, Tunnel, protocol};
 use crate::stream::PacketInfo;
 
 /// One end of a flow.
@@ -83,6 +83,8 @@ pub struct Flow {
     pub server: Endpoint,
     /// As [`crate::packet::Packet::path`].
     pub path: u32,
+    /// The tunnel of the first packet of each direction, by [`Direction::index`].
+    pub tunnels: [Option<Tunnel>; 2],
     /// Whether the roles are certain.
     pub roles: Roles,
     /// Frame number of its first packet.
@@ -150,6 +152,7 @@ impl Flow {
             client,
             server,
             path: 0,
+            tunnels: [None; 2],
             roles: Roles::Guessed,
             opened: 0,
             handshake: Handshake::default(),
@@ -157,6 +160,27 @@ impl Flow {
             tcp_analysis: TcpAnalysis::default(),
             changes: 0,
         }
+    }
+
+    /// Records the tunnel of a packet of direction `dir`.
+    #[cold]
+    pub fn note_tunnel(&mut self, dir: Direction, packet: &Packet<'_>) {
+        if let Some(first @ None) = self.tunnels.get_mut(dir.index()) {
+            *first = packet.tunnel;
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// The tunnel that direction `dir` came in.
+    #[must_use]
+    pub fn tunnel(&self, dir: Direction) -> Option<Tunnel> {
+        self.tunnels.get(dir.index()).copied().flatten()
+    }
+
+    /// Whether the first packet of a direction came in a tunnel.
+    #[must_use]
+    pub fn is_tunnelled(&self) -> bool {
+        self.tunnels.iter().any(Option::is_some)
     }
 
     /// The sender of direction `dir`.

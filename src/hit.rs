@@ -9,7 +9,7 @@ use crate::failure::Failed;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
-use crate::packet::TcpFlags;
+use crate::packet::{TcpFlags, Tunnel};
 use crate::stream::{GapReason, OutOfStreamReason};
 use crate::times::Times;
 
@@ -191,6 +191,8 @@ pub struct Heading {
     pub flags: TcpFlags,
     /// Type and code, for ICMP and IGMP.
     pub icmp: Option<(u8, u8)>,
+    /// The tunnel that the payload came in.
+    pub tunnel: Option<Tunnel>,
     /// With `--ngrep`: the position of a fragment.
     pub fragment: Option<FragmentMark>,
 }

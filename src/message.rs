@@ -98,6 +98,8 @@ pub enum MessageEvent<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// How the call ended. Emitted at most once, after the body and before `End`.
+    Status(&'a CallStatus),
     /// How the body was decoded. Emitted at most once, right before `End`, and only if bytes of a
     /// body were captured or the message was broken off.
     Body(BodyFacts),
@@ -220,11 +222,31 @@ pub struct BodyFacts {
     /// What the bytes were taken for, if that differs from what the head declares: `gzip`,
     /// `chunked`; `sent` for neither coding nor framing.
     pub reading: Option<&'static str>,
-    /// The number of events of an event stream; `None` for any other body.
-    pub events: Option<u64>,
+    /// What the body consists of, if it is made of parts that are worth counting.
+    pub parts: Option<Parts>,
     /// Why one of the two sides broke the message off, by the protocol's name for that:
     /// `INTERNAL_ERROR`.
     pub reset: Option<&'static str>,
+}
+
+/// The parts of a body: events, fragments, messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parts {
+    /// How many there are.
+    pub count: u64,
+    /// What one of them is called.
+    pub noun: &'static str,
+    /// Whether the count is worth a word also for a message that is shown at once.
+    pub always: bool,
+}
+
+/// How a call ended, apart from the status that the head of its response has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallStatus {
+    /// The code, if it is a number.
+    pub code: Option<u16>,
+    /// What the server says of it, with the protocol's escapes undone. It comes from the wire.
+    pub message: String,
 }
 
 /// How the bytes of a body became text.
@@ -243,9 +265,41 @@ pub enum Decoding {
     /// The decoder memory was used up. From there on, mostly from the first byte, the bytes are as
     /// sent.
     NoRoom,
+    /// What the bytes refer to was not captured, or could not be decoded itself. They are as sent.
+    NoStart,
 }
 
-/// The details of a message. Computed from its kept head, and only if the message is shown.
+/// What a message is described from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its head, as far as it was kept. A message without one: its first bytes.
+    pub head: &'a [u8],
+    /// The facts of its body; the default as long as it is open.
+    pub body: &'a BodyFacts,
+    /// How the call ended, if that came after the body.
+    pub status: Option<&'a CallStatus>,
+}
+
+impl<'a> Known<'a> {
+    /// Nothing is known but the head.
+    #[must_use]
+    pub const fn of_head(head: &'a [u8]) -> Self {
+        const NOTHING: &BodyFacts = &BodyFacts {
+            wire: 0,
+            state: Decoding::AsSent,
+            reading: None,
+            parts: None,
+            reset: None,
+        };
+        Self {
+            head,
+            body: NOTHING,
+            status: None,
+        }
+    }
+}
+
+/// The details of a message. Computed from what is known of it, and only if the message is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Description {
     /// Facts by name, in order.
@@ -271,6 +325,8 @@ pub struct Fact {
     pub summary: bool,
     /// Several facts may have this name: machine-readable output makes them a list.
     pub many: bool,
+    /// The value is a number or a truth value, which machine-readable output writes as one.
+    pub literal: bool,
 }
 
 impl HeadStyle {

@@ -61,6 +61,8 @@ pub struct Packet<'a> {
     pub path: u32,
     /// Tunnels that were decapsulated; [`crate::limits::TUNNELS`] + 1 if one more was left on.
     pub tunnels: u8,
+    /// The outermost of them.
+    pub tunnel: Option<Tunnel>,
     /// The packet was decapsulated from a datagram that may not belong to a tunnel: neither its
     /// port nor its content proves it. The bytes around the packet in that datagram are searched as
     /// well (`decode::around`).
@@ -81,6 +83,17 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
     /// Payload bytes that the headers declare and the snap length cut off.
     pub cut: u32,
+}
+
+/// A tunnel. The sender of the outer packet chooses everything inside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tunnel {
+    /// Its kind, in lower case: `vxlan`.
+    pub name: &'static str,
+    /// Source address of the outer packet.
+    pub src: IpAddr,
+    /// Destination address of the outer packet.
+    pub dst: IpAddr,
 }
 
 impl Packet<'_> {
@@ -104,17 +117,29 @@ impl Packet<'_> {
         (end(self.ip.src, ports.src), end(self.ip.dst, ports.dst))
     }
 
+    /// The options of a TCP segment; empty if the header is cut or is not TCP's.
+    #[must_use]
+    #[inline]
+    pub fn options(&self) -> TcpOptions {
+        let header = self.ip_payload.len().wrapping_sub(self.payload.len());
+        TcpOptions::of(self.ip_payload.get(20..header).unwrap_or_default())
+    }
+
     /// Whether it is a TCP segment with a wrong checksum, its own or that of its IPv4 header.
     ///
     /// A header checksum of 0 was not computed yet: the sender leaves it to its network card (RFC
     /// 791 section 3.1).
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        let header = self
-            .ip_header
+        self.has_wrong_header_sum() || self.has_wrong_sum()
+    }
+
+    /// Whether the checksum of its IPv4 header is wrong.
+    #[must_use]
+    pub fn has_wrong_header_sum(&self) -> bool {
+        self.ip_header
             .get(10..12)
-            .is_some_and(|field| field != [0, 0] && fold(sum(self.ip_header)) != 0xffff);
-        header || self.has_wrong_sum()
+            .is_some_and(|field| field != [0, 0] && fold(sum(self.ip_header)) != 0xffff)
     }
 
     /// Whether it is a TCP segment whose checksum (RFC 9293 section 3.1) is wrong.
@@ -247,6 +272,60 @@ pub struct Tcp {
     pub window_scale: Option<u8>,
     /// Urgent pointer; meaningless without [`TcpFlags::URG`].
     pub urgent: u16,
+}
+
+/// What the options of a TCP header say about whether its receiver takes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TcpOptions {
+    /// It is signed: MD5 (RFC 2385) or TCP-AO (RFC 5925).
+    pub signed: bool,
+    /// Its timestamp (RFC 7323 section 3).
+    pub stamp: Option<u32>,
+}
+
+impl TcpOptions {
+    /// What the bytes of the options say.
+    #[must_use]
+    #[inline]
+    pub fn of(bytes: &[u8]) -> Self {
+        match *bytes {
+            [] => Self::default(),
+            // As most systems have it, and nothing else.
+            [1, 1, 8, 10, a, b, c, d, _, _, _, _] => Self {
+                signed: false,
+                stamp: Some(u32::from_be_bytes([a, b, c, d])),
+            },
+            _ => Self::walk(bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn walk(mut bytes: &[u8]) -> Self {
+        let mut found = Self::default();
+        loop {
+            bytes = match bytes {
+                [] | [0, ..] => return found,
+                [1, rest @ ..] => rest,
+                [kind, len, rest @ ..] => {
+                    match (kind, len, rest) {
+                        (19, 18, _) | (29, _, _) => found.signed = true,
+                        (8, 10, [a, b, c, d, ..]) => {
+                            found.stamp = Some(u32::from_be_bytes([*a, *b, *c, *d]));
+                        }
+                        _ => {}
+                    }
+                    match usize::from(*len)
+                        .checked_sub(2)
+                        .and_then(|len| rest.get(len..))
+                    {
+                        Some(rest) => rest,
+                        None => return found,
+                    }
+                }
+                [_] => return found,
+            }
+        }
+    }
 }
 
 /// The eight flag bits of a TCP header.

@@ -97,7 +97,9 @@ pub enum Event<B, C> {
         /// The number of leading bytes that belong to the stream: only a match that reaches past
         /// them is new.
         context: usize,
-        /// The number of trailing bytes that belong to the stream.
+        /// The number of trailing bytes that belong to the stream: only a match that begins before
+        /// them is new. `context` + `after` exceed the length where only a match over a seam is
+        /// new.
         after: usize,
         /// Why they have no place in the stream.
         why: OutOfStreamReason,

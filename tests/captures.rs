@@ -324,3 +324,102 @@ fn http2_in_cleartext_is_read_as_its_index_says() {
     }
     assert!(count >= 8);
 }
+
+/// A message of WebSocket: its sender, its kind, its text.
+type WebSocketMessage = (String, String, String);
+
+/// The messages of WebSocket in a capture, as `--json` tells them.
+fn websocket_messages(capture: &Path) -> Vec<WebSocketMessage> {
+    let output = spygrep()
+        .args(["-R", "-q", "--json", "", "-I"])
+        .arg(capture)
+        .output()
+        .expect("the program starts");
+    let lines = text(&output.stdout);
+    let lines = lines.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("each line is JSON");
+        line["data"].clone()
+    });
+    let of = |data: Value| {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let kind = word(&data["kind"]);
+        let body = &data["body"];
+        let text = body["text"].as_str().or(body["bytes"].as_str());
+        kind.starts_with("ws.").then(|| {
+            let text = text.unwrap_or_default().to_owned();
+            (word(&data["flow"]["src"]), kind, text)
+        })
+    };
+    lines.filter_map(of).collect()
+}
+
+#[test]
+#[ignore = "needs captures outside of the repository: SPYGREP_CAPTURES"]
+fn websocket_is_read_as_its_index_says() {
+    let folder = outside().join("encrypted");
+    let index = fs::read_to_string(folder.join("INDEX.tsv")).expect("an index");
+    let mut count = 0;
+    let mut plain = Vec::new();
+    let rows = index
+        .lines()
+        .map(|line| line.split('\t').collect::<Vec<_>>());
+    let mut rows: Vec<_> = rows.filter(|row| row[0].starts_with("ws-")).collect();
+    // The others are told by what is different.
+    rows.sort_by_key(|row| row[0] != "ws-plain.pcap");
+    for row in rows {
+        let (name, truth) = (row[0], row[6]);
+        let (requests, statuses) = requests_and_statuses(name, &folder.join(name));
+        assert_eq!(
+            (requests.join("; "), statuses.join(" ")),
+            (row[7].into(), row[8].into())
+        );
+        let messages = websocket_messages(&folder.join(name));
+        let texts = || messages.iter().map(|(_, _, text)| text);
+        for quoted in truth.split('"').skip(1).step_by(2) {
+            assert!(
+                texts().any(|text| text.ends_with(quoted)),
+                "{name}: {quoted}"
+            );
+        }
+        let said = |kind: &[&str]| {
+            let of = |client: bool| {
+                let own = messages
+                    .iter()
+                    .filter(move |(src, ..)| src.ends_with(":8086") != client);
+                let own = own.filter(|(_, own, _)| kind.contains(&own.as_str()));
+                own.map(|(_, _, text)| text.clone()).collect::<Vec<_>>()
+            };
+            [of(true), of(false)]
+        };
+        let data = said(&["ws.text", "ws.binary"]);
+        let control = [said(&["ws.ping"]), said(&["ws.pong"]), said(&["ws.close"])];
+        match name {
+            "ws-plain.pcap" => {
+                assert_eq!(data.each_ref().map(Vec::len), [5, 5]);
+                let none = Vec::new();
+                let [ping, close] =
+                    ["are you there", "done for today"].map(|text| vec![text.to_owned()]);
+                let expected = [
+                    [ping.clone(), none.clone()],
+                    [none, ping],
+                    [close.clone(), close],
+                ];
+                assert_eq!(control, expected);
+                plain = data.concat();
+            }
+            "ws-deflate.pcap" => assert_eq!(data.concat(), plain),
+            "ws-deflate-window9-frag.pcap" => {
+                let mut all = data.concat();
+                let mut expected = plain.clone();
+                for at in [8, 3] {
+                    all.remove(at);
+                    expected.remove(at);
+                }
+                assert_eq!(all, expected);
+            }
+            _ => {}
+        }
+        count += 1;
+    }
+    assert!(count >= 4);
+}

@@ -266,6 +266,8 @@ fn options_mean_what_they_say() {
         (format!("--count --path /slow HTTP {slow}"), "2\n"),
         (format!("--count '' not tcp {slow}"), "0\n"),
         ("--count hello udp pcaps/vlan.pcap".to_owned(), "4\n"),
+        // Lengths are those of the frame without the tags that the expression does not see.
+        ("--count hello less 55 pcaps/vlan.pcap".to_owned(), "4\n"),
         (
             "--count NEEDLE udp port 5140 pcaps/udp-fragments.pcap".to_owned(),
             "1\n",

@@ -13,7 +13,7 @@ use crate::project;
 
 type Property = fn(&[u8]);
 
-const PROPERTIES: [(&str, Property); 12] = [
+const PROPERTIES: [(&str, Property); 13] = [
     ("decode", held::decode),
     ("defragment", held::defragment),
     ("reassemble", held::reassemble),
@@ -22,6 +22,7 @@ const PROPERTIES: [(&str, Property); 12] = [
     ("hello", held::hello),
     ("http", held::http),
     ("http2", held::http2),
+    ("websocket", held::websocket),
     ("body", held::body),
     ("escape", held::escape),
     ("program", held::program),

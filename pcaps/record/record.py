@@ -2,9 +2,9 @@
 """Record the captures of real programs: run as root, from this folder's parent.
 
 Needs tcpdump, curl, chromium, ping, ip, dnsmasq, dig (Debian: tcpdump curl chromium iputils-ping
-iproute2 dnsmasq-base bind9-dnsutils), for HTTP/2 nginx and node, and for the site
-Python's brotli and zstandard. All traffic stays on loopback, or
-in a network namespace that is made here and removed again.
+iproute2 dnsmasq-base bind9-dnsutils), for HTTP/2 nginx and node, and Python's brotli and zstandard
+for the site, websockets, and grpcio. All traffic stays on loopback, or in a network namespace that
+is made here and removed again.
 """
 import os
 import socket
@@ -175,6 +175,45 @@ def node(port):
     return run
 
 
+def between(program, port, *clients):
+    """Run `clients` while `program` serves on `port`."""
+    def run():
+        server = subprocess.Popen([sys.executable, here / program, "server", str(port)])
+        time.sleep(1)
+        try:
+            for client in clients:
+                client()
+        finally:
+            server.kill()
+            server.wait()
+    return run
+
+
+def client(program, port, *how):
+    return lambda: shell([sys.executable, here / program, "client", str(port), *how], timeout=30)
+
+
+def browser(url):
+    def open_page():
+        with tempfile.TemporaryDirectory() as profile:
+            shell([
+                "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
+                f"--user-data-dir={profile}", "--dump-dom", url,
+            ], timeout=60)
+    return open_page
+
+
+def record_websocket():
+    for how, port in (("plain", 5007), ("deflate", 5008)):
+        record(f"ws-{how}.pcap", f"tcp port {port}", between("ws.py", port, client("ws.py", port, how)))
+    record("ws-browser.pcap", "tcp port 5009", between("ws.py", 5009, browser("http://127.0.0.1:5009/")))
+
+
+def record_grpc():
+    record("grpc-calls.pcap", "tcp port 5010", between("calls.py", 5010, client("calls.py", 5010)))
+
+
 def h2(*arguments):
     return curl("--http2-prior-knowledge", *arguments)
 
@@ -251,3 +290,5 @@ def main():
 if __name__ == "__main__":
     main()
     record_http2()
+    record_websocket()
+    record_grpc()

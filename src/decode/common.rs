@@ -69,6 +69,7 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
         ts: frame.ts,
         path: 0,
         tunnels: 0,
+        tunnel: None,
         doubtful: false,
         ip,
         ip_header: headers.get(14..).unwrap_or_default(),

@@ -157,10 +157,13 @@ fn v6(bytes: &[u8], missing: usize, extensions: Extensions) -> Result<Decoded<'_
 /// Skips the extension headers of a datagram that is unfragmented or reassembled. Returns the
 /// protocol after them, and its bytes. Each header has at least 8 bytes, so the loop ends.
 pub(super) fn walk(mut protocol: u8, mut bytes: &[u8]) -> (u8, &[u8]) {
-    while matches!(
+    // A fragment header in here is that of an atomic fragment (RFC 6946), or the walk ends.
+    while (matches!(
         protocol,
         HOP_BY_HOP | ROUTING | DESTINATION | AUTHENTICATION
-    ) && let [next, second, ..] = bytes
+    ) || protocol == FRAGMENT
+        && matches!(bytes, [_, _, 0, 0..=7, ..] if bytes.get(3).is_some_and(|low| low & 1 == 0)))
+        && let [next, second, ..] = bytes
         && let Some(after_header) = bytes.get(extension_len(protocol, *second)..)
     {
         (protocol, bytes) = (*next, after_header);

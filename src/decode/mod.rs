@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use crate::frame::{Frame, Timestamp};
 use crate::limits::TUNNELS;
-use crate::packet::{Ip, Packet, Transport, Undecoded};
+use crate::packet::{Ip, Packet, Transport, Tunnel, Undecoded};
 
 use tunnel::{Inside, What};
 
@@ -76,6 +76,7 @@ fn reassembled<'a>(first: &Packet<'_>, whole: &'a [u8]) -> Packet<'a> {
         ip_payload,
         payload,
         tunnels: first.tunnels,
+        tunnel: first.tunnel,
         doubtful: false,
         cut: 0,
     }
@@ -172,6 +173,7 @@ fn layer<'a>(
             ts,
             path: link.path,
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip,
             ip_header: header,
@@ -224,6 +226,11 @@ fn step<'a>(outer: &Packet<'a>, inside: &Inside<'a>) -> Option<Packet<'a>> {
     };
     Some(Packet {
         tunnels: outer.tunnels + 1,
+        tunnel: outer.tunnel.or(Some(Tunnel {
+            name: inside.name,
+            src: outer.ip.src,
+            dst: outer.ip.dst,
+        })),
         doubtful: outer.doubtful || inside.doubtful,
         ..inner
     })

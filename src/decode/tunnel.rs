@@ -15,6 +15,8 @@ use super::proof::{self, Proof};
 
 /// The content of a tunnel.
 pub(super) struct Inside<'a> {
+    /// What kind of tunnel it is.
+    pub(super) name: &'static str,
     pub(super) what: What<'a>,
     /// Whether the content may be something other than a tunnel's.
     pub(super) doubtful: bool,
@@ -110,6 +112,7 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
         (Transport::Other, 50) => {
             let what = encapsulated(bytes, cut)?;
             return Some(Inside {
+                name: "esp",
                 what,
                 doubtful: false,
             });
@@ -123,7 +126,15 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
         (Transport::Other, 137) => peel(Next::Labels, bytes).ok()?,
         _ => return None,
     };
+    let name = match packet.ip.protocol {
+        47 => "gre",
+        97 => "etherip",
+        115 => "l2tp",
+        137 => "mpls",
+        _ => "ip",
+    };
     Some(Inside {
+        name,
         what: What::Packet(link),
         doubtful: false,
     })
@@ -133,7 +144,7 @@ pub(super) fn inside<'a>(packet: &Packet<'a>) -> Option<Inside<'a>> {
 /// for VXLAN and Geneve by the content.
 fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
     let own = is_known(ports.dst).then_some((ports.dst, Proof::Fits));
-    let response = responses_from(ports.src).then_some((ports.src, Proof::Fits));
+    let response = responses_from(ports.src).then_some((ports.src, Proof::Sure));
     // On another port than the tunnel's own, a consistent header is not enough.
     let shape = match bytes.first() {
         _ if own.is_some() || !begins_a_frame(bytes) => None,
@@ -149,9 +160,57 @@ fn udp(ports: Ports, bytes: &[u8], cut: bool) -> Option<Inside<'_>> {
                 What::Packet(link) => proof::of_ip(link.ip, cut),
                 What::Rest(..) => Proof::Fits,
             };
-            let doubtful = port != ports.dst || proof != Proof::Sure;
-            (proof >= enough).then_some(Inside { what, doubtful })
+            let doubtful =
+                port != ports.dst || proof != Proof::Sure || !is_all_of(port, bytes, &what);
+            let name = name(port);
+            (proof >= enough).then_some(Inside {
+                name,
+                what,
+                doubtful,
+            })
         })
+}
+
+/// Bytes that the headers of a tunnel and of a frame have, at the most, where nothing is hidden in
+/// their options.
+const HEADERS: usize = 52;
+
+/// Whether a datagram is hardly more than the packet that was found in it: what else there is may
+/// be what its receiver reads.
+fn is_all_of(port: u16, bytes: &[u8], what: &What<'_>) -> bool {
+    // The options of Geneve may be anything.
+    let has_options = bytes.first().is_some_and(|first| first & 0x3f > 0);
+    let most = match port {
+        GENEVE if has_options => 0,
+        _ => HEADERS,
+    };
+    let What::Packet(link) = what else {
+        return true;
+    };
+    let packet = proof::trimmed(link.ip);
+    let rest = link.ip.get(packet.len()..).unwrap_or_default();
+    let before = bytes.len().saturating_sub(link.ip.len());
+    before <= most && rest.iter().all(|byte| *byte == 0)
+}
+
+/// What the tunnel of this port is called.
+const fn name(port: u16) -> &'static str {
+    match port {
+        VXLAN | 8472 => "vxlan",
+        4790 => "vxlan-gpe",
+        GENEVE => "geneve",
+        2152 => "gtp",
+        3544 => "teredo",
+        5072 => "ayiya",
+        4754 => "gre",
+        6635 => "mpls",
+        1701 => "l2tp",
+        5247 => "capwap",
+        4341 => "lisp",
+        37008 => "tzsp",
+        4500 => "esp",
+        _ => "udp",
+    }
 }
 
 const VXLAN: u16 = 4789;

@@ -679,6 +679,7 @@ mod tests {
             MessageEvent::Gap { len, .. } => chart.extend(["?", &len.to_string()]),
             MessageEvent::End { .. } => chart.push(')'),
             MessageEvent::Summary { .. }
+            | MessageEvent::Status(_)
             | MessageEvent::Body(_)
             | MessageEvent::Complete(_)
             | MessageEvent::Fork { .. }

@@ -25,6 +25,7 @@ mod output;
 mod preamble;
 mod raw;
 mod tls;
+mod websocket;
 
 #[cfg(test)]
 mod testing;
@@ -38,11 +39,16 @@ use output::Output;
 pub use tls::{Hello, hello, is_tls};
 
 use crate::flow::{Direction, Flow};
-use crate::message::{Description, Kind, MessageEvent, Part};
+use crate::message::{Description, Kind, Known, MessageEvent, Part};
 use crate::stream::{Ending, GapReason, PacketInfo};
 
 /// The protocols that can be dissected, in probe order.
-static PROTOCOLS: [Protocol; 3] = [http1::PROTOCOL, http2::PROTOCOL, dns::PROTOCOL];
+static PROTOCOLS: [Protocol; 4] = [
+    http1::PROTOCOL,
+    http2::PROTOCOL,
+    websocket::PROTOCOL,
+    dns::PROTOCOL,
+];
 
 /// Returns whether the datagrams of a flow may be dissected: the text of their messages may then
 /// differ from their bytes.
@@ -54,25 +60,57 @@ pub fn may_dissect_datagrams(flow: &Flow) -> bool {
 /// Returns the protocol whose dissector gets the datagrams of a flow: the first that lists the port
 /// of either end.
 fn datagram_protocol(flow: &Flow) -> Option<&'static Protocol> {
-    let listed = |protocol: &&Protocol| {
+    let (server, client) = (flow.server.port, flow.client.port);
+    let is_listed = DATAGRAM_PORTS.contains(server) || DATAGRAM_PORTS.contains(client);
+    if !is_listed || flow.protocol != crate::packet::protocol::UDP {
+        return None;
+    }
+    PROTOCOLS.iter().find(|protocol| {
         let ports = protocol.datagram_ports;
-        ports.contains(&flow.server.port) || ports.contains(&flow.client.port)
-    };
-    let is_udp = flow.protocol == crate::packet::protocol::UDP;
-    PROTOCOLS.iter().filter(|_| is_udp).find(listed)
+        ports.contains(&server) || ports.contains(&client)
+    })
 }
 
-/// Describes a message of `kind` in detail, from its head as sent. A raw burst has no head: its
-/// first bytes are used. `stand_out` lists field names (any case) that the user asked to highlight.
+/// The ports that any protocol lists for its datagrams: one test for each datagram, however many
+/// protocols there are.
+static DATAGRAM_PORTS: PortSet = PortSet::of(&PROTOCOLS);
+
+/// A set of ports, one bit each.
+struct PortSet([u64; 1024]);
+
+impl PortSet {
+    const fn of(protocols: &[Protocol]) -> Self {
+        let mut bits = [0; 1024];
+        let mut rest = protocols;
+        while let [protocol, others @ ..] = rest {
+            let mut ports = protocol.datagram_ports;
+            while let [port, more @ ..] = ports {
+                bits[*port as usize / 64] |= 1 << (*port % 64);
+                ports = more;
+            }
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    #[inline]
+    fn contains(&self, port: u16) -> bool {
+        let bits = self.0.get(usize::from(port / 64));
+        bits.is_some_and(|bits| bits >> (port % 64) & 1 == 1)
+    }
+}
+
+/// Describes a message of `kind` in detail, from what is known of it. `stand_out` lists field names
+/// (any case) that the user asked to highlight.
 #[must_use]
-pub fn describe(kind: Kind, head: &[u8], stand_out: &[String]) -> Description {
+pub fn describe(kind: Kind, known: &Known<'_>, stand_out: &[String]) -> Description {
     if kind == raw::BURST {
-        return tls::describe(head);
+        return tls::describe(known.head);
     }
     let family = kind.name.split('.').next().unwrap_or_default();
     let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == family);
     protocol.map_or_else(Description::default, |protocol| {
-        (protocol.describe)(kind, head, stand_out)
+        (protocol.describe)(kind, known, stand_out)
     })
 }
 
@@ -92,7 +130,7 @@ struct Protocol {
     /// Creates a dissector for one flow.
     start: fn() -> Box<dyn Dissector>,
     /// See [`describe`].
-    describe: fn(Kind, &[u8], &[String]) -> Description,
+    describe: fn(Kind, &Known<'_>, &[String]) -> Description,
 }
 
 impl fmt::Debug for Protocol {
@@ -301,6 +339,10 @@ struct Upgrade {
     protocol: &'static str,
     /// The exchange of that request, which the other protocol responds to.
     exchange: Option<u64>,
+    /// The direction of that request.
+    client: Direction,
+    /// The extensions of the other protocol that the two sides agreed on, as sent.
+    extensions: Vec<u8>,
 }
 
 /// The bytes violate the protocol.

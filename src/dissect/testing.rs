@@ -332,6 +332,15 @@ impl Chart {
                 self.text = text;
                 return;
             }
+            MessageEvent::Status(status) => {
+                let code = status.code.map(|code| format!("{code} "));
+                let _ = write!(
+                    line,
+                    "status {}{:?}",
+                    code.unwrap_or_default(),
+                    status.message
+                );
+            }
             MessageEvent::End { complete } => {
                 self.open.retain(|open| *open != id);
                 self.frames.push(by.frame);
@@ -353,8 +362,8 @@ impl Chart {
     pub(super) fn outline(&self) -> Vec<&str> {
         let text = ["head", "body", "trailer"];
         let is_text = |line: &str| {
-            let said = line.split(' ').nth(1).unwrap_or_default();
-            text.contains(&said)
+            let wanted = line.split(' ').nth(1).unwrap_or_default();
+            text.contains(&wanted)
         };
         self.lines
             .iter()

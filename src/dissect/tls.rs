@@ -155,6 +155,7 @@ pub(super) fn describe(bytes: &[u8]) -> Description {
             value,
             summary,
             many: false,
+            literal: false,
         });
     };
     if let Some(hello) = hello(bytes) {

@@ -11,7 +11,7 @@ use crate::exchange::{Evidence, Exchange, ResponseProgress, Silence};
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
 use crate::limits::{OPEN_MESSAGES, time};
-use crate::message::{BodyFacts, Description, MessageId, Role, Start, Summary};
+use crate::message::{BodyFacts, CallStatus, Description, Known, MessageId, Role, Start, Summary};
 use crate::packet::TcpFlags;
 use crate::search::{Context, MessageBuffer, Query, ScanState};
 use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
@@ -106,6 +106,8 @@ pub(super) struct OpenMessage {
     pub(super) brief: Summary,
     /// How its body was decoded; set at the end.
     pub(super) body: BodyFacts,
+    /// How the call ended, if that came after the body.
+    pub(super) status: Option<Box<CallStatus>>,
     /// Its head was parsed.
     pub(super) briefed: bool,
     /// It ended with an undecided match and is held until the next burst.
@@ -165,6 +167,7 @@ impl OpenMessage {
         self.last = by.into();
         self.brief = Summary::default();
         self.body = BodyFacts::default();
+        self.status = None;
         self.briefed = false;
         self.held = false;
         self.waits = false;
@@ -178,6 +181,15 @@ impl OpenMessage {
         self.evidence = Evidence::default();
         self.frames.clear();
         self.saved = 0;
+    }
+
+    /// What it is described from, with this head.
+    pub(super) fn known<'a>(&'a self, head: &'a [u8]) -> Known<'a> {
+        Known {
+            head,
+            body: &self.body,
+            status: self.status.as_deref(),
+        }
     }
 
     /// Whether it has new text that could be shown while it is open. A body that is not readable

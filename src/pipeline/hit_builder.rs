@@ -8,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failed;
 use crate::flow::{Direction, Flow};
 use crate::hit::{Companion, Heading, Hit, Piece, Portion, Why};
-use crate::message::{BodyFacts, Description, Kind, Role};
+use crate::message::{BodyFacts, Description, Kind, Known, Role};
 use crate::search::Query;
 use crate::times::Times;
 
@@ -40,7 +40,7 @@ impl HitMeta {
 /// The description of a message, from its kept head. A message without a head is described by its
 /// first bytes.
 pub(super) fn described(open: &OpenMessage) -> Description {
-    dissect::describe(open.begin.kind, open.unit.head(), &[])
+    dissect::describe(open.begin.kind, &open.known(open.unit.head()), &[])
 }
 
 /// Calls a function with a message as a hit.
@@ -70,7 +70,12 @@ pub(super) fn with_hit(
             _ => 0..shown.head,
         };
         let head = shown.text.bytes.get(head).unwrap_or_default();
-        dissect::describe(open.begin.kind, head, stand_out)
+        let known = Known {
+            head,
+            body: &open.body,
+            status: open.status.as_deref(),
+        };
+        dissect::describe(open.begin.kind, &known, stand_out)
     };
     let description = described.map_or_else(begins, without_places);
     then(&Hit {
@@ -127,7 +132,12 @@ pub(super) fn with_response(
     let heading = heading(flow, open.id.dir, open.last);
     let shown = open.unit.show(query);
     let head = shown.text.bytes.get(..shown.head).unwrap_or_default();
-    let description = dissect::describe(open.begin.kind, head, &[]);
+    let known = Known {
+        head,
+        body: &open.body,
+        status: open.status.as_deref(),
+    };
+    let description = dissect::describe(open.begin.kind, &known, &[]);
     let title = description
         .facts
         .iter()
@@ -210,6 +220,7 @@ fn heading(flow: &Flow, dir: Direction, last: LastPacket) -> Heading {
         ports: flow.has_ports(),
         flags: last.flags,
         icmp: last.icmp,
+        tunnel: flow.tunnel(dir),
         fragment: None,
     }
 }

@@ -86,7 +86,9 @@ impl Ingest {
                 true => frame.bytes,
                 false => decode::untagged(frame, &mut self.scratch),
             };
-            if !filter.passes(frame.link, frame.wire_len, bytes) {
+            // `less` and `greater` mean the frame as the expression sees it, without the tags.
+            let removed = u32::try_from(frame.bytes.len() - bytes.len()).unwrap_or(0);
+            if !filter.passes(frame.link, frame.wire_len.saturating_sub(removed), bytes) {
                 if packet.ip.fragment.is_some() {
                     self.defragmenter.ignore(packet);
                 }

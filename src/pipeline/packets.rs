@@ -162,6 +162,7 @@ fn heading(packet: &Packet<'_>, len: usize) -> Heading {
         ports: src.port != 0 || dst.port != 0,
         flags,
         icmp,
+        tunnel: None,
         fragment,
     }
 }

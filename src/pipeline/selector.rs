@@ -15,6 +15,7 @@ mod out_of_stream;
 mod pending;
 mod readings;
 mod timers;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::ops::Range;

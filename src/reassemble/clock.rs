@@ -1,8 +1,8 @@
-//! The *clock* by which flows age and holes are waited for: capture time, but for its jumps.
+//! The *clock* by which flows age and gaps are waited for: capture time without its jumps. A pause
+//! between two packets counts as [`time::PAUSE`] at most, and so does a step back.
 //!
-//! Clocks of machines are set, captures are joined, and a file can state any time. What a jump
-//! would end, has not ended: a pause between two packets counts as [`time::PAUSE`] at most, and a
-//! step back as no more.
+//! Clocks of machines are set, captures are joined, and a file can state any time. A jump must not
+//! end what a pause of that length would end.
 
 use crate::frame::Timestamp;
 use crate::limits::time;
@@ -11,18 +11,18 @@ use crate::limits::time;
 /// end of its range.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
-    /// The latest moment that was told.
-    told: i64,
+    /// The latest capture time.
+    last: i64,
     now: i64,
 }
 
 impl Clock {
-    /// It is `ts` by the capture; says what it is by this clock.
+    /// Advances to the capture time `ts`; returns the time of this clock.
     #[inline]
     pub(super) fn at(&mut self, ts: Timestamp) -> Timestamp {
         // A jump from one end of the range to the other may count as any step.
-        let step = ts.nanos().wrapping_sub(self.told);
-        self.told = ts.nanos();
+        let step = ts.nanos().wrapping_sub(self.last);
+        self.last = ts.nanos();
         self.now = self.now.wrapping_add(step.clamp(-time::PAUSE, time::PAUSE));
         Timestamp::from_nanos(self.now)
     }
@@ -50,9 +50,9 @@ mod tests {
             (i64::MIN + 1, 1 - time::PAUSE),
             (i64::MIN + 1 + SECOND, 1 - time::PAUSE + SECOND),
         ];
-        for (told, now) in table {
-            let since_first = clock.at(Timestamp::from_nanos(told)).nanos() - time::PAUSE;
-            assert_eq!(since_first, now, "{told}");
+        for (last, now) in table {
+            let since_first = clock.at(Timestamp::from_nanos(last)).nanos() - time::PAUSE;
+            assert_eq!(since_first, now, "{last}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Flows that are over: what waits in them is said, and they are forgotten.
+//! Flows that end: all that waits in them is emitted, with the gaps between, and they are removed.
 
 use crate::flow::{Direction, Flow};
 use crate::stream::{Ending, GapReason, StreamEvent};
@@ -7,7 +7,7 @@ use super::Reassembler;
 use super::table::Entry;
 
 impl Reassembler {
-    /// Say everything that waits in a flow, and end it.
+    /// Emits everything that waits in a flow, and ends the flow.
     pub(super) fn close(
         &mut self,
         slot: usize,
@@ -29,13 +29,13 @@ impl Reassembler {
             .iter()
             .any(|half| half.reset_since().is_some());
         let how = if reset { Ending::Reset } else { how };
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
         if halves.begun().is_some() {
             let dir = Direction::ToServer;
-            say(&StreamEvent::End { dir, how, by });
+            emit(&StreamEvent::End { dir, how, by });
         }
         if let Some([to_server, to_client]) = halves.both_made() {
-            let mut ctx = self.shared.ctx(Direction::ToServer, by, &mut say);
+            let mut ctx = self.shared.ctx(Direction::ToServer, by, &mut emit);
             for (dir, half) in [
                 (Direction::ToServer, to_server),
                 (Direction::ToClient, to_client),
@@ -45,7 +45,7 @@ impl Reassembler {
                 half.release(&mut ctx);
             }
         }
-        say(&StreamEvent::Closed { how, by });
+        emit(&StreamEvent::Closed { how, by });
     }
 
     pub(super) fn forget(

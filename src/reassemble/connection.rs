@@ -1,8 +1,9 @@
-//! Both halves of a connection: whether a segment of one means anything, and how they wait for each
-//! other.
+//! Both directions of a connection: whether a segment is acceptable, and the order in which the
+//! bytes of both are delivered. A response is never delivered before the request bytes that its
+//! segment acknowledges.
 //!
-//! Bytes that were sent by someone who had seen bytes of the other side come behind those. So a
-//! reader gets the question in front of its answer, however the capture was shuffled.
+//! Bytes of a segment are delivered after the bytes of the other direction that it acknowledges. So
+//! requests precede their responses, whatever the order of the capture.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -27,8 +28,8 @@ pub(super) fn sides(
     }
 }
 
-/// Whether a segment means something for its stream. What cannot is said by itself: no receiver
-/// takes it.
+/// Whether a segment can change its stream. The bytes of one that cannot are emitted out of stream,
+/// since no receiver takes them.
 #[inline]
 pub(super) fn is_acceptable(
     own: &HalfStream,
@@ -55,8 +56,7 @@ pub(super) fn is_acceptable(
     false
 }
 
-/// Let both halves go on as far as they can: what one gives up or gets may be what the other waits
-/// for.
+/// Advances both halves as far as possible: one may wait for what the other delivers or gives up.
 #[inline]
 pub(super) fn settle(
     one: &mut HalfStream,
@@ -71,7 +71,7 @@ pub(super) fn settle(
     if !(fast_path_enabled() && one.has_no_slow_state() && other.has_no_slow_state()) {
         return release_in_causal_order(one, other, packet, bidirectional, ctx);
     }
-    // It ends in order: nothing waits for anything but the end.
+    // It ends in order: only the end is awaited.
     let dir = ctx.dir;
     one.review_end(ctx);
     ctx.dir = dir.reverse();
@@ -81,7 +81,7 @@ pub(super) fn settle(
     one.note_end(ctx);
 }
 
-/// [`settle`] for halves of which one is in trouble, which is seldom.
+/// [`settle`] for halves of which one has a gap or waiting bytes, which is rare.
 #[cold]
 fn release_in_causal_order(
     one: &mut HalfStream,
@@ -94,9 +94,15 @@ fn release_in_causal_order(
     let mut packet = packet;
     loop {
         ctx.dir = dir;
-        one.review(packet, bidirectional, other.reached(), ctx);
+        let needs = (other.reached(), other.waits_beyond(one.reached()));
+        if one.review(packet, bidirectional, needs, ctx) {
+            other.stop_waiting_beyond(one.reached());
+        }
         ctx.dir = dir.reverse();
-        other.review(packet, bidirectional, one.reached(), ctx);
+        let needs = (one.reached(), one.waits_beyond(other.reached()));
+        if other.review(packet, bidirectional, needs, ctx) {
+            one.stop_waiting_beyond(other.reached());
+        }
         let mut moved = other.advance(one.reached(), ctx);
         ctx.dir = dir;
         moved |= one.advance(other.reached(), ctx);
@@ -107,8 +113,7 @@ fn release_in_causal_order(
     }
 }
 
-/// When the two are to be looked at again. Not at once: what could be done by `now` is done. And
-/// never, at the end of time.
+/// When to review the two next: after now, and never at the end of time.
 pub(super) fn next_review(
     one: &HalfStream,
     other: &HalfStream,

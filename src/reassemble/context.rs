@@ -1,9 +1,10 @@
-//! What a half-stream works with while it has its turn: one segment, and what all flows share.
+//! The context in which a half-stream processes a segment: the segment, and the state that all
+//! flows share.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
 use crate::limits::Limits;
-use crate::packet::{Packet, Tcp, TcpFlags, Transport};
+use crate::packet::{Packet, Tcp, TcpFlags, TcpOptions, Transport};
 use crate::policy::{Checksum, Policy};
 use crate::stats::ReassemblyStats;
 use crate::stream::{OutOfStreamReason, PacketInfo, StreamEvent};
@@ -17,8 +18,10 @@ pub(super) struct Segment<'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) tcp: &'a Tcp,
     pub(super) sender: Sender,
-    /// Its checksum was looked at and is wrong, and that of its direction's first segment was
-    /// right.
+    pub(super) options: TcpOptions,
+    /// Its receiver probably drops it: its checksum is wrong although that of the first segment of
+    /// its direction was right, or its [options](super::table::Entry::is_refused) do not fit the
+    /// connection.
     pub(super) damaged: bool,
 }
 
@@ -45,43 +48,67 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// A turn: whose it is, and what all flows share.
+/// The direction that is processed, and the state that all flows share.
 pub(super) struct SegmentContext<'t> {
-    /// Whose turn it is.
+    /// The direction that is processed.
     pub(super) dir: Direction,
-    /// The packet in hand, or the flow's latest one.
+    /// The packet that is processed, or the latest one of the flow.
     pub(super) by: &'t PacketInfo,
-    /// The time, by the clock that does not jump.
+    /// The time of the clock without jumps.
     pub(super) now: Timestamp,
-    /// How far behind the next byte a segment may lie: what the receiver's window allows, and some
-    /// more.
+    /// How far after the next byte a segment may begin: the receiver's window and a margin.
     pub(super) reach: u64,
     pub(super) limits: &'t Limits,
     pub(super) policy: Policy,
     pub(super) stats: &'t mut ReassemblyStats,
-    /// Packets of its flow that a hole is waited for when it is acknowledged.
+    /// Packets of its flow after which an acknowledged gap is given up.
     pub(super) grace: &'t mut u32,
-    /// Bytes that wait in all flows.
+    /// Waiting bytes of all flows.
     pub(super) queued: &'t mut usize,
-    /// Delivered bytes that are kept in all flows.
+    /// Retained delivered bytes of all flows.
     pub(super) tails: &'t mut Tails,
-    pub(super) say: &'t mut dyn FnMut(&StreamEvent<'_>),
+    pub(super) emit: &'t mut dyn FnMut(&StreamEvent<'_>),
 }
 
 impl SegmentContext<'_> {
-    /// Whether a segment's checksum is wrong and may be believed to be.
+    /// Whether a segment's checksum is wrong, and the policy lets that count.
     pub(super) fn is_damaged(&self, segment: &Segment<'_>) -> bool {
         self.policy.checksum != Checksum::Off && segment.packet.is_damaged()
     }
 
-    /// Say bytes that have no place in the stream.
-    pub(super) fn aside(&mut self, why: OutOfStreamReason, offset: u64, bytes: &[u8]) {
-        self.aside_in_context(why, offset, bytes, 0, 0);
+    /// Emits bytes that are not part of the stream.
+    pub(super) fn emit_apart(&mut self, why: OutOfStreamReason, offset: u64, bytes: &[u8]) {
+        self.emit_in_context(why, offset, bytes, 0, 0);
     }
 
-    /// Say bytes that have no place in the stream, with `context` bytes of it in front and `after`
-    /// behind.
-    pub(super) fn aside_in_context(
+    /// Emits another reading of the stream, in which only a match that ends after the first
+    /// `context` bytes and begins before the last `after` ones is new.
+    pub(super) fn emit_seam(
+        &mut self,
+        why: OutOfStreamReason,
+        offset: u64,
+        bytes: &[u8],
+        context: usize,
+        after: usize,
+    ) {
+        if context == 0 || after >= bytes.len() || context >= bytes.len() {
+            return;
+        }
+        self.stats.asides += 1;
+        (self.emit)(&StreamEvent::OutOfStream {
+            dir: self.dir,
+            offset,
+            bytes,
+            context,
+            after,
+            why,
+            by: self.by,
+        });
+    }
+
+    /// Emits bytes that are not part of the stream, with `context` bytes of it before them and
+    /// `after` bytes of it after them.
+    pub(super) fn emit_in_context(
         &mut self,
         why: OutOfStreamReason,
         offset: u64,
@@ -93,7 +120,7 @@ impl SegmentContext<'_> {
             return;
         }
         self.stats.asides += 1;
-        (self.say)(&StreamEvent::OutOfStream {
+        (self.emit)(&StreamEvent::OutOfStream {
             dir: self.dir,
             offset,
             bytes,
@@ -105,7 +132,7 @@ impl SegmentContext<'_> {
     }
 }
 
-/// What is told of a packet with what it brought.
+/// The facts of a packet that accompany its bytes.
 pub(super) fn carrier(packet: &Packet<'_>) -> PacketInfo {
     let (flags, ack, icmp) = match packet.transport {
         Transport::Tcp(tcp) => (tcp.flags, tcp.ack, None),

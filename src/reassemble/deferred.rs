@@ -1,12 +1,12 @@
-//! Delivered bytes that still lie in the block of the file they were read into: copied when that
-//! goes, as far as they count then.
+//! Delivered bytes that still lie in their block of the file. They are copied only if they are
+//! still to be retained when the block is released.
 
 use super::Reassembler;
 use super::table::Entry;
 
 impl Reassembler {
-    /// The block goes that bytes were delivered from since the last call: copy what has to be
-    /// remembered of them.
+    /// Copies from `block`, before it is released, the bytes delivered since the last call that are
+    /// to be retained.
     #[inline]
     pub fn settle(&mut self, block: &[u8]) {
         if !self.shared.tails.fresh.is_empty() {
@@ -14,10 +14,9 @@ impl Reassembler {
         }
     }
 
-    /// The same in front of the end of a flow, if anything of it may be compared with what was
-    /// delivered.
+    /// The same before the end of a flow, if bytes of it may be compared with retained ones.
     pub(super) fn settle_for(&mut self, slot: usize, block: &[u8]) {
-        let untroubled = |entry: &mut Entry| entry.halves.are_untroubled();
+        let untroubled = |entry: &mut Entry| entry.halves.have_no_slow_state();
         if !self.table.get(slot).is_some_and(untroubled) {
             self.settle(block);
         }

@@ -1,10 +1,11 @@
-//! The *echo* of a connection: all its packets once more behind its end, from a tap that lags.
+//! The *echo* of a connection: all its packets once more after its end, from a tap that is later
+//! than another one. Each packet of the copy is recognised with a few comparisons.
 //!
-//! (The same file read twice is not that: there the clock goes back.)
+//! The same file read twice is no echo: the clock goes back there.
 //!
-//! A SYN with the number of a connection that has just ended begins the copy of that, or, where a
-//! stack counts from the same number each time, another one: the server's number and the first
-//! bytes tell.
+//! A SYN with the initial sequence number of a connection that has just ended begins a copy of that
+//! connection; or another connection, if the client's stack always starts from the same number. The
+//! server's number and the first bytes decide.
 
 use crate::flow::Direction;
 use crate::frame::Timestamp;
@@ -13,34 +14,34 @@ use crate::packet::TcpFlags;
 use super::context::Segment;
 use super::table::{Entry, Stage};
 
-/// Nanoseconds that a tap may lag behind another one.
+/// Nanoseconds that one tap may be later than the other.
 const LAG: i64 = 1_000_000_000;
 
-/// Whether a connection that is over comes once more.
+/// Whether a connection that ended is repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Echo {
     #[default]
     None,
-    /// Its SYN did; whether the rest does is to be seen.
+    /// Its SYN is repeated; the rest is not seen yet.
     Unsure,
-    /// It does.
+    /// It is repeated.
     Sure,
 }
 
-/// What a segment behind such a SYN is.
+/// The relation of a segment after such a SYN to the ended connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
-    /// A copy of what came.
+pub(super) enum EchoMatch {
+    /// A copy of one of its segments.
     Copy,
-    /// One of another connection.
+    /// A segment of another connection.
     Another,
-    /// One that the rules for all decide about.
+    /// A segment that the other rules decide about.
     Other,
 }
 
 impl Entry {
-    /// Whether a segment is the SYN of this connection, of which both directions have ended, once
-    /// more, so soon that it may be the beginning of a copy.
+    /// Whether a segment repeats the SYN of this connection, both directions of which have ended,
+    /// soon enough to begin a copy.
     pub(super) fn is_echo(&self, segment: &Segment<'_>, dir: Direction, now: Timestamp) -> bool {
         let [to_server, to_client] = self.halves.made() else {
             return false;
@@ -58,31 +59,32 @@ impl Entry {
             && to_client.is_started()
     }
 
-    /// What a segment is to a connection whose SYN has come once more.
-    pub(super) fn echoes(&mut self, segment: &Segment<'_>, dir: Direction) -> Heard {
+    /// The relation of a segment to this connection, whose SYN was repeated.
+    pub(super) fn echoes(&mut self, segment: &Segment<'_>, dir: Direction) -> EchoMatch {
         let half = self.halves.half(dir);
         if segment.has(TcpFlags::SYN) {
             return match half.is_isn(segment.tcp.seq) {
-                true => Heard::Copy,
-                false => Heard::Another,
+                true => EchoMatch::Copy,
+                false => EchoMatch::Another,
             };
         }
         let payload = segment.payload();
         if self.echo == Echo::Unsure && !payload.is_empty() && half.is_first(segment.first()) {
             if half.mark() != mark(payload) {
-                return Heard::Another;
+                return EchoMatch::Another;
             }
             self.echo = Echo::Sure;
         }
         let known = payload.is_empty() || self.echo == Echo::Sure;
         match known && half.has_passed(segment) {
-            true => Heard::Copy,
-            false => Heard::Other,
+            true => EchoMatch::Copy,
+            false => EchoMatch::Other,
         }
     }
 }
 
-/// The first bytes of a stream in short: how many came at once, the first 64 of them, and the last.
+/// A hash of the first bytes of a stream: the length of the first segment, its first 64 bytes, and
+/// its last ones.
 pub(super) fn mark(bytes: &[u8]) -> u64 {
     let first = bytes.get(..64).unwrap_or(bytes);
     let (words, rest) = first.as_chunks::<8>();

@@ -1,5 +1,5 @@
-//! Keeping to the limits: who is forgotten when there are too many flows, or too much waits in
-//! them.
+//! Enforcement of the limits: which flows are removed when there are too many, or too many bytes
+//! wait in them. Every removal is counted.
 
 use crate::flow::Flow;
 use crate::stream::{Ending, GapReason, StreamEvent};
@@ -9,19 +9,19 @@ use super::half::HalfStream;
 use super::table::{Entry, Stage};
 
 impl Reassembler {
-    /// Bytes of streams that are held: out of order, or for comparison.
+    /// Bytes of streams in memory: waiting, or retained for comparison.
     #[must_use]
     pub fn held(&self) -> usize {
         self.shared.queued + self.shared.tails.size
     }
 
-    /// Bytes of streams that wait for their turn: so many may be said at once.
+    /// Waiting bytes of streams: as many may be emitted at once.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.queued
     }
 
-    /// Keep to the limits.
+    /// Enforces the limits.
     pub(super) fn enforce_limits(
         &mut self,
         block: &[u8],
@@ -56,7 +56,7 @@ impl Reassembler {
         }
     }
 
-    /// Keep to the limit of delivered bytes that are kept: many flows may get theirs at one moment.
+    /// Enforces the limit of retained bytes: many flows may reach theirs at one moment.
     #[inline]
     pub(super) fn limit_tails(&mut self) {
         if self.shared.tails.size > self.shared.limits.tails {
@@ -64,8 +64,8 @@ impl Reassembler {
         }
     }
 
-    /// Forget delivered bytes of the flows that were quiet for longest, until half of the room is
-    /// free.
+    /// Releases the retained bytes of the flows that were quiet for longest, until half of the
+    /// budget is free.
     fn shed_tails(&mut self) {
         for stage in [Stage::Closed, Stage::Open] {
             let mut at = self.table.oldest(stage).map(|(slot, _)| slot);
@@ -82,9 +82,9 @@ impl Reassembler {
         }
     }
 
-    /// Forget the flows in which most waits, until there is some room: honest ones hold little
-    /// (Dharmapurikar and Paxson 2005). A walk over all flows frees an eighth of the memory, so
-    /// that it is seldom.
+    /// Removes the flows with the most waiting bytes until the limit holds: flows of honest peers
+    /// hold little (Dharmapurikar and Paxson 2005). A walk over all flows frees an eighth of the
+    /// budget, so that walks are rare.
     fn shed_queues(&mut self, block: &[u8], deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>)) {
         let mut holders: Vec<(usize, usize)> = Vec::new();
         for slot in self.table.all() {

@@ -1,5 +1,5 @@
-//! What time alone brings: what was waited for long enough is given up, and flows that were quiet
-//! for too long are forgotten.
+//! Expiry: gaps that were waited for long enough are given up, and flows that were quiet for too
+//! long are removed. Each timer fires once.
 
 use crate::flow::{Direction, Flow};
 use crate::frame::Timestamp;
@@ -11,12 +11,11 @@ use super::connection::{next_review, settle};
 use super::half::HalfStream;
 use super::table::{Entry, Stage};
 
-/// Nanoseconds between two looks for quiet flows.
+/// Nanoseconds between two searches for quiet flows.
 const SWEEP: u64 = 100_000_000;
 
 impl Reassembler {
-    /// Note that it is `now`: give up what was waited for long enough, forget what was quiet for
-    /// too long.
+    /// Advances the clock to `now`: gives up gaps and removes flows whose time has come.
     pub fn expire(&mut self, now: Timestamp, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.expire_from(&[], now, deliver);
     }
@@ -29,22 +28,23 @@ impl Reassembler {
         mut deliver: impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
         let aged = self.at(now);
-        // What is looked at is not due again at once.
+        // A reviewed flow is not due again at once.
         while let Some((moment, slot, id)) = self.timers.due(aged)
             && !self.stop.is_set()
         {
             let slot = slot as usize;
             if let Some(entry) = self.table.get(slot)
                 && entry.flow.id == id
-                && entry.alarm == Some(moment)
+                && entry.timer == Some(moment)
             {
-                entry.alarm = None;
+                entry.timer = None;
                 self.settle(block);
                 self.review(slot, now, &mut deliver);
                 self.limit_tails();
             }
         }
-        // Patience is counted in seconds: a look at the longest quiet flows now and then is enough.
+        // Timeouts are seconds long: it is enough to check the flows that were quiet for longest
+        // now and then.
         if aged.since(self.swept).unsigned_abs() < SWEEP {
             return;
         }
@@ -63,7 +63,7 @@ impl Reassembler {
         }
     }
 
-    /// Time has passed for a flow.
+    /// Reviews a flow whose timer is due.
     fn review(
         &mut self,
         slot: usize,
@@ -82,13 +82,13 @@ impl Reassembler {
             flow,
             halves,
             bidirectional,
-            alarm,
+            timer,
             reset,
             odd,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
-        let mut ctx = self.shared.ctx(Direction::ToServer, &by, &mut say);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut ctx = self.shared.ctx(Direction::ToServer, &by, &mut emit);
         let [to_server, to_client] = halves.both();
         settle(to_server, to_client, false, *bidirectional, &mut ctx);
         let over = |half: &HalfStream| {
@@ -107,10 +107,10 @@ impl Reassembler {
             }
         }
         if is_over {
-            // It is not looked at again: of a side that said nothing but a RST no end is said.
+            // No more timers: a side that sent nothing but a RST gets no end event.
             self.table.touch(slot, Stage::Closed);
         } else if let Some(moment) = next_review(to_server, to_client, *bidirectional, aged) {
-            self.timers.set(alarm, moment, flow);
+            self.timers.set(timer, moment, flow);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! IP fragments become datagrams (RFC 791 section 3.2, RFC 8200 section 4.5).
+//! IP fragments become datagrams (RFC 791 section 3.2, RFC 8200 section 4.5). Datagrams, fragments,
+//! bytes and time are bounded.
 //!
-//! The first copy of each byte stays. Everything is bounded: datagrams, pieces, bytes, time; what
-//! is given up is handed out piece by piece, so that it is searched all the same.
+//! The first copy of each byte is used. Fragments of a datagram that is given up are returned one
+//! by one, so that they are searched.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -11,41 +12,47 @@ use foldhash::quality::RandomState;
 
 use crate::frame::Timestamp;
 use crate::limits::{Limits, time};
-use crate::packet::{Ip, Packet, Transport};
+use crate::packet::{Ip, Packet, Transport, Tunnel};
 use crate::policy::Overlap;
 use crate::stats::ReassemblyStats;
 use crate::stream::PacketInfo;
 
 use super::queue::{Facts, Queue};
 
-/// What became of a fragment.
+/// The result for a fragment.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is looked at where it is returned, and never kept"
+)]
 pub enum Defragmented<'a> {
-    /// Others are missing.
+    /// Other fragments are missing.
     Waiting,
-    /// It was the last that was missing: the datagram's packet facts and all its bytes, which
-    /// [`crate::decode`] makes a packet of.
+    /// It completed its datagram: the packet facts and all bytes, which [`crate::decode`] turns
+    /// into a packet.
     Whole {
         /// The facts of the first fragment, in the frame that completed the datagram.
         first: Packet<'static>,
-        /// The bytes behind the IP headers.
+        /// The bytes after the IP headers.
         bytes: &'a [u8],
         /// The frames that brought it.
         frames: &'a [u64],
     },
-    /// It has no place (it contradicts another, or lies outside of what a datagram can be): search
-    /// it alone.
+    /// It is not part of a datagram (it contradicts another fragment, or exceeds the size of a
+    /// datagram): it is searched alone.
     Apart,
 }
 
 /// Incomplete datagrams.
 pub struct Defragmenter {
     limits: Limits,
-    /// Later fragments come whether they are wanted or not.
+    /// A capture filter decides by first fragments, and all later ones arrive.
     filtered: bool,
     open: HashMap<Key, Datagram, RandomState>,
     /// In the order of their first fragments.
     order: VecDeque<(Timestamp, Key, u64)>,
     bytes: usize,
+    /// A header checksum was right, so that a wrong one means something.
+    valid_checksum_seen: bool,
     serial: u64,
     whole: Vec<u8>,
     frames: Vec<u64>,
@@ -56,6 +63,8 @@ pub struct Defragmenter {
 struct Key {
     src: IpAddr,
     dst: IpAddr,
+    /// Of IPv4 (RFC 791 section 3.2); 0 for IPv6, where that of the first fragment alone counts
+    /// (RFC 8200 section 4.5).
     protocol: u8,
     id: u32,
     path: u32,
@@ -66,7 +75,10 @@ impl Key {
         Some(Self {
             src: packet.ip.src,
             dst: packet.ip.dst,
-            protocol: packet.ip.protocol,
+            protocol: match packet.ip.src {
+                IpAddr::V4(_) => packet.ip.protocol,
+                IpAddr::V6(_) => 0,
+            },
             id: packet.ip.fragment?.id,
             path: packet.path,
         })
@@ -75,25 +87,47 @@ impl Key {
 
 struct Datagram {
     serial: u64,
-    /// It is not wanted: its pieces are dropped.
+    /// The filter rejected it: its fragments are dropped.
     ignored: bool,
     /// Its first fragment was seen.
     headed: bool,
     queue: Queue,
-    /// Where it ends, once the last fragment was seen.
+    /// The offset of its end, once the last fragment was received.
     end: Option<u64>,
+    /// The checksum of that fragment's header is wrong.
+    end_is_weak: bool,
     ip: Ip,
     path: u32,
+    tunnel: Option<Tunnel>,
     frames: Vec<u64>,
     pieces: usize,
+}
+
+impl Datagram {
+    /// A datagram of which this is the first fragment received.
+    fn new(serial: u64, packet: &Packet<'_>) -> Self {
+        Self {
+            serial,
+            ignored: false,
+            headed: false,
+            queue: Queue::default(),
+            end: None,
+            end_is_weak: false,
+            ip: packet.ip,
+            path: packet.path,
+            tunnel: packet.tunnel,
+            frames: Vec::new(),
+            pieces: 0,
+        }
+    }
 }
 
 /// The most an IP datagram can carry.
 const LARGEST: u64 = 65_535;
 
 impl Defragmenter {
-    /// Without datagrams. `filtered`: a capture filter judges first fragments, and later ones come
-    /// whether they are wanted or not.
+    /// A defragmenter without datagrams. `filtered`: a capture filter decides by first fragments,
+    /// and all later ones arrive.
     #[must_use]
     pub fn new(limits: Limits, filtered: bool) -> Self {
         Self {
@@ -102,6 +136,7 @@ impl Defragmenter {
             open: HashMap::default(),
             order: VecDeque::new(),
             bytes: 0,
+            valid_checksum_seen: false,
             serial: 0,
             whole: Vec::new(),
             frames: Vec::new(),
@@ -115,7 +150,8 @@ impl Defragmenter {
         self.stats
     }
 
-    /// Take a fragment. `lost` gets the pieces of datagrams that make room for it.
+    /// Processes a fragment. Calls `lost` for the fragments of datagrams that are given up to stay
+    /// within the limits.
     pub fn push(
         &mut self,
         packet: &Packet<'_>,
@@ -142,25 +178,24 @@ impl Defragmenter {
             };
             self.give_up(&oldest, serial, packet.ts, lost);
         }
+        let weak = packet.has_wrong_header_sum();
+        self.valid_checksum_seen |= !weak && !packet.ip_header.is_empty();
+        if weak && self.valid_checksum_seen {
+            // Every receiver drops it.
+            self.stats.fragment_conflicts += 1;
+            return Defragmented::Apart;
+        }
         let serial = self.serial;
         let datagram = self.open.entry(key).or_insert_with(|| {
             self.serial += 1;
             self.order.push_back((packet.ts, key, serial));
-            let (queue, ip, path) = (Queue::default(), packet.ip, packet.path);
-            Datagram {
-                serial,
-                ignored: false,
-                headed: false,
-                queue,
-                end: None,
-                ip,
-                path,
-                frames: Vec::new(),
-                pieces: 0,
-            }
+            Datagram::new(serial, packet)
         });
         if datagram.ignored {
             return Defragmented::Waiting;
+        }
+        if datagram.end_is_weak && !weak {
+            (datagram.end, datagram.end_is_weak) = (None, false);
         }
         datagram.headed |= offset == 0;
         datagram.pieces += 1;
@@ -179,6 +214,7 @@ impl Defragmenter {
         };
         let known = Facts {
             by,
+            weak,
             ..Facts::default()
         };
         let losers = (!beyond).then(|| {
@@ -193,12 +229,13 @@ impl Defragmenter {
         self.bytes += datagram.queue.size() - before;
         datagram.frames.push(packet.frame);
         if !fragment.more {
-            datagram.end = Some(end);
+            (datagram.end, datagram.end_is_weak) = (Some(end), weak);
         }
         if offset == 0 {
             datagram.ip = packet.ip;
         }
-        if !datagram.end.is_some_and(|end| datagram.queue.covers(end)) {
+        let doubted = self.valid_checksum_seen && datagram.queue.has_weak();
+        if doubted || !datagram.end.is_some_and(|end| datagram.queue.covers(end)) {
             return Defragmented::Waiting;
         }
         let Some(mut datagram) = self.open.remove(&key) else {
@@ -211,7 +248,11 @@ impl Defragmenter {
             self.whole.extend_from_slice(&piece.bytes);
         }
         self.frames = datagram.frames;
-        let first = facts(datagram.ip, datagram.path, packet.frame, packet.ts);
+        let first = Packet {
+            tunnels: u8::from(datagram.tunnel.is_some()),
+            tunnel: datagram.tunnel,
+            ..facts(datagram.ip, datagram.path, packet.frame, packet.ts)
+        };
         Defragmented::Whole {
             first,
             bytes: &self.whole,
@@ -219,8 +260,8 @@ impl Defragmenter {
         }
     }
 
-    /// The datagram of this first fragment is not wanted: its other pieces are dropped, and nothing
-    /// of it is lost.
+    /// The filter rejected the datagram of this first fragment: its other fragments are dropped
+    /// without being counted as lost.
     pub fn ignore(&mut self, packet: &Packet<'_>) {
         let nothing = Packet {
             ip_payload: packet.ip_payload.get(..1).unwrap_or_default(),
@@ -234,7 +275,8 @@ impl Defragmenter {
         }
     }
 
-    /// Note that it is `now`: `lost` gets the pieces of datagrams that were waited for long enough.
+    /// Advances the clock to `now`. Calls `lost` for the fragments of datagrams that were waited
+    /// for long enough.
     pub fn expire(&mut self, now: Timestamp, lost: &mut dyn FnMut(&Packet<'_>)) {
         while let Some(&(since, key, serial)) = self.order.front()
             && now.since(since) >= time::FRAGMENT
@@ -244,7 +286,7 @@ impl Defragmenter {
         }
     }
 
-    /// The capture is over: `lost` gets all pieces.
+    /// Ends the capture. Calls `lost` for all fragments.
     pub fn finish(&mut self, lost: &mut dyn FnMut(&Packet<'_>)) {
         while let Some((since, key, serial)) = self.order.pop_front() {
             self.give_up(&key, serial, since, lost);
@@ -276,7 +318,7 @@ impl Defragmenter {
         while let Some((_, piece)) = datagram.queue.take(u64::MAX) {
             self.stats.fragment_bytes_lost += piece.bytes.len() as u64;
             if self.filtered && !datagram.headed {
-                // Whether it passes the filter only its first fragment could tell.
+                // Only its first fragment could decide whether it passes the filter.
                 continue;
             }
             let facts = facts(
@@ -286,6 +328,8 @@ impl Defragmenter {
                 piece.facts.by.ts.max(now),
             );
             lost(&Packet {
+                tunnels: u8::from(datagram.tunnel.is_some()),
+                tunnel: datagram.tunnel,
                 ip_payload: &piece.bytes,
                 payload: &piece.bytes,
                 ..facts
@@ -300,6 +344,7 @@ fn facts(ip: Ip, path: u32, frame: u64, ts: Timestamp) -> Packet<'static> {
         ts,
         path,
         tunnels: 0,
+        tunnel: None,
         doubtful: false,
         ip,
         ip_header: &[],

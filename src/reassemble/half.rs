@@ -1,15 +1,19 @@
-//! One direction of a TCP connection: from segments to bytes in order.
+//! One direction of a TCP connection: from segments to bytes in order. Each byte is delivered once,
+//! or declared missing.
 //!
-//! All arithmetic is on 64-bit offsets; a 32-bit sequence number is placed by its signed distance
-//! from the next byte expected, so a wrap is nothing special (RFC 9293 section 3.4). In its rooms:
-//! `start` (the SYN, and what it may carry), `arrive` (the bytes of a segment, at their offset),
-//! `deliver` (bytes that have their turn), `end` (the FIN), `known` (bytes that were seen before,
-//! or are taken for lost), `gaps` (holes, and how long they are waited for).
+//! All arithmetic is on 64-bit offsets. A 32-bit sequence number is converted by its signed
+//! distance from the next expected byte, so that a wrap needs no special case (RFC 9293 section
+//! 3.4). Submodules: `start` (the SYN and its payload), `arrive` (the bytes of a segment at their
+//! offset), `deliver` (bytes in order), `end` (the FIN), `retransmission` (copies, and late bytes
+//! of gaps), `gaps` (gaps, and how long they are waited for), `other` (readings of receivers that
+//! take other copies), `acked_ahead` (bytes that are acknowledged before they are captured).
 
+mod acked_ahead;
 mod arrive;
 mod deliver;
 mod end;
 mod gaps;
+mod other;
 mod retransmission;
 mod start;
 
@@ -25,112 +29,130 @@ use super::context::{Segment, SegmentContext};
 use super::queue::{Facts, Queue};
 use super::retained::{Retained, Tails};
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Default)]
 pub(super) struct HalfStream {
     /// The next offset to be delivered.
     next: u64,
     /// The peer has acknowledged everything below this.
     acked: u64,
-    /// Where the FIN stands.
+    /// The offset of the FIN.
     fin: Option<u64>,
-    /// The segment with the FIN, when all in front of it was delivered.
+    /// The segment that completed the bytes before the FIN.
     fin_by: PacketInfo,
-    /// When that was, by the clock that does not jump.
+    /// The time of that segment, by the clock without jumps.
     fin_at: Timestamp,
     /// The sequence number of offset 0.
     base: u32,
-    /// What it last acknowledged; 0 for nothing, as a number that others are held against.
-    said: u32,
-    /// Its first bytes in short.
+    /// The last acknowledgement number that it sent; 0 for none.
+    last_ack: u32,
+    /// The [hash](super::echo::mark) of its first bytes.
     mark: u64,
-    /// The window it last announced, and how many bits that is shifted, once a SYN has told.
+    /// The window that it last announced, and its shift, if the SYN was seen.
     window: u16,
     scale: Option<u8>,
-    /// The sequence number of offset 0, as the peer's SYN acknowledges it when the own one was not
+    /// The sequence number of offset 0 as the peer's SYN acknowledges it, if its own SYN was not
     /// seen.
     begins: Option<u32>,
-    /// What its peer acknowledges of it, as long as nothing of it was seen.
+    /// What its peer acknowledges, as long as no segment of it was seen.
     unseen: Option<Unseen>,
-    /// Something of it was seen, so that `base` is known.
+    /// A segment of it was seen, so that `base` is valid.
     started: bool,
     /// Its start was not seen.
     midstream: bool,
-    /// A checksum of it was looked at and is right, so that a wrong one means something.
+    /// A right checksum was seen, so that a wrong one counts.
     valid_checksum_seen: bool,
-    /// [`StreamEvent::End`] was said.
+    /// Its first segment is signed, so that all are.
+    signed: bool,
+    /// [`StreamEvent::End`] was emitted.
     ended: bool,
+    /// Consecutive segments that seemed too old.
+    stale: u8,
+    /// The latest timestamp (RFC 7323) of in-order segments; 0 for none.
+    stamp: u32,
     /// The last delivered bytes.
     tail: Retained,
-    /// What only a direction in trouble needs.
-    trouble: Option<Box<SlowState>>,
+    /// State that only a direction with gaps, waiting bytes or contradictions needs.
+    slow: Option<Box<SlowState>>,
 }
 
-/// What is out of the ordinary in a direction.
+/// The state of a direction that is not simply in order.
 #[derive(Default)]
 struct SlowState {
-    /// Bytes that wait for their turn.
+    /// Bytes that wait for others.
     queue: Queue,
-    /// The hole at `next`.
-    hole: Option<PendingGap>,
-    /// Since when what waits at `next` does so only because it is damaged.
+    /// The gap at `next`.
+    gap: Option<PendingGap>,
+    /// Since when the bytes at `next` wait only because they are damaged.
     held: Option<Timestamp>,
-    /// Ranges that were given up and did not come since.
+    /// Gaps that were given up and whose bytes did not arrive since.
     lost: retransmission::GapHistory,
-    /// The payload of the SYN waits to be accepted: it ends here.
+    /// The payload of the SYN is not accepted yet: its end.
     syn_data: Option<u64>,
-    /// The payload of the SYN was not accepted, and is expected again.
+    /// The payload of the SYN that was not accepted, and is expected again.
     refused: Vec<u8>,
     /// Other sequence numbers that offset 0 may have, from more than one SYN.
     candidates: Vec<u32>,
-    /// Bytes far ahead that follow each other.
-    far: Option<gaps::Far>,
-    /// When it sent a RST that is not proven to be real.
+    /// Consecutive segments far ahead of the stream.
+    far: Option<gaps::FarRun>,
+    /// When it sent a RST that is not confirmed.
     reset: Option<Timestamp>,
-    /// Contradicting copies that were said, and their bytes.
+    /// The end of the last bytes that a segment of it has shown to be sent, while more is
+    /// acknowledged.
+    shown: u64,
+    /// The reading of a receiver that takes other copies.
+    other: Option<other::Other>,
+    /// Offsets of urgent bytes that were not delivered yet.
+    urgent: Vec<u64>,
+    /// Contradicting copies that were emitted, and their bytes.
     conflicts: u32,
     conflict_bytes: usize,
 }
 
 impl SlowState {
-    /// Whether all that is left of it are memories: nothing waits, is missing, or is still to be
-    /// decided.
+    /// Whether nothing waits, is missing, or is undecided: only history is left.
     fn is_over(&self) -> bool {
+        self.gap.is_none() && self.has_at_most_a_gap()
+    }
+
+    /// The same, but there may be a gap without waiting bytes after it.
+    fn has_at_most_a_gap(&self) -> bool {
         self.queue.len() == 0
-            && self.hole.is_none()
             && self.syn_data.is_none()
             && self.reset.is_none()
             && self.refused.is_empty()
             && self.candidates.is_empty()
+            && self.other.is_none()
+            && self.urgent.is_empty()
     }
 }
 
-/// The acknowledgement numbers of a direction of which nothing was seen.
+/// The first and latest acknowledgement number of a direction that was not seen.
 #[derive(Clone, Copy)]
 struct Unseen {
     first: u32,
     latest: u32,
 }
 
-/// A hole that is waited for.
+/// A gap that is waited for.
 #[derive(Clone, Copy)]
 struct PendingGap {
     since: Timestamp,
     acked: Option<Acked>,
 }
 
-/// The acknowledgement of a hole.
+/// The acknowledgement of a gap.
 #[derive(Clone, Copy)]
 struct Acked {
-    /// When it began, and how many packets of the flow ago.
+    /// When it was acknowledged, and the packets of the flow since.
     since: Timestamp,
     packets: u32,
-    /// When it last grew, by the capture.
+    /// The capture time of the latest acknowledgement that exceeds the earlier ones.
     latest: Timestamp,
 }
 
 impl Acked {
-    /// It begins in this turn.
+    /// An acknowledgement by the current packet.
     fn now(ctx: &SegmentContext<'_>) -> Self {
         Self {
             since: ctx.now,
@@ -140,60 +162,59 @@ impl Acked {
     }
 }
 
-/// Farther away than this, bytes do not belong to the stream: half of what 32 bits can tell.
+/// After so many consecutive segments that seem too old, the timestamp that they were compared with
+/// was false.
+const STALE: u8 = 8;
+/// Bytes farther away than this do not belong to the stream: a quarter of the sequence space.
 const WINDOW: i64 = 1 << 30;
-/// Offset of the first byte of a stream that was joined in the middle. Bytes in front of it are
-/// late ones of its own.
+/// Offset of the first byte of a stream that was joined in the middle. Lower offsets are late bytes
+/// of the stream.
 const JOINED: u64 = 64 << 10;
 
 impl HalfStream {
-    /// Whether anything is known of the direction.
+    /// Whether a segment of the direction was seen.
     pub(super) fn is_started(&self) -> bool {
         self.started
     }
 
-    /// Whether it goes on in order as far as it says, and nothing is out of the ordinary. (It may
-    /// have [ended](Self::is_ended) by what happened to its flow.)
+    /// Whether it continues in order without gaps or waiting bytes. (It may have
+    /// [ended](Self::is_ended) with its flow.)
     pub(super) fn is_in_order(&self) -> bool {
-        self.fin.is_none()
-            && self
-                .trouble
-                .as_ref()
-                .is_none_or(|trouble| trouble.is_over())
+        self.fin.is_none() && self.slow.as_ref().is_none_or(|slow| slow.is_over())
     }
 
-    /// Whether it is not over, as far as it says, and this is the sequence number of its next byte.
+    /// Whether it has no end yet, and `seq` is the sequence number of its next byte.
     pub(super) fn expects(&self, seq: u32) -> bool {
         self.fin.is_none() && !self.ended && self.is_next(seq)
     }
 
-    /// Whether all in front of `ack` was delivered, or is the FIN behind that.
+    /// Whether all bytes before `ack` were delivered, the FIN included.
     pub(super) fn has_sent(&self, ack: u32) -> bool {
         let end = self
             .next
             .saturating_add(u64::from(self.fin == Some(self.next)));
         let sent = |place: i64| place <= end.cast_signed();
-        self.place(ack).is_none_or(sent)
+        self.offset_of(ack).is_none_or(sent)
     }
 
-    /// Whether a segment brings bytes that were not delivered yet.
+    /// Whether a segment has bytes that were not delivered.
     pub(super) fn is_beyond(&self, segment: &Segment<'_>) -> bool {
         let len = i64::try_from(segment.payload().len()).unwrap_or(0);
-        self.place(segment.first())
+        self.offset_of(segment.first())
             .is_some_and(|place| place.saturating_add(len) > self.next.cast_signed())
     }
 
-    /// Whether its end was said.
+    /// Whether its end was emitted.
     pub(super) fn is_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether it has sent all that it will, as far as it says.
+    /// Whether its FIN follows the delivered bytes, or it ended.
     pub(super) fn is_closing(&self) -> bool {
         self.ended || self.fin == Some(self.next)
     }
 
-    /// Whether nothing of it was delivered, and nothing waits.
+    /// Whether no byte of it was delivered, and none waits.
     pub(super) fn is_untouched(&self) -> bool {
         self.delivered() == 0 && self.queued() == 0 && !self.is_closing()
     }
@@ -204,21 +225,21 @@ impl HalfStream {
         self.started && self.base.wrapping_add(midstream) == seq.wrapping_add(1)
     }
 
-    /// Whether `seq` is exactly the next one expected (RFC 5961 section 3.2).
+    /// Whether `seq` is exactly the next expected number (RFC 5961 section 3.2).
     pub(super) fn is_next(&self, seq: u32) -> bool {
-        self.place(seq) == Some(self.next.cast_signed())
+        self.offset_of(seq) == Some(self.next.cast_signed())
     }
 
-    /// Whether a sequence number lies where one of this direction can, its receiver having
-    /// announced `window`. Of a direction that was not seen any does.
+    /// Whether a sequence number is possible in this direction, whose receiver announced `window`.
+    /// In a direction that was not seen, every number is.
     pub(super) fn is_near(&self, seq: u32, window: u64) -> bool {
-        self.place(seq).is_none_or(|place| {
+        self.offset_of(seq).is_none_or(|place| {
             let reach = window.saturating_add(REACH);
             place.abs_diff(self.next.cast_signed()) <= reach
         })
     }
 
-    /// How far the direction has come, for those who need it to.
+    /// The offset up to which bytes were delivered; the peer's bytes may wait for it.
     pub(super) fn reached(&self) -> u64 {
         if self.started && !self.ended {
             self.next
@@ -227,68 +248,92 @@ impl HalfStream {
         }
     }
 
-    /// Bytes that wait.
+    /// Waiting bytes.
     pub(super) fn queued(&self) -> usize {
-        self.trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.queue.size())
+        self.slow.as_ref().map_or(0, |slow| slow.queue.size())
     }
 
-    /// Bytes up to here, since the stream was joined.
+    /// Delivered or missing bytes since the stream was joined.
     pub(super) fn delivered(&self) -> u64 {
-        self.told(self.next)
+        self.emitted_offset(self.next)
     }
 
-    /// Bytes that it allows the other side to send beyond what it acknowledged.
+    /// Bytes that it allows the other side to send after its acknowledgement.
     pub(super) fn window(&self) -> u64 {
-        // Until a SYN tells, the shift may be anything up to its most (RFC 7323 section 2.3).
+        // Without the SYN, the shift may be up to 14 (RFC 7323 section 2.3).
         u64::from(self.window) << self.scale.unwrap_or(14).min(14)
     }
 
-    /// The sequence number of what it sends next, as far as anything of it was heard.
+    /// The sequence number of its next byte, if a segment of it was seen.
     pub(super) fn expected(&self) -> Option<u32> {
-        let heard = self.started || self.base != 0;
-        heard.then(|| self.base.wrapping_add(self.next as u32))
+        let is_known = self.started || self.base != 0;
+        is_known.then(|| self.base.wrapping_add(self.next as u32))
     }
 
-    /// What it last acknowledged.
-    pub(super) fn said(&self) -> Option<u32> {
-        (self.said != 0).then_some(self.said)
+    /// The last acknowledgement number that it sent.
+    pub(super) fn last_ack(&self) -> Option<u32> {
+        (self.last_ack != 0).then_some(self.last_ack)
     }
 
-    /// Its [first bytes in short](super::echo::mark).
+    /// The [hash](super::echo::mark) of its first bytes.
     pub(super) fn mark(&self) -> u64 {
         self.mark
     }
 
     /// Whether `seq` is the sequence number of its first byte.
     pub(super) fn is_first(&self, seq: u32) -> bool {
-        !self.midstream && self.place(seq) == Some(0)
+        !self.midstream && self.offset_of(seq) == Some(0)
     }
 
-    /// Whether all that a segment has is at places that were delivered or given up.
+    /// Whether all bytes of a segment are at offsets that were delivered or given up.
     pub(super) fn has_passed(&self, segment: &Segment<'_>) -> bool {
         let len = i64::try_from(segment.payload().len()).unwrap_or(i64::MAX);
-        let first = self.place(segment.first());
-        // The number behind the FIN is the last that it has.
+        let first = self.offset_of(segment.first());
+        // The number after the FIN is its last one.
         first.is_some_and(|first| {
             first >= 0 && first.saturating_add(len) <= self.next.cast_signed().saturating_add(1)
         })
     }
 
-    /// Note the number of a segment that brings nothing, for a direction of which nothing else was
-    /// heard.
+    /// Records the number of a segment without bytes, in a direction without other segments.
     pub(super) fn note_number(&mut self, segment: &Segment<'_>) {
         if !self.started {
             self.base = segment.first();
         }
     }
 
-    /// Note what a segment says of its sender.
-    pub(super) fn heard(&mut self, segment: &Segment<'_>) {
+    /// Whether the receiver drops a segment because of its options. `signed`: the segments of the
+    /// connection are signed.
+    #[inline]
+    pub(super) fn refuses(&self, segment: &Segment<'_>, signed: bool) -> bool {
+        if !self.started || segment.has(TcpFlags::RST) && !segment.options.signed {
+            return false;
+        }
+        let stale = segment.options.stamp.is_some_and(|stamp| {
+            // Linux accepts one tick back.
+            self.stamp != 0 && stamp.wrapping_sub(self.stamp).cast_signed() < -1
+        });
+        (segment.options.signed != signed || stale) && self.stale < STALE
+    }
+
+    /// Records the window, timestamp and acknowledgement number of a segment.
+    pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         self.window = segment.tcp.window;
+        if let Some(stamp) = segment.options.stamp
+            && (stamp.wrapping_sub(self.stamp).cast_signed() > 0
+                || self.stamp == 0
+                || self.stale > 0)
+            && self
+                .offset_of(segment.tcp.seq)
+                .is_none_or(|place| place <= self.next.cast_signed())
+        {
+            (self.stamp, self.stale) = (stamp, 0);
+        }
+        if self.stale > 0 {
+            (self.signed, self.stale) = (segment.options.signed, 0);
+        }
         if segment.has(TcpFlags::ACK) {
-            self.said = segment.tcp.ack;
+            self.last_ack = segment.tcp.ack;
         }
         if segment.has(TcpFlags::SYN) {
             // Without the option there is no shift.
@@ -296,8 +341,63 @@ impl HalfStream {
         }
     }
 
-    /// Take a segment's bytes and FIN. They have their turn when the peer has come to `needs`, and
-    /// it is at `reached`.
+    /// Records a segment that its receiver seems to drop.
+    pub(super) fn note_refused(&mut self) {
+        self.stale = self.stale.saturating_add(1);
+    }
+
+    /// Whether its first segment is signed.
+    pub(super) fn is_signed(&self) -> bool {
+        self.signed
+    }
+
+    /// Records that a segment shows bytes to be sent; an acknowledgement of more may be false.
+    pub(super) fn note_shown(&mut self, segment: &Segment<'_>) {
+        let Some(Ok(place)) = self.offset_of(segment.first()).map(u64::try_from) else {
+            return;
+        };
+        let (claimed, len) = (
+            self.acked_bytes() > self.next,
+            segment.payload().len() as u64,
+        );
+        if claimed && let Some(slow) = &mut self.slow {
+            slow.shown = slow.shown.max(place.saturating_add(len + segment.cut()));
+        }
+    }
+
+    /// Drops an acknowledgement of more bytes than its sender has shown to have sent. Returns
+    /// whether it did.
+    pub(super) fn dismiss_false_ack(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
+        let next = self.next;
+        let is_false = self.acked_bytes() > next
+            && self
+                .slow
+                .as_ref()
+                .is_some_and(|slow| slow.queue.len() == 0 && slow.shown == next && next > 0);
+        if is_false {
+            self.acked = next;
+            ctx.stats.acks_ignored += 1;
+            let slow = self.slow_state();
+            (slow.gap, slow.shown) = (None, 0);
+        }
+        is_false
+    }
+
+    /// Whether it has bytes that wait until the peer's stream exceeds offset `reached`.
+    pub(super) fn waits_beyond(&self, reached: u64) -> bool {
+        let needs = self.slow.as_ref().and_then(|slow| slow.queue.needs());
+        needs.is_some_and(|needs| needs > reached)
+    }
+
+    /// Lets no byte of it wait for the peer's stream to exceed offset `reached`.
+    pub(super) fn stop_waiting_beyond(&mut self, reached: u64) {
+        if let Some(slow) = &mut self.slow {
+            slow.queue.stop_waiting_beyond(reached);
+        }
+    }
+
+    /// Processes a segment's bytes and FIN. They are delivered after offset `needs` of the peer's
+    /// stream, which is at `reached`.
     pub(super) fn take(
         &mut self,
         segment: &Segment<'_>,
@@ -312,30 +412,33 @@ impl HalfStream {
         if !self.started {
             self.join(segment);
         }
-        let Some(mut start) = self.place(segment.first()) else {
+        let Some(mut start) = self.offset_of(segment.first()) else {
             return;
         };
         let next = self.next.cast_signed();
         let distance = start.saturating_sub(next);
-        let claimed = self.told(u64::try_from(start).unwrap_or(0));
+        let claimed = self.emitted_offset(u64::try_from(start).unwrap_or(0));
         if !(-WINDOW..WINDOW).contains(&distance) || distance > ctx.reach.cast_signed() {
-            ctx.aside(OutOfStreamReason::OutOfWindow, claimed, payload);
-            return self.far(segment, distance, ctx);
+            ctx.emit_apart(OutOfStreamReason::OutOfWindow, claimed, payload);
+            return self.note_far_segment(segment, distance, ctx);
         }
         let len = payload.len() as u64;
-        // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4).
+        // A keep-alive repeats the last byte, often with a wrong value (RFC 9293 section 3.8.4). As
+        // long as that byte is not acknowledged, the receiver may take it.
         if len == 1 && distance == -1 && !segment.has(TcpFlags::FIN) {
             ctx.stats.keep_alives += 1;
-            return;
+            if self.acked >= self.next || self.tail().last() == payload.first() {
+                return;
+            }
         }
         let mut bytes = payload;
         if start < 0 {
-            // In front of all that the stream can have.
+            // Before the first byte of the stream.
             let before = usize::try_from(-start)
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             let (apart, own) = bytes.split_at(before);
-            ctx.aside(OutOfStreamReason::OutOfWindow, 0, apart);
+            ctx.emit_apart(OutOfStreamReason::OutOfWindow, 0, apart);
             (start, bytes) = (start.saturating_add(before as i64).max(0), own);
         }
         let offset = start.cast_unsigned();
@@ -358,15 +461,15 @@ impl HalfStream {
         self.advance(reached, ctx);
     }
 
-    /// Deliver what has its turn, as the peer is at `reached`; says whether anything was. What is
-    /// damaged waits for a better copy, as a hole that is acknowledged does, or for [long
-    /// enough](time::DAMAGED).
+    /// Delivers bytes that are next, with the peer at offset `reached`; returns whether there were
+    /// any. Damaged bytes wait for a better copy, as long as an acknowledged gap does, or for
+    /// [`time::DAMAGED`].
     pub(super) fn advance(&mut self, reached: u64, ctx: &mut SegmentContext<'_>) -> bool {
         self.accept_predicted(reached, false, ctx)
     }
 
-    /// Deliver what is there at the next offset, whatever it waits for; says whether anything was.
-    pub(super) fn let_go(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
+    /// Delivers bytes at the next offset, whatever they wait for; returns whether there were any.
+    pub(super) fn flush(&mut self, ctx: &mut SegmentContext<'_>) -> bool {
         self.accept_predicted(u64::MAX, true, ctx)
     }
 
@@ -377,61 +480,61 @@ impl HalfStream {
         ctx: &mut SegmentContext<'_>,
     ) -> bool {
         let before = self.next;
-        while let Some(trouble) = &mut self.trouble
-            && trouble.syn_data.is_none()
-            && trouble.queue.needs().is_some_and(|needs| needs <= reached)
+        while let Some(slow) = &mut self.slow
+            && slow.syn_data.is_none()
+            && slow.queue.needs().is_some_and(|needs| needs <= reached)
         {
-            if !at_once && trouble.queue.is_doubted(self.next) {
-                let since = *trouble.held.get_or_insert(ctx.now);
+            if !at_once && slow.queue.is_doubted(self.next) {
+                let since = *slow.held.get_or_insert(ctx.now);
                 if ctx.now.since(since) < time::DAMAGED {
                     break;
                 }
             }
-            let size = trouble.queue.size();
-            let Some((at, piece)) = trouble.queue.take(self.next) else {
+            let size = slow.queue.size();
+            let Some((at, piece)) = slow.queue.take(self.next) else {
                 break;
             };
-            *ctx.queued = ctx.queued.saturating_sub(size - trouble.queue.size());
-            (trouble.hole, trouble.held) = (None, None);
+            *ctx.queued = ctx.queued.saturating_sub(size - slow.queue.size());
+            (slow.gap, slow.held) = (None, None);
             let seen = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = piece.bytes.get(seen..).unwrap_or_default();
             self.deliver(fresh, &piece.facts.by, ctx);
             if piece.facts.cut > 0 {
-                self.lose(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, ctx);
+                self.declare_gap(piece.facts.cut, GapReason::Snaplen, &piece.facts.by, ctx);
             }
         }
-        self.await_hole(ctx);
+        self.await_gap(ctx);
         self.note_end(ctx);
         self.next != before
     }
 
-    /// If all in front of the FIN is delivered by now, this turn's packet was what completed it.
+    /// If all bytes before the FIN are delivered, records that the current packet completed them.
     pub(super) fn note_end(&mut self, ctx: &SegmentContext<'_>) {
         if self.fin == Some(self.next) && !self.ended && self.fin_by.frame == 0 {
             (self.fin_by, self.fin_at) = (*ctx.by, ctx.now);
         }
     }
 
-    /// Whether nothing waits or is missing in it.
+    /// Whether no byte waits or is missing.
     pub(super) fn has_no_slow_state(&self) -> bool {
-        self.trouble.is_none()
+        self.slow.is_none()
     }
 
-    /// Give back what is held.
+    /// Releases all buffers.
     pub(super) fn release(&mut self, ctx: &mut SegmentContext<'_>) {
         self.tail.release(ctx.tails);
-        if let Some(trouble) = self.trouble.take() {
-            *ctx.queued = ctx.queued.saturating_sub(trouble.queue.size());
+        if let Some(slow) = self.slow.take() {
+            *ctx.queued = ctx.queued.saturating_sub(slow.queue.size());
         }
     }
 
-    /// Forget the delivered bytes.
+    /// Releases the retained bytes.
     pub(super) fn release_tail(&mut self, tails: &mut Tails) {
         self.tail.release(tails);
     }
 
-    /// Where a sequence number stands; negative in front of offset 0.
-    fn place(&self, seq: u32) -> Option<i64> {
+    /// The offset of a sequence number; negative before offset 0.
+    fn offset_of(&self, seq: u32) -> Option<i64> {
         if !self.started {
             return None;
         }
@@ -440,21 +543,21 @@ impl HalfStream {
         self.next.cast_signed().checked_add(i64::from(distance))
     }
 
-    /// An offset as it is told: a stream that was joined in the middle starts at 0 as well.
-    fn told(&self, offset: u64) -> u64 {
+    /// An offset as it is emitted: a stream that was joined in the middle starts at 0 as well.
+    fn emitted_offset(&self, offset: u64) -> u64 {
         offset.saturating_sub(if self.midstream { JOINED } else { 0 })
     }
 
     fn first_waiting(&self) -> Option<u64> {
-        self.trouble.as_ref()?.queue.first()
+        self.slow.as_ref()?.queue.first()
     }
 
-    fn trouble(&mut self) -> &mut SlowState {
-        self.trouble.get_or_insert_default()
+    fn slow_state(&mut self) -> &mut SlowState {
+        self.slow.get_or_insert_default()
     }
 }
 
-/// The moment a direction is to be looked at again.
+/// The earlier of two times, if there is one.
 pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

@@ -1,23 +1,23 @@
-//! Both directions of a connection, made when they are needed: a datagram has none, and of most
-//! SYNs of a flood nothing more is heard. What is not made is not written, so that a flood stays in
-//! the cache.
+//! Both directions of a connection, allocated when they are needed: a datagram flow has none, and
+//! most SYNs of a flood are not followed by a segment. A flow that was not allocated is not written
+//! to, so that a flood stays in the cache.
 
 use crate::flow::Direction;
 
 use super::half::{HalfStream, Start};
 
-/// Both directions of a flow. By default, nothing was heard of them.
+/// Both directions of a flow. By default no segment of them was received.
 #[derive(Default)]
 pub(super) struct HalfStreams {
-    /// The client's plain SYN, when nothing else was heard.
+    /// The client's plain SYN, if no other segment was received.
     begun: Option<Start>,
     /// To the server, and to the client.
     made: Option<[HalfStream; 2]>,
 }
 
 impl HalfStreams {
-    /// Begin one of them, of which nothing was heard before, with its plain SYN: the client's, or
-    /// the server's behind that.
+    /// Begins a direction with its first segment, a plain SYN: the client's, or the server's
+    /// response to it.
     pub(super) fn begin(&mut self, dir: Direction, start: Start) {
         match dir {
             Direction::ToServer => self.begun = Some(start),
@@ -25,7 +25,7 @@ impl HalfStreams {
         }
     }
 
-    /// The client's plain SYN, when nothing else was heard.
+    /// The client's plain SYN, if no other segment was received.
     pub(super) fn begun(&self) -> Option<Start> {
         self.begun
     }
@@ -40,7 +40,7 @@ impl HalfStreams {
         self.made.as_mut()
     }
 
-    /// Whether a checksum that is wrong says something, in one of them.
+    /// Whether a wrong checksum counts in direction `dir`: a right one was seen.
     pub(super) fn have_sums(&self, dir: Direction) -> bool {
         match self.made().get(dir.index()) {
             Some(half) => half.has_sums(),
@@ -51,8 +51,8 @@ impl HalfStreams {
         }
     }
 
-    /// Whether nothing waits or is missing in them.
-    pub(super) fn are_untroubled(&self) -> bool {
+    /// Whether no byte waits or is missing in either direction.
+    pub(super) fn have_no_slow_state(&self) -> bool {
         self.made().iter().all(HalfStream::has_no_slow_state)
     }
 

@@ -1,4 +1,5 @@
-//! How connections begin: who is the client, and when old ports carry a new connection.
+//! How connections begin: which end is the client, and when a segment on the ports of an old
+//! connection begins a new one. Each decision takes constant time.
 
 use crate::flow::{Direction, Endpoint, Flow, Roles};
 use crate::packet::{Packet, TcpFlags};
@@ -7,28 +8,28 @@ use crate::stream::PacketInfo;
 use super::Reassembler;
 use super::connection::sides;
 use super::context::Segment;
-use super::echo::{Echo, Heard};
+use super::echo::{Echo, EchoMatch};
 use super::half::HalfStream;
 use super::key::{Key, Sender};
 use super::table::{Entry, KeyHash, Stage};
 
-/// After this silence a SYN is believed at once.
+/// Nanoseconds of silence after which a SYN begins a new connection at once.
 const QUIET: i64 = 60_000_000_000;
 
 /// What a segment on the ports of an old connection means.
 #[derive(Clone, Copy, Default)]
 pub(super) struct PortReuse {
-    /// It begins another one.
+    /// It begins a new connection.
     pub(super) anew: bool,
-    /// Who the client of that is, when the old one tells.
+    /// The client of the new connection, if the old one determines it.
     pub(super) client: Option<Endpoint>,
-    /// It is a copy of a segment of the old one, which is used once.
+    /// It is a copy of a segment of the old connection, which is used once.
     pub(super) copy: bool,
 }
 
 impl Reassembler {
-    /// Whether a segment that is [unusual](Entry::is_ordinary) begins a new connection on the ports
-    /// of an old one.
+    /// Decides whether a segment that is not [ordinary](Entry::is_ordinary) begins a new connection
+    /// on the ports of an old one.
     pub(super) fn starts_new_connection(
         &mut self,
         slot: usize,
@@ -50,15 +51,15 @@ impl Reassembler {
         let dir = entry.direction(segment.sender);
         if entry.echo != Echo::None {
             match entry.echoes(segment, dir) {
-                Heard::Copy => return copy,
-                Heard::Another => {
+                EchoMatch::Copy => return copy,
+                EchoMatch::Another => {
                     return PortReuse {
                         anew: true,
                         client: (!segment.has(TcpFlags::SYN)).then_some(entry.flow.client),
                         copy: false,
                     };
                 }
-                Heard::Other => {}
+                EchoMatch::Other => {}
             }
         }
         if segment.has(TcpFlags::RST) {
@@ -66,16 +67,16 @@ impl Reassembler {
         }
         if !segment.has(TcpFlags::SYN) {
             if !entry.reset {
-                // Quiet for so long it would be forgotten, had the clock not jumped: its bytes tell
-                // whether it is the same.
+                // After such silence the flow would have been removed, had the clock not jumped.
+                // Its sequence numbers decide whether it is the same connection.
                 return PortReuse {
                     anew: by.ts.since(entry.last.ts) >= idle && !entry.may_have(segment, dir),
                     client: Some(entry.flow.client),
                     copy: false,
                 };
             }
-            // The RST was believed and nobody obeyed it: the same connection goes on, as another
-            // flow.
+            // The RST ended the flow, and neither end obeyed it: the same connection continues, as
+            // another flow.
             let goes_on = !segment.payload().is_empty()
                 && segment.has(TcpFlags::ACK)
                 && entry.halves.half(dir).is_beyond(segment);
@@ -87,7 +88,7 @@ impl Reassembler {
             };
         }
         if segment.has(TcpFlags::ACK) {
-            // It answers the SYN that was not believed before: the connection is real.
+            // It responds to a SYN that was ignored before: that connection is real.
             let responses = |isn: u32| segment.tcp.ack == isn.wrapping_add(1);
             return anew(entry.pending.is_some_and(responses));
         }
@@ -111,8 +112,8 @@ impl Reassembler {
         anew(false)
     }
 
-    /// A flow for a TCP connection that begins with this segment; `client` is known when it goes on
-    /// with an older one.
+    /// Inserts a flow for a TCP connection that begins with this segment; `client` is given if it
+    /// continues an older flow.
     pub(super) fn open(
         &mut self,
         key: (Key, KeyHash),
@@ -123,8 +124,8 @@ impl Reassembler {
         let (src, dst) = segment.packet.ends();
         let (client_sends, roles) = match (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK)) {
             (true, acks) => (!acks, Roles::Seen),
-            // Servers have the low, known ports; between two high ones the first sender is the
-            // client.
+            // Servers have the low, registered ports; between two high ports the first sender is
+            // the client.
             (false, _) => (
                 src.port > dst.port || src.port.min(dst.port) >= 1024,
                 Roles::Guessed,
@@ -141,7 +142,7 @@ impl Reassembler {
         self.insert(key, (sender, client), roles, segment.packet, by, stage)
     }
 
-    /// A flow for datagrams: who sends first is the client.
+    /// Inserts a flow for datagrams: the first sender is the client.
     pub(super) fn open_datagrams(
         &mut self,
         key: (Key, KeyHash),
@@ -176,6 +177,10 @@ impl Reassembler {
             opened: by.frame,
             ..Flow::new(self.last_id, packet.ip.protocol, ends.0, ends.1)
         };
+        let mut flow = flow;
+        if packet.tunnels > 0 {
+            flow.note_tunnel(sender.direction(client), packet);
+        }
         debug_assert_eq!(
             Key::of_flow(&flow).1,
             client,
@@ -186,9 +191,9 @@ impl Reassembler {
 }
 
 impl Entry {
-    /// Whether a segment cannot begin another connection on the same ports: and is no copy: it has
-    /// no SYN, or is a RST; nothing about the connection is [odd](Self::odd), and it was not quiet
-    /// for as long as `idle`.
+    /// Whether a segment can neither begin another connection on the same ports nor be a copy: it
+    /// has no SYN or is a RST, nothing about the connection is [odd](Self::odd), and the connection
+    /// was not quiet for `idle` nanoseconds.
     #[inline]
     pub(super) fn is_ordinary(&self, segment: &Segment<'_>, by: &PacketInfo, idle: i64) -> bool {
         !self.odd
@@ -196,7 +201,7 @@ impl Entry {
             && by.ts.since(self.last.ts) < idle
     }
 
-    /// Whether a segment can be one of this connection, by its numbers.
+    /// Whether the numbers of a segment can be those of this connection.
     fn may_have(&mut self, segment: &Segment<'_>, dir: Direction) -> bool {
         let (own, peer) = sides(self.halves.both(), dir);
         let acks = segment.has(TcpFlags::ACK);
@@ -204,7 +209,7 @@ impl Entry {
             && (!acks || peer.is_near(segment.tcp.ack, own.window()))
     }
 
-    /// Note the moments of the handshake that this segment is part of.
+    /// Records the time of the handshake segment that this is, if it is one.
     pub(super) fn time_handshake(
         &mut self,
         segment: &Segment<'_>,
@@ -237,7 +242,7 @@ impl Entry {
         self.flow.changes = self.flow.changes.wrapping_add(u32::from(changed));
     }
 
-    /// A SYN tells the roles, as long as nothing was said by guessed ones.
+    /// Sets the roles by a SYN, unless bytes were already emitted with guessed roles.
     pub(super) fn learn_roles(&mut self, segment: &Segment<'_>) {
         let halves = self.halves.both();
         let untouched = halves.iter().all(HalfStream::is_untouched);
@@ -249,6 +254,7 @@ impl Entry {
         let client_sends = !segment.has(TcpFlags::ACK);
         if client_sends != (self.direction(segment.sender) == Direction::ToServer) {
             self.swap_ends();
+            self.flow.tunnels.swap(0, 1);
             self.halves.both().swap(0, 1);
         }
     }

@@ -1,9 +1,11 @@
-//! *reassemble*: packets become streams.
+//! *reassemble*: packets become streams. Each byte of a stream is emitted once, in order; what is
+//! missing is emitted as a gap, and what is not part of the stream as out of stream.
 //!
-//! [`Defragmenter`] puts IP datagrams together, [`Reassembler`] TCP streams. In-order bytes are
-//! passed on as they lie in the packet; only what is out of order is copied. What the two cannot
-//! place is said too, so that nothing is lost unseen.
+//! [`Defragmenter`] reassembles IP datagrams, [`Reassembler`] TCP streams. In-order bytes are
+//! passed on from the packet without a copy; only what is out of order is copied. Memory is bounded
+//! by [`Limits`], and what is dropped is counted.
 
+mod acked_ahead;
 mod clock;
 mod close;
 mod connection;
@@ -48,24 +50,24 @@ use table::{Entry, Stage, Table};
 use timers::TimerQueue;
 use watch::Watch;
 
-/// Puts the packets of all flows into order. It keeps nothing that its caller knows of a flow:
-/// the caller finds that by [`Flow::slot`], and compares [`Flow::id`].
+/// Reassembles the packets of all flows. It keeps no state of its caller: the caller finds its
+/// state of a flow by [`Flow::slot`], and compares [`Flow::id`].
 pub struct Reassembler {
     table: Table,
     crossing: Crossing,
     shared: Shared,
-    /// Nanoseconds after which a quiet flow is forgotten.
+    /// Nanoseconds after which a quiet flow is removed.
     idle: i64,
-    /// Moments at which a flow is to be looked at again.
+    /// Times at which flows are to be reviewed.
     timers: TimerQueue,
-    /// When quiet flows were last looked for.
+    /// When quiet flows were last removed.
     swept: Timestamp,
     clock: Clock,
     stop: Stop,
     last_id: u64,
 }
 
-/// What all flows share.
+/// State that all flows share.
 struct Shared {
     limits: Limits,
     policy: Policy,
@@ -74,7 +76,7 @@ struct Shared {
     grace: u32,
     queued: usize,
     tails: Tails,
-    /// What it is by the [`Clock`].
+    /// The time of the [`Clock`].
     now: Timestamp,
     watch: Watch,
 }
@@ -84,7 +86,7 @@ impl Shared {
         &'t mut self,
         dir: Direction,
         by: &'t PacketInfo,
-        say: &'t mut dyn FnMut(&StreamEvent<'_>),
+        emit: &'t mut dyn FnMut(&StreamEvent<'_>),
     ) -> SegmentContext<'t> {
         SegmentContext {
             dir,
@@ -97,18 +99,18 @@ impl Shared {
             grace: &mut self.grace,
             queued: &mut self.queued,
             tails: &mut self.tails,
-            say,
+            emit,
         }
     }
 }
 
-/// Bytes that a segment may lie beyond the receiver's window: windows grow while the capture looks
-/// away.
+/// Bytes that a segment may begin after the end of the receiver's window: the window may have grown
+/// unseen.
 const REACH: u64 = 4 << 20;
 
 impl Reassembler {
-    /// A reassembler without flows; `idle` is how many nanoseconds of capture time a quiet one is
-    /// remembered.
+    /// A reassembler without flows; a flow that was quiet for `idle` nanoseconds of capture time is
+    /// removed.
     #[must_use]
     pub fn new(limits: Limits, policy: Policy, idle: i64) -> Self {
         Self {
@@ -133,14 +135,14 @@ impl Reassembler {
         }
     }
 
-    /// The same, but what takes long ends when `stop` is set.
+    /// The same, but long work ends early once `stop` is set.
     #[must_use]
     pub fn until(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }
 
-    /// It is `ts` by the capture.
+    /// Advances the clock to the capture time `ts`.
     #[inline]
     fn at(&mut self, ts: Timestamp) -> Timestamp {
         let now = self.clock.at(ts);
@@ -155,18 +157,19 @@ impl Reassembler {
         self.shared.stats
     }
 
-    /// Take a packet (no fragment). `deliver` is called for each thing there is to say of its flow,
-    /// in order.
+    /// Processes a packet that is no fragment. Calls `deliver` for each event of its flow, in
+    /// order.
     pub fn push(&mut self, packet: &Packet<'_>, deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         self.at(packet.ts);
         self.push_from(&[], packet, deliver);
     }
 
-    /// Take a packet whose bytes may lie in a `block` that stays until [`Self::settle`]: what has
-    /// to be remembered of delivered bytes is copied only then, and most of it is acknowledged by
-    /// that time and need not be. What time it is was told [before](Self::expire_from).
+    /// Processes a packet whose bytes may lie in a `block` that stays valid until [`Self::settle`]:
+    /// delivered bytes are retained by reference until then, since most of them are acknowledged by
+    /// that time. Call [`Self::expire_from`] with the packet's time before.
     ///
-    /// False: it is a copy of a packet that was used, seen with another tag or from another tap.
+    /// Returns `false` for a copy of a packet that was used, captured with another tag or by
+    /// another tap.
     pub fn push_from(
         &mut self,
         block: &[u8],
@@ -180,6 +183,7 @@ impl Reassembler {
                 packet,
                 tcp,
                 sender,
+                options: packet.options(),
                 damaged: false,
             };
             self.push_segment(&key, segment, by, block, &mut deliver)
@@ -191,7 +195,7 @@ impl Reassembler {
         used
     }
 
-    /// The capture is over: everything that waits is said, flow by flow.
+    /// Ends the capture: emits everything that waits, flow by flow.
     pub fn finish(&mut self, mut deliver: impl FnMut(&Flow, &StreamEvent<'_>)) {
         for slot in self.table.all() {
             self.forget(slot, Ending::Capture, GapReason::End, &[], &mut deliver);
@@ -210,37 +214,65 @@ impl Reassembler {
             return;
         };
         let dir = entry.direction(segment.sender);
-        let payload = segment.payload();
-        // Summed while nothing hangs on it, it may turn out to be one that the receiver drops.
-        let damaged = !payload.is_empty()
-            && self.shared.watch.wants(payload.len())
-            && entry.is_spoilt(segment, dir, self.shared.policy);
+        if segment.packet.tunnels > 0 {
+            entry.flow.note_tunnel(dir, segment.packet);
+        }
+        let damaged = entry.is_dropped(segment, dir, &mut self.shared);
         if !damaged && entry.predicts(segment, dir, self.shared.policy) {
             let stage = entry.accept_predicted(segment, dir, by, block, &mut self.shared, deliver);
             return self.table.touch(slot, stage);
         }
-        if entry.predicts_response(segment, dir, self.shared.policy) {
+        if !damaged && entry.predicts_acked_ahead(segment, dir, &self.shared) {
+            let shared = (&mut self.shared, &mut self.timers);
+            entry.accept_acked_ahead(segment, dir, by, block, shared, deliver);
+            return self.table.touch(slot, Stage::Open);
+        }
+        if entry.predicts_syn_ack(segment, dir, self.shared.policy) {
             entry.begin(segment, dir, by, deliver);
             return self.table.touch(slot, Stage::Open);
         }
-        let segment = &Segment {
+        self.segment_by_rules(slot, segment, damaged, by, block, deliver);
+    }
+
+    /// Processes a segment that was not predicted, by all rules. `damaged`: its receiver drops it.
+    fn segment_by_rules(
+        &mut self,
+        slot: usize,
+        segment: &Segment<'_>,
+        damaged: bool,
+        by: &PacketInfo,
+        block: &[u8],
+        deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
+    ) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let dir = entry.direction(segment.sender);
+        let payload = segment.payload();
+        // The checksum of a segment without bytes matters if it acknowledges bytes that were not
+        // captured.
+        let damaged = damaged
+            || payload.is_empty()
+                && entry.acks_unseen(segment, dir)
+                && entry.has_bad_checksum(segment, dir, self.shared.policy);
+        let mut segment = Segment {
             damaged,
             ..*segment
         };
-        // What brings no bytes, and lets none go that wait, has nothing to be compared with those
-        // that were delivered.
-        if !(segment.payload().is_empty() && entry.halves.are_untroubled()) {
+        // A segment without bytes is not compared with retained bytes, unless waiting bytes may be
+        // delivered by it.
+        if !(payload.is_empty() && entry.halves.have_no_slow_state()) {
             self.settle(block);
         }
         let Some(entry) = self.table.get(slot) else {
             return;
         };
         if segment.has(TcpFlags::SYN) {
-            entry.learn_roles(segment);
+            entry.learn_roles(&segment);
         }
         let dir = entry.direction(segment.sender);
         if entry.flow.handshake.done.is_none() {
-            entry.time_handshake(segment, dir, by);
+            entry.time_handshake(&segment, dir, by);
         }
         let announces = dir == Direction::ToServer && !segment.has(TcpFlags::RST) && !damaged;
         let stalled = u32::from(announces && segment.tcp.window == 0);
@@ -260,34 +292,40 @@ impl Reassembler {
             flow,
             halves,
             bidirectional,
-            alarm,
+            timer,
             reset,
             ..
         } = entry;
-        let mut say = |event: &StreamEvent<'_>| deliver(flow, event);
+        let mut emit = |event: &StreamEvent<'_>| deliver(flow, event);
         if segment.payload().is_empty() {
-            say(&StreamEvent::NoPayload { dir, by });
+            emit(&StreamEvent::NoPayload { dir, by });
         }
-        let mut ctx = self.shared.ctx(dir, by, &mut say);
+        let mut ctx = self.shared.ctx(dir, by, &mut emit);
         let (own, peer) = sides(halves.both(), dir);
-        let is_acceptable = is_acceptable(own, segment, &mut ctx);
+        let is_acceptable = is_acceptable(own, &segment, &mut ctx);
         if is_acceptable {
-            // What the peer said comes first: this segment may answer it.
+            // The acknowledgement first: bytes of this segment may respond to what it acknowledges.
             let mut needs = 0;
-            if !damaged {
-                own.heard(segment);
-                own.note_number(segment);
+            if damaged {
+                own.note_refused();
+            } else {
+                own.observe(&segment);
+                own.note_number(&segment);
+                own.note_shown(&segment);
             }
             if segment.has(TcpFlags::ACK) && !damaged {
                 (ctx.dir, ctx.reach) = (dir.reverse(), own.window().saturating_add(REACH));
                 if segment.has(TcpFlags::SYN) {
                     peer.begins_at(segment.tcp.ack);
                 }
-                needs = peer.acknowledged(segment.tcp.ack, &mut ctx);
+                // RFC 9293 section 3.10.7.4: what acknowledges something not yet sent is dropped.
+                let believed;
+                (needs, believed) = peer.acknowledged(segment.tcp.ack, &mut ctx);
+                segment.damaged |= !believed;
                 ctx.dir = dir;
             }
             ctx.reach = peer.window().saturating_add(REACH);
-            if !segment.payload().is_empty() && own.is_beyond(segment) && own.unreset() {
+            if !segment.payload().is_empty() && own.is_beyond(&segment) && own.unreset() {
                 ctx.stats.resets_ignored += 1;
                 stage = Stage::Open;
                 known = None;
@@ -296,7 +334,7 @@ impl Reassembler {
                 || segment.has(TcpFlags::SYN)
                 || segment.has(TcpFlags::FIN);
             if carries {
-                own.take(segment, needs, peer.reached(), &mut ctx);
+                own.take(&segment, needs, peer.reached(), &mut ctx);
             }
             if stage == Stage::Embryo
                 && (dir == Direction::ToClient
@@ -305,8 +343,8 @@ impl Reassembler {
                 stage = Stage::Open;
             }
         } else if segment.has(TcpFlags::RST) && !segment.has(TcpFlags::SYN) {
-            let believed = (!own.is_started() || own.is_next(segment.tcp.seq))
-                && !(own.has_sums() && ctx.is_damaged(segment));
+            let refused = segment.damaged || own.has_sums() && ctx.is_damaged(&segment);
+            let believed = !refused && (!own.is_started() || own.is_next(segment.tcp.seq));
             if believed && !own.is_ended() {
                 own.reset(&ctx);
                 known.get_or_insert(Reset { dir, by: *by });
@@ -322,19 +360,19 @@ impl Reassembler {
             && !*reset
             && own.reset_since().or(peer.reset_since()).is_none()
         {
-            // The other side speaks behind a FIN that seemed to be the end of all, or the FIN was
-            // not the stream's.
+            // The other side sends after a FIN that seemed to end the connection, or the FIN was
+            // not part of the stream.
             stage = Stage::Open;
         }
         if let Some(moment) = next_review(own, peer, *bidirectional, self.shared.now) {
-            self.timers.set(alarm, moment, flow);
+            self.timers.set(timer, moment, flow);
         }
         if known.is_some() != flow.reset.is_some() {
             flow.reset = known;
             flow.changes = flow.changes.wrapping_add(1);
         }
         if self.shared.stats.conflicts > conflicts {
-            self.shared.watch.rouse();
+            self.shared.watch.restart();
         }
         let repeated = self.shared.stats.retransmitted - repeated;
         if repeated > 0 {

@@ -1,9 +1,9 @@
-//! Flows whose packets take several paths: another tag or tunnel on the way back, or each packet
+//! Flows with packets on several paths: with another tag or tunnel on the way back, or each packet
 //! seen with a tag and without.
 //!
-//! A packet that would open a flow is first held against the flows of the same ends on other paths;
-//! only a connection's own numbers can tell that it is one of theirs. Networks that use the same
-//! addresses stay apart, for their numbers do not fit.
+//! A packet that would open a flow is first compared with the flows of the same ends on other
+//! paths. It joins one only if its sequence numbers fit that connection. Networks that use the same
+//! addresses stay separate, since their numbers do not fit.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
@@ -22,57 +22,56 @@ use super::half::HalfStream;
 use super::key::{Key, Sender};
 use super::table::{Entry, KeyHash, Stage};
 
-/// Paths of a flow beside its first one.
-const WAYS: usize = 4;
-/// Nanoseconds between the copies of one packet on several paths.
+/// Paths of a flow in addition to its first one, at most.
+const OTHER_PATHS: usize = 4;
+/// Nanoseconds between the copies of one packet on several paths, at most.
 const APART: i64 = 50_000_000;
-/// Nanoseconds within which a datagram is answered.
+/// Nanoseconds within which a datagram gets its response.
 const ANSWER: i64 = 5_000_000_000;
-/// How far the two numbers of a segment may be from those that the connection expects, at the most,
-/// and multiplied: by chance, one segment in a milliard is so near.
+/// The distance of each of the two numbers of a segment from those that the connection expects, at
+/// most; and the product of both distances. By chance, one segment in 10^9 is that close.
 const FAR: u64 = 4 << 20;
 const CHANCE: u64 = 1 << 30;
 
-/// The paths that packets of a flow take beside its first one, of which there is at least one.
+/// The paths of a flow in addition to its first one; at least one.
 #[derive(Default)]
-pub(super) struct Paths(Vec<Way>);
+pub(super) struct Paths(Vec<OtherPath>);
 
-/// One of them.
-pub(super) struct Way {
+/// An additional path.
+pub(super) struct OtherPath {
     key: Key,
-    /// Its packets have the ports at the other addresses.
+    /// Its packets have the ports exchanged.
     turned: bool,
-    /// It shows packets that are seen on another path as well.
+    /// It carries copies of packets of another path.
     mirror: bool,
-    /// When its first packet was seen.
+    /// The time of its first packet.
     since: Timestamp,
 }
 
 impl Paths {
-    /// Whether packets of this key take one of the paths; then, whether their ports are at the
-    /// other addresses.
+    /// If packets of this key take one of the paths: whether their ports are exchanged.
     pub(super) fn find(&self, key: &Key) -> Option<bool> {
         let way = self.0.iter().find(|way| way.key == *key)?;
         Some(way.turned)
     }
 
-    /// One more.
-    pub(super) fn add(&mut self, way: Way) {
+    /// Adds a path.
+    pub(super) fn add(&mut self, way: OtherPath) {
         self.0.push(way);
     }
 
     fn is_full(&self) -> bool {
-        self.0.len() >= WAYS
+        self.0.len() >= OTHER_PATHS
     }
 }
 
-impl Way {
+impl OtherPath {
     pub(super) fn key(&self) -> &Key {
         &self.key
     }
 }
 
-/// What the paths of packets have in common.
+/// Detects copies of packets on several paths.
 #[derive(Default)]
 pub(super) struct Crossing {
     hasher: RandomState,
@@ -80,54 +79,54 @@ pub(super) struct Crossing {
 }
 
 impl Crossing {
-    /// Whether a packet of a flow on several paths was used already, from another one.
+    /// Whether a packet of a flow on several paths was already used, on another path.
     fn is_copy(&mut self, flow: u64, key: &Key, packet: &Packet<'_>) -> bool {
         let mut hasher = self.hasher.build_hasher();
         flow.hash(&mut hasher);
-        // Without a segment's checksum: one of the two may have been seen before the network card
-        // made it.
+        // Without the checksum: one of the two copies may have been captured before the network
+        // card computed it.
         let (before, rest) = packet.ip_payload.split_at_checked(16).unwrap_or_default();
-        let behind = if before.is_empty() {
+        let tail = if before.is_empty() {
             packet.ip_payload
         } else {
             rest
         };
         hasher.write(before);
-        hasher.write(behind.get(2..).unwrap_or_default());
+        hasher.write(tail.get(2..).unwrap_or_default());
         let (hash, now) = (hasher.finish(), packet.ts.nanos());
         self.recent.is_copy(hash, key.place(), now, APART, false)
     }
 }
 
-/// What a packet is to a flow with [other paths](super::table::Table::paths).
+/// The relation of a packet to a flow with [other paths](super::table::Table::paths).
 pub(super) enum Crossed {
-    /// A packet of its own, of this sender.
+    /// A packet of the flow, from this sender.
     Own(Sender),
-    /// A copy of one that was used.
+    /// A copy of a packet that was used.
     Copy,
-    /// Another flow's: its bytes are others.
+    /// A packet of another flow: its bytes differ.
     Foreign,
 }
 
-/// A flow that a packet on another path belongs to.
+/// The flow that a packet on another path belongs to.
 pub(super) struct Joined {
     pub(super) slot: usize,
-    /// Which end of the flow sent it.
+    /// The end of the flow that sent the packet.
     pub(super) sender: Sender,
-    /// It is a copy of a packet that was used.
+    /// Whether it is a copy of a packet that was used.
     pub(super) copy: bool,
 }
 
-/// How well a segment fits a connection.
+/// How closely a segment fits a connection.
 struct Fit {
-    /// How far its numbers are from those expected, multiplied.
+    /// The product of the distances of its two numbers from those expected.
     distance: u64,
     mirror: bool,
     copy: bool,
 }
 
 impl Reassembler {
-    /// The connection on another path that a segment belongs to.
+    /// Returns the connection on another path that a segment belongs to.
     #[cold]
     pub(super) fn join(
         &mut self,
@@ -163,7 +162,7 @@ impl Reassembler {
             entry.echo = Echo::Unsure;
         }
         let id = entry.flow.id;
-        let way = Way {
+        let way = OtherPath {
             key: *key,
             turned,
             mirror: fit.mirror,
@@ -174,8 +173,8 @@ impl Reassembler {
         Some(Joined { slot, sender, copy })
     }
 
-    /// The flow on another path that a datagram belongs to: it is a copy of the latest one, or the
-    /// answer to it.
+    /// Returns the flow on another path that a datagram belongs to: as a copy of its latest
+    /// datagram, or as the response to it.
     #[inline]
     pub(super) fn join_datagram(
         &mut self,
@@ -210,12 +209,16 @@ impl Reassembler {
             let ports = (entry.flow.client.port, entry.flow.server.port);
             let responses = alone
                 && !entry.bidirectional
+                // Addresses and ports are no evidence if one of the flows is in a tunnel: the
+                // sender of the tunnel chooses all of them.
+                && packet.tunnels == 0
+                && !entry.flow.is_tunnelled()
                 && entry.direction(sender) == Direction::ToClient
                 && ports.0 >= 1024.max(ports.1)
                 && since <= ANSWER;
             if copy || responses {
                 let id = entry.flow.id;
-                let way = Way {
+                let way = OtherPath {
                     key: *key,
                     turned: false,
                     mirror: copy,
@@ -229,8 +232,8 @@ impl Reassembler {
         None
     }
 
-    /// A flow that packets of this key may belong to, and whether their ports are at the other
-    /// addresses then.
+    /// The flow in this slot, if packets of this key may belong to it, and whether their ports are
+    /// exchanged then.
     fn may_take(&mut self, slot: usize, key: &Key) -> Option<(&mut Entry, bool)> {
         if self.table.paths(slot).is_some_and(|paths| paths.is_full()) {
             return None;
@@ -240,7 +243,8 @@ impl Reassembler {
         Some((entry, turned))
     }
 
-    /// What a packet is to a flow that may have [other paths](super::table::Table::paths).
+    /// Returns the relation of a packet to a flow that may have [other
+    /// paths](super::table::Table::paths).
     pub(super) fn crosses(
         &mut self,
         slot: usize,
@@ -266,15 +270,16 @@ impl Reassembler {
         let id = entry.flow.id;
         if let (Some(segment), true) = (segment, mirror) {
             let half = entry.halves.made().get(entry.direction(sender).index());
-            let agrees = half.and_then(|half| half.agrees(segment.first(), segment.payload()));
+            let agrees =
+                half.and_then(|half| half.matches_delivered(segment.first(), segment.payload()));
             let passed = half.is_some_and(|half| half.has_passed(segment));
             if agrees == Some(true) && new && passed {
-                // What it is a copy of came before anybody looked for copies.
+                // The original came before copies were recorded.
                 return Crossed::Copy;
             }
             if agrees == Some(false) {
-                // The same numbers by chance, or by a generator's habit: they were two connections
-                // from the start.
+                // The numbers are equal by chance or by the habit of a generator: these are two
+                // connections.
                 if let (Some(paths), Some(at)) = (self.table.paths(slot), at) {
                     paths.0.swap_remove(at);
                 }
@@ -289,8 +294,8 @@ impl Reassembler {
     }
 }
 
-/// Whether a datagram has a checksum: only then its first bytes tell it from all others of its
-/// length.
+/// Whether a datagram has a checksum: without one its first bytes do not distinguish it from others
+/// of the same length.
 fn is_summed(packet: &Packet<'_>) -> bool {
     match packet.transport {
         Transport::Udp(_) => packet.ip_payload.get(6..8).is_some_and(|sum| sum != [0, 0]),
@@ -299,8 +304,7 @@ fn is_summed(packet: &Packet<'_>) -> bool {
     }
 }
 
-/// A datagram in short: its first bytes, which are its length and checksum as well, and its last
-/// ones.
+/// A hash of a datagram: its first 8 bytes, which include length and checksum, and its last 8.
 #[inline]
 pub(super) fn mark(packet: &Packet<'_>) -> u32 {
     let bytes = packet.ip_payload;
@@ -314,7 +318,7 @@ pub(super) fn mark(packet: &Packet<'_>) -> u32 {
 }
 
 impl Entry {
-    /// How well a segment on another path fits the connection.
+    /// Returns how closely a segment on another path fits the connection, if it does.
     fn fit(&mut self, segment: &Segment<'_>, now: Timestamp) -> Option<Fit> {
         let dir = self.direction(segment.sender);
         let near = now.since(self.last.ts).saturating_abs() <= APART;
@@ -329,11 +333,11 @@ impl Entry {
             Direction::ToServer => [begun, None],
             Direction::ToClient => [None, begun],
         };
-        // What each side sends next, and what it has said that it has got.
+        // The next number of each side, and the last number that it acknowledged.
         let next =
             |half: Option<&HalfStream>, begun: Option<u32>| begun.or_else(|| half?.expected());
         let (own_next, peer_next) = (next(own, own_begun), next(peer, peer_begun));
-        let got = |half: Option<&HalfStream>| half?.said();
+        let got = |half: Option<&HalfStream>| half?.last_ack();
         let (syn, acks) = (segment.has(TcpFlags::SYN), segment.has(TcpFlags::ACK));
         let seen = own.is_some_and(HalfStream::is_started) || own_begun.is_some();
         if syn && seen {
@@ -358,13 +362,13 @@ impl Entry {
             .filter(|_| acks)
             .map(|want| apart(segment.tcp.ack, want));
         let distance = match (seq, ack) {
-            // The answer to a SYN is that of no other.
+            // A SYN-ACK responds to one SYN only.
             (Some(seq), Some(0)) if syn => seq.min(CHANCE),
             (Some(seq), Some(ack)) if seq.max(ack) <= FAR => (seq + 1) * (ack + 1),
             (Some(0), None) | (None, Some(0)) => CHANCE,
             _ => return None,
         };
-        let repeats = own.and_then(|own| own.agrees(segment.first(), segment.payload()));
+        let repeats = own.and_then(|own| own.matches_delivered(segment.first(), segment.payload()));
         let fits = distance <= CHANCE && repeats != Some(false);
         fits.then_some(Fit {
             distance,

@@ -1,4 +1,4 @@
-//! Packets come in: each finds its flow, or opens one.
+//! Packets enter here: each is assigned to its flow, or opens one.
 
 use crate::flow::{Direction, Endpoint, Flow};
 use crate::packet::Packet;
@@ -10,16 +10,16 @@ use super::key::{Key, Sender};
 use super::paths::{Crossed, Joined, mark};
 use super::table::Stage;
 
-/// What a segment is to a flow that was found for it.
-enum Closer {
-    /// Its own.
+/// The relation of a segment to the flow that was found for its key.
+enum SegmentMatch {
+    /// A segment of the flow.
     Own,
-    /// A copy of one that was used.
+    /// A copy of a segment that was used.
     Copy,
-    /// Another's: the flow is no longer found for it.
+    /// A segment of another flow: the flow is no longer found by its key.
     Foreign,
-    /// The first of another connection on the same ports; and who the client of that is, if that is
-    /// known.
+    /// The first segment of another connection on the same ports; with the client of that
+    /// connection, if known.
     Anew(Option<Endpoint>),
 }
 
@@ -46,10 +46,10 @@ impl Reassembler {
                 .is_some_and(|entry| !entry.is_ordinary(&segment, by, self.idle))
         {
             match self.look_closer(old, key, &mut segment, by, block) {
-                Closer::Copy => return false,
-                Closer::Own => {}
-                Closer::Foreign => found = self.table.find(key),
-                Closer::Anew(known) => {
+                SegmentMatch::Copy => return false,
+                SegmentMatch::Own => {}
+                SegmentMatch::Foreign => found = self.table.find(key),
+                SegmentMatch::Anew(known) => {
                     client = known;
                     let (how, reason) = (Ending::Abandoned, GapReason::End);
                     self.close(old, how, reason, block, deliver);
@@ -92,20 +92,20 @@ impl Reassembler {
         segment: &mut Segment<'_>,
         by: &PacketInfo,
         block: &[u8],
-    ) -> Closer {
+    ) -> SegmentMatch {
         if self.table.paths(slot).is_some() {
             self.settle(block);
             match self.crosses(slot, key, segment.sender, segment.packet, Some(segment)) {
-                Crossed::Copy => return Closer::Copy,
-                Crossed::Foreign => return Closer::Foreign,
+                Crossed::Copy => return SegmentMatch::Copy,
+                Crossed::Foreign => return SegmentMatch::Foreign,
                 Crossed::Own(sender) => segment.sender = sender,
             }
         }
         let again = self.starts_new_connection(slot, segment, by);
         match (again.copy, again.anew) {
-            (true, _) => Closer::Copy,
-            (_, true) => Closer::Anew(again.client),
-            _ => Closer::Own,
+            (true, _) => SegmentMatch::Copy,
+            (_, true) => SegmentMatch::Anew(again.client),
+            _ => SegmentMatch::Own,
         }
     }
 
@@ -148,6 +148,9 @@ impl Reassembler {
         entry.pending = Some(mark(packet));
         let dir = entry.direction(sender);
         entry.bidirectional |= dir == Direction::ToClient;
+        if packet.tunnels > 0 {
+            entry.flow.note_tunnel(dir, packet);
+        }
         let cut = u64::from(packet.cut);
         let event = match packet.payload {
             [] => StreamEvent::NoPayload { dir, by },

@@ -1,4 +1,5 @@
-//! Bytes of one direction that came before their turn: pure arithmetic on ranges, no TCP.
+//! Bytes of one direction that wait for others: arithmetic on ranges, without TCP. No two pieces
+//! overlap.
 //!
 //! Pieces never overlap. Of two copies of a byte one stays, and one that differs from it is handed
 //! back.
@@ -21,14 +22,14 @@ pub(super) struct Piece {
     pub(super) facts: Facts,
 }
 
-/// What is known of bytes that wait.
+/// Facts of waiting bytes.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Facts {
     pub(super) by: PacketInfo,
-    /// How far the peer must have come before these bytes have their turn: they were sent by
-    /// someone who had seen that.
+    /// The offset of the peer's stream before which these bytes are not delivered: they were sent
+    /// by
     pub(super) needs: u64,
-    /// Bytes behind these that the snap length cut off.
+    /// Bytes after these that the snap length cut off.
     pub(super) cut: u64,
     /// Another copy of these is better: the checksum is wrong.
     pub(super) weak: bool,
@@ -53,9 +54,21 @@ impl Queue {
         self.pieces.keys().next().copied()
     }
 
-    /// How far the peer must have come before the first piece has its turn.
+    /// The offset of the peer's stream before which the first piece is not delivered.
     pub(super) fn needs(&self) -> Option<u64> {
         self.pieces.values().next().map(|piece| piece.facts.needs)
+    }
+
+    /// Whether any piece has a wrong checksum.
+    pub(super) fn has_weak(&self) -> bool {
+        self.pieces.values().any(|piece| piece.facts.weak)
+    }
+
+    /// The peer will not come farther than `reached`: nothing waits for more than that.
+    pub(super) fn stop_waiting_beyond(&mut self, reached: u64) {
+        for piece in self.pieces.values_mut() {
+            piece.facts.needs = piece.facts.needs.min(reached);
+        }
     }
 
     /// Whether the piece that is next at `offset` has a wrong checksum.
@@ -98,6 +111,8 @@ impl Queue {
             let wins = match (piece.facts.weak, facts.weak) {
                 (true, false) => true,
                 (false, true) => false,
+                // What the older one has seen nobody else has: its acknowledgement may be false.
+                _ if facts.needs < piece.facts.needs => true,
                 _ => match overlap {
                     Overlap::First => false,
                     Overlap::Last => true,
@@ -141,7 +156,7 @@ impl Queue {
         losers
     }
 
-    /// Up to `most` waiting bytes that end at `offset`, without a hole, in front of `into`.
+    /// Prepends to `into` up to `most` waiting bytes that end at `offset`, without a gap.
     pub(super) fn copy_before(&self, offset: u64, most: usize, into: &mut Vec<u8>) {
         let mut end = offset;
         for (&start, piece) in self.pieces.range(..offset).rev() {

@@ -1,19 +1,19 @@
-//! The tail: bytes of a stream that are delivered, kept for a while so that a later copy of them
-//! can be compared.
+//! Delivered bytes of a stream, retained so that a later copy of them can be compared. The retained
+//! size of a direction is bounded.
 //!
-//! Bytes that the receiver acknowledged cannot be replaced any more, so what is not acknowledged is
-//! kept, up to a bound, and a little in front of it as context.
+//! Acknowledged bytes cannot be replaced any more. So only bytes that are not acknowledged are
+//! retained, and some bytes before them as context.
 
 use std::ops::Range;
 
 use crate::flow::Direction;
 
-/// The last delivered bytes of one direction; the last of them stands in front of the next offset.
+/// The last delivered bytes of one direction. The last of them precedes the next offset.
 #[derive(Default)]
 pub(super) struct Retained {
     bytes: Vec<u8>,
-    /// Bytes behind these that were delivered and lie where they were read; and how many of the
-    /// first of them were forgotten since.
+    /// Bytes delivered after `bytes` that still lie in their block; and how many of the first of
+    /// them were released since.
     fresh: u32,
     void: u32,
 }
@@ -21,7 +21,7 @@ pub(super) struct Retained {
 /// The buffers of all tails.
 #[derive(Default)]
 pub(super) struct Tails {
-    /// Delivered bytes that were not copied yet, of all directions, in their order.
+    /// Delivered bytes that were not copied yet, of all directions, in order of delivery.
     pub(super) fresh: Vec<Fresh>,
     /// Buffers not in use.
     spare: Vec<Vec<u8>>,
@@ -29,51 +29,51 @@ pub(super) struct Tails {
     pub(super) size: usize,
 }
 
-/// Delivered bytes that lie in a block of a file, which is still there.
+/// Delivered bytes in a block of a file that is still in memory.
 pub(super) struct Fresh {
     /// Slot and id of their flow, and their direction.
     pub(super) flow: (u32, u64),
     pub(super) dir: Direction,
-    /// Where in the block they are.
+    /// Their range in the block.
     pub(super) at: Range<usize>,
 }
 
-/// Where in `block` these bytes are, if they are.
+/// The range of `bytes` in `block`, if they lie in it.
 pub(super) fn place(block: &[u8], bytes: &[u8]) -> Option<Range<usize>> {
     let start = bytes.as_ptr().addr().checked_sub(block.as_ptr().addr())?;
     let end = start.checked_add(bytes.len())?;
     (end <= block.len()).then_some(start..end)
 }
 
-/// Bytes of context kept in front of what is not acknowledged.
+/// Bytes of context retained before the first byte that is not acknowledged.
 pub(super) const CONTEXT: usize = 4 << 10;
-/// Bytes that are not acknowledged and kept, of one direction.
+/// Unacknowledged bytes that are retained of one direction, at most.
 const MOST: usize = 64 << 10;
-/// A buffer that is used again is not larger.
+/// Capacity of a buffer that is reused, at most.
 const SPARE_SIZE: usize = 16 << 10;
-/// Buffers that wait to be used again.
+/// Buffers kept for reuse, at most.
 const SPARES: usize = 64;
 
-/// How much of a tail counts, when so many of its last bytes are not acknowledged.
+/// Bytes to retain if the last `open` bytes are not acknowledged.
 fn counts(open: u64) -> usize {
     usize::try_from(open).unwrap_or(MOST).clamp(CONTEXT, MOST)
 }
 
 impl Retained {
-    /// The bytes that count; `open` is how many of all are not acknowledged.
+    /// The retained bytes; `open` is the number of unacknowledged bytes.
     pub(super) fn bytes(&self, open: u64) -> &[u8] {
         debug_assert!(self.fresh == 0, "what was lent is settled first");
         let from = self.bytes.len().saturating_sub(counts(open));
         self.bytes.get(from..).unwrap_or_default()
     }
 
-    /// Note that bytes were delivered which are kept where they are until [`Self::settle`].
+    /// Records that bytes were delivered which stay in their block until [`Self::settle`].
     pub(super) fn defer_copy(&mut self, len: usize) {
         self.fresh += len as u32;
     }
 
-    /// Copy the first bytes that were lent, if they count; `open` is how many of all are not
-    /// acknowledged.
+    /// Copies the first bytes that were deferred, if they are to be retained; `open` is the number
+    /// of unacknowledged bytes.
     pub(super) fn settle(&mut self, bytes: &[u8], open: u64, tails: &mut Tails) {
         let len = bytes.len() as u32;
         self.fresh = self.fresh.saturating_sub(len);
@@ -86,7 +86,7 @@ impl Retained {
         }
     }
 
-    /// Add delivered bytes; `open` is how many of all are not acknowledged.
+    /// Appends delivered bytes; `open` is the number of unacknowledged bytes.
     pub(super) fn push(&mut self, bytes: &[u8], open: u64, tails: &mut Tails) {
         let before = self.bytes.capacity();
         if before == 0 {
@@ -96,8 +96,8 @@ impl Retained {
         let (len, capacity) = (self.bytes.len() + bytes.len(), self.bytes.capacity());
         let spare = len.saturating_sub(keep).min(self.bytes.len());
         if len > capacity && capacity >= 2 * CONTEXT && spare >= capacity / 4 {
-            // A quarter of the buffer or nothing, so that each byte is moved a few times at the
-            // most; else it grows.
+            // Moves bytes only if a quarter of the buffer is free then, so that each byte is moved
+            // a few times at most; otherwise the buffer grows.
             self.bytes.drain(..spare);
         }
         let bytes = bytes
@@ -107,7 +107,7 @@ impl Retained {
         tails.size = tails.size - before + self.bytes.capacity();
     }
 
-    /// Give the buffer back, and forget what was lent.
+    /// Returns the buffer for reuse, and drops deferred bytes.
     pub(super) fn release(&mut self, tails: &mut Tails) {
         self.void = self.fresh;
         if self.bytes.capacity() == 0 {

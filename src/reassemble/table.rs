@@ -1,4 +1,4 @@
-//! All flows: found by their ends, kept in the order of their last packets, bounded in number.
+//! All flows: found by their ends, in the order of their last packets, and bounded in number.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -14,107 +14,106 @@ use super::echo::Echo;
 use super::half::HalfStream;
 use super::half_streams::HalfStreams;
 use super::key::{Key, Sender};
-use super::paths::{Paths, Way};
+use super::paths::{OtherPath, Paths};
 
-/// A flow and what is known of it.
+/// A flow and its state.
 pub(super) struct Entry {
     place: KeyHash,
-    /// Where it is in the index.
+    /// Its bucket in the index.
     bucket: u32,
-    /// Which end of its key the flow's client is.
+    /// The end of the key that is the client.
     client: Sender,
     pub(super) flow: Flow,
     pub(super) halves: HalfStreams,
     /// The latest packet.
     pub(super) last: PacketInfo,
     pub(super) stage: Stage,
-    /// The initial sequence number of a SYN that would begin another connection, if it is answered;
-    /// of a flow of datagrams, the latest one in short.
+    /// The initial sequence number of a SYN that would begin another connection once it is
+    /// answered; of a datagram flow, the hash of its latest datagram.
     pub(super) pending: Option<u32>,
     /// Both directions had packets.
     pub(super) bidirectional: bool,
     /// It ended by a RST.
     pub(super) reset: bool,
-    /// Something makes each of its packets worth a closer look: it [ended by a RST](Self::reset),
-    /// has [other paths](Table::paths), or [comes again](Self::echo).
+    /// Each of its packets needs further checks: it [ended by a RST](Self::reset), has [other
+    /// paths](Table::paths), or [is repeated](Self::echo).
     pub(super) odd: bool,
-    /// Whether a copy of all of it comes behind its end.
+    /// Whether a copy of the whole flow follows its end.
     pub(super) echo: Echo,
-    /// When it is to be looked at again.
-    pub(super) alarm: Option<Timestamp>,
-    /// When it was put into its place in the order.
+    /// When it is to be reviewed.
+    pub(super) timer: Option<Timestamp>,
+    /// When it was last moved in the order.
     linked: Timestamp,
     newer: Option<u32>,
     older: Option<u32>,
 }
 
 impl Entry {
-    /// Which way a packet of this sender goes.
+    /// The direction of a packet from this sender.
     #[inline]
     pub(super) fn direction(&self, sender: Sender) -> Direction {
         sender.direction(self.client)
     }
 
-    /// Whether nothing more is waited for: all that is left of it is to absorb what comes late.
+    /// Whether no segment is expected any more: it is kept to absorb late ones.
     pub(super) fn is_over(&self) -> bool {
         let over = |half: &HalfStream| half.is_closing() || !half.is_started();
         self.stage == Stage::Closed && self.halves.made().iter().all(over)
     }
 
-    /// Client and server are the other way round.
+    /// Exchanges client and server.
     pub(super) fn swap_ends(&mut self) {
         std::mem::swap(&mut self.flow.client, &mut self.flow.server);
         self.client = Key::of_flow(&self.flow).1;
     }
 }
 
-/// How far a flow is; each stage has its own order of last packets, and its own patience.
+/// The stage of a flow. Each stage has its own order of last packets and its own timeout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     /// Only a SYN was seen.
     Embryo,
-    /// It lives.
+    /// A segment other than a SYN was seen.
     Open,
-    /// It ended, and absorbs late packets.
+    /// It ended, and is kept to absorb late packets.
     Closed,
 }
 
-/// Places of the index to begin with.
+/// Initial capacity of the index.
 const FEW: usize = 64;
-/// Nanoseconds by which the order of flows may be wrong.
+/// Nanoseconds by which the order of flows may be inexact.
 const EXACT: i64 = 100_000_000;
 
 /// The flows.
 pub(super) struct Table {
     slots: Vec<Option<Entry>>,
     free: Vec<usize>,
-    /// The slots by their places. At most half of it is taken: then what is taken out leaves next
-    /// to no mark behind, over which later look-ups would have to walk.
+    /// The slots by their hashes. At most half of its capacity is used, so that removed entries
+    /// leave few tombstones which later look-ups would have to pass.
     index: HashTable<u32>,
     hasher: RandomState,
     orders: [LruList; 3],
-    /// What it is, by the clock that does not jump.
+    /// The time of the clock without jumps.
     pub(super) now: Timestamp,
-    /// The flow found last: traffic comes in runs.
+    /// The flow found last: packets of a flow arrive in runs.
     recent: Option<(Key, usize)>,
-    /// Flows whose place is that of their whole key.
+    /// Flows that are indexed by the hash of their whole key.
     crowded: usize,
-    /// Flows with the same ends on other paths, as the last look-up met them that found none.
+    /// Flows with the same ends on other paths that the last unsuccessful look-up met.
     met: usize,
-    /// Other paths that packets of a flow take, by its slot.
+    /// Additional paths of flows, by slot.
     paths: HashMap<u32, Paths, RandomState>,
 }
 
-/// The hash of a key, which another table gives another one.
+/// The hash of a key, seeded for each table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct KeyHash(u64);
 
-/// So many flows with the same ends, on different paths, are kept in one place; more of them have
-/// places of their own, and are no longer found together. Looking for one takes no longer, however
-/// many there are.
+/// Flows with the same ends on different paths that share one hash, at most. Further ones are
+/// indexed by their whole key, and are not found together. So the time of a look-up is bounded.
 const CROWD: usize = 16;
 
-/// A list of slots, from the one that was quiet for longest to the newest.
+/// A list of slots, from the longest quiet to the newest.
 #[derive(Clone, Copy, Default)]
 struct LruList {
     oldest: Option<u32>,
@@ -140,7 +139,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// The slot of the flow with this key, or where one would have its place.
+    /// Returns the slot of the flow with this key, or the hash to insert it with.
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Result<usize, KeyHash> {
         match &self.recent {
@@ -174,7 +173,7 @@ impl Table {
         Ok(slot)
     }
 
-    /// The slot of a flow that has a place of its own.
+    /// The slot of a flow that is indexed by its whole key.
     #[cold]
     fn in_the_crowd(&self, key: &Key) -> Option<usize> {
         let place = self.own_place(key);
@@ -216,7 +215,7 @@ impl Table {
     }
 
     /// Packets of another key belong to a flow from now on.
-    pub(super) fn found_by(&mut self, slot: usize, way: Way) {
+    pub(super) fn found_by(&mut self, slot: usize, way: OtherPath) {
         let key = *way.key();
         if let Some(entry) = self.get(slot) {
             entry.odd = true;
@@ -271,7 +270,7 @@ impl Table {
                 reset: false,
                 odd: false,
                 echo: Echo::None,
-                alarm: None,
+                timer: None,
                 linked: Timestamp::default(),
                 newer: None,
                 older: None,
@@ -280,7 +279,7 @@ impl Table {
         if self.index.capacity() < (2 * self.index.len()).max(FEW) {
             self.rearrange();
         }
-        // There is room: nothing else moves.
+        // Within the capacity no other entry moves.
         let indexed = self.index.insert_unique(place.0, slot as u32, |_| 0);
         let bucket = indexed.bucket_index() as u32;
         if let Some(entry) = self.get(slot) {
@@ -322,7 +321,7 @@ impl Table {
         }
     }
 
-    /// Make room in the index, by which all that is in it moves.
+    /// Grows the index, which moves all entries.
     #[cold]
     fn rearrange(&mut self) {
         let Self { slots, index, .. } = self;
@@ -337,12 +336,12 @@ impl Table {
         }
     }
 
-    /// A packet of the flow came: it is the newest of its stage.
+    /// Records a packet of the flow: the flow becomes the newest of its stage.
     #[inline]
     pub(super) fn touch(&mut self, slot: usize, stage: Stage) {
         let now = self.now;
         let Some(entry) = self.get(slot) else { return };
-        // A flow's place need not be exact: moved at every packet, it would cost more than the
+        // The order need not be exact: moving a flow at every packet would cost more than the
         // packet.
         if entry.stage == stage && now.since(entry.linked) < EXACT {
             return;
@@ -354,7 +353,7 @@ impl Table {
         self.link(slot, stage);
     }
 
-    /// The flow of a stage that was quiet for longest, and since when, about.
+    /// The flow of a stage that was quiet for longest, and since when, approximately.
     pub(super) fn oldest(&mut self, stage: Stage) -> Option<(usize, Timestamp)> {
         let slot = self.order(stage).oldest? as usize;
         let since = self.get(slot)?.linked;
@@ -426,8 +425,7 @@ impl Table {
     }
 }
 
-/// Whether a flow is found by this key, although it is not the flow's own; `others` counts those
-/// that are not.
+/// Whether a flow is found by this key, although the key is not its own; counts in `others` if not.
 #[cold]
 fn is_also_on(paths: Option<&Paths>, key: &Key, others: &mut usize) -> bool {
     let found = paths.is_some_and(|paths| paths.find(key).is_some());

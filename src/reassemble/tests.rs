@@ -1,15 +1,18 @@
-//! Connections as sequence charts: packets as they are captured, and what is said of them.
+//! Connections as sequence charts: packets as they are captured, and the events that are emitted
+//! for them.
 //!
 //! A chart is a text of steps: `hs` is the usual handshake; `C+4 BBBB` bytes of the client at
 //! offset 4; `C+4a8 BBBB` the same, acknowledging eight bytes of the server; `S a12` a bare
 //! acknowledgement of twelve bytes of the client; `S:SA:5000:1001` a segment with flags, sequence
-//! and acknowledgement number; `wait 60` milliseconds. Behind a segment, `!F` adds a flag, `!bad`
-//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent. Initial
-//! sequence numbers are 1000 and 5000; `isn 4294967290` is another one for the client. Behind `via
+//! and acknowledgement number; `wait 60` milliseconds. After a segment, `!F` adds a flag, `!bad`
+//! spoils the checksum, `!cut6` cuts six bytes off, `!urg3` marks the third byte urgent, `!md5`
+//! signs it, `!ts7` gives it a timestamp. Initial
+//! sequence numbers are 1000 and 5000; `isn 4294967290` is another one for the client. After `via
 //! 10 20` the client's packets have path 10, the server's 20.
 
 mod charts;
 mod deferred;
+mod others;
 mod paths;
 pub(super) mod predicted;
 mod rules;
@@ -31,7 +34,7 @@ enum Form {
     AsIs,
     /// Each byte in a segment of its own.
     Bytes,
-    /// With a path, as behind a VLAN tag.
+    /// With a path, as after a VLAN tag.
     Vlan,
     V6,
 }
@@ -44,7 +47,7 @@ const WHOLE: &[Form] = &[Form::AsIs, Form::Vlan, Form::V6];
 struct Player {
     reassembler: Reassembler,
     form: Form,
-    said: Vec<String>,
+    emitted: Vec<String>,
     now: i64,
     frame: u64,
     isn: u32,
@@ -53,6 +56,8 @@ struct Player {
     paths: [u32; 2],
     /// The server's packets have the ports at the other addresses.
     turned: bool,
+    /// Other readings, over their seams.
+    seams: Vec<String>,
     /// Packets that were copies, and flows that were spoken of.
     copies: usize,
     flows: BTreeSet<u64>,
@@ -64,6 +69,8 @@ struct Extra {
     bad: bool,
     cut: u32,
     urgent: u16,
+    /// Bytes of options.
+    options: Vec<u8>,
 }
 
 impl Player {
@@ -71,13 +78,14 @@ impl Player {
         Self {
             reassembler: Reassembler::new(limits, policy, time::IDLE_FILE),
             form,
-            said: Vec::new(),
+            emitted: Vec::new(),
             now: 0,
             frame: 0,
             isn: 1000,
             clients: Vec::new(),
             paths: [u32::from(form == Form::Vlan); 2],
             turned: false,
+            seams: Vec::new(),
             copies: 0,
             flows: BTreeSet::new(),
         }
@@ -106,8 +114,9 @@ impl Player {
             self.now += left.min(1000) * 1_000_000;
             left -= 1000;
             let now = Timestamp::from_nanos(self.now);
-            let said = &mut self.said;
-            self.reassembler.expire(now, |_, event| tell(event, said));
+            let emitted = &mut self.emitted;
+            self.reassembler
+                .expire(now, |_, event| record(event, emitted));
         }
     }
 
@@ -116,19 +125,19 @@ impl Player {
         self.now = self
             .now
             .saturating_add(seconds.saturating_mul(1_000_000_000));
-        let said = &mut self.said;
+        let emitted = &mut self.emitted;
         self.reassembler
             .expire(Timestamp::from_nanos(self.now), |_, event| {
-                tell(event, said);
+                record(event, emitted);
             });
     }
 
     fn finish(mut self) -> String {
-        let said = &mut self.said;
-        self.reassembler.finish(|_, event| tell(event, said));
+        let emitted = &mut self.emitted;
+        self.reassembler.finish(|_, event| record(event, emitted));
         assert_eq!(self.reassembler.held(), 0, "all is given back");
-        self.said.retain(|line| !line.ends_with("end Capture"));
-        self.said.join("; ")
+        self.emitted.retain(|line| !line.ends_with("end Capture"));
+        self.emitted.join("; ")
     }
 
     fn step(&mut self, first: &str, rest: &[&str]) {
@@ -165,6 +174,13 @@ impl Player {
         for word in rest {
             match word.strip_prefix('!') {
                 Some("bad") => extra.bad = true,
+                Some("md5") => {
+                    extra.options = [&[1, 1, 19, 18][..], &[7; 16]].concat();
+                }
+                Some(stamp) if stamp.starts_with("ts") => {
+                    let stamp = number(&stamp[2..]).to_be_bytes();
+                    extra.options = [&[1, 1, 8, 10][..], &stamp, &[0; 4]].concat();
+                }
                 Some(cut) if cut.starts_with("cut") => extra.cut = number(&cut[3..]),
                 Some(urgent) if urgent.starts_with("urg") => {
                     extra.urgent = urgent[3..].parse().unwrap();
@@ -232,8 +248,11 @@ impl Player {
         let mut bytes = vec![0; 20];
         bytes[4..8].copy_from_slice(&seq.to_be_bytes());
         bytes[8..12].copy_from_slice(&ack.to_be_bytes());
+        bytes[12] = ((20 + extra.options.len()) as u8 / 4) << 4;
         bytes[13] = flags.0;
         bytes[16..18].copy_from_slice(&(sum ^ u16::from(extra.bad) << 8).to_be_bytes());
+        bytes.extend(&extra.options);
+        let header = bytes.len();
         bytes.extend(payload);
         let tcp = Tcp {
             ports: Ports {
@@ -252,6 +271,7 @@ impl Player {
             ts: Timestamp::from_nanos(self.now),
             path: self.paths[dir.index()],
             tunnels: 0,
+            tunnel: None,
             doubtful: false,
             ip: Ip {
                 src,
@@ -263,14 +283,25 @@ impl Player {
             ip_header: &[],
             transport: Transport::Tcp(tcp),
             ip_payload: &bytes,
-            payload: &bytes[20..],
+            payload: &bytes[header..],
             cut: extra.cut,
         };
-        let (said, clients, flows) = (&mut self.said, &mut self.clients, &mut self.flows);
+        let (emitted, clients, flows) = (&mut self.emitted, &mut self.clients, &mut self.flows);
+        let seams = &mut self.seams;
         let used = self.reassembler.push_from(&[], &packet, |flow, event| {
             clients.push(flow.client.port);
             flows.insert(flow.id);
-            tell(event, said);
+            if let StreamEvent::OutOfStream {
+                bytes,
+                context,
+                after,
+                ..
+            } = *event
+                && context + after >= bytes.len()
+            {
+                seams.push(String::from_utf8_lossy(bytes).into_owned());
+            }
+            record(event, emitted);
         });
         self.copies += usize::from(!used);
     }
@@ -291,13 +322,13 @@ fn flag(letter: char) -> TcpFlags {
 }
 
 /// An event as a line; what continues the line before is joined to it.
-fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
+fn record(event: &StreamEvent<'_>, emitted: &mut Vec<String>) {
     let name = |dir: Direction| if dir == C { "C" } else { "S" };
     let mut join = |head: String, bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        match said.last_mut().filter(|last| last.starts_with(&head)) {
+        match emitted.last_mut().filter(|last| last.starts_with(&head)) {
             Some(last) => *last += &text,
-            None => said.push(head + &text),
+            None => emitted.push(head + &text),
         }
     };
     match *event {
@@ -310,6 +341,10 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
             after,
             ..
         } => {
+            if context + after >= bytes.len() {
+                // Of a seam nothing is its own.
+                return;
+            }
             let (front, own) = bytes.split_at(context);
             let front = String::from_utf8_lossy(front).into_owned();
             let front = if front.is_empty() {
@@ -323,9 +358,9 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
         StreamEvent::Gap {
             dir, len, reason, ..
         } => {
-            said.push(format!("{} gap {len} {reason:?}", name(dir)));
+            emitted.push(format!("{} gap {len} {reason:?}", name(dir)));
         }
-        StreamEvent::End { dir, how, .. } => said.push(format!("{} end {how:?}", name(dir))),
+        StreamEvent::End { dir, how, .. } => emitted.push(format!("{} end {how:?}", name(dir))),
         StreamEvent::NoPayload { .. }
         | StreamEvent::Acked { .. }
         | StreamEvent::Datagram { .. }
@@ -333,8 +368,8 @@ fn tell(event: &StreamEvent<'_>, said: &mut Vec<String>) {
     }
 }
 
-/// What a chart makes to be said, under the usual rules.
-fn said(chart: &str, form: Form) -> String {
+/// The events that are emitted for a chart, under the usual rules.
+fn emitted(chart: &str, form: Form) -> String {
     said_by(chart, form, Policy::default())
 }
 

@@ -1,4 +1,5 @@
-//! *Alarms*: the moments at which flows are to be looked at again.
+//! Timers: the times at which flows are to be reviewed. Their number is bounded by that of the
+//! flows.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,38 +8,38 @@ use super::table::{Stage, Table};
 use crate::flow::Flow;
 use crate::frame::Timestamp;
 
-/// Alarms that may stand for nothing, beside two for each flow.
+/// Obsolete timers that may be kept, in addition to two for each flow.
 pub(super) const SPARE: usize = 1024;
 
-/// The moments, soonest first; each with the slot and the id of its flow.
+/// The timers, soonest first; each with the slot and the id of its flow.
 ///
-/// A flow has one that counts, which the flow knows. One that a sooner one replaced stays where it
-/// is until there are many.
+/// One timer of a flow is valid; the flow records it. A timer that an earlier one replaced stays in
+/// the queue until there are many of them.
 #[derive(Default)]
-pub(super) struct TimerQueue(BinaryHeap<Reverse<Alarm>>);
+pub(super) struct TimerQueue(BinaryHeap<Reverse<Timer>>);
 
-type Alarm = (Timestamp, u32, u64);
+type Timer = (Timestamp, u32, u64);
 
 impl TimerQueue {
-    /// Have a flow looked at at `moment`, unless `alarm`, the one of it that counts, is sooner.
-    pub(super) fn set(&mut self, alarm: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
-        if alarm.is_none_or(|alarm| moment < alarm) {
-            *alarm = Some(moment);
+    /// Sets a timer at `moment`, unless `timer`, the valid one of the flow, is sooner.
+    pub(super) fn set(&mut self, timer: &mut Option<Timestamp>, moment: Timestamp, flow: &Flow) {
+        if timer.is_none_or(|timer| moment < timer) {
+            *timer = Some(moment);
             self.0.push(Reverse((moment, flow.slot, flow.id)));
         }
     }
 
-    /// The next one whose moment has come by `now`.
+    /// Returns the next timer that is due by `now`.
     #[inline]
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<Alarm> {
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Timer> {
         let Reverse((moment, ..)) = *self.0.peek()?;
         if moment > now {
             return None;
         }
-        self.0.pop().map(|Reverse(alarm)| alarm)
+        self.0.pop().map(|Reverse(timer)| timer)
     }
 
-    /// Drop what stands for nothing, when there is much of it beside what the flows need.
+    /// Removes obsolete timers, if there are many.
     #[inline]
     pub(super) fn sweep(&mut self, table: &mut Table) {
         if self.0.len() <= SPARE {
@@ -50,7 +51,7 @@ impl TimerQueue {
             self.0.retain(|Reverse((moment, slot, id))| {
                 table
                     .get(*slot as usize)
-                    .is_some_and(|entry| entry.flow.id == *id && entry.alarm == Some(*moment))
+                    .is_some_and(|entry| entry.flow.id == *id && entry.timer == Some(*moment))
             });
         }
     }

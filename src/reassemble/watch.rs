@@ -1,19 +1,19 @@
-//! When the checksums of segments are looked at that are in order, so that nothing yet hangs on
-//! them.
+//! Which in-order segments have their checksums verified. The cost is bounded: one segment in 32
+//! KiB when nothing was wrong for long.
 //!
-//! A segment that was damaged on its way is dropped by its receiver, and sent again; the capture
-//! may have seen both, and the first of the two is not the text. But hardly a network damages any,
-//! and to sum all bytes would cost a tenth of the whole work. So all are looked at to begin with,
-//! and after copies that contradict each other; and when long nothing was wrong, one now and then.
+//! A receiver drops a damaged segment, and it is sent again; the capture may contain both, and then
+//! the first is not the text. But hardly a network damages any, and to sum all bytes would cost a
+//! tenth of the whole work. So all are verified at first and after contradicting copies, and some
+//! when nothing was wrong for long.
 
-/// Payload bytes that are summed, when there is a reason to.
+/// Payload bytes that are all verified, after a reason to.
 const ALL: i64 = 2 << 20;
-/// Payload bytes of which one segment is summed, when there is none.
+/// Payload bytes of which one segment is verified, otherwise.
 const SOME: i64 = 32 << 10;
 
-/// How watchful the reassembler is.
+/// The sampling state.
 pub(super) struct Watch {
-    /// Bytes that are still to be looked at; below 0, those that were not.
+    /// Bytes that are still to be verified; negative, bytes that were not.
     left: i64,
 }
 
@@ -24,9 +24,9 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Whether the checksum of a segment with so many bytes is to be looked at.
+    /// Whether to verify the checksum of a segment of `len` bytes.
     #[inline]
-    pub(super) fn wants(&mut self, len: usize) -> bool {
+    pub(super) fn should_check(&mut self, len: usize) -> bool {
         self.left = self.left.wrapping_sub(len as i64);
         self.left > 0 || self.left < -SOME && self.rest()
     }
@@ -37,8 +37,8 @@ impl Watch {
         true
     }
 
-    /// Copies contradict each other: look at what comes next.
-    pub(super) fn rouse(&mut self) {
+    /// Verifies the next segments, since copies contradict each other.
+    pub(super) fn restart(&mut self) {
         self.left = ALL;
     }
 }
@@ -49,12 +49,13 @@ mod tests {
 
     #[test]
     fn all_segments_are_looked_at_for_a_while_and_then_some() {
-        let looked_at = |watch: &mut Watch| (0..100_000).filter(|_| watch.wants(1000)).count();
+        let looked_at =
+            |watch: &mut Watch| (0..100_000).filter(|_| watch.should_check(1000)).count();
         let mut watch = Watch::default();
         // 2 MiB of them, and then one in 33.
         assert_eq!(looked_at(&mut watch), 2097 + (100_000 - 2097) / 33);
         assert!(looked_at(&mut watch) < 3100);
-        watch.rouse();
+        watch.restart();
         assert!(looked_at(&mut watch) > 2097 + 2900);
     }
 }

@@ -162,7 +162,9 @@ fn check_coding(request: &Hit<'_>) -> Result<Option<&'static str>, &'static str>
                 "the body was sent compressed; the command sends it plain",
             ))
         }
-        Decoding::Broken | Decoding::Cut | Decoding::NoRoom => Err("its body could not be decoded"),
+        Decoding::Broken | Decoding::Cut | Decoding::NoRoom | Decoding::NoStart => {
+            Err("its body could not be decoded")
+        }
     }
 }
 

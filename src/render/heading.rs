@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::Heading;
-use crate::packet::protocol;
+use crate::packet::{Tunnel, protocol};
 
 use super::Time;
 
@@ -109,6 +109,9 @@ pub(super) fn line(heading: &Heading, stamp: &str, number: bool, brackets: bool)
         let plus = if mark.later { "+" } else { "" };
         let _ = write!(line, " {plus}{}@{}:{}", mark.id, mark.offset, mark.len);
     }
+    if let Some(tunnel) = &heading.tunnel {
+        let _ = write!(line, " [{}]", within(tunnel));
+    }
     line
 }
 
@@ -120,6 +123,11 @@ pub(super) fn protocol_name(number: u8) -> String {
         protocol::ICMP | protocol::ICMPV6 => "icmp".to_owned(),
         number => format!("ip {number}"),
     }
+}
+
+/// What something came in: `in vxlan 10.0.0.3 -> 10.0.0.4`.
+pub(super) fn within(tunnel: &Tunnel) -> String {
+    format!("in {} {} -> {}", tunnel.name, tunnel.src, tunnel.dst)
 }
 
 fn end(line: &mut String, end: Endpoint, ports: bool, brackets: bool) {
@@ -155,6 +163,7 @@ mod tests {
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
+            tunnel: None,
             fragment: None,
         };
         assert_eq!(
@@ -166,6 +175,19 @@ mod tests {
             "T(6) +0.000001 127.0.0.1:60932 -> 127.0.0.2:8080 [AP]"
         );
         let none = TcpFlags(0);
+        let tunnelled = Heading {
+            tunnel: Some(Tunnel {
+                name: "vxlan",
+                src: v4(3, 0).addr,
+                dst: v4(4, 0).addr,
+            }),
+            ..heading
+        };
+        let marked = line(&tunnelled, "", false, true);
+        assert!(
+            marked.ends_with(" [in vxlan 127.0.0.3 -> 127.0.0.4]"),
+            "{marked}"
+        );
         let icmp = Heading {
             protocol: 1,
             ports: false,

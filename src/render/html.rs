@@ -261,7 +261,11 @@ impl Html {
         Row {
             number: hit.number,
             time: hit.began,
-            method: heading::protocol_name(hit.heading.protocol),
+            // What has a name for people is named by its protocol.
+            method: match hit.facts.iter().any(|fact| fact.summary) {
+                true => log::named(hit.kind),
+                false => heading::protocol_name(hit.heading.protocol),
+            },
             path: log::first_words(hit.text.bytes, self.settings.escape),
             size: Some(hit.body_size),
             ends: named_ends(&hit.heading, false),

@@ -21,9 +21,10 @@ use crate::failure::{Failed, Failure, FailureKind};
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
-use crate::message::{Decoding, Role};
+use crate::message::{Decoding, Kind, Role};
 use crate::stats::Stats;
 
+use super::heading::within;
 use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
@@ -201,6 +202,11 @@ impl Log {
         }
         let name = heading::protocol_name(hit.heading.protocol);
         let flags = hit.heading.flags;
+        // What has a name for people is named by its protocol.
+        let name = match hit.facts.iter().find(|fact| fact.summary) {
+            Some(_) if hit.why != Why::Empty => named(hit.kind),
+            _ => name,
+        };
         let first = match hit.why {
             Why::Empty if flags.any() => format!("[{flags}]"),
             _ => first_words(hit.text.bytes, self.settings.escape),
@@ -369,12 +375,24 @@ fn values(hit: &Hit<'_>, name: &str) -> Vec<u8> {
     values.join(&b", "[..])
 }
 
+/// The name of a kind in a line: `WS text` of `ws.text`.
+pub(super) fn named(kind: Kind) -> String {
+    let (family, rest) = kind.name.split_once('.').unwrap_or((kind.name, ""));
+    format!("{} {rest}", family.to_ascii_uppercase())
+}
+
 /// Remarks on a message in addition to its values.
 pub(super) fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut words: Vec<Cow<'static, str>> = spy::labels(hit)
         .into_iter()
         .filter(|word| *word != "context")
         .collect();
+    words.extend(
+        hit.heading
+            .tunnel
+            .as_ref()
+            .map(|tunnel| within(tunnel).into()),
+    );
     let missing = |piece: &Piece| matches!(piece, Piece::Missing(..));
     if hit.text.pieces.iter().any(missing) {
         words.push("bytes missing".into());
@@ -383,7 +401,7 @@ pub(super) fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
         Decoding::AsSent | Decoding::Decoded => None,
         Decoding::Broken => Some("coding broken"),
         Decoding::Cut => Some("decoding stopped"),
-        Decoding::NoRoom => Some("not decoded"),
+        Decoding::NoRoom | Decoding::NoStart => Some("not decoded"),
     };
     words.extend(decoding.map(Cow::Borrowed));
     words

@@ -66,6 +66,7 @@ pub(super) fn defects(hit: &Hit<'_>) -> Vec<String> {
         Decoding::Broken => Some("it could not be decoded to its end".to_owned()),
         Decoding::Cut => Some("it swells like a bomb, and was decoded in part".to_owned()),
         Decoding::NoRoom => Some("there was no memory left to decode it".to_owned()),
+        Decoding::NoStart => Some("what it refers to was not captured".to_owned()),
     });
     let reading = hit.body.reading;
     parts.extend(reading.map(|name| format!("it was read as {name}, which its head does not say")));

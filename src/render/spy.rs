@@ -104,6 +104,12 @@ impl Spy {
             paint: None,
             opens: false,
         }));
+        let parts = parts(&hit.body, false).filter(|_| hit.kind.side == Role::Single);
+        notes.extend(parts.iter().map(|text| Note {
+            text: text.as_bytes(),
+            paint: None,
+            opens: false,
+        }));
         let labels = labels(hit);
         let undecoded = undecoded(&hit.body, hit.facts);
         notes.extend(undecoded.iter().map(|text| Note {
@@ -235,6 +241,7 @@ impl Renderer for Spy {
             }
             texts.push(title);
         }
+        texts.extend(parts(&companion.body, false).map(String::into_bytes));
         if companion.kind.side == Role::Response && companion.kind.sized {
             let size = size(companion.body_size, &companion.body, companion.facts);
             texts.push(size.into_bytes());
@@ -321,6 +328,13 @@ impl Renderer for Spy {
     }
 }
 
+/// How many parts a body has, if that is worth a word. `late`: the body was shown as it came.
+fn parts(body: &BodyFacts, late: bool) -> Option<String> {
+    let parts = body.parts.filter(|parts| parts.always || late)?;
+    let plural = if parts.count == 1 { "" } else { "s" };
+    Some(format!("{} {}{plural}", parts.count, parts.noun))
+}
+
 /// Formats the size of a body, and its encoded size if it was encoded: `16 B (gzip 34 B)`.
 fn size(decoded: u64, body: &BodyFacts, facts: &[Fact]) -> String {
     let size = human::size(decoded);
@@ -355,6 +369,7 @@ fn undecoded(body: &BodyFacts, facts: &[Fact]) -> Option<String> {
             crate::limits::SWELL
         )),
         Decoding::NoRoom => Some(format!("[not decoded: no room for {coding}]")),
+        Decoding::NoStart => Some("[compressed, its beginning was not captured]".to_owned()),
     }
 }
 
@@ -366,11 +381,7 @@ fn response_facts(hit: &Hit<'_>) -> Vec<String> {
     let summaries = hit.facts.iter().filter(|fact| fact.summary);
     let mut facts: Vec<String> = summaries.map(|fact| fact.value.clone()).collect();
     if hit.is_end() {
-        let events = hit.body.events.filter(|_| hit.portion == Portion::Last);
-        facts.extend(events.map(|many| match many {
-            1 => "1 event".to_owned(),
-            many => format!("{many} events"),
-        }));
+        facts.extend(parts(&hit.body, hit.portion == Portion::Last));
     }
     if hit.is_end() && hit.kind.sized {
         facts.push(size(hit.body_size, &hit.body, hit.facts));

@@ -78,6 +78,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: Kind::default(),

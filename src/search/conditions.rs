@@ -208,6 +208,7 @@ mod tests {
                 value: value.into(),
                 summary: false,
                 many: false,
+                literal: false,
             }],
             fields: vec![(0..6, 8..9)],
             ..Description::default()

@@ -212,7 +212,7 @@ fn each_tunnel_leads_to_the_packet_inside() {
         let four = packet.ip.src.is_ipv4();
         assert_eq!(
             packet.doubtful,
-            !four && name.starts_with("teredo") || name == "ayiya",
+            !four && name.starts_with("teredo") || name == "ayiya" || name == "geneve",
             "{name}"
         );
     }
@@ -328,9 +328,13 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
         frame[24..26].fill(0);
         frame
     };
+    let plain = [0, 0, 0x65, 0x58, 0, 0, 5, 0];
+    let mut six = vec![0x60, 0, 0, 0, 0, 9, 17, 64];
+    six.extend([1; 32]);
+    six.extend([4, 0, 5, 0, 0, 9, 0, 0, b'x']);
     let trailing = [&frame[..], &[b'x'; 80]].concat();
     // (from, to, header, inside, decoded, doubtful)
-    let table: [(u16, u16, &[u8], &[u8], bool, bool); 14] = [
+    let table: [(u16, u16, &[u8], &[u8], bool, bool); 16] = [
         (50_000, 4789, &vxlan, &frame, true, false),
         (50_000, 4789, &vxlan, &unsummed, true, true),
         (50_000, 4789, &vxlan, &trailing, true, true),
@@ -342,7 +346,11 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
         (4789, 514, &vxlan, &unsummed, false, false),
         (6081, 514, &geneve, &unsummed, false, false),
         (6081, 514, &geneve, &frame, true, true),
-        (50_000, 6081, &geneve, &frame, true, false),
+        // The options of the tunnel's header are searched as well.
+        (50_000, 6081, &geneve, &frame, true, true),
+        (50_000, 6081, &plain, &frame, true, false),
+        // The source port proves no more than another port.
+        (3544, 50_000, &[], &six, false, false),
         // A valid inner packet is not decoded either if only GRE's or GTP's own port would identify
         // the tunnel.
         (4754, 514, &[0, 0, 8, 0], &core(), false, false),
@@ -360,6 +368,10 @@ fn a_datagram_is_taken_apart_by_what_is_inside_of_it() {
         let packet = decoded(LinkType::RAW, &bytes).unwrap();
         assert_eq!(packet.tunnels == 1, apart, "{number}");
         assert_eq!(packet.doubtful, doubtful, "{number}");
+        let named = packet.tunnel.map(|tunnel| tunnel.name);
+        let name = [&geneve[..], &plain].contains(&header);
+        let name = if name { "geneve" } else { "vxlan" };
+        assert_eq!(named, apart.then_some(name), "{number}");
         let around = super::around(&on(LinkType::RAW, &bytes));
         assert_eq!(around.is_some(), doubtful, "{number}");
         if let Some((outer, range)) = around {

@@ -26,7 +26,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     cut: |_| false,
     datagram_ports: &[DNS_PORT, MDNS_PORT, LLMNR_PORT],
     start: || Box::<Dns>::default(),
-    describe: text::describe,
+    describe: |kind, known, _| text::describe(kind, known.head),
 };
 
 const DNS_PORT: u16 = 53;

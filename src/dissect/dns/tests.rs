@@ -201,7 +201,7 @@ fn a_description_reads_the_text() {
     let bytes = response(7, "a.test", RCODE::NoError, vec![ADDRESS, ADDRESS]);
     let packet = Packet::parse(&bytes).expect("what was built parses");
     let text = text::response(&packet, &text::question(&packet));
-    let description = text::describe(RESPONSE, text.as_bytes(), &[]);
+    let description = text::describe(RESPONSE, text.as_bytes());
     let facts: Vec<_> = description
         .facts
         .iter()

@@ -348,7 +348,7 @@ const fn rcode_name(code: RCODE) -> &'static str {
 }
 
 /// What a message is, from its text.
-pub(super) fn describe(kind: Kind, head: &[u8], _stand_out: &[String]) -> Description {
+pub(super) fn describe(kind: Kind, head: &[u8]) -> Description {
     let mut description = Description::default();
     let Ok(text) = str::from_utf8(head) else {
         return description;
@@ -374,6 +374,7 @@ pub(super) fn describe(kind: Kind, head: &[u8], _stand_out: &[String]) -> Descri
             value: value.to_owned(),
             summary,
             many,
+            literal: false,
         });
     };
     if !is_response {

@@ -123,6 +123,7 @@ impl About<'_> {
             value,
             summary,
             many: false,
+            literal: false,
         });
     }
 

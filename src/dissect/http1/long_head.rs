@@ -134,7 +134,7 @@ impl Http1 {
         if over {
             let (framing, plan) = (long.framing(), long.plan());
             *self.long_heads.of_mut(dir) = None;
-            return Ok(self.after_head(dir, read, framing, &plan, false, out));
+            return Ok(self.after_head(dir, (read, b""), framing, &plan, false, out));
         }
         Ok(match read {
             0 => Progress::need(0, window.len().saturating_add(1)),

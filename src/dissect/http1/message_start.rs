@@ -151,15 +151,15 @@ impl Http1 {
         out.text(dir, Part::Head, head);
         out.emit(dir, MessageEvent::Summary { brief, title });
         let expected = fields.expects && !response;
-        Ok(self.after_head(dir, end, framing, &plan, expected, out))
+        Ok(self.after_head(dir, (end, head), framing, &plan, expected, out))
     }
 
-    /// Continues after a head of `end` bytes. `expected` means that the body is only sent if the
-    /// server accepts it.
+    /// Continues after `head`, of which the last `end` bytes come next. `expected` means that the
+    /// body is only sent if the server accepts it.
     pub(super) fn after_head(
         &mut self,
         dir: Direction,
-        end: usize,
+        (end, head): (usize, &[u8]),
         framing: Framing,
         plan: &Plan<'_>,
         expected: bool,
@@ -173,12 +173,16 @@ impl Http1 {
                 } = *self.directions.of(dir);
                 self.over(dir, end, out);
                 let other = self.directions.of(dir.reverse());
-                if upgrades && matches!(other.stage, Stage::Start) {
+                if let Some(protocol) = upgrades
+                    && matches!(other.stage, Stage::Start)
+                {
                     return Progress {
                         consumed: end,
                         then: Then::Upgrade(Upgrade {
-                            protocol: "http2",
+                            protocol,
                             exchange: request.map(|request| request.exchange),
+                            client: dir.reverse(),
+                            extensions: extensions(head),
                         }),
                     };
                 }
@@ -345,7 +349,9 @@ impl Http1 {
         odd: Option<&'static str>,
         out: &mut Output<'_>,
     ) -> Summary {
-        let interim = matches!(line.status, 100 | 102..=199) || self.directions.of(dir).upgrades;
+        // The request is responded to again in HTTP/2 (RFC 7540 section 3.2).
+        let upgrades = self.directions.of(dir).upgrades;
+        let interim = matches!(line.status, 100 | 102..=199) || upgrades == Some("http2");
         self.directions.of_mut(dir.reverse()).continue_seen |= line.status == 100;
         let state = self.directions.of(dir);
         let odd = state
@@ -375,13 +381,28 @@ impl Http1 {
     }
 }
 
-/// Whether a response with status 101 says that HTTP/2 comes next (RFC 7540 section 3.2), in which
-/// the request is responded to as well.
-fn upgrades(head: &[u8]) -> bool {
+/// The protocol that comes next after a response with status 101, if it can be dissected.
+fn upgrades(head: &[u8]) -> Option<&'static str> {
+    let value = values(head, b"upgrade").next()?;
+    let is = |name: &[u8]| value.eq_ignore_ascii_case(name);
+    let names: [(&[u8], _); 2] = [(b"h2c", "http2"), (b"websocket", "ws")];
+    names
+        .into_iter()
+        .find_map(|(name, protocol)| is(name).then_some(protocol))
+}
+
+/// The extensions of WebSocket that a response lists, separated by commas (RFC 6455 section 9.1).
+fn extensions(head: &[u8]) -> Vec<u8> {
+    let lists: Vec<&[u8]> = values(head, b"sec-websocket-extensions").collect();
+    lists.join(&b',')
+}
+
+/// The values of the fields with this name, in any case.
+fn values<'h>(head: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
     let text = |range: Range<usize>| head.get(range).unwrap_or_default().trim_ascii();
-    let upgrade =
-        FieldLines::of(head).find(|line| text(line.name.clone()).eq_ignore_ascii_case(b"upgrade"));
-    upgrade.is_some_and(|line| text(line.value).eq_ignore_ascii_case(b"h2c"))
+    FieldLines::of(head)
+        .filter(move |line| text(line.name.clone()).eq_ignore_ascii_case(name))
+        .map(move |line| text(line.value))
 }
 
 /// The text of a message with a head of `end` bytes, if all of it is in `bytes`.

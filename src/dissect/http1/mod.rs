@@ -45,7 +45,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     cut: is_cut,
     datagram_ports: &[],
     start: || Box::<Http1>::default(),
-    describe: describe::describe,
+    describe: |kind, known, stand_out| describe::describe(kind, known.head, stand_out),
 };
 
 /// The state of both directions of a connection.
@@ -85,8 +85,8 @@ struct DirectionState {
     tunnel: bool,
     /// Whether the server responded 100 (Continue), so that the request's body follows.
     continue_seen: bool,
-    /// The response says that HTTP/2 comes next, in which the request is responded to.
-    upgrades: bool,
+    /// The protocol that comes next, if the response says so and it can be dissected.
+    upgrades: Option<&'static str>,
 }
 
 impl DirectionState {

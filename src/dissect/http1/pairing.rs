@@ -2,20 +2,20 @@
 //!
 //! HTTP/1 has no key: responses come in the order of the requests (RFC 9112 section 9.3.2). So, as
 //! long as every message was captured, they are counted. What was lost cannot be counted; but TCP's
-//! numbers tell more than the order:
+//! numbers determine more than the order:
 //!
 //! - a request's acknowledgement number is how much of the response stream its client had received.
 //!   If the client waited for all earlier responses, its own begins exactly there;
 //! - a response's acknowledgement number is how much of the request stream its server had received.
-//!   It does not respond to what lies behind that.
+//!   It does not respond to anything after that.
 //!
 //! Each request has an index, and the responses that began are counted. With both exact, the
-//! response of that index is the one. Behind lost responses the count has bounds, which often meet.
-//! Behind lost requests it has none, and the next request is paired by its acknowledgement number,
+//! response of that index is the one. After lost responses the count has bounds, which often meet.
+//! After lost requests it has none, and the next request is paired by its acknowledgement number,
 //! as far as the client's [`Habit`] allows. Where nothing decides, nothing is paired.
 //!
 //! Whether a client waits, no single number shows: one that always keeps some requests open sends
-//! each one exactly where a response begins. So a pair by number is certain only behind a row of
+//! each one exactly where a response begins. So a pair by number is certain only after a row of
 //! exchanges that were counted from the start of the connection, each of which did wait. Otherwise
 //! that pair, and those counted from it, are likely and carry a mark.
 
@@ -101,7 +101,7 @@ struct Open {
     request: OpenRequest,
     /// How many requests came before it, at least.
     index: u64,
-    /// Its index is comparable with those of the same run: behind lost requests another one begins.
+    /// Its index is comparable with those of the same run: after lost requests another one begins.
     run: u32,
     /// It is the first one of that.
     first: bool,
@@ -147,7 +147,7 @@ enum Habit {
     Slides,
 }
 
-/// Requests that there is room for before there is one.
+/// Initial capacity for open requests.
 const FEW: usize = 4;
 /// The shortest request: `GET / HTTP/1.0` with two line ends.
 const SHORTEST: u64 = 18;
@@ -179,9 +179,9 @@ pub(super) struct Pairing {
     certain: bool,
     /// Some of `open` have [`Seen::Raw`].
     unplaced: bool,
-    /// Requests may have been missed behind the last one.
+    /// Requests may have been missed after the last one.
     missed: Option<Missed>,
-    /// Where the last request began, unless something unknown came behind it, and the
+    /// Where the last request began, unless something unknown came after it, and the
     /// acknowledgement number of its last segment.
     last: Option<u64>,
     last_acks: Option<u32>,
@@ -191,7 +191,7 @@ pub(super) struct Pairing {
     latest: Option<(i64, u32)>,
     /// That of the last response that began before anything of the request stream was there.
     early: Option<u32>,
-    /// The index behind the last request that there was no room for.
+    /// The index after the last request that exceeded the limit.
     unkept: u64,
     /// An interim response was seen: a hole may hold one.
     interims: bool,
@@ -235,7 +235,7 @@ impl Pairing {
         self.open.capacity().saturating_mul(size_of::<Open>())
     }
 
-    /// Forgets everything, and keeps the room of a few requests.
+    /// Clears the state, and keeps the capacity for a few requests.
     pub(super) fn reset(&mut self) {
         let mut open = std::mem::take(&mut self.open);
         open.clear();
@@ -392,7 +392,7 @@ impl Pairing {
         self.interims = true;
     }
 
-    /// Requests may have been missed behind those that began.
+    /// Requests may have been missed after those that began.
     pub(super) fn lose_requests(&mut self, missed: Missed) {
         if let (Some(last), Some((from, _)), true) =
             (self.last.take(), missed.range, missed.boundary)
@@ -446,8 +446,8 @@ impl Pairing {
         false
     }
 
-    /// A request begins at `start` behind something that was missed: how many may lie in that. Says
-    /// whether that is not known.
+    /// A request begins at `start` after missing bytes: estimates how many requests those contain.
+    /// Returns whether that number is unknown.
     #[cold]
     fn guess(&mut self, missed: Missed, start: u64) -> bool {
         self.missed = None;

@@ -236,8 +236,8 @@ fn interim_responses_are_messages_and_leave_the_exchange_open() {
 
 #[test]
 fn an_upgrade_turns_both_directions_raw_without_complaint() {
-    let request = b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
-    let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi";
+    let request = b"GET /chat HTTP/1.1\r\nUpgrade: chat/2\r\n\r\n";
+    let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat/2\r\n\r\n\x81\x02hi";
     let stats = expect(
         &[
             client(request),
@@ -249,11 +249,11 @@ fn an_upgrade_turns_both_directions_raw_without_complaint() {
         ],
         &[
             "> http.request #0",
-            r#"> head "GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n""#,
+            r#"> head "GET /chat HTTP/1.1\r\nUpgrade: chat/2\r\n\r\n""#,
             r#"> brief "GET /chat""#,
             "> end",
             "< http.response #0",
-            r#"< head "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n""#,
+            r#"< head "HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat/2\r\n\r\n""#,
             r#"< brief 101 "101 Switching Protocols""#,
             "< end",
             "< tcp.burst #1",
@@ -583,7 +583,7 @@ fn the_response_to_an_unseen_head_has_no_body() {
             assert_eq!(ends, 2, "{:#?}", play.chart.lines());
         }
     }
-    // A body that comes is one, also behind a hole, and also one that looks like a status line at
+    // A body that comes is one, also after a gap, and also one that looks like a status line at
     // first.
     for body in [&b"HTTP is a protocol"[..], b"HTTP/1.1 2", b"<html>"] {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -8,6 +8,7 @@ use super::{Http2, id, odd};
 use crate::dissect::http::decoded::{Plan, charset_of, is_event_stream};
 use crate::dissect::http::{REQUEST, RESPONSE};
 use crate::dissect::output::Output;
+use crate::dissect::websocket::Tunnel;
 use crate::flow::Direction;
 use crate::message::{Complete, Kind, MessageEvent, Part, Start, Summary};
 use crate::stream::PacketInfo;
@@ -92,8 +93,8 @@ impl Http2 {
             }
             return out.framing(payload.len());
         };
-        let room = BLOCK.saturating_sub(gathered.bytes.len());
-        let fits = payload.get(..room).unwrap_or(payload);
+        let capacity = BLOCK.saturating_sub(gathered.bytes.len());
+        let fits = payload.get(..capacity).unwrap_or(payload);
         gathered.bytes.extend_from_slice(fits);
         let over = fits.len() < payload.len();
         state.gathered = Some(gathered);
@@ -200,6 +201,10 @@ impl Http2 {
         out: &mut Output<'_>,
     ) {
         self.head.write_trailer(&self.block);
+        if self.streams.tunnel(stream).is_some() {
+            odd(out);
+            return self.end_message(dir, stream, ends, None, out);
+        }
         self.data_of(dir, stream, first, out);
         if let Some(open) = self.streams.get(stream) {
             // Its first bytes may wait to be looked at.
@@ -230,6 +235,9 @@ impl Http2 {
         let stream = self.streams.entry(number);
         stream.exchange = Some(exchange);
         stream.answered = false;
+        stream.asks_tunnel = values(&self.block, b":protocol").any(|name| name == b"websocket");
+        // The request is its head. What the client sends then is not its body.
+        let ends = ends || stream.asks_tunnel;
         let summary = Summary {
             odd: self.head.odd,
             pushed,
@@ -267,7 +275,13 @@ impl Http2 {
             odd: self.head.odd,
             ..Summary::default()
         };
-        let ends = ends || interim;
+        let tunnels = stream.asks_tunnel && matches!(self.head.status, 200..=299) && !ends;
+        if tunnels {
+            let lists: Vec<&[u8]> = values(&self.block, b"sec-websocket-extensions").collect();
+            let tunnel = Tunnel::new(number, dir.reverse(), &lists.join(&b','));
+            stream.tunnel = Some(Box::new(tunnel));
+        }
+        let ends = ends || interim || tunnels;
         self.message(
             (dir, number),
             (RESPONSE, exchange),
@@ -334,6 +348,13 @@ impl Http2 {
         });
         half.body.begin(&plan(&self.block), out);
     }
+}
+
+/// The values of the fields with this name.
+fn values<'b>(block: &'b Block, name: &[u8]) -> impl Iterator<Item = &'b [u8]> {
+    let fields = block.fields().filter(move |(named, ..)| *named == name);
+    let known = fields.filter(|(_, _, known)| *known == Known::All);
+    known.map(|(_, value, _)| value)
 }
 
 /// What is to be undone to the body of a message, by the fields of its head.

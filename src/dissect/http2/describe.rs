@@ -6,12 +6,12 @@ use super::{DATA, Kind};
 use crate::message::{Description, Fact};
 
 /// `GOAWAY NO_ERROR · last stream 3`; what its sender says of it follows.
-pub(super) fn goaway(said: &Goaway<'_>) -> String {
-    let dot = if said.debug.is_empty() { "" } else { " · " };
+pub(super) fn goaway(frame: &Goaway<'_>) -> String {
+    let dot = if frame.debug.is_empty() { "" } else { " · " };
     format!(
         "GOAWAY {} · last stream {}{dot}",
-        error(said.code),
-        said.last
+        error(frame.code),
+        frame.last
     )
 }
 
@@ -21,7 +21,7 @@ pub(super) fn reset(stream: u32, code: u32) -> String {
 }
 
 /// See [`crate::dissect::describe`].
-pub(super) fn describe(kind: Kind, head: &[u8], _: &[String]) -> Description {
+pub(super) fn describe(kind: Kind, head: &[u8]) -> Description {
     let mut description = Description::default();
     if kind == DATA {
         return description;
@@ -33,12 +33,14 @@ pub(super) fn describe(kind: Kind, head: &[u8], _: &[String]) -> Description {
         value: text.trim_end_matches(" · ").to_owned(),
         summary: false,
         many: false,
+        literal: false,
     });
     description.facts.extend(words.nth(1).map(|code| Fact {
         name: "http2.error",
         value: code.to_owned(),
         summary: false,
         many: false,
+        literal: false,
     }));
     description
 }

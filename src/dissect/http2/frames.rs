@@ -5,7 +5,7 @@
 pub(super) const HEADER: usize = 9;
 /// What a client's side of a connection begins with.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The largest payload that anybody sends who was not told that more is accepted.
+/// The largest payload of a frame, unless the receiver's SETTINGS allow more.
 pub(super) const USUAL: u32 = 16_384;
 
 /// What flags mean, for the types that have them.

@@ -189,8 +189,8 @@ impl Head {
         self.text.extend_from_slice(b" HTTP/2\r\n");
         let named = host.filter(|_| target.starts_with(b"/"));
         for part in [method, b" ", named.unwrap_or_default(), target] {
-            let room = TITLE.saturating_sub(self.title.len());
-            self.title.extend(part.iter().take(room));
+            let capacity = TITLE.saturating_sub(self.title.len());
+            self.title.extend(part.iter().take(capacity));
         }
         if let Some(authority) = pseudo.authority {
             self.line(b"host", authority);

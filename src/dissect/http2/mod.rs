@@ -22,7 +22,7 @@ use self::blocks::{Gathered, What};
 use self::frames::{Goaway, HEADER, Header, PREFACE, Type, USUAL, error, flag, reset_code};
 use self::head::Head;
 use self::hpack::{Block, Decoder, Why};
-use self::streams::{Open, Streams};
+use self::streams::{Open, Stream, Streams};
 use super::http::decoded::Plan;
 use super::output::Output;
 use super::{
@@ -58,7 +58,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     cut: |_| false,
     datagram_ports: &[],
     start: || Box::<Http2>::default(),
-    describe: describe::describe,
+    describe: |kind, known, _| describe::describe(kind, known.head),
 };
 
 /// Both directions of a connection.
@@ -150,6 +150,18 @@ impl Dissector for Http2 {
         let Some(data) = self.directions.of(dir).data else {
             return;
         };
+        let mut bytes = bytes;
+        if let Some(tunnel) = self.streams.tunnel(data.stream)
+            && !tunnel.is_lost(dir)
+        {
+            let taken = tunnel.push(dir, bytes, out);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if bytes.is_empty() {
+                return;
+            }
+            let first = out.by;
+            self.data_of(dir, data.stream, &first, out);
+        }
         if let Some(stream) = self.streams.get(data.stream) {
             let half = stream.halves.of_mut(dir);
             half.body.push(id(dir, data.stream), bytes, out);
@@ -160,6 +172,11 @@ impl Dissector for Http2 {
         let Some(data) = self.directions.of(dir).data else {
             return;
         };
+        if let Some(tunnel) = self.streams.tunnel(data.stream)
+            && !tunnel.is_lost(dir)
+        {
+            return tunnel.gap(dir, len, reason, out);
+        }
         if let Some(stream) = self.streams.get(data.stream) {
             let id = id(dir, data.stream);
             stream.halves.of_mut(dir).body.gap(id, out);
@@ -299,15 +316,15 @@ impl Http2 {
                 self.reset_frame((dir, stream), code, &input.first, out);
             }
             Type::Goaway => {
-                let Some(said) = Goaway::read(payload) else {
+                let Some(received) = Goaway::read(payload) else {
                     return Progress::need(whole, HEADER);
                 };
-                let now = Some((said.last, said.code, payload.len()));
+                let now = Some((received.last, received.code, payload.len()));
                 let before = std::mem::replace(&mut self.directions.of_mut(dir).goaway, now);
                 if before == now {
                     out.framing(payload.len());
                 } else {
-                    goaway(dir, &said, &input.first, out);
+                    goaway(dir, &received, &input.first, out);
                 }
             }
             _ => {}
@@ -355,7 +372,12 @@ impl Http2 {
     /// own.
     fn data_of(&mut self, dir: Direction, stream: u32, first: &PacketInfo, out: &mut Output<'_>) {
         let open = self.streams.get(stream);
-        if open.is_some_and(|open| open.halves.of(dir).open.is_some()) {
+        let takes = |stream: &Stream| {
+            let tunnel = stream.tunnel.as_ref();
+            tunnel.is_some_and(|tunnel| !tunnel.is_lost(dir))
+                || stream.halves.of(dir).open.is_some()
+        };
+        if open.is_some_and(|open| takes(open)) {
             return;
         }
         self.make_room(stream, out);
@@ -388,10 +410,11 @@ impl Http2 {
         // RFC 9113 section 8.1: after a whole response it only means that the rest of the request
         // is not needed.
         let mark = (code != 0 || !answered).then(|| error(code));
-        let mut responds = answered;
+        let tunnels = stream.tunnel.is_some();
+        let mut responds = answered && !(tunnels && code != 0);
         for (half, open) in halves {
             responds |= matches!(open, Some(Open::Response | Open::Data));
-            if open.is_some() {
+            if open.is_some() || tunnels {
                 self.end_message(half, number, false, mark, out);
             }
         }
@@ -413,9 +436,15 @@ impl Http2 {
         let Some(stream) = self.streams.get(number) else {
             return;
         };
+        if let Some(tunnel) = &mut stream.tunnel {
+            tunnel.end(dir, out);
+            if tunnel.is_over() {
+                stream.tunnel = None;
+            }
+        }
         let half = stream.halves.of_mut(dir);
         let Some(open) = half.open.take() else {
-            return;
+            return self.streams.settle(number);
         };
         stream.answered |= open == Open::Response;
         let id = id(dir, number);
@@ -474,10 +503,10 @@ fn odd(out: &mut Output<'_>) {
 }
 
 /// Emits that a side ends the connection.
-fn goaway(dir: Direction, said: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
-    let text = describe::goaway(said);
+fn goaway(dir: Direction, received: &Goaway<'_>, first: &PacketInfo, out: &mut Output<'_>) {
+    let text = describe::goaway(received);
     let exchange = out.next_exchange();
-    single(dir, (GOAWAY, exchange), (&text, said.debug), first, out);
+    single(dir, (GOAWAY, exchange), (&text, received.debug), first, out);
 }
 
 /// Emits that a side ends a stream on which no message is open. `exchange` is that of the stream's

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::PerDirection;
 use super::super::http::decoded::Body;
+use super::super::websocket::Tunnel;
 use crate::flow::Direction;
 use crate::limits::STREAMS;
 
@@ -16,6 +17,10 @@ pub(super) struct Stream {
     pub(super) halves: PerDirection<Half>,
     /// The final response is over.
     pub(super) answered: bool,
+    /// The request asks for WebSocket in the stream (RFC 8441).
+    pub(super) asks_tunnel: bool,
+    /// What both sides send in the stream after that was agreed to.
+    pub(super) tunnel: Option<Box<Tunnel>>,
 }
 
 /// A direction of a stream.
@@ -38,7 +43,7 @@ pub(super) enum Open {
 impl Stream {
     fn is_open(&self) -> bool {
         let halves = [&self.halves.to_server, &self.halves.to_client];
-        halves.iter().any(|half| half.open.is_some())
+        self.tunnel.is_some() || halves.iter().any(|half| half.open.is_some())
     }
 }
 
@@ -53,6 +58,11 @@ pub(super) struct Streams {
 impl Streams {
     pub(super) fn get(&mut self, number: u32) -> Option<&mut Stream> {
         self.open.get_mut(&number)
+    }
+
+    /// The connection in the stream with this number.
+    pub(super) fn tunnel(&mut self, number: u32) -> Option<&mut Tunnel> {
+        self.open.get_mut(&number)?.tunnel.as_deref_mut()
     }
 
     /// The stream with this number, which may be new.
@@ -89,7 +99,10 @@ impl Streams {
         let bodies = self.open.values().map(|stream| {
             let halves = &stream.halves;
             let bodies = halves.to_server.body.held();
-            bodies.saturating_add(halves.to_client.body.held())
+            let tunnel = usize::from(stream.tunnel.is_some()) * size_of::<Tunnel>();
+            bodies
+                .saturating_add(halves.to_client.body.held())
+                .saturating_add(tunnel)
         });
         let own = self.open.len().saturating_mul(size_of::<Stream>());
         bodies.fold(own, usize::saturating_add)
@@ -98,7 +111,8 @@ impl Streams {
     /// Those with an open message in a direction.
     pub(super) fn open_in(&self, dir: Direction) -> Vec<u32> {
         let open = self.open.iter();
-        let open = open.filter(|(_, stream)| stream.halves.of(dir).open.is_some());
+        let open = open
+            .filter(|(_, stream)| stream.tunnel.is_some() || stream.halves.of(dir).open.is_some());
         open.map(|(number, _)| *number).collect()
     }
 

@@ -102,8 +102,12 @@ fn requests_and_responses_of_many_streams_are_paired() {
         ],
     );
     assert_eq!((stats.requests, stats.responses, stats.odd), (2, 2, 0));
-    let told = 2 * "GET /a HTTP/2\r\nhost: h\r\n\r\n".len();
-    assert!(stats.framing_bytes > told as u64, "{}", stats.framing_bytes);
+    let emitted = 2 * "GET /a HTTP/2\r\nhost: h\r\n\r\n".len();
+    assert!(
+        stats.framing_bytes > emitted as u64,
+        "{}",
+        stats.framing_bytes
+    );
 }
 
 #[test]
@@ -618,4 +622,99 @@ fn floods_are_bounded_and_counted() {
     let play = Play::of(&[begin(&[frame(1, WHOLE, 1, &bomb)])], &Cut::Whole);
     assert_eq!((play.stats.header_bombs, play.stats.requests), (1, 1));
     assert!(play.chart.bytes < 70_000);
+}
+
+#[test]
+fn a_stream_may_carry_websocket() {
+    let connect = block(&[
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":path", "/chat"),
+        (":authority", "h"),
+    ]);
+    let agreed = block(&[(":status", "200")]);
+    let (text, masked) = (b"\x81\x05hello", b"\x81\x82\x01\x01\x01\x01ih");
+    let stats = expect(
+        &[
+            begin(&[frame(1, END_HEADERS, 1, &connect), request(3, "/other")]),
+            answer(&[frame(1, END_HEADERS, 1, &agreed), data(1, 0, &text[..4])]),
+            again(&[data(1, 0, &text[4..]), response(3, WHOLE)]),
+            client(&data(
+                1,
+                0,
+                &[&masked[..], b"\x89\x80\x01\x01\x01\x01"].concat(),
+            )),
+            client(&data(1, END_STREAM, b"\x88\x82\0\0\0\0\x03\xe8")),
+            again(&[data(1, END_STREAM, b"\x88\x02\x03\xe8")]),
+        ],
+        &[
+            ">1 http.request #0",
+            ">1 head \"CONNECT /chat HTTP/2\\r\\nhost: h\\r\\n:protocol: websocket\\r\\n\\r\\n\"",
+            ">1 brief \"CONNECT h/chat\"",
+            ">1 end",
+            ">3 http.request #1",
+            ">3 head \"GET /other HTTP/2\\r\\nhost: h\\r\\n\\r\\n\"",
+            ">3 brief \"GET h/other\"",
+            ">3 end",
+            "<1 http.response #0",
+            "<1 head \"HTTP/2 200\\r\\n\\r\\n\"",
+            "<1 brief 200 \"200\"",
+            "<1 end",
+            "<1 ws.text #2",
+            "<1 body \"hello\"",
+            "<1 end",
+            "<3 http.response #1",
+            "<3 head \"HTTP/2 200\\r\\n\\r\\n\"",
+            "<3 brief 200 \"200\"",
+            "<3 end",
+            ">1 ws.text #3",
+            ">1 body \"hi\"",
+            ">1 end",
+            ">2147483649 ws.ping #4",
+            ">2147483649 end",
+            ">2147483649 ws.close #5",
+            ">2147483649 head \"1000 normal closure\"",
+            ">2147483649 brief \"1000 normal closure\"",
+            ">2147483649 end",
+            "<2147483649 ws.close #6",
+            "<2147483649 head \"1000 normal closure\"",
+            "<2147483649 brief \"1000 normal closure\"",
+            "<2147483649 end",
+        ],
+    );
+    assert_eq!((stats.odd, stats.malformed), (0, 0));
+    // One that is refused is answered like any other request; a reset ends what is open.
+    let refused = block(&[(":status", "404")]);
+    let play = Play::of(
+        &[
+            begin(&[
+                frame(1, END_HEADERS, 1, &connect),
+                frame(1, END_HEADERS, 3, &connect),
+            ]),
+            answer(&[
+                frame(1, END_HEADERS, 1, &refused),
+                data(1, END_STREAM, b"no"),
+                frame(1, END_HEADERS, 3, &agreed),
+                data(3, 0, b"\x01\x02ab"),
+                frame(3, 0, 3, &[0, 0, 0, 8]),
+            ]),
+        ],
+        &Cut::Whole,
+    );
+    let outline = play.chart.outline();
+    let expected = [
+        "<1 http.response #0",
+        "<1 brief 404 \"404\"",
+        "<1 end",
+        "<3 http.response #1",
+        "<3 brief 200 \"200\"",
+        "<3 end",
+        "<3 ws.text #2",
+        "<3 end incomplete",
+        "< http2.reset #1",
+    ];
+    assert!(
+        outline.windows(expected.len()).any(|part| part == expected),
+        "{outline:#?}"
+    );
 }

@@ -14,6 +14,7 @@ use crate::pipeline::hit_builder::{self, HitMeta};
 use crate::pipeline::owned_hit::OwnedHit;
 use crate::search::{Extent, Outcome};
 
+use super::verdict::{Facts, Verdict, verdict};
 use super::{SPARE, Selector};
 
 impl Selector {
@@ -178,58 +179,46 @@ impl Selector {
             open.unit.holds(&self.options.query) != self.options.invert && !open.unit.is_empty();
         let found = found && self.options.conditions.admits(side);
         let outcome = self.outcome(exchange.as_ref(), &open);
-        let holds = found && outcome == Outcome::Holds;
-        if self.options.pairs && side != Role::Single {
-            let meta = if found { meta(&open) } else { context(&open) };
-            self.close_in_pair(flow, tracking, &mut open, exchange.as_ref(), &meta, outcome);
-        } else if open.portions.is_some() {
-            if holds && !open.counted && self.is_taking() {
-                open.counted = true;
-                self.count_hit(flow, tracking, &open.frames, open.number);
-            } else if open.counted {
-                self.save_rest(flow, &open);
+        let facts = Facts {
+            pairs: self.options.pairs,
+            side,
+            found,
+            outcome,
+            portions: open.portions.is_some(),
+            counted: open.counted,
+            taking: self.is_taking(),
+        };
+        match verdict(&facts) {
+            Verdict::InPair => {
+                let meta = if found { meta(&open) } else { context(&open) };
+                self.close_in_pair(flow, tracking, &mut open, exchange.as_ref(), &meta, outcome);
             }
-            let meta = HitMeta {
-                portion: Portion::Last,
-                why: if open.counted {
-                    Why::Match
-                } else {
-                    Why::Context
-                },
-                ..meta(&open)
-            };
-            self.show(flow, &mut open, &meta);
-        } else if holds && self.is_taking() {
-            let asked = self.count_hit(flow, tracking, &open.frames, open.number);
-            self.expect_response(flow, tracking, &open);
-            if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
-                if !asked {
-                    self.request(flow, tracking, dir.reverse(), exchange, open.brief.interim);
-                }
-                if let Some(exchange) = tracking.exchange(ordinal) {
-                    // Shown with an interim response: the final one need not repeat it.
-                    exchange.shown = true;
-                    self.responses_expected += 1;
-                }
-            }
-            let meta = meta(&open);
-            self.show(flow, &mut open, &meta);
-        } else if found && side == Role::Request && outcome == Outcome::Open && self.is_taking() {
-            // The request is shown once the conditions on its response hold.
-            if let Some(exchange) = tracking.exchange(ordinal) {
-                exchange.matched = true;
-            }
-            let meta = meta(&open);
-            self.keep_request(flow, tracking, &mut open, &meta);
-        } else if self.passes(tracking) || request_shown && self.options.pair {
-            let context = context(&open);
-            self.show(flow, &mut open, &context);
-        } else {
-            if request_shown && self.options.companions {
+            Verdict::LastPortion { count } => {
                 let meta = meta(&open);
-                self.response(flow, &mut open, &meta);
+                self.show_last_portion(flow, tracking, &mut open, count, meta);
             }
-            self.remember(flow, tracking, &mut open, context);
+            Verdict::Match => {
+                let meta = meta(&open);
+                self.show_match(flow, tracking, &mut open, answered, &meta);
+            }
+            Verdict::KeepRequest => {
+                if let Some(exchange) = tracking.exchange(ordinal) {
+                    exchange.matched = true;
+                }
+                let meta = meta(&open);
+                self.keep_request(flow, tracking, &mut open, &meta);
+            }
+            Verdict::Unmatched if self.passes(tracking) || request_shown && self.options.pair => {
+                let context = context(&open);
+                self.show(flow, &mut open, &context);
+            }
+            Verdict::Unmatched => {
+                if request_shown && self.options.companions {
+                    let meta = meta(&open);
+                    self.response(flow, &mut open, &meta);
+                }
+                self.remember(flow, tracking, &mut open, context);
+            }
         }
         if over && let Some(exchange) = &exchange {
             self.drop_request(tracking, exchange.number);
@@ -240,6 +229,59 @@ impl Selector {
         if self.message_pool.len() < SPARE {
             self.message_pool.push(open);
         }
+    }
+
+    /// Shows what follows the last portion of a message. `count`: it is counted as a match now.
+    fn show_last_portion(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
+        count: bool,
+        meta: HitMeta,
+    ) {
+        if count {
+            open.counted = true;
+            self.count_hit(flow, tracking, &open.frames, open.number);
+        } else if open.counted {
+            self.save_rest(flow, open);
+        }
+        let why = match open.counted {
+            true => Why::Match,
+            false => Why::Context,
+        };
+        let meta = HitMeta {
+            portion: Portion::Last,
+            why,
+            ..meta
+        };
+        self.show(flow, open, &meta);
+    }
+
+    /// Shows a message that matches; before a response, its request. `answered`: the exchange of a
+    /// response.
+    fn show_match(
+        &mut self,
+        flow: &Flow,
+        tracking: &mut Tracking,
+        open: &mut OpenMessage,
+        answered: Option<&Exchange>,
+        meta: &HitMeta,
+    ) {
+        let asked = self.count_hit(flow, tracking, &open.frames, open.number);
+        self.expect_response(flow, tracking, open);
+        if let Some(exchange) = answered.filter(|exchange| !exchange.shown) {
+            if !asked {
+                let dir = open.id.dir.reverse();
+                self.request(flow, tracking, dir, exchange, open.brief.interim);
+            }
+            if let Some(exchange) = tracking.exchange(open.begin.exchange) {
+                // Shown with an interim response: the final one need not repeat it.
+                exchange.shown = true;
+                self.responses_expected += 1;
+            }
+        }
+        self.show(flow, open, meta);
     }
 
     pub(super) fn count_message(&mut self, flow: &Flow, tracking: &Tracking) {

@@ -125,10 +125,10 @@ impl Selector {
         let Some(mut open) = tracking.open(id).take() else {
             return;
         };
+        let (kind, head) = (open.begin.kind, open.unit.head());
+        let about = dissect::describe(kind, &open.known(head), &[]);
         let exchange = tracking.exchange(open.begin.exchange);
         let known = exchange.map_or(&mut open.evidence, |exchange| &mut exchange.evidence);
-        let (kind, head) = (open.begin.kind, open.unit.head());
-        let about = dissect::describe(kind, head, &[]);
         self.options
             .conditions
             .learn(known, kind.side, head, &about);

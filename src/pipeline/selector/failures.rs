@@ -375,6 +375,7 @@ fn heading(flow: &Flow, dir: Direction, ts: Timestamp, flags: TcpFlags) -> Headi
         ports: flow.has_ports(),
         flags,
         icmp: None,
+        tunnel: flow.tunnel(dir),
         fragment: None,
     }
 }

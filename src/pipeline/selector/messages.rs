@@ -83,6 +83,11 @@ impl Selector {
                 open.fork(name);
             }
             MessageEvent::Reading { reading, bytes } => self.reading(tracking, id, reading, bytes),
+            MessageEvent::Status(status) => {
+                if let Some(open) = tracking.open(id) {
+                    open.status = Some(Box::new(status.clone()));
+                }
+            }
             MessageEvent::Body(facts) => {
                 let Some(open) = tracking.open(id) else {
                     return;

@@ -35,6 +35,8 @@ impl Selector {
         let own = context..bytes.len().saturating_sub(after);
         let bytes = match self.around(bytes, own.clone()) {
             Some(range) => bytes.get(range).unwrap_or_default(),
+            // Two readings without a match over their seam.
+            None if own.is_empty() => return,
             // A match within the stream's own bytes was found in the stream.
             None => bytes.get(own).unwrap_or_default(),
         };
@@ -68,7 +70,10 @@ impl Selector {
         self.options.query.holds_in(bytes, &mut extents);
         extents.retain(|found| found.start < own.end && found.end > own.start);
         let (first, last) = (extents.first()?, extents.last()?);
-        Some(own.start.min(first.start)..own.end.max(last.end))
+        Some(match own.is_empty() {
+            true => first.start..last.end,
+            false => own.start.min(first.start)..own.end.max(last.end),
+        })
     }
 
     /// Shows a packet without payload, for `-e`.

@@ -1,15 +1,14 @@
-//! The bytes of a segment, at their offset: delivered, queued, or known.
+//! The bytes of a segment at their offset: delivered, queued, or compared with delivered ones.
 
 use crate::packet::TcpFlags;
 use crate::reassemble::context::{Segment, SegmentContext};
 use crate::reassemble::queue::Facts;
-use crate::reassemble::retained::CONTEXT;
-use crate::stream::{GapReason, OutOfStreamReason};
+use crate::stream::GapReason;
 
 use super::HalfStream;
 
 impl HalfStream {
-    /// Bytes at their offset: delivered, queued, or known.
+    /// Processes bytes at their offset: delivers, queues or compares them.
     pub(super) fn bytes(
         &mut self,
         offset: u64,
@@ -23,55 +22,32 @@ impl HalfStream {
             return;
         }
         let end = offset.saturating_add(bytes.len() as u64);
+        if segment.has(TcpFlags::URG) && segment.tcp.urgent > 0 && !facts.weak {
+            self.expect_urgent(offset.saturating_add(u64::from(segment.tcp.urgent) - 1));
+        }
         if offset < self.next {
-            self.again(offset, bytes, ctx);
+            self.retransmitted(offset, bytes, ctx);
             if end <= self.next {
                 return;
             }
         }
         let seen = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
         let (at, fresh) = (offset.max(self.next), bytes.get(seen..).unwrap_or_default());
-        let clear = self.trouble.as_ref().is_none_or(|trouble| {
-            trouble.syn_data.is_none() && trouble.queue.first().is_none_or(|first| first >= end)
+        let clear = self.slow.as_ref().is_none_or(|slow| {
+            slow.syn_data.is_none() && slow.queue.first().is_none_or(|first| first >= end)
         });
         if at == self.next && clear && facts.needs <= reached && !facts.weak {
-            // In order, and nothing of it waits: passed on as it lies.
-            if let Some(trouble) = &mut self.trouble {
-                trouble.hole = None;
+            // In order, without a wait: passed on without a copy.
+            if let Some(slow) = &mut self.slow {
+                slow.gap = None;
             }
             self.deliver(fresh, &facts.by, ctx);
             if facts.cut > 0 {
-                self.lose(facts.cut, GapReason::Snaplen, &facts.by, ctx);
+                self.declare_gap(facts.cut, GapReason::Snaplen, &facts.by, ctx);
             }
         } else {
             self.queue(at, fresh, facts, segment, ctx);
         }
-        if segment.has(TcpFlags::URG) {
-            self.without_urgent(segment, bytes, ctx);
-        }
-    }
-
-    /// The receiving program may take the urgent byte out of its stream (RFC 6093 section 3): what
-    /// it reads then is searched too.
-    fn without_urgent(&self, segment: &Segment<'_>, bytes: &[u8], ctx: &mut SegmentContext<'_>) {
-        let last = usize::from(segment.tcp.urgent).wrapping_sub(1);
-        let Some((before, [_, after @ ..])) = bytes.split_at_checked(last) else {
-            return;
-        };
-        // The tail ends with this segment's bytes, when they were delivered.
-        let tail = self.tail();
-        let context = tail.strip_suffix(bytes).unwrap_or_default();
-        let context = context
-            .get(context.len().saturating_sub(CONTEXT)..)
-            .unwrap_or_default();
-        let variant = [context, before, after].concat();
-        let offset = self.told(self.next.saturating_sub(bytes.len() as u64));
-        // Only a match over the place of the byte is new.
-        let (context, after) = (
-            context.len() + before.len().saturating_sub(1),
-            after.len().saturating_sub(1),
-        );
-        ctx.aside_in_context(OutOfStreamReason::Urgent, offset, &variant, context, after);
     }
 
     fn queue(
@@ -87,16 +63,16 @@ impl HalfStream {
         }
         facts.weak |= self.valid_checksum_seen && ctx.is_damaged(segment);
         let overlap = ctx.policy.overlap;
-        let trouble = self.trouble.get_or_insert_default();
-        let size = trouble.queue.size();
-        let losers = trouble.queue.insert(at, fresh, facts, overlap);
-        *ctx.queued = (*ctx.queued + trouble.queue.size()).saturating_sub(size);
+        let slow = self.slow.get_or_insert_default();
+        let size = slow.queue.size();
+        let losers = slow.queue.insert(at, fresh, facts, overlap);
+        *ctx.queued = (*ctx.queued + slow.queue.size()).saturating_sub(size);
         if let Some(contended) = losers.new {
             self.conflict(contended, fresh, at, ctx);
         }
         for (low, old) in losers.old {
             self.conflict((low, low + old.len() as u64), &old, low, ctx);
         }
-        self.await_hole(ctx);
+        self.await_gap(ctx);
     }
 }

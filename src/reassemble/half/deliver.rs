@@ -1,5 +1,4 @@
-//! Bytes that have their turn: told, and remembered for a while, so that a later copy of them can
-//! be compared.
+//! Bytes in order: emitted, and retained so that a later copy of them can be compared.
 
 use crate::reassemble::context::SegmentContext;
 use crate::reassemble::echo::mark;
@@ -9,18 +8,18 @@ use crate::stream::{PacketInfo, StreamEvent};
 use super::HalfStream;
 
 impl HalfStream {
-    /// Pass on bytes that have their turn.
+    /// Delivers bytes at the next offset.
     pub(super) fn deliver(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
         if bytes.is_empty() {
             return;
         }
-        self.tell(bytes, by, ctx);
-        // Copied last: a load that has to wait for stores would wait for all of these.
+        self.emit_data(bytes, by, ctx);
+        // Copied last: a load after these stores would have to wait for them.
         self.tail.push(bytes, self.open(), ctx.tails);
     }
 
-    /// The same for bytes that may lie in a `block` which stays: what counts of them is copied
-    /// before it goes.
+    /// The same for bytes that may lie in a `block` which stays valid: those to retain are copied
+    /// when it is released.
     pub(in crate::reassemble) fn deliver_from(
         &mut self,
         block: &[u8],
@@ -33,14 +32,14 @@ impl HalfStream {
             return self.deliver(bytes, by, ctx);
         };
         if !bytes.is_empty() {
-            self.tell(bytes, by, ctx);
+            self.emit_data(bytes, by, ctx);
             self.tail.defer_copy(bytes.len());
             let dir = ctx.dir;
             ctx.tails.fresh.push(Fresh { flow, dir, at });
         }
     }
 
-    /// Copy bytes that were delivered from a block which goes.
+    /// Copies bytes that were delivered from a block, which is about to be released.
     pub(in crate::reassemble) fn settle(&mut self, bytes: &[u8], tails: &mut Tails) {
         let open = self.open();
         self.tail.settle(bytes, open, tails);
@@ -51,17 +50,17 @@ impl HalfStream {
         self.mark = mark(bytes);
     }
 
-    fn tell(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
-        debug_assert!(!self.ended, "nothing comes behind the end");
+    fn emit_data(&mut self, bytes: &[u8], by: &PacketInfo, ctx: &mut SegmentContext<'_>) {
+        debug_assert!(!self.ended, "no byte follows the end");
         let (offset, seq) = (
-            self.told(self.next),
+            self.emitted_offset(self.next),
             self.base.wrapping_add(self.next as u32),
         );
         if offset == 0 {
             self.note_first(bytes);
         }
         self.next = self.next.saturating_add(bytes.len() as u64);
-        (ctx.say)(&StreamEvent::Data {
+        (ctx.emit)(&StreamEvent::Data {
             dir: ctx.dir,
             offset,
             seq,
@@ -69,9 +68,14 @@ impl HalfStream {
             bytes,
             by,
         });
+        if let Some(slow) = &self.slow
+            && (slow.other.is_some() || !slow.urgent.is_empty())
+        {
+            self.read_otherwise(self.next.saturating_sub(bytes.len() as u64), bytes, ctx);
+        }
     }
 
-    /// Delivered bytes that are not acknowledged.
+    /// The number of delivered bytes that are not acknowledged.
     pub(super) fn open(&self) -> u64 {
         self.next.saturating_sub(self.acked)
     }

@@ -1,4 +1,5 @@
-//! Holes in a direction: how long they are waited for, and how they are given up.
+//! Gaps in a direction: how long they are waited for, and when they are given up. Every gap ends by
+//! a bound of time, packets or bytes.
 
 use crate::frame::Timestamp;
 use crate::limits::time;
@@ -7,27 +8,27 @@ use crate::stream::{Ending, GapReason, OutOfStreamReason, PacketInfo, StreamEven
 
 use super::{Acked, HalfStream, PendingGap, Unseen, WINDOW, earlier};
 
-/// Segments that wait, and bytes of a stream, after which a direction whose peer is silent is known
-/// to be all there is.
+/// Waiting segments, and bytes of a stream, after which a direction with a silent peer is taken to
+/// be the only one captured.
 const ONE_SIDED_SEGMENTS: usize = 8;
 const ONE_SIDED_BYTES: u64 = 16 << 10;
 
 /// A run of segments far ahead of the stream.
 #[derive(Clone, Copy)]
-pub(super) struct Far {
-    /// The sequence number of the latest one, and of what would follow it.
+pub(super) struct FarRun {
+    /// The sequence number of the latest segment, and of the byte after it.
     first: u32,
     next: u32,
     run: u8,
 }
 
-/// So many segments in a row that are far ahead are the stream itself: the capture missed more than
-/// a window.
+/// After so many consecutive segments far ahead they are the stream: more than a window was not
+/// captured.
 const RUN: u8 = 16;
 
 impl HalfStream {
-    /// A segment lies farther ahead than the receiver would have allowed, and was said apart.
-    pub(super) fn far(
+    /// Processes a segment farther ahead than the receiver allowed. It was emitted out of stream.
+    pub(super) fn note_far_segment(
         &mut self,
         segment: &Segment<'_>,
         distance: i64,
@@ -40,90 +41,97 @@ impl HalfStream {
         if self.ended {
             return;
         }
-        let trouble = self.trouble();
+        let slow = self.slow_state();
         let next = first.wrapping_add(len as u32);
-        let run = match trouble.far {
-            // The same frame once more.
+        let run = match slow.far {
+            // The same segment again.
             Some(far) if far.first == first => far.run,
             Some(far) if far.next == first => far.run.saturating_add(1),
             _ => 1,
         };
-        trouble.far = (len > 0).then_some(Far { first, next, run });
+        slow.far = (len > 0).then_some(FarRun { first, next, run });
         if run < RUN || ahead >= WINDOW.cast_unsigned() {
             return;
         }
-        trouble.far = None;
+        slow.far = None;
         while let Some(waiting) = self.first_waiting() {
             let len = waiting.saturating_sub(self.next);
-            self.lose(len, GapReason::Overflow, ctx.by, ctx);
-            self.let_go(ctx);
+            self.declare_gap(len, GapReason::Overflow, ctx.by, ctx);
+            self.flush(ctx);
         }
-        if let Some(Ok(to)) = self.place(next).map(u64::try_from) {
+        if let Some(Ok(to)) = self.offset_of(next).map(u64::try_from) {
             let len = to.saturating_sub(self.next);
-            self.lose(len, GapReason::Overflow, ctx.by, ctx);
+            self.declare_gap(len, GapReason::Overflow, ctx.by, ctx);
         }
-        self.await_hole(ctx);
+        self.await_gap(ctx);
     }
 
-    /// Hear that the peer acknowledged everything below `ack`; says which offset that is, 0 when it
-    /// is not believed.
+    /// Processes the peer's acknowledgement of everything below `ack`. Returns the offset, if it
+    /// can be determined, and whether the acknowledgement is plausible.
     pub(in crate::reassemble) fn acknowledged(
         &mut self,
         ack: u32,
         ctx: &mut SegmentContext<'_>,
-    ) -> u64 {
-        self.choose(ack, ctx);
+    ) -> (u64, bool) {
+        self.choose_start(ack, ctx);
         self.note_unseen(ack, ctx);
-        let Some(Ok(mut offset)) = self.place(ack).map(u64::try_from) else {
-            return 0;
+        let Some(Ok(mut offset)) = self.offset_of(ack).map(u64::try_from) else {
+            return (0, true);
         };
         if offset > self.next && offset - self.next > ctx.reach.min(WINDOW.cast_unsigned()) {
-            // Nobody can have sent that much: believed, it would make all that comes look old.
+            // More than can be sent: if it were accepted, all further bytes would look old.
             ctx.stats.acks_ignored += 1;
-            return 0;
+            return (0, false);
         }
-        if self.trouble.is_some() {
-            self.response_syn_data(offset > 0, ctx);
+        if self.slow.is_some() {
+            self.decide_syn_data(offset > 0, ctx);
         }
-        // The FIN takes a number and is no byte.
+        // The FIN has a number and is no byte.
         if let Some(fin) = self.fin {
             offset = offset.min(fin.saturating_add(1));
         }
         let before = self.acked_bytes();
+        if offset > before
+            && let Some(slow) = &mut self.slow
+        {
+            slow.shown = 0;
+        }
         self.acked = self.acked.max(offset);
-        self.say_acknowledged(before, ctx);
+        self.emit_acknowledged(before, ctx);
         let acked = self.acked_bytes();
         if acked > self.next && !self.ended {
             let now = ctx.now;
-            let hole = self.trouble().hole.get_or_insert(PendingGap {
+            let gap = self.slow_state().gap.get_or_insert(PendingGap {
                 since: now,
                 acked: None,
             });
-            let heard = hole.acked.get_or_insert(Acked::now(ctx));
+            let acknowledged = gap.acked.get_or_insert(Acked::now(ctx));
             if acked > before {
-                heard.latest = ctx.by.ts;
+                acknowledged.latest = ctx.by.ts;
             }
         }
-        self.fin.map_or(offset, |fin| offset.min(fin))
+        (self.fin.map_or(offset, |fin| offset.min(fin)), true)
     }
 
-    /// Hear that the peer acknowledged everything below `ack`, which [was sent](Self::has_sent).
+    /// Processes the peer's acknowledgement of everything below `ack`, which [was
+    /// delivered](Self::has_sent).
     pub(in crate::reassemble) fn note_acknowledged(
         &mut self,
         ack: u32,
         ctx: &mut SegmentContext<'_>,
     ) {
         self.note_unseen(ack, ctx);
-        if let Some(Ok(offset)) = self.place(ack).map(u64::try_from)
+        if let Some(Ok(offset)) = self.offset_of(ack).map(u64::try_from)
             && offset > self.acked
         {
             let before = self.acked_bytes();
             self.acked = offset;
-            self.say_acknowledged(before, ctx);
+            self.emit_acknowledged(before, ctx);
         }
     }
 
-    /// Hear an acknowledgement of a direction of which nothing was seen: what it grows by was sent.
+    /// Processes an acknowledgement in a direction that was not seen: the bytes by which it grows
+    /// were sent.
     fn note_unseen(&mut self, ack: u32, ctx: &mut SegmentContext<'_>) {
         if self.started {
             return;
@@ -137,46 +145,56 @@ impl HalfStream {
             unseen.latest = ack;
             let offset = u64::from(ack.wrapping_sub(unseen.first));
             let (dir, by) = (ctx.dir, ctx.by);
-            (ctx.say)(&StreamEvent::Acked { dir, offset, by });
+            (ctx.emit)(&StreamEvent::Acked { dir, offset, by });
         }
     }
 
-    /// A packet of the flow has passed, or time has: give up what was waited for long enough.
+    /// Gives up gaps that were waited for long enough. `packet`: a packet of the flow was received,
+    /// not only time passed. `wanted`: bytes of the peer wait for the missing ones. Returns whether
+    /// an acknowledgement was false, so that its consequences are void.
     pub(in crate::reassemble) fn review(
         &mut self,
         packet: bool,
         bidirectional: bool,
-        reached: u64,
+        (reached, wanted): (u64, bool),
         ctx: &mut SegmentContext<'_>,
-    ) {
+    ) -> bool {
         let patience = self.patience(bidirectional);
-        while let Some(trouble) = &mut self.trouble
-            && let Some(hole) = &mut trouble.hole
+        let waited = self.gap().and_then(|gap| gap.acked).is_some_and(|acked| {
+            acked.packets.saturating_add(u32::from(packet)) > *ctx.grace
+                || ctx.now.since(acked.since) >= time::GAP_GRACE
+        });
+        let dismissed = waited && self.dismiss_false_ack(ctx);
+        let shown = wanted || self.is_shown();
+        while let Some(slow) = &mut self.slow
+            && let Some(gap) = &mut slow.gap
         {
             let now = ctx.now;
-            let heard = hole.acked;
-            let reason = if let Some(acked) = &mut hole.acked {
+            let acknowledged = gap.acked;
+            let reason = if let Some(acked) = &mut gap.acked {
                 acked.packets += u32::from(packet);
-                // What is damaged is there: nothing is lost by waiting some more.
-                let most = match trouble.held {
+                // Damaged bytes are available: waiting longer loses nothing.
+                let most = match slow.held {
                     Some(_) => time::DAMAGED_PACKETS.max(*ctx.grace),
                     None => *ctx.grace,
                 };
                 let over = acked.packets > most || now.since(acked.since) >= time::GAP_GRACE;
+                // Only the acknowledgement shows that the bytes were sent: it may be false.
+                let over = over && (shown || now.since(acked.since) >= patience);
                 over.then_some(GapReason::Acked)
             } else {
-                let over = trouble.queue.len() > 0 && now.since(hole.since) >= patience;
+                let over = slow.queue.len() > 0 && now.since(gap.since) >= patience;
                 over.then_some(GapReason::Timeout)
             };
-            let full = trouble.queue.size() > ctx.limits.reorder_bytes;
+            let full = slow.queue.size() > ctx.limits.reorder_bytes;
             let Some(reason) = reason.or(full.then_some(GapReason::Overflow)) else {
                 break;
             };
-            let (first, acked) = (trouble.queue.first(), self.acked_bytes());
+            let (first, acked) = (slow.queue.first(), self.acked_bytes());
             if first.is_some_and(|first| first <= self.next) {
-                // It is there and waits for the peer, which waits for it: somebody lies about the
-                // order.
-                if self.let_go(ctx) {
+                // The bytes are available and wait for the peer, which waits for them: one of the
+                // acknowledgements is false.
+                if self.flush(ctx) {
                     continue;
                 }
                 break;
@@ -187,84 +205,83 @@ impl HalfStream {
                 (_, first) => first.unwrap_or(self.next),
             };
             let mut by = *ctx.by;
-            if let (GapReason::Acked, Some(heard)) = (reason, heard) {
-                // By then they were there.
-                by.ts = first.map_or(heard.latest, |_| heard.since);
+            if let (GapReason::Acked, Some(acknowledged)) = (reason, acknowledged) {
+                // The bytes were received by then.
+                by.ts = first.map_or(acknowledged.latest, |_| acknowledged.since);
             }
-            self.lose(to.saturating_sub(self.next), reason, &by, ctx);
+            self.declare_gap(to.saturating_sub(self.next), reason, &by, ctx);
             self.advance(reached, ctx);
-            if packet && self.hole().is_some_and(|hole| hole.acked.is_none()) && !full {
+            if packet && self.gap().is_some_and(|gap| gap.acked.is_none()) && !full {
                 break;
             }
         }
-        let waits = self
-            .trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.queue.size());
-        if waits > ctx.limits.reorder_bytes && self.hole().is_none() {
-            // Not behind a hole, but for the peer.
-            self.let_go(ctx);
+        let waits = self.slow.as_ref().map_or(0, |slow| slow.queue.size());
+        if waits > ctx.limits.reorder_bytes && self.gap().is_none() {
+            // The bytes wait for the peer, not for a gap.
+            self.flush(ctx);
         }
         self.review_end(ctx);
+        dismissed
     }
 
-    /// The same for a direction without trouble, in which only the end can be waited for.
+    /// The same for a direction without gaps: only its end can be awaited.
     pub(in crate::reassemble) fn review_end(&mut self, ctx: &mut SegmentContext<'_>) {
         if self.fin != Some(self.next) {
             return;
         }
-        // An acknowledged FIN is certain; one that nobody contradicts for a while is as good.
+        // An acknowledged FIN is certain; one that is not contradicted for a while counts as well.
         let by = self.fin_by;
         if self.acked > self.next || ctx.now.since(self.fin_at) >= time::CLOSE_GRACE {
-            self.say_end(Ending::Fin, &by, ctx);
+            self.emit_end(Ending::Fin, &by, ctx);
         }
     }
 
-    /// When to look again.
+    /// When to review the direction next.
     pub(in crate::reassemble) fn next_review(&self, bidirectional: bool) -> Option<Timestamp> {
         if self.ended {
             return None;
         }
-        // When both sides are captured the acknowledgement comes, or something else that shows the
-        // end.
+        // If both sides are captured, the acknowledgement follows, or another segment that shows
+        // the end.
         let waits = self.fin == Some(self.next) && !bidirectional;
         let closing = waits.then(|| self.fin_at.plus(time::CLOSE_GRACE));
-        let Some(trouble) = &self.trouble else {
+        let Some(slow) = &self.slow else {
             return closing;
         };
-        let hole = trouble.hole.map(|hole| match hole.acked {
+        let gap = slow.gap.map(|gap| match gap.acked {
             Some(acked) => acked.since.plus(time::GAP_GRACE),
-            None => hole.since.plus(self.patience(bidirectional)),
+            None => gap.since.plus(self.patience(bidirectional)),
         });
-        let reset = trouble.reset.map(|at| at.plus(time::CLOSE_GRACE));
-        let held = trouble.held.map(|since| since.plus(time::DAMAGED));
-        earlier(earlier(closing, held), earlier(hole, reset))
+        let reset = slow.reset.map(|at| at.plus(time::CLOSE_GRACE));
+        let held = slow.held.map(|since| since.plus(time::DAMAGED));
+        earlier(earlier(closing, held), earlier(gap, reset))
     }
 
-    /// It sent a RST that looks right. That is believed when nothing of it comes for a while.
+    /// Records a plausible RST. It takes effect if no segment of the direction follows for a while.
     pub(in crate::reassemble) fn reset(&mut self, ctx: &SegmentContext<'_>) {
-        self.trouble().reset.get_or_insert(ctx.now);
+        self.slow_state().reset.get_or_insert(ctx.now);
     }
 
-    /// Since when it is thought to be reset.
+    /// When the RST was sent.
     pub(in crate::reassemble) fn reset_since(&self) -> Option<Timestamp> {
-        self.trouble.as_ref()?.reset
+        self.slow.as_ref()?.reset
     }
 
-    /// It goes on behind a RST: that was somebody else's. False: there was none.
+    /// Drops the RST, since the direction continues after it: someone else sent it. Returns whether
+    /// there was one.
     pub(in crate::reassemble) fn unreset(&mut self) -> bool {
-        let Some(trouble) = &mut self.trouble else {
+        let Some(slow) = &mut self.slow else {
             return false;
         };
-        trouble.reset.take().is_some()
+        slow.reset.take().is_some()
     }
 
-    /// Whether a checksum that is wrong says something.
+    /// Whether a wrong checksum counts: a right one was seen.
     pub(in crate::reassemble) fn has_sums(&self) -> bool {
         self.valid_checksum_seen
     }
 
-    /// Say a segment that cannot be the stream's.
+    /// Emits the bytes of a segment that cannot be part of the stream.
     pub(in crate::reassemble) fn apart(
         &self,
         why: OutOfStreamReason,
@@ -272,15 +289,24 @@ impl HalfStream {
         bytes: &[u8],
         ctx: &mut SegmentContext<'_>,
     ) {
-        let place = self.place(seq).and_then(|place| u64::try_from(place).ok());
-        ctx.aside(why, self.told(place.unwrap_or(0)), bytes);
+        let place = self
+            .offset_of(seq)
+            .and_then(|place| u64::try_from(place).ok());
+        ctx.emit_apart(why, self.emitted_offset(place.unwrap_or(0)), bytes);
+    }
+
+    /// Whether another segment shows that the acknowledged bytes were sent.
+    fn is_shown(&self) -> bool {
+        let acked = self.acked_bytes();
+        self.fin.is_some_and(|fin| fin >= acked)
+            || self
+                .slow
+                .as_ref()
+                .is_some_and(|slow| slow.queue.len() > 0 || slow.shown >= acked)
     }
 
     fn patience(&self, bidirectional: bool) -> i64 {
-        let pieces = self
-            .trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.queue.len());
+        let pieces = self.slow.as_ref().map_or(0, |slow| slow.queue.len());
         if !bidirectional && (pieces >= ONE_SIDED_SEGMENTS || self.delivered() >= ONE_SIDED_BYTES) {
             time::GAP_TIMEOUT_ONE_SIDED
         } else {
@@ -288,58 +314,58 @@ impl HalfStream {
         }
     }
 
-    /// Say up to where bytes are acknowledged, if that is farther than `before`.
-    pub(super) fn say_acknowledged(&self, before: u64, ctx: &mut SegmentContext<'_>) {
+    /// Emits the offset up to which bytes are acknowledged, if it exceeds `before`.
+    pub(super) fn emit_acknowledged(&self, before: u64, ctx: &mut SegmentContext<'_>) {
         let acked = self.acked_bytes();
         if acked > before {
-            (ctx.say)(&StreamEvent::Acked {
+            (ctx.emit)(&StreamEvent::Acked {
                 dir: ctx.dir,
-                offset: self.told(acked),
+                offset: self.emitted_offset(acked),
                 by: ctx.by,
             });
         }
     }
 
-    /// Bytes that are acknowledged: without the FIN.
+    /// The offset up to which bytes are acknowledged, without the FIN.
     pub(super) fn acked_bytes(&self) -> u64 {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
-    /// The hole that is waited for.
-    pub(super) fn hole(&self) -> Option<PendingGap> {
-        self.trouble.as_ref()?.hole
+    /// The gap that is waited for.
+    pub(super) fn gap(&self) -> Option<PendingGap> {
+        self.slow.as_ref()?.gap
     }
 
-    /// If something waits behind a hole, the hole at `next` is waited for from now on.
-    pub(super) fn await_hole(&mut self, ctx: &SegmentContext<'_>) {
+    /// Starts to wait for the gap at `next`, if bytes wait after one, or were acknowledged.
+    pub(super) fn await_gap(&mut self, ctx: &SegmentContext<'_>) {
         if self.ended {
             return;
         }
         let (next, acked) = (self.next, self.acked_bytes());
-        let Some(trouble) = &mut self.trouble else {
+        let Some(slow) = &mut self.slow else {
             return;
         };
-        let waits = trouble.queue.first().is_some_and(|first| first > next);
-        if trouble.hole.is_none() && (waits || acked > next) {
-            trouble.hole = Some(PendingGap {
+        let waits = slow.queue.first().is_some_and(|first| first > next);
+        if slow.gap.is_none() && (waits || acked > next) {
+            slow.gap = Some(PendingGap {
                 since: ctx.now,
                 acked: (acked > next).then(|| Acked::now(ctx)),
             });
         }
     }
 
-    /// Give up the next `len` bytes; `by` is what shows that they were sent, or the flow's latest
-    /// packet.
-    pub(super) fn lose(
+    /// Declares the next `len` bytes missing; `by` is the packet that shows that they were sent, or
+    /// the flow's latest packet.
+    pub(super) fn declare_gap(
         &mut self,
         len: u64,
         reason: GapReason,
         by: &PacketInfo,
         ctx: &mut SegmentContext<'_>,
     ) {
-        debug_assert!(!self.ended, "nothing is missing behind the end");
-        let trouble = self.trouble.get_or_insert_default();
-        trouble.hole = None;
+        debug_assert!(!self.ended, "no byte is missing after the end");
+        let slow = self.slow.get_or_insert_default();
+        slow.gap = None;
         if len == 0 {
             return;
         }
@@ -347,11 +373,11 @@ impl HalfStream {
         ctx.stats.gap_bytes += len;
         let low = self.next;
         self.next = self.next.saturating_add(len);
-        trouble.lost.add(low, self.next);
+        slow.lost.add(low, self.next);
         self.tail.release(ctx.tails);
-        (ctx.say)(&StreamEvent::Gap {
+        (ctx.emit)(&StreamEvent::Gap {
             dir: ctx.dir,
-            offset: self.told(low),
+            offset: self.emitted_offset(low),
             len,
             reason,
             by,

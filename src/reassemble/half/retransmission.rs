@@ -1,5 +1,5 @@
-//! Bytes in front of the next offset: copies of delivered ones, which are compared, and late ones,
-//! which fill what was given up.
+//! Bytes before the next offset: copies of delivered ones, which are compared, and late ones of
+//! gaps that were given up.
 
 use crate::limits::time;
 use crate::reassemble::context::SegmentContext;
@@ -8,22 +8,23 @@ use crate::stream::OutOfStreamReason;
 
 use super::{HalfStream, JOINED};
 
-/// Ranges that were given up and did not come since.
+/// Gaps that were given up and whose bytes did not arrive since.
 #[derive(Default)]
 pub(super) struct GapHistory {
     ranges: Vec<(u64, u64)>,
-    /// What is in front of a joined stream is among them.
+    /// The bytes before a joined stream are among them.
     midstream: bool,
 }
 
-/// Ranges that are remembered; the oldest is forgotten first.
+/// Gaps that are recorded, at most; the oldest is dropped first.
 const RANGES: usize = 64;
-/// Contradicting copies of a direction that are said one by one, and their bytes; more are counted.
-const CONFLICTS: u32 = 64;
-const CONFLICT_BYTES: usize = 1 << 20;
+/// Contradicting copies of a direction that are emitted, and their bytes, at most; further ones are
+/// counted.
+const CONFLICTS: u32 = 1024;
+pub(super) const CONFLICT_BYTES: usize = 1 << 20;
 
 impl GapHistory {
-    /// Remember a range.
+    /// Records a gap.
     pub(super) fn add(&mut self, low: u64, high: u64) {
         if self.ranges.len() >= RANGES {
             self.ranges.remove(0);
@@ -31,7 +32,7 @@ impl GapHistory {
         self.ranges.push((low, high));
     }
 
-    /// The parts of a range that were given up; they are not any more.
+    /// Removes and returns the parts of a range that were given up.
     fn fill(&mut self, low: u64, high: u64) -> Vec<(u64, u64)> {
         let mut filled = Vec::new();
         for (from, to) in std::mem::take(&mut self.ranges) {
@@ -51,10 +52,10 @@ impl GapHistory {
 }
 
 impl HalfStream {
-    /// Whether the bytes at a sequence number are those that were delivered there. `None`: none of
-    /// those is there to be compared with.
-    pub(in crate::reassemble) fn agrees(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
-        let offset = u64::try_from(self.place(seq)?).ok()?;
+    /// Whether the bytes at a sequence number equal the delivered ones. `None`: none of those is
+    /// retained.
+    pub(in crate::reassemble) fn matches_delivered(&self, seq: u32, bytes: &[u8]) -> Option<bool> {
+        let offset = u64::try_from(self.offset_of(seq)?).ok()?;
         let kept = self.next.saturating_sub(self.tail().len() as u64);
         let (low, high) = (
             offset.max(kept),
@@ -69,9 +70,14 @@ impl HalfStream {
         (!new.is_empty()).then(|| new == old)
     }
 
-    /// Bytes that start in front of the next offset: say what of them is late, and what differs
-    /// from what was delivered.
-    pub(super) fn again(&mut self, offset: u64, bytes: &[u8], ctx: &mut SegmentContext<'_>) {
+    /// Processes bytes that start before the next offset: emits the late ones, and those that
+    /// differ from delivered ones.
+    pub(super) fn retransmitted(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        ctx: &mut SegmentContext<'_>,
+    ) {
         let end = offset.saturating_add(bytes.len() as u64).min(self.next);
         let slice = |low: u64, high: u64| {
             let from = usize::try_from(low.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -82,19 +88,23 @@ impl HalfStream {
         let mut unknown = end - offset.min(end);
         let midstream = self.midstream;
         let before = midstream && offset < JOINED;
-        if before || self.trouble.is_some() {
-            let lost = &mut self.trouble().lost;
+        if before || self.slow.is_some() {
+            let lost = &mut self.slow_state().lost;
             if midstream && !std::mem::replace(&mut lost.midstream, true) {
                 lost.add(0, JOINED);
             }
             for (low, high) in lost.fill(offset, end) {
                 unknown = unknown.saturating_sub(high - low);
-                // The hole was given up too early.
+                // The gap was given up too early.
                 *ctx.grace = ctx
                     .grace
                     .saturating_mul(2)
                     .min(time::GAP_GRACE_PACKETS_MOST);
-                ctx.aside(OutOfStreamReason::Late, self.told(low), slice(low, high));
+                ctx.emit_apart(
+                    OutOfStreamReason::Late,
+                    self.emitted_offset(low),
+                    slice(low, high),
+                );
             }
         }
         if unknown == 0 {
@@ -116,8 +126,8 @@ impl HalfStream {
         ctx.stats.uncompared_bytes += unknown;
     }
 
-    /// A copy that lost: `copy` stands at `at`, differs first at `from`, and contends for the bytes
-    /// up to `to`. It is said with the stream's bytes in front of it.
+    /// Emits a copy that was not used, after the stream's bytes before it: `copy` starts at offset
+    /// `at`, differs first at `from`, and contends for the bytes up to `to`.
     pub(super) fn conflict(
         &mut self,
         (from, to): (u64, u64),
@@ -130,23 +140,23 @@ impl HalfStream {
         let after = usize::try_from(end.saturating_sub(to)).unwrap_or(0);
         let skip = usize::try_from(from.saturating_sub(at)).unwrap_or(usize::MAX);
         let loser = copy.get(skip..).unwrap_or_default();
-        let told = self.told(from);
+        let emitted_from = self.emitted_offset(from);
         let next = self.next;
         let tail = self.tail.bytes(self.open());
-        let trouble = self.trouble.get_or_insert_default();
-        trouble.conflicts = trouble.conflicts.saturating_add(1);
-        trouble.conflict_bytes = trouble.conflict_bytes.saturating_add(loser.len());
-        if trouble.conflicts > CONFLICTS || trouble.conflict_bytes > CONFLICT_BYTES {
+        let slow = self.slow.get_or_insert_default();
+        slow.conflicts = slow.conflicts.saturating_add(1);
+        slow.conflict_bytes = slow.conflict_bytes.saturating_add(loser.len());
+        if slow.conflicts > CONFLICTS || slow.conflict_bytes > CONFLICT_BYTES {
             ctx.stats.conflicts_unsearched += 1;
             return;
         }
         let mut text = Vec::new();
-        // What waits in front of it; in front of that, what was delivered.
-        trouble.queue.copy_before(from, CONTEXT, &mut text);
+        // The waiting bytes before it; before those, delivered ones.
+        slow.queue.copy_before(from, CONTEXT, &mut text);
         let start = from.saturating_sub(text.len() as u64);
         if start <= next {
-            let behind = usize::try_from(next - start).unwrap_or(usize::MAX);
-            let upto = tail.len().saturating_sub(behind);
+            let distance = usize::try_from(next - start).unwrap_or(usize::MAX);
+            let upto = tail.len().saturating_sub(distance);
             let low = upto.saturating_sub(CONTEXT - text.len());
             text.splice(
                 0..0,
@@ -155,6 +165,14 @@ impl HalfStream {
         }
         let context = text.len();
         text.extend_from_slice(loser);
-        ctx.aside_in_context(OutOfStreamReason::Conflict, told, &text, context, after);
+        ctx.emit_in_context(
+            OutOfStreamReason::Conflict,
+            emitted_from,
+            &text,
+            context,
+            after,
+        );
+        let before = text.get(..context).unwrap_or_default();
+        self.in_other_reading((from, to), loser, before, ctx);
     }
 }

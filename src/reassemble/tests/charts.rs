@@ -1,5 +1,5 @@
-//! The charts by name: what is captured, and what is said. Numbers are those of the list of named
-//! tests.
+//! The charts by name: what is captured, and what is emitted. Numbers are those of the list of
+//! named tests.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn check(table: &[Row]) {
     let mut wrong = Vec::new();
     for (name, chart, want, forms) in table {
         for form in *forms {
-            let got = said(chart, *form);
+            let got = emitted(chart, *form);
             if got != *want {
                 wrong.push(format!("{name} {form:?}\n   got {got}\n  want {want}"));
             }
@@ -170,7 +170,7 @@ fn overlap_with_different_data() {
         (
             "urgent_mid",
             "hs; C+0 SEC; C+3 xRET !urg1",
-            "C data SECxRET; C Urgent <SEC>R",
+            "C data SECxRET",
             WHOLE,
         ),
         (
@@ -317,9 +317,9 @@ fn damaged_copies_that_come_first() {
     ]);
     let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
     player.play("hs; C+0 AAAA !bad; wait 999");
-    assert_eq!(player.said.len(), 0, "it is waited for");
+    assert_eq!(player.emitted.len(), 0, "it is waited for");
     player.play("wait 2");
-    assert_eq!(player.said, ["C data AAAA"], "and not longer");
+    assert_eq!(player.emitted, ["C data AAAA"], "and not longer");
 }
 
 #[test]
@@ -422,9 +422,15 @@ fn gaps() {
             FOUR,
         ),
         (
+            "keepalive_acked",
+            "hs; C+0 AAAA; S a4; C+3 \0; C+4 B",
+            "C data AAAAB",
+            WHOLE,
+        ),
+        (
             "keepalive_1",
             "hs; C+0 AAAA; C+3 \0; C+4 B",
-            "C data AAAAB",
+            "C data AAAA; C Conflict <AAA>\0; C data B",
             FOUR,
         ),
         (
@@ -812,7 +818,7 @@ fn direction_order() {
         ),
     ]);
     for form in WHOLE {
-        let got = said("hs; C+0a4 AAAA; S+0a4 bbbb; wait 60", *form);
+        let got = emitted("hs; C+0a4 AAAA; S+0a4 bbbb; wait 60", *form);
         assert!(
             got.contains("C data AAAA") && got.contains("S data bbbb") && !got.contains("gap"),
             "ring: {got}"

@@ -1,5 +1,5 @@
-//! Bytes that are lent from a block are remembered as those that are copied at once: what is said
-//! is the same.
+//! Bytes that stay in a block are retained as those that are copied at once: the events are the
+//! same.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::policy::Policy;
 use crate::reassemble::Reassembler;
 
 /// One segment: who sends it, how far it lies from where it should, how long it is, what it
-/// acknowledges, its flags, what it says; and whether the block ends behind it.
+/// acknowledges, its flags, its bytes; and whether the block ends after it.
 type Step = (bool, i32, usize, i32, u8, u8, bool);
 
 /// The packet of a step, of raw IP; `ends` is where each side is.

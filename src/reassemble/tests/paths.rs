@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is said, the packets that were copies, and the flows.
+/// The emitted events, the packets that were copies, and the flows.
 fn played(chart: &str, turned: bool) -> (String, usize, usize) {
     let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
     player.turned = turned;
@@ -13,7 +13,7 @@ fn played(chart: &str, turned: bool) -> (String, usize, usize) {
 
 #[test]
 fn the_two_directions_are_one_connection_whatever_paths_they_take() {
-    // (chart, what is said, flows)
+    // (chart, emitted events, flows)
     let table = [
         // Another tag on the way back, or one on one of the ways alone.
         (
@@ -104,12 +104,15 @@ fn the_two_directions_are_one_connection_whatever_paths_they_take() {
         ),
     ];
     for (chart, want, flows) in table {
-        let (said, _, met) = played(chart, false);
-        assert_eq!((&*said, met), (want, flows), "{chart}");
+        let (emitted, _, met) = played(chart, false);
+        assert_eq!((&*emitted, met), (want, flows), "{chart}");
     }
     // Both ways between the same addresses in the same order: only the ports and the numbers tell.
-    let (said, _, flows) = played("hs; C+0 ASK; S+0a3 ANSWER; C+3a6 X", true);
-    assert_eq!((&*said, flows), ("C data ASK; S data ANSWER; C data X", 1));
+    let (emitted, _, flows) = played("hs; C+0 ASK; S+0a3 ANSWER; C+3a6 X", true);
+    assert_eq!(
+        (&*emitted, flows),
+        ("C data ASK; S data ANSWER; C data X", 1)
+    );
 }
 
 #[test]
@@ -120,9 +123,9 @@ fn a_packet_that_is_seen_with_a_tag_and_without_is_used_once() {
         for step in steps.split('|') {
             chart += &format!("via {}; {step}; via {}; {step}; ", paths.0, paths.1);
         }
-        let (said, copies, flows) = played(chart.trim_end_matches("; "), false);
+        let (emitted, copies, flows) = played(chart.trim_end_matches("; "), false);
         assert_eq!(
-            (&*said, copies, flows),
+            (&*emitted, copies, flows),
             ("C data ASK; S data ANSWER; C end Fin; S end Fin", 9, 1),
             "{paths:?}"
         );
@@ -130,8 +133,11 @@ fn a_packet_that_is_seen_with_a_tag_and_without_is_used_once() {
     // In bunches; sent again, which is no copy. (What brings nothing does no harm.)
     let chart = "via 0 0; hs; C+0 ONE; via 7 7; hs; C+0 ONE; via 0 0; C+3 TWO; C+6 X; via 7 7; C+3 TWO; C+6 X; \
                  via 0 0; C+3 TWO; S+0a7 X; via 7 7; C+3 TWO; S+0a7 X";
-    let (said, copies, flows) = played(chart, false);
-    assert_eq!((&*said, copies, flows), ("C data ONETWOX; S data X", 6, 1));
+    let (emitted, copies, flows) = played(chart, false);
+    assert_eq!(
+        (&*emitted, copies, flows),
+        ("C data ONETWOX; S data X", 6, 1)
+    );
     let mut player = Player::new(Form::AsIs, Policy::default(), Limits::default());
     player.play(chart);
     assert_eq!(
@@ -144,21 +150,21 @@ fn a_packet_that_is_seen_with_a_tag_and_without_is_used_once() {
 #[test]
 fn a_connection_that_comes_once_more_behind_its_end_is_used_once() {
     let whole = "hs; C+0 ASK; S+0a3 ANSWER; C:FA:4:5007; S:FA:5007:5; C:A:5:5008";
-    let said = "C data ASK; S data ANSWER; C end Fin; S end Fin";
+    let emitted = "C data ASK; S data ANSWER; C end Fin; S end Fin";
     for between in ["wait 20", "wait 900", "wait 5; via 7 7"] {
-        let (told, copies, flows) = played(&format!("{whole}; {between}; {whole}"), false);
-        assert_eq!((&*told, copies, flows), (said, 8, 1), "{between}");
+        let (stated, copies, flows) = played(&format!("{whole}; {between}; {whole}"), false);
+        assert_eq!((&*stated, copies, flows), (emitted, 8, 1), "{between}");
     }
     // Another tap does not see all.
-    let (told, copies, flows) = played(
+    let (stated, copies, flows) = played(
         &format!("{whole}; wait 20; C:S:0:0; C+0 ASK; S:FA:5007:5"),
         false,
     );
-    assert_eq!((&*told, copies, flows), (said, 3, 1));
+    assert_eq!((&*stated, copies, flows), (emitted, 3, 1));
     // What begins with the same number and is not the same, is too late, or has another server's
     // number.
     let other = whole.replace("ASK", "ASQ");
-    let again = format!("{said}; {}", said.replace("ASK", "ASQ"));
+    let again = format!("{emitted}; {}", emitted.replace("ASK", "ASQ"));
     for (between, then) in [
         ("wait 20", other.clone()),
         ("wait 1500", other.clone()),
@@ -167,13 +173,13 @@ fn a_connection_that_comes_once_more_behind_its_end_is_used_once() {
             other.replace("hs;", "C:S:0:0; S:SA:5000:1; C:A:1:5001;"),
         ),
     ] {
-        let (told, _, flows) = played(&format!("{whole}; {between}; {then}"), false);
-        assert_eq!((told, flows), (again.clone(), 2), "{between}; {then}");
+        let (stated, _, flows) = played(&format!("{whole}; {between}; {then}"), false);
+        assert_eq!((stated, flows), (again.clone(), 2), "{between}; {then}");
     }
     let third = "hs; C+0 ASK; S+0a3 ANSWER; C:FA:4:5007; S:FA:5007:5; wait 20; C:S:0:0; S:SA:6000:1; C:A:1:6001; \
                  C:PA:1:6001 MORE";
-    let (told, _, flows) = played(third, false);
-    assert_eq!((told, flows), (format!("{said}; C data MORE"), 2));
+    let (stated, _, flows) = played(third, false);
+    assert_eq!((stated, flows), (format!("{emitted}; C data MORE"), 2));
     // Refused, and tried again with the same number: each try is one.
     let (_, copies, flows) = played("C:S:0:0; S:RA:0:1; wait 500; C:S:0:0; S:RA:0:1", false);
     assert_eq!((copies, flows), (0, 2));
@@ -265,6 +271,7 @@ fn datagrams_on_several_paths_are_one_conversation_when_that_is_certain() {
                 ts: Timestamp::from_nanos(millis * 1_000_000),
                 path: *path,
                 tunnels: 0,
+                tunnel: None,
                 doubtful: false,
                 ip: Ip {
                     src: *src,

@@ -53,6 +53,17 @@ impl<'t> Line<'t> {
         self.plain(number);
     }
 
+    /// Writes a number or a truth value that is there as text; other text as a string.
+    pub(super) fn literal(&mut self, text: &str) {
+        match text {
+            "true" | "false" => self.plain(text),
+            _ => match text.parse::<u64>() {
+                Ok(number) => self.number(number),
+                Err(_) => self.string(text),
+            },
+        }
+    }
+
     /// Writes a string.
     pub(super) fn string(&mut self, text: &str) {
         self.comma();

@@ -164,6 +164,10 @@ impl Record<'_> {
         line.key(family).object(|line| {
             while let Some(fact) = facts.next() {
                 let name = fact.name.get(family.len() + 1..).unwrap_or_default();
+                if fact.literal {
+                    line.key(name).literal(&fact.value);
+                    continue;
+                }
                 if !fact.many {
                     line.key(name).string(&fact.value);
                     continue;
@@ -220,6 +224,7 @@ impl Record<'_> {
                 Decoding::Broken => "broken",
                 Decoding::Cut => "cut",
                 Decoding::NoRoom => "no_room",
+                Decoding::NoStart => "no_start",
             };
             line.key("state").string_or_null(over.then_some(state));
         });
@@ -288,6 +293,13 @@ pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
             line.key("code").number(u64::from(code));
         }),
         None => line.key("icmp").null(),
+    }
+    if let Some(tunnel) = heading.tunnel {
+        line.key("tunnel").object(|line| {
+            line.key("kind").string(tunnel.name);
+            line.key("src").string(&tunnel.src.to_string());
+            line.key("dst").string(&tunnel.dst.to_string());
+        });
     }
 }
 

@@ -59,6 +59,7 @@ fn companion() -> Companion<'static> {
             ports: true,
             flags: TcpFlags::ACK,
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: Kind::default(),

@@ -67,6 +67,7 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         ports: true,
         flags: TcpFlags(0x18),
         icmp: None,
+        tunnel: None,
         fragment: None,
     };
     Hit {
@@ -125,6 +126,7 @@ fn asked(method: &str, host: &str, target: &str) -> Vec<Fact> {
         value: value.to_owned(),
         summary: false,
         many: false,
+        literal: false,
     })
     .to_vec()
 }

@@ -60,6 +60,7 @@ fn readable(
             ports: true,
             flags: TcpFlags(0),
             icmp: None,
+            tunnel: None,
             fragment: None,
         },
         kind: Kind::default(),

@@ -61,6 +61,7 @@ fn heading(response: bool) -> Heading {
         ports: true,
         flags,
         icmp: None,
+        tunnel: None,
         fragment: None,
     }
 }
@@ -175,6 +176,7 @@ fn the_other_half_is_one_line() {
         value: value.into(),
         summary: true,
         many: false,
+        literal: false,
     };
     let facts = [fact("200 OK"), fact("text/html"), fact("fr")];
     let response = Companion {
@@ -321,6 +323,7 @@ fn a_header_line_says_what_decoding_did() {
         value: "gzip".into(),
         summary: false,
         many: false,
+        literal: false,
     };
     let table = [
         (Decoding::Decoded, "16 B (gzip 34 B)", None),
@@ -342,7 +345,7 @@ fn a_header_line_says_what_decoding_did() {
             wire: 34,
             state,
             reading: None,
-            events: None,
+            parts: None,
             reset: None,
         };
         let facts = std::slice::from_ref(&gzip);
@@ -356,7 +359,7 @@ fn a_header_line_says_what_decoding_did() {
                 wire: 34,
                 state: Decoding::Decoded,
                 reading: None,
-                events: None,
+                parts: None,
                 reset: None,
             },
             &[]

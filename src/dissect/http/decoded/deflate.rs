@@ -14,13 +14,13 @@ const MEMORY: usize = 48 << 10;
 const BUFFER: usize = 32 << 10;
 
 /// Decodes raw deflate data. Allocates nothing before the first byte.
-pub(super) struct Inflate {
+pub(in crate::dissect) struct Inflate {
     state: Option<Decompress>,
     _reservation: Reservation,
 }
 
 impl Inflate {
-    pub(super) fn new(budget: &Budget, limit: usize) -> Option<Self> {
+    pub(in crate::dissect) fn new(budget: &Budget, limit: usize) -> Option<Self> {
         let reservation = Reservation::new(budget, MEMORY, limit)?;
         Some(Self {
             state: None,
@@ -29,14 +29,18 @@ impl Inflate {
     }
 
     /// Starts over with other data.
-    pub(super) fn restart(&mut self) {
+    pub(in crate::dissect) fn restart(&mut self) {
         if let Some(state) = &mut self.state {
             state.reset(false);
         }
     }
 
     /// Takes bytes. Returns how many belong to the data, and whether the data has ended.
-    pub(super) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(usize, bool), Failure> {
+    pub(in crate::dissect) fn push(
+        &mut self,
+        bytes: &[u8],
+        sink: Sink<'_>,
+    ) -> Result<(usize, bool), Failure> {
         let state = self.state.get_or_insert_with(|| Decompress::new(false));
         #[expect(
             clippy::large_stack_arrays,

@@ -27,19 +27,21 @@ mod zstd;
 
 pub(in crate::dissect) use self::charset::{charset_of, parameter as charset_parameter};
 pub(in crate::dissect) use self::codings::{Codings, Hints};
+pub(in crate::dissect) use self::deflate::Inflate;
 pub(in crate::dissect) use self::events::is_event_stream;
+pub(in crate::dissect) use self::stage::{ExpansionLimit, Failure};
 
 use encoding_rs::Encoding;
 
 use self::chain::{Chain, Look, Outcome};
 use self::events::Events;
 use self::look::{About, Media, is_doubtful};
-use self::stage::{Bounds, ExpansionLimit, Stage};
+use self::stage::{Bounds, Stage};
 use self::text::TextSink;
 use super::super::budget::Reservation;
 use super::super::output::Output;
 use crate::limits::{READING_KEPT, READINGS};
-use crate::message::{BodyFacts, Decoding, MessageId, Part};
+use crate::message::{BodyFacts, Decoding, MessageId, Part, Parts};
 
 /// A character set other than UTF-8.
 pub(in crate::dissect) type Charset = &'static Encoding;
@@ -327,7 +329,7 @@ impl Body {
         let stats = &mut *out.stats;
         let counter = match state {
             Decoding::AsSent | Decoding::Decoded => None,
-            Decoding::Broken => Some(&mut stats.broken_bodies),
+            Decoding::Broken | Decoding::NoStart => Some(&mut stats.broken_bodies),
             Decoding::Cut => Some(&mut stats.bombs),
             Decoding::NoRoom => Some(&mut stats.undecoded_bodies),
         };
@@ -338,7 +340,11 @@ impl Body {
             wire,
             state,
             reading,
-            events: events.as_ref().map(Events::count),
+            parts: events.as_ref().map(|events| Parts {
+                count: events.count(),
+                noun: "event",
+                always: false,
+            }),
             reset: None,
         })
     }

@@ -28,9 +28,9 @@ pub(super) enum Piece<'a> {
 
 /// The body exceeds the expansion limit, like a decompression bomb; decoding stops.
 #[derive(Debug)]
-pub(super) struct ExpansionLimit {
+pub(in crate::dissect) struct ExpansionLimit {
     /// How many of the bytes in hand had been decoded.
-    pub(super) at: usize,
+    pub(in crate::dissect) at: usize,
 }
 
 /// The limits of expansion.
@@ -43,11 +43,11 @@ pub(super) struct Bounds {
 }
 
 /// Takes the output of a decoder.
-pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), ExpansionLimit>;
+pub(in crate::dissect) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), ExpansionLimit>;
 
 /// Why a decoder stops, and how many of the bytes in hand it had consumed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::dissect) enum Failure {
     /// The next bytes violate the format.
     Broken(usize),
     /// The decoder needs more memory than the budget has.

@@ -378,7 +378,7 @@ fn a_client_that_sends_some_at_once_is_paired_again_with_the_next_ones() {
 
 #[test]
 fn a_request_that_is_sent_with_the_end_of_another_did_not_wait() {
-    // The second one begins in the segment of the first one's end, which was sent behind a
+    // The second one begins in the segment of the first one's end, which was sent after a
     // response.
     let mut line = Line::new();
     line.pairs();
@@ -406,7 +406,7 @@ fn a_pair_by_number_is_certain_behind_a_row_of_exchanges_that_waited() {
         assert_eq!(line.response(), None);
         for _ in 0..3 {
             line.pairs();
-            assert_eq!(line.pairing.is_likely(), !certain, "behind {waited}");
+            assert_eq!(line.pairing.is_likely(), !certain, "after {waited}");
         }
     }
 }
@@ -429,7 +429,7 @@ fn a_client_that_sends_some_at_once_is_certain_again_with_the_next_ones() {
     let received = line.responses;
     let request = [0; 2].map(|_| line.ask_having(received));
     assert_eq!(request.map(|_| line.response()), request.map(Some));
-    // The end of a request is missing, and whatever came behind it.
+    // The end of a request is missing, and whatever came after it.
     let range = Some((line.requests, line.requests + 300));
     line.requests += 300;
     line.seen[0] = line.seen[0].map(|place| place.plus(300));

@@ -212,11 +212,11 @@ impl Decoder {
             }
             0x40..=0x7f => self.literal(bytes, 6, true, block),
             0x20..=0x3f => {
-                let (room, used) = number::read(bytes, 5)?;
+                let (capacity, used) = number::read(bytes, 5)?;
                 if !block.fields.is_empty() {
                     block.note(Flaw::LateSize);
                 }
-                self.table.resize(usize::try_from(room).ok()?);
+                self.table.resize(usize::try_from(capacity).ok()?);
                 Some(used)
             }
             0x00..=0x1f => self.literal(bytes, 4, false, block),

@@ -71,7 +71,7 @@ pub(super) struct Table {
     entries: VecDeque<Entry>,
     size: usize,
     /// What the encoder may have.
-    room: usize,
+    capacity: usize,
     /// Why there may be entries after those.
     lacks: Option<Why>,
 }
@@ -82,7 +82,7 @@ impl Default for Table {
         Self {
             entries: VecDeque::new(),
             size: 0,
-            room: INITIAL,
+            capacity: INITIAL,
             lacks: None,
         }
     }
@@ -108,7 +108,7 @@ impl Table {
         if size > self.bound() {
             // RFC 7541 section 4.4: that empties the table. But if its size is not known, it may be
             // in there.
-            if self.lacks.is_some() || self.room > KEPT {
+            if self.lacks.is_some() || self.capacity > KEPT {
                 self.forget(self.lacks.unwrap_or(Why::NotKept));
             }
             return;
@@ -118,9 +118,9 @@ impl Table {
     }
 
     /// The size of the encoder's table from here on, in bytes.
-    pub(super) fn resize(&mut self, room: usize) {
-        self.room = room;
-        if room == 0 {
+    pub(super) fn resize(&mut self, capacity: usize) {
+        self.capacity = capacity;
+        if capacity == 0 {
             // Whatever there was is gone.
             self.lacks = None;
             self.size = 0;
@@ -142,12 +142,12 @@ impl Table {
         self.size.saturating_add(spare)
     }
 
-    /// Bytes that are kept. As long as the table lacks entries, how much room the encoder has is
-    /// not known either.
+    /// Bytes that are kept. As long as the table lacks entries, the capacity of the encoder's table
+    /// is unknown as well.
     fn bound(&self) -> usize {
         match self.lacks {
             Some(_) => KEPT,
-            None => self.room.min(KEPT),
+            None => self.capacity.min(KEPT),
         }
     }
 
@@ -157,7 +157,7 @@ impl Table {
             && let Some(oldest) = self.entries.pop_back()
         {
             self.size = self.size.saturating_sub(oldest.size());
-            if self.room > KEPT {
+            if self.capacity > KEPT {
                 self.lacks.get_or_insert(Why::NotKept);
             }
         }

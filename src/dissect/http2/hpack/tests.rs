@@ -1,4 +1,4 @@
-//! RFC 7541 appendix C, another decoder, and what one who joins late is told.
+//! RFC 7541 appendix C, another decoder, and what a late joiner decodes.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -183,7 +183,7 @@ fn after_a_gap_nothing_is_decoded_and_nothing_is_lost() {
                     wire,
                     state: Decoding::Broken,
                     reading: None,
-                    events: None,
+                    parts: None,
                     reset: None,
                 }]
             );
