@@ -18,18 +18,15 @@ pub(super) fn of_pair(pair: &Pair<'_>, settings: &Settings) -> Value {
         "request": pair.request.as_ref().map(show),
         "response": pair.response.as_ref().map(show),
     });
-    match pair.request {
-        None => {
-            detail["no_request"] = json!(match pair.title.is_empty() {
-                true => "the request was not captured",
-                false => "the request was not kept, to bound memory",
-            });
-        }
-        Some(_) => {
-            let mut lines = Vec::new();
-            timing::append(&pair.times, settings, &mut lines);
-            detail["timing"] = json!(String::from_utf8_lossy(&lines));
-        }
+    if pair.request.is_some() {
+        let mut lines = Vec::new();
+        timing::append(&pair.times, settings, &mut lines);
+        detail["timing"] = json!(String::from_utf8_lossy(&lines));
+    } else {
+        detail["no_request"] = json!(match pair.title.is_empty() {
+            true => "the request was not captured",
+            false => "the request was not kept, to bound memory",
+        });
     }
     if pair.response.is_none() {
         let why = match pair.failed.map(|failed| (failed.kind, failed.after)) {

@@ -229,7 +229,7 @@
   const cells = (row) => {
     const place = make("span", "");
     place.append(make("span", "host", row[HOST]), document.createTextNode(row[PATH]));
-    if (row[MARKS]) place.append(make("span", "quiet", `  [${row[MARKS]}]`));
+    if (row[MARKS]) place.append(make("span", "quiet", `  ${row[MARKS]}`));
     place.title = row[HOST] + row[PATH];
     const time = make("span", "time", stamp(row[TIME]).slice(11, 23));
     time.title = stamp(row[TIME]);
