@@ -264,6 +264,7 @@ fn render_a_record(bencher: Bencher<'_, '_>, view: &str) {
             ts: Timestamp::default(),
             src: flow.server,
             dst: flow.client,
+            dir: spygrep::flow::Direction::ToServer,
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,

@@ -660,6 +660,7 @@ fn settings(pattern: &str, how: u8) -> Settings {
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
         conditions: spygrep::search::Conditions::default(),
+        span: spygrep::frame::Span::default(),
         invert: how & 2 == 2,
         show_empty: how & 4 == 4,
         max_count: None,

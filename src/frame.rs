@@ -106,6 +106,29 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// A span of capture time, open at either end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    /// Its first moment; `None`: it has no beginning.
+    pub since: Option<Timestamp>,
+    /// The first moment after it; `None`: it has no end.
+    pub until: Option<Timestamp>,
+}
+
+impl Span {
+    /// Whether a moment lies in the span.
+    #[must_use]
+    pub fn contains(&self, ts: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= ts) && self.until.is_none_or(|until| ts < until)
+    }
+
+    /// Whether it contains every moment.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+}
+
 /// The kind of link-layer header a frame starts with: a `LINKTYPE_` value of
 /// <https://www.tcpdump.org/linktypes.html>.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::exchange::Silence;
 use crate::failure::Failed;
-use crate::flow::Endpoint;
+use crate::flow::{Direction, Endpoint};
 use crate::frame::Timestamp;
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
 use crate::packet::{TcpFlags, Tunnel};
@@ -185,6 +185,8 @@ pub struct Heading {
     pub src: Endpoint,
     /// Receiver.
     pub dst: Endpoint,
+    /// The direction in its flow; with `--ngrep`, of no meaning.
+    pub dir: Direction,
     /// Whether the protocol has ports and they are known.
     pub ports: bool,
     /// TCP flags of the message's last packet.

@@ -43,6 +43,7 @@ pub mod failure;
 pub mod flow;
 pub mod foreign;
 pub mod frame;
+pub mod frame_files;
 pub mod hit;
 pub mod limits;
 pub mod message;

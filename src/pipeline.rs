@@ -42,7 +42,7 @@ use std::io;
 
 use crate::capture::filter::Filter;
 use crate::flow::Flow;
-use crate::frame::{Frame, Timestamp};
+use crate::frame::{Frame, Span, Timestamp};
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::reassemble::{Defragmenter, Reassembler};
@@ -75,6 +75,8 @@ pub struct Settings {
     pub query: Query,
     /// Conditions on exchanges.
     pub conditions: Conditions,
+    /// Show only exchanges, bursts, datagrams and failures that began in this span.
+    pub span: Span,
     /// Show what does not match.
     pub invert: bool,
     /// Also show packets without payload.
@@ -131,6 +133,7 @@ struct MessageMode {
 /// The stages from a frame to shown packets.
 struct PacketMode {
     filter: Option<Filter>,
+    span: Span,
     /// The number of the current frame among those that passed the filter.
     number: u64,
     decoded: DecodeStats,
@@ -166,6 +169,7 @@ impl Pipeline {
             packets.after = settings.after as u64;
             Mode::Packets(Box::new(PacketMode {
                 filter,
+                span: settings.span,
                 number: 0,
                 decoded: DecodeStats::default(),
                 packets,
@@ -178,7 +182,7 @@ impl Pipeline {
                 keep: KeepLimits {
                     head: limits.head,
                     body: wants.body,
-                    around: !wants.pairs,
+                    around: !wants.pairs || wants.around,
                     first: settings.search_first,
                 },
                 wire: settings.wire,
@@ -187,6 +191,7 @@ impl Pipeline {
                 pair: (settings.pair || wants.others) && conditions.only.is_none(),
                 companions: wants.companions && conditions.only.is_none(),
                 pairs: wants.pairs,
+                span: settings.span,
                 masked: wants.masked,
                 frames: wants.frames,
                 stand_out: settings.stand_out,
@@ -389,6 +394,9 @@ impl PacketMode {
             return self.decoded.filtered += 1;
         }
         self.number += 1;
+        if !self.span.contains(frame.ts) {
+            return;
+        }
         self.packets.frame(frame, self.number, &mut self.decoded);
     }
 }

@@ -5,6 +5,7 @@
 
 mod diagnose;
 mod drive;
+mod index;
 mod losses;
 mod notes;
 mod progress;
@@ -25,6 +26,7 @@ use crate::render::{self, Ending, Out};
 
 use diagnose::Schedule;
 use drive::{Clock, Drive, Ended};
+pub use index::index;
 use losses::Losses;
 use notes::Notes;
 use progress::ProgressLine;
@@ -39,6 +41,8 @@ pub enum Outcome {
     Matched,
     /// No match.
     Nothing,
+    /// The output is for a program, and a signal ended the run before its source did.
+    Stopped,
 }
 
 /// Performs a run to its end.
@@ -98,6 +102,9 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // Live output is flushed as soon as no further packet is ready. A user who watches a file being
     // read, or replays it at its own speed, expects each record at once.
     let watched = !records_to_stderr && io::stdout().is_terminal();
+    let must_be_whole = render
+        .output
+        .is_some_and(|output| output.format.must_be_whole);
     let gather = live || !(config.realtime || watched);
     // With `-O -` in packet mode the program is a filter: it writes nothing but packets.
     let mute = records_to_stderr && render.packets;
@@ -115,7 +122,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
     // This also reads the time zone, from a file.
     let mut renderer = render::renderer(render, Out::new(writer, gather));
     let mut reader_thread = None;
-    rights::enclose(config.layers, &input, streams.as_ref(), || {
+    rights::enclose(config.layers, Some(&input), streams.as_ref(), || {
         // If no thread can be started, this thread does all the work.
         reader_thread = config
             .reader_thread
@@ -159,6 +166,8 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
         Err(Ended::Output(_)) => Ending::Stopped,
         Err(Ended::Source(problem)) => Ending::Broken(problem.what().to_owned()),
     };
+    // A task that was stopped must not look like one that is done.
+    let stopped = must_be_whole && ending == Ending::Stopped;
     let captured = input.source().stats();
     pipeline.ended(captured, ending);
     pipeline.finish();
@@ -212,6 +221,7 @@ pub fn run(config: Config) -> Result<Outcome, Problem> {
             Err(Problem::output(&error))
         }
         (None, Some(problem)) => Err(problem),
+        _ if stopped => Ok(Outcome::Stopped),
         _ => Ok(if matched {
             Outcome::Matched
         } else {

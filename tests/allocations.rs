@@ -59,6 +59,7 @@ fn pipeline() -> Pipeline {
         filter: None,
         query: Query::compile(&asked).expect("the pattern is valid"),
         conditions: spygrep::search::Conditions::default(),
+        span: spygrep::frame::Span::default(),
         invert: false,
         show_empty: false,
         max_count: None,

@@ -2,6 +2,7 @@
 //! source.
 //!
 //! - `allocations`: no heap in the steady state
+//! - `archive`: many files, spans of time, `--index`, `--json=rows`
 //! - `captures`: streams and exchanges of captures that others made; ignored without them
 //! - `command_line`: bad input, exit status, pipes, files that are written
 //! - `difference`: `--diff`, of two exchanges and of two files
@@ -37,6 +38,7 @@
 //! Tests that need root, programs or captures of others are ignored; each gives its reason.
 
 mod allocations;
+mod archive;
 mod captures;
 mod command_line;
 mod difference;

@@ -63,7 +63,7 @@ const FORMATS: [&str; 4] = [
 ];
 const PROTOCOLS: [&str; 5] = ["http", "tls", "dns", "websocket", "grpc"];
 /// Files of neutral folders that still name a protocol.
-const STILL_NAMES: [(&str, &str); 11] = [
+const STILL_NAMES: [(&str, &str); 12] = [
     ("pipeline/selector/messages.rs", "tls"),
     ("pipeline/selector/decide.rs", "tls"),
     ("pipeline/flow_state.rs", "tls"),
@@ -72,6 +72,7 @@ const STILL_NAMES: [(&str, &str); 11] = [
     ("render/diff/likely_cause.rs", "http"),
     ("render/json/failure.rs", "http"),
     ("render/json/record.rs", "http"),
+    ("render/json/rows.rs", "http"),
     ("render/parts.rs", "http"),
     ("render/request.rs", "http"),
     ("render/spy.rs", "http"),

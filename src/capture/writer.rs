@@ -3,20 +3,24 @@
 //! through a symbolic link.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-use crate::frame::{Frame, LinkType};
-use crate::unwritten::Named;
+use crate::frame::{Frame, LinkType, Timestamp};
+use crate::unwritten::{Named, Unwritten};
 
 use super::{Interface, privileges};
 
 /// Bytes buffered before a write, with [`Flush::Buffered`].
 const BUFFER: usize = 64 << 10;
+
+/// Bytes of a record besides its packet, at most.
+const RECORD: u64 = 36;
 
 /// Format of a written capture file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +67,27 @@ pub struct CaptureWriter<W: Write> {
     described: Vec<(u32, LinkType)>,
     written: u64,
     refused: u64,
+    /// When the next file begins; `None`: there is one.
+    rotation: Option<Rotation<W>>,
+}
+
+/// When a file is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    /// It has this many bytes, or would have more with the next packet.
+    Bytes(u64),
+    /// Its packets span this many nanoseconds of capture time.
+    Nanos(i64),
+}
+
+/// Files that are written in turn.
+struct Rotation<W> {
+    full: Full,
+    /// Opens the next file, empty.
+    next: Box<dyn FnMut() -> io::Result<W> + Send>,
+    /// Bytes in the current file, and the time of its first packet.
+    bytes: u64,
+    since: Option<Timestamp>,
 }
 
 impl<W: Write> CaptureWriter<W> {
@@ -89,21 +114,68 @@ impl<W: Write> CaptureWriter<W> {
             described,
             written: 0,
             refused: 0,
+            rotation: None,
         };
-        match format {
-            FileFormat::Pcap => writer.classic_header(0xa1b2_c3d4),
-            FileFormat::PcapNanos => writer.classic_header(0xa1b2_3c4d),
-            FileFormat::Pcapng => {
-                writer.u32s(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d]);
-                writer.u16s(&[1, 0]);
-                writer.u32s(&[u32::MAX, u32::MAX, 28]);
-                // libpcap rejects a file without an interface, even if it has no packets.
-                writer.describe(link, None);
-                writer.described.push((0, link));
-            }
-        }
+        writer.header();
         writer.flush()?;
         Ok(writer)
+    }
+
+    /// From now on begins the file that `next` returns when the current one is full.
+    #[must_use]
+    pub fn rotated(
+        mut self,
+        full: Full,
+        next: impl FnMut() -> io::Result<W> + Send + 'static,
+    ) -> Self {
+        self.rotation = Some(Rotation {
+            full,
+            next: Box::new(next),
+            bytes: 0,
+            since: None,
+        });
+        self
+    }
+
+    /// Begins the next file if the current one is full, and counts a frame in it.
+    fn rotate(&mut self, frame: &Frame<'_>) -> io::Result<()> {
+        let Some(rotation) = &mut self.rotation else {
+            return Ok(());
+        };
+        let size = frame.bytes.len() as u64 + RECORD;
+        let since = *rotation.since.get_or_insert(frame.ts);
+        let full = match rotation.full {
+            Full::Bytes(most) => rotation.bytes > 0 && rotation.bytes + size > most,
+            Full::Nanos(most) => frame.ts.since(since) >= most,
+        };
+        if !full {
+            rotation.bytes += size;
+            return Ok(());
+        }
+        (rotation.bytes, rotation.since) = (size, Some(frame.ts));
+        let next = (rotation.next)();
+        self.flush()?;
+        self.out = next?;
+        self.header();
+        Ok(())
+    }
+
+    /// Begins a file.
+    fn header(&mut self) {
+        let link = self.link;
+        match self.format {
+            FileFormat::Pcap => self.classic_header(0xa1b2_c3d4),
+            FileFormat::PcapNanos => self.classic_header(0xa1b2_3c4d),
+            FileFormat::Pcapng => {
+                self.u32s(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d]);
+                self.u16s(&[1, 0]);
+                self.u32s(&[u32::MAX, u32::MAX, 28]);
+                // libpcap rejects a file without an interface, even if it has no packets.
+                self.described.clear();
+                self.describe(link, None);
+                self.described.push((0, link));
+            }
+        }
     }
 
     /// Writes a frame that came from `interface`. Returns `false`, and counts the frame, if a
@@ -112,6 +184,9 @@ impl<W: Write> CaptureWriter<W> {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&mut self, frame: &Frame<'_>, interface: Option<&Interface>) -> io::Result<bool> {
+        if self.rotation.is_some() {
+            self.rotate(frame)?;
+        }
         if self.format == FileFormat::Pcapng {
             self.pcapng_packet(frame, interface);
         } else if frame.link == self.link {
@@ -272,6 +347,59 @@ pub fn create(path: &Path, force: bool) -> io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(Named { writer, path }))
 }
 
+/// Creates the files of a ring, as [`create`] does, all at once: later nothing can be created.
+/// Their names have a number, `x-1.pcap` for `x.pcap`.
+///
+/// # Errors
+/// A file cannot be created.
+pub fn create_ring(path: &Path, files: usize) -> io::Result<Ring> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map(|one| one.to_string_lossy());
+    let extension = extension.map_or_else(String::new, |one| format!(".{one}"));
+    let one = |number: usize| {
+        let path = path.with_file_name(format!("{stem}-{number}{extension}"));
+        let file = create_file(&path, true).map_err(|error| Unwritten::wrap(&path, error))?;
+        Ok((Arc::new(file), path))
+    };
+    let files = (1..=files).map(one).collect::<io::Result<_>>()?;
+    Ok(Ring { files, next: 0 })
+}
+
+/// Open files that are written in turn. When the last one is full, the first one is overwritten.
+pub struct Ring {
+    files: Vec<(Arc<File>, PathBuf)>,
+    next: usize,
+}
+
+impl Ring {
+    /// Writes these bytes to all files, so that those that are not reached are captures too.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn fill(&mut self, header: &[u8]) -> io::Result<()> {
+        self.files.iter().try_for_each(|(file, path)| {
+            let result = file.as_ref().write_all(header);
+            result.map_err(|error| Unwritten::wrap(path, error))
+        })
+    }
+
+    /// The next file, emptied.
+    ///
+    /// # Errors
+    /// It cannot be emptied.
+    pub fn advance(&mut self) -> io::Result<Box<dyn Write + Send>> {
+        let at = self.next % self.files.len().max(1);
+        self.next = at + 1;
+        let (file, path) = self.files.get(at).ok_or(io::ErrorKind::NotFound)?;
+        let emptied = file.set_len(0).and_then(|()| file.as_ref().rewind());
+        emptied.map_err(|error| Unwritten::wrap(path, error))?;
+        Ok(Box::new(Named {
+            writer: Arc::clone(file),
+            path: path.clone(),
+        }))
+    }
+}
+
 fn create_file(path: &Path, force: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
@@ -345,7 +473,6 @@ fn is_unsafe_target(path: &Path, file: &Metadata) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Timestamp;
     use std::os::unix::fs::PermissionsExt;
 
     fn frame(interface: u32, link: LinkType, bytes: &[u8]) -> Frame<'_> {
@@ -400,6 +527,66 @@ mod tests {
         let (out, _) = written(FileFormat::PcapNanos, Flush::EachPacket, &frames);
         assert_eq!(out[..4], [0x4d, 0x3c, 0xb2, 0xa1]);
         assert_eq!(out[28..32], 500_000_600u32.to_le_bytes());
+    }
+
+    /// Files in memory, of which each begins when the one before is full.
+    fn rotated(format: FileFormat, full: Full, frames: &[Frame<'_>]) -> Vec<Vec<u8>> {
+        use std::sync::Mutex;
+        #[derive(Clone)]
+        struct Files(Arc<Mutex<Vec<Vec<u8>>>>);
+        impl Write for Files {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().last_mut().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let files = Files(Arc::new(Mutex::new(vec![Vec::new()])));
+        let again = files.clone();
+        let next = move || {
+            again.0.lock().unwrap().push(Vec::new());
+            Ok(again.clone())
+        };
+        let link = LinkType::ETHERNET;
+        let writer = CaptureWriter::new(files.clone(), format, Flush::EachPacket, link, 65535);
+        let mut writer = writer.unwrap().rotated(full, next);
+        for frame in frames {
+            writer.write(frame, None).unwrap();
+        }
+        drop(writer);
+        let files = files.0.lock().unwrap();
+        files.clone()
+    }
+
+    #[test]
+    fn a_full_file_is_followed_by_the_next_with_a_header_of_its_own() {
+        let at = |nanos| Frame {
+            ts: Timestamp::from_nanos(nanos),
+            ..frame(0, LinkType::ETHERNET, b"abcdefgh")
+        };
+        let frames = [at(0), at(5), at(10), at(11), at(30)];
+        let one = |format, full| {
+            let files = rotated(format, full, &frames);
+            files.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        let (header, record) = (24, 24);
+        // At least one packet fits, however small a file is to be.
+        let each = [header + record; 5];
+        assert_eq!(one(FileFormat::PcapNanos, Full::Bytes(1)), each);
+        let pairs = [header + 2 * record, header + 2 * record, header + record];
+        assert_eq!(one(FileFormat::Pcap, Full::Bytes(2 * (8 + RECORD))), pairs);
+        assert_eq!(one(FileFormat::Pcap, Full::Nanos(10)), pairs);
+        assert_eq!(
+            one(FileFormat::Pcap, Full::Nanos(100)),
+            [header + 5 * record]
+        );
+        let files = rotated(FileFormat::Pcapng, Full::Nanos(10), &frames);
+        assert!(
+            files
+                .iter()
+                .all(|file| file.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]))
+        );
     }
 
     #[test]

@@ -93,11 +93,7 @@ pub(super) fn render(
         with_flow: args.with_flow,
         protocol_number: args.protocol_number,
         quiet: args.quiet,
-        body: match args.body {
-            None | Some(BodyName::Short) => Body::Short,
-            Some(BodyName::None) => Body::None,
-            Some(BodyName::Full) => Body::Full,
-        },
+        body: body(args, output),
         max_body: limits.body,
         timing: args.exchanges.timing,
         pretty: match args.exchanges.pretty {
@@ -120,6 +116,11 @@ fn output(args: &Args) -> Result<Option<Output>, Problem> {
         .map(|chosen| (chosen.output.format.flag(), Some(chosen.output)))
         .chain(log.then(|| ("-W log".to_owned(), None)))
         .collect();
+    if args.exchanges.label.is_some() && !args.has_output(|format| format.has_label) {
+        return Err(Problem::new(
+            "--label names a column of --json=rows; there are no rows",
+        ));
+    }
     match chosen.as_slice() {
         [] => Ok(None),
         [(_, output)] => Ok(*output),
@@ -138,6 +139,16 @@ fn only_messages(args: &Args, view: View) -> Result<(), Problem> {
             "--ngrep looks at packets one by one; leave it out for what is about messages",
         )),
         false => Ok(()),
+    }
+}
+
+/// How much of a body is shown.
+fn body(args: &Args, output: Option<Output>) -> Body {
+    match args.body {
+        None => output.map_or(Body::Short, |output| output.format.body),
+        Some(BodyName::Short) => Body::Short,
+        Some(BodyName::None) => Body::None,
+        Some(BodyName::Full) => Body::Full,
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
+use crate::capture::writer::Full;
 use crate::render::{OutputFormat, Secrets};
 
 pub use exchanges::{ExchangeArgs, OnlyName, Statuses};
@@ -58,6 +59,14 @@ pub struct Args {
         help_heading = "Where from"
     )]
     pub read: Vec<PathBuf>,
+    /// Read several files in the order in which they are given, not in the order of their first
+    /// packets.
+    #[arg(long = "as-given", help_heading = "Where from")]
+    pub as_given: bool,
+    /// Print for each file its number of packets and the times of the first and the last, as a
+    /// line of JSON; and stop. All words are files.
+    #[arg(long = "index", help_heading = "Where from")]
+    pub index: bool,
     /// Take the capture filter from this file.
     #[arg(
         short = 'F',
@@ -293,6 +302,12 @@ pub struct Args {
         help_heading = "What to save"
     )]
     pub write: Option<PathBuf>,
+    /// With -O: begin the next file at this size (100M), or after this span of capture time (10m).
+    #[arg(long = "rotate", value_name = "SIZE|DURATION", value_parser = super::units::full, help_heading = "What to save")]
+    pub rotate: Option<Full>,
+    /// With --rotate: write so many files in turn, named x-1.pcap and so on; then the first again.
+    #[arg(long = "keep", value_name = "NUM", value_parser = super::units::files, help_heading = "What to save")]
+    pub keep: Option<usize>,
     /// With -O: save the whole connection of a match.
     #[arg(long = "write-flow", help_heading = "What to save")]
     pub write_flow: bool,

@@ -10,7 +10,8 @@ use crate::capture::live::Live;
 use crate::capture::privileges::sandbox::Layers;
 use crate::capture::savefile::Savefiles;
 use crate::capture::{Source, devices};
-use crate::frame::LinkType;
+use crate::frame::{LinkType, Span};
+use crate::frame_files::FrameFiles;
 use crate::limits::{Limits, time};
 use crate::pipeline::{self, Recorder, Streams};
 use crate::policy::{Checksum, Overlap, Policy};
@@ -181,6 +182,10 @@ fn configure_run(
     let pattern = asked.any.join(" | ");
     // Before anything is opened: a contradiction between options does not depend on rights.
     let mut render = appearance::render(args, ngrep, paths.is_empty(), limits)?;
+    let span = span(args, paths.is_empty())?;
+    let sorted = opened::in_order(args, ngrep, paths);
+    let paths = sorted.as_deref().unwrap_or(paths);
+    hints.extend(sorted.as_ref().map(|_| super::hints::IN_ORDER.to_owned()));
     let mut input = opened::open(args, paths, ngrep)?;
     let link = input
         .source()
@@ -210,9 +215,9 @@ fn configure_run(
             format!("input: {}", names.join(" "))
         }
     };
-    let (interfaces, files) = match &input {
-        Input::Live(_, names) => (names.clone(), Vec::new()),
-        Input::Files(_, paths) => (Vec::new(), paths.clone()),
+    let (interfaces, files, frame_files) = match &input {
+        Input::Live(_, names) => (names.clone(), Vec::new(), FrameFiles::default()),
+        Input::Files(open, paths) => (Vec::new(), paths.clone(), open.frame_files()),
     };
     let banner_pattern = if let (true, true, Some(word)) = (ngrep, args.word, &words.pattern) {
         format!(r"((^{word}\W)|(\W{word}$)|(\W{word}\W))")
@@ -228,6 +233,8 @@ fn configure_run(
         output: args.write.as_ref().map(|path| path.display().to_string()),
         interfaces,
         files,
+        frame_files,
+        label: args.exchanges.label.clone().unwrap_or_default(),
         patterns: asked.any,
         and: asked.and,
         not: asked.not,
@@ -255,6 +262,7 @@ fn configure_run(
             filter,
             query,
             conditions,
+            span,
             invert: args.invert,
             show_empty: args.show_empty,
             max_count: if args.has_output(|format| format.ends == OutputEnd::FirstMatch) {
@@ -299,6 +307,30 @@ fn configure_run(
         user: args.user.clone(),
         hints,
     })
+}
+
+/// The span of `--since` and `--until`.
+fn span(args: &Args, live: bool) -> Result<Span, Problem> {
+    let span = Span {
+        since: args.exchanges.since,
+        until: args.exchanges.until,
+    };
+    let wrong = if span.is_everything() {
+        return Ok(span);
+    } else if live {
+        "--since and --until choose from files; a live capture is ended by Ctrl-C"
+    } else if args.streams.is_some() {
+        "--streams saves whole connections; it does not go with --since and --until"
+    } else if span
+        .since
+        .zip(span.until)
+        .is_some_and(|(since, until)| since >= until)
+    {
+        "--since is not before --until, so nothing began between them"
+    } else {
+        return Ok(span);
+    };
+    Err(Problem::new(wrong))
 }
 
 /// The layers of the sandbox to enter.

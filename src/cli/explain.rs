@@ -37,6 +37,7 @@ pub fn explain(args: &Args, as_ngrep: bool) -> Result<String, Problem> {
     let Meant { words, asked, .. } = meant::meant(args, ngrep)?;
     appearance::render(args, ngrep, true, Limits::default())?;
     let files: Vec<PathBuf> = args.read.iter().chain(&words.files).cloned().collect();
+    let files = opened::in_order(args, ngrep, &files).unwrap_or(files);
     let mut rows = vec![("words", taken_for(&words))];
     let (link, refused) = match files.is_empty() {
         true => listen(args, &mut rows)?,

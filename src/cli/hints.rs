@@ -12,6 +12,9 @@ use crate::frame::LinkType;
 use super::problem::Problem;
 use super::words::{self, Words};
 
+/// Files are not read in the given order.
+pub const IN_ORDER: &str = "files are read in the order of their first packets, which is not the given one; --as-given keeps that";
+
 /// A pattern that may have been meant as a filter.
 #[must_use]
 pub fn pattern(words: &Words, pattern: &str, ngrep: bool) -> Option<String> {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::filter::{Filter, KernelFilter};
 use crate::capture::live::{CaptureDirection, Live, LiveSettings};
-use crate::capture::savefile::Savefiles;
-use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush};
+use crate::capture::savefile::{self, Savefiles};
+use crate::capture::writer::{self, CaptureWriter, FileFormat, Flush, Full, Ring};
 use crate::capture::{MAX_SNAPLEN, Source as _, devices, privileges};
 use crate::frame::LinkType;
 use crate::limits::Limits;
@@ -30,6 +30,14 @@ pub(super) const BUFFER: usize = 16 << 20;
 /// The files to read, in order.
 pub(super) fn paths(args: &Args, words: &Words) -> Vec<PathBuf> {
     args.read.iter().chain(&words.files).cloned().collect()
+}
+
+/// The files in the order in which they are read, if that is not the given one.
+pub(super) fn in_order(args: &Args, ngrep: bool, paths: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    match args.as_given || ngrep {
+        true => None,
+        false => savefile::in_order(paths),
+    }
 }
 
 /// Opens these files, or interfaces if there are none.
@@ -208,11 +216,14 @@ pub(super) fn recorder(
     live: bool,
 ) -> Result<(Option<Recorder>, bool), Problem> {
     let Some(path) = &args.write else {
-        return match args.write_flow {
-            true => Err(Problem::new(
-                "--write-flow says how much -O writes; there is no -O",
-            )),
-            false => Ok((None, false)),
+        let options = [
+            (args.write_flow, "--write-flow says how much -O writes"),
+            (args.rotate.is_some(), "--rotate says when -O begins a file"),
+            (args.keep.is_some(), "--keep says how many files -O writes"),
+        ];
+        return match options.iter().find(|(given, _)| *given) {
+            Some((_, what)) => Err(Problem::new(format!("{what}; there is no -O"))),
+            None => Ok((None, false)),
         };
     };
     let format = match FileFormat::of(path) {
@@ -225,16 +236,53 @@ pub(super) fn recorder(
         Flush::Buffered
     };
     let to_stdout = path == Path::new("-");
+    let dump = match rotation(args, path)? {
+        Some((full, files)) => {
+            let mut header = Vec::new();
+            drop(CaptureWriter::new(
+                &mut header,
+                format,
+                flush,
+                link,
+                MAX_SNAPLEN,
+            ));
+            ring(path, files, &header).and_then(|mut ring| {
+                let out = ring.advance()?;
+                let dump = CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN)?;
+                Ok(dump.rotated(full, move || ring.advance()))
+            })
+        }
+        None => writer::create(path, true)
+            .and_then(|out| CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN)),
+    };
     // ngrep overwrites a file without asking.
-    let dump = writer::create(path, true)
-        .and_then(|out| CaptureWriter::new(out, format, flush, link, MAX_SNAPLEN))
-        .map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
+    let dump = dump.map_err(|error| Problem::output(&Unwritten::wrap(path, error)))?;
     let scope = if args.write_flow {
         Scope::Flow
     } else {
         Scope::Message
     };
     Ok((Some(Recorder::new(dump, scope, limits.recorder)), to_stdout))
+}
+
+/// When a file of `-O` is full, and how many there are; `None` if there is one.
+fn rotation(args: &Args, path: &Path) -> Result<Option<(Full, usize)>, Problem> {
+    let wrong = match (args.rotate, args.keep) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) if path == Path::new("-") => "standard output is no ring of files",
+        (Some(full), Some(files)) => return Ok(Some((full, files))),
+        (Some(_), None) => "--rotate needs --keep NUM: all files are created at the start",
+        (None, Some(_)) => "--keep needs --rotate SIZE or --rotate DURATION",
+    };
+    Err(Problem::new(wrong).advise("for example: -O hits.pcap --rotate 100M --keep 10"))
+}
+
+/// The files of a ring, each an empty capture.
+fn ring(path: &Path, files: usize, header: &[u8]) -> std::io::Result<Ring> {
+    Savefiles::make_room_for(files);
+    let mut ring = writer::create_ring(path, files)?;
+    ring.fill(header)?;
+    Ok(ring)
 }
 
 /// The file of the selected output; `None` if that is standard output.

@@ -68,6 +68,11 @@ fn conditions(args: &Args) -> Vec<String> {
             .slow
             .map(|nanos| format!("waited for at least {}", render::duration(nanos))),
     );
+    let spans = [("since", asked.since), ("until", asked.until)];
+    all.extend(spans.iter().filter_map(|(word, time)| {
+        let time = jiff::Timestamp::from_nanosecond(time.as_ref()?.nanos().into()).ok()?;
+        Some(format!("begun {word} {time}"))
+    }));
     all.extend(asked.only.map(|only| match only {
         OnlyName::Req => "requests alone".to_owned(),
         OnlyName::Resp => "answers alone".to_owned(),

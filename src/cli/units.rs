@@ -4,6 +4,9 @@
 
 use std::ops::RangeInclusive;
 
+use crate::capture::writer::Full;
+use crate::frame::Timestamp;
+
 use super::args::Statuses;
 
 /// Parses a size in bytes: a number with an optional `k`, `M` or `G` (powers of 1024, either case),
@@ -59,6 +62,71 @@ pub fn nanos(text: &str) -> Result<i64, String> {
     } else {
         Err(wrong())
     }
+}
+
+/// Parses a time: RFC 3339 with its zone, the same without a zone in local time (a date alone is
+/// its midnight), or seconds since 1970 with at most nine decimal places.
+///
+/// # Errors
+/// Not a time of this form; as a text for the user.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        format!(
+            "\"{text}\" is no time; write 2026-11-24T11:40:00Z, 2026-11-24 11:40 or 1795520400.5"
+        )
+    };
+    if let Some(nanos) = epoch(text) {
+        return Ok(Timestamp::from_nanos(nanos));
+    }
+    let time = if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        time
+    } else {
+        let local: jiff::civil::DateTime = text.parse().map_err(|_| wrong())?;
+        let zoned = local.to_zoned_datetime(jiff::tz::TimeZone::system());
+        zoned.map_err(|_| wrong())?.timestamp()
+    };
+    let nanos = i64::try_from(time.as_nanosecond()).map_err(|_| wrong())?;
+    Ok(Timestamp::from_nanos(nanos))
+}
+
+/// Parses seconds since 1970 into nanoseconds.
+fn epoch(text: &str) -> Option<i64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    // A year alone is no time.
+    if whole.len() < 5 || !digits(whole) || !digits(part) || part.len() > 9 {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let nanos: i64 = format!("{part:0<9}").parse().ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// Parses when a file is full: a duration, whose unit is in lower case (`10m`), or else a size.
+///
+/// # Errors
+/// Neither, or nothing at all; as a text for the user.
+pub fn full(text: &str) -> Result<Full, String> {
+    let full = match (nanos(text), bytes(text)) {
+        (Ok(span), _) if span > 0 => Full::Nanos(span),
+        (Err(_), Ok(size)) if size > 0 => Full::Bytes(size as u64),
+        _ => {
+            return Err(format!(
+                "\"{text}\" is neither a size (100M) nor a duration (30s, 10m)"
+            ));
+        }
+    };
+    Ok(full)
+}
+
+/// Parses the number of files of a ring, 2 to 1000: all are open at once.
+///
+/// # Errors
+/// Another number, or none; as a text for the user.
+pub fn files(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (2..=1000).contains(number));
+    number.ok_or_else(|| format!("\"{text}\" is no number of files from 2 to 1000"))
 }
 
 /// Parses a list of HTTP statuses: `404`, `5xx`, `500-503`, separated by commas.
@@ -128,6 +196,35 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_a_date_with_or_without_a_zone_or_seconds() {
+        let nanos = |text: &str| moment(text).ok().map(Timestamp::nanos);
+        let local = |text: &str| {
+            let local: jiff::civil::DateTime = text.parse().unwrap();
+            let zoned = local
+                .to_zoned_datetime(jiff::tz::TimeZone::system())
+                .unwrap();
+            i64::try_from(zoned.timestamp().as_nanosecond()).ok()
+        };
+        let at = 1_795_520_400_000_000_000;
+        for (text, want) in [
+            ("2026-11-24T11:40:00Z", Some(at)),
+            ("2026-11-24T12:40:00.000000001+01:00", Some(at + 1)),
+            ("2026-11-24 11:40", local("2026-11-24T11:40:00")),
+            ("2026-11-24", local("2026-11-24T00:00:00")),
+            ("1795520400", Some(at)),
+            ("1795520400.25", Some(at + 250_000_000)),
+            ("1795520400.1234567891", None),
+            ("2026", None),
+            ("11:40", None),
+            ("yesterday", None),
+            ("9999999999999", None),
+            ("", None),
+        ] {
+            assert_eq!(nanos(text), want, "{text}");
+        }
+    }
+
+    #[test]
     fn statuses_are_numbers_classes_and_ranges() {
         let list = |text: &str| statuses(text).ok().map(|list| list.0);
         assert_eq!(
@@ -139,6 +236,24 @@ mod tests {
         ] {
             assert_eq!(list(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_file_is_full_by_size_or_by_time() {
+        for (text, want) in [
+            ("100M", Some(Full::Bytes(100 << 20))),
+            ("4k", Some(Full::Bytes(4096))),
+            ("1000", Some(Full::Bytes(1000))),
+            ("10m", Some(Full::Nanos(600_000_000_000))),
+            ("30s", Some(Full::Nanos(30_000_000_000))),
+            ("0", None),
+            ("0s", None),
+            ("soon", None),
+        ] {
+            assert_eq!(full(text).ok(), want, "{text}");
+        }
+        assert_eq!(files("10"), Ok(10));
+        assert!(files("1").is_err() && files("1001").is_err() && files("x").is_err());
     }
 
     #[test]

@@ -217,6 +217,7 @@ fn heading(flow: &Flow, dir: Direction, last: LastPacket) -> Heading {
         ts: last.ts,
         src: flow.source(dir),
         dst: flow.destination(dir),
+        dir,
         ports: flow.has_ports(),
         flags: last.flags,
         icmp: last.icmp,

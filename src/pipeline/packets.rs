@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::decode;
+use crate::flow::Direction;
 use crate::frame::Frame;
 use crate::hit::{Carried, FragmentMark, Heading, Hit, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, Kind, Role, Summary};
@@ -159,6 +160,7 @@ fn heading(packet: &Packet<'_>, len: usize) -> Heading {
         ts: packet.ts,
         src,
         dst,
+        dir: Direction::ToServer,
         ports: src.port != 0 || dst.port != 0,
         flags,
         icmp,

@@ -70,7 +70,7 @@ impl Clock {
                 |_| format!("{} s", ts.seconds()),
                 |second| {
                     second
-                        .to_zoned(self.zone.clone())
+                        .to_zoned_datetime(self.zone.clone())
                         .strftime(format)
                         .to_string()
                 },
@@ -143,6 +143,7 @@ mod tests {
     use std::net::Ipv6Addr;
 
     use super::*;
+    use crate::flow::Direction;
     use crate::hit::FragmentMark;
     use crate::packet::TcpFlags;
 
@@ -160,6 +161,7 @@ mod tests {
             ts: Timestamp::default(),
             src: v4(1, 60932),
             dst: v4(2, 8080),
+            dir: Direction::ToServer,
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,

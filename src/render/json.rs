@@ -10,19 +10,21 @@ mod failure;
 mod layout;
 mod line;
 mod record;
+mod rows;
 
 use std::io;
 use std::path::Path;
 
 use crate::failure::Failure;
 use crate::frame::Timestamp;
+use crate::frame_files::FrameFiles;
 use crate::hit::{Carried, Companion, Hit, Portion, Text, Why};
 use crate::message::{BodyFacts, Kind, Role, Summary};
 use crate::stats::Stats;
 
-use super::{Banner, Body, Ending, Out, OutputFormat, Renderer, Settings, Wants};
+use super::{Banner, Body, Ending, Out, OutputFormat, OutputValue, Renderer, Settings, Wants};
 use line::Line;
-use record::{Moments, Record};
+use record::{Frames, Moments, Record};
 
 /// Version of the format. It is increased when a field changes its meaning or is removed, not when
 /// one is added.
@@ -30,9 +32,11 @@ const VERSION: u64 = 1;
 
 /// `--json`.
 pub(super) const OUTPUT: OutputFormat = OutputFormat {
-    help: "JSON, a line for each record",
+    value: OutputValue::Form,
+    help: "JSON, a line for each record; --json=rows: a flat object for each exchange",
     examples: &[("--json", "JSON lines: spygrep --help json")],
     words: "JSON lines",
+    forms: &[&rows::OUTPUT],
     ..OutputFormat::new("json", |settings, _, out| {
         Box::new(Json::new(settings, out))
     })
@@ -43,6 +47,9 @@ pub(super) struct Json {
     settings: Settings,
     out: Out,
     moments: Moments,
+    frame_files: FrameFiles,
+    /// Several files are read, so records name the file of each frame.
+    several: bool,
 }
 
 impl Json {
@@ -51,6 +58,8 @@ impl Json {
             settings,
             out,
             moments: Moments::default(),
+            frame_files: FrameFiles::default(),
+            several: false,
         }
     }
 
@@ -65,6 +74,17 @@ impl Json {
         self.out.record()
     }
 
+    /// The places of frames in their files.
+    fn frames_of(&self, frames: &[u64]) -> Frames {
+        Frames {
+            places: frames
+                .iter()
+                .map(|frame| self.frame_files.place(*frame))
+                .collect(),
+            several: self.several,
+        }
+    }
+
     fn message(&mut self, hit: &Hit<'_>, kept: bool) -> io::Result<()> {
         if self.settings.quiet >= 4 {
             return Ok(());
@@ -75,8 +95,15 @@ impl Json {
         };
         let masked = self.settings.redact;
         let mut moments = std::mem::take(&mut self.moments);
+        let frames = self.frames_of(hit.frames);
         let result = self.line(kind, |line| {
-            Record { hit, kept, masked }.write(line, &mut moments);
+            let record = Record {
+                hit,
+                kept,
+                masked,
+                frames: &frames,
+            };
+            record.write(line, &mut moments);
         });
         self.moments = moments;
         result
@@ -85,6 +112,8 @@ impl Json {
 
 impl Renderer for Json {
     fn begin(&mut self, banner: &Banner) -> io::Result<()> {
+        self.frame_files = banner.frame_files.clone();
+        self.several = banner.files.len() > 1;
         self.line("begin", |line| {
             line.key("version").number(VERSION);
             line.key("spygrep").string(env!("CARGO_PKG_VERSION"));
@@ -130,8 +159,9 @@ impl Renderer for Json {
             false => "context",
         };
         let mut moments = std::mem::take(&mut self.moments);
+        let frames = self.frames_of(failure.frames);
         let result = self.line(kind, |line| {
-            failure::record(failure, line, &mut moments);
+            failure::record(failure, &frames, line, &mut moments);
         });
         self.moments = moments;
         result

@@ -7,6 +7,7 @@
 mod classic;
 mod curl;
 mod diff;
+mod display_filter;
 mod escape;
 mod failed;
 mod har;
@@ -49,6 +50,7 @@ pub use settings::{Body, Settings, Time, View};
 
 use crate::failure::Failure;
 use crate::frame::Timestamp;
+use crate::frame_files::FrameFiles;
 use crate::hit::{Companion, Hit, Pair};
 use crate::stats::Stats;
 
@@ -171,6 +173,8 @@ pub struct Wants {
     /// Exchanges as a whole: [`Renderer::pair`] instead of hits, companions and others; datagrams
     /// and bursts remain hits.
     pub pairs: bool,
+    /// With `pairs`: also the text around each match, beyond the start of the body.
+    pub around: bool,
     /// The frame numbers of each message.
     pub frames: bool,
     /// Secrets are redacted, so no portion of a message may end inside one.
@@ -187,6 +191,7 @@ impl Wants {
         companions: false,
         others: false,
         pairs: false,
+        around: false,
         frames: false,
         masked: false,
         ticks: false,
@@ -206,8 +211,12 @@ pub struct Banner {
     pub output: Option<String>,
     /// The interfaces that are captured.
     pub interfaces: Vec<String>,
-    /// The capture files that are read.
+    /// The capture files that are read, in their order.
     pub files: Vec<PathBuf>,
+    /// Which frames lie in which of them.
+    pub frame_files: FrameFiles,
+    /// The name that the user gives to what is captured (`--label`).
+    pub label: String,
     /// Patterns of which any must match, as they are searched for.
     pub patterns: Vec<String>,
     /// Patterns that must all match as well (`--and`).

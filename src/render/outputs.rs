@@ -1,8 +1,8 @@
 //! The table of outputs. The command line, the help, the description of a run and the renderer of
 //! a run are made from its lines, so an output is one file and one line.
 
-use super::{Out, Renderer, Settings};
-use super::{curl, diff, har, html, json, matches, overview, tally};
+use super::{Body, Out, Renderer, Settings};
+use super::{curl, diff, display_filter, har, html, json, matches, overview, tally};
 
 /// All outputs besides the records of a [view](super::View), in the order of the help.
 pub static OUTPUTS: &[OutputFormat] = &[
@@ -12,6 +12,7 @@ pub static OUTPUTS: &[OutputFormat] = &[
     har::OUTPUT,
     html::OUTPUT,
     curl::OUTPUT,
+    display_filter::OUTPUT,
     matches::OUTPUT,
     tally::COUNT,
     tally::EXISTS,
@@ -42,6 +43,15 @@ pub struct OutputFormat {
     pub lays_out: bool,
     /// When the run ends.
     pub ends: OutputEnd,
+    /// How much of a body it shows unless the user says so.
+    pub body: Body,
+    /// It has a place for the user's `--label`.
+    pub has_label: bool,
+    /// It is for programs that must know whether it is whole: stopped by a signal, the run has a
+    /// status of its own.
+    pub must_be_whole: bool,
+    /// Its other forms, by the value of its option; their `option` has it: `json=rows`.
+    pub forms: &'static [&'static OutputFormat],
     /// Makes the renderer.
     pub build: fn(Settings, OutputArgument, Out) -> Box<dyn Renderer>,
 }
@@ -59,6 +69,8 @@ pub enum OutputValue {
     Every,
     /// The optional numbers of two exchanges.
     Numbers,
+    /// The optional name of another form.
+    Form,
 }
 
 /// The value that was given.
@@ -115,6 +127,10 @@ impl OutputFormat {
             is_whole: false,
             lays_out: false,
             ends: OutputEnd::Source,
+            body: Body::Short,
+            has_label: false,
+            must_be_whole: false,
+            forms: &[],
             build,
         }
     }
@@ -163,9 +179,9 @@ impl Output {
     /// The output with the option `name`, with no argument; `None` if there is no such output.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let format = OUTPUTS.iter().find(|format| format.option == name)?;
+        let format = all().find(|format| format.option == name)?;
         let argument = match format.value {
-            OutputValue::Nothing | OutputValue::File => OutputArgument::Nothing,
+            OutputValue::Nothing | OutputValue::File | OutputValue::Form => OutputArgument::Nothing,
             OutputValue::Number => OutputArgument::Number(0),
             OutputValue::Every => OutputArgument::Every(None),
             OutputValue::Numbers => OutputArgument::Numbers(None),
@@ -174,10 +190,18 @@ impl Output {
     }
 }
 
+/// All outputs, each with its other forms after it.
+pub(super) fn all() -> impl Iterator<Item = &'static OutputFormat> {
+    let forms = |format: &'static OutputFormat| format.forms.iter().copied();
+    OUTPUTS
+        .iter()
+        .flat_map(move |format| std::iter::once(format).chain(forms(format)))
+}
+
 /// The options of the outputs that mask secrets, in a sentence: `--har, --curl and --diff`.
 #[must_use]
 pub fn masking() -> String {
-    let masking = OUTPUTS.iter().filter(|format| format.masks());
+    let masking = all().filter(|format| format.masks());
     let flags: Vec<String> = masking.map(OutputFormat::flag).collect();
     match flags.split_last() {
         Some((last, [])) => last.clone(),
@@ -192,11 +216,12 @@ mod tests {
 
     #[test]
     fn each_output_has_its_own_option_and_its_words() {
-        for (at, format) in OUTPUTS.iter().enumerate() {
+        let outputs: Vec<_> = all().collect();
+        for (at, format) in outputs.iter().copied().enumerate() {
             assert!(!format.help.is_empty() && !format.words.is_empty());
             assert!(!format.help.ends_with('.'), "{format:?}");
             assert_eq!(format.examples.is_empty(), !format.of_messages);
-            for other in &OUTPUTS[..at] {
+            for other in outputs[..at].iter().copied() {
                 assert_ne!(format, other);
                 assert!(format.letter.is_none() || format.letter != other.letter);
             }
@@ -208,6 +233,6 @@ mod tests {
 
     #[test]
     fn outputs_that_are_passed_on_mask_secrets() {
-        assert_eq!(masking(), "--diff, --har, --html and --curl");
+        assert_eq!(masking(), "--diff, --json=rows, --har, --html and --curl");
     }
 }

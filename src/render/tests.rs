@@ -10,7 +10,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::Endpoint;
+use crate::flow::{Direction, Endpoint};
 use crate::frame::Timestamp;
 use crate::hit::{Carried, FragmentMark, Heading, Piece, Portion, Text, Why};
 use crate::message::{BodyFacts, HeadStyle, Kind, Role, Summary};
@@ -75,6 +75,7 @@ fn hit<'a>(text: &'a [u8], pieces: &'a [Piece], matches: &'a [Range<usize>]) -> 
             ts: Timestamp::default(),
             src: end(60932),
             dst: end(8080),
+            dir: Direction::ToServer,
             ports: true,
             flags: TcpFlags(0x18),
             icmp: None,
@@ -357,6 +358,7 @@ fn conversations_are_listed_once_from_their_clients_side() {
         heading: Heading {
             src: request.heading.dst,
             dst: request.heading.src,
+            dir: Direction::ToClient,
             ..request.heading
         },
         ..request

@@ -2,29 +2,36 @@
 //!
 //! The state that [`sandbox::enter`] returns names the layers in force.
 
+#[cfg(target_os = "linux")]
 use std::io;
 use std::os::fd::AsRawFd;
 
-use crate::capture::live::{Live, LiveSettings};
+use crate::capture::live::Live;
+#[cfg(target_os = "linux")]
+use crate::capture::live::LiveSettings;
 use crate::capture::privileges::sandbox::{self, Layers, Needs, SandboxState};
+#[cfg(target_os = "linux")]
 use crate::capture::privileges::{self, selftest};
 use crate::cli::args::Args;
-use crate::cli::config::{self, Input};
+#[cfg(target_os = "linux")]
+use crate::cli::config;
+use crate::cli::config::Input;
 use crate::cli::problem::Problem;
 use crate::pipeline::Streams;
 
 use super::Outcome;
 
 /// Enters the sandbox; `threads` starts the threads of the run in between (see [`sandbox::enter`]).
+/// Without an input, only open files are read.
 pub(super) fn enclose(
     layers: Layers,
-    input: &Input,
+    input: Option<&Input>,
     streams: Option<&Streams>,
     threads: impl FnOnce(),
 ) -> SandboxState {
     let devices = match input {
-        Input::Live(live, _) => sockets(live),
-        Input::Files(..) => Vec::new(),
+        Some(Input::Live(live, _)) => sockets(live),
+        Some(Input::Files(..)) | None => Vec::new(),
     };
     let folder = streams.map(Streams::folder);
     sandbox::enter(layers, &Needs { devices, folder }, threads)
@@ -40,6 +47,7 @@ fn sockets(live: &Live) -> Vec<i32> {
 ///
 /// # Errors
 /// If privileges cannot be dropped, or the table cannot be written.
+#[cfg(target_os = "linux")]
 pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
     let cannot = |error: io::Error| Problem::new(format!("the self-test cannot start: {error}"));
     let settings = LiveSettings {
@@ -72,4 +80,15 @@ pub fn selftest(args: &Args) -> Result<Outcome, Problem> {
         Ok(false) => Ok(Outcome::Nothing),
         Err(error) => Err(Problem::output(&error)),
     }
+}
+
+/// The sandbox is Linux's, so elsewhere there is nothing to test.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn selftest(_args: &Args) -> Result<Outcome, Problem> {
+    Err(Problem::new(
+        "there is no sandbox on this system to be tested",
+    ))
 }

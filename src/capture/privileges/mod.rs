@@ -11,6 +11,7 @@ mod identity;
 #[cfg(target_os = "linux")]
 mod layers;
 pub mod sandbox;
+#[cfg(target_os = "linux")]
 pub mod selftest;
 mod user;
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, User, fchown, geteuid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, User, fchown, geteuid, setuid};
 
 use crate::capture::CaptureError;
 
@@ -56,7 +56,7 @@ pub(super) fn give_up(user: Option<&str>) -> Result<Outcome, CaptureError> {
             detail: format!("\"{user}\" is root"),
         });
     }
-    step("setgroups", setgroups(&[]))?;
+    step("setgroups", leave_groups())?;
     step("setresgid", become_group(gid))?;
     step("setresuid", become_user(uid))?;
     if setuid(Uid::from_raw(0)).is_ok() || geteuid().is_root() {
@@ -182,6 +182,18 @@ fn resolve(user: Option<&str>) -> Result<(Uid, Gid, String), CaptureError> {
             NOBODY.to_string(),
         ),
     })
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn leave_groups() -> Result<(), Errno> {
+    nix::unistd::setgroups(&[])
+}
+
+/// Apple's systems keep the groups of a user elsewhere, and nix has no call for them.
+#[cfg(target_vendor = "apple")]
+#[allow(clippy::unnecessary_wraps, reason = "the same signature everywhere")]
+fn leave_groups() -> Result<(), Errno> {
+    Ok(())
 }
 
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd"))]

@@ -12,6 +12,8 @@ use crate::capture::{CaptureError, FormatError};
 /// An open file.
 pub(super) struct OpenFile {
     pub(super) path: PathBuf,
+    /// Its number among the files of the run, from 1.
+    pub(super) number: usize,
     pub(super) buffer: Buffer,
     /// `None` until the first bytes have arrived.
     pub(super) format: Option<Format>,
@@ -46,6 +48,7 @@ impl OpenFile {
     pub(super) fn of(path: &Path, input: Input) -> Self {
         Self {
             path: path.to_owned(),
+            number: 1,
             buffer: Buffer::new(input),
             format: None,
             frames: 0,

@@ -11,12 +11,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::frame::{Frame, LinkType, Timestamp};
+use crate::frame_files::FrameFiles;
 use crate::limits;
 use crate::stats::CaptureStats;
 
@@ -41,6 +42,8 @@ pub struct Savefiles {
     current: Option<OpenFile>,
     /// The files after the current one, in reverse order.
     waiting: Vec<OpenFile>,
+    /// Which frames lie in which file.
+    frame_files: FrameFiles,
     interfaces: Interfaces,
     stats: CaptureStats,
     warnings: Vec<Warning>,
@@ -63,13 +66,16 @@ impl Savefiles {
     /// # Errors
     /// A file cannot be opened, or is a regular file and not a capture; or all files are empty.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
-        raise_file_limit(paths.len());
+        Self::make_room_for(paths.len());
         let several = paths.len() > 1;
         let (mut files, mut empty) = (Vec::with_capacity(paths.len()), Vec::new());
-        for path in paths {
+        for (at, path) in paths.iter().enumerate() {
             match OpenFile::open(path.as_ref()) {
                 Err(error) if several && error.is_of_nothing() => empty.push(error),
-                file => files.push(file?),
+                file => files.push(OpenFile {
+                    number: at + 1,
+                    ..file?
+                }),
             }
         }
         if files.is_empty()
@@ -87,12 +93,24 @@ impl Savefiles {
         Ok(source)
     }
 
+    /// Raises the limit on open files for this many at once, because the default is low.
+    pub fn make_room_for(files: usize) {
+        let wanted = (files as u64).saturating_add(OTHER_FILES);
+        if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+            && wanted > soft
+        {
+            // If this is not permitted, opening fails later.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+        }
+    }
+
     fn of(mut files: Vec<OpenFile>) -> Self {
         let total = files.iter().map(|file| file.buffer.input().total).sum();
         files.reverse();
         Self {
             current: None,
             waiting: files,
+            frame_files: FrameFiles::default(),
             interfaces: Interfaces::default(),
             stats: CaptureStats::default(),
             warnings: Vec::new(),
@@ -101,6 +119,12 @@ impl Savefiles {
             several: false,
             stretches: None,
         }
+    }
+
+    /// Which frames lie in which file; further files are added when they are reached.
+    #[must_use]
+    pub fn frame_files(&self) -> FrameFiles {
+        self.frame_files.clone()
     }
 
     /// From now on frames stay in place, in a block of memory, until it is taken with
@@ -220,6 +244,7 @@ impl Savefiles {
         });
         self.current = self.waiting.pop();
         if let Some(file) = &mut self.current {
+            self.frame_files.begins(file.number, self.stats.frames);
             // Until now its buffer was only large enough for the header.
             if let Some(stretches) = &self.stretches {
                 file.buffer.share(stretches);
@@ -400,14 +425,41 @@ pub fn named(path: &Path) -> Named {
     }
 }
 
-/// Raises the limit on open files, because all files are open at once and the default is low.
-fn raise_file_limit(files: usize) {
-    let wanted = (files as u64).saturating_add(OTHER_FILES);
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && wanted > soft
-    {
-        // If this is not permitted, opening fails later.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+/// Regular capture files in the order of their first packets. `None` if they are in this order, or
+/// if it is not known: one is a pipe.
+///
+/// A file without a packet, or that is not a capture, stays after the file before it.
+#[must_use]
+pub fn in_order(paths: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    let regular = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.is_file());
+    if paths.len() < 2 || !paths.iter().all(regular) {
+        return None;
+    }
+    let mut last = None;
+    let mut timed: Vec<(Option<Timestamp>, &PathBuf)> = paths
+        .iter()
+        .map(|path| {
+            last = first_time(path).or(last);
+            (last, path)
+        })
+        .collect();
+    if timed.is_sorted_by_key(|(time, _)| *time) {
+        return None;
+    }
+    timed.sort_by_key(|(time, _)| *time);
+    Some(timed.into_iter().map(|(_, path)| path.clone()).collect())
+}
+
+/// The time of the first packet of a regular file.
+fn first_time(path: &Path) -> Option<Timestamp> {
+    let mut file = OpenFile::open(path).ok()?;
+    let mut interfaces = Interfaces::default();
+    loop {
+        match file.step(&mut interfaces) {
+            Ok(Step::Frame(record)) => return Some(record.ts),
+            Ok(Step::Again) => {}
+            _ => return None,
+        }
     }
 }
 

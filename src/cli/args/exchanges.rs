@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::outputs::OutputArgs;
 use crate::cli::units;
+use crate::frame::Timestamp;
 use crate::render::masking;
 
 /// Options about exchanges.
@@ -57,6 +58,15 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "DURATION", value_parser = units::nanos, help_heading = "Which exchanges")]
     pub slow: Option<i64>,
 
+    /// Only exchanges that began at this time or later (files only): 2026-11-24T11:40:00Z, local
+    /// time without the Z, or seconds since 1970. What began before is still read, so that
+    /// connections are known.
+    #[arg(long, value_name = "TIME", value_parser = units::moment, help_heading = "Which exchanges")]
+    pub since: Option<Timestamp>,
+    /// Only exchanges that began before this time (files only).
+    #[arg(long, value_name = "TIME", value_parser = units::moment, help_heading = "Which exchanges")]
+    pub until: Option<Timestamp>,
+
     // -- outputs --
     /// Show where the time of each exchange went, and who took it.
     #[arg(long, help_heading = "What to make of exchanges")]
@@ -64,6 +74,9 @@ pub struct ExchangeArgs {
     /// The outputs of messages and exchanges.
     #[command(flatten)]
     pub outputs: OutputArgs<true>,
+    /// With --json=rows: the value of the column sensor.
+    #[arg(long, value_name = "NAME", help_heading = "What to make of exchanges")]
+    pub label: Option<String>,
     /// Mask secrets: credentials, cookies, passwords, tokens.
     #[arg(
         long,

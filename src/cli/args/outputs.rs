@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::cli::units;
@@ -100,7 +101,18 @@ fn option(format: &'static OutputFormat) -> Arg {
         OutputValue::Number => option.value_name("N").value_parser(value_parser!(u64)),
         OutputValue::Every => optional(option.value_name("EVERY").value_parser(units::nanos)),
         OutputValue::Numbers => optional(option.value_name("A,B").value_parser(units::pair)),
+        OutputValue::Form => {
+            let names = format.forms.iter().map(|form| form_name(form));
+            let names: Vec<&str> = names.collect();
+            let option = option.value_name("FORM").hide_possible_values(true);
+            optional(option.value_parser(PossibleValuesParser::new(names)))
+        }
     }
+}
+
+/// The value that selects another form of an output.
+fn form_name(form: &'static OutputFormat) -> &'static str {
+    form.option.split('=').nth(1).unwrap_or_default()
 }
 
 /// The output, if its option was given.
@@ -118,6 +130,19 @@ fn given(format: &'static OutputFormat, matches: &ArgMatches) -> Option<Chosen> 
         return None;
     }
     let argument = match format.value {
+        OutputValue::Form => {
+            let named = matches.get_one::<String>(name);
+            let mut forms = format.forms.iter().copied();
+            let form = named.and_then(|named| forms.find(|form| form_name(form) == named));
+            let format = form.unwrap_or(format);
+            return Some(Chosen {
+                output: Output {
+                    format,
+                    argument: OutputArgument::Nothing,
+                },
+                file: None,
+            });
+        }
         OutputValue::Nothing | OutputValue::File => OutputArgument::Nothing,
         OutputValue::Number => OutputArgument::Number(*matches.get_one(name)?),
         OutputValue::Every => OutputArgument::Every(matches.get_one(name).copied()),
@@ -147,6 +172,12 @@ mod tests {
     fn an_output_has_its_argument() {
         for (line, name, argument, words) in [
             ("--json x", "json", OutputArgument::Nothing, "JSON lines"),
+            (
+                "--json=rows x",
+                "json=rows",
+                OutputArgument::Nothing,
+                "JSON rows, one for each exchange",
+            ),
             (
                 "--har a.har x",
                 "har",

@@ -135,8 +135,13 @@ impl Selector {
         *tracking.open(id) = Some(open);
     }
 
-    /// The outcome of the conditions for the exchange of a message.
+    /// The outcome of the conditions for the exchange of a message. One is that it began in the
+    /// span.
     pub(super) fn outcome(&self, exchange: Option<&Exchange>, open: &OpenMessage) -> Outcome {
+        let began = exchange.map_or(open.first.ts, |exchange| exchange.asked);
+        if !self.options.span.contains(began) {
+            return Outcome::Fails;
+        }
         if self.options.conditions.is_empty() {
             return Outcome::Holds;
         }
@@ -272,7 +277,9 @@ impl Selector {
         let since = exchange.request_end.unwrap_or(exchange.asked);
         let waited = self.now.since(since);
         let conditions = &self.options.conditions;
-        let holds = exchange.matched && conditions.holds_unanswered(&exchange.evidence, waited);
+        let holds = exchange.matched
+            && self.options.span.contains(exchange.asked)
+            && conditions.holds_unanswered(&exchange.evidence, waited);
         if left && why.is_none() && !exchange.failed && (exchange.shown || holds) {
             self.waiting.leave(flow, tracking, exchange);
         }

@@ -117,8 +117,10 @@ impl Selector {
         failed: Failed,
         by: &PacketInfo,
     ) {
+        let began = flow.handshake.syn.unwrap_or(by.ts);
         if !self.wants_failures
             || !self.is_taking()
+            || !self.options.span.contains(began)
             || std::mem::replace(&mut tracking.failed, true)
         {
             return;
@@ -176,7 +178,8 @@ impl Selector {
 
     /// Whether a missing response is reported: failures are requested, or the request was shown.
     pub(super) fn reports_unanswered(&self, exchange: &Exchange) -> bool {
-        let asked_for = self.wants_failures && self.is_taking();
+        let began_in_span = self.options.span.contains(exchange.asked);
+        let asked_for = self.wants_failures && self.is_taking() && began_in_span;
         !exchange.failed && (exchange.shown || asked_for)
     }
 
@@ -372,6 +375,7 @@ fn heading(flow: &Flow, dir: Direction, ts: Timestamp, flags: TcpFlags) -> Headi
         ts,
         src: flow.source(dir),
         dst: flow.destination(dir),
+        dir,
         ports: flow.has_ports(),
         flags,
         icmp: None,

@@ -3,6 +3,7 @@
 //! Plain data, fixed for a run.
 
 use crate::flow::Flow;
+use crate::frame::Span;
 use crate::hit::Hit;
 use crate::limits::Limits;
 use crate::pipeline::flow_state::OpenMessage;
@@ -13,6 +14,8 @@ use crate::search::{Conditions, KeepLimits, Query};
 pub(in crate::pipeline) struct SelectOptions {
     pub(in crate::pipeline) query: Query,
     pub(in crate::pipeline) conditions: Conditions,
+    /// Only what began in it is shown.
+    pub(in crate::pipeline) span: Span,
     pub(in crate::pipeline) invert: bool,
     pub(in crate::pipeline) show_empty: bool,
     pub(in crate::pipeline) max_count: Option<u64>,

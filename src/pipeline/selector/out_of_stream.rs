@@ -52,7 +52,8 @@ impl Selector {
             .feed(query, &self.options.keep, Part::Body, bytes, false);
         open.unit.end(&self.options.query, false);
         self.output.messages += 1;
-        if open.unit.holds(&self.options.query) != self.options.invert && self.is_taking() {
+        let found = open.unit.holds(&self.options.query) != self.options.invert;
+        if found && self.is_taking() && self.options.span.contains(by.ts) {
             self.output.matched += 1;
             self.outputs.save(flow, &[by.frame]);
             self.show(flow, &mut open, &HitMeta::MATCH);
@@ -78,7 +79,7 @@ impl Selector {
 
     /// Shows a packet without payload, for `-e`.
     pub(super) fn bare(&mut self, flow: &Flow, dir: Direction, by: &PacketInfo) {
-        if self.options.show_empty && self.is_taking() {
+        if self.options.show_empty && self.is_taking() && self.options.span.contains(by.ts) {
             let mut open = self.message_pool.pop().unwrap_or_default();
             open.start(ASIDE, 0, dir.into(), by);
             if self.options.frames {

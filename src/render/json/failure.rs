@@ -4,11 +4,16 @@
 use crate::failure::{Failed, Failure, FailureKind, More};
 
 use super::line::Line;
-use super::record::{Moments, flow};
+use super::record::{Frames, Moments, flow};
 
 /// Writes the fields of a failure that is a record: of a connection, or of a request without a
 /// response.
-pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut Moments) {
+pub(super) fn record(
+    failure: &Failure<'_>,
+    frames: &Frames,
+    line: &mut Line<'_>,
+    moments: &mut Moments,
+) {
     let responses = failure.number > 0;
     match responses {
         true => line.key("id").number(failure.number),
@@ -21,11 +26,7 @@ pub(super) fn record(failure: &Failure<'_>, line: &mut Line<'_>, moments: &mut M
     line.key("time").string(moments.text(failure.heading.ts));
     line.key("began").null();
     line.key("flow").object(|line| flow(line, &failure.heading));
-    line.key("frames").array(|line| {
-        for frame in failure.frames {
-            line.number(*frame);
-        }
-    });
+    frames.write(line);
     match responses {
         true => line.key("http").object(|line| {
             for key in ["status", "reason", "version"] {

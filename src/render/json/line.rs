@@ -110,7 +110,8 @@ impl<'t> Line<'t> {
         self.plain(format_args!("{sign}{whole}.{digits}"));
     }
 
-    fn base64(&mut self, bytes: &[u8]) {
+    /// Writes bytes as a string, in Base64.
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
         self.comma();
         self.text.push(b'"');
         let from = self.text.len();

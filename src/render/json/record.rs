@@ -1,10 +1,12 @@
 //! A message as data: the fields of `match` and `context`. All records have the same fields in the
 //! same order, except for `failure`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::flow::Endpoint;
 use crate::frame::Timestamp;
+use crate::frame_files::FramePlace;
 use crate::hit::{Heading, Hit, Portion, Why};
 use crate::message::{Decoding, Fact, Role};
 use crate::packet::protocol;
@@ -21,6 +23,33 @@ pub(super) struct Record<'a> {
     pub(super) kept: bool,
     /// Whether secrets are redacted: then only redacted text and fields are written.
     pub(super) masked: bool,
+    /// Its frames.
+    pub(super) frames: &'a Frames,
+}
+
+/// The frames of a record.
+pub(super) struct Frames {
+    pub(super) places: Vec<FramePlace>,
+    /// Several files are read.
+    pub(super) several: bool,
+}
+
+impl Frames {
+    /// Writes the numbers of the frames in their files, and of the files if there are several.
+    pub(super) fn write(&self, line: &mut Line<'_>) {
+        line.key("frames").array(|line| {
+            for place in &self.places {
+                line.number(place.frame);
+            }
+        });
+        if self.several {
+            line.key("files").array(|line| {
+                for place in &self.places {
+                    line.number(place.file as u64);
+                }
+            });
+        }
+    }
 }
 
 impl Record<'_> {
@@ -45,11 +74,7 @@ impl Record<'_> {
             false => line.key("began").null(),
         }
         line.key("flow").object(|line| flow(line, &hit.heading));
-        line.key("frames").array(|line| {
-            for frame in hit.frames {
-                line.number(*frame);
-            }
-        });
+        self.frames.write(line);
         self.http(line, &layout);
         self.facts(line);
         self.body(line, &layout);
@@ -194,15 +219,9 @@ impl Record<'_> {
             .map(|fact| fact.value.as_str())
             .collect();
         let over = hit.is_end();
-        let as_sent = hit.body.state == Decoding::AsSent;
         line.key("body").object(|line| {
             line.text_or_bytes(layout.body);
-            let wire = match (hit.body.wire, as_sent) {
-                // Bodies of other protocols have no separate size on the wire.
-                (0, true) => hit.body_size,
-                (wire, _) => wire,
-            };
-            for (key, size) in [("size", hit.body_size), ("wire_size", wire)] {
+            for (key, size) in [("size", hit.body_size), ("wire_size", wire_size(hit))] {
                 match over {
                     true => line.key(key).number(size),
                     false => line.key(key).null(),
@@ -231,31 +250,56 @@ impl Record<'_> {
     }
 
     fn marks(&self, line: &mut Line<'_>, layout: &Layout<'_>) {
-        let hit = self.hit;
         line.key("marks").array(|line| {
-            if let Some(aside) = hit.aside {
-                line.string(&aside.name().replace('-', "_"));
-            }
-            for (is, mark) in [
-                (hit.midstream, "joined"),
-                (hit.brief.odd.is_some(), "odd"),
-                (hit.brief.unpaired, "unpaired"),
-                (hit.brief.pushed, "pushed"),
-                (hit.body.reset.is_some(), "reset"),
-                (hit.brief.likely, "likely_pair"),
-                (hit.pending, "pending"),
-                (is_http(hit) && layout.head_is_cut(), "head_cut"),
-                (!self.kept, "not_kept"),
-            ] {
-                if is {
-                    line.string(mark);
-                }
-            }
-            if let Some(name) = hit.body.reading {
-                line.string(&format!("read_as_{}", name.replace('-', "_")));
-            }
+            marks(self.hit, layout, self.kept).for_each(|mark| line.string(&mark));
         });
     }
+}
+
+/// What is particular about a message, by names.
+pub(super) fn marks(
+    hit: &Hit<'_>,
+    layout: &Layout<'_>,
+    kept: bool,
+) -> impl Iterator<Item = Cow<'static, str>> + use<> {
+    let aside = hit.aside.map(|aside| aside.name().replace('-', "_").into());
+    let reading = hit.body.reading;
+    let reading = reading.map(|name| format!("read_as_{}", name.replace('-', "_")).into());
+    let marks = [
+        (hit.midstream, "joined"),
+        (hit.brief.odd.is_some(), "odd"),
+        (hit.brief.unpaired, "unpaired"),
+        (hit.brief.pushed, "pushed"),
+        (hit.body.reset.is_some(), "reset"),
+        (hit.brief.likely, "likely_pair"),
+        (hit.pending, "pending"),
+        (is_http(hit) && layout.head_is_cut(), "head_cut"),
+        (!kept, "not_kept"),
+    ];
+    let marks = marks.into_iter().filter(|(is, _)| *is);
+    let marks = marks.map(|(_, mark)| Cow::Borrowed(mark));
+    aside.into_iter().chain(marks).chain(reading)
+}
+
+/// Size of the body as sent, in bytes.
+pub(super) fn wire_size(hit: &Hit<'_>) -> u64 {
+    match (hit.body.wire, hit.body.state) {
+        // Bodies of other protocols have no separate size on the wire.
+        (0, Decoding::AsSent) => hit.body_size,
+        (wire, _) => wire,
+    }
+}
+
+/// The name of an IP protocol, or its number.
+pub(super) fn protocol_name(number: u8) -> Cow<'static, str> {
+    Cow::Borrowed(match number {
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::ICMP => "icmp",
+        protocol::ICMPV6 => "icmpv6",
+        protocol::IGMP => "igmp",
+        _ => return Cow::Owned(number.to_string()),
+    })
 }
 
 /// Whether a hit has an HTTP head.
@@ -264,15 +308,7 @@ fn is_http(hit: &Hit<'_>) -> bool {
 }
 
 pub(super) fn flow(line: &mut Line<'_>, heading: &Heading) {
-    let other = heading.protocol.to_string();
-    line.key("proto").string(match heading.protocol {
-        protocol::TCP => "tcp",
-        protocol::UDP => "udp",
-        protocol::ICMP => "icmp",
-        protocol::ICMPV6 => "icmpv6",
-        protocol::IGMP => "igmp",
-        _ => &other,
-    });
+    line.key("proto").string(&protocol_name(heading.protocol));
     let mut name = String::new();
     for (key, end) in [("src", heading.src), ("dst", heading.dst)] {
         name.clear();

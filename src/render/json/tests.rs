@@ -8,7 +8,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::flow::Endpoint;
+use crate::flow::{Direction, Endpoint};
 use crate::hit::{Heading, Piece};
 use crate::packet::TcpFlags;
 use crate::stream::{GapReason, OutOfStreamReason};
@@ -56,6 +56,7 @@ fn companion() -> Companion<'static> {
             ts: Timestamp::from_nanos(-1),
             src: end(1),
             dst: end(2),
+            dir: Direction::ToServer,
             ports: true,
             flags: TcpFlags::ACK,
             icmp: None,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::exchange::Silence;
+use crate::flow::Direction;
 use crate::hit::Carried;
 use crate::hit::Text;
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
@@ -64,6 +65,10 @@ fn hit<'a>(text: &'a [u8], side: Role, facts: &'a [Fact], rest: Parts<'a>) -> Hi
         ts: Timestamp::default(),
         src,
         dst,
+        dir: match side {
+            Role::Response => Direction::ToClient,
+            _ => Direction::ToServer,
+        },
         ports: true,
         flags: TcpFlags(0x18),
         icmp: None,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::Endpoint;
+use crate::flow::{Direction, Endpoint};
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Heading, Text, Why};
 use crate::message::{BodyFacts, Kind, Summary};
@@ -57,6 +57,7 @@ fn readable(
             ts: Timestamp::default(),
             src: end,
             dst: end,
+            dir: Direction::ToServer,
             ports: true,
             flags: TcpFlags(0),
             icmp: None,

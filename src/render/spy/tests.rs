@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::flow::Endpoint;
+use crate::flow::{Direction, Endpoint};
 use crate::frame::Timestamp;
 use crate::hit::{Carried, Piece, Text};
 use crate::message::{BodyFacts, Fact, HeadStyle, Kind, Summary};
@@ -58,6 +58,11 @@ fn heading(response: bool) -> Heading {
         ts,
         src,
         dst,
+        dir: if response {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        },
         ports: true,
         flags,
         icmp: None,
