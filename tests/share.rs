@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+
 use crate::frames::{ACK, PSH, SYN, tcp, write};
 use crate::{project, run, scratch, spygrep, text};
 
@@ -219,6 +221,88 @@ fn an_archive_tells_a_browsers_visit() {
         (sum - entry["time"].as_f64().expect("a number")).abs() < 1e-6,
         "{entry}"
     );
+}
+
+/// The data of a page, unpacked: the JSON lines of all its elements of a class.
+fn unpacked(page: &str, class: &str) -> Vec<serde_json::Value> {
+    let start = format!("<script type=\"text/plain\" class=\"{class}\">");
+    let mut values = Vec::new();
+    for part in page.split(&start).skip(1) {
+        let packed = part.split('<').next().unwrap_or_default();
+        let packed = base64::engine::general_purpose::STANDARD
+            .decode(packed)
+            .expect("it is base64");
+        let mut lines = String::new();
+        flate2::read::GzDecoder::new(&packed[..])
+            .read_to_string(&mut lines)
+            .expect("it is gzip");
+        values.extend(
+            lines
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("it is JSON")),
+        );
+    }
+    values
+}
+
+#[test]
+fn a_page_tells_a_browsers_visit_and_is_one_file() {
+    let page = text(&run("--html - -I pcaps/french-website.pcap").stdout);
+    let rows = unpacked(&page, "rows");
+    assert_eq!(rows.len(), 2);
+    let cells = |row: &serde_json::Value| -> Vec<String> {
+        let cells = (2..=8).map(|at| row[at].to_string());
+        cells.collect()
+    };
+    assert_eq!(
+        cells(&rows[1]).join(" "),
+        "\"GET\" \"localhost:5000\" \"/\" \"200\" 2 \"text/html\" 58"
+    );
+    let detail = &unpacked(&page, "details")[1];
+    assert_eq!(
+        detail["request"]["start"],
+        serde_json::json!(["GET / HTTP/1.1"])
+    );
+    let fields = detail["response"]["fields"].as_array().expect("a list");
+    let french = serde_json::json!([["Content-Language"], ["fr"], true]);
+    assert!(fields.contains(&french), "{fields:?}");
+    let body = detail["response"]["body"][0][0].as_str().expect("text");
+    assert!(body.contains("Bonjour"), "{body}");
+    let command = detail["command"].as_str().expect("text");
+    assert!(
+        command.starts_with("curl 'http://localhost:5000/'"),
+        "{command}"
+    );
+    let end = &unpacked(&page, "end")[0];
+    assert_eq!(end["summary"], "2 exchanges, 34 packets, 0 lost");
+    // A match is marked: every second part.
+    let page = text(&run("--html - Accept-Language -I pcaps/french-website.pcap").stdout);
+    let detail = &unpacked(&page, "details")[0];
+    let fields = detail["request"]["fields"].as_array().expect("a list");
+    let marked =
+        |field: &serde_json::Value| field[0] == serde_json::json!(["", "Accept-Language", ""]);
+    assert!(fields.iter().any(marked), "{fields:?}");
+}
+
+#[test]
+fn a_page_has_no_secrets_unless_they_are_wanted() {
+    let path = secrets(&scratch("page-secrets"));
+    let path = path.display();
+    let shown = |more: &str| {
+        let page = text(&run(&format!("{more} --html - -I {path}")).stdout);
+        ["about", "rows", "details", "end"]
+            .iter()
+            .flat_map(|class| unpacked(&page, class))
+            .map(|value| value.to_string())
+            .collect::<String>()
+    };
+    let (masked, open) = (shown(""), shown("--show-secrets"));
+    for secret in SECRETS {
+        for part in secret.as_bytes().windows(4) {
+            assert!(!masked.contains(&text(part)), "{secret}: {masked}");
+        }
+        assert!(open.contains(secret), "{secret}: {open}");
+    }
 }
 
 /// A request that [`replayed`] got, as it is compared: start line, fields, body.

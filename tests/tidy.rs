@@ -42,7 +42,10 @@ const HOMES: [(&str, &[&str]); 18] = [
     ("clap_mangen", &["cli/"]),
     ("regex_automata", &["search/"]),
     ("regex_syntax", &["search/"]),
-    ("flate2", &["capture/savefile/", "dissect/http/"]),
+    (
+        "flate2",
+        &["capture/savefile/", "dissect/http/", "render/html.rs"],
+    ),
     ("ruzstd", &["capture/savefile/", "dissect/http/"]),
     ("hashbrown", &["reassemble/"]),
     ("caps", &["capture/privileges/"]),

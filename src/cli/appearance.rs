@@ -86,7 +86,7 @@ pub(super) fn render(
         pretty: match args.exchanges.pretty {
             Some(ColorName::Always) => true,
             Some(ColorName::Never) => false,
-            _ => io::stdout().is_terminal(),
+            _ => io::stdout().is_terminal() || output.is_some_and(|output| output.format.lays_out),
         },
         redact: redact(args, output),
         fields: args.show_header.clone(),

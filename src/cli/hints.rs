@@ -15,7 +15,6 @@ use super::words::{self, Words};
 /// Files are not read in the given order.
 pub const IN_ORDER: &str = "files are read in the order of their first packets, which is not the given one; --as-given keeps that";
 
-/// A pattern that may have been meant as a filter.
 /// A pipe is on standard input, and interfaces are captured.
 pub const UNREAD_PIPE: &str =
     "standard input is a pipe, which is not read; to read a capture from it: spygrep PATTERN -";

@@ -15,7 +15,8 @@ use crate::message::{Decoding, Role};
 use super::parts::{body, fact, field, is_early, is_whole, no_exchange, start_line};
 use super::quote::{is_plain, printf, quoted};
 use super::{
-    Out, OutputArgument, OutputEnd, OutputFormat, OutputValue, Renderer, Secrets, Settings, Wants,
+    Escape, Out, OutputArgument, OutputEnd, OutputFormat, OutputValue, Renderer, Secrets, Settings,
+    Wants,
 };
 use fields::{Destination, Fields};
 
@@ -68,101 +69,107 @@ impl Curl {
             remarks: Vec::new(),
         }
     }
+}
 
-    /// Returns the command that repeats a request, or why there is none. `answered`: a response
-    /// came, perhaps before the request's body was over.
-    fn command(&mut self, request: &Hit<'_>, answered: bool) -> Result<String, &'static str> {
-        let (method, target) = start_line(request)
-            .filter(|_| request.kind.name == "http.request")
-            .ok_or("it is not an HTTP request")?;
-        if method == b"CONNECT" {
-            return Err("it requests a tunnel from a proxy, whose content is not decoded");
-        }
-        if answered && is_early(request) {
-            return Err(
-                "the response came before the body was complete, so not all of it was sent",
-            );
-        }
-        if !is_whole(request) {
-            return Err(
-                "it was not captured and kept completely (--max-body keeps more of a body)",
-            );
-        }
-        self.check_coding(request)?;
-        let fields = Fields::of(request)?;
-        let destination = Destination::of(request, target);
-        let body = body(request);
-        let has_body = request.body_size > 0 || field(request, "content-length").is_some();
-        let escape = &self.settings.escape;
-        let piped = has_body
-            && (body.len() > MAX_ARGUMENT
-                || body.starts_with(b"@")
-                || !body
-                    .split(|byte| *byte == b'\n')
-                    .all(|line| is_plain(line, escape)));
-        let mut words = Vec::new();
-        match (method, has_body) {
-            (b"HEAD", false) => words.push("-I".to_owned()),
-            (b"HEAD", true) => return Err("curl sends no body with HEAD"),
-            (b"GET", false) | (b"POST", true) => {}
-            _ => words.push(format!("-X {}", quoted(method, escape))),
-        }
-        match fact(request, "http.version") {
-            Some("1.1") => {}
-            Some("1.0") => words.push("--http1.0".to_owned()),
-            Some("2") => words.push("--http2-prior-knowledge".to_owned()),
-            _ => return Err("curl does not support its version of HTTP"),
-        }
-        destination.write(&mut words, escape);
-        fields.write(
-            &destination,
-            has_body,
-            body.len() > EXPECT_THRESHOLD,
-            &mut words,
-            escape,
-        );
-        if has_body {
-            words.push(match piped {
-                true => "--data-binary @-".to_owned(),
-                false => format!("--data-binary {}", quoted(body, escape)),
-            });
-        }
-        let pipe = match piped {
-            true => format!("printf '{}' | ", printf(body)),
-            false => String::new(),
-        };
-        let url = quoted(destination.url.as_bytes(), escape);
-        let words: String = words.iter().map(|word| format!(" \\\n  {word}")).collect();
-        Ok(format!("{pipe}curl {url}{words}\n"))
+/// A command that repeats a request.
+pub(super) struct Command {
+    /// The lines of the command. They need no escaping, as far as `command` can tell.
+    pub(super) text: String,
+    /// In which way it differs from what was sent.
+    remark: Option<&'static str>,
+}
+
+/// Returns the command that repeats the request of an exchange, or why there is none.
+pub(super) fn command(pair: &Pair<'_>, escape: &Escape) -> Result<Command, &'static str> {
+    let request = pair
+        .request
+        .ok_or("its request was not captured, or was not kept, to bound memory")?;
+    let (method, target) = start_line(request)
+        .filter(|_| request.kind.name == "http.request")
+        .ok_or("it is not an HTTP request")?;
+    if method == b"CONNECT" {
+        return Err("it requests a tunnel from a proxy, whose content is not decoded");
     }
+    if pair.response.is_some() && is_early(request) {
+        return Err("the response came before the body was complete, so not all of it was sent");
+    }
+    if !is_whole(request) {
+        return Err("it was not captured and kept completely (--max-body keeps more of a body)");
+    }
+    let remark = check_coding(request)?;
+    let fields = Fields::of(request)?;
+    let destination = Destination::of(request, target);
+    let body = body(request);
+    let has_body = request.body_size > 0 || field(request, "content-length").is_some();
+    let piped = has_body
+        && (body.len() > MAX_ARGUMENT
+            || body.starts_with(b"@")
+            || !body
+                .split(|byte| *byte == b'\n')
+                .all(|line| is_plain(line, escape)));
+    let mut words = Vec::new();
+    match (method, has_body) {
+        (b"HEAD", false) => words.push("-I".to_owned()),
+        (b"HEAD", true) => return Err("curl sends no body with HEAD"),
+        (b"GET", false) | (b"POST", true) => {}
+        _ => words.push(format!("-X {}", quoted(method, escape))),
+    }
+    match fact(request, "http.version") {
+        Some("1.1") => {}
+        Some("1.0") => words.push("--http1.0".to_owned()),
+        Some("2") => words.push("--http2-prior-knowledge".to_owned()),
+        _ => return Err("curl does not support its version of HTTP"),
+    }
+    destination.write(&mut words, escape);
+    fields.write(
+        &destination,
+        has_body,
+        body.len() > EXPECT_THRESHOLD,
+        &mut words,
+        escape,
+    );
+    if has_body {
+        words.push(match piped {
+            true => "--data-binary @-".to_owned(),
+            false => format!("--data-binary {}", quoted(body, escape)),
+        });
+    }
+    let pipe = match piped {
+        true => format!("printf '{}' | ", printf(body)),
+        false => String::new(),
+    };
+    let url = quoted(destination.url.as_bytes(), escape);
+    let words: String = words.iter().map(|word| format!(" \\\n  {word}")).collect();
+    let text = format!("{pipe}curl {url}{words}\n");
+    Ok(Command { text, remark })
+}
 
-    /// Checks that a decoded body can be sent plain.
-    fn check_coding(&mut self, request: &Hit<'_>) -> Result<(), &'static str> {
-        let sent = request.body.wire;
-        if request.body.size.is_some() {
-            return Err("its body is told as text and is not what was sent");
+/// Checks that a decoded body can be sent plain; returns a remark on that.
+fn check_coding(request: &Hit<'_>) -> Result<Option<&'static str>, &'static str> {
+    let sent = request.body.wire;
+    if request.body.size.is_some() {
+        return Err("its body is shown as text and is not what was sent");
+    }
+    match request.body.state {
+        Decoding::AsSent if sent > 0 && sent < request.body_size => {
+            Err("it has trailer fields, which curl does not send")
         }
-        match request.body.state {
-            Decoding::AsSent if sent > 0 && sent < request.body_size => {
-                Err("it has trailer fields, which curl does not send")
+        Decoding::AsSent => Ok(None),
+        Decoding::Decoded if request.body.reading.is_some() => {
+            Err("its body was not read as its head declares")
+        }
+        Decoding::Decoded => {
+            let kind = field(request, "content-type").unwrap_or_default();
+            let kind = String::from_utf8_lossy(kind).to_ascii_lowercase();
+            if kind.contains("charset=") && !kind.contains("utf-8") {
+                return Err("its body was converted to UTF-8 and is not what was sent");
             }
-            Decoding::AsSent => Ok(()),
-            Decoding::Decoded if request.body.reading.is_some() => {
-                Err("its body was not read as its head declares")
-            }
-            Decoding::Decoded => {
-                let kind = field(request, "content-type").unwrap_or_default();
-                let kind = String::from_utf8_lossy(kind).to_ascii_lowercase();
-                if kind.contains("charset=") && !kind.contains("utf-8") {
-                    return Err("its body was converted to UTF-8 and is not what was sent");
-                }
-                self.remarks
-                    .push("the body was sent compressed; the command sends it plain".to_owned());
-                Ok(())
-            }
-            Decoding::Broken | Decoding::Cut | Decoding::NoRoom | Decoding::NoStart => {
-                Err("its body could not be decoded")
-            }
+            Ok(Some(
+                "the body was sent compressed; the command sends it plain",
+            ))
+        }
+        Decoding::Broken | Decoding::Cut | Decoding::NoRoom | Decoding::NoStart => {
+            Err("its body could not be decoded")
         }
     }
 }
@@ -180,15 +187,12 @@ impl Renderer for Curl {
         if pair.number != self.number || self.outcome.is_some() {
             return Ok(());
         }
-        let command = match pair.request {
-            Some(request) => self.command(request, pair.response.is_some()),
-            None => Err("its request was not captured, or was not kept, to bound memory"),
-        };
-        match command {
+        match command(pair, &self.settings.escape) {
             Ok(command) => {
                 self.outcome = Some(Ok(true));
+                self.remarks.extend(command.remark.map(str::to_owned));
                 // Every line is already free of characters that would be escaped; this enforces it.
-                for line in command.split_inclusive('\n') {
+                for line in command.text.split_inclusive('\n') {
                     let text = self.out.text();
                     self.settings
                         .escape

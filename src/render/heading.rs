@@ -135,6 +135,16 @@ pub(super) fn labels(ends: &Ends<'_>, escape: &Escape) -> String {
     }
 }
 
+/// The name of an IP protocol, in a column.
+pub(super) fn protocol_name(number: u8) -> String {
+    match number {
+        protocol::TCP => "tcp".to_owned(),
+        protocol::UDP => "udp".to_owned(),
+        protocol::ICMP | protocol::ICMPV6 => "icmp".to_owned(),
+        number => format!("ip {number}"),
+    }
+}
+
 /// What something came in: `in vxlan 10.0.0.3 -> 10.0.0.4`.
 pub(super) fn within(tunnel: &Tunnel) -> String {
     format!("in {} {} -> {}", tunnel.name, tunnel.src, tunnel.dst)

@@ -22,7 +22,6 @@ use crate::flow::Endpoint;
 use crate::frame::Timestamp;
 use crate::hit::{Heading, Hit, Pair, Piece, Portion, Why};
 use crate::message::{Decoding, Kind, Role};
-use crate::packet::protocol;
 use crate::process::Ends;
 use crate::stats::Stats;
 
@@ -31,7 +30,9 @@ use super::parts::fields;
 use super::request::Request;
 use super::row::{GAP, Row, cut};
 use super::style::Paint;
-use super::{Clock, Out, Renderer, Settings, Time, Wants, failed, heading, human, spy, timing};
+use super::{
+    Clock, Escape, Out, Renderer, Settings, Time, Wants, failed, heading, human, spy, timing,
+};
 
 /// The log view.
 pub(super) struct Log {
@@ -224,12 +225,7 @@ impl Log {
         if hit.why == Why::Context {
             words.push("context".into());
         }
-        let name = match hit.heading.protocol {
-            protocol::TCP => "tcp".to_owned(),
-            protocol::UDP => "udp".to_owned(),
-            protocol::ICMP | protocol::ICMPV6 => "icmp".to_owned(),
-            number => format!("ip {number}"),
-        };
+        let name = heading::protocol_name(hit.heading.protocol);
         let flags = hit.heading.flags;
         // What has a name for people is named by its protocol.
         let name = match hit.facts.iter().find(|fact| fact.summary) {
@@ -238,7 +234,7 @@ impl Log {
         };
         let first = match hit.why {
             Why::Empty if flags.any() => format!("[{flags}]"),
-            _ => self.first_words(hit.text.bytes),
+            _ => first_words(hit.text.bytes, self.settings.escape),
         };
         Line {
             number: hit.number,
@@ -252,20 +248,6 @@ impl Log {
             words,
             ..Line::default()
         }
-    }
-
-    /// The start of a text, with blanks and line ends collapsed to single blanks.
-    fn first_words(&self, text: &[u8]) -> String {
-        let start = text.get(..WORDS).unwrap_or(text);
-        let words: Vec<&[u8]> = start
-            .split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty())
-            .collect();
-        let mut words = self.escaped(&words.join(&b' '));
-        if start.len() < text.len() {
-            words.push_str("...");
-        }
-        words
     }
 
     /// Writes the line that was held back.
@@ -407,8 +389,24 @@ impl Columns {
     }
 }
 
+/// The start of a text, with blanks and line ends collapsed to single blanks.
+pub(super) fn first_words(text: &[u8], escape: Escape) -> String {
+    let start = text.get(..WORDS).unwrap_or(text);
+    let words: Vec<&[u8]> = start
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut shown = Vec::new();
+    escape.write(&words.join(&b' '), &mut shown);
+    let mut words = String::from_utf8_lossy(&shown).into_owned();
+    if start.len() < text.len() {
+        words.push_str("...");
+    }
+    words
+}
+
 /// Formats an endpoint; an IPv6 address is in brackets if a port follows.
-fn shown(end: Endpoint, ports: bool) -> String {
+pub(super) fn shown(end: Endpoint, ports: bool) -> String {
     match ports {
         true => end.to_string(),
         false => end.addr.to_string(),
@@ -431,13 +429,13 @@ fn outcome<'h>(hit: &Hit<'h>) -> Option<(&'static str, &'h str)> {
 }
 
 /// The name of a kind in a line: `WS text` of `ws.text`.
-fn named(kind: Kind) -> String {
+pub(super) fn named(kind: Kind) -> String {
     let (family, rest) = kind.name.split_once('.').unwrap_or((kind.name, ""));
     format!("{} {rest}", family.to_ascii_uppercase())
 }
 
 /// Remarks on a message in addition to its values.
-fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
+pub(super) fn words(hit: &Hit<'_>) -> Vec<Cow<'static, str>> {
     let mut words: Vec<Cow<'static, str>> = spy::labels(hit)
         .into_iter()
         .filter(|word| *word != "context")

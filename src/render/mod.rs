@@ -13,6 +13,7 @@ mod failed;
 mod har;
 mod heading;
 mod hex;
+mod html;
 mod human;
 mod json;
 mod log;

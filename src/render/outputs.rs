@@ -2,7 +2,7 @@
 //! a run are made from its lines, so an output is one file and one line.
 
 use super::{Body, Out, Renderer, Settings};
-use super::{curl, diff, display_filter, har, json, matches, overview, tally};
+use super::{curl, diff, display_filter, har, html, json, matches, overview, tally};
 
 /// All outputs besides the records of a [view](super::View), in the order of the help.
 pub static OUTPUTS: &[OutputFormat] = &[
@@ -10,6 +10,7 @@ pub static OUTPUTS: &[OutputFormat] = &[
     diff::OUTPUT,
     json::OUTPUT,
     har::OUTPUT,
+    html::OUTPUT,
     curl::OUTPUT,
     display_filter::OUTPUT,
     matches::OUTPUT,
@@ -38,6 +39,8 @@ pub struct OutputFormat {
     pub secrets: Secrets,
     /// It is useful without a pattern, so the user needs no hint to give one.
     pub is_whole: bool,
+    /// It lays out bodies for reading, unless `--pretty` is never.
+    pub lays_out: bool,
     /// When the run ends.
     pub ends: OutputEnd,
     /// How much of a body it shows unless the user says so.
@@ -122,6 +125,7 @@ impl OutputFormat {
             of_messages: true,
             secrets: Secrets::Shown,
             is_whole: false,
+            lays_out: false,
             ends: OutputEnd::Source,
             body: Body::Short,
             has_label: false,
@@ -229,6 +233,6 @@ mod tests {
 
     #[test]
     fn outputs_that_are_passed_on_mask_secrets() {
-        assert_eq!(masking(), "--diff, --json=rows, --har and --curl");
+        assert_eq!(masking(), "--diff, --json=rows, --har, --html and --curl");
     }
 }

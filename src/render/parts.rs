@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::hit::{Hit, Piece};
-use crate::message::Role;
+use crate::message::{Decoding, Role};
 
 /// Value of the first header field with this name.
 pub(super) fn field<'a>(hit: &Hit<'a>, name: &str) -> Option<&'a [u8]> {
@@ -47,6 +47,32 @@ pub(super) fn is_early(hit: &Hit<'_>) -> bool {
         .iter()
         .any(|end| head.ends_with(end));
     hit.incomplete && whole && hit.text.pieces.iter().all(kept)
+}
+
+/// What is missing from a message that was captured, or faulty in it, one phrase each.
+pub(super) fn defects(hit: &Hit<'_>) -> Vec<String> {
+    let missing = hit.text.pieces.iter().map(|piece| match piece {
+        Piece::Missing(len, _) => *len,
+        Piece::Kept(_) | Piece::Skipped(_) => 0,
+    });
+    let missing: u64 = missing.sum();
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend((missing > 0).then(|| format!("{missing} bytes were not captured")));
+    parts.extend(hit.incomplete.then(|| "it is incomplete".to_owned()));
+    let likely = hit.brief.likely;
+    parts.extend(likely.then(|| "its request is likely, and not certain".to_owned()));
+    parts.extend(match hit.body.state {
+        Decoding::AsSent | Decoding::Decoded => None,
+        Decoding::Broken => Some("it could not be decoded to its end".to_owned()),
+        Decoding::Cut => Some("it swells like a bomb, and was decoded in part".to_owned()),
+        Decoding::NoRoom => Some("there was no memory left to decode it".to_owned()),
+        Decoding::NoStart => Some("what it refers to was not captured".to_owned()),
+    });
+    let is_text = hit.body.size.is_some();
+    parts.extend(is_text.then(|| "it is shown as text, and not as it was sent".to_owned()));
+    let reading = hit.body.reading;
+    parts.extend(reading.map(|name| format!("it was read as {name}, which its head does not say")));
+    parts
 }
 
 /// Method and target of a request, as they were sent.

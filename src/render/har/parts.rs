@@ -5,8 +5,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::hit::{Hit, Piece};
-use crate::message::{Decoding, Role};
-use crate::render::parts::{body, field, fields};
+use crate::message::Role;
+use crate::render::parts::{body, defects, field, fields};
 
 /// Decodes bytes as UTF-8, or else as ISO 8859-1.
 pub(super) fn latin(bytes: &[u8]) -> String {
@@ -136,31 +136,14 @@ pub(super) fn text(hit: &Hit<'_>, encoding: &str, object: &mut Value) {
 
 /// Adds a comment that names what is missing from a body or faulty in it.
 pub(super) fn comment(hit: &Hit<'_>, object: &mut Value) {
-    let (mut skipped, mut missing) = (0, 0);
-    for piece in hit.text.pieces {
-        match piece {
-            Piece::Kept(_) => {}
-            Piece::Skipped(len) => skipped += len,
-            Piece::Missing(len, _) => missing += len,
-        }
-    }
+    let skipped = hit.text.pieces.iter().map(|piece| match piece {
+        Piece::Skipped(len) => *len,
+        Piece::Kept(_) | Piece::Missing(..) => 0,
+    });
+    let skipped: u64 = skipped.sum();
     let mut parts: Vec<String> = Vec::new();
     parts.extend((skipped > 0).then(|| format!("{skipped} bytes were not kept (--max-body)")));
-    parts.extend((missing > 0).then(|| format!("{missing} bytes were not captured")));
-    parts.extend(hit.incomplete.then(|| "it is incomplete".to_owned()));
-    let likely = hit.brief.likely;
-    parts.extend(likely.then(|| "its request is likely, and not certain".to_owned()));
-    parts.extend(match hit.body.state {
-        Decoding::AsSent | Decoding::Decoded => None,
-        Decoding::Broken => Some("it could not be decoded to its end".to_owned()),
-        Decoding::Cut => Some("it swells like a bomb, and was decoded in part".to_owned()),
-        Decoding::NoRoom => Some("there was no memory left to decode it".to_owned()),
-        Decoding::NoStart => Some("what it refers to was not captured".to_owned()),
-    });
-    let told = hit.body.size.is_some();
-    parts.extend(told.then(|| "it is told as text, and not as it was sent".to_owned()));
-    let reading = hit.body.reading;
-    parts.extend(reading.map(|name| format!("it was read as {name}, which its head does not say")));
+    parts.extend(defects(hit));
     if !parts.is_empty() {
         object["comment"] = json!(parts.join("; "));
     }
