@@ -246,7 +246,7 @@ fn what_is_reported_as_lost_is_what_is_missing() {
     // A slow machine warns more than once before.
     let end = said
         .iter()
-        .rfind(|line| line.contains(" lost"))
+        .rfind(|line| line.contains(" packet") && line.contains(" lost"))
         .expect("a summary");
     let number = |behind: &str| -> u64 {
         let digits: String = behind.chars().filter(char::is_ascii_digit).collect();
