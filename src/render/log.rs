@@ -474,7 +474,7 @@ impl Renderer for Log {
             _ => hit.began,
         };
         if hit.brief.ends_exchange {
-            line.ends_with = self.first_words(hit.text.bytes);
+            line.ends_with = first_words(hit.text.bytes, self.settings.escape);
             self.held = Some((line, began));
             return Ok(());
         }
