@@ -245,7 +245,7 @@ impl Html {
         } else if pair.response.is_none() {
             row.class = FAILED;
             let status = match pair.silence {
-                Silence::None => "no answer",
+                Silence::None => "no response",
                 Silence::Unknown => "unknown",
                 Silence::Unseen => "unseen",
             };

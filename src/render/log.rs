@@ -488,7 +488,7 @@ impl Renderer for Log {
         let mut line = self.of_pair(pair);
         if let Some((ended, _)) = self.held.take_if(|(held, _)| held.number == pair.number) {
             // One line for both: what ended the exchange stands for the response.
-            line.words.retain(|word| *word != "no answer");
+            line.words.retain(|word| *word != "no response");
             line.words.insert(0, ended.ends_with.into());
         }
         self.release()?;

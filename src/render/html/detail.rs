@@ -31,9 +31,9 @@ pub(super) fn of_pair(pair: &Pair<'_>, settings: &Settings) -> Value {
     if pair.response.is_none() {
         let why = match pair.failed.map(|failed| (failed.kind, failed.after)) {
             Some((FailureKind::Unanswered(end), after)) => {
-                format!("no answer: {}", failed::ended(end, after))
+                format!("no response: {}", failed::ended(end, after))
             }
-            _ => "no answer was captured".to_owned(),
+            _ => "no response was captured".to_owned(),
         };
         detail["no_response"] = json!(why);
     }

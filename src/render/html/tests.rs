@@ -132,7 +132,7 @@ fn rows_come_in_chunks_with_their_details_first() {
     );
     assert_eq!(
         (&row[4], &row[5], &row[6]),
-        (&json!("/"), &json!("no answer"), &json!(9))
+        (&json!("/"), &json!("no response"), &json!(9))
     );
     let detail: Value =
         serde_json::from_str(details[0].lines().next().expect("there is one")).expect("JSON");
