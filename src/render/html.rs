@@ -435,6 +435,7 @@ impl Renderer for Html {
                 Body::Short | Body::Full => records.body,
             },
             pairs: true,
+            matches: true,
             ticks: self.settings.live,
             ..Wants::NOTHING
         }
