@@ -1,6 +1,7 @@
 //! Header prediction for captures that show acknowledgements before the bytes which they
-//! acknowledge, as taps with several queues do. It does what all the rules together would, with a
-//! third fewer instructions; the property in `tests/predicted.rs` compares the two.
+//! acknowledge, as taps with several queues do. It does what all the rules together would; the
+//! property in `tests/predicted.rs` compares the two. On generated transfers of that kind it saves
+//! 8 to 15 % of all instructions.
 
 use crate::flow::{Direction, Flow};
 use crate::packet::TcpFlags;
@@ -57,12 +58,7 @@ impl Entry {
         (shared, timers): (&mut Shared, &mut TimerQueue),
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) {
-        #[cfg(test)]
-        super::tests::predicted::taken();
-        self.last = *by;
-        if self.flow.handshake.done.is_none() {
-            self.time_handshake(segment, dir, by);
-        }
+        self.note_predicted(segment, dir, by);
         let Self {
             flow,
             halves,

@@ -94,16 +94,7 @@ impl SegmentContext<'_> {
         if context == 0 || after >= bytes.len() || context >= bytes.len() {
             return;
         }
-        self.stats.asides += 1;
-        (self.emit)(&StreamEvent::OutOfStream {
-            dir: self.dir,
-            offset,
-            bytes,
-            context,
-            after,
-            why,
-            by: self.by,
-        });
+        self.emit_out_of_stream(why, offset, bytes, context, after);
     }
 
     /// Emits bytes that are not part of the stream, with `context` bytes of it before them and
@@ -119,6 +110,17 @@ impl SegmentContext<'_> {
         if bytes.len() <= context + after {
             return;
         }
+        self.emit_out_of_stream(why, offset, bytes, context, after);
+    }
+
+    fn emit_out_of_stream(
+        &mut self,
+        why: OutOfStreamReason,
+        offset: u64,
+        bytes: &[u8],
+        context: usize,
+        after: usize,
+    ) {
         self.stats.asides += 1;
         (self.emit)(&StreamEvent::OutOfStream {
             dir: self.dir,

@@ -159,6 +159,22 @@ impl Entry {
             && segment.is_in_order(SYN_ACK, policy)
     }
 
+    /// Records what every predicted segment changes in its flow.
+    #[inline]
+    pub(super) fn note_predicted(
+        &mut self,
+        segment: &Segment<'_>,
+        dir: Direction,
+        by: &PacketInfo,
+    ) {
+        #[cfg(test)]
+        super::tests::predicted::taken();
+        self.last = *by;
+        if self.flow.handshake.done.is_none() {
+            self.time_handshake(segment, dir, by);
+        }
+    }
+
     /// Processes a [predicted](Self::predicts) segment. Its bytes may lie in a `block` that stays
     /// valid. Returns the flow's stage after it.
     pub(super) fn accept_predicted(
@@ -170,12 +186,7 @@ impl Entry {
         shared: &mut Shared,
         deliver: &mut impl FnMut(&Flow, &StreamEvent<'_>),
     ) -> Stage {
-        #[cfg(test)]
-        super::tests::predicted::taken();
-        self.last = *by;
-        if self.flow.handshake.done.is_none() {
-            self.time_handshake(segment, dir, by);
-        }
+        self.note_predicted(segment, dir, by);
         let Self {
             flow,
             halves,
