@@ -188,27 +188,9 @@ fn files_from(words: &[OsString], given: Given, names: &dyn Fn(&OsStr) -> Names)
 
 /// Whether words that are a filter are meant as one, although ngrep takes the first as the pattern.
 fn is_meant_as_filter(words: &[&str], given: Given) -> bool {
-    const FIRST: [&str; 19] = [
-        "arp",
-        "dst",
-        "ether",
-        "greater",
-        "host",
-        "icmp",
-        "icmp6",
-        "ip",
-        "ip6",
-        "less",
-        "net",
-        "not",
-        "port",
-        "portrange",
-        "proto",
-        "src",
-        "tcp",
-        "udp",
-        "vlan",
-    ];
+    // Words of the language that stay a pattern in the first place.
+    const NOT_FIRST: [&str; 5] = ["and", "broadcast", "gateway", "multicast", "or"];
+    let is_first = |word: &str| is_filter_keyword(word) && !NOT_FIRST.contains(&word);
     if given.ngrep || given.has_filter {
         return false;
     }
@@ -216,8 +198,8 @@ fn is_meant_as_filter(words: &[&str], given: Given) -> bool {
         [word] if word.contains(char::is_whitespace) => {
             !given.about_pattern && !looks_up_a_name(word)
         }
-        [word] => !given.about_pattern && FIRST.contains(word),
-        [first, ..] => FIRST.contains(first),
+        [word] => !given.about_pattern && is_first(word),
+        [first, ..] => is_first(first),
         [] => false,
     }
 }
