@@ -106,7 +106,7 @@ impl Limits {
         }
     }
 
-    /// Flows for which there may be room at once; no more than are usual if more are allowed.
+    /// Flows for which memory may be reserved at once; no more than are usual if more are allowed.
     #[must_use]
     pub fn slots(&self) -> usize {
         let usual = 128 << 10;

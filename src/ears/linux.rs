@@ -107,7 +107,7 @@ fn way(refused: Option<&io::Error>) -> Way {
     }
 }
 
-/// How processes are told here, without a run: opens the rings and closes them.
+/// How processes are named here, without a run: opens the rings and closes them.
 #[must_use]
 pub fn available() -> Way {
     way(Rings::open().err().as_ref())

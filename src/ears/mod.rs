@@ -34,7 +34,7 @@ pub enum Chosen {
     Children(u32),
 }
 
-/// How processes are told on this system, for the user.
+/// How processes are named on this system, as a text for the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Way {
     /// The kernel reports every socket.

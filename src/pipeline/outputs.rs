@@ -82,7 +82,7 @@ impl Outputs {
         self.note(result);
     }
 
-    /// The processes of a message, if they are told in this run.
+    /// The processes of a message, if this run names them.
     fn named(&mut self, heading: &Heading, ends: Ends<'_>) -> Option<Named> {
         let who = self.who.as_mut()?;
         let Heading {

@@ -96,7 +96,7 @@ pub struct Settings {
     pub fields: Vec<String>,
     /// Packets come from an interface, so ngrep's closing line is printed.
     pub live: bool,
-    /// The processes of both ends are told.
+    /// The processes of both ends are shown.
     pub who: bool,
     /// Two files are two runs to compare; exchange numbers restart in the second.
     pub two_runs: bool,

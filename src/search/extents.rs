@@ -147,7 +147,7 @@ impl Measure {
         Some(Self { dfa, cache })
     }
 
-    /// Where the search in a part of a text ends: nothing behind it changes the first match. `None`
+    /// Where the search in a part of a text ends: nothing after it changes the first match. `None`
     /// if the automaton gives up.
     fn read(&mut self, text: &[u8], part: Range<usize>) -> Option<usize> {
         let input = Input::new(text).range(part.clone());
@@ -190,7 +190,7 @@ mod tests {
         (found, work)
     }
 
-    /// Patterns of which a match is decided far behind it, each with a line that shows it.
+    /// Patterns of which a match is decided far after it, each with a line that shows it.
     const SLOW: [(&str, &str); 9] = [
         (r"[\w.]+@[\w.]+|token", "token"),
         (r"\w+@\w+|pw", "pw"),

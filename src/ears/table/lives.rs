@@ -57,7 +57,7 @@ pub(super) struct Lives {
 }
 
 impl Lives {
-    /// Adds a process that was there before. Returns whether there was room.
+    /// Adds a process that was there before. Returns whether the limit allowed it.
     pub(super) fn insert(&mut self, pid: u32, life: Life) -> bool {
         if !self.has_room() {
             return false;

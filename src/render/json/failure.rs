@@ -9,7 +9,7 @@ use super::record::{Frames, Moments, ends, flow};
 /// Writes the fields of a failure that is a record: of a connection, or of a request without a
 /// response.
 ///
-/// `who`: the processes are told, and whether what is secret in them is left out.
+/// `who`: the processes are written, and whether what is secret in them is left out.
 pub(super) fn record(
     failure: &Failure<'_>,
     frames: &Frames,

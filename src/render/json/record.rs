@@ -24,7 +24,7 @@ pub(super) struct Record<'a> {
     pub(super) kept: bool,
     /// Whether secrets are redacted: then only redacted text and fields are written.
     pub(super) masked: bool,
-    /// Whether the processes are told.
+    /// Whether the processes are written.
     pub(super) who: bool,
     /// Its frames.
     pub(super) frames: &'a Frames,
